@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// Sizes, rates and times as people read and write them. Memory in binary units, rates in decimal.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "vggplan/base/result.hpp"
+#include "vggplan/base/units.hpp"
+
+namespace vggplan::base {
+
+std::string format_bytes(Bytes size);               ///< "18.67 GiB", "512 MiB", "37 B"
+std::string format_decimal_bytes(Bytes size);       ///< "147 GB": storage, as sold
+std::string format_seconds(Seconds time);           ///< "171 ms", "2 h 05 min"
+std::string format_count(std::int64_t count);       ///< "138,357,544"
+std::string format_scaled(double value, std::string_view unit);  ///< "15.5 TFLOP"
+std::string format_usd(Usd amount);                 ///< "$12.40"
+
+/// "40GiB", "40GB", "512MiB", "1.5TB", "123456" (bytes): each unit means what it says.
+Result<Bytes> parse_bytes(std::string_view text, std::string_view place);
+/// "24h", "90min", "30s", "2d", "1h30min".
+Result<Seconds> parse_duration(std::string_view text, std::string_view place);
+
+}  // namespace vggplan::base

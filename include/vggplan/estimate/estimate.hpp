@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+// One job on one machine: memory with its breakdown, time, input side, storage, run, verdict.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "vggplan/base/estimated.hpp"
+#include "vggplan/base/result.hpp"
+#include "vggplan/base/units.hpp"
+#include "vggplan/hardware/hardware.hpp"
+#include "vggplan/job/job.hpp"
+
+namespace vggplan::estimate {
+
+using base::Bytes;
+using base::Estimated;
+using base::Seconds;
+
+enum class Verdict { fits, fits_with_cache_flushes, does_not_fit };
+
+struct TimelinePoint {
+  std::int64_t step{};
+  std::string phase{};
+  std::string layer{};
+  Bytes allocated{};
+  Bytes reserved{};
+};
+
+struct Shortfall {  ///< the allocation that failed
+  Bytes requested{};
+  Bytes missing{};
+  std::string phase{};
+  std::string layer{};
+};
+
+struct Memory {
+  Verdict verdict{Verdict::fits};
+  Estimated<Bytes> allocated_peak{};  ///< process start to the end of step 2
+  Estimated<Bytes> reserved_peak{};   ///< of the whole run
+  Estimated<Bytes> device_used{};     ///< reserved + context + NCCL
+  Bytes usable{};
+  Bytes headroom{};  ///< usable - reserved peak; negative where it does not fit
+  std::int64_t cache_flushes_per_step{};
+  Estimated<Bytes> first_step_peak{};
+  Estimated<Bytes> steady_peak{};
+  Estimated<Bytes> after_forward{};
+  Estimated<Bytes> forward_peak{};
+  Estimated<Bytes> backward_peak{};
+  Estimated<Bytes> optimizer_peak{};
+  std::vector<std::pair<std::string, Bytes>> breakdown{};        ///< by category; sums to allocated_peak.value
+  std::vector<std::pair<std::string, Bytes>> breakdown_layers{};  ///< by layer; same sum
+  std::optional<Shortfall> shortfall{};
+  std::vector<TimelinePoint> timeline{};
+};
+
+struct LayerTime {
+  std::string layer{};
+  Seconds forward{};
+  Seconds backward{};
+};
+
+struct Time {
+  Estimated<Seconds> step{};
+  Estimated<Seconds> forward{};
+  Estimated<Seconds> backward{};
+  Estimated<Seconds> optimizer{};
+  Estimated<Seconds> communication{};
+  Estimated<Seconds> communication_exposed{};
+  Estimated<Seconds> input{};
+  Estimated<double> images_per_second{};
+  std::string bound_by{};  ///< "gpu", "workers", "copy", "storage", "communication"
+  double model_flops_utilization{};
+  std::vector<LayerTime> layers{};
+};
+
+struct Input {
+  double images_per_second_needed{};
+  double decode_images_per_second_per_worker{};
+  std::int64_t workers{};
+  std::int64_t workers_needed{};
+  double copy_images_per_second{};
+  std::optional<double> storage_images_per_second{};
+  Bytes host_memory{};
+};
+
+struct StorageNeed {
+  std::optional<Bytes> dataset{};
+  Bytes bytes_per_image{};
+  Bytes checkpoint{};
+  Bytes checkpoints{};
+  Bytes total{};
+  base::BytesPerSecond read_rate{};
+};
+
+struct Run {  ///< present when the number of images is known
+  std::int64_t steps{};
+  Estimated<Seconds> epoch{};
+  Estimated<Seconds> total{};
+  Estimated<double> gpu_hours{};
+  std::optional<Estimated<base::Usd>> cost{};
+};
+
+struct ModelSummary {
+  std::string name{};
+  std::int64_t parameters{};
+  std::int64_t macs_forward{};
+  base::Flops flops_forward{};
+  base::Flops flops_step{};
+  Bytes saved_activations{};  ///< storages that autograd keeps at the end of forward, for the whole batch
+};
+
+struct Warning {
+  std::string code{};
+  std::string message{};
+  std::string hint{};
+};
+
+struct Assumption {
+  std::string name{};
+  std::string value{};
+  std::string source{};
+};
+
+/// What the job runs on, resolved.
+struct Target {
+  hardware::Gpu gpu{};
+  std::optional<hardware::Machine> machine{};
+  Bytes usable{};  ///< the allocator's limit: gpu.usable_memory() or the user's figure
+};
+
+struct Estimate {
+  job::Job job{};
+  Target target{};
+  ModelSummary model{};
+  Memory memory{};
+  Time time{};
+  Input input{};
+  StorageNeed storage{};
+  std::optional<Run> run{};
+  std::vector<Warning> warnings{};
+  std::vector<Assumption> assumptions{};
+};
+
+}  // namespace vggplan::estimate
+
+namespace vggplan::base {
+template <>
+struct NameTable<estimate::Verdict> {
+  static constexpr std::array<Named<estimate::Verdict>, 3> table{{
+      {estimate::Verdict::fits, "fits", "no cache flush in the steady state"},
+      {estimate::Verdict::fits_with_cache_flushes, "fits-with-cache-flushes", "runs, but flushes the allocator's cache in every step"},
+      {estimate::Verdict::does_not_fit, "does-not-fit", "an allocation fails"},
+  }};
+};
+}  // namespace vggplan::base

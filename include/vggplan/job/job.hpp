@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+// What is asked: one fully resolved training (or inference) job.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "vggplan/base/dtype.hpp"
+#include "vggplan/base/names.hpp"
+#include "vggplan/base/result.hpp"
+#include "vggplan/base/units.hpp"
+#include "vggplan/graph/graph.hpp"
+
+namespace vggplan::job {
+
+enum class Mode { train, infer };
+enum class Precision { fp32, tf32, amp_bf16, amp_fp16, bf16 };
+enum class Optimizer { momentum, sgd, adam, adamw };
+enum class OptimizerImpl { foreach, fused, loop };
+enum class Sharding { ddp, zero1, fsdp2 };
+enum class ImageFormat { jpeg, png, tiff, raw };
+enum class Pipeline { pil_float, tv_uint8, nvjpeg };
+
+/// torch.utils.checkpoint: nothing, each block of convolutions, or checkpoint_sequential with N segments.
+struct Checkpointing {
+  enum class Kind { none, block, sequential };
+  Kind kind{Kind::none};
+  std::int64_t segments{0};  ///< for `sequential`
+  bool operator==(const Checkpointing&) const = default;
+};
+std::string to_string(const Checkpointing& checkpointing);  ///< "none", "block", "seq:4"
+base::Result<Checkpointing> parse_checkpointing(std::string_view text);
+
+struct Parallel {
+  std::int64_t gpus{1};   ///< in all, over every node
+  std::int64_t nodes{1};
+  Sharding sharding{Sharding::ddp};
+  base::Bytes bucket{25 * 1024 * 1024};
+  bool bucket_view{false};
+  bool operator==(const Parallel&) const = default;
+};
+
+struct DataSet {
+  std::optional<std::int64_t> images{};
+  std::int64_t epochs{1};
+  ImageFormat format{ImageFormat::jpeg};
+  std::optional<base::Bytes> bytes_per_image{};
+  Pipeline pipeline{Pipeline::tv_uint8};
+  std::optional<std::int64_t> workers{};  ///< in all processes of one machine
+  std::optional<std::int64_t> cpus{};
+  std::optional<base::Bytes> ram{};
+  std::optional<std::string> storage{};
+  std::optional<std::int64_t> checkpoint_every{};  ///< epochs
+  std::int64_t keep_checkpoints{1};
+  bool operator==(const DataSet&) const = default;
+};
+
+struct Job {
+  graph::ModelSpec model{};
+  graph::Shape image{};  ///< channels, height, width
+  std::int64_t classes{1000};
+  graph::Head head{graph::Head::adaptive};
+  Mode mode{Mode::train};
+  std::int64_t batch{1};  ///< images per GPU and micro-batch
+  std::int64_t accumulation{1};
+  Precision precision{Precision::tf32};
+  base::Layout layout{base::Layout::nchw};
+  Optimizer optimizer{Optimizer::momentum};
+  OptimizerImpl optimizer_impl{OptimizerImpl::foreach};
+  Checkpointing checkpointing{};
+  Parallel parallel{};
+  bool cudnn_benchmark{false};
+  bool expandable_segments{false};
+  std::string framework{"pytorch-2.11"};
+  DataSet data{};
+  bool operator==(const Job&) const = default;
+};
+
+/// Images that one optimizer step sees, over all GPUs.
+constexpr std::int64_t global_batch(const Job& job) {
+  return job.batch * job.accumulation * job.parallel.gpus;
+}
+
+/// Rules between fields and ranges (batch >= 1, FSDP2 refuses channels_last, the largest tensor is
+/// addressable ...). Nothing when the job makes sense.
+base::Status validate(const Job& job);
+
+/// Type of activations and of stored parameters under a precision.
+base::DType activation_type(Precision precision);
+base::DType parameter_type(Precision precision);
+/// Units that convolutions and Linear layers run on. Under `tf32` Linear stays in true fp32
+/// (torch.backends.cuda.matmul.allow_tf32 is off by default).
+base::MathMode convolution_math(Precision precision);
+base::MathMode linear_math(Precision precision);
+constexpr bool is_autocast(Precision precision) {
+  return precision == Precision::amp_bf16 || precision == Precision::amp_fp16;
+}
+
+}  // namespace vggplan::job
+
+namespace vggplan::base {
+
+template <>
+struct NameTable<job::Mode> {
+  static constexpr std::array<Named<job::Mode>, 2> table{{
+      {job::Mode::train, "train", "forward, backward, optimizer step"},
+      {job::Mode::infer, "infer", "forward alone, without gradients"},
+  }};
+};
+template <>
+struct NameTable<job::Precision> {
+  static constexpr std::array<Named<job::Precision>, 5> table{{
+      {job::Precision::fp32, "fp32", "true fp32 everywhere (TF32 off)"},
+      {job::Precision::tf32, "tf32", "PyTorch's default: convolutions in TF32, Linear in fp32"},
+      {job::Precision::amp_bf16, "amp-bf16", "autocast to bfloat16 over fp32 weights"},
+      {job::Precision::amp_fp16, "amp-fp16", "autocast to float16 with GradScaler"},
+      {job::Precision::bf16, "bf16", "model and input in bfloat16; changes training"},
+  }};
+};
+template <>
+struct NameTable<Layout> {
+  static constexpr std::array<Named<Layout>, 2> table{{
+      {Layout::nchw, "nchw", "contiguous"},
+      {Layout::nhwc, "nhwc", "channels_last, model and input"},
+  }};
+};
+template <>
+struct NameTable<job::Optimizer> {
+  static constexpr std::array<Named<job::Optimizer>, 4> table{{
+      {job::Optimizer::momentum, "momentum", "SGD, momentum 0.9, weight decay 5e-4"},
+      {job::Optimizer::sgd, "sgd", "plain SGD: no state"},
+      {job::Optimizer::adam, "adam", "two states per parameter"},
+      {job::Optimizer::adamw, "adamw", "two states per parameter"},
+  }};
+};
+template <>
+struct NameTable<job::OptimizerImpl> {
+  static constexpr std::array<Named<job::OptimizerImpl>, 3> table{{
+      {job::OptimizerImpl::foreach, "foreach", "PyTorch's default on CUDA"},
+      {job::OptimizerImpl::fused, "fused", "one kernel, no temporaries"},
+      {job::OptimizerImpl::loop, "loop", "one parameter at a time (foreach=False)"},
+  }};
+};
+template <>
+struct NameTable<job::Sharding> {
+  static constexpr std::array<Named<job::Sharding>, 3> table{{
+      {job::Sharding::ddp, "ddp", "every GPU holds everything; gradients are averaged"},
+      {job::Sharding::zero1, "zero1", "DDP with optimizer state spread over the GPUs"},
+      {job::Sharding::fsdp2, "fsdp2", "parameters, gradients and state spread over the GPUs"},
+  }};
+};
+template <>
+struct NameTable<graph::Head> {
+  static constexpr std::array<Named<graph::Head>, 3> table{{
+      {graph::Head::adaptive, "adaptive", "torchvision: 7x7 adaptive pool, three Linear layers"},
+      {graph::Head::flatten, "flatten", "no pool; the first Linear is sized for the feature map"},
+      {graph::Head::gap, "gap", "global average pool and one Linear"},
+  }};
+};
+template <>
+struct NameTable<job::ImageFormat> {
+  static constexpr std::array<Named<job::ImageFormat>, 4> table{{
+      {job::ImageFormat::jpeg, "jpeg", "JPEG, quality 90"},
+      {job::ImageFormat::png, "png", "PNG, compression level 6"},
+      {job::ImageFormat::tiff, "tiff", "TIFF, uncompressed"},
+      {job::ImageFormat::raw, "raw", "one byte per sample, no header"},
+  }};
+};
+template <>
+struct NameTable<job::Pipeline> {
+  static constexpr std::array<Named<job::Pipeline>, 3> table{{
+      {job::Pipeline::pil_float, "pil-float", "PIL decode, ToTensor and Normalize in the worker"},
+      {job::Pipeline::tv_uint8, "tv-uint8", "torchvision decode in the worker, float and Normalize on the GPU"},
+      {job::Pipeline::nvjpeg, "nvjpeg", "decode on the GPU"},
+  }};
+};
+
+}  // namespace vggplan::base

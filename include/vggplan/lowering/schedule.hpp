@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// The order in which one training step visits the layers. Tape and ops are both emitted along it, so
+// their layer ids agree by construction.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "vggplan/base/result.hpp"
+#include "vggplan/graph/graph.hpp"
+#include "vggplan/job/job.hpp"
+
+namespace vggplan::lowering {
+
+/// `recompute` is the second forward of a checkpointed segment, during backward.
+enum class Pass { forward, recompute, backward };
+
+struct Visit {
+  Pass pass{Pass::forward};
+  std::size_t layer{};   ///< index into Network::layers
+  std::size_t segment{};  ///< index of the checkpointed segment it belongs to, or kNoSegment
+  bool operator==(const Visit&) const = default;
+};
+inline constexpr std::size_t kNoSegment = static_cast<std::size_t>(-1);
+
+/// Half-open range of layers that torch.utils.checkpoint wraps.
+struct Segment {
+  std::size_t first{};
+  std::size_t last{};
+  bool operator==(const Segment&) const = default;
+};
+
+/// Checkpointed segments of the network. `block`: the layers up to and including each pool.
+/// `seq:N`: checkpoint_sequential over `features`; the last of the N segments runs normally.
+/// Error where a segment would start with an in-place ReLU, which autograd refuses.
+base::Result<std::vector<Segment>> segments(const graph::Network& network, const job::Checkpointing& checkpointing);
+
+/// Forward visits, then (training) backward visits, with recomputation just before the backward of
+/// each checkpointed segment. Recomputation stops after the last tensor that backward needs
+/// (torch.utils.checkpoint's early stop): a segment's final convolution is not run again.
+std::vector<Visit> schedule(const graph::Network& network, const std::vector<Segment>& segments, job::Mode mode);
+
+}  // namespace vggplan::lowering
