@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+# vggplan_options: what every target of the project is compiled and linked with.
+add_library(vggplan_options INTERFACE)
+target_compile_options(vggplan_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Wold-style-cast -Wundef
+  -Wimplicit-fallthrough -Wswitch-enum
+  $<$<BOOL:${VGGPLAN_WARNINGS_AS_ERRORS}>:-Werror>)
+
+if(VGGPLAN_SANITIZE)
+  set(vggplan_sanitizers -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_compile_options(vggplan_options INTERFACE ${vggplan_sanitizers})
+  target_link_options(vggplan_options INTERFACE ${vggplan_sanitizers})
+endif()
+if(VGGPLAN_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES Clang)
+    message(FATAL_ERROR "VGGPLAN_FUZZ needs clang: configure with -DCMAKE_CXX_COMPILER=clang++")
+  endif()
+  target_compile_options(vggplan_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
