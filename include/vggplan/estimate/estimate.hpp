@@ -11,6 +11,7 @@
 #include "vggplan/base/estimated.hpp"
 #include "vggplan/base/result.hpp"
 #include "vggplan/base/units.hpp"
+#include "vggplan/graph/graph.hpp"
 #include "vggplan/hardware/hardware.hpp"
 #include "vggplan/job/job.hpp"
 
@@ -113,6 +114,20 @@ struct ModelSummary {
   Bytes saved_activations{};  ///< storages that autograd keeps at the end of forward, for the whole batch
 };
 
+/// A row of the table of layers. Work is counted for one image, as published counts are; bytes and
+/// seconds are those of the whole micro-batch of one GPU.
+struct LayerRow {
+  std::string name{};
+  std::string kind{};
+  graph::Shape output{};
+  graph::LayerCounts counts{};
+  Bytes output_bytes{};     ///< 0 where the layer works in place or yields a view
+  Bytes saved_bytes{};      ///< storages that autograd keeps on behalf of this layer alone; the rows sum to saved_activations
+  Bytes workspace_bytes{};  ///< the largest temporary of the layer's kernels, forward or backward
+  Seconds forward{};
+  Seconds backward{};
+};
+
 struct Warning {
   std::string code{};
   std::string message{};
@@ -141,6 +156,7 @@ struct Estimate {
   Input input{};
   StorageNeed storage{};
   std::optional<Run> run{};
+  std::vector<LayerRow> layers{};
   std::vector<Warning> warnings{};
   std::vector<Assumption> assumptions{};
 };
