@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// From a job and a target to an estimate. Searches ask the cheaper questions of `Engine` first; tests
+// of searches put made-up models there.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vggplan/base/result.hpp"
+#include "vggplan/estimate/estimate.hpp"
+#include "vggplan/hardware/hardware.hpp"
+#include "vggplan/job/job.hpp"
+
+namespace vggplan::estimate {
+
+/// What the catalogue knows that an estimate needs.
+struct Knowledge {
+  std::vector<hardware::Link> links{};
+  std::vector<hardware::Storage> storages{};
+  std::vector<hardware::Machine> machines{};  ///< with prices; the cheapest that offers the GPU prices a bare GPU
+  std::map<std::string, base::Usd> prices{};  ///< the user's: per GPU and hour by GPU name, per hour by machine name
+};
+
+/// The allocator's answer under `Target::usable`.
+struct MemoryAnswer {
+  Verdict verdict{Verdict::fits};
+  Bytes allocated_peak{};  ///< where it does not fit: allocated plus requested when the allocation failed
+  Bytes reserved_peak{};
+  std::int64_t cache_flushes_per_step{};
+  Bytes missing{};  ///< where it does not fit: bytes short at the failing allocation
+};
+
+struct TimeAnswer {
+  Seconds step{};  ///< one optimizer step, accumulation included
+  Seconds communication_exposed{};
+  double images_per_second{};  ///< over all GPUs, with the input side
+  std::string bound_by{};
+  std::optional<base::Usd> usd_per_hour{};  ///< whole machines, as they are rented
+};
+
+/// Everything a search may ask, cheapest first. All functions are pure and safe to call from several threads.
+struct Engine {
+  /// Never more than what the allocator must hold at once; a microsecond. Grows with the batch.
+  std::function<Bytes(const job::Job&, const Target&)> memory_floor{};
+  /// Simulation of a few steps: a fraction of a millisecond.
+  std::function<base::Result<MemoryAnswer>(const job::Job&, const Target&)> memory{};
+  /// Never more than `time().step`, communication left out.
+  std::function<base::Result<TimeAnswer>(const job::Job&, const Target&)> time{};
+  std::function<base::Result<Estimate>(const job::Job&, const Target&)> full{};
+};
+
+/// The models of this program behind the questions. Keeps answers that do not depend on the target's capacity.
+Engine make_engine(Knowledge knowledge);
+
+struct Options {
+  bool timeline{false};
+  bool layers{false};
+};
+
+/// One job on one target. An error only for a job that makes no sense; "does not fit" is an answer.
+base::Result<Estimate> estimate(const job::Job& job, const Target& target, const Knowledge& knowledge,
+                                const Options& options = {});
+
+/// Memory alone, under `target.usable`.
+base::Result<MemoryAnswer> simulate_memory(const job::Job& job, const Target& target, const Knowledge& knowledge);
+
+/// Pixels of the image that one element after the last pooling sees, and by how many its neighbour's window is shifted.
+struct ReceptiveField {
+  std::int64_t size{};
+  std::int64_t stride{};
+};
+ReceptiveField receptive_field(const graph::ModelSpec& model);
+
+/// Bytes of one image file: the user's figure, or measured bytes per pixel of the format.
+Bytes bytes_per_image(const job::Job& job);
+
+/// torch.save of a state_dict: `with_optimizer` adds the optimizer's.
+Bytes checkpoint_bytes(const graph::Network& network, const job::Job& job, bool with_optimizer);
+
+}  // namespace vggplan::estimate

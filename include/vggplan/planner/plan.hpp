@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+// Given a job with open settings, a choice of GPUs and a goal: what to run, why, and what else was looked at.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vggplan/base/names.hpp"
+#include "vggplan/base/result.hpp"
+#include "vggplan/estimate/estimate.hpp"
+#include "vggplan/estimate/run.hpp"
+#include "vggplan/job/job.hpp"
+
+namespace vggplan::planner {
+
+enum class Objective { fastest, cheapest, fewest_gpus };
+
+/// One GPU model the user may use, and how many of it.
+struct Candidate {
+  estimate::Target target{};
+  std::int64_t gpus{1};      ///< as many as may be used; every smaller count is a candidate too
+  bool exactly{false};       ///< only this many
+  std::int64_t per_node{8};  ///< GPUs of one machine
+};
+
+/// Part of each GPU's usable memory that the plan leaves free.
+struct Reserve {
+  double percent{0};
+  base::Bytes bytes{};
+};
+
+struct PlanRequest {
+  job::Job job{};  ///< what is fixed; the fields below override it, and where they are empty the plan chooses
+  std::optional<std::int64_t> batch{};
+  std::optional<std::int64_t> accumulation{};
+  std::optional<std::int64_t> global_batch{};
+  std::optional<job::Precision> precision{};
+  std::optional<base::Layout> layout{};
+  std::optional<job::Checkpointing> checkpointing{};
+  std::optional<job::Sharding> sharding{};
+  std::vector<Candidate> candidates{};
+  Objective objective{Objective::fastest};
+  std::optional<base::Seconds> deadline{};
+  std::optional<base::Usd> max_cost{};
+  std::optional<std::int64_t> max_gpus{};
+  Reserve reserve{};
+  std::size_t top{5};           ///< alternatives reported
+  bool solve_resolution{true};  ///< also answer `max_resolution`
+  unsigned threads{0};          ///< 0: as many as the machine has; the answer does not depend on it
+};
+
+/// The settings in one place, and how to start them.
+struct Launch {
+  std::string gpu{};
+  std::int64_t gpus{};
+  std::int64_t nodes{};
+  std::int64_t batch{};
+  std::int64_t accumulation{};
+  std::int64_t global_batch{};
+  job::Precision precision{};
+  base::Layout layout{};
+  job::Checkpointing checkpointing{};
+  job::Sharding sharding{};
+  std::int64_t workers{};            ///< per machine
+  std::string command{};             ///< torchrun line
+  std::vector<std::string> code{};   ///< what to set in the training program
+};
+
+struct Recommendation {
+  estimate::Estimate estimate{};
+  std::vector<std::string> why{};
+  Launch launch{};
+};
+
+/// A candidate that was simulated and timed.
+struct Evaluated {
+  job::Job job{};
+  std::string gpu{};
+  estimate::Verdict verdict{};
+  base::Bytes usable{};
+  base::Bytes allocated_peak{};
+  base::Bytes reserved_peak{};
+  base::Seconds step{};
+  double images_per_second{};
+  std::string bound_by{};
+  std::optional<base::Usd> usd_per_hour{};
+  std::optional<base::Usd> usd_per_million_images{};
+  double gpu_hours_per_million_images{};
+  std::optional<base::Seconds> total{};  ///< of the whole run, where the number of images is known
+  std::optional<base::Usd> cost{};
+};
+
+struct MaxBatch {
+  std::string gpu{};
+  job::Precision precision{};
+  base::Layout layout{};
+  job::Checkpointing checkpointing{};
+  job::Sharding sharding{};
+  std::int64_t gpus{1};
+  base::Bytes usable{};
+  std::int64_t steady{};  ///< largest batch without cache flushes; 0 where not even one image fits
+  std::int64_t hard{};    ///< largest batch that runs at all
+};
+
+struct MaxResolution {
+  std::string gpu{};
+  std::int64_t batch{1};
+  std::int64_t height{};  ///< of the same aspect as the image asked about
+  std::int64_t width{};
+  bool limited_by_search{false};  ///< larger ones may fit: the search ends at 2^31 elements of the largest tensor
+};
+
+struct Rejection {
+  std::string reason{};  ///< code: memory, memory-floor, precision, combination, global-batch, deadline ...
+  std::string message{};
+  std::int64_t count{};
+  std::optional<base::Bytes> nearest_miss{};
+  std::string example{};
+};
+
+/// One change that makes the job fit; `job` is the changed job, simulated.
+struct Remedy {
+  std::string code{};
+  std::string change{};  ///< what to do
+  std::string saves{};
+  std::string costs{};   ///< in time, and in what training does
+  base::Bytes saved{};
+  std::optional<double> slowdown{};  ///< seconds per image against the job as asked; above 1 is slower
+  bool changes_training{false};
+  job::Job job{};
+  std::string gpu{};
+  estimate::MemoryAnswer memory{};
+};
+
+struct Plan {
+  std::optional<Recommendation> recommendation{};
+  std::vector<Evaluated> alternatives{};  ///< ranked; the recommendation is not among them
+  std::vector<Evaluated> pareto{};        ///< no other is at least as good in time, cost and GPUs
+  std::vector<MaxBatch> max_batch{};      ///< first: the settings recommended, or those fixed
+  std::optional<MaxResolution> max_resolution{};
+  std::vector<Rejection> rejected{};
+  std::vector<Remedy> remedies{};  ///< when nothing fits
+  std::int64_t enumerated{};       ///< = evaluated + rejected
+  std::int64_t evaluated{};
+  std::int64_t rejected_count{};
+  job::Job job{};                     ///< as asked, defaults where nothing was chosen
+  estimate::ModelSummary model{};     ///< counts of one image
+  estimate::StorageNeed storage{};
+  std::vector<estimate::Warning> warnings{};
+  std::vector<estimate::Assumption> assumptions{};
+};
+
+base::Result<Plan> plan(const PlanRequest& request, const estimate::Engine& engine);
+
+}  // namespace vggplan::planner
+
+namespace vggplan::base {
+template <>
+struct NameTable<planner::Objective> {
+  static constexpr std::array<Named<planner::Objective>, 3> table{{
+      {planner::Objective::fastest, "fastest", "most images per second"},
+      {planner::Objective::cheapest, "cheapest", "least money per image (GPU-hours where no price is known)"},
+      {planner::Objective::fewest_gpus, "fewest-gpus", "fewest GPUs that do it, then the fastest"},
+  }};
+};
+}  // namespace vggplan::base
