@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#include "report/parts.hpp"
+#include "report/values.hpp"
+
+namespace vggplan::report {
+
+namespace {
+
+Document byte_table(const std::vector<std::pair<std::string, base::Bytes>>& rows) {
+  Document part = Document::object();
+  for (const auto& [name, bytes] : rows) {
+    part[name] = plain(bytes);
+  }
+  return part;
+}
+
+Document phases_part(const estimate::Memory& memory, job::Mode mode) {
+  Document part = Document::object();
+  part["forward"] = quantity(memory.forward_peak);
+  if (mode == job::Mode::train) {
+    part["backward"] = quantity(memory.backward_peak);
+    part["optimizer"] = quantity(memory.optimizer_peak);
+  }
+  return part;
+}
+
+Document timeline_part(const std::vector<estimate::TimelinePoint>& timeline) {
+  Document part = Document::array();
+  for (const estimate::TimelinePoint& point : timeline) {
+    Document row = {{"step", point.step}, {"phase", point.phase}};
+    set_if_not_empty(row, "layer", point.layer);
+    row["allocated_bytes"] = plain(point.allocated);
+    row["reserved_bytes"] = plain(point.reserved);
+    part.push_back(std::move(row));
+  }
+  return part;
+}
+
+}  // namespace
+
+Document memory_part(const estimate::Estimate& estimate, Timeline timeline) {
+  const estimate::Memory& memory = estimate.memory;
+  Document part = Document::object();
+  part["verdict"] = enum_name(memory.verdict);
+  part["allocated_peak_bytes"] = quantity(memory.allocated_peak);
+  part["reserved_peak_bytes"] = quantity(memory.reserved_peak);
+  part["device_used_bytes"] = quantity(memory.device_used);
+  part["usable_bytes"] = plain(memory.usable);
+  part["headroom_bytes"] = plain(memory.headroom);
+  part["cache_flushes_per_step"] = memory.cache_flushes_per_step;
+  part["first_step_peak_bytes"] = quantity(memory.first_step_peak);
+  part["steady_peak_bytes"] = quantity(memory.steady_peak);
+  if (estimate.job.mode == job::Mode::train) {
+    part["after_forward_bytes"] = quantity(memory.after_forward);
+  }
+  part["phases"] = phases_part(memory, estimate.job.mode);
+  part["breakdown_at_peak"] = byte_table(memory.breakdown);
+  if (!memory.breakdown_layers.empty()) {
+    part["breakdown_by_layer"] = byte_table(memory.breakdown_layers);
+  }
+  if (memory.shortfall) {
+    Document shortfall = {{"requested_bytes", plain(memory.shortfall->requested)},
+                          {"missing_bytes", plain(memory.shortfall->missing)},
+                          {"phase", memory.shortfall->phase}};
+    set_if_not_empty(shortfall, "layer", memory.shortfall->layer);
+    part["shortfall"] = std::move(shortfall);
+  }
+  if (timeline == Timeline::include) {
+    part["timeline"] = timeline_part(memory.timeline);
+  }
+  return part;
+}
+
+Document time_part(const estimate::Estimate& estimate) {
+  const estimate::Time& time = estimate.time;
+  const bool training = estimate.job.mode == job::Mode::train;
+  Document part = Document::object();
+  part["step_seconds"] = quantity(time.step);
+  part["forward_seconds"] = quantity(time.forward);
+  if (training) {
+    part["backward_seconds"] = quantity(time.backward);
+    part["optimizer_seconds"] = quantity(time.optimizer);
+  }
+  if (training && estimate.job.parallel.gpus > 1) {
+    part["communication_seconds"] = quantity(time.communication);
+    part["communication_exposed_seconds"] = quantity(time.communication_exposed);
+  }
+  part["input_seconds"] = quantity(time.input);
+  part["images_per_second"] = quantity(time.images_per_second);
+  part["bound_by"] = time.bound_by;
+  part["model_flops_utilization"] = plain(time.model_flops_utilization);
+  return part;
+}
+
+Document input_part(const estimate::Input& input) {
+  Document part = Document::object();
+  part["images_per_second_needed"] = plain(input.images_per_second_needed);
+  part["decode_images_per_second_per_worker"] = plain(input.decode_images_per_second_per_worker);
+  part["workers"] = input.workers;
+  part["workers_needed"] = input.workers_needed;
+  part["copy_images_per_second"] = plain(input.copy_images_per_second);
+  set_if(part, "storage_images_per_second", input.storage_images_per_second);
+  part["host_memory_bytes"] = plain(input.host_memory);
+  return part;
+}
+
+Document storage_part(const estimate::StorageNeed& storage, job::Mode mode) {
+  Document part = Document::object();
+  part["bytes_per_image"] = plain(storage.bytes_per_image);
+  set_if(part, "dataset_bytes", storage.dataset);
+  if (mode == job::Mode::train) {
+    part["checkpoint_bytes"] = plain(storage.checkpoint);
+    part["checkpoints_bytes"] = plain(storage.checkpoints);
+  }
+  part["total_bytes"] = plain(storage.total);
+  part["read_bytes_per_second"] = plain(storage.read_rate);
+  return part;
+}
+
+Document run_part(const estimate::Run& run) {
+  Document part = Document::object();
+  part["steps"] = run.steps;
+  part["epoch_seconds"] = quantity(run.epoch);
+  part["total_seconds"] = quantity(run.total);
+  part["gpu_hours"] = quantity(run.gpu_hours);
+  if (run.cost) {
+    part["cost_usd"] = quantity(*run.cost);
+  }
+  return part;
+}
+
+void add_estimate(Document& report, const estimate::Estimate& estimate, Timeline timeline) {
+  report["job"] = job_part(estimate.job);
+  report["machine"] = machine_part(estimate.target, estimate.job.parallel);
+  report["model"] = model_part(estimate.model, estimate.job.mode);
+  report["memory"] = memory_part(estimate, timeline);
+  report["time"] = time_part(estimate);
+  report["input"] = input_part(estimate.input);
+  report["storage"] = storage_part(estimate.storage, estimate.job.mode);
+  if (estimate.run) {
+    report["run"] = run_part(*estimate.run);
+  }
+  report["warnings"] = warnings_part(estimate.warnings);
+  report["assumptions"] = assumptions_part(estimate.assumptions);
+}
+
+Document build_estimate(const estimate::Estimate& estimate, Timeline timeline) {
+  Document report = start("estimate");
+  add_estimate(report, estimate, timeline);
+  return report;
+}
+
+}  // namespace vggplan::report

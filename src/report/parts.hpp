@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// Parts that several kinds of report share.
+#pragma once
+
+#include <vector>
+
+#include "vggplan/estimate/estimate.hpp"
+#include "vggplan/report/build.hpp"
+
+namespace vggplan::report {
+
+Document job_part(const job::Job& job);
+Document machine_part(const estimate::Target& target, const job::Parallel& parallel);
+Document model_part(const estimate::ModelSummary& model, job::Mode mode);
+Document memory_part(const estimate::Estimate& estimate, Timeline timeline);
+Document time_part(const estimate::Estimate& estimate);
+Document input_part(const estimate::Input& input);
+Document storage_part(const estimate::StorageNeed& storage, job::Mode mode);
+Document run_part(const estimate::Run& run);
+Document warnings_part(const std::vector<estimate::Warning>& warnings);
+Document assumptions_part(const std::vector<estimate::Assumption>& assumptions);
+
+/// Everything of an estimate but the header: what `estimate` prints and `plan` recommends.
+void add_estimate(Document& report, const estimate::Estimate& estimate, Timeline timeline);
+
+}  // namespace vggplan::report
