@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// The work of one training step, in the order in which PyTorch starts it.
+#pragma once
+
+#include <vector>
+
+#include "vggplan/graph/graph.hpp"
+#include "vggplan/job/job.hpp"
+#include "vggplan/lowering/schedule.hpp"
+#include "vggplan/timing/op.hpp"
+
+namespace vggplan::lowering {
+
+/// Ops of one micro-batch (forward, backward with recomputation) and of the optimizer step; layer ids
+/// index `network.layers`. Collectives are not among them.
+std::vector<timing::Op> lower_ops(const graph::Network& network, const job::Job& job,
+                                  const std::vector<Segment>& segments);
+
+}  // namespace vggplan::lowering

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// Seconds of one training step on one GPU.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "vggplan/base/estimated.hpp"
+#include "vggplan/base/units.hpp"
+#include "vggplan/hardware/hardware.hpp"
+#include "vggplan/timing/calibration.hpp"
+#include "vggplan/timing/op.hpp"
+
+namespace vggplan::timing {
+
+struct LayerSeconds {
+  base::Seconds forward{};
+  base::Seconds backward{};  ///< with recomputation
+};
+
+struct StepTime {
+  base::Estimated<base::Seconds> step{};  ///< back-to-back steps, as a training loop sees them
+  /// One step on an idle GPU, phase by phase. Where the host is the bottleneck, their sum exceeds `step`.
+  base::Estimated<base::Seconds> forward{};
+  base::Estimated<base::Seconds> backward{};
+  base::Estimated<base::Seconds> optimizer{};
+  base::Seconds device_busy{};  ///< sum of the kernels
+  base::Seconds host_busy{};    ///< time the host needs to start them
+  std::vector<LayerSeconds> layers{};
+};
+
+/// Kernel time of one op on an otherwise idle GPU, launch gaps left out.
+base::Seconds op_seconds(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration);
+
+/// The ops are those of one micro-batch and the optimizer; `accumulation` micro-batches make a step.
+StepTime step_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Calibration& calibration,
+                   std::int64_t accumulation = 1);
+
+}  // namespace vggplan::timing
