@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vggplan/estimate/estimate.hpp"
+#include "vggplan/planner/plan.hpp"
 #include "vggplan/report/document.hpp"
 
 namespace vggplan::report {
@@ -12,5 +13,9 @@ enum class Timeline { leave_out, include };
 
 Document build_estimate(const estimate::Estimate& estimate, Timeline timeline = Timeline::leave_out);
 Document build_layers(const estimate::Estimate& estimate);
+
+/// `request` is what `plan` answers: its goal and its candidates are reported beside the answer.
+Document build_plan(const planner::Plan& plan, const planner::PlanRequest& request,
+                    Timeline timeline = Timeline::leave_out);
 
 }  // namespace vggplan::report
