@@ -2,6 +2,7 @@
 // Sizes, rates and times as people read and write them. Memory in binary units, rates in decimal.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -10,12 +11,18 @@
 
 namespace vggplan::base {
 
-std::string format_bytes(Bytes size);               ///< "18.67 GiB", "512 MiB", "37 B"
-std::string format_decimal_bytes(Bytes size);       ///< "147 GB": storage, as sold
-std::string format_seconds(Seconds time);           ///< "171 ms", "2 h 05 min"
-std::string format_count(std::int64_t count);       ///< "138,357,544"
+// Whole multiples of a unit are shown without decimals ("40 GiB"), all else rounded ("40.00 GiB").
+
+std::string format_bytes(Bytes size);                            ///< "18.67 GiB", "512 MiB", "37 B"
+std::string format_decimal_bytes(Bytes size);                    ///< "147 GB": storage, as sold
+std::string format_seconds(Seconds time);                        ///< "171 ms", "2 h 05 min"
+std::string format_count(std::int64_t count);                    ///< "138,357,544"
 std::string format_scaled(double value, std::string_view unit);  ///< "15.5 TFLOP"
-std::string format_usd(Usd amount);                 ///< "$12.40"
+std::string format_usd(Usd amount);                              ///< "$12.40"
+
+/// What the user wrote, safe to show in a message: 'text' in quotes, control characters and broken
+/// UTF-8 escaped, cut when long.
+std::string quoted(std::string_view text);
 
 /// "40GiB", "40GB", "512MiB", "1.5TB", "123456" (bytes): each unit means what it says.
 Result<Bytes> parse_bytes(std::string_view text, std::string_view place);

@@ -47,18 +47,10 @@ using BytesPerSecond = Quantity<struct BytesPerSecondTag, double>;
 using FlopsPerSecond = Quantity<struct FlopsPerSecondTag, double>;
 using Usd = Quantity<struct UsdTag, double>;
 
-constexpr Seconds operator/(Bytes work, BytesPerSecond rate) {
-  return Seconds(work.as_double() / rate.count());
-}
-constexpr Seconds operator/(Flops work, FlopsPerSecond rate) {
-  return Seconds(work.as_double() / rate.count());
-}
-constexpr BytesPerSecond operator/(Bytes work, Seconds time) {
-  return BytesPerSecond(work.as_double() / time.count());
-}
-constexpr FlopsPerSecond operator/(Flops work, Seconds time) {
-  return FlopsPerSecond(work.as_double() / time.count());
-}
+constexpr Seconds operator/(Bytes work, BytesPerSecond rate) { return Seconds(work.as_double() / rate.count()); }
+constexpr Seconds operator/(Flops work, FlopsPerSecond rate) { return Seconds(work.as_double() / rate.count()); }
+constexpr BytesPerSecond operator/(Bytes work, Seconds time) { return BytesPerSecond(work.as_double() / time.count()); }
+constexpr FlopsPerSecond operator/(Flops work, Seconds time) { return FlopsPerSecond(work.as_double() / time.count()); }
 
 inline constexpr Bytes kKiB{1024};
 inline constexpr Bytes kMiB{1024 * 1024};

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/base/format.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace vggplan::base {
+namespace {
+
+/// `value` >= 0 with `decimals` places, or with none when it is whole.
+std::string plain(double value, int decimals) {
+  return fmt::format("{:.{}f}", value, std::trunc(value) == value ? 0 : decimals);
+}
+
+/// Places that give three significant digits to a value below 1000.
+int decimals_for_three_digits(double value) {
+  if (value == 0.0) {
+    return 0;
+  }
+  const int places = 2 - static_cast<int>(std::floor(std::log10(value)));
+  return std::max(0, places);
+}
+
+std::string three_digits(double value) {
+  const double rounded_up = value * (1 + 5e-4);  // 9.996 shows as 10.0, not 10.00
+  return plain(value, decimals_for_three_digits(std::trunc(value) == value ? value : rounded_up));
+}
+
+std::string with_separators(std::string_view digits) {
+  std::string result;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    const bool new_group = i > 0 && (digits.size() - i) % 3 == 0;
+    if (new_group) {
+      result += ',';
+    }
+    result += digits[i];
+  }
+  return result;
+}
+
+struct Scaled {
+  double value{};
+  std::size_t unit{};
+};
+
+/// Divides by `base` until the value is below it, counting a value that would be shown as `base` as not below.
+Scaled scale(double value, double base, double shown_as_base, std::size_t units) {
+  Scaled scaled{value, 0};
+  while (scaled.unit + 1 < units && scaled.value >= shown_as_base) {
+    scaled.value /= base;
+    ++scaled.unit;
+  }
+  return scaled;
+}
+
+std::string sign_of(double value) { return value < 0 ? "-" : ""; }
+
+std::string short_time(double seconds) {
+  constexpr std::array<std::string_view, 4> kUnits{"ns", "us", "ms", "s"};
+  const Scaled scaled = scale(seconds * 1e9, 1000, 999.5, kUnits.size());
+  return fmt::format("{} {}", three_digits(scaled.value), kUnits.at(scaled.unit));
+}
+
+/// Minutes and more, in two units: "5 min 03 s", "2 h 05 min", "3 d 04 h".
+std::string long_time(double seconds) {
+  struct Pair {
+    double below{};  ///< seconds
+    double small{};  ///< seconds in the smaller unit
+    int smalls{};    ///< smaller units in the larger
+    std::string_view large_name{};
+    std::string_view small_name{};
+  };
+  constexpr std::array<Pair, 3> kPairs{
+      {{3600, 1, 60, "min", "s"}, {48 * 3600, 60, 60, "h", "min"}, {1e15, 3600, 24, "d", "h"}}};
+  for (const Pair& pair : kPairs) {
+    const double rounded = std::round(seconds / pair.small);
+    if (rounded * pair.small < pair.below) {
+      const auto total = static_cast<std::int64_t>(rounded);
+      return fmt::format("{} {} {:02} {}", format_count(total / pair.smalls), pair.large_name, total % pair.smalls,
+                         pair.small_name);
+    }
+  }
+  return fmt::format("{:.2e} s", seconds);
+}
+
+/// Length of the well-formed UTF-8 sequence of a printable character at the start of `text`, or 0.
+std::size_t printable_prefix(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) {
+    return lead >= 0x20 && lead != 0x7f ? 1 : 0;
+  }
+  const std::size_t length = lead >= 0xc2 && lead < 0xe0   ? 2
+                             : lead >= 0xe0 && lead < 0xf0 ? 3
+                             : lead >= 0xf0 && lead < 0xf5 ? 4
+                                                           : 0;
+  if (length == 0 || length > text.size()) {
+    return 0;
+  }
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0U) != 0x80U) {
+      return 0;
+    }
+  }
+  const bool overlong = (lead == 0xe0 && byte(1) < 0xa0) || (lead == 0xf0 && byte(1) < 0x90);
+  const bool beyond = (lead == 0xed && byte(1) >= 0xa0) || (lead == 0xf4 && byte(1) >= 0x90);
+  const bool control = lead == 0xc2 && byte(1) < 0xa0;  // U+0080 to U+009F
+  return overlong || beyond || control ? 0 : length;
+}
+
+}  // namespace
+
+std::string format_bytes(Bytes size) {
+  constexpr std::array<std::string_view, 6> kUnits{"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  constexpr std::size_t kGigabytes = 3;
+  const double bytes = std::abs(size.as_double());
+  Scaled scaled = scale(bytes, 1024, 1024, kUnits.size());
+  const auto decimals = [](const Scaled& s) {
+    return s.unit == 0 ? 0 : s.unit >= kGigabytes ? 2 : s.value < 99.95 ? 1 : 0;
+  };
+  const double half_of_last_place = 0.5 * std::pow(10, -decimals(scaled));
+  if (scaled.unit + 1 < kUnits.size() && scaled.value + half_of_last_place >= 1024) {
+    scaled = {scaled.value / 1024, scaled.unit + 1};
+  }
+  return fmt::format("{}{} {}", sign_of(size.as_double()), plain(scaled.value, decimals(scaled)),
+                     kUnits.at(scaled.unit));
+}
+
+std::string format_decimal_bytes(Bytes size) {
+  constexpr std::array<std::string_view, 6> kUnits{"B", "kB", "MB", "GB", "TB", "PB"};
+  const Scaled scaled = scale(std::abs(size.as_double()), 1000, 999.5, kUnits.size());
+  return fmt::format("{}{} {}", sign_of(size.as_double()), three_digits(scaled.value), kUnits.at(scaled.unit));
+}
+
+std::string format_seconds(Seconds time) {
+  const double seconds = std::abs(time.count());
+  if (!std::isfinite(seconds)) {
+    return fmt::format("{} s", time.count());
+  }
+  if (seconds == 0.0) {
+    return "0 s";
+  }
+  return sign_of(time.count()) + (seconds < 59.95 ? short_time(seconds) : long_time(seconds));
+}
+
+std::string format_count(std::int64_t count) {
+  const std::string digits = fmt::format("{}", count);
+  const std::string_view unsigned_digits = std::string_view(digits).substr(count < 0 ? 1 : 0);
+  return (count < 0 ? "-" : "") + with_separators(unsigned_digits);
+}
+
+std::string format_scaled(double value, std::string_view unit) {
+  constexpr std::array<std::string_view, 9> kPrefixes{"", "k", "M", "G", "T", "P", "E", "Z", "Y"};
+  if (!std::isfinite(value)) {
+    return fmt::format("{} {}", value, unit);
+  }
+  const Scaled scaled = scale(std::abs(value), 1000, 999.5, kPrefixes.size());
+  return fmt::format("{}{} {}{}", sign_of(value), three_digits(scaled.value), kPrefixes.at(scaled.unit), unit);
+}
+
+std::string format_usd(Usd amount) {
+  const double dollars = std::abs(amount.count());
+  if (!std::isfinite(dollars)) {
+    return fmt::format("${}", amount.count());
+  }
+  if (dollars > 0 && dollars < 0.005) {
+    return sign_of(amount.count()) + "<$0.01";
+  }
+  const std::string text = fmt::format("{:.2f}", dollars);
+  const std::string_view whole = std::string_view(text).substr(0, text.size() - 3);
+  return fmt::format("{}${}{}", sign_of(amount.count()), with_separators(whole), text.substr(whole.size()));
+}
+
+std::string quoted(std::string_view text) {
+  constexpr std::size_t kLongest = 60;
+  std::string result = "'";
+  for (std::size_t at = 0; at < text.size();) {
+    if (at >= kLongest) {
+      return result + "...'";
+    }
+    const std::size_t length = printable_prefix(text.substr(at));
+    if (length == 0) {
+      result += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[at]));
+      ++at;
+    } else {
+      result += text.substr(at, length);
+      at += length;
+    }
+  }
+  return result + "'";
+}
+
+}  // namespace vggplan::base

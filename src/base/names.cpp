@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/base/names.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstddef>
+
+#include "vggplan/base/format.hpp"
+
+namespace vggplan::base {
+namespace {
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(), [](char c) { return lower(c); });
+  return result;
+}
+
+/// Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours cost one each.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> before_last(b.size() + 1);
+  std::vector<std::size_t> last(b.size() + 1);
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) {
+    row[j] = j;
+  }
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::swap(before_last, last);
+    std::swap(last, row);
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t substitution = last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      row[j] = std::min({last[j] + 1, row[j - 1] + 1, substitution});
+      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (swapped) {
+        row[j] = std::min(row[j], before_last[j - 2] + 1);
+      }
+    }
+  }
+  return row[b.size()];
+}
+
+struct Ranked {
+  std::size_t distance{};
+  std::size_t index{};
+};
+
+}  // namespace
+
+std::vector<std::string> nearest(std::string_view word, std::span<const std::string> candidates, std::size_t most) {
+  const std::string wanted = lower(word);
+  // About one slip in three characters; more and the candidate is another word altogether.
+  const std::size_t limit = (wanted.size() + 2) / 3;
+  std::vector<Ranked> ranked;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const std::string candidate = lower(candidates[i]);
+    const std::size_t longer = std::max(wanted.size(), candidate.size());
+    const std::size_t shorter = std::min(wanted.size(), candidate.size());
+    // A name that was broken off is as near as one slip: "h100-sxm" for "h100-sxm5-80gb".
+    const bool broken_off = wanted.size() > 1 && wanted.size() < candidate.size() && candidate.starts_with(wanted);
+    if (broken_off) {
+      ranked.push_back({1, i});
+    } else if (longer - shorter <= limit) {
+      ranked.push_back({edit_distance(wanted, candidate), i});
+    }
+  }
+  std::erase_if(ranked, [limit](const Ranked& r) { return r.distance > limit; });
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const Ranked& a, const Ranked& b) { return a.distance < b.distance; });
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < std::min(most, ranked.size()); ++i) {
+    names.push_back(candidates[ranked[i].index]);
+  }
+  return names;
+}
+
+std::string suggestion(std::string_view word, std::span<const std::string> candidates) {
+  const std::vector<std::string> near = nearest(word, candidates);
+  if (near.empty()) {
+    return candidates.empty() ? "" : fmt::format("choose from {}", fmt::join(candidates, ", "));
+  }
+  std::string list;
+  for (std::size_t i = 0; i < near.size(); ++i) {
+    const std::string_view separator = i == 0 ? "" : i + 1 == near.size() ? " or " : ", ";
+    list += fmt::format("{}'{}'", separator, near[i]);
+  }
+  return fmt::format("did you mean {}?", list);
+}
+
+}  // namespace vggplan::base

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+
+#include "vggplan/base/checked.hpp"
+#include "vggplan/base/format.hpp"
+#include "vggplan/base/names.hpp"
+
+namespace vggplan::base {
+namespace {
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+bool same_letters(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : static_cast<int>(c); };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
+}
+
+template <class Predicate>
+std::string_view take_while(std::string_view& text, Predicate holds) {
+  const auto end = std::find_if_not(text.begin(), text.end(), holds);
+  const std::string_view taken = text.substr(0, static_cast<std::size_t>(end - text.begin()));
+  text.remove_prefix(taken.size());
+  return taken;
+}
+
+void skip_spaces(std::string_view& text) {
+  take_while(text, [](char c) { return c == ' '; });
+}
+
+/// "1.5GiB" taken apart. Digits stay text, so that nothing is rounded before the unit is known.
+struct Amount {
+  std::string_view whole{};
+  std::string_view fraction{};
+  std::string_view unit{};
+};
+
+/// Takes one amount from the front of `text`; none where it is not of the form digits[.digits][ ]letters.
+std::optional<Amount> take_amount(std::string_view& text) {
+  Amount amount;
+  amount.whole = take_while(text, is_digit);
+  if (text.starts_with('.')) {
+    text.remove_prefix(1);
+    amount.fraction = take_while(text, is_digit);
+    if (amount.fraction.empty()) {
+      return std::nullopt;
+    }
+  }
+  skip_spaces(text);
+  amount.unit = take_while(text, is_letter);
+  skip_spaces(text);
+  return amount.whole.empty() ? std::nullopt : std::optional(amount);
+}
+
+std::optional<std::int64_t> whole_number(std::string_view digits) {
+  std::optional<std::int64_t> number = 0;
+  for (const char digit : digits) {
+    number = checked_mul(*number, 10);
+    number = number ? checked_add(*number, digit - '0') : number;
+    if (!number) {
+      return std::nullopt;
+    }
+  }
+  return number;
+}
+
+/// The value of the digits behind the point. Eighteen of them decide the last byte of a pebibyte.
+double fraction_value(std::string_view digits) {
+  double value = 0;
+  double weight = 0.1;
+  for (const char digit : digits.substr(0, 18)) {
+    value += weight * (digit - '0');
+    weight /= 10;
+  }
+  return value;
+}
+
+struct SizeUnit {
+  std::string_view name{};
+  std::int64_t bytes{};
+};
+
+constexpr std::array<SizeUnit, 11> kSizeUnits{{
+    {"B", 1},
+    {"kB", 1'000},
+    {"MB", 1'000'000},
+    {"GB", 1'000'000'000},
+    {"TB", 1'000'000'000'000},
+    {"PB", 1'000'000'000'000'000},
+    {"KiB", 1LL << 10},
+    {"MiB", 1LL << 20},
+    {"GiB", 1LL << 30},
+    {"TiB", 1LL << 40},
+    {"PiB", 1LL << 50},
+}};
+
+struct TimeUnit {
+  std::string_view name{};
+  double seconds{};
+};
+
+/// Longest first: the order in which a compound such as 1h30min must name them.
+constexpr std::array<TimeUnit, 5> kTimeUnits{{{"d", 86'400}, {"h", 3600}, {"min", 60}, {"m", 60}, {"s", 1}}};
+constexpr double kLongestDuration = 100 * 365.25 * 86'400;
+
+template <class Unit, std::size_t N>
+const Unit* find_unit(const std::array<Unit, N>& units, std::string_view name) {
+  const auto found =
+      std::find_if(units.begin(), units.end(), [&](const Unit& u) { return same_letters(u.name, name); });
+  return found == units.end() ? nullptr : &*found;
+}
+
+Diagnostic wrong(std::string_view place, std::string rule, std::string remedy) {
+  return {Fault::question, std::string(place), std::move(rule), std::move(remedy)};
+}
+
+constexpr std::string_view kSizeRemedy =
+    "write a number and a unit, such as 40GiB, 40GB, 512MiB or 1.5TB; a number alone counts bytes";
+constexpr std::string_view kDurationRemedy = "write numbers and units (d, h, min, s), such as 24h, 90min or 1h30min";
+
+Diagnostic unknown_size_unit(std::string_view text, const Amount& amount, std::string_view place) {
+  const bool bare_prefix =
+      amount.unit.size() == 1 && std::string_view("kmgtpKMGTP").find(amount.unit) != std::string_view::npos;
+  if (bare_prefix) {
+    return wrong(place, fmt::format("the unit of {} may be decimal or binary", quoted(text)),
+                 fmt::format("write {0}B (powers of 1000) or {0}iB (powers of 1024)", amount.unit));
+  }
+  return wrong(place, fmt::format("unknown unit {} in the size {}", quoted(amount.unit), quoted(text)),
+               std::string(kSizeRemedy));
+}
+
+}  // namespace
+
+Result<Bytes> parse_bytes(std::string_view text, std::string_view place) {
+  std::string_view rest = text;
+  skip_spaces(rest);
+  if (rest.starts_with('-')) {
+    return wrong(place, fmt::format("a size cannot be negative, as {} is", quoted(text)), std::string(kSizeRemedy));
+  }
+  const std::optional<Amount> amount = take_amount(rest);
+  if (!amount || !rest.empty()) {
+    return wrong(place, fmt::format("{} is not a size", quoted(text)), std::string(kSizeRemedy));
+  }
+  const SizeUnit* unit = find_unit(kSizeUnits, amount->unit.empty() ? "B" : amount->unit);
+  if (unit == nullptr) {
+    return unknown_size_unit(text, *amount, place);
+  }
+  if (unit->bytes == 1 && !amount->fraction.empty()) {
+    return wrong(place, fmt::format("{} is not a whole number of bytes", quoted(text)), std::string(kSizeRemedy));
+  }
+  const std::optional<std::int64_t> number = whole_number(amount->whole);
+  const std::optional<std::int64_t> whole = number ? checked_mul(*number, unit->bytes) : std::nullopt;
+  const double part = fraction_value(amount->fraction) * static_cast<double>(unit->bytes);
+  if (!whole || *whole > kLargestExact || *whole + std::llround(part) > kLargestExact) {
+    return wrong(place,
+                 fmt::format("{} is more than {}, the largest size that is counted", quoted(text),
+                             format_bytes(Bytes(kLargestExact))),
+                 "check the unit");
+  }
+  return Bytes(*whole + std::llround(part));
+}
+
+Result<Seconds> parse_duration(std::string_view text, std::string_view place) {
+  std::string_view rest = text;
+  skip_spaces(rest);
+  if (rest.starts_with('-')) {
+    return wrong(place, fmt::format("a duration cannot be negative, as {} is", quoted(text)),
+                 std::string(kDurationRemedy));
+  }
+  double total = 0;
+  double last_unit = std::numeric_limits<double>::infinity();
+  do {
+    const std::optional<Amount> amount = take_amount(rest);
+    if (!amount) {
+      return wrong(place, fmt::format("{} is not a duration", quoted(text)), std::string(kDurationRemedy));
+    }
+    if (amount->unit.empty()) {
+      return wrong(place, fmt::format("the duration {} lacks a unit", quoted(text)), std::string(kDurationRemedy));
+    }
+    const TimeUnit* unit = find_unit(kTimeUnits, amount->unit);
+    if (unit == nullptr) {
+      return wrong(place, fmt::format("unknown unit {} in the duration {}", quoted(amount->unit), quoted(text)),
+                   std::string(kDurationRemedy));
+    }
+    if (unit->seconds >= last_unit) {
+      return wrong(place, fmt::format("the units of {} do not go from long to short", quoted(text)),
+                   std::string(kDurationRemedy));
+    }
+    last_unit = unit->seconds;
+    const std::optional<std::int64_t> whole = whole_number(amount->whole);
+    const double number = whole ? static_cast<double>(*whole) : std::numeric_limits<double>::infinity();
+    total += (number + fraction_value(amount->fraction)) * unit->seconds;
+  } while (!rest.empty());
+  if (total > kLongestDuration) {
+    return wrong(place, fmt::format("{} is more than a hundred years", quoted(text)), "check the unit");
+  }
+  return Seconds(total);
+}
+
+}  // namespace vggplan::base
