@@ -2,12 +2,14 @@
 // What is known of GPUs, links, machines and storage: plain data, each figure with its source.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "vggplan/base/dtype.hpp"
+#include "vggplan/base/names.hpp"
 #include "vggplan/base/units.hpp"
 
 namespace vggplan::hardware {
@@ -20,6 +22,9 @@ struct Source {
   std::string note{};
   bool operator==(const Source&) const = default;
 };
+
+/// How GPUs of one machine reach each other.
+enum class Topology { none, pcie, nvlink_bridge, nvlink_mesh, nvswitch };
 
 struct Gpu {
   std::string name{};   ///< a100-sxm4-80gb
@@ -36,8 +41,9 @@ struct Gpu {
   std::optional<base::FlopsPerSecond> tf32_tensor{};  ///< dense, no sparsity, like the next two
   std::optional<base::FlopsPerSecond> fp16_tensor{};
   std::optional<base::FlopsPerSecond> bf16_tensor{};
-  std::optional<std::string> nvlink{};  ///< name of a Link
-  std::string pcie{};                   ///< name of a Link
+  std::optional<std::string> nvlink{};       ///< name of a Link
+  Topology nvlink_topology{Topology::none};  ///< what NVLink can join this form of the GPU to
+  std::string pcie{};                        ///< name of the Link to the host
   std::vector<std::string> unverified{};
   std::vector<Source> sources{};
   bool operator==(const Gpu&) const = default;
@@ -48,7 +54,15 @@ struct Gpu {
 
 /// Dense peak of the unit that runs `mode`; absent where the GPU lacks it (bf16 on a V100).
 /// TF32 falls back to fp32 on GPUs before Ampere, as PyTorch does.
+/// So does fp16 on GPUs without tensor cores: cuDNN then computes in fp32 on half-size data.
 std::optional<base::FlopsPerSecond> peak_rate(const Gpu& gpu, base::MathMode mode);
+
+/// What joins `count` GPUs of one machine of which nothing else is known. NVLink bridges are sold
+/// apart and join two cards, so cards that take them are assumed to be on PCIe alone.
+Topology default_topology(const Gpu& gpu, std::int64_t count);
+
+/// Name of the Link that data between GPUs goes over; nothing for a GPU alone.
+std::optional<std::string> peer_link(const Gpu& gpu, Topology topology);
 
 struct Link {
   std::string name{};
@@ -65,9 +79,6 @@ struct Price {
   std::string date{};
   bool operator==(const Price&) const = default;
 };
-
-/// How GPUs of one machine reach each other.
-enum class Topology { none, pcie, nvlink_bridge, nvlink_mesh, nvswitch };
 
 /// A server or a cloud instance.
 struct Machine {
@@ -96,3 +107,18 @@ struct Storage {
 };
 
 }  // namespace vggplan::hardware
+
+namespace vggplan::base {
+
+template <>
+struct NameTable<hardware::Topology> {
+  static constexpr std::array<Named<hardware::Topology>, 5> table{{
+      {hardware::Topology::none, "none", "one GPU"},
+      {hardware::Topology::pcie, "pcie", "through the host's PCIe lanes"},
+      {hardware::Topology::nvlink_bridge, "nvlink-bridge", "pairs of cards with an NVLink bridge"},
+      {hardware::Topology::nvlink_mesh, "nvlink-mesh", "direct NVLinks between neighbours (SXM2 boards)"},
+      {hardware::Topology::nvswitch, "nvswitch", "every GPU to every GPU at full NVLink rate"},
+  }};
+};
+
+}  // namespace vggplan::base

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/hardware/hardware.hpp"
+
+namespace vggplan::hardware {
+
+std::optional<base::FlopsPerSecond> peak_rate(const Gpu& gpu, base::MathMode mode) {
+  switch (mode) {
+    case base::MathMode::fp32: return gpu.fp32;
+    case base::MathMode::tf32: return gpu.tf32_tensor ? gpu.tf32_tensor : gpu.fp32;
+    case base::MathMode::fp16: return gpu.fp16_tensor ? gpu.fp16_tensor : gpu.fp32;
+    case base::MathMode::bf16: return gpu.bf16_tensor;
+  }
+  return std::nullopt;
+}
+
+Topology default_topology(const Gpu& gpu, std::int64_t count) {
+  if (count <= 1) {
+    return Topology::none;
+  }
+  const bool on_board = gpu.nvlink && gpu.nvlink_topology != Topology::nvlink_bridge;
+  return on_board && gpu.nvlink_topology != Topology::none ? gpu.nvlink_topology : Topology::pcie;
+}
+
+std::optional<std::string> peer_link(const Gpu& gpu, Topology topology) {
+  switch (topology) {
+    case Topology::none: return std::nullopt;
+    case Topology::pcie: return gpu.pcie;
+    case Topology::nvlink_bridge:
+    case Topology::nvlink_mesh:
+    case Topology::nvswitch: return gpu.nvlink ? gpu.nvlink : gpu.pcie;
+  }
+  return std::nullopt;
+}
+
+}  // namespace vggplan::hardware
