@@ -43,11 +43,13 @@ struct TimeAnswer {
 
 /// Everything a search may ask, cheapest first. All functions are pure and safe to call from several threads.
 struct Engine {
-  /// Never more than what the allocator must hold at once; a microsecond. Grows with the batch.
+  /// Never more than what the allocator must hold at once; a microsecond. Does not shrink when the batch or
+  /// the image grows.
   std::function<Bytes(const job::Job&, const Target&)> memory_floor{};
+  /// Never more than `time().step`: the same step without communication, input and optimizer.
+  std::function<base::Result<Seconds>(const job::Job&, const Target&)> time_floor{};
   /// Simulation of a few steps: a fraction of a millisecond.
   std::function<base::Result<MemoryAnswer>(const job::Job&, const Target&)> memory{};
-  /// Never more than `time().step`, communication left out.
   std::function<base::Result<TimeAnswer>(const job::Job&, const Target&)> time{};
   std::function<base::Result<Estimate>(const job::Job&, const Target&)> full{};
 };

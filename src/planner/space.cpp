@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+#include "space.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace vggplan::planner {
+namespace {
+
+using job::Checkpointing;
+using job::Precision;
+using job::Sharding;
+
+/// Every count up to one machine, then whole machines.
+std::vector<std::int64_t> gpu_counts(const Candidate& candidate) {
+  if (candidate.exactly) {
+    return {candidate.gpus};
+  }
+  const std::int64_t per_node = std::max<std::int64_t>(1, candidate.per_node);
+  std::vector<std::int64_t> counts;
+  for (std::int64_t n = 1; n <= std::min(candidate.gpus, per_node); ++n) {
+    counts.push_back(n);
+  }
+  for (std::int64_t n = 2 * per_node; n <= candidate.gpus; n += per_node) {
+    counts.push_back(n);
+  }
+  if (counts.back() != candidate.gpus) {
+    counts.push_back(candidate.gpus);
+  }
+  return counts;
+}
+
+template <class T>
+std::vector<T> fixed_or(const std::optional<T>& fixed, std::vector<T> open) {
+  return fixed ? std::vector<T>{*fixed} : open;
+}
+
+std::vector<Settings> settings_of(const PlanRequest& request, std::int64_t gpus) {
+  using Kind = Checkpointing::Kind;
+  const bool train = request.job.mode == job::Mode::train;
+  const auto precisions =
+      fixed_or(request.precision, {Precision::tf32, Precision::amp_bf16, Precision::amp_fp16});
+  const auto layouts = fixed_or(request.layout, {base::Layout::nchw, base::Layout::nhwc});
+  const auto checkpointings =
+      fixed_or(request.checkpointing, train ? std::vector<Checkpointing>{{Kind::none}, {Kind::block}}
+                                            : std::vector<Checkpointing>{{Kind::none}});
+  const auto shardings =
+      gpus == 1 ? std::vector<Sharding>{Sharding::ddp}
+                : fixed_or(request.sharding, train ? std::vector<Sharding>{Sharding::ddp, Sharding::zero1, Sharding::fsdp2}
+                                                   : std::vector<Sharding>{Sharding::ddp});
+  std::vector<Settings> all;
+  for (const auto precision : precisions) {
+    for (const auto layout : layouts) {
+      for (const auto& checkpointing : checkpointings) {
+        for (const auto sharding : shardings) {
+          all.push_back({precision, layout, checkpointing, sharding});
+        }
+      }
+    }
+  }
+  return all;
+}
+
+std::optional<Refusal> refuse_precision(const PlanRequest& request, const hardware::Gpu& gpu, Precision precision) {
+  const bool has_bf16 = gpu.bf16_tensor.has_value();
+  if ((precision == Precision::amp_bf16 || precision == Precision::bf16) && !has_bf16) {
+    return Refusal{"precision", fmt::format("{} has no bfloat16 units", gpu.name)};
+  }
+  if (precision == Precision::amp_fp16 && !gpu.fp16_tensor) {
+    return Refusal{"precision", fmt::format("{} has no float16 tensor cores", gpu.name)};
+  }
+  if (precision == Precision::amp_fp16 && has_bf16 && !request.precision) {
+    return Refusal{"numerics", fmt::format("float16 needs loss scaling, bfloat16 does not, and {} runs both", gpu.name)};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<Group> enumerate_groups(const PlanRequest& request) {
+  std::vector<Group> groups;
+  for (std::size_t i = 0; i < request.candidates.size(); ++i) {
+    const Candidate& candidate = request.candidates[i];
+    for (const std::int64_t gpus : gpu_counts(candidate)) {
+      const std::int64_t per_node = std::max<std::int64_t>(1, candidate.per_node);
+      for (const Settings& settings : settings_of(request, gpus)) {
+        groups.push_back({i, gpus, (gpus + per_node - 1) / per_node, settings});
+      }
+    }
+  }
+  return groups;
+}
+
+job::Job job_of(const PlanRequest& request, const Group& group, BatchChoice choice) {
+  job::Job job = request.job;
+  job.batch = choice.batch;
+  job.accumulation = choice.accumulation;
+  job.precision = group.settings.precision;
+  job.layout = group.settings.layout;
+  job.checkpointing = group.settings.checkpointing;
+  job.parallel.sharding = group.settings.sharding;
+  job.parallel.gpus = group.gpus;
+  job.parallel.nodes = group.nodes;
+  return job;
+}
+
+std::optional<Refusal> refuse(const PlanRequest& request, const Group& group) {
+  const hardware::Gpu& gpu = request.candidates[group.candidate].target.gpu;
+  if (request.max_gpus && group.gpus > *request.max_gpus) {
+    return Refusal{"max-gpus", fmt::format("more than {} GPUs", *request.max_gpus)};
+  }
+  if (auto refusal = refuse_precision(request, gpu, group.settings.precision)) {
+    return refusal;
+  }
+  if (const auto error = job::validate(job_of(request, group, {}))) {
+    return Refusal{"combination", error->rule};
+  }
+  const auto choices = fixed_batches(request, group.gpus);
+  if (choices && choices->empty()) {
+    return Refusal{"global-batch", fmt::format("a global batch of {} does not divide into whole micro-batches on {} GPUs",
+                                               *request.global_batch, group.gpus)};
+  }
+  return std::nullopt;
+}
+
+std::vector<std::int64_t> batch_ladder(std::int64_t limit) {
+  std::vector<std::int64_t> ladder;
+  std::int64_t batch = 1;
+  for (std::int64_t step = 1; batch <= limit; batch += step) {
+    ladder.push_back(batch);
+    if (batch >= 8 * step) {
+      step *= 2;
+    }
+  }
+  if (!ladder.empty() && ladder.back() != limit) {
+    ladder.push_back(limit);
+  }
+  return ladder;
+}
+
+std::optional<std::vector<BatchChoice>> fixed_batches(const PlanRequest& request, std::int64_t gpus) {
+  if (!request.global_batch) {
+    if (!request.batch) {
+      return std::nullopt;
+    }
+    return std::vector<BatchChoice>{{*request.batch, request.accumulation.value_or(1)}};
+  }
+  std::vector<BatchChoice> choices;
+  if (*request.global_batch % gpus != 0) {
+    return choices;
+  }
+  const std::int64_t share = *request.global_batch / gpus;
+  const auto add = [&](std::int64_t batch) {
+    const BatchChoice choice{batch, share / batch};
+    if ((!request.batch || *request.batch == batch) &&
+        (!request.accumulation || *request.accumulation == choice.accumulation)) {
+      choices.push_back(choice);
+    }
+  };
+  for (std::int64_t small = 1; small * small <= share; ++small) {
+    if (share % small == 0) {
+      add(small);
+      if (small * small != share) {
+        add(share / small);
+      }
+    }
+  }
+  std::ranges::sort(choices, {}, &BatchChoice::batch);
+  return choices;
+}
+
+estimate::Target limited_target(const PlanRequest& request, const Candidate& candidate) {
+  estimate::Target target = candidate.target;
+  const auto percent = static_cast<std::int64_t>(target.usable.as_double() * request.reserve.percent / 100);
+  target.usable -= base::Bytes(percent) + request.reserve.bytes;
+  target.usable = std::max(target.usable, base::Bytes(0));
+  return target;
+}
+
+std::string describe(const job::Job& job, const std::string& gpu) {
+  std::string text = fmt::format("{} x {}, {}, {}", job.parallel.gpus, gpu, base::name_of_enum(job.precision),
+                                 base::name_of_enum(job.layout));
+  if (job.checkpointing.kind != Checkpointing::Kind::none) {
+    text += fmt::format(", checkpointing {}", to_string(job.checkpointing));
+  }
+  if (job.parallel.gpus > 1 && job.parallel.sharding != Sharding::ddp) {
+    text += fmt::format(", {}", base::name_of_enum(job.parallel.sharding));
+  }
+  text += fmt::format(", batch {}", job.batch);
+  if (job.accumulation > 1) {
+    text += fmt::format(" x {} micro-batches", job.accumulation);
+  }
+  return text;
+}
+
+std::string describe(const PlanRequest& request, const Group& group) {
+  const std::string text = describe(job_of(request, group, {}), request.candidates[group.candidate].target.gpu.name);
+  return text.substr(0, text.rfind(", batch"));
+}
+
+}  // namespace vggplan::planner

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// The candidates: which there are, and which make no sense for reasons that need no model.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vggplan/planner/plan.hpp"
+
+namespace vggplan::planner {
+
+struct Settings {
+  job::Precision precision{};
+  base::Layout layout{};
+  job::Checkpointing checkpointing{};
+  job::Sharding sharding{};
+  bool operator==(const Settings&) const = default;
+};
+
+/// All candidates that differ in nothing but batch and accumulation.
+struct Group {
+  std::size_t candidate{};  ///< index into PlanRequest::candidates
+  std::int64_t gpus{1};
+  std::int64_t nodes{1};
+  Settings settings{};
+};
+
+/// Micro-batch and the number of them in one optimizer step.
+struct BatchChoice {
+  std::int64_t batch{1};
+  std::int64_t accumulation{1};
+};
+
+struct Refusal {
+  std::string reason{};
+  std::string message{};
+};
+
+std::vector<Group> enumerate_groups(const PlanRequest& request);
+
+job::Job job_of(const PlanRequest& request, const Group& group, BatchChoice choice);
+
+/// Why no batch of the group is worth a simulation, if so.
+std::optional<Refusal> refuse(const PlanRequest& request, const Group& group);
+
+/// Micro-batches worth looking at: every one up to 8, then four to the octave, and `limit` itself.
+std::vector<std::int64_t> batch_ladder(std::int64_t limit);
+
+/// The batches that the request leaves for a group where it fixes the batch or the global batch: one, or the
+/// divisors of a GPU's share. Empty where the share is not whole. Nothing where the batch is open.
+std::optional<std::vector<BatchChoice>> fixed_batches(const PlanRequest& request, std::int64_t gpus);
+
+/// The candidate's target with the reserve taken off.
+estimate::Target limited_target(const PlanRequest& request, const Candidate& candidate);
+
+/// "4 x a100-sxm4-80gb, amp-bf16, nhwc, checkpointing block, batch 3".
+std::string describe(const PlanRequest& request, const Group& group);
+std::string describe(const job::Job& job, const std::string& gpu);
+
+}  // namespace vggplan::planner
