@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/memory/allocator.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <limits>
+
+namespace vggplan::memory {
+
+namespace {
+
+constexpr std::int64_t round_up_to(std::int64_t value, std::int64_t step) { return (value + step - 1) / step * step; }
+
+/// Address ranges of expandable pools are far apart, so that they never meet.
+constexpr std::int64_t kExpandableRange = std::int64_t{1} << 56;
+
+}  // namespace
+
+CachingAllocator::CachingAllocator(AllocatorConfig config) : config_(config) {
+  blocks_.reserve(1024);
+  tails_.fill(kNone);
+}
+
+std::size_t CachingAllocator::pool_of(std::int64_t size, std::size_t stream) const {
+  return 2 * stream + (size <= config_.rules.small_limit.count() ? 0 : 1);
+}
+
+std::int64_t CachingAllocator::segment_size(std::int64_t size) const {
+  const AllocatorRules& rules = config_.rules;
+  if (size <= rules.small_limit.count()) {
+    return rules.small_segment.count();
+  }
+  return size < rules.large_request.count() ? rules.large_segment.count()
+                                            : round_up_to(size, rules.large_rounding.count());
+}
+
+bool CachingAllocator::within_capacity(std::int64_t more) const {
+  return !config_.capacity || reserved_ + more <= config_.capacity->count();
+}
+
+CachingAllocator::Handle CachingAllocator::new_block() {
+  if (recycled_.empty()) {
+    blocks_.emplace_back();
+    return static_cast<Handle>(blocks_.size() - 1);
+  }
+  const Handle block = recycled_.back();
+  recycled_.pop_back();
+  blocks_[block] = Block{};
+  return block;
+}
+
+void CachingAllocator::insert_free(Handle block) {
+  FreeList& list = free_[blocks_[block].pool];
+  const FreeEntry entry{blocks_[block].size, blocks_[block].address, block};
+  list.insert(std::lower_bound(list.begin(), list.end(), entry), entry);
+}
+
+void CachingAllocator::erase_free(Handle block) {
+  FreeList& list = free_[blocks_[block].pool];
+  const FreeEntry entry{blocks_[block].size, blocks_[block].address, block};
+  const auto place = std::lower_bound(list.begin(), list.end(), entry);
+  assert(place != list.end() && place->block == block);
+  list.erase(place);
+}
+
+std::optional<CachingAllocator::Handle> CachingAllocator::allocate(base::Bytes size, std::size_t stream) {
+  const std::int64_t rounded = round_up_to(size.count(), config_.rules.rounding.count());
+  const std::size_t pool = pool_of(rounded, stream);
+  Handle block = take_cached(pool, rounded);
+  if (block == kNone) {
+    block = reserve(pool, rounded);
+  }
+  if (block == kNone) {
+    empty_cache();
+    ++retries_;
+    block = reserve(pool, rounded);
+  }
+  if (block == kNone) {
+    return std::nullopt;
+  }
+  split(block, rounded);
+  blocks_[block].state = State::used;
+  allocated_ += blocks_[block].size;
+  return block;
+}
+
+CachingAllocator::Handle CachingAllocator::take_cached(std::size_t pool, std::int64_t size) {
+  FreeList& list = free_[pool];
+  auto place = std::lower_bound(list.begin(), list.end(), FreeEntry{size, std::numeric_limits<std::int64_t>::min(), 0});
+  if (place == list.end()) {
+    return kNone;
+  }
+  if (config_.expandable_segments) {
+    // A block that borders unmapped space counts as if it had its expandable size, so one that
+    // cannot grow is preferred when a smaller expandable size would not do better.
+    const auto expandable_size = [&](const FreeEntry& entry) {
+      const Handle next = blocks_[entry.block].next;
+      const bool grows = next != kNone && blocks_[next].state == State::unmapped;
+      return grows ? entry.size + blocks_[next].size : entry.size;
+    };
+    auto best = place;
+    for (auto other = std::next(place); other != list.end(); ++other) {
+      if (expandable_size(*other) < expandable_size(*best)) {
+        best = other;
+      }
+    }
+    place = best;
+  }
+  const Handle block = place->block;
+  list.erase(place);
+  return block;
+}
+
+CachingAllocator::Handle CachingAllocator::reserve(std::size_t pool, std::int64_t size) {
+  return config_.expandable_segments ? extend(pool, size) : reserve_segment(pool, size);
+}
+
+CachingAllocator::Handle CachingAllocator::reserve_segment(std::size_t pool, std::int64_t size) {
+  const std::int64_t bytes = segment_size(size);
+  if (!within_capacity(bytes)) {
+    return kNone;
+  }
+  const Handle block = new_block();
+  blocks_[block].size = bytes;
+  // Addresses decide between equally large free blocks. All recorded traces replay exactly when
+  // each cudaMalloc answers with a lower address than the one before.
+  next_address_ -= bytes;
+  blocks_[block].address = next_address_;
+  blocks_[block].pool = static_cast<std::uint8_t>(pool);
+  reserved_ += bytes;
+  if (record_) {
+    segments_.emplace_back(bytes);
+  }
+  return block;
+}
+
+/// Expandable segments: maps pages behind the lowest stretch of free and unmapped space that is
+/// long enough, and yields the free block that results (taken off the free list).
+CachingAllocator::Handle CachingAllocator::extend(std::size_t pool, std::int64_t size) {
+  if (tails_[pool] == kNone) {
+    const Handle range = new_block();
+    blocks_[range].size = kExpandableRange;
+    blocks_[range].address = static_cast<std::int64_t>(pool) * kExpandableRange;
+    blocks_[range].pool = static_cast<std::uint8_t>(pool);
+    blocks_[range].state = State::unmapped;
+    tails_[pool] = range;
+  }
+  for (Handle at = tails_[pool]; at != kNone; at = blocks_[at].next) {
+    if (blocks_[at].state != State::unmapped) {
+      continue;
+    }
+    const Handle before = is_free(blocks_[at].previous) ? blocks_[at].previous : kNone;
+    const std::int64_t there = before == kNone ? 0 : blocks_[before].size;
+    const Handle next = blocks_[at].next;
+    const std::int64_t behind = is_free(next) ? blocks_[next].size : 0;
+    if (there + blocks_[at].size + behind < size) {
+      continue;
+    }
+    const std::int64_t page = is_small(pool) ? config_.rules.small_segment.count() : config_.rules.large_segment.count();
+    const std::int64_t missing = std::min(round_up_to(size - there, page), blocks_[at].size);
+    if (!map(at, missing)) {
+      return kNone;
+    }
+    if (before != kNone) {
+      erase_free(before);
+      absorb_next(before);
+      at = before;
+    }
+    if (is_free(blocks_[at].next)) {
+      erase_free(blocks_[at].next);
+      absorb_next(at);
+    }
+    return at;
+  }
+  return kNone;
+}
+
+/// Turns the first `bytes` of an unmapped block into a free one; the rest stays unmapped behind it.
+bool CachingAllocator::map(Handle unmapped, std::int64_t bytes) {
+  if (!within_capacity(bytes)) {
+    return false;
+  }
+  if (blocks_[unmapped].size > bytes) {
+    split(unmapped, bytes);
+  }
+  blocks_[unmapped].state = State::free;
+  reserved_ += bytes;
+  if (record_) {
+    segments_.emplace_back(bytes);
+  }
+  return true;
+}
+
+/// Cuts a block that is on no free list down to `size`; the remainder keeps the block's state
+/// (unmapped) or becomes free. The large pool keeps remainders of up to `split_remainder` unsplit.
+void CachingAllocator::split(Handle block, std::int64_t size) {
+  const std::int64_t remainder = blocks_[block].size - size;
+  const bool unmapped = blocks_[block].state == State::unmapped;
+  const bool fine = unmapped || config_.expandable_segments || is_small(blocks_[block].pool);
+  const bool worth = fine ? remainder >= config_.rules.rounding.count() : remainder > config_.rules.split_remainder.count();
+  if (!worth) {
+    return;
+  }
+  const Handle rest = new_block();
+  Block& low = blocks_[block];
+  Block& high = blocks_[rest];
+  high.size = remainder;
+  high.address = low.address + size;
+  high.pool = low.pool;
+  high.previous = block;
+  high.next = low.next;
+  high.state = unmapped ? State::unmapped : State::free;
+  if (low.next != kNone) {
+    blocks_[low.next].previous = rest;
+  }
+  low.next = rest;
+  low.size = size;
+  if (!unmapped) {
+    insert_free(rest);
+  }
+}
+
+void CachingAllocator::absorb_next(Handle block) {
+  Block& low = blocks_[block];
+  const Handle gone = low.next;
+  low.size += blocks_[gone].size;
+  low.next = blocks_[gone].next;
+  if (low.next != kNone) {
+    blocks_[low.next].previous = block;
+  }
+  blocks_[gone].state = State::dead;
+  recycled_.push_back(gone);
+}
+
+void CachingAllocator::free(Handle block) {
+  assert(blocks_[block].state == State::used);
+  allocated_ -= blocks_[block].size;
+  blocks_[block].state = State::free;
+  if (is_free(blocks_[block].next)) {
+    erase_free(blocks_[block].next);
+    absorb_next(block);
+  }
+  if (const Handle before = blocks_[block].previous; is_free(before)) {
+    erase_free(before);
+    absorb_next(before);
+    block = before;
+  }
+  insert_free(block);
+}
+
+void CachingAllocator::empty_cache() {
+  for (std::size_t pool = 0; pool < free_.size(); ++pool) {
+    if (config_.expandable_segments) {
+      unmap_pages(free_[pool],
+                  is_small(pool) ? config_.rules.small_segment.count() : config_.rules.large_segment.count());
+    } else {
+      release_segments(free_[pool]);
+    }
+  }
+}
+
+void CachingAllocator::release_segments(FreeList& list) {
+  std::erase_if(list, [&](const FreeEntry& entry) {
+    Block& block = blocks_[entry.block];
+    const bool whole = block.previous == kNone && block.next == kNone;
+    if (whole) {
+      reserved_ -= block.size;
+      block.state = State::dead;
+      recycled_.push_back(entry.block);
+    }
+    return whole;
+  });
+}
+
+/// Gives back the whole pages inside each free block; what is left of a page at either end stays.
+void CachingAllocator::unmap_pages(FreeList& list, std::int64_t page) {
+  const FreeList before = list;
+  for (const FreeEntry& entry : before) {
+    const std::int64_t base = blocks_[entry.block].address / kExpandableRange * kExpandableRange;
+    const std::int64_t first = base + round_up_to(entry.address - base, page);
+    const std::int64_t last = base + (entry.address - base + entry.size) / page * page;
+    if (last <= first) {
+      continue;
+    }
+    erase_free(entry.block);
+    Handle middle = entry.block;
+    const auto cut = [&](Handle block, std::int64_t size) {  // both parts stay in the state that they had
+      blocks_[block].state = State::unmapped;
+      split(block, size);
+    };
+    if (first > entry.address) {
+      cut(middle, first - entry.address);
+      blocks_[middle].state = State::free;
+      insert_free(middle);
+      middle = blocks_[middle].next;
+    }
+    if (entry.address + entry.size > last) {
+      cut(middle, last - first);
+      const Handle after = blocks_[middle].next;
+      blocks_[after].state = State::free;
+      insert_free(after);
+    }
+    blocks_[middle].state = State::unmapped;
+    reserved_ -= last - first;
+    if (const Handle next = blocks_[middle].next; next != kNone && blocks_[next].state == State::unmapped) {
+      absorb_next(middle);
+    }
+    if (const Handle prev = blocks_[middle].previous; prev != kNone && blocks_[prev].state == State::unmapped) {
+      absorb_next(prev);
+    }
+  }
+}
+
+base::Bytes CachingAllocator::largest_cached(std::size_t stream) const {
+  const FreeList& list = free_[2 * stream + 1];
+  return base::Bytes(list.empty() ? 0 : list.back().size);
+}
+
+}  // namespace vggplan::memory

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/memory/simulate.hpp"
+
+#include <algorithm>
+
+namespace vggplan::memory {
+
+namespace {
+
+using base::Bytes;
+using base::Phase;
+
+constexpr std::size_t index(Phase phase) { return static_cast<std::size_t>(phase); }
+constexpr std::size_t kUndecided = static_cast<std::size_t>(-1);
+
+class Replay {
+ public:
+  Replay(const Tape& tape, const SimulationOptions& options)
+      : tape_(tape), options_(options), allocator_(options.allocator), live_(tape.tensors), plan_(tape.scratch.size(), kUndecided) {
+    current_.layers.assign(tape.layers + 1, 0);
+  }
+
+  Simulation run() {
+    for (const Event& event : tape_.setup) {
+      if (!apply(event)) {
+        return finish();
+      }
+    }
+    result_.after_setup = allocator_.allocated();
+    for (step_ = 0; step_ < options_.steps; ++step_) {
+      if (!run_step(tape_.steps[std::min(step_, tape_.steps.size() - 1)])) {
+        return finish();
+      }
+    }
+    return finish();
+  }
+
+ private:
+  struct Live {
+    CachingAllocator::Handle block{};
+    std::int64_t requested{};
+    std::int64_t size{};
+    Category category{};
+    LayerId layer{kNoLayer};
+  };
+
+  bool run_step(const std::vector<Event>& events) {
+    result_.steps.emplace_back();
+    const std::int64_t retries_before = allocator_.retries();
+    bool complete = true;
+    for (const Event& event : events) {
+      complete = apply(event);
+      if (!complete) {
+        break;
+      }
+    }
+    close_phase();
+    StepMemory& step = result_.steps.back();
+    step.reserved_peak = reserved_peak_;
+    step.flushes = allocator_.retries() - retries_before;
+    result_.flushes_per_step = step.flushes;
+    if (step_ == 0) {
+      result_.first_step_peak = allocated_peak_;
+    }
+    if (step_ <= 1) {
+      result_.allocated_peak = allocated_peak_;
+    }
+    return complete;
+  }
+
+  bool apply(const Event& event) {
+    switch (event.kind) {
+      case Event::Kind::allocate: return allocate(event);
+      case Event::Kind::release: release(event.tensor); return true;
+      case Event::Kind::scratch: return scratch(event);
+      case Event::Kind::trial: trial(event); return true;
+      case Event::Kind::phase:
+        close_phase();
+        phase_ = event.phase;
+        phase_peak_ = allocator_.allocated();
+        return true;
+    }
+    return true;
+  }
+
+  bool allocate(const Event& event) {
+    const auto block = allocator_.allocate(Bytes(event.bytes), event.stream);
+    if (!block) {
+      fail(event, event.bytes);
+      return false;
+    }
+    Live& live = live_[event.tensor];
+    live = {*block, event.bytes, allocator_.block_size(*block).count(), event.category, event.layer};
+    account(live, 1);
+    note_peak(event);
+    return true;
+  }
+
+  void release(TensorId tensor) {
+    account(live_[tensor], -1);
+    allocator_.free(live_[tensor].block);
+  }
+
+  /// Tries the remembered plan, then every plan in order, as cuDNN's runner in PyTorch does.
+  bool scratch(const Event& event) {
+    const std::vector<std::int64_t>& plans = tape_.scratch[event.tensor].plans;
+    std::size_t& chosen = plan_[event.tensor];
+    if (chosen != kUndecided && try_scratch(event, plans[chosen])) {
+      return true;
+    }
+    for (std::size_t plan = 0; plan < plans.size(); ++plan) {
+      if (try_scratch(event, plans[plan])) {
+        chosen = plan;
+        return true;
+      }
+    }
+    fail(event, plans.empty() ? 0 : plans.back());
+    return false;
+  }
+
+  bool try_scratch(const Event& event, std::int64_t bytes) {
+    if (bytes == 0) {
+      return true;
+    }
+    const auto block = allocator_.allocate(Bytes(bytes), event.stream);
+    if (!block) {
+      return false;
+    }
+    const Live live{*block, bytes, allocator_.block_size(*block).count(), event.category, event.layer};
+    account(live, 1);
+    note_peak(event);
+    account(live, -1);
+    allocator_.free(*block);
+    return true;
+  }
+
+  /// cudnn.benchmark runs once per operation: one workspace of the largest plan that fits, then emptyCache().
+  void trial(const Event& event) {
+    if (plan_[event.tensor] != kUndecided) {
+      return;
+    }
+    for (const std::int64_t bytes : tape_.scratch[event.tensor].plans) {
+      if (try_scratch(event, bytes)) {
+        break;
+      }
+    }
+    plan_[event.tensor] = 0;
+    allocator_.empty_cache();
+  }
+
+  void account(const Live& live, std::int64_t sign) {
+    const std::size_t layer = live.layer == kNoLayer ? tape_.layers : static_cast<std::size_t>(live.layer);
+    current_.categories[static_cast<std::size_t>(live.category)] += sign * live.requested;
+    current_.categories[static_cast<std::size_t>(Category::rounding)] += sign * (live.size - live.requested);
+    current_.layers[layer] += sign * live.size;
+  }
+
+  void note_peak(const Event& event) {
+    phase_peak_ = std::max(phase_peak_, allocator_.allocated());
+    reserved_peak_ = std::max(reserved_peak_, allocator_.reserved());
+    if (allocator_.allocated() > allocated_peak_) {
+      allocated_peak_ = allocator_.allocated();
+      if (step_ <= 1) {
+        result_.peak = current_;
+      }
+    }
+    if (options_.timeline && step_ + 1 == options_.steps) {
+      result_.timeline.push_back({step_ + 1, phase_, event.layer, allocator_.allocated(), allocator_.reserved()});
+    }
+  }
+
+  void close_phase() {
+    if (result_.steps.empty()) {
+      return;
+    }
+    StepMemory& step = result_.steps.back();
+    step.phase_peak[index(phase_)] = std::max(step.phase_peak[index(phase_)], phase_peak_);
+    step.after_phase[index(phase_)] = allocator_.allocated();
+    step.allocated_peak = std::max(step.allocated_peak, phase_peak_);
+  }
+
+  void fail(const Event& event, std::int64_t requested) {
+    const Bytes capacity = options_.allocator.capacity.value_or(Bytes(0));
+    result_.failure = OutOfMemory{step_, phase_, event.layer, Bytes(requested),
+                                  Bytes(std::max<std::int64_t>(1, allocator_.reserved().count() + requested - capacity.count()))};
+  }
+
+  Simulation finish() {
+    result_.reserved_peak = reserved_peak_;
+    if (result_.steps.size() < 2) {
+      result_.allocated_peak = allocated_peak_;
+    }
+    return std::move(result_);
+  }
+
+  const Tape& tape_;
+  const SimulationOptions& options_;
+  CachingAllocator allocator_;
+  std::vector<Live> live_;
+  std::vector<std::size_t> plan_;
+  Breakdown current_{};
+  Simulation result_{};
+  std::size_t step_{0};
+  Phase phase_{Phase::setup};
+  Bytes phase_peak_{};
+  Bytes allocated_peak_{};
+  Bytes reserved_peak_{};
+};
+
+}  // namespace
+
+Simulation simulate(const Tape& tape, const SimulationOptions& options) { return Replay(tape, options).run(); }
+
+}  // namespace vggplan::memory
