@@ -2,12 +2,14 @@
 // A network as a chain of layers with inferred shapes and counted work.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "vggplan/base/dtype.hpp"
 #include "vggplan/base/result.hpp"
 #include "vggplan/base/units.hpp"
 
@@ -59,7 +61,7 @@ struct Dropout {
 using LayerKind = std::variant<Conv2d, BatchNorm2d, Relu, MaxPool2d, AdaptiveAvgPool2d, Flatten, Linear, Dropout>;
 
 struct Layer {
-  std::string name{};  ///< conv1_1, relu1_1, pool1, avgpool, fc1, dropout1 ...
+  std::string name{};  ///< conv1_1, relu1_1, pool1, avgpool, flatten, fc1, relu_fc1, dropout1 ...
   LayerKind kind{};
   Shape input{};
   Shape output{};
@@ -95,9 +97,13 @@ struct Network {
   bool operator==(const Network&) const = default;
 };
 
-/// The layers of `spec` for images of `input`, shapes as PyTorch infers them (floor pooling).
+/// The layers of `spec` for images of `input`, shapes as PyTorch infers them (floor pooling), in
+/// torchvision's order: features, avgpool, flatten, classifier.
 /// Error (Fault::question) where the image is too small for the pools or a count would exceed 2^53.
 base::Result<Network> build_network(const ModelSpec& spec, Shape input, std::int64_t classes, Head head);
+
+/// How many of the first layers torchvision calls `features`: convolutions, batch norms, ReLUs, pools.
+std::size_t feature_count(const Network& network);
 
 /// Work and storage of one layer for one image. FLOPs are 2 per multiply-accumulate and count
 /// convolutions and Linear layers alone, as published counts do; bias additions are left out.
@@ -106,10 +112,20 @@ struct LayerCounts {
   std::int64_t macs{};
   base::Flops flops_forward{};
   base::Flops flops_backward{};  ///< input and weight gradients; the first convolution has no input gradient
+  LayerCounts& operator+=(const LayerCounts& other);
+  bool operator==(const LayerCounts&) const = default;
 };
 LayerCounts count(const Network& network, std::size_t layer);
 LayerCounts count(const Network& network);
 
+/// Elements of the image and of every layer's output, for one image.
+std::int64_t activation_elements(const Network& network);
+
+/// Bytes that the layer's forward pass allocates for its output, for one image: none for a ReLU
+/// (in place), a flatten (a view) or a dropout of probability 0 (returns its input).
+base::Bytes output_bytes(const Layer& layer, base::DType type);
+
+/// As PyTorch names the module: "Conv2d", "ReLU" ...
 std::string_view kind_name(const LayerKind& kind);
 
 }  // namespace vggplan::graph

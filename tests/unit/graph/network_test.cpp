@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+#include <limits>
+
+#include "support/catch.hpp"
+#include "support/vgg.hpp"
+#include "vggplan/base/checked.hpp"
+
+namespace vggplan::graph {
+namespace {
+
+using support::network;
+using support::vgg;
+using support::vgg16;
+
+const Layer& layer_named(const Network& net, std::string_view name) {
+  for (const Layer& layer : net.layers) {
+    if (layer.name == name) {
+      return layer;
+    }
+  }
+  throw std::invalid_argument("no such layer");
+}
+
+std::vector<std::string> names(const Network& net, std::size_t first) {
+  std::vector<std::string> found;
+  for (std::size_t i = first; i < net.layers.size(); ++i) {
+    found.push_back(net.layers[i].name);
+  }
+  return found;
+}
+
+base::Diagnostic error_of(const ModelSpec& spec, Shape input, std::int64_t classes = 1000, Head head = Head::adaptive) {
+  const auto built = build_network(spec, input, classes, head);
+  REQUIRE(!built.has_value());
+  return built.error();
+}
+
+TEST_CASE("vgg16 has torchvision's layers in torchvision's order") {
+  const Network net = vgg16(224, 224);
+  REQUIRE(net.layers.size() == 31 + 2 + 7);
+  CHECK(feature_count(net) == 31);
+  // ReLUs of torchvision's vgg16.features
+  for (const std::size_t i : {1U, 3U, 6U, 8U, 11U, 13U, 15U, 18U, 20U, 22U, 25U, 27U, 29U}) {
+    CHECK(std::holds_alternative<Relu>(net.layers[i].kind));
+  }
+  for (const std::size_t i : {4U, 9U, 16U, 23U, 30U}) {
+    CHECK(std::holds_alternative<MaxPool2d>(net.layers[i].kind));
+  }
+  CHECK(net.layers[12].name == "conv3_2");
+  CHECK(net.layers[15].name == "relu3_3");
+  CHECK(net.layers[30].name == "pool5");
+  CHECK(names(net, 31) == std::vector<std::string>{"avgpool", "flatten", "fc1", "relu_fc1", "dropout1", "fc2",
+                                                   "relu_fc2", "dropout2", "fc3"});
+}
+
+TEST_CASE("batch norm stands between a convolution and its ReLU") {
+  const Network net = network(vgg(16, true), {3, 224, 224});
+  CHECK(feature_count(net) == 44);  // torchvision: len(vgg16_bn().features)
+  CHECK(net.layers[0].name == "conv1_1");
+  CHECK(net.layers[1].name == "bn1_1");
+  CHECK(net.layers[2].name == "relu1_1");
+  CHECK(net.layers[1].kind == LayerKind(BatchNorm2d{64}));
+}
+
+TEST_CASE("every layer's input is the output before it") {
+  for (const int depth : {11, 13, 16, 19}) {
+    for (const Head head : {Head::adaptive, Head::flatten, Head::gap}) {
+      const Network net = network(vgg(depth, true), {4, 333, 517}, 7, head);
+      Shape flowing = net.input;
+      for (const Layer& layer : net.layers) {
+        CHECK(layer.input == flowing);
+        flowing = layer.output;
+      }
+      CHECK(flowing == Shape{7, 1, 1});
+    }
+  }
+}
+
+TEST_CASE("pools round down, convolutions keep the size") {
+  const Network net = vgg16(4024, 3036);
+  CHECK(layer_named(net, "conv1_2").output == Shape{64, 4024, 3036});
+  CHECK(layer_named(net, "pool1").output == Shape{64, 2012, 1518});
+  CHECK(layer_named(net, "pool2").output == Shape{128, 1006, 759});
+  CHECK(layer_named(net, "pool3").output == Shape{256, 503, 379});
+  CHECK(layer_named(net, "pool4").output == Shape{512, 251, 189});
+  CHECK(layer_named(net, "pool5").output == Shape{512, 125, 94});
+  CHECK(layer_named(net, "avgpool").output == Shape{512, 7, 7});
+  CHECK(layer_named(net, "fc1").kind == LayerKind(Linear{25088, 4096}));
+}
+
+TEST_CASE("heads replace what follows the last pool") {
+  const Network flat = vgg16(512, 384, Head::flatten);
+  CHECK(names(flat, 31) ==
+        std::vector<std::string>{"flatten", "fc1", "relu_fc1", "dropout1", "fc2", "relu_fc2", "dropout2", "fc3"});
+  CHECK(layer_named(flat, "fc1").kind == LayerKind(Linear{512 * 16 * 12, 4096}));
+  const Network gap = vgg16(512, 384, Head::gap);
+  CHECK(names(gap, 31) == std::vector<std::string>{"avgpool", "flatten", "fc1"});
+  CHECK(layer_named(gap, "avgpool").output == Shape{512, 1, 1});
+  CHECK(layer_named(gap, "fc1").kind == LayerKind(Linear{512, 1000}));
+}
+
+TEST_CASE("the smallest image is a pixel for each pool's halving") {
+  const Network net = vgg16(32, 63);
+  CHECK(layer_named(net, "pool5").output == Shape{512, 1, 1});
+  const auto error = error_of(vgg(16), {3, 31, 63});
+  CHECK(error.fault == base::Fault::question);
+  CHECK(error.place == "--height");
+  CHECK(error.rule == "must be 32 to 2147483647 for vgg16, which halves the image 5 times, but is 31");
+  CHECK(error.remedy == "give 32 or more");
+  CHECK(error_of(vgg(16), {3, 32, 0}).place == "--width");
+}
+
+TEST_CASE("channels and classes start at one") {
+  CHECK(network(vgg(11), {1, 32, 32}, 1).layers.back().output == Shape{1, 1, 1});
+  CHECK(network(vgg(11), {13, 32, 32}, 21841).layers.front().kind == LayerKind(Conv2d{13, 64}));
+  const auto channels = error_of(vgg(11), {0, 32, 32});
+  CHECK(channels.place == "--channels");
+  CHECK(channels.rule == "must be 1 to 2147483647, but is 0");
+  CHECK(error_of(vgg(11), {3, 32, 32}, 0).place == "--classes");
+  CHECK(error_of(vgg(11), {3, 32, 32}, -5).rule == "must be 1 to 2147483647, but is -5");
+}
+
+TEST_CASE("a question whose counts pass 2^53 is refused, not wrapped") {
+  constexpr auto huge = std::numeric_limits<std::int64_t>::max();
+  CHECK(error_of(vgg(16), {3, huge, 224}).place == "--height");
+  CHECK(error_of(vgg(16), {huge, 224, 224}).place == "--channels");
+  CHECK(error_of(vgg(16), {3, 224, 224}, huge).place == "--classes");
+  constexpr std::int64_t side = std::numeric_limits<std::int32_t>::max();
+  for (const Head head : {Head::adaptive, Head::flatten, Head::gap}) {
+    const auto error = error_of(vgg(16), {side, side, side}, side, head);
+    CHECK(error.place == "--height, --width");
+    CHECK(error.remedy == "give a smaller image, or fewer channels or classes");
+  }
+  // conv1_1: 2^40 pixels x 27 x 64 x 4 FLOPs = 7.6e15, just below 2^53; conv1_2 adds 21 times as many.
+  CHECK(error_of(vgg(16), {3, 1 << 20, 1 << 20}).rule ==
+        "1048576x1048576 with 3 channels is too large: at conv1_2, the FLOPs of a training step pass 9007199254740992, "
+        "the largest number that is counted exactly");
+}
+
+TEST_CASE("whatever is built has counts below 2^53") {
+  // Sides grow until the first refusal; the last network before it must still be exact.
+  for (const Head head : {Head::adaptive, Head::flatten, Head::gap}) {
+    std::int64_t side = 1024;
+    while (build_network(vgg(19, true), {3, side, side}, 1000, head).has_value()) {
+      side += side / 16;
+    }
+    side = side * 16 / 17;
+    const auto built = build_network(vgg(19, true), {3, side - 1, side - 1}, 1000, head);
+    REQUIRE(built.has_value());
+    const LayerCounts total = count(*built);
+    CHECK(side > 16384);
+    CHECK(total.flops_forward.count() + total.flops_backward.count() <= base::kLargestExact);
+    CHECK(total.flops_forward.count() > 0);
+    CHECK(total.parameters > 0);
+  }
+}
+
+TEST_CASE("a model that cannot be built names what is wrong with it") {
+  ModelSpec spec = vgg(16);
+  spec.features.clear();
+  CHECK(error_of(spec, {3, 224, 224}).place == "model vgg16");
+  CHECK(error_of(spec, {3, 224, 224}).rule == "features must hold 1 to 1000 entries and begin with a convolution");
+  spec.features = {kPool, 64};
+  CHECK(error_of(spec, {3, 224, 224}).remedy == "list the widths of the convolutions, with pools between them");
+  spec.features = {64, -1};
+  CHECK(error_of(spec, {3, 224, 224}).rule == "the width of a convolution must be 1 to 2147483647, but is -1");
+  spec = vgg(16);
+  spec.hidden = {4096, 0};
+  CHECK(error_of(spec, {3, 224, 224}).rule == "the width of a hidden layer must be 1 to 2147483647, but is 0");
+  spec = vgg(16);
+  spec.dropout = 1;
+  CHECK(error_of(spec, {3, 224, 224}).rule == "dropout must be at least 0 and below 1, but is 1");
+  spec.dropout = std::numeric_limits<double>::quiet_NaN();
+  CHECK(!build_network(spec, {3, 224, 224}, 10, Head::adaptive).has_value());
+}
+
+TEST_CASE("a model of one's own may have other pools and hidden layers") {
+  ModelSpec spec{.name = "small", .features = {8, kPool, 16}, .hidden = {32}};
+  const Network net = network(spec, {1, 2, 3}, 5, Head::flatten);
+  CHECK(names(net, 0) == std::vector<std::string>{"conv1_1", "relu1_1", "pool1", "conv2_1", "relu2_1", "flatten", "fc1",
+                                                  "relu_fc1", "dropout1", "fc2"});
+  CHECK(layer_named(net, "fc1").kind == LayerKind(Linear{16, 32}));
+}
+
+TEST_CASE("layer kinds carry PyTorch's names") {
+  const Network net = network(vgg(11, true), {3, 32, 32});
+  CHECK(kind_name(layer_named(net, "conv1_1").kind) == "Conv2d");
+  CHECK(kind_name(layer_named(net, "bn1_1").kind) == "BatchNorm2d");
+  CHECK(kind_name(layer_named(net, "relu1_1").kind) == "ReLU");
+  CHECK(kind_name(layer_named(net, "pool1").kind) == "MaxPool2d");
+  CHECK(kind_name(layer_named(net, "avgpool").kind) == "AdaptiveAvgPool2d");
+  CHECK(kind_name(layer_named(net, "flatten").kind) == "Flatten");
+  CHECK(kind_name(layer_named(net, "fc1").kind) == "Linear");
+  CHECK(kind_name(layer_named(net, "dropout1").kind) == "Dropout");
+}
+
+}  // namespace
+}  // namespace vggplan::graph
