@@ -30,14 +30,16 @@ struct Segment {
   bool operator==(const Segment&) const = default;
 };
 
-/// Checkpointed segments of the network. `block`: the layers up to and including each pool.
-/// `seq:N`: checkpoint_sequential over `features`; the last of the N segments runs normally.
-/// Error where a segment would start with an in-place ReLU, which autograd refuses.
+/// Checkpointed segments of the network, in order. `block`: the layers up to and including each pool,
+/// and what follows the last pool of `features`. `seq:N`: checkpoint_sequential over `features`, in
+/// segments of length / N layers; the last of the N, with the remainder, runs normally.
+/// Error where N exceeds the layers, or a segment would start with an in-place ReLU, which autograd refuses.
 base::Result<std::vector<Segment>> segments(const graph::Network& network, const job::Checkpointing& checkpointing);
 
 /// Forward visits, then (training) backward visits, with recomputation just before the backward of
 /// each checkpointed segment. Recomputation stops after the last tensor that backward needs
-/// (torch.utils.checkpoint's early stop): a segment's final convolution is not run again.
+/// (torch.utils.checkpoint's early stop): a segment's final convolution is not run again. Inference
+/// keeps nothing, so nothing is checkpointed there: no visit belongs to a segment.
 std::vector<Visit> schedule(const graph::Network& network, const std::vector<Segment>& segments, job::Mode mode);
 
 }  // namespace vggplan::lowering

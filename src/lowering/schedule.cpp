@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+// torch/utils/checkpoint.py: checkpoint (use_reentrant=False, early stop) and checkpoint_sequential.
+#include "vggplan/lowering/schedule.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace vggplan::lowering {
+
+namespace {
+
+using base::Diagnostic;
+using base::Fault;
+using graph::Network;
+using job::Checkpointing;
+
+constexpr std::string_view kFlag = "--checkpointing";
+
+template <class Kind>
+bool is(const Network& network, std::size_t layer) {
+  return std::holds_alternative<Kind>(network.layers[layer].kind);
+}
+
+std::vector<Segment> blocks(const Network& network) {
+  std::vector<Segment> found;
+  std::size_t first = 0;
+  const std::size_t features = graph::feature_count(network);
+  for (std::size_t layer = 0; layer < features; ++layer) {
+    if (is<graph::MaxPool2d>(network, layer) || layer + 1 == features) {
+      found.push_back({first, layer + 1});
+      first = layer + 1;
+    }
+  }
+  return found;
+}
+
+/// The first count - 1 of `count` segments; the last one is not checkpointed.
+std::vector<Segment> sequential(std::size_t features, std::size_t count) {
+  std::vector<Segment> found;
+  const std::size_t length = features / count;
+  for (std::size_t i = 0; i + 1 < count; ++i) {
+    found.push_back({i * length, (i + 1) * length});
+  }
+  return found;
+}
+
+/// The input of a segment is saved before the segment runs. An in-place ReLU at its head then
+/// overwrites what was saved, and autograd's version check refuses it in backward.
+const Segment* starting_in_place(const Network& network, const std::vector<Segment>& segments) {
+  const auto bad = std::find_if(segments.begin(), segments.end(),
+                                [&](const Segment& segment) { return is<graph::Relu>(network, segment.first); });
+  return bad == segments.end() ? nullptr : &*bad;
+}
+
+/// Numbers of segments that work for this network, the nearest to `wanted` first named.
+std::string working_counts(const Network& network, std::int64_t wanted) {
+  constexpr std::size_t kNamed = 3;
+  const std::size_t features = graph::feature_count(network);
+  std::vector<std::int64_t> counts;
+  for (std::size_t count = 2; count <= features; ++count) {
+    if (starting_in_place(network, sequential(features, count)) == nullptr) {
+      counts.push_back(static_cast<std::int64_t>(count));
+    }
+  }
+  std::stable_sort(counts.begin(), counts.end(), [wanted](std::int64_t a, std::int64_t b) {
+    return std::max(a, wanted) - std::min(a, wanted) < std::max(b, wanted) - std::min(b, wanted);
+  });
+  counts.resize(std::min(counts.size(), kNamed));
+  std::sort(counts.begin(), counts.end());
+  std::string text = "use block";
+  for (const std::int64_t count : counts) {
+    text += fmt::format(", seq:{}", count);
+  }
+  return text;
+}
+
+base::Result<std::vector<Segment>> sequential_segments(const Network& network, std::int64_t wanted) {
+  const std::size_t features = graph::feature_count(network);
+  if (wanted < 1 || wanted > static_cast<std::int64_t>(features)) {
+    return Diagnostic{Fault::question, std::string(kFlag),
+                      fmt::format("seq:N cuts the {} layers of {}'s features into N segments, but N is {}", features,
+                                  network.name, wanted),
+                      working_counts(network, wanted)};
+  }
+  auto found = sequential(features, static_cast<std::size_t>(wanted));
+  if (const Segment* bad = starting_in_place(network, found)) {
+    return Diagnostic{Fault::question, std::string(kFlag),
+                      fmt::format("seq:{} begins a checkpointed segment of {} at {}, an in-place ReLU, which PyTorch "
+                                  "refuses in backward",
+                                  wanted, network.name, network.layers[bad->first].name),
+                      working_counts(network, wanted)};
+  }
+  return found;
+}
+
+/// Where recomputation of a segment ends. A convolution saves only its operands, before it runs, so
+/// one at the end is not run again; other layers save results too (ReLU, batch norm, pool indices).
+std::size_t recompute_end(const Network& network, const Segment& segment) {
+  return is<graph::Conv2d>(network, segment.last - 1) ? segment.last - 1 : segment.last;
+}
+
+}  // namespace
+
+base::Result<std::vector<Segment>> segments(const Network& network, const Checkpointing& checkpointing) {
+  switch (checkpointing.kind) {
+    case Checkpointing::Kind::none: return std::vector<Segment>{};
+    case Checkpointing::Kind::block: return blocks(network);
+    case Checkpointing::Kind::sequential: return sequential_segments(network, checkpointing.segments);
+  }
+  return std::vector<Segment>{};
+}
+
+std::vector<Visit> schedule(const Network& network, const std::vector<Segment>& segments, job::Mode mode) {
+  const std::size_t layers = network.layers.size();
+  std::vector<std::size_t> segment_of(layers, kNoSegment);
+  std::vector<Visit> visits;
+  if (mode == job::Mode::train) {
+    for (std::size_t s = 0; s < segments.size(); ++s) {
+      std::fill(segment_of.begin() + static_cast<std::ptrdiff_t>(segments[s].first),
+                segment_of.begin() + static_cast<std::ptrdiff_t>(segments[s].last), s);
+    }
+  }
+  for (std::size_t layer = 0; layer < layers; ++layer) {
+    visits.push_back({Pass::forward, layer, segment_of[layer]});
+  }
+  if (mode == job::Mode::infer) {
+    return visits;
+  }
+  for (std::size_t layer = layers; layer-- > 0;) {
+    const std::size_t s = segment_of[layer];
+    if (s != kNoSegment && layer + 1 == segments[s].last) {
+      for (std::size_t again = segments[s].first; again < recompute_end(network, segments[s]); ++again) {
+        visits.push_back({Pass::recompute, again, s});
+      }
+    }
+    visits.push_back({Pass::backward, layer, s});
+  }
+  return visits;
+}
+
+}  // namespace vggplan::lowering

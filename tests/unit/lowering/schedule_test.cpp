@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/lowering/schedule.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "support/catch.hpp"
+#include "support/vgg.hpp"
+
+namespace vggplan::lowering {
+namespace {
+
+using job::Checkpointing;
+using job::Mode;
+using support::network;
+using support::vgg;
+using support::vgg16;
+
+constexpr Checkpointing kBlock{Checkpointing::Kind::block, 0};
+
+Checkpointing sequential(std::int64_t count) { return {Checkpointing::Kind::sequential, count}; }
+
+std::vector<Segment> cut(const graph::Network& net, const Checkpointing& how) {
+  auto found = segments(net, how);
+  REQUIRE(found.has_value());
+  return std::move(found).value();
+}
+
+base::Diagnostic error_of(const graph::Network& net, const Checkpointing& how) {
+  const auto found = segments(net, how);
+  REQUIRE(!found.has_value());
+  return found.error();
+}
+
+std::vector<Visit> visits_of(const graph::Network& net, const Checkpointing& how, Mode mode = Mode::train) {
+  return schedule(net, cut(net, how), mode);
+}
+
+std::vector<std::size_t> layers_of(const std::vector<Visit>& visits, Pass pass) {
+  std::vector<std::size_t> layers;
+  for (const Visit& visit : visits) {
+    if (visit.pass == pass) {
+      layers.push_back(visit.layer);
+    }
+  }
+  return layers;
+}
+
+std::vector<std::size_t> range(std::size_t first, std::size_t last) {
+  std::vector<std::size_t> numbers;
+  for (std::size_t i = first; i < last; ++i) {
+    numbers.push_back(i);
+  }
+  return numbers;
+}
+
+// torchvision's vgg16.features: 31 modules, pools at 4, 9, 16, 23, 30.
+
+TEST_CASE("nothing is checkpointed unless asked for") { CHECK(cut(vgg16(224, 224), {}).empty()); }
+
+TEST_CASE("a block ends with its pool") {
+  CHECK(cut(vgg16(224, 224), kBlock) == std::vector<Segment>{{0, 5}, {5, 10}, {10, 17}, {17, 24}, {24, 31}});
+}
+
+TEST_CASE("convolutions behind the last pool are a block too") {
+  const graph::ModelSpec spec{.name = "open", .features = {8, graph::kPool, 16, 16}};
+  CHECK(cut(network(spec, {3, 32, 32}), kBlock) == std::vector<Segment>{{0, 3}, {3, 7}});
+}
+
+TEST_CASE("checkpoint_sequential cuts equal lengths and leaves the last segment alone") {
+  // 31 // 2 = 15, 31 // 3 = 10, 31 // 4 = 7: modules 15, 20 and 21 begin what runs normally.
+  const graph::Network net = vgg16(224, 224);
+  CHECK(cut(net, sequential(1)).empty());
+  CHECK(cut(net, sequential(2)) == std::vector<Segment>{{0, 15}});
+  CHECK(cut(net, sequential(3)) == std::vector<Segment>{{0, 10}, {10, 20}});
+  CHECK(cut(net, sequential(4)) == std::vector<Segment>{{0, 7}, {7, 14}, {14, 21}});
+}
+
+TEST_CASE("a checkpointed segment may not begin with an in-place ReLU") {
+  const base::Diagnostic error = error_of(vgg16(224, 224), sequential(5));
+  CHECK(error.fault == base::Fault::question);
+  CHECK(error.place == "--checkpointing");
+  CHECK(error.rule ==
+        "seq:5 begins a checkpointed segment of vgg16 at relu2_1, an in-place ReLU, which PyTorch refuses in backward");
+  CHECK(error.remedy == "use block, seq:2, seq:3, seq:4");
+}
+
+TEST_CASE("vgg16 works with two, three and four segments alone") {
+  const graph::Network net = vgg16(224, 224);
+  for (std::int64_t count = 2; count <= 31; ++count) {
+    CHECK(segments(net, sequential(count)).has_value() == (count <= 4));
+  }
+}
+
+TEST_CASE("the number of segments lies between one and the number of modules") {
+  const graph::Network net = vgg16(224, 224);
+  const base::Diagnostic error = error_of(net, sequential(32));
+  CHECK(error.rule == "seq:N cuts the 31 layers of vgg16's features into N segments, but N is 32");
+  CHECK(error.remedy == "use block, seq:2, seq:3, seq:4");
+  CHECK(error_of(net, sequential(0)).place == "--checkpointing");
+  CHECK(error_of(net, sequential(std::numeric_limits<std::int64_t>::min())).place == "--checkpointing");
+  CHECK(error_of(net, sequential(std::numeric_limits<std::int64_t>::max())).place == "--checkpointing");
+}
+
+TEST_CASE("a segment may begin with a batch norm") {
+  // vgg16_bn: 44 modules, pools at 6, 13, 23, 33, 43. 44 // 6 = 7: module 21 is bn3_3, 28 is bn4_2.
+  const graph::Network net = network(vgg(16, true), {3, 224, 224});
+  REQUIRE(net.layers[21].name == "bn3_3");
+  CHECK(cut(net, sequential(3)) == std::vector<Segment>{{0, 14}, {14, 28}});
+  CHECK(cut(net, sequential(6)) == std::vector<Segment>{{0, 7}, {7, 14}, {14, 21}, {21, 28}, {28, 35}});
+  // 44 // 4 = 11, 44 // 8 = 5, 44 // 11 = 4.
+  CHECK(error_of(net, sequential(4)).rule.find("relu3_3") != std::string::npos);
+  CHECK(error_of(net, sequential(8)).rule.find("relu1_2") != std::string::npos);
+  CHECK(error_of(net, sequential(11)).rule.find("relu2_2") != std::string::npos);
+}
+
+TEST_CASE("without checkpoints every layer is visited forward, then backward") {
+  const graph::Network net = vgg16(224, 224);
+  const auto visits = visits_of(net, {});
+  REQUIRE(visits.size() == 2 * net.layers.size());
+  for (std::size_t i = 0; i < net.layers.size(); ++i) {
+    CHECK(visits[i] == Visit{Pass::forward, i, kNoSegment});
+    CHECK(visits[visits.size() - 1 - i] == Visit{Pass::backward, i, kNoSegment});
+  }
+}
+
+TEST_CASE("inference goes forward alone, whatever is checkpointed") {
+  const graph::Network net = vgg16(224, 224);
+  const auto visits = visits_of(net, kBlock, Mode::infer);
+  REQUIRE(visits.size() == net.layers.size());
+  for (std::size_t i = 0; i < visits.size(); ++i) {
+    CHECK(visits[i] == Visit{Pass::forward, i, kNoSegment});
+  }
+}
+
+TEST_CASE("a segment is run again just before its own backward") {
+  const graph::ModelSpec spec{.name = "tiny", .features = {4, graph::kPool, 8, graph::kPool}, .hidden = {}};
+  const graph::Network net = network(spec, {3, 32, 32}, 10, graph::Head::gap);
+  // conv1_1 relu1_1 pool1 | conv2_1 relu2_1 pool2 | avgpool flatten fc1
+  const std::vector<Visit> expected{
+      {Pass::forward, 0, 0},           {Pass::forward, 1, 0},           {Pass::forward, 2, 0},
+      {Pass::forward, 3, 1},           {Pass::forward, 4, 1},           {Pass::forward, 5, 1},
+      {Pass::forward, 6, kNoSegment},  {Pass::forward, 7, kNoSegment},  {Pass::forward, 8, kNoSegment},
+      {Pass::backward, 8, kNoSegment}, {Pass::backward, 7, kNoSegment}, {Pass::backward, 6, kNoSegment},
+      {Pass::recompute, 3, 1},         {Pass::recompute, 4, 1},         {Pass::recompute, 5, 1},
+      {Pass::backward, 5, 1},          {Pass::backward, 4, 1},          {Pass::backward, 3, 1},
+      {Pass::recompute, 0, 0},         {Pass::recompute, 1, 0},         {Pass::recompute, 2, 0},
+      {Pass::backward, 2, 0},          {Pass::backward, 1, 0},          {Pass::backward, 0, 0},
+  };
+  CHECK(visits_of(net, kBlock) == expected);
+}
+
+TEST_CASE("recomputation stops before a convolution that ends its segment") {
+  const graph::Network net = vgg16(224, 224);
+  // seq:2 checkpoints modules 0 to 14; module 14 is conv3_3.
+  REQUIRE(net.layers[14].name == "conv3_3");
+  CHECK(layers_of(visits_of(net, sequential(2)), Pass::recompute) == range(0, 14));
+  // seq:3: module 9 is pool2, module 19 is conv4_2. The later segment is run again first.
+  auto expected = range(10, 19);
+  for (const std::size_t layer : range(0, 10)) {
+    expected.push_back(layer);
+  }
+  CHECK(layers_of(visits_of(net, sequential(3)), Pass::recompute) == expected);
+}
+
+TEST_CASE("recomputation runs a ReLU, a pool or a batch norm that ends its segment") {
+  const graph::Network plain = vgg16(224, 224);
+  // seq:4: modules 6 relu2_1, 13 relu3_2, 20 relu4_2.
+  CHECK(layers_of(visits_of(plain, sequential(4)), Pass::recompute).size() == 21);
+  CHECK(layers_of(visits_of(plain, kBlock), Pass::recompute).size() == 31);
+  // vgg16_bn, seq:2: module 21 is bn3_3.
+  const graph::Network normed = network(vgg(16, true), {3, 224, 224});
+  CHECK(layers_of(visits_of(normed, sequential(2)), Pass::recompute) == range(0, 22));
+}
+
+TEST_CASE("forward covers every layer once and backward every layer in reverse") {
+  for (const int depth : {11, 13, 16, 19}) {
+    for (const bool batch_norm : {false, true}) {
+      const graph::Network net = network(vgg(depth, batch_norm), {3, 64, 64});
+      std::vector<Checkpointing> ways{{}, kBlock};
+      for (std::int64_t count = 1; count <= 50; ++count) {
+        if (segments(net, sequential(count)).has_value()) {
+          ways.push_back(sequential(count));
+        }
+      }
+      for (const Checkpointing& how : ways) {
+        const auto visits = visits_of(net, how);
+        auto backward = layers_of(visits, Pass::backward);
+        std::reverse(backward.begin(), backward.end());
+        CHECK(layers_of(visits, Pass::forward) == range(0, net.layers.size()));
+        CHECK(backward == range(0, net.layers.size()));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace vggplan::lowering
