@@ -53,7 +53,7 @@ constexpr BytesPerSecond operator/(Bytes work, Seconds time) { return BytesPerSe
 constexpr FlopsPerSecond operator/(Flops work, Seconds time) { return FlopsPerSecond(work.as_double() / time.count()); }
 
 inline constexpr Bytes kKiB{1024};
-inline constexpr Bytes kMiB{1024 * 1024};
+inline constexpr Bytes kMiB{1024LL * 1024};
 inline constexpr Bytes kGiB{1024LL * 1024 * 1024};
 
 /// `value` rounded up to a multiple of `step` (step > 0, value >= 0).
