@@ -42,6 +42,7 @@ struct PlanRequest {
   std::optional<job::Checkpointing> checkpointing{};
   std::optional<job::Sharding> sharding{};
   std::vector<Candidate> candidates{};
+  std::vector<estimate::Target> others{};  ///< GPUs not asked about, which a remedy may name
   Objective objective{Objective::fastest};
   std::optional<base::Seconds> deadline{};
   std::optional<base::Usd> max_cost{};
@@ -110,7 +111,7 @@ struct MaxResolution {
   std::int64_t batch{1};
   std::int64_t height{};  ///< of the same aspect as the image asked about
   std::int64_t width{};
-  bool limited_by_search{false};  ///< larger ones may fit: the search ends at 2^31 elements of the largest tensor
+  bool limited_by_search{false};  ///< larger ones may fit: the search ends at 65,536 pixels
 };
 
 struct Rejection {

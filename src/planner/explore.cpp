@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: MIT
+#include "explore.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "limits.hpp"
+#include "vggplan/base/format.hpp"
+
+namespace vggplan::planner {
+namespace {
+
+using base::Bytes;
+using estimate::MemoryAnswer;
+using estimate::Verdict;
+
+/// No batch beyond this is looked at: more images than the largest data sets have.
+constexpr std::int64_t kLargestBatch = 1 << 24;
+
+const Refusal kFloor{"memory-floor", "parameters, optimizer state and saved activations alone exceed the usable memory"};
+const Refusal kMemory{"memory", "the simulated step runs out of memory"};
+const Refusal kFlushes{"cache-flushes", "runs only by flushing the allocator's cache in every step"};
+const Refusal kSlower{"slower", "cannot come within 1 % of the best batch of the same settings"};
+const Refusal kSharding{"sharding", "spreads less memory over the GPUs than one more image needs"};
+const Refusal kInvalid{"combination", "the settings do not go together"};
+
+/// One group, its job for any batch, and the target without the reserve.
+class Walk {
+ public:
+  Walk(const PlanRequest& request, const Group& group, const estimate::Engine& engine)
+      : request_(request), engine_(engine), target_(limited_target(request, request.candidates[group.candidate])) {
+    out.group = group;
+  }
+
+  [[nodiscard]] job::Job job(BatchChoice choice) const { return job_of(request_, out.group, choice); }
+  [[nodiscard]] bool below_floor(BatchChoice choice) const {
+    return engine_.memory_floor(job(choice), target_) > target_.usable;
+  }
+  [[nodiscard]] std::optional<MemoryAnswer> memory(BatchChoice choice) const {
+    auto answer = engine_.memory(job(choice), target_);
+    return answer ? std::optional(*answer) : std::nullopt;
+  }
+  [[nodiscard]] bool fits(BatchChoice choice, bool flushing) const {
+    const auto answer = memory(choice);
+    return answer && answer->verdict != Verdict::does_not_fit && (flushing || answer->verdict == Verdict::fits);
+  }
+  [[nodiscard]] std::int64_t ceiling(std::int64_t accumulation) const {
+    return last_true(kLargestBatch, [&](std::int64_t batch) { return !below_floor({batch, accumulation}); });
+  }
+
+  void reject(const Refusal& refusal, BatchChoice choice, std::optional<Bytes> miss) {
+    out.rejected.add(refusal, 1, miss, describe(job(choice), gpu()));
+  }
+  void reject_for_memory(BatchChoice choice, bool allow_flushes);
+  void time_best_first(const std::vector<BatchChoice>& fitting);
+  [[nodiscard]] const std::string& gpu() const { return target_.gpu.name; }
+  [[nodiscard]] const estimate::Target& target() const { return target_; }
+
+  Explored out{};
+
+ private:
+  void remember_miss(BatchChoice choice, Bytes miss) {
+    if (!out.nearest_miss || miss < *out.nearest_miss) {
+      out.nearest_miss = miss;
+      out.nearest_job = job(choice);
+    }
+  }
+
+  const PlanRequest& request_;
+  const estimate::Engine& engine_;
+  estimate::Target target_;
+};
+
+void Walk::reject_for_memory(BatchChoice choice, bool allow_flushes) {
+  const Bytes floor = engine_.memory_floor(job(choice), target_);
+  if (floor > target_.usable) {
+    remember_miss(choice, floor - target_.usable);
+    return reject(kFloor, choice, floor - target_.usable);
+  }
+  const auto answer = memory(choice);
+  if (!answer) {
+    return reject(kInvalid, choice, std::nullopt);
+  }
+  if (answer->verdict == Verdict::does_not_fit) {
+    remember_miss(choice, answer->missing);
+    return reject(kMemory, choice, answer->missing);
+  }
+  if (!allow_flushes) {
+    reject(kFlushes, choice, std::nullopt);
+  }
+}
+
+/// Times what fits, most promising first by the floor of its time, and stops where no other can come close.
+void Walk::time_best_first(const std::vector<BatchChoice>& fitting) {
+  struct Promise {
+    BatchChoice choice{};
+    double most{};  ///< images per second that it cannot exceed
+  };
+  std::vector<Promise> promises;
+  for (const BatchChoice choice : fitting) {
+    const job::Job asked = job(choice);
+    const auto floor = engine_.time_floor(asked, target_);
+    if (!floor) {
+      reject(kInvalid, choice, std::nullopt);
+      continue;
+    }
+    const auto images = static_cast<double>(job::global_batch(asked));
+    promises.push_back({choice, floor->count() > 0 ? images / floor->count() : HUGE_VAL});
+  }
+  std::ranges::stable_sort(promises, std::ranges::greater{}, &Promise::most);
+  double best = 0;
+  for (const Promise& promise : promises) {
+    if (promise.most * kBand < best) {
+      reject(kSlower, promise.choice, std::nullopt);
+      continue;
+    }
+    const auto answer = memory(promise.choice);
+    const auto figures = answer ? evaluate(job(promise.choice), target_, *answer, engine_) : std::nullopt;
+    if (!figures) {
+      reject(kInvalid, promise.choice, std::nullopt);
+      continue;
+    }
+    best = std::max(best, figures->images_per_second);
+    out.evaluated.push_back(*figures);
+  }
+}
+
+/// Sharding that the plan itself would choose has to make room for something: for a larger batch, or for
+/// any batch at all. Its time is at best that of DDP.
+bool sharding_is_idle(const Walk& walk, const Explored& unsharded, const PlanRequest& request,
+                      const estimate::Engine& engine) {
+  if (unsharded.evaluated.empty()) {
+    return false;
+  }
+  if (request.batch && !request.global_batch) {
+    return true;
+  }
+  const auto floor = [&](job::Sharding sharding, std::int64_t batch) {
+    Group group = walk.out.group;
+    group.settings.sharding = sharding;
+    return engine.memory_floor(job_of(request, group, {batch, 1}), walk.target());
+  };
+  const Bytes image = floor(job::Sharding::ddp, 2) - floor(job::Sharding::ddp, 1);
+  return floor(job::Sharding::ddp, 1) - floor(walk.out.group.settings.sharding, 1) < image;
+}
+
+Limits limits_of(const Walk& walk, std::int64_t accumulation) {
+  Limits limits;
+  limits.hard = largest_that(walk.ceiling(accumulation),
+                             [&](std::int64_t batch) { return walk.fits({batch, accumulation}, true); });
+  limits.steady = largest_that(limits.hard, [&](std::int64_t batch) { return walk.fits({batch, accumulation}, false); });
+  return limits;
+}
+
+void walk_open(Walk& walk, std::int64_t accumulation, bool allow_flushes) {
+  const Limits limits = limits_of(walk, accumulation);
+  walk.out.limits = limits;
+
+  const std::int64_t top = allow_flushes ? limits.hard : limits.steady;
+  std::vector<std::int64_t> batches = batch_ladder(top);
+  batches.push_back(top + 1);  // the nearest miss
+  std::vector<BatchChoice> fitting;
+  for (const std::int64_t batch : batches) {
+    ++walk.out.enumerated;
+    const BatchChoice choice{batch, accumulation};
+    if (batch <= top && walk.fits(choice, allow_flushes)) {
+      fitting.push_back(choice);
+    } else {
+      walk.reject_for_memory(choice, allow_flushes);
+    }
+  }
+  walk.time_best_first(fitting);
+}
+
+void walk_fixed(Walk& walk, const std::vector<BatchChoice>& choices, bool allow_flushes) {
+  std::vector<BatchChoice> fitting;
+  for (const BatchChoice choice : choices) {
+    ++walk.out.enumerated;
+    if (!walk.below_floor(choice) && walk.fits(choice, allow_flushes)) {
+      fitting.push_back(choice);
+    } else {
+      walk.reject_for_memory(choice, allow_flushes);
+    }
+  }
+  walk.time_best_first(fitting);
+}
+
+}  // namespace
+
+void Tally::add(const Refusal& refusal, std::int64_t count, std::optional<Bytes> miss, const std::string& example) {
+  Rejection row{refusal.reason, refusal.message, count, miss, example};
+  Tally one;
+  one.rows_.emplace(refusal.reason, std::move(row));
+  merge(one);
+}
+
+void Tally::merge(const Tally& other) {
+  for (const auto& [reason, row] : other.rows_) {
+    auto [mine, fresh] = rows_.emplace(reason, row);
+    if (fresh) {
+      continue;
+    }
+    mine->second.count += row.count;
+    if (row.nearest_miss && (!mine->second.nearest_miss || *row.nearest_miss < *mine->second.nearest_miss)) {
+      mine->second.nearest_miss = row.nearest_miss;
+      mine->second.example = row.example;
+      mine->second.message = row.message;
+    }
+  }
+}
+
+std::int64_t Tally::total() const {
+  std::int64_t sum = 0;
+  for (const auto& [reason, row] : rows_) {
+    sum += row.count;
+  }
+  return sum;
+}
+
+std::vector<Rejection> Tally::list() const {
+  std::vector<Rejection> rows;
+  for (const auto& [reason, row] : rows_) {
+    rows.push_back(row);
+  }
+  std::ranges::stable_sort(rows, std::ranges::greater{}, &Rejection::count);
+  return rows;
+}
+
+Limits solve_limits(const PlanRequest& request, const Group& group, std::int64_t accumulation,
+                    const estimate::Engine& engine) {
+  return limits_of(Walk(request, group, engine), accumulation);
+}
+
+std::optional<Evaluated> evaluate(const job::Job& job, const estimate::Target& target,
+                                  const estimate::MemoryAnswer& memory, const estimate::Engine& engine) {
+  const auto time = engine.time(job, target);
+  if (!time || !(time->images_per_second > 0)) {
+    return std::nullopt;
+  }
+  Evaluated row;
+  row.job = job;
+  row.gpu = target.gpu.name;
+  row.verdict = memory.verdict;
+  row.usable = target.usable;
+  row.allocated_peak = memory.allocated_peak;
+  row.reserved_peak = memory.reserved_peak;
+  row.step = time->step;
+  row.images_per_second = time->images_per_second;
+  row.bound_by = time->bound_by;
+  row.usd_per_hour = time->usd_per_hour;
+  const double hours_per_million = 1e6 / time->images_per_second / 3600;
+  row.gpu_hours_per_million_images = hours_per_million * static_cast<double>(job.parallel.gpus);
+  if (time->usd_per_hour) {
+    row.usd_per_million_images = base::Usd(time->usd_per_hour->count() * hours_per_million);
+  }
+  if (job.data.images) {
+    const auto images = static_cast<double>(*job.data.images) * static_cast<double>(job.data.epochs);
+    row.total = base::Seconds(images / time->images_per_second);
+    if (time->usd_per_hour) {
+      row.cost = base::Usd(time->usd_per_hour->count() * row.total->count() / 3600);
+    }
+  }
+  return row;
+}
+
+Explored explore(const PlanRequest& request, const Group& group, const Explored* unsharded, bool allow_flushes,
+                 const estimate::Engine& engine) {
+  Walk walk(request, group, engine);
+  const auto refused = [&](const Refusal& refusal) {
+    walk.out.enumerated = 1;
+    walk.out.rejected.add(refusal, 1, std::nullopt, describe(request, group));
+    return walk.out;
+  };
+  if (const auto refusal = refuse(request, group)) {
+    return refused(*refusal);
+  }
+  if (unsharded != nullptr && sharding_is_idle(walk, *unsharded, request, engine)) {
+    return refused(kSharding);
+  }
+  if (const auto choices = fixed_batches(request, group.gpus)) {
+    walk_fixed(walk, *choices, allow_flushes);
+  } else {
+    walk_open(walk, request.accumulation.value_or(1), allow_flushes);
+  }
+  return walk.out;
+}
+
+}  // namespace vggplan::planner

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// The walk: what fits in a group of candidates, and how fast that is.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "space.hpp"
+#include "vggplan/planner/plan.hpp"
+
+namespace vggplan::planner {
+
+/// Within this factor of the best, candidates count as equally good, and what is simpler wins.
+inline constexpr double kBand = 1.01;
+
+struct Limits {
+  std::int64_t steady{};
+  std::int64_t hard{};
+};
+
+/// Why candidates were put aside, with how many and the nearest miss. Ordered by reason.
+class Tally {
+ public:
+  void add(const Refusal& refusal, std::int64_t count, std::optional<base::Bytes> miss, const std::string& example);
+  void merge(const Tally& other);
+  [[nodiscard]] std::int64_t total() const;
+  [[nodiscard]] std::vector<Rejection> list() const;  ///< most frequent first
+
+ private:
+  std::map<std::string, Rejection> rows_{};
+};
+
+/// What became of the candidates of one group.
+struct Explored {
+  Group group{};
+  std::int64_t enumerated{};
+  std::vector<Evaluated> evaluated{};
+  Tally rejected{};
+  std::optional<Limits> limits{};               ///< where the batch was open
+  std::optional<base::Bytes> nearest_miss{};    ///< bytes short of the smallest candidate, where none fits
+  std::optional<job::Job> nearest_job{};
+};
+
+/// Largest batches at the group's settings, by simulation.
+Limits solve_limits(const PlanRequest& request, const Group& group, std::int64_t accumulation,
+                    const estimate::Engine& engine);
+
+/// `unsharded` is what became of the same settings under DDP, for groups that shard by the plan's own choice.
+Explored explore(const PlanRequest& request, const Group& group, const Explored* unsharded, bool allow_flushes,
+                 const estimate::Engine& engine);
+
+/// The figures of a job that fits.
+std::optional<Evaluated> evaluate(const job::Job& job, const estimate::Target& target,
+                                  const estimate::MemoryAnswer& memory, const estimate::Engine& engine);
+
+}  // namespace vggplan::planner

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// The judge: a total order over candidates, so that the same question has the same answer.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "explore.hpp"
+#include "vggplan/planner/plan.hpp"
+
+namespace vggplan::planner {
+
+/// An evaluated candidate and the group it belongs to.
+struct Contender {
+  Evaluated figures{};
+  std::size_t group{};      ///< index into the enumerated groups
+  std::size_t candidate{};  ///< index into PlanRequest::candidates
+};
+
+/// What the objective minimises, coarse to fine. Candidates of a lower `rank` are always preferred.
+struct Score {
+  int rank{};       ///< cache flushes, then (cheapest) no known price, then (fewest-gpus) the number of GPUs
+  double figure{};  ///< seconds, dollars or GPU-hours per image
+};
+Score score(const PlanRequest& request, const Evaluated& figures);
+
+/// Which constraint of the request a candidate misses, if any.
+std::optional<Refusal> constraint_missed(const PlanRequest& request, const Evaluated& figures);
+
+/// Index of the winner: among those within `kBand` of the best figure at the lowest rank, the one that needs
+/// the fewest GPUs, then shards and recomputes least, changes the arithmetic least, and has the smallest
+/// batch (the largest, for networks with batch norm). Nothing for an empty span.
+std::optional<std::size_t> winner(const PlanRequest& request, std::span<const Contender> contenders);
+
+/// The best of each group but the winner's, best first.
+std::vector<std::size_t> runners_up(const PlanRequest& request, std::span<const Contender> contenders,
+                                    std::size_t winner);
+
+/// Contenders that no other beats: none is at least as good in time per image, money per image (GPU-hours
+/// where prices are missing) and GPUs, and better in one. Fastest first, one for each point.
+std::vector<std::size_t> pareto_front(const PlanRequest& request, std::span<const Contender> contenders);
+
+}  // namespace vggplan::planner

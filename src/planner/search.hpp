@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// All groups explored, and what came of it.
+#pragma once
+
+#include <vector>
+
+#include "explore.hpp"
+#include "judge.hpp"
+
+namespace vggplan::planner {
+
+struct Search {
+  std::vector<Explored> groups{};
+  std::vector<Contender> contenders{};  ///< evaluated and within every constraint
+  std::vector<Contender> missed{};      ///< evaluated, but beyond a constraint
+  Tally rejected{};                     ///< with the constraints' share
+  std::int64_t enumerated{};
+  std::int64_t evaluated{};  ///< = contenders
+};
+
+/// Explores every group. The answer does not depend on the number of threads.
+Search search(const PlanRequest& request, const estimate::Engine& engine, bool allow_flushes);
+
+/// Group that misses by the fewest bytes, where none has a candidate that fits.
+const Explored* nearest_miss(const Search& search);
+
+}  // namespace vggplan::planner
