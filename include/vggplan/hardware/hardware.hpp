@@ -14,7 +14,7 @@
 
 namespace vggplan::hardware {
 
-/// Where figures come from. `fields` empty: the source covers the whole record.
+/// Where figures come from. `fields` are keys of the file; empty: the source covers the whole record.
 struct Source {
   std::vector<std::string> fields{};
   std::string reference{};
@@ -68,7 +68,8 @@ struct Link {
   std::string name{};
   std::string title{};
   base::BytesPerSecond per_direction{};
-  std::optional<base::Seconds> latency{};
+  std::optional<base::Seconds> latency{};  ///< of a small message
+  std::vector<std::string> unverified{};
   std::vector<Source> sources{};
   bool operator==(const Link&) const = default;
 };
@@ -102,6 +103,7 @@ struct Storage {
   std::string title{};
   base::BytesPerSecond sequential_read{};
   base::Seconds latency{};  ///< per read of one file
+  std::vector<std::string> unverified{};
   std::vector<Source> sources{};
   bool operator==(const Storage&) const = default;
 };
