@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#include "resolution.hpp"
+
+#include <algorithm>
+
+#include "limits.hpp"
+
+namespace vggplan::planner {
+namespace {
+
+using estimate::Verdict;
+
+bool fits(const job::Job& job, const estimate::Target& target, bool flushing, const estimate::Engine& engine) {
+  if (job::validate(job) || engine.memory_floor(job, target) > target.usable) {
+    return false;
+  }
+  const auto answer = engine.memory(job, target);
+  return answer && (answer->verdict == Verdict::fits || (flushing && answer->verdict != Verdict::does_not_fit));
+}
+
+std::int64_t rounded_ratio(std::int64_t a, std::int64_t b, std::int64_t c) {
+  return std::max<std::int64_t>(1, (2 * a * b + c) / (2 * c));
+}
+
+}  // namespace
+
+graph::Shape scaled(const graph::Shape& image, std::int64_t longest) {
+  graph::Shape result = image;
+  if (image.height >= image.width) {
+    result.height = longest;
+    result.width = rounded_ratio(image.width, longest, image.height);
+  } else {
+    result.width = longest;
+    result.height = rounded_ratio(image.height, longest, image.width);
+  }
+  return result;
+}
+
+MaxResolution largest_resolution(const job::Job& job, const estimate::Target& target, bool flushing,
+                                 const estimate::Engine& engine) {
+  const auto with_side = [&](std::int64_t longest) {
+    job::Job changed = job;
+    changed.image = scaled(job.image, longest);
+    return changed;
+  };
+  const std::int64_t ceiling =
+      last_true(kLargestSide, [&](std::int64_t n) { return engine.memory_floor(with_side(n), target) <= target.usable; });
+  const std::int64_t side =
+      largest_that(ceiling, [&](std::int64_t n) { return fits(with_side(n), target, flushing, engine); });
+  MaxResolution result;
+  result.gpu = target.gpu.name;
+  result.batch = job.batch;
+  if (side > 0) {
+    const graph::Shape image = scaled(job.image, side);
+    result.height = image.height;
+    result.width = image.width;
+    result.limited_by_search = side == kLargestSide;
+  }
+  return result;
+}
+
+Tiling tiling(const graph::Shape& image, const estimate::ReceptiveField& field, std::int64_t side) {
+  // A window reaches (size - stride) / 2 pixels beyond the stride x stride pixels that its output stands for,
+  // on either side. Tiles lie on the grid of the stride, so whole outputs are dropped.
+  const std::int64_t reach = (field.size - field.stride + 1) / 2;
+  const std::int64_t margin = (reach + field.stride - 1) / field.stride * field.stride;
+  Tiling result{side, 2 * margin, 0};
+  const auto along = [&](std::int64_t length) -> std::int64_t {
+    if (side >= length) {
+      return 1;
+    }
+    const std::int64_t advance = side - result.overlap;
+    return advance <= 0 ? 0 : (length - result.overlap + advance - 1) / advance;
+  };
+  result.tiles = along(image.height) * along(image.width);
+  return result;
+}
+
+job::Job on_tile(job::Job job, std::int64_t side) {
+  job.image.height = std::min(job.image.height, side);
+  job.image.width = std::min(job.image.width, side);
+  return job;
+}
+
+Tiling largest_tile(const job::Job& job, const estimate::Target& target, const estimate::Engine& engine) {
+  const auto field = estimate::receptive_field(job.model);
+  const std::int64_t longest = std::max(job.image.height, job.image.width);
+  const std::int64_t ceiling = (longest + field.stride - 1) / field.stride;
+  const std::int64_t steps = largest_that(
+      ceiling, [&](std::int64_t n) { return fits(on_tile(job, n * field.stride), target, false, engine); });
+  return tiling(job.image, field, steps * field.stride);
+}
+
+}  // namespace vggplan::planner
