@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # vggplan_options: what every target of the project is compiled and linked with.
+# -Wswitch-enum: a switch over an enum names every case, so that a new case is noticed.
 add_library(vggplan_options INTERFACE)
 target_compile_options(vggplan_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Wold-style-cast -Wundef

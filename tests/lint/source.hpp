@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// A source file as the lint rules see it.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vggplan::lint {
+
+struct Source {
+  std::string path{};  ///< relative to the repository, with forward slashes
+  std::vector<std::string> lines{};
+  std::vector<std::string> code{};  ///< the lines without comments, strings and character literals
+};
+
+struct Function {
+  std::string signature{};
+  std::size_t line{};    ///< of the signature, counted from 1
+  std::size_t length{};  ///< in lines, signature and braces included
+};
+
+Source make_source(std::string path, std::string_view text);
+/// Every file below `folder` of the repository that has one of the extensions, sorted by path.
+std::vector<Source> read_sources(std::string_view folder, const std::vector<std::string>& extensions);
+/// Function definitions, found by their braces; good enough to measure lengths, not a parser.
+std::vector<Function> functions_of(const Source& source);
+/// Paths named by #include, without quotes or brackets.
+std::vector<std::string> includes_of(const Source& source);
+
+}  // namespace vggplan::lint

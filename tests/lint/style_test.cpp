@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+// Rules of CONTRIBUTING.md that no compiler knows.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "source.hpp"
+#include "support/catch.hpp"
+
+namespace vggplan::lint {
+namespace {
+
+using Faults = std::vector<std::string>;
+
+// The hard limits; what is aimed at is about half of them. Tables of data may be as long as they are.
+constexpr std::size_t kLongestSource = 600;
+constexpr std::size_t kLongestHeader = 300;
+constexpr std::size_t kLongestFunction = 80;
+
+std::vector<Source> every_source() {
+  std::vector<Source> sources;
+  for (const char* folder : {"include", "src", "tests"}) {
+    for (Source& source : read_sources(folder, {".hpp", ".cpp"})) {
+      sources.push_back(std::move(source));
+    }
+  }
+  return sources;
+}
+
+void require_none(const Faults& faults) {
+  INFO(fmt::format("{}", fmt::join(faults, "\n")));
+  CHECK(faults.empty());
+}
+
+template <class Rule>
+Faults faults_of(const std::vector<Source>& sources, Rule rule) {
+  Faults all;
+  for (const Source& source : sources) {
+    for (const std::string& fault : rule(source)) {
+      all.push_back(fault);
+    }
+  }
+  return all;
+}
+
+/// The parts of `source` that hold one of `words`, as faults.
+Faults mentions(const Source& source, const std::vector<std::string>& lines, const std::vector<std::string>& words) {
+  Faults faults;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    for (const std::string& word : words) {
+      if (lines[i].find(word) != std::string::npos) {
+        faults.push_back(fmt::format("{}:{}: {}", source.path, i + 1, word));
+      }
+    }
+  }
+  return faults;
+}
+
+bool is_table(const Source& source) {
+  const auto end = source.lines.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(5, source.lines.size()));
+  return std::find(source.lines.begin(), end, "// table") != end;
+}
+
+Faults licence_faults(const Source& source) {
+  const bool named = !source.lines.empty() && source.lines.front() == "// SPDX-License-Identifier: MIT";
+  return named ? Faults{} : Faults{source.path + ": the first line names no licence"};
+}
+
+Faults length_faults(const Source& source) {
+  Faults faults;
+  const std::size_t most = source.path.ends_with(".hpp") ? kLongestHeader : kLongestSource;
+  if (!is_table(source) && source.lines.size() > most) {
+    faults.push_back(fmt::format("{}: {} lines, {} allowed", source.path, source.lines.size(), most));
+  }
+  for (const Function& function : functions_of(source)) {
+    if (!is_table(source) && function.length > kLongestFunction) {
+      faults.push_back(fmt::format("{}:{}: {} lines in {}, {} allowed", source.path, function.line, function.length,
+                                   function.signature, kLongestFunction));
+    }
+  }
+  return faults;
+}
+
+Faults outside_world_faults(const Source& source) {
+  if (source.path.starts_with("src/app/") || source.path.starts_with("tests/")) {
+    return {};
+  }
+  return mentions(source, source.code, {"exit(", "abort(", "std::cout", "std::cerr", "printf(", "std::getenv"});
+}
+
+Faults leftover_faults(const Source& source) {
+  // Written in two parts, so that this file passes its own rule.
+  return mentions(source, source.lines, {std::string("TO") + "DO", std::string("FIX") + "ME", std::string("XX") + "X"});
+}
+
+TEST_CASE("every source names its licence first") { require_none(faults_of(every_source(), licence_faults)); }
+
+TEST_CASE("no file and no function is too long") { require_none(faults_of(every_source(), length_faults)); }
+
+TEST_CASE("only the app speaks to the terminal, reads the environment or ends the process") {
+  require_none(faults_of(every_source(), outside_world_faults));
+}
+
+TEST_CASE("nothing is left for later in comments") { require_none(faults_of(every_source(), leftover_faults)); }
+
+TEST_CASE("headers are included once") {
+  require_none(faults_of(every_source(), [](const Source& source) {
+    const bool once = std::find(source.lines.begin(), source.lines.end(), "#pragma once") != source.lines.end();
+    return once || source.path.ends_with(".cpp") ? Faults{} : Faults{source.path + ": no #pragma once"};
+  }));
+}
+
+TEST_CASE("the style rules see what they should see") {
+  const auto bad = [](const std::string& text) { return make_source("src/graph/a.cpp", text); };
+  CHECK(licence_faults(bad("int a;\n")).size() == 1);
+  CHECK(length_faults(bad(std::string(601, '\n'))).size() == 1);
+  CHECK(length_faults(bad("// x\n// table\n" + std::string(601, '\n'))).empty());
+  CHECK(length_faults(bad("int f() {\n" + std::string(79, '\n') + "}\n")).size() == 1);
+  CHECK(length_faults(bad("int f() {\n" + std::string(78, '\n') + "}\n")).empty());
+  CHECK(outside_world_faults(bad("void f() { std::exit(1); }\n")).size() == 1);
+  CHECK(outside_world_faults(bad("// std::cout is not for here\n")).empty());
+  CHECK(outside_world_faults(bad("auto s = \"std::cout\";\n")).empty());
+  CHECK(leftover_faults(bad(std::string("// TO") + "DO: later\n")).size() == 1);
+}
+
+TEST_CASE("functions are found with their lengths") {
+  const Source source = make_source("a.cpp",
+                                    "namespace a {\n"
+                                    "struct S {\n"
+                                    " public:\n"
+                                    "  S(int a, int b)\n"
+                                    "      : a_{a}, b_{b} {\n"
+                                    "    if (a) { b_ = '}'; }\n"
+                                    "  }\n"
+                                    "  int a_{};\n"
+                                    "};\n"
+                                    "constexpr int kTable[] = {\n"
+                                    "  1,\n"
+                                    "};\n"
+                                    "int f(S s = {1, 2}) {\n"
+                                    "  return 1'000; // }\n"
+                                    "}\n"
+                                    "const char* text = R\"(\n"
+                                    "  void not_me() {}\n"
+                                    ")\";\n"
+                                    "}\n");
+  const std::vector<Function> functions = functions_of(source);
+  REQUIRE(functions.size() == 2);
+  CHECK(functions[0].line == 4);
+  CHECK(functions[0].length == 4);
+  CHECK(functions[1].line == 13);
+  CHECK(functions[1].length == 3);
+}
+
+}  // namespace
+}  // namespace vggplan::lint
