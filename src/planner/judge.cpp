@@ -124,7 +124,7 @@ std::vector<std::size_t> runners_up(const PlanRequest& request, std::span<const 
   return sorted(request, contenders, std::move(best));
 }
 
-std::vector<std::size_t> pareto_front(const PlanRequest& /*request*/, std::span<const Contender> contenders) {
+std::vector<std::size_t> pareto_front(std::span<const Contender> contenders) {
   const bool priced = std::ranges::all_of(contenders, [](const Contender& c) {
     return c.figures.usd_per_million_images.has_value();
   });
@@ -134,7 +134,7 @@ std::vector<std::size_t> pareto_front(const PlanRequest& /*request*/, std::span<
   };
   std::vector<std::size_t> indices = all(contenders);
   std::ranges::sort(indices, {}, [&](std::size_t i) {
-    return std::tuple(contenders[i].figures.verdict, key(i), preference(contenders[i]));
+    return std::tuple(key(i), preference(contenders[i]));
   });
   std::vector<std::size_t> front;
   for (const std::size_t i : indices) {

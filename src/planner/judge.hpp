@@ -40,6 +40,6 @@ std::vector<std::size_t> runners_up(const PlanRequest& request, std::span<const 
 
 /// Contenders that no other beats: none is at least as good in time per image, money per image (GPU-hours
 /// where prices are missing) and GPUs, and better in one. Fastest first, one for each point.
-std::vector<std::size_t> pareto_front(const PlanRequest& request, std::span<const Contender> contenders);
+std::vector<std::size_t> pareto_front(std::span<const Contender> contenders);
 
 }  // namespace vggplan::planner

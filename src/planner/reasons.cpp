@@ -17,13 +17,12 @@ using Kind = job::Checkpointing::Kind;
 /// "+28 %", "-3.1 %".
 std::string signed_percent(double ratio) {
   const double percent = (ratio - 1) * 100;
-  return fmt::format(std::abs(percent) < 9.95 ? "{:+.1f} %" : "{:+.0f} %", percent);
+  return fmt::format("{:+.{}f} %", percent, std::abs(percent) < 9.95 ? 1 : 0);
 }
 
 std::string rate(double images_per_second) {
-  return fmt::format(images_per_second < 9.95 ? "{:.2f} images/s" : images_per_second < 99.5 ? "{:.1f} images/s"
-                                                                                            : "{:.0f} images/s",
-                     images_per_second);
+  const int digits = images_per_second < 9.95 ? 2 : images_per_second < 99.5 ? 1 : 0;
+  return fmt::format("{:.{}f} images/s", images_per_second, digits);
 }
 
 /// What the sentences are made from: the chosen job, and the same job with something changed.

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/planner/plan.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "reasons.hpp"
+#include "remedies.hpp"
+#include "resolution.hpp"
+#include "search.hpp"
+#include "vggplan/base/format.hpp"
+
+namespace vggplan::planner {
+namespace {
+
+using base::Diagnostic;
+using base::Fault;
+
+base::Status check(const PlanRequest& request) {
+  const auto wrong = [](std::string place, std::string rule, std::string remedy) {
+    return Diagnostic{Fault::question, std::move(place), std::move(rule), std::move(remedy)};
+  };
+  constexpr std::int64_t kMostGpus = 65'536;
+  constexpr std::int64_t kMostImages = 1LL << 31;
+  if (request.candidates.empty()) {
+    return wrong("--gpus", "a plan needs at least one GPU to choose from", "name one, for example --gpus a100x4, or --gpus any");
+  }
+  for (const Candidate& candidate : request.candidates) {
+    if (candidate.gpus < 1 || candidate.gpus > kMostGpus) {
+      return wrong("--gpus", fmt::format("the number of GPUs is from 1 to {}, not {}", kMostGpus, candidate.gpus), "");
+    }
+  }
+  for (const auto& [flag, value] : {std::pair("--batch", request.batch), std::pair("--accumulation", request.accumulation),
+                                    std::pair("--global-batch", request.global_batch)}) {
+    if (value && (*value < 1 || *value > kMostImages)) {
+      return wrong(flag, fmt::format("from 1 to {}, not {}", kMostImages, *value), "");
+    }
+  }
+  if (!(request.reserve.percent >= 0 && request.reserve.percent < 100) || request.reserve.bytes < base::Bytes(0)) {
+    return wrong("--reserve", "a share from 0 % to below 100 %, or a size", "for example --reserve 10% or --reserve 4GiB");
+  }
+  if ((request.deadline || request.max_cost) && !request.job.data.images) {
+    return wrong(request.deadline ? "--deadline" : "--max-cost", "how long a run takes depends on the number of images",
+                 "give --images, and --epochs");
+  }
+  return std::nullopt;
+}
+
+/// The error that every candidate runs into, where the job itself makes no sense.
+base::Status common_error(const PlanRequest& request) {
+  base::Status first;
+  for (const Group& group : enumerate_groups(request)) {
+    auto error = job::validate(job_of(request, group, {}));
+    if (!error) {
+      return std::nullopt;
+    }
+    if (!first) {
+      first = std::move(error);
+    }
+  }
+  return first;
+}
+
+bool same_settings(const Group& a, const Group& b) { return a.candidate == b.candidate && a.settings == b.settings; }
+
+/// Limits of the leading group first, then its GPU's other settings at the same count, then the other GPUs
+/// at their largest count with the leading group's settings where they have them.
+std::vector<MaxBatch> max_batches(const PlanRequest& request, const Search& found, const Group& lead,
+                                  std::int64_t accumulation, const estimate::Engine& engine) {
+  std::vector<MaxBatch> cells;
+  const auto add = [&](const Group& group, const std::optional<Limits>& known) {
+    const Candidate& candidate = request.candidates[group.candidate];
+    const Limits limits = known && accumulation == request.accumulation.value_or(1)
+                              ? *known : solve_limits(request, group, accumulation, engine);
+    cells.push_back({candidate.target.gpu.name, group.settings.precision, group.settings.layout, group.settings.checkpointing,
+                     group.settings.sharding, group.gpus, limited_target(request, candidate).usable, limits.steady, limits.hard});
+  };
+  const auto limits_of = [&](const Group& group) -> std::optional<Limits> {
+    for (const Explored& explored : found.groups) {
+      if (same_settings(explored.group, group) && explored.group.gpus == group.gpus) {
+        return explored.limits;
+      }
+    }
+    return std::nullopt;
+  };
+  add(lead, limits_of(lead));
+  std::vector<const Explored*> others(request.candidates.size(), nullptr);
+  for (const Explored& explored : found.groups) {
+    const Group& group = explored.group;
+    if (refuse(request, group)) {
+      continue;
+    }
+    const bool comparable = group.settings.sharding == lead.settings.sharding || group.settings.sharding == job::Sharding::ddp;
+    if (group.candidate == lead.candidate) {
+      if (group.gpus == lead.gpus && comparable && group.settings != lead.settings) {
+        add(group, explored.limits);
+      }
+    } else if (group.settings == lead.settings || others[group.candidate] == nullptr ||
+               others[group.candidate]->group.settings != lead.settings) {
+      others[group.candidate] = &explored;
+    }
+  }
+  for (const Explored* explored : others) {
+    if (explored != nullptr) {
+      add(explored->group, explored->limits);
+    }
+  }
+  return cells;
+}
+
+void add_figures(Plan& plan, const PlanRequest& request, const Search& found, std::size_t chosen) {
+  for (const std::size_t i : runners_up(request, found.contenders, chosen)) {
+    if (plan.alternatives.size() == request.top) {
+      break;
+    }
+    plan.alternatives.push_back(found.contenders[i].figures);
+  }
+  for (const std::size_t i : pareto_front(found.contenders)) {
+    plan.pareto.push_back(found.contenders[i].figures);
+  }
+}
+
+void add_warnings(Plan& plan, const PlanRequest& request, const Search& found) {
+  const bool unpriced = std::ranges::any_of(found.contenders, [](const Contender& c) { return !c.figures.usd_per_hour; });
+  if (unpriced && (request.objective == Objective::cheapest || request.max_cost)) {
+    plan.warnings.push_back({"price-unknown", "some of the GPUs have no price; they are compared by GPU-hours, after the priced ones",
+                             "give prices with --price NAME=USD_PER_HOUR"});
+  }
+  if (request.reserve.percent > 0 || request.reserve.bytes > base::Bytes(0)) {
+    const Candidate& first = request.candidates.front();
+    plan.assumptions.push_back({"reserve", base::format_bytes(first.target.usable - limited_target(request, first).usable) +
+                                               " of each GPU's memory is kept free", "--reserve"});
+  }
+}
+
+/// Where nothing can be recommended: the candidate that comes closest speaks for the others.
+void explain_failure(Plan& plan, const PlanRequest& request, const Search& found, const estimate::Engine& engine) {
+  if (!found.missed.empty()) {
+    plan.remedies = constraint_remedies(request, found, engine);
+    return;
+  }
+  const Explored* nearest = nearest_miss(found);
+  if (nearest == nullptr) {
+    return;
+  }
+  plan.job = *nearest->nearest_job;
+  plan.max_batch = max_batches(request, found, nearest->group, nearest->nearest_job->accumulation, engine);
+  plan.remedies = memory_remedies(request, *nearest->nearest_job, request.candidates[nearest->group.candidate], engine);
+}
+
+base::Status recommend(Plan& plan, const PlanRequest& request, const Search& found, std::size_t chosen,
+                       const estimate::Engine& engine) {
+  const Contender& best = found.contenders[chosen];
+  const Candidate& candidate = request.candidates[best.candidate];
+  auto estimate = engine.full(best.figures.job, candidate.target);
+  if (!estimate) {
+    return estimate.error();
+  }
+  Recommendation recommendation;
+  recommendation.estimate = std::move(*estimate);
+  recommendation.why = reasons(request, found, best, recommendation.estimate, engine);
+  recommendation.launch = launch_settings(recommendation.estimate);
+  plan.job = best.figures.job;
+  plan.warnings = recommendation.estimate.warnings;
+  plan.assumptions = recommendation.estimate.assumptions;
+  plan.recommendation = std::move(recommendation);
+  plan.max_batch = max_batches(request, found, found.groups[best.group].group, best.figures.job.accumulation, engine);
+  add_figures(plan, request, found, chosen);
+  if (request.solve_resolution) {
+    job::Job one = best.figures.job;
+    one.batch = request.batch.value_or(1);
+    const bool flushing = best.figures.verdict != estimate::Verdict::fits;
+    plan.max_resolution = largest_resolution(one, limited_target(request, candidate), flushing, engine);
+  }
+  return std::nullopt;
+}
+
+/// Counts and storage that hold for every candidate: from the estimate of one image.
+base::Status describe_job(Plan& plan, const PlanRequest& request, const estimate::Engine& engine) {
+  job::Job one = plan.job;
+  one.batch = 1;
+  one.accumulation = 1;
+  const auto summary = engine.full(one, request.candidates.front().target);
+  if (!summary) {
+    return summary.error();
+  }
+  plan.model = summary->model;
+  plan.storage = plan.recommendation ? plan.recommendation->estimate.storage : summary->storage;
+  return std::nullopt;
+}
+
+}  // namespace
+
+base::Result<Plan> plan(const PlanRequest& request, const estimate::Engine& engine) {
+  if (auto error = check(request)) {
+    return *error;
+  }
+  if (auto error = common_error(request)) {
+    return *error;
+  }
+  Search found = search(request, engine, false);
+  if (found.contenders.empty() && found.missed.empty()) {
+    found = search(request, engine, true);
+  }
+  Plan result;
+  result.job = request.job;
+  result.enumerated = found.enumerated;
+  result.evaluated = found.evaluated;
+  result.rejected_count = found.rejected.total();
+  result.rejected = found.rejected.list();
+  const auto chosen = winner(request, found.contenders);
+  if (!chosen) {
+    explain_failure(result, request, found, engine);
+  } else if (auto error = recommend(result, request, found, *chosen, engine)) {
+    return *error;
+  }
+  if (auto error = describe_job(result, request, engine)) {
+    return *error;
+  }
+  add_warnings(result, request, found);
+  return result;
+}
+
+}  // namespace vggplan::planner
