@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <utility>
 
 #include "graph/counts.hpp"
@@ -17,8 +16,12 @@ using base::Diagnostic;
 using base::Fault;
 using base::kLargestExact;
 
-constexpr std::int64_t kLargestSide = std::numeric_limits<std::int32_t>::max();  // one dimension of a tensor
+// Far beyond use, and small enough that a product of three needs no check.
+constexpr std::int64_t kLargestSide = 1 << 20;
+constexpr std::int64_t kMostChannels = 1 << 20;
+constexpr std::int64_t kMostClasses = 1 << 30;
 constexpr std::size_t kMostFeatures = 1000;
+constexpr std::int64_t kMostPools = 20;  // halve kLargestSide to one pixel
 
 Shape output_shape(const LayerKind& kind, const Shape& input) {
   if (const auto* conv = std::get_if<Conv2d>(&kind)) {
@@ -48,15 +51,19 @@ base::Status check_spec(const ModelSpec& spec) {
     return wrong(fmt::format("features must hold 1 to {} entries and begin with a convolution", kMostFeatures),
                  "list the widths of the convolutions, with pools between them");
   }
-  const auto bad_width = [](std::int64_t width) { return width < 1 || width > kLargestSide; };
+  if (std::count(spec.features.begin(), spec.features.end(), kPool) > kMostPools) {
+    return wrong(fmt::format("has more than {} pools, which leave nothing of any image", kMostPools),
+                 "take pools out of features");
+  }
+  const auto bad_width = [](std::int64_t width) { return width < 1 || width > kMostChannels; };
   for (const std::int64_t width : spec.features) {
     if (width != kPool && bad_width(width)) {
-      return wrong(fmt::format("the width of a convolution must be 1 to {}, but is {}", kLargestSide, width), "");
+      return wrong(fmt::format("the width of a convolution must be 1 to {}, but is {}", kMostChannels, width), "");
     }
   }
   for (const std::int64_t width : spec.hidden) {
     if (bad_width(width)) {
-      return wrong(fmt::format("the width of a hidden layer must be 1 to {}, but is {}", kLargestSide, width), "");
+      return wrong(fmt::format("the width of a hidden layer must be 1 to {}, but is {}", kMostChannels, width), "");
     }
   }
   if (!(spec.dropout >= 0 && spec.dropout < 1)) {
@@ -66,23 +73,33 @@ base::Status check_spec(const ModelSpec& spec) {
   return std::nullopt;
 }
 
-base::Status check_range(std::string_view flag, std::int64_t value, std::int64_t least, std::string_view why) {
-  if (value >= least && value <= kLargestSide) {
+struct Range {
+  std::string_view flag{};
+  std::int64_t value{};
+  std::int64_t least{};
+  std::int64_t most{};
+  std::string_view why{};
+};
+
+base::Status check_range(const Range& range) {
+  if (range.value >= range.least && range.value <= range.most) {
     return std::nullopt;
   }
-  return Diagnostic{Fault::question, std::string(flag),
-                    fmt::format("must be {} to {}{}, but is {}", least, kLargestSide, why, value),
-                    value < least ? fmt::format("give {} or more", least) : "give a smaller number"};
+  const bool small = range.value < range.least;
+  return Diagnostic{Fault::question, std::string(range.flag),
+                    fmt::format("must be {} to {}{}, but is {}", range.least, range.most, range.why, range.value),
+                    small ? fmt::format("give {} or more", range.least) : fmt::format("give at most {}", range.most)};
 }
 
 base::Status check_question(const ModelSpec& spec, const Shape& input, std::int64_t classes) {
   const auto pools = std::count(spec.features.begin(), spec.features.end(), kPool);
-  const std::int64_t least = pools < 31 ? std::int64_t{1} << pools : kLargestSide;
+  const std::int64_t least = std::int64_t{1} << pools;
   const std::string why = pools == 0 ? "" : fmt::format(" for {}, which halves the image {} times", spec.name, pools);
-  for (const auto& problem :
-       {check_range("--height", input.height, least, why), check_range("--width", input.width, least, why),
-        check_range("--channels", input.channels, 1, ""), check_range("--classes", classes, 1, "")}) {
-    if (problem) {
+  for (const Range& range :
+       {Range{"--height", input.height, least, kLargestSide, why},
+        Range{"--width", input.width, least, kLargestSide, why},
+        Range{"--channels", input.channels, 1, kMostChannels, ""}, Range{"--classes", classes, 1, kMostClasses, ""}}) {
+    if (auto problem = check_range(range)) {
       return problem;
     }
   }

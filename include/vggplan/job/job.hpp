@@ -34,7 +34,7 @@ std::string to_string(const Checkpointing& checkpointing);  ///< "none", "block"
 base::Result<Checkpointing> parse_checkpointing(std::string_view text);
 
 struct Parallel {
-  std::int64_t gpus{1};   ///< in all, over every node
+  std::int64_t gpus{1};  ///< in all, over every node
   std::int64_t nodes{1};
   Sharding sharding{Sharding::ddp};
   base::Bytes bucket{25 * 1024 * 1024};
@@ -79,12 +79,12 @@ struct Job {
 };
 
 /// Images that one optimizer step sees, over all GPUs.
-constexpr std::int64_t global_batch(const Job& job) {
-  return job.batch * job.accumulation * job.parallel.gpus;
-}
+constexpr std::int64_t global_batch(const Job& job) { return job.batch * job.accumulation * job.parallel.gpus; }
 
-/// Rules between fields and ranges (batch >= 1, FSDP2 refuses channels_last, the largest tensor is
-/// addressable ...). Nothing when the job makes sense.
+/// Ranges, rules between fields (FSDP2 refuses channels_last ...), and the rule that every count of
+/// bytes stays below 2^53 and the work of a step within 64 bits. Nothing when the job makes sense.
+/// Limits that depend on the network's cuts are the lowering's: lowering::segments (seq:N) and
+/// lowering::largest_batch_by_indexing (a tensor too large for PyTorch is a "does not fit").
 base::Status validate(const Job& job);
 
 /// Type of activations and of stored parameters under a precision.

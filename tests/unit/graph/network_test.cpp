@@ -105,7 +105,7 @@ TEST_CASE("the smallest image is a pixel for each pool's halving") {
   const auto error = error_of(vgg(16), {3, 31, 63});
   CHECK(error.fault == base::Fault::question);
   CHECK(error.place == "--height");
-  CHECK(error.rule == "must be 32 to 2147483647 for vgg16, which halves the image 5 times, but is 31");
+  CHECK(error.rule == "must be 32 to 1048576 for vgg16, which halves the image 5 times, but is 31");
   CHECK(error.remedy == "give 32 or more");
   CHECK(error_of(vgg(16), {3, 32, 0}).place == "--width");
 }
@@ -115,9 +115,9 @@ TEST_CASE("channels and classes start at one") {
   CHECK(network(vgg(11), {13, 32, 32}, 21841).layers.front().kind == LayerKind(Conv2d{13, 64}));
   const auto channels = error_of(vgg(11), {0, 32, 32});
   CHECK(channels.place == "--channels");
-  CHECK(channels.rule == "must be 1 to 2147483647, but is 0");
+  CHECK(channels.rule == "must be 1 to 1048576, but is 0");
   CHECK(error_of(vgg(11), {3, 32, 32}, 0).place == "--classes");
-  CHECK(error_of(vgg(11), {3, 32, 32}, -5).rule == "must be 1 to 2147483647, but is -5");
+  CHECK(error_of(vgg(11), {3, 32, 32}, -5).rule == "must be 1 to 1073741824, but is -5");
 }
 
 TEST_CASE("a question whose counts pass 2^53 is refused, not wrapped") {
@@ -125,7 +125,8 @@ TEST_CASE("a question whose counts pass 2^53 is refused, not wrapped") {
   CHECK(error_of(vgg(16), {3, huge, 224}).place == "--height");
   CHECK(error_of(vgg(16), {huge, 224, 224}).place == "--channels");
   CHECK(error_of(vgg(16), {3, 224, 224}, huge).place == "--classes");
-  constexpr std::int64_t side = std::numeric_limits<std::int32_t>::max();
+  CHECK(error_of(vgg(16), {3, huge, 224}).remedy == "give at most 1048576");
+  constexpr std::int64_t side = 1 << 20;
   for (const Head head : {Head::adaptive, Head::flatten, Head::gap}) {
     const auto error = error_of(vgg(16), {side, side, side}, side, head);
     CHECK(error.place == "--height, --width");
@@ -163,10 +164,16 @@ TEST_CASE("a model that cannot be built names what is wrong with it") {
   spec.features = {kPool, 64};
   CHECK(error_of(spec, {3, 224, 224}).remedy == "list the widths of the convolutions, with pools between them");
   spec.features = {64, -1};
-  CHECK(error_of(spec, {3, 224, 224}).rule == "the width of a convolution must be 1 to 2147483647, but is -1");
+  CHECK(error_of(spec, {3, 224, 224}).rule == "the width of a convolution must be 1 to 1048576, but is -1");
+  spec.features.assign(22, kPool);
+  spec.features[0] = 64;
+  CHECK(error_of(spec, {3, 224, 224}).rule == "has more than 20 pools, which leave nothing of any image");
+  spec.features.pop_back();
+  CHECK(error_of(spec, {3, 224, 224}).rule ==
+        "must be 1048576 to 1048576 for vgg16, which halves the image 20 times, but is 224");
   spec = vgg(16);
   spec.hidden = {4096, 0};
-  CHECK(error_of(spec, {3, 224, 224}).rule == "the width of a hidden layer must be 1 to 2147483647, but is 0");
+  CHECK(error_of(spec, {3, 224, 224}).rule == "the width of a hidden layer must be 1 to 1048576, but is 0");
   spec = vgg(16);
   spec.dropout = 1;
   CHECK(error_of(spec, {3, 224, 224}).rule == "dropout must be at least 0 and below 1, but is 1");
