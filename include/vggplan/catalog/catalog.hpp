@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// What is known: JSON, embedded at build or brought by the user, as typed records. Nothing is parsed
+// before it is asked for, so that one estimate reads the few files it needs. No file is opened here.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "vggplan/base/result.hpp"
+#include "vggplan/graph/graph.hpp"
+#include "vggplan/hardware/hardware.hpp"
+
+namespace vggplan::catalog {
+
+/// The text of a file that the user brings.
+struct ConfigFile {
+  std::string path{};  ///< within the folder of configuration files, "gpus/my-card.json"; or just a name
+  std::string text{};
+  std::string shown{};  ///< what errors call it; empty: `path`
+};
+
+/// A GPU as a name stands for it.
+struct GpuChoice {
+  hardware::Gpu gpu{};
+  std::string note{};                       ///< empty, or which variant an ambiguous name was taken as, and the others
+  std::vector<std::string> alternatives{};  ///< names of the other variants that the name could mean
+};
+
+/// A short name and the GPU that it stands for by default.
+struct GpuAlias {
+  std::string_view alias{};
+  std::string_view name{};
+};
+std::span<const GpuAlias> gpu_aliases();
+
+class Catalog {
+ public:
+  static Catalog built_in();
+
+  /// This catalogue with the user's files on top: a file of a known name replaces it. Every file is
+  /// checked at once.
+  [[nodiscard]] base::Result<Catalog> with_overrides(std::span<const ConfigFile> files) const;
+  /// With one GPU added (--gpu-file); its path means nothing, its name is the one inside.
+  [[nodiscard]] base::Result<Catalog> with_gpu_file(const ConfigFile& file) const;
+
+  /// Names in a folder (gpus, machines, models, storage, frameworks, calibration), sorted.
+  [[nodiscard]] std::vector<std::string> names(std::string_view folder) const;
+  [[nodiscard]] std::vector<std::string> gpu_names() const { return names("gpus"); }
+  [[nodiscard]] std::vector<std::string> machine_names() const { return names("machines"); }
+  [[nodiscard]] std::vector<std::string> model_names() const { return names("models"); }
+  [[nodiscard]] std::vector<std::string> storage_names() const { return names("storage"); }
+
+  /// `name` may be an alias or the words of a name in any order; `place` is what errors call its origin.
+  [[nodiscard]] base::Result<GpuChoice> find_gpu(std::string_view name, std::string_view place) const;
+  [[nodiscard]] base::Result<hardware::Gpu> gpu(std::string_view name) const;
+  [[nodiscard]] base::Result<hardware::Machine> machine(std::string_view name) const;
+  [[nodiscard]] base::Result<graph::ModelSpec> model(std::string_view name) const;
+  [[nodiscard]] base::Result<hardware::Storage> storage(std::string_view name) const;
+  [[nodiscard]] base::Result<hardware::Link> link(std::string_view name) const;
+
+  [[nodiscard]] base::Result<std::vector<hardware::Link>> links() const;
+  /// Machines that have this GPU, by its full name.
+  [[nodiscard]] base::Result<std::vector<hardware::Machine>> machines_with(std::string_view gpu) const;
+
+  /// A file as it stands, for records that other rooms define (frameworks, calibration) and for schemas.
+  [[nodiscard]] base::Result<std::string_view> text(std::string_view folder, std::string_view name) const;
+  /// What errors call that file; empty where there is none.
+  [[nodiscard]] std::string shown(std::string_view folder, std::string_view name) const;
+
+ private:
+  struct Entry {
+    std::string_view text{};
+    std::string shown{};
+    std::shared_ptr<const std::string> owner{};  ///< keeps a user's text alive
+  };
+  using Folder = std::map<std::string, Entry, std::less<>>;
+
+  [[nodiscard]] base::Result<const Entry*> entry(std::string_view folder, std::string_view name) const;
+  [[nodiscard]] base::Result<GpuChoice> load_gpu(const std::string& name) const;
+  base::Status add(const ConfigFile& file);
+
+  std::map<std::string, Folder, std::less<>> folders_{};
+  std::vector<Entry> links_{};  ///< files of links, the user's last
+};
+
+/// Single records from a user's file.
+base::Result<hardware::Gpu> gpu_from(const ConfigFile& file);
+base::Result<graph::ModelSpec> model_from(const ConfigFile& file);
+
+}  // namespace vggplan::catalog

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// "a100x4, 8xh100, a100-40gb-pcie:8, any": GPUs and how many of them.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "vggplan/catalog/catalog.hpp"
+
+namespace vggplan::catalog {
+
+/// No cluster that trains one VGG is larger; a larger count is a slip of the keyboard.
+inline constexpr std::int64_t kMostGpus = 4096;
+
+struct GpuRequest {
+  GpuChoice choice{};
+  std::int64_t count{1};
+};
+
+/// The alternatives of a comma-separated list, in its order, each once. `any` stands for every GPU of
+/// the catalogue. `place` is the flag that errors name.
+base::Result<std::vector<GpuRequest>> parse_gpu_request(const Catalog& catalog, std::string_view text,
+                                                        std::string_view place);
+
+}  // namespace vggplan::catalog

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/catalog/catalog.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+
+#include "catalog/json_reader.hpp"
+#include "catalog/records.hpp"
+#include "vggplan/base/names.hpp"
+#include "vggplan/catalog/embedded.hpp"
+
+namespace vggplan::catalog {
+
+namespace {
+
+constexpr std::string_view kLinksFile = "links.json";
+constexpr std::string_view kExtension = ".json";
+/// Folders that a user's files may go to, and what one record of each is called.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kFolders{{
+    {"gpus", "GPU"},
+    {"machines", "machine"},
+    {"models", "model"},
+    {"storage", "storage"},
+    {"frameworks", "framework"},
+    {"calibration", "calibration"},
+}};
+
+std::string_view record_kind(std::string_view folder) {
+  const auto row =
+      std::find_if(kFolders.begin(), kFolders.end(), [&](const auto& pair) { return pair.first == folder; });
+  return row == kFolders.end() ? "file" : row->second;
+}
+
+/// Folder and name of "gpus/a100.json"; empty strings for anything of another shape.
+std::pair<std::string_view, std::string_view> split_path(std::string_view path) {
+  const std::size_t slash = path.find('/');
+  if (slash == std::string_view::npos || !path.ends_with(kExtension)) {
+    return {};
+  }
+  const std::string_view name = path.substr(slash + 1, path.size() - slash - 1 - kExtension.size());
+  return name.find('/') == std::string_view::npos ? std::pair(path.substr(0, slash), name)
+                                                  : std::pair<std::string_view, std::string_view>{};
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return out;
+}
+
+/// Azure's documents write its sizes with and without the first word.
+std::string_view without_prefix(std::string_view name) {
+  constexpr std::string_view kPrefix = "standard_";
+  return name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
+}
+
+std::string shown_of(const ConfigFile& file) { return file.shown.empty() ? file.path : file.shown; }
+
+base::Diagnostic wrong_name(const std::string& shown, const std::string& inside, std::string_view stem) {
+  return {base::Fault::question, shown + ":/name",
+          fmt::format("is {}, but the file is called {}", in_quotes(inside), in_quotes(stem)),
+          "give both the same name"};
+}
+
+/// Reads a record for its errors alone.
+template <class T>
+base::Status check_record(const base::Result<T>& record, const std::string& shown, std::string_view stem) {
+  if (!record) {
+    return record.error();
+  }
+  return record->name == stem ? base::Status{} : wrong_name(shown, record->name, stem);
+}
+
+base::Status check_file(std::string_view folder, std::string_view stem, const std::string& text,
+                        const std::string& shown) {
+  if (folder == "gpus") {
+    return check_record(read_gpu(text, shown), shown, stem);
+  }
+  if (folder == "machines") {
+    return check_record(read_machine(text, shown), shown, stem);
+  }
+  if (folder == "models") {
+    return check_record(read_model(text, shown), shown, stem);
+  }
+  if (folder == "storage") {
+    return check_record(read_storage(text, shown), shown, stem);
+  }
+  const auto root = parse_json(text, shown);
+  return root ? base::Status{} : root.error();
+}
+
+}  // namespace
+
+Catalog Catalog::built_in() {
+  Catalog catalog;
+  for (const EmbeddedFile& file : embedded_files()) {
+    Entry entry{file.text, fmt::format("configs/{}", file.path), nullptr};
+    if (file.path == kLinksFile) {
+      catalog.links_.push_back(std::move(entry));
+    } else if (const auto [folder, name] = split_path(file.path); !folder.empty()) {
+      catalog.folders_[std::string(folder)].insert_or_assign(std::string(name), std::move(entry));
+    }
+  }
+  return catalog;
+}
+
+base::Status Catalog::add(const ConfigFile& file) {
+  Entry entry{{}, shown_of(file), std::make_shared<const std::string>(file.text)};
+  entry.text = *entry.owner;
+  if (file.path == kLinksFile) {
+    const auto links = read_links(entry.text, entry.shown);
+    if (!links) {
+      return links.error();
+    }
+    links_.push_back(std::move(entry));
+    return {};
+  }
+  const auto [folder, name] = split_path(file.path);
+  if (folder.empty() || record_kind(folder) == "file") {
+    std::vector<std::string_view> known;
+    std::transform(kFolders.begin(), kFolders.end(), std::back_inserter(known),
+                   [](const auto& row) { return row.first; });
+    return base::Diagnostic{
+        base::Fault::question, entry.shown, "is no file of a known kind",
+        fmt::format("put NAME.json in one of {}, or links beside them in {}", fmt::join(known, ", "), kLinksFile)};
+  }
+  if (auto error = check_file(folder, name, file.text, entry.shown)) {
+    return error;
+  }
+  folders_[std::string(folder)].insert_or_assign(std::string(name), std::move(entry));
+  return {};
+}
+
+base::Result<Catalog> Catalog::with_overrides(std::span<const ConfigFile> files) const {
+  Catalog catalog = *this;
+  for (const ConfigFile& file : files) {
+    if (auto error = catalog.add(file)) {
+      return *error;
+    }
+  }
+  return catalog;
+}
+
+base::Result<Catalog> Catalog::with_gpu_file(const ConfigFile& file) const {
+  const auto gpu = gpu_from(file);
+  if (!gpu) {
+    return gpu.error();
+  }
+  Catalog catalog = *this;
+  const ConfigFile placed{fmt::format("gpus/{}.json", gpu->name), file.text, shown_of(file)};
+  if (auto error = catalog.add(placed)) {
+    return *error;
+  }
+  return catalog;
+}
+
+std::vector<std::string> Catalog::names(std::string_view folder) const {
+  std::vector<std::string> out;
+  if (const auto found = folders_.find(folder); found != folders_.end()) {
+    for (const auto& [name, entry] : found->second) {
+      out.push_back(name);
+    }
+  }
+  return out;
+}
+
+base::Result<const Catalog::Entry*> Catalog::entry(std::string_view folder, std::string_view name) const {
+  const auto found = folders_.find(folder);
+  if (found != folders_.end()) {
+    if (const auto exact = found->second.find(name); exact != found->second.end()) {
+      return &exact->second;
+    }
+    const std::string wanted = lower(name);
+    for (const auto& [key, value] : found->second) {
+      if (without_prefix(lower(key)) == without_prefix(wanted)) {
+        return &value;
+      }
+    }
+  }
+  return base::Diagnostic{base::Fault::question, std::string(record_kind(folder)),
+                          fmt::format("unknown {} {}", record_kind(folder), in_quotes(name)),
+                          base::suggestion(name, names(folder))};
+}
+
+base::Result<hardware::Machine> Catalog::machine(std::string_view name) const {
+  const auto found = entry("machines", name);
+  return found ? read_machine((*found)->text, (*found)->shown) : found.error();
+}
+
+base::Result<graph::ModelSpec> Catalog::model(std::string_view name) const {
+  const auto found = entry("models", name);
+  return found ? read_model((*found)->text, (*found)->shown) : found.error();
+}
+
+base::Result<hardware::Storage> Catalog::storage(std::string_view name) const {
+  const auto found = entry("storage", name);
+  return found ? read_storage((*found)->text, (*found)->shown) : found.error();
+}
+
+base::Result<std::vector<hardware::Link>> Catalog::links() const {
+  std::vector<hardware::Link> all;
+  for (const Entry& file : links_) {
+    const auto links = read_links(file.text, file.shown);
+    if (!links) {
+      return links.error();
+    }
+    for (const hardware::Link& link : *links) {
+      std::erase_if(all, [&](const hardware::Link& other) { return other.name == link.name; });
+      all.push_back(link);
+    }
+  }
+  return all;
+}
+
+base::Result<hardware::Link> Catalog::link(std::string_view name) const {
+  const auto all = links();
+  if (!all) {
+    return all.error();
+  }
+  std::vector<std::string> known;
+  for (const hardware::Link& link : *all) {
+    if (link.name == name) {
+      return link;
+    }
+    known.push_back(link.name);
+  }
+  return base::Diagnostic{base::Fault::question, "link", fmt::format("unknown link {}", in_quotes(name)),
+                          base::suggestion(name, known)};
+}
+
+base::Result<std::vector<hardware::Machine>> Catalog::machines_with(std::string_view gpu) const {
+  std::vector<hardware::Machine> machines;
+  const auto folder = folders_.find("machines");
+  if (folder == folders_.end()) {
+    return machines;
+  }
+  const std::string needle = fmt::format("\"{}\"", gpu);
+  for (const auto& [name, file] : folder->second) {
+    // Most files are of other GPUs: looking for the name is much cheaper than parsing.
+    if (file.text.find(needle) == std::string_view::npos) {
+      continue;
+    }
+    auto machine = read_machine(file.text, file.shown);
+    if (!machine) {
+      return machine.error();
+    }
+    if (machine->gpu == gpu) {
+      machines.push_back(std::move(*machine));
+    }
+  }
+  return machines;
+}
+
+base::Result<std::string_view> Catalog::text(std::string_view folder, std::string_view name) const {
+  const auto found = entry(folder, name);
+  if (!found) {
+    return found.error();
+  }
+  return (*found)->text;
+}
+
+std::string Catalog::shown(std::string_view folder, std::string_view name) const {
+  const auto found = entry(folder, name);
+  return found ? (*found)->shown : std::string{};
+}
+
+base::Result<hardware::Gpu> gpu_from(const ConfigFile& file) { return read_gpu(file.text, shown_of(file)); }
+
+base::Result<graph::ModelSpec> model_from(const ConfigFile& file) { return read_model(file.text, shown_of(file)); }
+
+}  // namespace vggplan::catalog

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+#include <array>
+#include <string>
+
+#include "catalog/json_reader.hpp"
+#include "vggplan/catalog/framework.hpp"
+
+namespace vggplan::base {
+
+template <>
+struct NameTable<MathMode> {
+  static constexpr std::array<Named<MathMode>, 4> table{{{MathMode::fp32, "fp32", ""},
+                                                         {MathMode::tf32, "tf32", ""},
+                                                         {MathMode::fp16, "fp16", ""},
+                                                         {MathMode::bf16, "bf16", ""}}};
+};
+template <>
+struct NameTable<lowering::ConvPass> {
+  static constexpr std::array<Named<lowering::ConvPass>, 3> table{
+      {{lowering::ConvPass::forward, "forward", ""},
+       {lowering::ConvPass::input_gradient, "input-gradient", ""},
+       {lowering::ConvPass::weight_gradient, "weight-gradient", ""}}};
+};
+template <>
+struct NameTable<Layout> {
+  static constexpr std::array<Named<Layout>, 2> table{{{Layout::nchw, "nchw", ""}, {Layout::nhwc, "nhwc", ""}}};
+};
+
+}  // namespace vggplan::base
+
+namespace vggplan::catalog {
+
+namespace {
+
+using lowering::WorkspaceRule;
+using lowering::WorkspaceSize;
+
+constexpr Range kCopies{0, 1000};
+
+WorkspaceSize read_size(ObjectReader& reader) {
+  WorkspaceSize size;
+  size.input = reader.optional_number("input", kCopies).value_or(0);
+  size.output = reader.optional_number("output", kCopies).value_or(0);
+  size.weight = reader.optional_number("weight", kCopies).value_or(0);
+  size.bytes = reader.optional_integer("bytes", 0).value_or(0);
+  size.align = reader.optional_integer("align", 1, 1024).value_or(1);
+  return size;
+}
+
+/// [first] or [first, last], both inclusive; absent: no bound.
+lowering::Range read_range(ObjectReader& reader, std::string_view key) {
+  const nlohmann::json* bounds = reader.array(key, false);
+  if (bounds == nullptr) {
+    return {};
+  }
+  const bool whole =
+      bounds->size() <= 2 && !bounds->empty() && (*bounds)[0].is_number_integer() && bounds->back().is_number_integer();
+  if (!whole) {
+    reader.report(key, "a range is [first] or [first, last], of whole numbers", "write for example [64] or [64, 128]");
+    return {};
+  }
+  lowering::Range range{(*bounds)[0].get<std::int64_t>()};
+  if (bounds->size() == 2) {
+    range.end = (*bounds)[1].get<std::int64_t>() + 1;
+  }
+  return range;
+}
+
+WorkspaceRule read_rule(const nlohmann::json& value, const std::string& pointer, ObjectReader::Context& context) {
+  ObjectReader reader(value, pointer, context);
+  WorkspaceRule rule;
+  for (const std::string& name : reader.texts("math")) {
+    const auto mode = base::parse_enum<base::MathMode>(name);
+    if (!mode) {
+      reader.report("math", "unknown value '" + name + "'", base::suggestion(name, base::enum_names<base::MathMode>()));
+    }
+    rule.math.push_back(mode.value_or(base::MathMode::fp32));
+  }
+  rule.layout = reader.enumeration<base::Layout>("layout");
+  rule.pass = reader.enumeration<lowering::ConvPass>("pass");
+  rule.in_channels = read_range(reader, "in_channels");
+  rule.out_channels = read_range(reader, "out_channels");
+  rule.pixels = read_range(reader, "pixels");
+  rule.elements = read_range(reader, "elements");
+  rule.size = read_size(reader);
+  if (const nlohmann::json* fallbacks = reader.array("fallbacks", false)) {
+    for (std::size_t i = 0; i < fallbacks->size(); ++i) {
+      ObjectReader fallback((*fallbacks)[i], reader.pointer_to("fallbacks") + "/" + std::to_string(i), context);
+      rule.fallbacks.push_back(read_size(fallback));
+      fallback.finish();
+    }
+  }
+  reader.finish();
+  return rule;
+}
+
+std::vector<WorkspaceRule> read_rules(ObjectReader& reader, std::string_view key, ObjectReader::Context& context) {
+  std::vector<WorkspaceRule> rules;
+  if (const nlohmann::json* list = reader.array(key, true)) {
+    for (std::size_t i = 0; i < list->size(); ++i) {
+      rules.push_back(read_rule((*list)[i], reader.pointer_to(key) + "/" + std::to_string(i), context));
+    }
+  }
+  return rules;
+}
+
+memory::AllocatorRules read_allocator(const nlohmann::json& value, const std::string& pointer,
+                                      ObjectReader::Context& context) {
+  ObjectReader reader(value, pointer, context);
+  const memory::AllocatorRules rules{reader.bytes("rounding_bytes"),       reader.bytes("small_limit_bytes"),
+                                     reader.bytes("small_segment_bytes"),  reader.bytes("large_segment_bytes"),
+                                     reader.bytes("large_request_bytes"),  reader.bytes("large_rounding_bytes"),
+                                     reader.bytes("split_remainder_bytes")};
+  reader.finish();
+  return rules;
+}
+
+}  // namespace
+
+base::Result<lowering::Framework> read_framework(std::string_view text, const std::string& shown) {
+  auto json = parse_json(text, shown);
+  if (!json) {
+    return json.error();
+  }
+  ObjectReader::Context context{shown, "framework"};
+  ObjectReader reader(*json, "", context);
+  lowering::Framework framework;
+  framework.name = reader.name("name");
+  reader.skip("title");
+  reader.skip("sources");
+  if (const nlohmann::json* allocator = reader.object("allocator")) {
+    framework.allocator = read_allocator(*allocator, reader.pointer_to("allocator"), context);
+  }
+  framework.cublas_workspace = reader.bytes("cublas_workspace_bytes");
+  framework.cublas_workspace_sm90 = reader.bytes("cublas_workspace_sm90_bytes");
+  framework.cublaslt_workspace = reader.bytes("cublaslt_workspace_bytes");
+  framework.first_bucket = reader.bytes("ddp_first_bucket_bytes");
+  framework.broadcast_chunk = reader.bytes("ddp_broadcast_chunk_bytes");
+  framework.split_elements = reader.integer("convolution_split_elements", 1);
+  framework.workspace = read_rules(reader, "convolution_workspace", context);
+  framework.benchmark = read_rules(reader, "benchmark_workspace", context);
+  reader.finish();
+  if (context.error) {
+    return *context.error;
+  }
+  return framework;
+}
+
+}  // namespace vggplan::catalog

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: MIT
+#include "catalog/json_reader.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace vggplan::catalog {
+
+namespace {
+
+using nlohmann::json;
+
+std::string position(std::string_view text, std::size_t byte) {
+  const std::string_view before = text.substr(0, std::min(byte == 0 ? 0 : byte - 1, text.size()));
+  const auto line = 1 + std::count(before.begin(), before.end(), '\n');
+  const std::size_t start = before.rfind('\n');
+  const std::size_t column = before.size() - (start == std::string_view::npos ? 0 : start + 1) + 1;
+  return fmt::format("{}:{}", line, column);
+}
+
+/// nlohmann's text without its error number and position, which are said in our own way.
+std::string syntax_rule(std::string_view what) {
+  const std::size_t colon = what.find(": ");
+  std::string_view rest = colon == std::string_view::npos ? what : what.substr(colon + 2);
+  constexpr std::string_view kNoise = "syntax error while parsing ";
+  if (rest.starts_with(kNoise)) {
+    rest.remove_prefix(kNoise.size());
+  }
+  return fmt::format("is not JSON: {}", in_quotes(rest).substr(1, in_quotes(rest).size() - 2));
+}
+
+std::string_view kind_of(const json& value) {
+  switch (value.type()) {
+    case json::value_t::null: return "null";
+    case json::value_t::object: return "an object";
+    case json::value_t::array: return "an array";
+    case json::value_t::string: return "a string";
+    case json::value_t::boolean: return "true or false";
+    case json::value_t::number_integer:
+    case json::value_t::number_unsigned:
+    case json::value_t::number_float: return "a number";
+    case json::value_t::binary:
+    case json::value_t::discarded: return "something else";
+  }
+  return "something else";
+}
+
+/// The value as a whole number: 1e9 counts as one, 1.5 and 1e300 do not.
+std::optional<std::int64_t> whole(const json& value) {
+  if (value.is_number_unsigned()) {
+    const auto count = value.get<std::uint64_t>();
+    return static_cast<std::int64_t>(std::min<std::uint64_t>(count, std::uint64_t{1} << 62));
+  }
+  if (value.is_number_integer()) {
+    return value.get<std::int64_t>();
+  }
+  if (value.is_number_float()) {
+    const double number = value.get<double>();
+    if (std::floor(number) == number && std::abs(number) <= static_cast<double>(base::kLargestExact)) {
+      return static_cast<std::int64_t>(number);
+    }
+  }
+  return std::nullopt;
+}
+
+std::string range_text(const Range& range) {
+  return fmt::format("{} {} and {} {}", range.low_open ? "above" : "at least", range.low,
+                     range.high_open ? "below" : "at most", range.high);
+}
+
+bool within(double number, const Range& range) {
+  const bool low = range.low_open ? number > range.low : number >= range.low;
+  const bool high = range.high_open ? number < range.high : number <= range.high;
+  return low && high;
+}
+
+bool plain_name(std::string_view name) {
+  constexpr std::size_t kLongest = 64;
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
+  return !name.empty() && name.size() <= kLongest && letter(name.front()) &&
+         std::all_of(name.begin(), name.end(), [&](char c) { return letter(c) || c == '.' || c == '_' || c == '-'; });
+}
+
+/// A JSON pointer writes '~' and '/' inside a key as "~0" and "~1" (RFC 6901).
+std::string escaped(std::string_view key) {
+  std::string out;
+  for (const char c : key) {
+    out += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string in_quotes(std::string_view text) {
+  constexpr std::size_t kLongest = 120;
+  std::size_t length = std::min(text.size(), kLongest);
+  const auto continues = [&](std::size_t i) { return i < text.size() && (text[i] & '\xC0') == '\x80'; };
+  while (length > 0 && continues(length)) {
+    --length;  // not in the middle of a UTF-8 character
+  }
+  std::string out = "'";
+  for (const char c : text.substr(0, length)) {
+    out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+  }
+  return out + (text.size() > length ? "...'" : "'");
+}
+
+base::Result<json> parse_json(std::string_view text, const std::string& shown) {
+  std::vector<std::set<std::string, std::less<>>> open;
+  std::optional<std::string> twice;
+  const auto watch = [&](int /*depth*/, json::parse_event_t event, json& value) {
+    if (event == json::parse_event_t::object_start) {
+      open.emplace_back();
+    } else if (event == json::parse_event_t::object_end) {
+      open.pop_back();
+    } else if (event == json::parse_event_t::key && !open.back().insert(value.get<std::string>()).second) {
+      twice = value.get<std::string>();
+    }
+    return true;
+  };
+  try {
+    json value = json::parse(text.begin(), text.end(), watch);
+    if (twice) {
+      return base::Diagnostic{base::Fault::question, shown, fmt::format("the key {} occurs twice", in_quotes(*twice)),
+                              "keep one of them"};
+    }
+    return value;
+  } catch (const json::parse_error& error) {
+    return base::Diagnostic{base::Fault::question, fmt::format("{}:{}", shown, position(text, error.byte)),
+                            syntax_rule(error.what()), ""};
+  } catch (const json::exception& error) {
+    return base::Diagnostic{base::Fault::question, shown, syntax_rule(error.what()), ""};
+  }
+}
+
+ObjectReader::ObjectReader(const json& value, std::string pointer, Context& context)
+    : value_(value), pointer_(std::move(pointer)), context_(context) {
+  if (!value_.is_object() && !context_.error) {
+    context_.error =
+        base::Diagnostic{base::Fault::question, pointer_.empty() ? context_.shown : context_.shown + ":" + pointer_,
+                         fmt::format("must be an object, not {}", kind_of(value_)), ""};
+  }
+}
+
+std::string ObjectReader::pointer_to(std::string_view key) const { return pointer_ + "/" + escaped(key); }
+
+void ObjectReader::report(std::string_view key, std::string rule, std::string remedy) {
+  if (!context_.error) {
+    context_.error = base::Diagnostic{base::Fault::question, context_.shown + ":" + pointer_to(key), std::move(rule),
+                                      std::move(remedy)};
+  }
+}
+
+bool ObjectReader::has(std::string_view key) const { return value_.is_object() && value_.contains(key); }
+
+const json* ObjectReader::find(std::string_view key, bool required) {
+  known_.emplace(key);
+  if (has(key)) {
+    return &*value_.find(key);
+  }
+  if (required && value_.is_object()) {
+    report(key, "is missing", fmt::format("'vggplan schema {}' lists the keys", context_.schema));
+  }
+  return nullptr;
+}
+
+void ObjectReader::skip(std::string_view key) { known_.emplace(key); }
+
+std::optional<std::string> ObjectReader::text_of(std::string_view key, bool required) {
+  const json* value = find(key, required);
+  if (value == nullptr) {
+    return std::nullopt;
+  }
+  if (!value->is_string()) {
+    report(key, fmt::format("must be a string, not {}", kind_of(*value)), "");
+    return std::nullopt;
+  }
+  auto text = value->get<std::string>();
+  if (text.empty()) {
+    report(key, "must not be empty", "");
+  }
+  return text;
+}
+
+std::optional<std::string> ObjectReader::name_of(std::string_view key, bool required) {
+  auto text = text_of(key, required);
+  if (text && !text->empty() && !plain_name(*text)) {
+    report(key, fmt::format("{} is not a name", in_quotes(*text)),
+           "use up to 64 letters, digits, '.', '_' and '-', a letter or a digit first");
+  }
+  return text;
+}
+
+std::optional<std::int64_t> ObjectReader::integer_of(std::string_view key, bool required, std::int64_t low,
+                                                     std::int64_t high) {
+  const json* value = find(key, required);
+  if (value == nullptr) {
+    return std::nullopt;
+  }
+  const auto count = whole(*value);
+  if (!count) {
+    report(
+        key,
+        fmt::format("must be a whole number, not {}", value->is_number() ? in_quotes(value->dump()) : kind_of(*value)),
+        "");
+  } else if (*count < low || *count > high) {
+    report(key, fmt::format("must be from {} to {}, not {}", low, high, value->dump()), "");
+  }
+  return count;
+}
+
+std::optional<double> ObjectReader::number_of(std::string_view key, bool required, Range range) {
+  const json* value = find(key, required);
+  if (value == nullptr) {
+    return std::nullopt;
+  }
+  if (!value->is_number()) {
+    report(key, fmt::format("must be a number, not {}", kind_of(*value)), "");
+    return std::nullopt;
+  }
+  const double number = value->get<double>();
+  if (!within(number, range)) {
+    report(key, fmt::format("must be {}, not {}", range_text(range), value->dump()), "");
+  }
+  return number;
+}
+
+std::string ObjectReader::text(std::string_view key) { return text_of(key, true).value_or(""); }
+std::string ObjectReader::name(std::string_view key) { return name_of(key, true).value_or(""); }
+std::int64_t ObjectReader::integer(std::string_view key, std::int64_t low, std::int64_t high) {
+  return integer_of(key, true, low, high).value_or(low);
+}
+double ObjectReader::number(std::string_view key, Range range) {
+  return number_of(key, true, range).value_or(range.low);
+}
+std::optional<std::string> ObjectReader::optional_text(std::string_view key) { return text_of(key, false); }
+std::optional<std::string> ObjectReader::optional_name(std::string_view key) { return name_of(key, false); }
+std::optional<std::int64_t> ObjectReader::optional_integer(std::string_view key, std::int64_t low, std::int64_t high) {
+  return integer_of(key, false, low, high);
+}
+std::optional<double> ObjectReader::optional_number(std::string_view key, Range range) {
+  return number_of(key, false, range);
+}
+
+bool ObjectReader::boolean(std::string_view key) {
+  const json* value = find(key, true);
+  if (value != nullptr && !value->is_boolean()) {
+    report(key, fmt::format("must be true or false, not {}", kind_of(*value)), "");
+  }
+  return value != nullptr && value->is_boolean() && value->get<bool>();
+}
+
+const json* ObjectReader::array(std::string_view key, bool required) {
+  const json* value = find(key, required);
+  if (value != nullptr && !value->is_array()) {
+    report(key, fmt::format("must be an array, not {}", kind_of(*value)), "");
+    return nullptr;
+  }
+  return value;
+}
+
+const json* ObjectReader::object(std::string_view key) { return find(key, false); }
+
+std::vector<std::string> ObjectReader::texts(std::string_view key) {
+  std::vector<std::string> out;
+  const json* list = array(key, false);
+  if (list == nullptr) {
+    return out;
+  }
+  for (const json& item : *list) {
+    if (!item.is_string() || item.get_ref<const std::string&>().empty()) {
+      report(key, "must hold strings that are not empty", "");
+      return out;
+    }
+    out.push_back(item.get<std::string>());
+  }
+  return out;
+}
+
+void ObjectReader::finish() {
+  if (!value_.is_object() || context_.unknown_key) {
+    return;
+  }
+  for (const auto& [key, value] : value_.items()) {
+    if (!known_.contains(key)) {
+      const std::vector<std::string> names(known_.begin(), known_.end());
+      context_.error = base::Diagnostic{base::Fault::question, context_.shown + ":" + pointer_to(key),
+                                        fmt::format("unknown key {}", in_quotes(key)), base::suggestion(key, names)};
+      context_.unknown_key = true;
+      return;
+    }
+  }
+}
+
+}  // namespace vggplan::catalog

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// Strict reading of JSON objects: every key must be known, every value of its type and in its range,
+// and an error names the file and the JSON pointer.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "vggplan/base/checked.hpp"
+#include "vggplan/base/names.hpp"
+#include "vggplan/base/result.hpp"
+#include "vggplan/base/units.hpp"
+
+namespace vggplan::catalog {
+
+/// Syntax errors name line and column; a key that occurs twice in an object is one of them.
+base::Result<nlohmann::json> parse_json(std::string_view text, const std::string& shown);
+
+/// Range of a number; `open` leaves out the end itself.
+struct Range {
+  double low{};
+  double high{static_cast<double>(base::kLargestExact)};
+  bool low_open{false};
+  bool high_open{false};
+};
+inline constexpr Range kPositive{0, 1e18, true, false};
+
+/// Reads one object. Errors go to a shared slot and the first one stays, except that an unknown key
+/// wins: it is usually the misspelling of one that is then found missing. After an error the values
+/// read are placeholders. Call finish() when every known key has been asked for.
+class ObjectReader {
+ public:
+  struct Context {
+    std::string shown{};   ///< the file, as errors call it
+    std::string schema{};  ///< name of the schema that lists the keys
+    base::Status error{};
+    bool unknown_key{false};
+  };
+
+  ObjectReader(const nlohmann::json& value, std::string pointer, Context& context);
+
+  void skip(std::string_view key);  ///< known, of no interest
+  std::string text(std::string_view key);
+  std::string name(std::string_view key);  ///< letters, digits, '.', '_' and '-'
+  bool boolean(std::string_view key);
+  std::int64_t integer(std::string_view key, std::int64_t low, std::int64_t high = base::kLargestExact);
+  double number(std::string_view key, Range range);
+
+  std::optional<std::string> optional_text(std::string_view key);
+  std::optional<std::string> optional_name(std::string_view key);
+  std::optional<std::int64_t> optional_integer(std::string_view key, std::int64_t low,
+                                               std::int64_t high = base::kLargestExact);
+  std::optional<double> optional_number(std::string_view key, Range range);
+  /// Elements of an array; empty when the key is absent and not `required`.
+  std::vector<std::string> texts(std::string_view key);
+  const nlohmann::json* array(std::string_view key, bool required);
+  const nlohmann::json* object(std::string_view key);
+
+  base::Bytes bytes(std::string_view key, std::int64_t low = 1) { return base::Bytes(integer(key, low)); }
+  template <class Q>
+  std::optional<Q> optional_quantity(std::string_view key, Range range = kPositive) {
+    const auto value = optional_number(key, range);
+    return value ? std::optional(Q(*value)) : std::nullopt;
+  }
+
+  template <class E>
+  E enumeration(std::string_view key) {
+    const std::string word = text(key);
+    const auto value = base::parse_enum<E>(word);
+    if (!value && has(key)) {
+      report(key, "unknown value '" + word + "'", base::suggestion(word, base::enum_names<E>()));
+    }
+    return value.value_or(E{});
+  }
+
+  [[nodiscard]] bool has(std::string_view key) const;
+  [[nodiscard]] bool knows(std::string_view key) const { return known_.contains(key); }
+  [[nodiscard]] std::string pointer_to(std::string_view key) const;
+  void report(std::string_view key, std::string rule, std::string remedy);
+  void finish();
+
+ private:
+  const nlohmann::json* find(std::string_view key, bool required);
+  std::optional<std::int64_t> integer_of(std::string_view key, bool required, std::int64_t low, std::int64_t high);
+  std::optional<double> number_of(std::string_view key, bool required, Range range);
+  std::optional<std::string> text_of(std::string_view key, bool required);
+  std::optional<std::string> name_of(std::string_view key, bool required);
+
+  const nlohmann::json& value_;
+  std::string pointer_;
+  Context& context_;
+  std::set<std::string, std::less<>> known_{};
+};
+
+/// `text` between quotes for an error: shortened, without control characters.
+std::string in_quotes(std::string_view text);
+
+}  // namespace vggplan::catalog

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+#include "catalog/records.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "catalog/json_reader.hpp"
+
+namespace vggplan::catalog {
+
+namespace {
+
+using nlohmann::json;
+using Context = ObjectReader::Context;
+
+constexpr std::int64_t kMostSms = 4096;
+constexpr std::int64_t kMostGpusOfMachine = 4096;
+constexpr std::int64_t kMostVcpus = 1'000'000;
+constexpr std::int64_t kWidestLayer = 65'536;
+constexpr std::int64_t kWidestHidden = 1'048'576;
+constexpr std::size_t kMostFeatures = 1000;
+constexpr std::size_t kMostHidden = 16;
+
+/// Reads `text` with `read(ObjectReader&)`; the error, if there was one, in place of the record.
+template <class T, class Read>
+base::Result<T> read_record(std::string_view text, const std::string& shown, std::string schema, Read read) {
+  const auto root = parse_json(text, shown);
+  if (!root) {
+    return root.error();
+  }
+  Context context{shown, std::move(schema)};
+  ObjectReader reader(*root, "", context);
+  reader.skip("$schema");
+  T record = read(reader, context);
+  reader.finish();
+  if (context.error) {
+    return *context.error;
+  }
+  return record;
+}
+
+/// Notes on figures must name keys of the record that they are on.
+void check_keys(ObjectReader& owner, ObjectReader& where, std::string_view key, const std::vector<std::string>& keys) {
+  const auto unknown = std::find_if(keys.begin(), keys.end(), [&](const auto& name) { return !owner.knows(name); });
+  if (unknown != keys.end()) {
+    where.report(key, fmt::format("{} is no key of the record", in_quotes(*unknown)), "");
+  }
+}
+
+/// Call it after the figures have been read: it checks names against them.
+template <class Record>
+void read_provenance(ObjectReader& reader, Context& context, Record& record) {
+  record.unverified = reader.texts("unverified");
+  check_keys(reader, reader, "unverified", record.unverified);
+  const json* list = reader.array("sources", true);
+  if (list == nullptr) {
+    return;
+  }
+  if (list->empty()) {
+    reader.report("sources", "must not be empty", "name where the figures come from");
+  }
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    ObjectReader item((*list)[i], fmt::format("{}/{}", reader.pointer_to("sources"), i), context);
+    hardware::Source source;
+    source.fields = item.texts("fields");
+    check_keys(reader, item, "fields", source.fields);
+    source.reference = item.text("reference");
+    source.date = item.optional_text("date").value_or("");
+    source.note = item.optional_text("note").value_or("");
+    item.finish();
+    record.sources.push_back(std::move(source));
+  }
+}
+
+void check_compute_capability(ObjectReader& reader, const std::string& text) {
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  const bool shape = (text.size() == 3 || text.size() == 4) && text[text.size() - 2] == '.' && digit(text.back()) &&
+                     std::all_of(text.begin(), text.end() - 2, digit);
+  if (!shape) {
+    reader.report("compute_capability", fmt::format("must be like '8.0', not {}", in_quotes(text)), "");
+  }
+}
+
+void read_nvlink(ObjectReader& reader, hardware::Gpu& gpu) {
+  gpu.nvlink = reader.optional_name("nvlink");
+  if (gpu.nvlink) {
+    gpu.nvlink_topology = reader.enumeration<hardware::Topology>("nvlink_topology");
+  } else if (reader.has("nvlink_topology")) {
+    reader.skip("nvlink_topology");
+    reader.report("nvlink_topology", "says how a link is used, but there is no 'nvlink'", "add it or leave both out");
+  } else {
+    reader.skip("nvlink_topology");
+  }
+}
+
+hardware::Gpu gpu_fields(ObjectReader& reader, Context& context) {
+  hardware::Gpu gpu;
+  gpu.name = reader.name("name");
+  gpu.title = reader.text("title");
+  gpu.architecture = reader.text("architecture");
+  gpu.compute_capability = reader.text("compute_capability");
+  check_compute_capability(reader, gpu.compute_capability);
+  gpu.sm_count = reader.integer("sm_count", 1, kMostSms);
+  gpu.boost_clock_mhz = reader.number("boost_clock_mhz", {0, 10'000, true, false});
+  gpu.memory_total = reader.bytes("memory_total_bytes");
+  gpu.context_memory = reader.bytes("context_memory_bytes", 0);
+  if (gpu.context_memory >= gpu.memory_total) {
+    reader.report("context_memory_bytes", "must be less than memory_total_bytes", "");
+  }
+  gpu.l2_cache = reader.bytes("l2_cache_bytes");
+  gpu.memory_bandwidth = base::BytesPerSecond(reader.number("memory_bandwidth_bytes_per_second", kPositive));
+  gpu.fp32 = reader.optional_quantity<base::FlopsPerSecond>("fp32_flops_per_second");
+  gpu.tf32_tensor = reader.optional_quantity<base::FlopsPerSecond>("tf32_tensor_flops_per_second");
+  gpu.fp16_tensor = reader.optional_quantity<base::FlopsPerSecond>("fp16_tensor_flops_per_second");
+  gpu.bf16_tensor = reader.optional_quantity<base::FlopsPerSecond>("bf16_tensor_flops_per_second");
+  read_nvlink(reader, gpu);
+  gpu.pcie = reader.name("host_link");
+  read_provenance(reader, context, gpu);
+  return gpu;
+}
+
+std::optional<hardware::Price> read_price(ObjectReader& reader, Context& context) {
+  const json* value = reader.object("price");
+  if (value == nullptr) {
+    return std::nullopt;
+  }
+  ObjectReader item(*value, reader.pointer_to("price"), context);
+  hardware::Price price;
+  price.per_hour = base::Usd(item.number("usd_per_hour", {0, 1e6}));
+  price.reference = item.text("reference");
+  price.date = item.text("date");
+  item.finish();
+  return price;
+}
+
+hardware::Machine machine_fields(ObjectReader& reader, Context& context) {
+  hardware::Machine machine;
+  machine.name = reader.name("name");
+  machine.provider = reader.text("provider");
+  machine.gpu = reader.name("gpu");
+  machine.gpu_count = reader.integer("gpu_count", 1, kMostGpusOfMachine);
+  machine.topology = reader.enumeration<hardware::Topology>("topology");
+  if ((machine.gpu_count == 1) != (machine.topology == hardware::Topology::none)) {
+    reader.report("topology", "must be 'none' for one GPU, and something else for several", "");
+  }
+  machine.vcpus = reader.optional_integer("vcpus", 1, kMostVcpus);
+  if (const auto ram = reader.optional_integer("ram_bytes", 1)) {
+    machine.ram = base::Bytes(*ram);
+  }
+  if (const auto local = reader.optional_integer("local_storage_bytes", 1)) {
+    machine.local_storage = base::Bytes(*local);
+  }
+  machine.network = reader.optional_quantity<base::BytesPerSecond>("network_bytes_per_second");
+  machine.price = read_price(reader, context);
+  read_provenance(reader, context, machine);
+  return machine;
+}
+
+hardware::Storage storage_fields(ObjectReader& reader, Context& context) {
+  hardware::Storage storage;
+  storage.name = reader.name("name");
+  storage.title = reader.text("title");
+  storage.sequential_read = base::BytesPerSecond(reader.number("sequential_read_bytes_per_second", kPositive));
+  storage.latency = base::Seconds(reader.number("latency_seconds", {0, 3600}));
+  read_provenance(reader, context, storage);
+  return storage;
+}
+
+std::vector<hardware::Link> link_list(ObjectReader& reader, Context& context) {
+  std::vector<hardware::Link> links;
+  const json* list = reader.array("links", true);
+  for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+    ObjectReader item((*list)[i], fmt::format("{}/{}", reader.pointer_to("links"), i), context);
+    hardware::Link link;
+    link.name = item.name("name");
+    link.title = item.text("title");
+    link.per_direction = base::BytesPerSecond(item.number("bytes_per_second_per_direction", kPositive));
+    link.latency = item.optional_quantity<base::Seconds>("latency_seconds", {0, 10});
+    read_provenance(item, context, link);
+    item.finish();
+    links.push_back(std::move(link));
+  }
+  return links;
+}
+
+bool width_in(const json& value, std::int64_t most) { return value.is_number_integer() && value >= 1 && value <= most; }
+
+void read_features(ObjectReader& reader, graph::ModelSpec& model) {
+  const json* list = reader.array("features", true);
+  if (list == nullptr) {
+    return;
+  }
+  if (list->empty() || list->size() > kMostFeatures) {
+    reader.report("features", fmt::format("must hold from 1 to {} entries, not {}", kMostFeatures, list->size()), "");
+    return;
+  }
+  for (const json& item : *list) {
+    if (item == "M") {
+      model.features.push_back(graph::kPool);
+    } else if (width_in(item, kWidestLayer)) {
+      model.features.push_back(item.get<std::int64_t>());
+    } else {
+      reader.report("features",
+                    fmt::format("entry {} must be a width from 1 to {} or \"M\", not {}", model.features.size(),
+                                kWidestLayer, in_quotes(item.dump(-1, ' ', true, json::error_handler_t::replace))),
+                    "\"M\" stands for a max pooling");
+      return;
+    }
+  }
+  if (model.features.front() == graph::kPool) {
+    reader.report("features", "must begin with a convolution", "put a width before the first \"M\"");
+  }
+}
+
+void read_hidden(ObjectReader& reader, graph::ModelSpec& model) {
+  const json* list = reader.array("hidden", false);
+  if (list == nullptr) {
+    return;
+  }
+  model.hidden.clear();
+  if (list->size() > kMostHidden) {
+    reader.report("hidden", fmt::format("must hold at most {} entries, not {}", kMostHidden, list->size()), "");
+    return;
+  }
+  for (const json& item : *list) {
+    if (!width_in(item, kWidestHidden)) {
+      reader.report("hidden", fmt::format("entry {} must be a width from 1 to {}", model.hidden.size(), kWidestHidden),
+                    "");
+      return;
+    }
+    model.hidden.push_back(item.get<std::int64_t>());
+  }
+}
+
+graph::ModelSpec model_fields(ObjectReader& reader, Context& /*context*/) {
+  graph::ModelSpec model;
+  model.name = reader.name("name");
+  read_features(reader, model);
+  model.batch_norm = reader.boolean("batch_norm");
+  read_hidden(reader, model);
+  model.dropout = reader.optional_number("dropout", {0, 1, false, true}).value_or(model.dropout);
+  model.source = reader.optional_text("source").value_or("");
+  return model;
+}
+
+}  // namespace
+
+base::Result<hardware::Gpu> read_gpu(std::string_view text, const std::string& shown) {
+  return read_record<hardware::Gpu>(text, shown, "gpu", gpu_fields);
+}
+base::Result<hardware::Machine> read_machine(std::string_view text, const std::string& shown) {
+  return read_record<hardware::Machine>(text, shown, "machine", machine_fields);
+}
+base::Result<hardware::Storage> read_storage(std::string_view text, const std::string& shown) {
+  return read_record<hardware::Storage>(text, shown, "storage", storage_fields);
+}
+base::Result<std::vector<hardware::Link>> read_links(std::string_view text, const std::string& shown) {
+  return read_record<std::vector<hardware::Link>>(text, shown, "links", link_list);
+}
+base::Result<graph::ModelSpec> read_model(std::string_view text, const std::string& shown) {
+  return read_record<graph::ModelSpec>(text, shown, "model", model_fields);
+}
+
+}  // namespace vggplan::catalog

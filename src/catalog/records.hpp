@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// One record of each kind from the text of its file.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "vggplan/base/result.hpp"
+#include "vggplan/graph/graph.hpp"
+#include "vggplan/hardware/hardware.hpp"
+
+namespace vggplan::catalog {
+
+/// `shown` is what errors call the file.
+base::Result<hardware::Gpu> read_gpu(std::string_view text, const std::string& shown);
+base::Result<hardware::Machine> read_machine(std::string_view text, const std::string& shown);
+base::Result<hardware::Storage> read_storage(std::string_view text, const std::string& shown);
+base::Result<std::vector<hardware::Link>> read_links(std::string_view text, const std::string& shown);
+base::Result<graph::ModelSpec> read_model(std::string_view text, const std::string& shown);
+
+}  // namespace vggplan::catalog
