@@ -8,22 +8,11 @@
 namespace vggplan::base {
 
 template <>
-struct NameTable<MathMode> {
-  static constexpr std::array<Named<MathMode>, 4> table{{{MathMode::fp32, "fp32", ""},
-                                                         {MathMode::tf32, "tf32", ""},
-                                                         {MathMode::fp16, "fp16", ""},
-                                                         {MathMode::bf16, "bf16", ""}}};
-};
-template <>
 struct NameTable<lowering::ConvPass> {
   static constexpr std::array<Named<lowering::ConvPass>, 3> table{
       {{lowering::ConvPass::forward, "forward", ""},
        {lowering::ConvPass::input_gradient, "input-gradient", ""},
        {lowering::ConvPass::weight_gradient, "weight-gradient", ""}}};
-};
-template <>
-struct NameTable<Layout> {
-  static constexpr std::array<Named<Layout>, 2> table{{{Layout::nchw, "nchw", ""}, {Layout::nhwc, "nhwc", ""}}};
 };
 
 }  // namespace vggplan::base

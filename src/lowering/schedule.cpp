@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -59,15 +60,15 @@ const Segment* starting_in_place(const Network& network, const std::vector<Segme
 std::string working_counts(const Network& network, std::int64_t wanted) {
   constexpr std::size_t kNamed = 3;
   const std::size_t features = graph::feature_count(network);
+  const std::int64_t near = std::clamp<std::int64_t>(wanted, 1, static_cast<std::int64_t>(features));
   std::vector<std::int64_t> counts;
   for (std::size_t count = 2; count <= features; ++count) {
     if (starting_in_place(network, sequential(features, count)) == nullptr) {
       counts.push_back(static_cast<std::int64_t>(count));
     }
   }
-  std::stable_sort(counts.begin(), counts.end(), [wanted](std::int64_t a, std::int64_t b) {
-    return std::max(a, wanted) - std::min(a, wanted) < std::max(b, wanted) - std::min(b, wanted);
-  });
+  std::stable_sort(counts.begin(), counts.end(),
+                   [near](std::int64_t a, std::int64_t b) { return std::abs(a - near) < std::abs(b - near); });
   counts.resize(std::min(counts.size(), kNamed));
   std::sort(counts.begin(), counts.end());
   std::string text = "use block";

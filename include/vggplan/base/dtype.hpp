@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <cstdint>
+
+#include "vggplan/base/names.hpp"
 
 namespace vggplan::base {
 
@@ -24,5 +27,22 @@ enum class MathMode { fp32, tf32, fp16, bf16 };
 
 /// Order of the dimensions in memory.
 enum class Layout { nchw, nhwc };
+
+template <>
+struct NameTable<Layout> {
+  static constexpr std::array<Named<Layout>, 2> table{{
+      {Layout::nchw, "nchw", "contiguous"},
+      {Layout::nhwc, "nhwc", "channels_last, model and input"},
+  }};
+};
+template <>
+struct NameTable<MathMode> {
+  static constexpr std::array<Named<MathMode>, 4> table{{
+      {MathMode::fp32, "fp32", "outside tensor cores"},
+      {MathMode::tf32, "tf32", "tensor cores, fp32 storage"},
+      {MathMode::fp16, "fp16", "tensor cores, fp32 sums"},
+      {MathMode::bf16, "bf16", "tensor cores, fp32 sums"},
+  }};
+};
 
 }  // namespace vggplan::base

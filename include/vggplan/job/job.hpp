@@ -120,13 +120,6 @@ struct NameTable<job::Precision> {
   }};
 };
 template <>
-struct NameTable<Layout> {
-  static constexpr std::array<Named<Layout>, 2> table{{
-      {Layout::nchw, "nchw", "contiguous"},
-      {Layout::nhwc, "nhwc", "channels_last, model and input"},
-  }};
-};
-template <>
 struct NameTable<job::Optimizer> {
   static constexpr std::array<Named<job::Optimizer>, 4> table{{
       {job::Optimizer::momentum, "momentum", "SGD, momentum 0.9, weight decay 5e-4"},

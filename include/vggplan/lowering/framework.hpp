@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// What is known of a framework version and of the libraries under it: data of configs/frameworks.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "vggplan/base/dtype.hpp"
+#include "vggplan/base/units.hpp"
+#include "vggplan/memory/allocator.hpp"
+
+namespace vggplan::lowering {
+
+enum class ConvPass { forward, input_gradient, weight_gradient };
+
+/// Closed below, open above.
+struct Range {
+  std::int64_t first{0};
+  std::int64_t end{std::numeric_limits<std::int64_t>::max()};
+  [[nodiscard]] constexpr bool holds(std::int64_t value) const { return first <= value && value < end; }
+  bool operator==(const Range&) const = default;
+};
+
+/// cuDNN's workspace as copies of a convolution's operands: with NCHW tensors the tensor-core kernels
+/// work on NHWC copies of input and output; weight gradients add split-K partial sums, which are
+/// multiples of the weight. `align`: channels of the copied input are padded to a multiple of this.
+struct WorkspaceSize {
+  double input{0};
+  double output{0};
+  double weight{0};
+  std::int64_t bytes{0};
+  std::int64_t align{1};
+  bool operator==(const WorkspaceSize&) const = default;
+};
+
+/// The first rule that holds for a convolution gives its workspace. Bounds on channels, on pixels
+/// (images x height x width) and on elements of the larger operand.
+struct WorkspaceRule {
+  std::vector<base::MathMode> math{};
+  base::Layout layout{base::Layout::nchw};
+  ConvPass pass{ConvPass::forward};
+  Range in_channels{};
+  Range out_channels{};
+  Range pixels{};
+  Range elements{};
+  WorkspaceSize size{};
+  std::vector<WorkspaceSize> fallbacks{};  ///< plans that are tried where memory is short; none at all comes last
+  bool operator==(const WorkspaceRule&) const = default;
+};
+
+/// How far a workspace that cannot be derived may stray, as multiples of (input + output + weight).
+struct WorkspaceSpread {
+  double low{0};
+  double high{0};
+  bool operator==(const WorkspaceSpread&) const = default;
+};
+
+struct Framework {
+  std::string name{};
+  memory::AllocatorRules allocator{};
+  std::vector<WorkspaceRule> workspace{};
+  std::int64_t split_elements{2147483648};     ///< above this many elements cuDNN runs the batch in chunks
+  std::vector<WorkspaceRule> benchmark{};      ///< largest workspace among the plans that cudnn.benchmark tries
+  base::Bytes cublas_workspace{8519680};
+  base::Bytes cublas_workspace_sm90{33554432};
+  base::Bytes cublaslt_workspace{1048576};
+  base::Bytes first_bucket{1048576};           ///< DDP's first rebuilt bucket
+  base::Bytes broadcast_chunk{262144000};      ///< DDP sends parameters from rank 0 in chunks of this
+  bool operator==(const Framework&) const = default;
+};
+
+/// What of the GPU shapes allocations.
+struct Device {
+  std::int64_t sm_count{132};
+  std::int64_t threads_per_sm{2048};
+  base::Bytes cublas_workspace{33554432};
+  bool tf32{true};  ///< has TF32 tensor cores; without them tf32 convolutions run in fp32
+  bool operator==(const Device&) const = default;
+};
+
+}  // namespace vggplan::lowering

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// Memory that library calls take for themselves: cuDNN's convolution workspaces and the partial sums
+// of PyTorch's reductions.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "vggplan/lowering/framework.hpp"
+
+namespace vggplan::lowering {
+
+struct Convolution {
+  std::int64_t images{};
+  std::int64_t in_channels{};
+  std::int64_t out_channels{};
+  std::int64_t height{};
+  std::int64_t width{};
+  std::int64_t element_bytes{4};
+  base::MathMode math{base::MathMode::tf32};
+  base::Layout layout{base::Layout::nchw};
+};
+
+/// Workspaces of the plans that cuDNN offers for one pass, in the order in which they are tried;
+/// the last needs none. See WorkspaceRule.
+std::vector<std::int64_t> workspace_plans(const Framework& framework, ConvPass pass, const Convolution& convolution);
+
+/// Largest workspace that cudnn.benchmark tries for the pass; 0 where nothing is known to be larger.
+std::int64_t benchmark_workspace(const Framework& framework, ConvPass pass, const Convolution& convolution);
+
+/// Global buffers of a sum over images and pixels (the gradient of a bias), which are taken and
+/// freed at once: partial sums, then a counter per block column. Zero where one block does it all.
+/// aten/src/ATen/native/cuda/Reduce.cuh, setReduceConfig.
+struct ReductionBuffers {
+  std::int64_t partial_sums{0};
+  std::int64_t counters{0};
+  std::int64_t pieces{1};  ///< how often: a tensor beyond 32-bit offsets is reduced in pieces
+};
+ReductionBuffers bias_reduction(const Convolution& convolution, const Device& device);
+
+}  // namespace vggplan::lowering

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+// torch/optim: what each optimizer keeps, and the temporaries of one step.
+#include "lowering/step_tape.hpp"
+
+namespace vggplan::lowering {
+
+namespace {
+
+using job::Optimizer;
+using job::OptimizerImpl;
+
+std::int64_t bytes_of(const StepTape& step, const Parameter& parameter) { return parameter.elements * step.parameter_bytes; }
+
+void make_state(StepTape& step, Parameter& parameter, TensorId Parameter::* which) {
+  parameter.*which = step.tape.reserve();
+  step.tape.allocate_as(parameter.*which, bytes_of(step, parameter), Category::optimizer_state, parameter.layer);
+}
+
+TensorId temporary(StepTape& step, const Parameter& parameter) {
+  return step.tape.allocate(bytes_of(step, parameter), Category::optimizer_temporaries, parameter.layer);
+}
+
+void drop_backwards(StepTape& step, const std::vector<TensorId>& list) {
+  for (auto tensor = list.rbegin(); tensor != list.rend(); ++tensor) {
+    step.tape.drop(*tensor);
+  }
+}
+
+/// foreach: one new tensor per parameter, all alive together.
+std::vector<TensorId> list_copy(StepTape& step) {
+  std::vector<TensorId> list;
+  for (const Parameter& parameter : step.parameters) {
+    list.push_back(temporary(step, parameter));
+  }
+  return list;
+}
+
+void momentum_foreach(StepTape& step, bool first) {
+  const std::vector<TensorId> decayed = list_copy(step);  // gradient + weight decay
+  if (first) {
+    for (Parameter& parameter : step.parameters) {
+      make_state(step, parameter, &Parameter::state1);
+    }
+  }
+  drop_backwards(step, decayed);
+}
+
+void momentum_loop(StepTape& step, bool first) {
+  for (Parameter& parameter : step.parameters) {
+    const TensorId decayed = temporary(step, parameter);
+    if (first) {
+      make_state(step, parameter, &Parameter::state1);
+    }
+    step.tape.drop(decayed);
+  }
+}
+
+void adam_state(StepTape& step, bool fused) {
+  constexpr std::int64_t kStepBytes = 4;
+  for (Parameter& parameter : step.parameters) {
+    if (fused) {  // its step counter lives on the GPU
+      step.tape.allocate(kStepBytes, Category::optimizer_state, parameter.layer);
+    }
+    make_state(step, parameter, &Parameter::state1);
+    make_state(step, parameter, &Parameter::state2);
+  }
+}
+
+void adam_step(StepTape& step) {
+  switch (step.job.optimizer_impl) {
+    case OptimizerImpl::foreach: drop_backwards(step, list_copy(step)); return;  // sqrt of the second moment
+    case OptimizerImpl::fused: return;
+    case OptimizerImpl::loop:
+      for (const Parameter& parameter : step.parameters) {
+        const TensorId root = temporary(step, parameter);
+        const TensorId corrected = temporary(step, parameter);
+        step.tape.drop(root);
+        step.tape.drop(corrected);
+      }
+      return;
+  }
+}
+
+void momentum_step(StepTape& step, bool first) {
+  switch (step.job.optimizer_impl) {
+    case OptimizerImpl::foreach: momentum_foreach(step, first); return;
+    case OptimizerImpl::loop: momentum_loop(step, first); return;
+    case OptimizerImpl::fused:
+      if (first) {
+        for (Parameter& parameter : step.parameters) {
+          make_state(step, parameter, &Parameter::state1);
+        }
+      }
+      return;
+  }
+}
+
+}  // namespace
+
+void optimizer_step(StepTape& step, bool first) {
+  switch (step.job.optimizer) {
+    case Optimizer::sgd: return;
+    case Optimizer::momentum: momentum_step(step, first); return;
+    case Optimizer::adam:
+    case Optimizer::adamw:
+      if (first) {
+        adam_state(step, step.job.optimizer_impl == OptimizerImpl::fused);
+      }
+      adam_step(step);
+      return;
+  }
+}
+
+}  // namespace vggplan::lowering

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+// Backward allocations, in the order of PyTorch's autograd engine: docs/how-memory-is-counted.md.
+//
+// A node allocates its gradients, then the incoming gradient dies, then what the node had saved.
+// Under a checkpoint the saved tensors were unpacked into locals, so they die first.
+#include "lowering/step_tape.hpp"
+
+namespace vggplan::lowering {
+
+namespace {
+
+/// Frees what a node is done with: its incoming gradient and what it saved, in the node's order.
+class Spent {
+ public:
+  Spent(StepTape& step, std::size_t layer, TensorId incoming) : step_(step), layer_(layer), incoming_(incoming) {}
+
+  void free() {
+    Saved& saved = step_.saved[layer_];
+    if (!saved.recomputed) {
+      step_.tape.drop(incoming_);
+    }
+    for (TensorId* kept : {&saved.input, &saved.result, &saved.mask, &saved.statistics[0], &saved.statistics[1], &saved.weight_copy}) {
+      step_.tape.drop(std::exchange(*kept, kNothing));
+    }
+    if (saved.recomputed) {
+      step_.tape.drop(incoming_);
+    }
+  }
+
+ private:
+  StepTape& step_;
+  std::size_t layer_;
+  TensorId incoming_;
+};
+
+struct Backward {
+  StepTape& step;
+  bool accumulate;
+
+  TensorId gradient_of(std::size_t layer, const graph::Shape& shape) {
+    return step.tape.allocate(step.activation_size(shape), Category::activation_gradients, layer_id(layer));
+  }
+
+  /// A fresh gradient is added to the one that is there, or has become it (stolen, no copy).
+  void settle(TensorId fresh) {
+    if (accumulate) {
+      step.tape.drop(fresh);
+    }
+  }
+
+  TensorId fresh_gradient(const Parameter& parameter, std::int64_t element_bytes) {
+    const std::int64_t bytes = parameter.elements * element_bytes;
+    const bool final_form = element_bytes == step.parameter_bytes;
+    if (final_form && !accumulate) {
+      step.tape.allocate_as(parameter.gradient, bytes, Category::gradients, parameter.layer);
+      return parameter.gradient;
+    }
+    return step.tape.allocate(bytes, Category::gradients, parameter.layer);
+  }
+
+  /// Autocast: weight and bias gradients come out in 16 bit; the cast nodes make fp32 ones.
+  void finish_parameters(const std::vector<Parameter*>& parameters, const std::vector<TensorId>& fresh) {
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      if (step.autocast) {
+        const TensorId cast = fresh_gradient(*parameters[i], step.parameter_bytes);
+        step.tape.drop(fresh[i]);
+        settle(cast);
+      } else {
+        settle(fresh[i]);
+      }
+    }
+  }
+
+  TensorId linear(std::size_t layer, TensorId incoming) {
+    const TensorId outgoing = gradient_of(layer, step.network.layers[layer].input);
+    step.library_workspaces(true);
+    const auto parameters = step.parameters_of(layer);
+    std::vector<TensorId> fresh;
+    for (Parameter* parameter : parameters) {
+      fresh.push_back(fresh_gradient(*parameter, step.activation_bytes));
+    }
+    Spent(step, layer, incoming).free();
+    finish_parameters(parameters, fresh);
+    return outgoing;
+  }
+
+  TensorId convolution(std::size_t layer, TensorId incoming, bool recompute) {
+    const auto parameters = step.parameters_of(layer);
+    TensorId outgoing = kNothing;
+    if (layer != 0) {
+      outgoing = gradient_of(layer, step.network.layers[layer].input);
+      step.convolution_scratch(layer, ConvPass::input_gradient, recompute);
+    }
+    std::vector<TensorId> fresh{fresh_gradient(*parameters[0], step.activation_bytes)};
+    step.convolution_scratch(layer, ConvPass::weight_gradient, recompute);
+    fresh.push_back(fresh_gradient(*parameters[1], step.activation_bytes));
+    bias_buffers(layer);
+    Spent(step, layer, incoming).free();
+    finish_parameters(parameters, fresh);
+    return outgoing;
+  }
+
+  void bias_buffers(std::size_t layer) {
+    const ReductionBuffers buffers = bias_reduction(step.convolution(layer), step.device);
+    for (std::int64_t piece = 0; piece < (buffers.partial_sums > 0 ? buffers.pieces : 0); ++piece) {
+      const TensorId sums = step.tape.allocate(buffers.partial_sums, Category::other, layer_id(layer));
+      const TensorId counters = step.tape.allocate(buffers.counters, Category::other, layer_id(layer));
+      step.tape.drop(counters);
+      step.tape.drop(sums);
+    }
+  }
+
+  TensorId batch_norm(std::size_t layer, TensorId incoming) {
+    const TensorId outgoing = gradient_of(layer, step.network.layers[layer].input);
+    const auto parameters = step.parameters_of(layer);
+    std::vector<TensorId> fresh;
+    for (Parameter* parameter : parameters) {
+      fresh.push_back(fresh_gradient(*parameter, step.parameter_bytes));
+    }
+    Spent(step, layer, incoming).free();
+    for (const TensorId gradient : fresh) {
+      settle(gradient);
+    }
+    return outgoing;
+  }
+
+  /// Layers that only pass a gradient of their input's shape on.
+  TensorId pass_through(std::size_t layer, TensorId incoming) {
+    const TensorId outgoing = gradient_of(layer, step.network.layers[layer].input);
+    Spent(step, layer, incoming).free();
+    return outgoing;
+  }
+
+  TensorId layer_backward(std::size_t layer, TensorId incoming, bool recompute) {
+    const graph::LayerKind& kind = step.network.layers[layer].kind;
+    if (std::holds_alternative<graph::Conv2d>(kind)) {
+      return convolution(layer, incoming, recompute);
+    }
+    if (std::holds_alternative<graph::Linear>(kind)) {
+      return linear(layer, incoming);
+    }
+    if (std::holds_alternative<graph::BatchNorm2d>(kind)) {
+      return batch_norm(layer, incoming);
+    }
+    if (std::holds_alternative<graph::Flatten>(kind)) {
+      return incoming;
+    }
+    return pass_through(layer, incoming);
+  }
+
+  /// From the loss to the gradient of the logits.
+  TensorId cross_entropy() {
+    constexpr std::int64_t kFp32 = 4;
+    TapeBuilder& tape = step.tape;
+    LossTensors& loss = step.loss;
+    const std::int64_t scores = step.job.batch * step.job.classes;
+    const auto grad = [&](std::int64_t element_bytes) {
+      return tape.allocate(scores * element_bytes, Category::activation_gradients, memory::kNoLayer);
+    };
+    TensorId incoming = grad(step.autocast ? kFp32 : step.activation_bytes);
+    tape.drop(std::exchange(loss.log_softmax_fp32, kNothing));
+    tape.drop(std::exchange(loss.total_weight, kNothing));
+    if (step.autocast) {
+      const TensorId cast = grad(step.activation_bytes);
+      tape.drop(incoming);
+      incoming = cast;
+    }
+    const TensorId outgoing = grad(step.activation_bytes);
+    tape.drop(incoming);
+    tape.drop(std::exchange(loss.log_softmax, kNothing));
+    return outgoing;
+  }
+
+  /// The second forward of a checkpointed segment, in its own autocast context.
+  void recompute(const std::vector<Visit>& visits, std::size_t first) {
+    const std::size_t segment = visits[first].segment;
+    TensorId value = step.segment_inputs[segment];
+    step.tape.retain(value);
+    for (std::size_t at = first; visits[at].pass == Pass::recompute && visits[at].segment == segment; ++at) {
+      value = forward_layer(step, visits[at].layer, value, true, true);
+    }
+    step.tape.drop(value);
+    end_autocast(step);
+  }
+
+  void run() {
+    const TensorId seed = step.tape.allocate(step.autocast ? 4 : step.activation_bytes, Category::other, memory::kNoLayer);
+    TensorId incoming = cross_entropy();
+    const std::vector<Visit> visits = schedule(step.network, step.segments, step.job.mode);
+    for (std::size_t at = step.network.layers.size(); at < visits.size(); ++at) {
+      const Visit& visit = visits[at];
+      if (visit.pass == Pass::recompute) {
+        if (visits[at - 1].pass != Pass::recompute || visits[at - 1].segment != visit.segment) {
+          recompute(visits, at);
+        }
+        continue;
+      }
+      const bool checkpointed = visit.segment != kNoSegment;
+      incoming = layer_backward(visit.layer, incoming, checkpointed);
+      if (checkpointed && visit.layer == step.segments[visit.segment].first) {
+        step.tape.drop(std::exchange(step.segment_inputs[visit.segment], kNothing));
+      }
+    }
+    step.tape.drop(seed);
+  }
+};
+
+}  // namespace
+
+void backward(StepTape& step, bool accumulate) { Backward{step, accumulate}.run(); }
+
+}  // namespace vggplan::lowering

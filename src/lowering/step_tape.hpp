@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+// One process that trains (or infers) step by step: shared state of the parts that write its tape.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "lowering/tape_builder.hpp"
+#include "vggplan/graph/graph.hpp"
+#include "vggplan/job/job.hpp"
+#include "vggplan/lowering/framework.hpp"
+#include "vggplan/lowering/schedule.hpp"
+#include "vggplan/lowering/tape.hpp"
+#include "vggplan/lowering/workspace.hpp"
+
+namespace vggplan::lowering {
+
+using memory::Category;
+using memory::LayerId;
+using memory::TensorId;
+
+/// A trained tensor, in the order of model.parameters().
+struct Parameter {
+  LayerId layer{};
+  std::int64_t elements{};
+  bool convolution_weight{};  ///< four-dimensional: channels_last re-lays it out
+  TensorId tensor{kNothing};
+  TensorId gradient{kNothing};
+  TensorId state1{kNothing};  ///< momentum, or Adam's first moment
+  TensorId state2{kNothing};  ///< Adam's second moment
+  TensorId bucket{kNothing};  ///< gradient_as_bucket_view: the gradient lives in this bucket
+};
+
+/// What autograd keeps of one layer between forward and backward.
+struct Saved {
+  TensorId input{kNothing};
+  TensorId result{kNothing};
+  TensorId weight_copy{kNothing};
+  TensorId mask{kNothing};  ///< dropout mask or pool indices
+  TensorId statistics[2]{kNothing, kNothing};
+  bool recomputed{false};  ///< by a checkpoint: its unpacked tensors die before the incoming gradient
+};
+
+struct LossTensors {
+  TensorId log_softmax{kNothing};
+  TensorId log_softmax_fp32{kNothing};  ///< autocast: nll_loss runs in fp32
+  TensorId total_weight{kNothing};
+};
+
+struct StepTape {
+  StepTape(const graph::Network& network_, const job::Job& job_, const std::vector<Segment>& segments_,
+           const Framework& framework_, const Device& device_, const Variation& variation_);
+
+  const graph::Network& network;
+  const job::Job& job;
+  const std::vector<Segment>& segments;
+  const Framework& framework;
+  const Device& device;
+  Variation variation;
+  TapeBuilder tape{};
+  std::vector<Parameter> parameters{};
+  std::vector<Saved> saved{};               ///< by layer
+  std::vector<TensorId> segment_inputs{};   ///< by segment
+  std::vector<TensorId> bias_copies{};      ///< autocast: live until its context ends
+  std::vector<TensorId> weight_copies{};    ///< autocast, where autograd does not keep them
+  LossTensors loss{};
+  TensorId image{kNothing};
+  TensorId target{kNothing};
+  TensorId logits{kNothing};      ///< Python holds logits and loss from one step into the next
+  TensorId loss_value{kNothing};
+  bool outputs_live{false};
+  bool autocast{};
+  std::int64_t activation_bytes{4};         ///< per element
+  std::int64_t parameter_bytes{4};
+
+  [[nodiscard]] bool training() const { return job.mode == job::Mode::train; }
+  [[nodiscard]] bool nhwc() const { return job.layout == base::Layout::nhwc; }
+  [[nodiscard]] std::int64_t activation_size(const graph::Shape& shape) const {
+    return job.batch * shape.elements() * activation_bytes;
+  }
+  [[nodiscard]] Convolution convolution(std::size_t layer) const;
+  void convolution_scratch(std::size_t layer, ConvPass pass, bool recompute);
+  /// Parameters of a layer: weight first, then bias.
+  [[nodiscard]] std::vector<Parameter*> parameters_of(std::size_t layer);
+  /// cuBLAS takes a workspace per thread at its first call; forward and backward are two threads.
+  void library_workspaces(bool backward_thread);
+
+ private:
+  bool cublas_ready_[2]{false, false};
+  void collect_parameters();
+};
+
+constexpr LayerId layer_id(std::size_t layer) { return static_cast<LayerId>(layer); }
+
+/// step_forward.cpp
+/// Runs layer `layer` on `input` (one holder, which is passed on to the result). `keep`: autograd saves.
+TensorId forward_layer(StepTape& step, std::size_t layer, TensorId input, bool keep, bool recompute);
+void forward(StepTape& step);
+void end_autocast(StepTape& step);
+
+/// step_backward.cpp
+void backward(StepTape& step, bool accumulate);
+
+/// optimizer_tape.cpp
+void optimizer_step(StepTape& step, bool first);
+
+}  // namespace vggplan::lowering

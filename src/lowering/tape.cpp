@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/lowering/tape.hpp"
+
+#include "lowering/step_tape.hpp"
+
+namespace vggplan::lowering {
+
+namespace {
+
+constexpr std::int64_t kTaps = 9;  // 3x3
+constexpr std::int64_t kTargetBytes = 8;  // int64 class index
+constexpr std::int64_t kCounterBytes = 8;  // num_batches_tracked
+
+}  // namespace
+
+StepTape::StepTape(const graph::Network& network_, const job::Job& job_, const std::vector<Segment>& segments_,
+                   const Framework& framework_, const Device& device_, const Variation& variation_)
+    : network(network_), job(job_), segments(segments_), framework(framework_), device(device_), variation(variation_) {
+  autocast = job::is_autocast(job.precision);
+  activation_bytes = base::size_of(job::activation_type(job.precision));
+  parameter_bytes = base::size_of(job::parameter_type(job.precision));
+  saved.resize(network.layers.size());
+  segment_inputs.assign(segments.size(), kNothing);
+  logits = tape.reserve();
+  loss_value = tape.reserve();
+  collect_parameters();
+}
+
+void StepTape::collect_parameters() {
+  const auto add = [&](std::size_t layer, std::int64_t elements, bool convolution_weight) {
+    parameters.push_back({layer_id(layer), elements, convolution_weight});
+  };
+  for (std::size_t layer = 0; layer < network.layers.size(); ++layer) {
+    const graph::LayerKind& kind = network.layers[layer].kind;
+    if (const auto* conv = std::get_if<graph::Conv2d>(&kind)) {
+      add(layer, conv->in_channels * conv->out_channels * kTaps, true);
+      add(layer, conv->out_channels, false);
+    } else if (const auto* norm = std::get_if<graph::BatchNorm2d>(&kind)) {
+      add(layer, norm->channels, false);
+      add(layer, norm->channels, false);
+    } else if (const auto* linear = std::get_if<graph::Linear>(&kind)) {
+      add(layer, linear->in_features * linear->out_features, false);
+      add(layer, linear->out_features, false);
+    }
+  }
+}
+
+std::vector<Parameter*> StepTape::parameters_of(std::size_t layer) {
+  std::vector<Parameter*> found;
+  for (Parameter& parameter : parameters) {
+    if (parameter.layer == layer_id(layer)) {
+      found.push_back(&parameter);
+    }
+  }
+  return found;
+}
+
+Convolution StepTape::convolution(std::size_t layer) const {
+  const graph::Layer& here = network.layers[layer];
+  const base::MathMode wanted = job::convolution_math(job.precision);
+  const base::MathMode math = wanted == base::MathMode::tf32 && !device.tf32 ? base::MathMode::fp32 : wanted;
+  return {job.batch,          here.input.channels, here.output.channels, here.input.height,
+          here.input.width,   activation_bytes,    math,                 job.layout};
+}
+
+void StepTape::convolution_scratch(std::size_t layer, ConvPass pass, bool recompute) {
+  const Convolution conv = convolution(layer);
+  std::vector<std::int64_t> plans = workspace_plans(framework, pass, conv);
+  for (std::int64_t& bytes : plans) {
+    bytes = static_cast<std::int64_t>(variation.workspace * static_cast<double>(bytes));
+  }
+  // Plans are cached per thread, and recomputation runs in the backward thread.
+  const std::int64_t key = static_cast<std::int64_t>(layer) * 8 + static_cast<std::int64_t>(pass) * 2 + (recompute ? 1 : 0);
+  if (job.cudnn_benchmark) {
+    tape.trial(-1 - key, {benchmark_workspace(framework, pass, conv), plans.front(), 0}, layer_id(layer));
+  }
+  tape.scratch(key, std::move(plans), Category::convolution_workspace, layer_id(layer));
+}
+
+void StepTape::library_workspaces(bool backward_thread) {
+  if (std::exchange(cublas_ready_[backward_thread ? 1 : 0], true)) {
+    return;
+  }
+  tape.allocate(device.cublas_workspace.count(), Category::library_workspace, memory::kNoLayer);
+  if (!backward_thread) {
+    tape.allocate(framework.cublaslt_workspace.count(), Category::library_workspace, memory::kNoLayer);
+  }
+}
+
+namespace {
+
+/// model.cuda(): parameters module by module, then each module's buffers; then, for channels_last,
+/// a new copy of each convolution weight.
+void place_model(StepTape& step) {
+  TapeBuilder& tape = step.tape;
+  std::size_t next = 0;
+  for (std::size_t layer = 0; layer < step.network.layers.size(); ++layer) {
+    for (; next < step.parameters.size() && step.parameters[next].layer == layer_id(layer); ++next) {
+      Parameter& parameter = step.parameters[next];
+      parameter.tensor = tape.allocate(parameter.elements * step.parameter_bytes, Category::parameters, parameter.layer);
+      parameter.gradient = tape.reserve();
+    }
+    if (const auto* norm = std::get_if<graph::BatchNorm2d>(&step.network.layers[layer].kind)) {
+      tape.allocate(norm->channels * step.parameter_bytes, Category::parameters, layer_id(layer));
+      tape.allocate(norm->channels * step.parameter_bytes, Category::parameters, layer_id(layer));
+      tape.allocate(kCounterBytes, Category::parameters, layer_id(layer));
+    }
+  }
+  if (step.nhwc()) {
+    for (Parameter& parameter : step.parameters) {
+      if (parameter.convolution_weight) {
+        const TensorId old = parameter.tensor;
+        parameter.tensor = tape.allocate(parameter.elements * step.parameter_bytes, Category::parameters, parameter.layer);
+        tape.drop(old);
+      }
+    }
+  }
+}
+
+/// The image batch (made contiguous, then laid out) and its targets.
+void place_input(StepTape& step) {
+  const std::int64_t bytes = step.job.batch * step.network.input.elements() * step.parameter_bytes;
+  step.image = step.tape.allocate(bytes, Category::input, memory::kNoLayer);
+  if (step.nhwc() && step.network.input.channels > 1) {
+    const TensorId contiguous = step.image;
+    step.image = step.tape.allocate(bytes, Category::input, memory::kNoLayer);
+    step.tape.drop(contiguous);
+  }
+  step.target = step.tape.allocate(step.job.batch * kTargetBytes, Category::input, memory::kNoLayer);
+}
+
+void drop_outputs(StepTape& step) {
+  if (!std::exchange(step.outputs_live, false)) {
+    return;
+  }
+  step.tape.release(step.logits);
+  if (step.training()) {
+    step.tape.release(step.loss_value);
+  }
+}
+
+std::vector<memory::Event> training_step(StepTape& step, bool first) {
+  drop_outputs(step);
+  for (std::int64_t micro = 0; micro < step.job.accumulation; ++micro) {
+    step.tape.begin(base::Phase::forward);
+    if (micro == 0 && !first) {  // zero_grad(set_to_none=True)
+      for (const Parameter& parameter : step.parameters) {
+        step.tape.release(parameter.gradient);
+      }
+    }
+    drop_outputs(step);
+    forward(step);
+    step.tape.begin(base::Phase::backward);
+    backward(step, micro > 0);
+  }
+  step.tape.begin(base::Phase::optimizer);
+  optimizer_step(step, first);
+  return step.tape.take_events();
+}
+
+std::vector<memory::Event> inference_step(StepTape& step) {
+  drop_outputs(step);
+  step.tape.begin(base::Phase::forward);
+  forward(step);
+  return step.tape.take_events();
+}
+
+}  // namespace
+
+memory::Tape lower_tape(const graph::Network& network, const job::Job& job, const std::vector<Segment>& segments,
+                        const Framework& framework, const Device& device, const Variation& variation) {
+  StepTape step(network, job, segments, framework, device, variation);
+  memory::Tape tape;
+  step.tape.begin(base::Phase::setup);
+  place_model(step);
+  place_input(step);
+  tape.setup = step.tape.take_events();
+  constexpr std::size_t kSteps = 2;  // the first, and the one that repeats
+  for (std::size_t i = 0; i < kSteps; ++i) {
+    tape.steps.push_back(step.training() ? training_step(step, i == 0) : inference_step(step));
+  }
+  tape.scratch = step.tape.take_scratch();
+  tape.tensors = step.tape.ids();
+  tape.layers = network.layers.size();
+  return tape;
+}
+
+}  // namespace vggplan::lowering

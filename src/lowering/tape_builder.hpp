@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// Writes tape events and counts who still holds a storage.
+#pragma once
+
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "vggplan/memory/tape.hpp"
+
+namespace vggplan::lowering {
+
+inline constexpr memory::TensorId kNothing = static_cast<memory::TensorId>(-1);
+
+class TapeBuilder {
+ public:
+  using TensorId = memory::TensorId;
+  using Category = memory::Category;
+
+  /// An id for a storage that outlives the step which allocates it.
+  TensorId reserve() {
+    holders_.push_back(0);
+    return static_cast<TensorId>(holders_.size() - 1);
+  }
+
+  void allocate_as(TensorId id, std::int64_t bytes, Category category, memory::LayerId layer) {
+    events_.push_back({memory::Event::Kind::allocate, category, {}, stream_, layer, id, bytes});
+    holders_[id] = 1;
+  }
+  TensorId allocate(std::int64_t bytes, Category category, memory::LayerId layer) {
+    const TensorId id = take_id();
+    allocate_as(id, bytes, category, layer);
+    return id;
+  }
+  void retain(TensorId id) { ++holders_[id]; }
+  /// One holder less; the last one frees. kNothing is ignored.
+  void drop(TensorId id) {
+    if (id != kNothing && --holders_[id] == 0) {
+      events_.push_back({memory::Event::Kind::release, Category::other, {}, 0, memory::kNoLayer, id, 0});
+      spare_.push_back(id);
+    }
+  }
+  /// Frees a reserved id, which is allocated again under the same name later.
+  void release(TensorId id) {
+    holders_[id] = 0;
+    events_.push_back({memory::Event::Kind::release, Category::other, {}, 0, memory::kNoLayer, id, 0});
+  }
+
+  /// Allocated and freed at once: `plans` are tried in order. `key` tells the operation apart.
+  void scratch(std::int64_t key, std::vector<std::int64_t> plans, Category category, memory::LayerId layer) {
+    emit_scratch(memory::Event::Kind::scratch, key, std::move(plans), category, layer);
+  }
+  void trial(std::int64_t key, std::vector<std::int64_t> plans, memory::LayerId layer) {
+    emit_scratch(memory::Event::Kind::trial, key, std::move(plans), Category::convolution_workspace, layer);
+  }
+
+  void begin(base::Phase phase) { events_.push_back({memory::Event::Kind::phase, Category::other, phase, 0, memory::kNoLayer, 0, 0}); }
+  void on_stream(std::uint8_t stream) { stream_ = stream; }
+
+  std::vector<memory::Event> take_events() { return std::exchange(events_, {}); }
+  std::vector<memory::Scratch> take_scratch() { return std::move(scratch_); }
+  [[nodiscard]] TensorId ids() const { return static_cast<TensorId>(holders_.size()); }
+
+ private:
+  TensorId take_id() {
+    if (spare_.empty()) {
+      return reserve();
+    }
+    const TensorId id = spare_.back();
+    spare_.pop_back();
+    return id;
+  }
+  void emit_scratch(memory::Event::Kind kind, std::int64_t key, std::vector<std::int64_t> plans, Category category,
+                    memory::LayerId layer) {
+    const auto [place, fresh] = scratch_of_.try_emplace(key, static_cast<TensorId>(scratch_.size()));
+    if (fresh) {
+      scratch_.push_back({std::move(plans)});
+    }
+    const std::int64_t first = scratch_[place->second].plans.front();
+    events_.push_back({kind, category, {}, stream_, layer, place->second, first});
+  }
+
+  std::vector<memory::Event> events_{};
+  std::vector<int> holders_{};
+  std::vector<TensorId> spare_{};
+  std::map<std::int64_t, TensorId> scratch_of_{};
+  std::vector<memory::Scratch> scratch_{};
+  std::uint8_t stream_{0};
+};
+
+}  // namespace vggplan::lowering

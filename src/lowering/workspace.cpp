@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/lowering/workspace.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace vggplan::lowering {
+
+namespace {
+
+constexpr std::int64_t kTaps = 9;  // 3x3
+
+constexpr std::int64_t div_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+constexpr std::int64_t power_of_two_below(std::int64_t value) {
+  return static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(std::max<std::int64_t>(value, 1))));
+}
+
+std::int64_t bytes_of(const WorkspaceSize& size, const Convolution& conv) {
+  const std::int64_t in = div_up(conv.in_channels, size.align) * size.align;
+  const std::int64_t pixels = conv.images * conv.height * conv.width;
+  const auto operand = [&](double copies, std::int64_t elements) {
+    return static_cast<std::int64_t>(copies * static_cast<double>(elements * conv.element_bytes));
+  };
+  return operand(size.input, in * pixels) + operand(size.output, conv.out_channels * pixels) +
+         operand(size.weight, in * conv.out_channels * kTaps) + size.bytes;
+}
+
+const WorkspaceRule* matching(const std::vector<WorkspaceRule>& rules, ConvPass pass, const Convolution& conv) {
+  const std::int64_t pixels = conv.images * conv.height * conv.width;
+  const std::int64_t elements = pixels * std::max(conv.in_channels, conv.out_channels);
+  const auto rule = std::find_if(rules.begin(), rules.end(), [&](const WorkspaceRule& candidate) {
+    return candidate.pass == pass && candidate.layout == conv.layout &&
+           std::find(candidate.math.begin(), candidate.math.end(), conv.math) != candidate.math.end() &&
+           candidate.in_channels.holds(conv.in_channels) && candidate.out_channels.holds(conv.out_channels) &&
+           candidate.pixels.holds(pixels) && candidate.elements.holds(elements);
+  });
+  return rule == rules.end() ? nullptr : &*rule;
+}
+
+/// cuDNN runs a batch whose larger operand passes 2^31 elements in chunks that do not.
+Convolution first_chunk(const Framework& framework, Convolution conv) {
+  const std::int64_t per_image = std::max(conv.in_channels, conv.out_channels) * conv.height * conv.width;
+  if (per_image * conv.images > framework.split_elements && per_image <= framework.split_elements) {
+    conv.images = framework.split_elements / per_image;
+  }
+  return conv;
+}
+
+}  // namespace
+
+std::vector<std::int64_t> workspace_plans(const Framework& framework, ConvPass pass, const Convolution& convolution) {
+  const Convolution chunk = first_chunk(framework, convolution);
+  const WorkspaceRule* rule = matching(framework.workspace, pass, chunk);
+  std::vector<std::int64_t> plans;
+  if (rule != nullptr) {
+    plans.push_back(bytes_of(rule->size, chunk));
+    for (const WorkspaceSize& fallback : rule->fallbacks) {
+      plans.push_back(bytes_of(fallback, chunk));
+    }
+  }
+  plans.push_back(0);
+  return plans;
+}
+
+std::int64_t benchmark_workspace(const Framework& framework, ConvPass pass, const Convolution& convolution) {
+  const Convolution chunk = first_chunk(framework, convolution);
+  const WorkspaceRule* rule = matching(framework.benchmark, pass, chunk);
+  return rule == nullptr ? 0 : bytes_of(rule->size, chunk);
+}
+
+namespace {
+
+/// The launch shape of one reduction: names and arithmetic as in Reduce.cuh.
+struct ReductionShape {
+  std::int64_t outputs{};
+  std::int64_t inputs{};  ///< per output
+  bool along_input{};     ///< the fastest dimension is reduced (NCHW); else outputs lie side by side (NHWC)
+  std::int64_t vector{1};  ///< outputs per thread (NHWC)
+  std::int64_t input_vector{1};
+};
+
+constexpr std::int64_t kMaxThreads = 512;
+constexpr std::int64_t kWarp = 32;
+constexpr std::int64_t kMinValues = 16;
+constexpr std::int64_t kMaxValues = 256;
+constexpr std::int64_t kAccumulator = 4;  // sums are kept in fp32
+
+ReductionBuffers buffers_of(const ReductionShape& shape, const Device& device) {
+  const std::int64_t dim0 = shape.along_input ? shape.inputs / shape.input_vector : shape.outputs / shape.vector;
+  const std::int64_t dim1 = shape.along_input ? shape.outputs : shape.inputs;
+  const std::int64_t most = kMaxThreads / shape.vector;
+  const std::int64_t d0 = std::min(power_of_two_below(dim0), most);
+  const std::int64_t d1 = std::min(power_of_two_below(dim1), most);
+  const std::int64_t narrow = std::min(d0, kWarp);
+  const std::int64_t height = std::min(d1, most / narrow);
+  const std::int64_t width = std::min(d0, most / height);
+  std::int64_t step_in = shape.along_input ? width : 1;
+  std::int64_t step_out = shape.along_input ? 1 : width;
+  const std::int64_t values = div_up(shape.inputs, step_in);
+  const bool across_warps = values >= std::min(kMinValues * height, kMaxValues);
+  (across_warps ? step_in : step_out) *= height;
+  const std::int64_t grid = div_up(shape.outputs / shape.vector, step_out);
+  const std::int64_t target = device.sm_count * (device.threads_per_sm / (width * height));
+  const std::int64_t per_thread = div_up(shape.inputs, step_in);
+  if (!across_warps || per_thread < kMaxValues || grid > target) {
+    return {};
+  }
+  const std::int64_t blocks =
+      std::max(std::min(div_up(target, grid), div_up(per_thread, kMinValues)), div_up(per_thread, kMaxValues));
+  if (blocks <= 1) {
+    return {};
+  }
+  const std::int64_t lanes = shape.along_input ? 1 : width * shape.vector;
+  return {kAccumulator * shape.outputs * blocks * lanes, kAccumulator * grid, 1};
+}
+
+}  // namespace
+
+ReductionBuffers bias_reduction(const Convolution& conv, const Device& device) {
+  constexpr std::int64_t kOffsetLimit = 2147483647;  // TensorIterator: byte offsets fit int32, or it splits
+  ReductionShape shape{conv.out_channels, conv.images * conv.height * conv.width, true, 1, 1};
+  const bool nhwc = conv.layout == base::Layout::nhwc && conv.height * conv.width > 1;
+  if (nhwc) {
+    shape.along_input = false;
+    shape.vector = shape.outputs % 4 == 0 ? 4 : shape.outputs % 2 == 0 ? 2 : 1;
+  } else if (conv.images == 1 && shape.inputs >= 128) {
+    shape.input_vector = 4;  // one contiguous run per output: vector loads
+  }
+  // The dimension with the largest stride is halved until offsets fit: channels (N = 1, NCHW), else images or rows.
+  std::int64_t pieces = 1;
+  std::int64_t bytes = conv.images * conv.out_channels * conv.height * conv.width * conv.element_bytes;
+  std::int64_t& halved = !nhwc && conv.images == 1 ? shape.outputs : shape.inputs;
+  while (bytes > kOffsetLimit && halved > 1) {
+    halved = div_up(halved, 2);
+    bytes = div_up(bytes, 2);
+    pieces *= 2;
+  }
+  ReductionBuffers buffers = buffers_of(shape, device);
+  buffers.pieces = pieces;
+  return buffers;
+}
+
+}  // namespace vggplan::lowering
