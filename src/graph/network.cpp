@@ -244,9 +244,9 @@ std::size_t feature_count(const Network& network) {
 
 std::string_view kind_name(const LayerKind& kind) {
   // In the order of the variant.
-  constexpr std::array<std::string_view, std::variant_size_v<LayerKind>> names{
+  constexpr std::array<std::string_view, std::variant_size_v<LayerKind>> kNames{
       "Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d", "AdaptiveAvgPool2d", "Flatten", "Linear", "Dropout"};
-  return names.at(kind.index());
+  return kNames.at(kind.index());
 }
 
 }  // namespace vggplan::graph

@@ -14,7 +14,7 @@ enum class DType { f32, f16, bf16, i64, u8 };
 constexpr std::int64_t size_of(DType type) {
   switch (type) {
     case DType::f32: return 4;
-    case DType::f16: return 2;
+    case DType::f16:
     case DType::bf16: return 2;
     case DType::i64: return 8;
     case DType::u8: return 1;

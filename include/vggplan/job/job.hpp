@@ -37,7 +37,7 @@ struct Parallel {
   std::int64_t gpus{1};  ///< in all, over every node
   std::int64_t nodes{1};
   Sharding sharding{Sharding::ddp};
-  base::Bytes bucket{25 * 1024 * 1024};
+  base::Bytes bucket{25 * base::kMiB};
   bool bucket_view{false};
   bool operator==(const Parallel&) const = default;
 };
