@@ -19,7 +19,8 @@ using estimate::Verdict;
 /// No batch beyond this is looked at: more images than the largest data sets have.
 constexpr std::int64_t kLargestBatch = 1 << 24;
 
-const Refusal kFloor{"memory-floor", "parameters, optimizer state and saved activations alone exceed the usable memory"};
+const Refusal kFloor{"memory-floor",
+                     "parameters, optimizer state and saved activations alone exceed the usable memory"};
 const Refusal kMemory{"memory", "the simulated step runs out of memory"};
 const Refusal kFlushes{"cache-flushes", "runs only by flushing the allocator's cache in every step"};
 const Refusal kSlower{"slower", "cannot come within 1 % of the best batch of the same settings"};
@@ -148,9 +149,12 @@ bool sharding_is_idle(const Walk& walk, const Explored& unsharded, const PlanReq
 
 Limits limits_of(const Walk& walk, std::int64_t accumulation) {
   Limits limits;
-  limits.hard = largest_that(walk.ceiling(accumulation),
-                             [&](std::int64_t batch) { return walk.fits({batch, accumulation}, true); });
-  limits.steady = largest_that(limits.hard, [&](std::int64_t batch) { return walk.fits({batch, accumulation}, false); });
+  limits.hard = largest_that(walk.ceiling(accumulation), [&](std::int64_t batch) {
+    return walk.fits({batch, accumulation}, true);
+  });
+  limits.steady = largest_that(limits.hard, [&](std::int64_t batch) {
+    return walk.fits({batch, accumulation}, false);
+  });
   return limits;
 }
 

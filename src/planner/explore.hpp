@@ -39,8 +39,8 @@ struct Explored {
   std::int64_t enumerated{};
   std::vector<Evaluated> evaluated{};
   Tally rejected{};
-  std::optional<Limits> limits{};               ///< where the batch was open
-  std::optional<base::Bytes> nearest_miss{};    ///< bytes short of the smallest candidate, where none fits
+  std::optional<Limits> limits{};             ///< where the batch was open
+  std::optional<base::Bytes> nearest_miss{};  ///< bytes short of the smallest candidate, where none fits
   std::optional<job::Job> nearest_job{};
 };
 

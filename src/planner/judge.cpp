@@ -80,7 +80,9 @@ Score score(const PlanRequest& request, const Evaluated& figures) {
   s.figure = 1 / figures.images_per_second;
   switch (request.objective) {
     case Objective::fastest: break;
-    case Objective::fewest_gpus: s.rank += static_cast<int>(std::min<std::int64_t>(figures.job.parallel.gpus, 1 << 29)); break;
+    case Objective::fewest_gpus:
+      s.rank += static_cast<int>(std::min<std::int64_t>(figures.job.parallel.gpus, 1 << 29));
+      break;
     case Objective::cheapest:
       s.rank += figures.usd_per_million_images ? 0 : 1;
       s.figure = money(figures, figures.usd_per_million_images.has_value());
@@ -125,17 +127,14 @@ std::vector<std::size_t> runners_up(const PlanRequest& request, std::span<const 
 }
 
 std::vector<std::size_t> pareto_front(std::span<const Contender> contenders) {
-  const bool priced = std::ranges::all_of(contenders, [](const Contender& c) {
-    return c.figures.usd_per_million_images.has_value();
-  });
+  const bool priced =
+      std::ranges::all_of(contenders, [](const Contender& c) { return c.figures.usd_per_million_images.has_value(); });
   const auto key = [&](std::size_t i) {
     const Evaluated& f = contenders[i].figures;
     return std::tuple(1 / f.images_per_second, money(f, priced), f.job.parallel.gpus);
   };
   std::vector<std::size_t> indices = all(contenders);
-  std::ranges::sort(indices, {}, [&](std::size_t i) {
-    return std::tuple(key(i), preference(contenders[i]));
-  });
+  std::ranges::sort(indices, {}, [&](std::size_t i) { return std::tuple(key(i), preference(contenders[i])); });
   std::vector<std::size_t> front;
   for (const std::size_t i : indices) {
     const auto [time, cost, gpus] = key(i);

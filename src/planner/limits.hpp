@@ -11,9 +11,7 @@ namespace vggplan::planner {
 /// How far beyond a bisected limit the neighbours are tried one by one. An allocator's "fits" flickers near
 /// the limit only: rounding and fragmentation move the need by a few percent of the whole, so a sixteenth is
 /// searched, and never fewer than eight.
-constexpr std::int64_t guard_width(std::int64_t limit) {
-  return std::max<std::int64_t>(8, limit / 16);
-}
+constexpr std::int64_t guard_width(std::int64_t limit) { return std::max<std::int64_t>(8, limit / 16); }
 
 /// Largest n in [1, ceiling] with holds(n), 0 if there is none. Bisects, then tries every n from the limit
 /// found up to `guard_width` beyond it, and again beyond each n that held. Exact when no stretch of misses

@@ -24,21 +24,24 @@ base::Status check(const PlanRequest& request) {
   constexpr std::int64_t kMostGpus = 65'536;
   constexpr std::int64_t kMostImages = 1LL << 31;
   if (request.candidates.empty()) {
-    return wrong("--gpus", "a plan needs at least one GPU to choose from", "name one, for example --gpus a100x4, or --gpus any");
+    return wrong("--gpus", "a plan needs at least one GPU to choose from",
+                 "name one, for example --gpus a100x4, or --gpus any");
   }
   for (const Candidate& candidate : request.candidates) {
     if (candidate.gpus < 1 || candidate.gpus > kMostGpus) {
       return wrong("--gpus", fmt::format("the number of GPUs is from 1 to {}, not {}", kMostGpus, candidate.gpus), "");
     }
   }
-  for (const auto& [flag, value] : {std::pair("--batch", request.batch), std::pair("--accumulation", request.accumulation),
-                                    std::pair("--global-batch", request.global_batch)}) {
+  for (const auto& [flag, value] :
+       {std::pair("--batch", request.batch), std::pair("--accumulation", request.accumulation),
+        std::pair("--global-batch", request.global_batch)}) {
     if (value && (*value < 1 || *value > kMostImages)) {
       return wrong(flag, fmt::format("from 1 to {}, not {}", kMostImages, *value), "");
     }
   }
   if (!(request.reserve.percent >= 0 && request.reserve.percent < 100) || request.reserve.bytes < base::Bytes(0)) {
-    return wrong("--reserve", "a share from 0 % to below 100 %, or a size", "for example --reserve 10% or --reserve 4GiB");
+    return wrong("--reserve", "a share from 0 % to below 100 %, or a size",
+                 "for example --reserve 10% or --reserve 4GiB");
   }
   if ((request.deadline || request.max_cost) && !request.job.data.images) {
     return wrong(request.deadline ? "--deadline" : "--max-cost", "how long a run takes depends on the number of images",
@@ -72,9 +75,11 @@ std::vector<MaxBatch> max_batches(const PlanRequest& request, const Search& foun
   const auto add = [&](const Group& group, const std::optional<Limits>& known) {
     const Candidate& candidate = request.candidates[group.candidate];
     const Limits limits = known && accumulation == request.accumulation.value_or(1)
-                              ? *known : solve_limits(request, group, accumulation, engine);
-    cells.push_back({candidate.target.gpu.name, group.settings.precision, group.settings.layout, group.settings.checkpointing,
-                     group.settings.sharding, group.gpus, limited_target(request, candidate).usable, limits.steady, limits.hard});
+                              ? *known
+                              : solve_limits(request, group, accumulation, engine);
+    cells.push_back({candidate.target.gpu.name, group.settings.precision, group.settings.layout,
+                     group.settings.checkpointing, group.settings.sharding, group.gpus,
+                     limited_target(request, candidate).usable, limits.steady, limits.hard});
   };
   const auto limits_of = [&](const Group& group) -> std::optional<Limits> {
     for (const Explored& explored : found.groups) {
@@ -91,7 +96,8 @@ std::vector<MaxBatch> max_batches(const PlanRequest& request, const Search& foun
     if (refuse(request, group)) {
       continue;
     }
-    const bool comparable = group.settings.sharding == lead.settings.sharding || group.settings.sharding == job::Sharding::ddp;
+    const bool comparable =
+        group.settings.sharding == lead.settings.sharding || group.settings.sharding == job::Sharding::ddp;
     if (group.candidate == lead.candidate) {
       if (group.gpus == lead.gpus && comparable && group.settings != lead.settings) {
         add(group, explored.limits);
@@ -122,15 +128,19 @@ void add_figures(Plan& plan, const PlanRequest& request, const Search& found, st
 }
 
 void add_warnings(Plan& plan, const PlanRequest& request, const Search& found) {
-  const bool unpriced = std::ranges::any_of(found.contenders, [](const Contender& c) { return !c.figures.usd_per_hour; });
+  const bool unpriced =
+      std::ranges::any_of(found.contenders, [](const Contender& c) { return !c.figures.usd_per_hour; });
   if (unpriced && (request.objective == Objective::cheapest || request.max_cost)) {
-    plan.warnings.push_back({"price-unknown", "some of the GPUs have no price; they are compared by GPU-hours, after the priced ones",
+    plan.warnings.push_back({"price-unknown",
+                             "some of the GPUs have no price; they are compared by GPU-hours, after the priced ones",
                              "give prices with --price NAME=USD_PER_HOUR"});
   }
   if (request.reserve.percent > 0 || request.reserve.bytes > base::Bytes(0)) {
     const Candidate& first = request.candidates.front();
-    plan.assumptions.push_back({"reserve", base::format_bytes(first.target.usable - limited_target(request, first).usable) +
-                                               " of each GPU's memory is kept free", "--reserve"});
+    plan.assumptions.push_back({"reserve",
+                                base::format_bytes(first.target.usable - limited_target(request, first).usable) +
+                                    " of each GPU's memory is kept free",
+                                "--reserve"});
   }
 }
 
@@ -200,8 +210,11 @@ base::Result<Plan> plan(const PlanRequest& request, const estimate::Engine& engi
     return *error;
   }
   Search found = search(request, engine, false);
-  if (found.contenders.empty() && found.missed.empty()) {
-    found = search(request, engine, true);
+  if (found.contenders.empty()) {
+    Search flushing = search(request, engine, true);
+    if (!flushing.contenders.empty() || found.missed.empty()) {
+      found = std::move(flushing);
+    }
   }
   Plan result;
   result.job = request.job;

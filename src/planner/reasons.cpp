@@ -30,8 +30,13 @@ class Story {
  public:
   Story(const PlanRequest& request, const Search& found, const Contender& chosen, const estimate::Estimate& estimate,
         const estimate::Engine& engine)
-      : request_(request), found_(found), chosen_(chosen), estimate_(estimate), engine_(engine),
-        candidate_(request.candidates[chosen.candidate]), target_(limited_target(request, candidate_)) {}
+      : request_(request),
+        found_(found),
+        chosen_(chosen),
+        estimate_(estimate),
+        engine_(engine),
+        candidate_(request.candidates[chosen.candidate]),
+        target_(limited_target(request, candidate_)) {}
 
   std::vector<std::string> tell() {
     objective();
@@ -94,14 +99,21 @@ void Story::objective() {
   const Evaluated& b = best();
   std::string text = fmt::format("{} reaches {}", describe(b.job, b.gpu), rate(b.images_per_second));
   switch (request_.objective) {
-    case Objective::fastest: text += ", the most of all candidates (those within 1 % count as equal, and the simpler wins)"; break;
-    case Objective::cheapest:
-      text += b.usd_per_million_images
-                  ? fmt::format(" at {} per million images, the least of all candidates", base::format_usd(*b.usd_per_million_images))
-                  : fmt::format(" at {:.1f} GPU-hours per million images, the least of all candidates; no price is known",
-                                b.gpu_hours_per_million_images);
+    case Objective::fastest:
+      text += ", the most of all candidates (those within 1 % count as equal, and the simpler wins)";
       break;
-    case Objective::fewest_gpus: text += fmt::format(" on {}, and nothing less does the job", b.job.parallel.gpus == 1 ? "one GPU" : fmt::format("{} GPUs", b.job.parallel.gpus)); break;
+    case Objective::cheapest:
+      text +=
+          b.usd_per_million_images
+              ? fmt::format(" at {} per million images, the least of all candidates",
+                            base::format_usd(*b.usd_per_million_images))
+              : fmt::format(" at {:.1f} GPU-hours per million images, the least of all candidates; no price is known",
+                            b.gpu_hours_per_million_images);
+      break;
+    case Objective::fewest_gpus:
+      text += fmt::format(" on {}, and nothing less does the job",
+                          b.job.parallel.gpus == 1 ? "one GPU" : fmt::format("{} GPUs", b.job.parallel.gpus));
+      break;
   }
   say(text + ".");
 }
@@ -111,11 +123,13 @@ void Story::bound() {
   const double step = time.step.value.count();
   const double exposed = time.communication_exposed.value.count();
   const bool by_gpu = time.bound_by == "gpu";
-  std::string text = by_gpu ? fmt::format("The GPU bounds the step of {}, at {:.0f} % of its peak arithmetic",
-                                          base::format_seconds(time.step.value), 100 * time.model_flops_utilization)
-                            : fmt::format("The step of {} is bound by {}", base::format_seconds(time.step.value), time.bound_by);
+  std::string text =
+      by_gpu ? fmt::format("The GPU bounds the step of {}, at {:.0f} % of its peak arithmetic",
+                           base::format_seconds(time.step.value), 100 * time.model_flops_utilization)
+             : fmt::format("The step of {} is bound by {}", base::format_seconds(time.step.value), time.bound_by);
   if (best().job.parallel.gpus > 1 && step > 0) {
-    text += fmt::format("; averaging the gradients adds {:.1f} % that the backward pass does not hide", 100 * exposed / step);
+    text += fmt::format("; averaging the gradients adds {:.1f} % that the backward pass does not hide",
+                        100 * exposed / step);
   }
   say(text + ".");
   if (!by_gpu && estimate_.input.workers_needed > estimate_.input.workers && estimate_.input.workers > 0) {
@@ -198,11 +212,13 @@ void Story::checkpointing() {
   }
   const double ratio = other.figures->step.count() / b.step.count();
   if (!now) {
-    say(fmt::format("Checkpointing each block would lower the allocated peak from {} to {} and make the step longer by {:.0f} %.",
-                    base::format_bytes(b.allocated_peak), base::format_bytes(other.memory->allocated_peak), 100 * (ratio - 1)));
+    say(fmt::format(
+        "Checkpointing each block would lower the allocated peak from {} to {} and make the step longer by {:.0f} %.",
+        base::format_bytes(b.allocated_peak), base::format_bytes(other.memory->allocated_peak), 100 * (ratio - 1)));
   } else if (other.memory->verdict == Verdict::does_not_fit) {
-    say(fmt::format("Checkpointing makes room: without it this batch is {} short. It makes the step longer by {:.0f} %.",
-                    base::format_bytes(other.memory->missing), 100 * (1 / ratio - 1)));
+    say(fmt::format(
+        "Checkpointing makes room: without it this batch is {} short. It makes the step longer by {:.0f} %.",
+        base::format_bytes(other.memory->missing), 100 * (1 / ratio - 1)));
   } else {
     say(fmt::format("Checkpointing lowers the peak by {} and makes the step longer by {:.0f} %.",
                     base::format_bytes(other.memory->allocated_peak - b.allocated_peak), 100 * (1 / ratio - 1)));
@@ -218,10 +234,11 @@ void Story::precision() {
   if (!tf32.memory || !tf32.figures) {
     return;
   }
-  std::string text = fmt::format("{} is {:.2f} times as fast as tf32 at the same batch and its peak is {:.0f} % of tf32's; weights, "
-                                 "gradients and optimizer stay in float32, products are rounded to 16 bits",
-                                 base::name_of_enum(b.job.precision), tf32.figures->step.count() / b.step.count(),
-                                 100 * b.allocated_peak.as_double() / tf32.memory->allocated_peak.as_double());
+  std::string text = fmt::format(
+      "{} is {:.2f} times as fast as tf32 at the same batch and its peak is {:.0f} % of tf32's; weights, "
+      "gradients and optimizer stay in float32, products are rounded to 16 bits",
+      base::name_of_enum(b.job.precision), tf32.figures->step.count() / b.step.count(),
+      100 * b.allocated_peak.as_double() / tf32.memory->allocated_peak.as_double());
   if (b.job.precision == job::Precision::amp_fp16) {
     text += ", and the loss is scaled (this GPU has no bfloat16)";
   }
@@ -251,8 +268,10 @@ void Story::global_batch() {
     return;
   }
   if (!request_.global_batch && global > 1) {
-    say(fmt::format("One optimizer step sees {} images; where training was tuned for another global batch, fix it with "
-                    "--global-batch, or scale the learning rate.", global));
+    say(
+        fmt::format("One optimizer step sees {} images; where training was tuned for another global batch, fix it with "
+                    "--global-batch, or scale the learning rate.",
+                    global));
   }
 }
 

@@ -104,7 +104,8 @@ Remedy& Doctor::add(const Change& change, const Target& target, const MemoryAnsw
     costs = costs.empty() ? time_text : time_text + "; " + costs;
   }
   if (memory.verdict == Verdict::fits_with_cache_flushes) {
-    costs += fmt::format("{}the allocator flushes its cache {} times a step", costs.empty() ? "" : "; ", memory.cache_flushes_per_step);
+    costs += fmt::format("{}the allocator flushes its cache {} times a step", costs.empty() ? "" : "; ",
+                         memory.cache_flushes_per_step);
   }
   remedy.costs = costs.empty() ? "nothing" : costs;
   remedies_.push_back(std::move(remedy));
@@ -118,32 +119,40 @@ void Doctor::settings() {
   if (full && target_.gpu.bf16_tensor) {
     offer("precision", "use amp-bf16", rounding, false, [](job::Job& job) { job.precision = Precision::amp_bf16; });
   } else if (full && target_.gpu.fp16_tensor) {
-    offer("precision", "use amp-fp16", rounding + " and the loss is scaled", false, [](job::Job& job) { job.precision = Precision::amp_fp16; });
+    offer("precision", "use amp-fp16", rounding + " and the loss is scaled", false,
+          [](job::Job& job) { job.precision = Precision::amp_fp16; });
   }
   if (job_.precision != Precision::bf16 && target_.gpu.bf16_tensor) {
-    offer("pure-bf16", "keep weights and images in bfloat16", "changes training: weights and optimizer state have 8 bits of precision", true,
+    offer("pure-bf16", "keep weights and images in bfloat16",
+          "changes training: weights and optimizer state have 8 bits of precision", true,
           [](job::Job& job) { job.precision = Precision::bf16; });
   }
   offer("layout", "use channels_last (nhwc)", "", false, [](job::Job& job) { job.layout = base::Layout::nhwc; });
   offer("expandable-segments", "set PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True", "", false,
         [](job::Job& job) { job.expandable_segments = true; });
   if (job_.mode == job::Mode::train) {
-    offer("checkpointing", "checkpoint each block", "", false, [](job::Job& job) { job.checkpointing = {Kind::block, 0}; });
+    offer("checkpointing", "checkpoint each block", "", false, [](job::Job& job) {
+      job.checkpointing = {Kind::block, 0};
+    });
     for (const std::int64_t n : {2, 3, 4}) {
-      offer("checkpointing", fmt::format("checkpoint_sequential with {} segments", n), "", false,
-            [n](job::Job& job) { job.checkpointing = {Kind::sequential, n}; });
+      offer("checkpointing", fmt::format("checkpoint_sequential with {} segments", n), "", false, [n](job::Job& job) {
+        job.checkpointing = {Kind::sequential, n};
+      });
     }
   }
   if (job_.parallel.gpus > 1 && job_.mode == job::Mode::train) {
-    offer("sharding", "spread the optimizer state over the GPUs (zero1)", "", false, [](job::Job& job) { job.parallel.sharding = job::Sharding::zero1; });
+    offer("sharding", "spread the optimizer state over the GPUs (zero1)", "", false,
+          [](job::Job& job) { job.parallel.sharding = job::Sharding::zero1; });
     offer("sharding", "spread parameters, gradients and optimizer state over the GPUs (fsdp2)", "", false,
           [](job::Job& job) { job.parallel.sharding = job::Sharding::fsdp2; });
-    offer("bucket-view", "let gradients be views of DDP's buckets (gradient_as_bucket_view)", "", false, [](job::Job& job) { job.parallel.bucket_view = true; });
+    offer("bucket-view", "let gradients be views of DDP's buckets (gradient_as_bucket_view)", "", false,
+          [](job::Job& job) { job.parallel.bucket_view = true; });
   }
   if (job_.head == graph::Head::flatten) {
     offer("head", "pool to 7x7 before the first Linear layer, as torchvision does", "changes the model", true,
           [](job::Job& job) { job.head = graph::Head::adaptive; });
-    offer("head", "pool each channel to one value", "changes the model", true, [](job::Job& job) { job.head = graph::Head::gap; });
+    offer("head", "pool each channel to one value", "changes the model", true,
+          [](job::Job& job) { job.head = graph::Head::gap; });
   }
 }
 
@@ -151,13 +160,15 @@ void Doctor::optimizers() {
   if (job_.mode != job::Mode::train) {
     return;
   }
-  offer("optimizer-impl", "use the fused optimizer", "", false, [](job::Job& job) { job.optimizer_impl = job::OptimizerImpl::fused; });
+  offer("optimizer-impl", "use the fused optimizer", "", false,
+        [](job::Job& job) { job.optimizer_impl = job::OptimizerImpl::fused; });
   const bool adaptive = job_.optimizer == job::Optimizer::adam || job_.optimizer == job::Optimizer::adamw;
   if (adaptive) {
     offer("optimizer", "train with momentum", "changes training: one state per parameter instead of two", true,
           [](job::Job& job) { job.optimizer = job::Optimizer::momentum; });
   }
-  offer("optimizer", "train with plain SGD", "changes training: no state", true, [](job::Job& job) { job.optimizer = job::Optimizer::sgd; });
+  offer("optimizer", "train with plain SGD", "changes training: no state", true,
+        [](job::Job& job) { job.optimizer = job::Optimizer::sgd; });
 }
 
 /// Largest micro-batch that divides the one asked for and fits; the rest is accumulated.
@@ -173,9 +184,12 @@ void Doctor::smaller_batch() {
     }
     if (const auto answer = runs(smaller, target_)) {
       const std::string text = job_.mode == job::Mode::train
-                                   ? fmt::format("micro-batches of {}, {} accumulated for one optimizer step", smaller.batch, smaller.accumulation)
+                                   ? fmt::format("micro-batches of {}, {} accumulated for one optimizer step",
+                                                 smaller.batch, smaller.accumulation)
                                    : fmt::format("batches of {}", smaller.batch);
-      add({"smaller-batch", text, job_.model.batch_norm ? "batch norm sees fewer images at a time" : "", job_.model.batch_norm, smaller}, target_, *answer);
+      add({"smaller-batch", text, job_.model.batch_norm ? "batch norm sees fewer images at a time" : "",
+           job_.model.batch_norm, smaller},
+          target_, *answer);
       return;
     }
   }
@@ -198,13 +212,21 @@ void Doctor::combination() {
       continue;
     }
     job::Job next = all.job;
-    if (change.job.precision != as_asked.precision) next.precision = change.job.precision;
-    if (change.job.layout != as_asked.layout) next.layout = change.job.layout;
-    if (change.job.checkpointing != as_asked.checkpointing && next.checkpointing == as_asked.checkpointing) next.checkpointing = change.job.checkpointing;
-    if (change.job.expandable_segments != as_asked.expandable_segments) next.expandable_segments = true;
-    if (change.job.optimizer_impl != as_asked.optimizer_impl) next.optimizer_impl = change.job.optimizer_impl;
-    if (change.job.parallel.bucket_view != as_asked.parallel.bucket_view) next.parallel.bucket_view = true;
-    if (change.job.parallel.sharding != as_asked.parallel.sharding && next.parallel.sharding == as_asked.parallel.sharding) next.parallel.sharding = change.job.parallel.sharding;
+    if (change.job.precision != as_asked.precision)
+      next.precision = change.job.precision;
+    if (change.job.layout != as_asked.layout)
+      next.layout = change.job.layout;
+    if (change.job.checkpointing != as_asked.checkpointing && next.checkpointing == as_asked.checkpointing)
+      next.checkpointing = change.job.checkpointing;
+    if (change.job.expandable_segments != as_asked.expandable_segments)
+      next.expandable_segments = true;
+    if (change.job.optimizer_impl != as_asked.optimizer_impl)
+      next.optimizer_impl = change.job.optimizer_impl;
+    if (change.job.parallel.bucket_view != as_asked.parallel.bucket_view)
+      next.parallel.bucket_view = true;
+    if (change.job.parallel.sharding != as_asked.parallel.sharding &&
+        next.parallel.sharding == as_asked.parallel.sharding)
+      next.parallel.sharding = change.job.parallel.sharding;
     if (next == all.job || job::validate(next)) {
       continue;
     }
@@ -244,11 +266,14 @@ void Doctor::more_memory() {
     }
   }
   const Bytes needed = base::kMiB * enough;
-  const std::string text = best == nullptr
-                               ? fmt::format("use a GPU with {} of usable memory", base::format_bytes(needed))
-                               : fmt::format("use a GPU with {} of usable memory, such as {}", base::format_bytes(needed), best->gpu.name);
-  Remedy& remedy = add({"more-memory", text, "", false, job_}, best == nullptr ? with_capacity(enough) : *best, *answer);
-  remedy.saves = fmt::format("{} more than the {} that are usable", base::format_bytes(needed - target_.usable), base::format_bytes(target_.usable));
+  const std::string text =
+      best == nullptr
+          ? fmt::format("use a GPU with {} of usable memory", base::format_bytes(needed))
+          : fmt::format("use a GPU with {} of usable memory, such as {}", base::format_bytes(needed), best->gpu.name);
+  Remedy& remedy =
+      add({"more-memory", text, "", false, job_}, best == nullptr ? with_capacity(enough) : *best, *answer);
+  remedy.saves = fmt::format("{} more than the {} that are usable", base::format_bytes(needed - target_.usable),
+                             base::format_bytes(target_.usable));
   remedy.saved = Bytes(0);
 }
 
@@ -261,7 +286,8 @@ void Doctor::tiles() {
   if (const auto answer = runs(tile, target_)) {
     const auto field = estimate::receptive_field(job_.model);
     add({"tiles",
-         fmt::format("cut each image into {} tiles of up to {}x{} that share {} pixels (an output of the last pooling sees {} pixels)",
+         fmt::format("cut each image into {} tiles of up to {}x{} that share {} pixels (an output of the last pooling "
+                     "sees {} pixels)",
                      cut.tiles, tile.image.height, tile.image.width, cut.overlap, field.size),
          "changes training unless the features of all tiles are joined before the head", true, tile},
         target_, *answer, static_cast<double>(cut.tiles));
@@ -277,8 +303,10 @@ void Doctor::lower_resolution() {
   smaller.image.height = largest.height;
   smaller.image.width = largest.width;
   if (const auto answer = runs(smaller, target_)) {
-    add({"lower-resolution", fmt::format("scale the images to {}x{} ({:.0f} % of the pixels)", largest.height, largest.width,
-                                         100.0 * static_cast<double>(smaller.image.elements()) / static_cast<double>(job_.image.elements())),
+    add({"lower-resolution",
+         fmt::format(
+             "scale the images to {}x{} ({:.0f} % of the pixels)", largest.height, largest.width,
+             100.0 * static_cast<double>(smaller.image.elements()) / static_cast<double>(job_.image.elements())),
          "changes training: details are lost", true, smaller},
         target_, *answer);
   }
@@ -304,7 +332,8 @@ std::vector<Remedy> Doctor::treat() {
 }
 
 /// Fewest GPUs, in whole machines beyond the count asked about, that meet the deadline; at most 512.
-std::optional<job::Job> enough_gpus(const PlanRequest& request, const Contender& contender, const estimate::Engine& engine) {
+std::optional<job::Job> enough_gpus(const PlanRequest& request, const Contender& contender,
+                                    const estimate::Engine& engine) {
   constexpr std::int64_t kMostGpus = 512;
   const Candidate& candidate = request.candidates[contender.candidate];
   const std::int64_t per_node = std::max<std::int64_t>(1, candidate.per_node);
@@ -321,7 +350,8 @@ std::optional<job::Job> enough_gpus(const PlanRequest& request, const Contender&
       job.accumulation = share / (job.batch * job.parallel.gpus);
     }
     const auto memory = engine.memory(job, target);
-    const auto figures = memory && memory->verdict == Verdict::fits ? evaluate(job, target, *memory, engine) : std::nullopt;
+    const auto figures =
+        memory && memory->verdict == Verdict::fits ? evaluate(job, target, *memory, engine) : std::nullopt;
     if (figures && !constraint_missed(request, *figures)) {
       return job;
     }
@@ -345,13 +375,17 @@ std::vector<Remedy> constraint_remedies(const PlanRequest& request, const Search
   }
   const Contender& best = found.missed[*chosen];
   const Target target = limited_target(request, request.candidates[best.candidate]);
-  const auto offer = [&](const std::string& code, const std::string& change, const job::Job& job, const std::string& costs) {
+  const auto offer = [&](const std::string& code, const std::string& change, const job::Job& job,
+                         const std::string& costs) {
     const auto memory = engine.memory(job, target);
     const auto figures = memory ? evaluate(job, target, *memory, engine) : std::nullopt;
     if (!figures) {
       return;
     }
-    Remedy remedy{code, change, "", costs, Bytes(0), best.figures.images_per_second / figures->images_per_second, false, job, best.figures.gpu, *memory};
+    Remedy remedy{code,   change,   "",
+                  costs,  Bytes(0), best.figures.images_per_second / figures->images_per_second,
+                  false,  job,      best.figures.gpu,
+                  *memory};
     remedy.saves = figures->total ? fmt::format("the run takes {}{}", base::format_seconds(*figures->total),
                                                 figures->cost ? " and costs " + base::format_usd(*figures->cost) : "")
                                   : "";

@@ -43,8 +43,8 @@ MaxResolution largest_resolution(const job::Job& job, const estimate::Target& ta
     changed.image = scaled(job.image, longest);
     return changed;
   };
-  const std::int64_t ceiling =
-      last_true(kLargestSide, [&](std::int64_t n) { return engine.memory_floor(with_side(n), target) <= target.usable; });
+  const std::int64_t ceiling = last_true(
+      kLargestSide, [&](std::int64_t n) { return engine.memory_floor(with_side(n), target) <= target.usable; });
   const std::int64_t side =
       largest_that(ceiling, [&](std::int64_t n) { return fits(with_side(n), target, flushing, engine); });
   MaxResolution result;

@@ -39,16 +39,16 @@ std::vector<T> fixed_or(const std::optional<T>& fixed, std::vector<T> open) {
 std::vector<Settings> settings_of(const PlanRequest& request, std::int64_t gpus) {
   using Kind = Checkpointing::Kind;
   const bool train = request.job.mode == job::Mode::train;
-  const auto precisions =
-      fixed_or(request.precision, {Precision::tf32, Precision::amp_bf16, Precision::amp_fp16});
+  const auto precisions = fixed_or(request.precision, {Precision::tf32, Precision::amp_bf16, Precision::amp_fp16});
   const auto layouts = fixed_or(request.layout, {base::Layout::nchw, base::Layout::nhwc});
   const auto checkpointings =
       fixed_or(request.checkpointing, train ? std::vector<Checkpointing>{{Kind::none}, {Kind::block}}
                                             : std::vector<Checkpointing>{{Kind::none}});
   const auto shardings =
-      gpus == 1 ? std::vector<Sharding>{Sharding::ddp}
-                : fixed_or(request.sharding, train ? std::vector<Sharding>{Sharding::ddp, Sharding::zero1, Sharding::fsdp2}
-                                                   : std::vector<Sharding>{Sharding::ddp});
+      gpus == 1
+          ? std::vector<Sharding>{Sharding::ddp}
+          : fixed_or(request.sharding, train ? std::vector<Sharding>{Sharding::ddp, Sharding::zero1, Sharding::fsdp2}
+                                             : std::vector<Sharding>{Sharding::ddp});
   std::vector<Settings> all;
   for (const auto precision : precisions) {
     for (const auto layout : layouts) {
@@ -71,7 +71,8 @@ std::optional<Refusal> refuse_precision(const PlanRequest& request, const hardwa
     return Refusal{"precision", fmt::format("{} has no float16 tensor cores", gpu.name)};
   }
   if (precision == Precision::amp_fp16 && has_bf16 && !request.precision) {
-    return Refusal{"numerics", fmt::format("float16 needs loss scaling, bfloat16 does not, and {} runs both", gpu.name)};
+    return Refusal{"numerics",
+                   fmt::format("float16 needs loss scaling, bfloat16 does not, and {} runs both", gpu.name)};
   }
   return std::nullopt;
 }
@@ -118,8 +119,9 @@ std::optional<Refusal> refuse(const PlanRequest& request, const Group& group) {
   }
   const auto choices = fixed_batches(request, group.gpus);
   if (choices && choices->empty()) {
-    return Refusal{"global-batch", fmt::format("a global batch of {} does not divide into whole micro-batches on {} GPUs",
-                                               *request.global_batch, group.gpus)};
+    return Refusal{"global-batch",
+                   fmt::format("a global batch of {} does not divide into whole micro-batches on {} GPUs",
+                               *request.global_batch, group.gpus)};
   }
   return std::nullopt;
 }

@@ -65,9 +65,9 @@ struct Launch {
   base::Layout layout{};
   job::Checkpointing checkpointing{};
   job::Sharding sharding{};
-  std::int64_t workers{};            ///< per machine
-  std::string command{};             ///< torchrun line
-  std::vector<std::string> code{};   ///< what to set in the training program
+  std::int64_t workers{};           ///< per machine
+  std::string command{};            ///< torchrun line
+  std::vector<std::string> code{};  ///< what to set in the training program
 };
 
 struct Recommendation {
@@ -127,7 +127,7 @@ struct Remedy {
   std::string code{};
   std::string change{};  ///< what to do
   std::string saves{};
-  std::string costs{};   ///< in time, and in what training does
+  std::string costs{};  ///< in time, and in what training does
   base::Bytes saved{};
   std::optional<double> slowdown{};  ///< seconds per image against the job as asked; above 1 is slower
   bool changes_training{false};
@@ -147,8 +147,8 @@ struct Plan {
   std::int64_t enumerated{};       ///< = evaluated + rejected
   std::int64_t evaluated{};
   std::int64_t rejected_count{};
-  job::Job job{};                     ///< as asked, defaults where nothing was chosen
-  estimate::ModelSummary model{};     ///< counts of one image
+  job::Job job{};                  ///< as asked, defaults where nothing was chosen
+  estimate::ModelSummary model{};  ///< counts of one image
   estimate::StorageNeed storage{};
   std::vector<estimate::Warning> warnings{};
   std::vector<estimate::Assumption> assumptions{};
