@@ -29,7 +29,9 @@ base::Diagnostic unknown_gpu(std::string_view name, std::string_view place, std:
   for (const GpuAlias& row : gpu_aliases()) {
     words.emplace_back(row.alias);
   }
-  const bool near = !base::nearest(name, words).empty();
+  // Nothing so long is a slip of the keyboard, and looking for near names takes time by its length.
+  constexpr std::size_t kLongestSlip = 64;
+  const bool near = name.size() <= kLongestSlip && !base::nearest(name, words).empty();
   return {base::Fault::question, std::string(place), fmt::format("unknown GPU {}", in_quotes(name)),
           near ? base::suggestion(name, words) : "'vggplan gpus' lists them"};
 }

@@ -118,6 +118,12 @@ bool all_in(const Words& asked, Words name) {
   });
 }
 
+/// A 1080 is not a 1080 Ti: this word may not be left out.
+bool leaves_out_ti(const Words& asked, const Words& name) {
+  return std::find(name.begin(), name.end(), "ti") != name.end() &&
+         std::none_of(asked.begin(), asked.end(), [](const std::string& word) { return word.ends_with("ti"); });
+}
+
 bool any_names_chip(const Words& asked, const Words& name) {
   return std::any_of(asked.begin(), asked.end(), [&](const std::string& word) {
     return names_chip(word) && std::find(name.begin(), name.end(), word) != name.end();
@@ -154,7 +160,8 @@ NameMatch choose(const Words& asked, std::vector<std::string> candidates) {
 std::span<const GpuAlias> gpu_aliases() { return kAliases; }
 
 NameMatch match_gpu_name(std::string_view text, std::span<const std::string> names) {
-  const Words asked = split(text);
+  constexpr std::size_t kLongestName = 100;
+  const Words asked = text.size() <= kLongestName ? split(text) : Words{};
   if (asked.empty()) {
     return {};
   }
@@ -164,7 +171,8 @@ NameMatch match_gpu_name(std::string_view text, std::span<const std::string> nam
     if (join(asked) == join(words) || (asked.size() == words.size() && all_in(asked, words))) {
       return {NameMatch::Kind::found, name, {}};
     }
-    if ((all_in(asked, words) && any_names_chip(asked, words)) || run_together(join(asked), words)) {
+    const bool fits = (all_in(asked, words) && any_names_chip(asked, words)) || run_together(join(asked), words);
+    if (fits && !leaves_out_ti(asked, words)) {
       candidates.push_back(name);
     }
   }

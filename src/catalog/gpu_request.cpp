@@ -83,14 +83,18 @@ std::optional<Parts> count_last(std::string_view text) {
   return Parts{name, text.substr(start)};
 }
 
-Parts cut(std::string_view text) {
-  if (const auto parts = count_first(text)) {
-    return *parts;
+/// The ways to cut `text`, likeliest first; at least one.
+std::vector<Parts> cuts(std::string_view text) {
+  std::vector<Parts> ways;
+  for (const auto& parts : {count_first(text), count_after_colon(text), count_last(text)}) {
+    if (parts) {
+      ways.push_back(*parts);
+    }
   }
-  if (const auto parts = count_after_colon(text)) {
-    return *parts;
+  if (ways.empty()) {
+    ways.push_back({text, std::nullopt});
   }
-  return count_last(text).value_or(Parts{text, std::nullopt});
+  return ways;
 }
 
 base::Diagnostic fault(std::string_view place, std::string rule, std::string_view remedy) {
@@ -121,11 +125,16 @@ bool is_any(std::string_view name) {
          });
 }
 
+bool is_known(const Catalog& catalog, std::string_view name) { return is_any(name) || catalog.find_gpu(name, ""); }
+
 /// Why `parts.name` names nothing: "2xa100x4" has a count at both ends, the rest is unknown.
 base::Diagnostic unknown_name(const Catalog& catalog, const Parts& parts, std::string_view whole,
                               std::string_view place, const base::Diagnostic& error) {
-  const Parts inner = cut(parts.name);
-  if (parts.count && inner.count && (is_any(inner.name) || catalog.find_gpu(inner.name, place))) {
+  const std::vector<Parts> inner = cuts(parts.name);
+  const bool twice = parts.count && std::any_of(inner.begin(), inner.end(), [&](const Parts& other) {
+                       return other.count && is_known(catalog, other.name);
+                     });
+  if (twice) {
     return fault(place, fmt::format("{} gives the number of GPUs twice", in_quotes(whole)), kExamples);
   }
   if (parts.name.empty()) {
@@ -155,15 +164,20 @@ base::Result<std::vector<GpuChoice>> choices(const Catalog& catalog, const Parts
   return found;
 }
 
-/// The whole text is a name before an x in it means "times": titan-x, rtx3090.
-Parts parts_of(const Catalog& catalog, std::string_view text, std::string_view place) {
-  if (is_any(text) || catalog.find_gpu(text, place)) {
+/// The whole text is a name before an x in it means "times" (titan-x, rtx3090), and of several cuts
+/// the one whose name is known is meant (3090x2 is two of the 3090).
+Parts parts_of(const Catalog& catalog, std::string_view text) {
+  if (is_known(catalog, text)) {
     return {text, std::nullopt};
   }
-  const Parts parts = cut(text);
-  const bool bare_x = parts.count && parts.count->empty() && text.find(':') == std::string_view::npos;
-  const bool known = !bare_x || is_any(parts.name) || catalog.find_gpu(parts.name, place);
-  return known ? parts : Parts{text, std::nullopt};
+  const std::vector<Parts> ways = cuts(text);
+  for (const Parts& parts : ways) {
+    if (is_known(catalog, parts.name)) {
+      return parts;
+    }
+  }
+  const bool bare_x = ways[0].count && ways[0].count->empty() && text.find(':') == std::string_view::npos;
+  return bare_x ? Parts{text, std::nullopt} : ways[0];
 }
 
 base::Status add_alternative(const Catalog& catalog, std::string_view text, std::string_view place,
@@ -171,7 +185,7 @@ base::Status add_alternative(const Catalog& catalog, std::string_view text, std:
   if (text.empty()) {
     return fault(place, "names no GPU", kExamples);
   }
-  const Parts parts = parts_of(catalog, text, place);
+  const Parts parts = parts_of(catalog, text);
   auto found = choices(catalog, parts, text, place);
   if (!found) {
     return found.error();
@@ -202,6 +216,8 @@ base::Result<std::vector<GpuRequest>> parse_gpu_request(const Catalog& catalog, 
   }
   std::vector<GpuRequest> requests;
   std::string_view rest = plain;
+  constexpr std::size_t kMostEntries = 100;
+  std::size_t entries = 0;
   while (true) {
     const std::size_t comma = rest.find(',');
     const std::string_view item = trim(rest.substr(0, comma));
@@ -210,6 +226,9 @@ base::Result<std::vector<GpuRequest>> parse_gpu_request(const Catalog& catalog, 
     }
     if (auto error = add_alternative(catalog, item, place, requests)) {
       return *error;
+    }
+    if (++entries > kMostEntries) {
+      return fault(place, fmt::format("holds more than {} alternatives", kMostEntries), "'any' stands for every GPU");
     }
     if (comma == std::string_view::npos) {
       return requests;

@@ -32,7 +32,7 @@ base::Result<T> read_record(std::string_view text, const std::string& shown, std
   }
   Context context{shown, std::move(schema)};
   ObjectReader reader(*root, "", context);
-  reader.skip("$schema");
+  static_cast<void>(reader.optional_text("$schema"));  // for editors
   T record = read(reader, context);
   reader.finish();
   if (context.error) {

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+// The files of configs/ themselves: complete, consistent, and as their schemas say.
+#include <algorithm>
+#include <set>
+
+#include "support/catch.hpp"
+#include "support/json_schema.hpp"
+#include "vggplan/catalog/catalog.hpp"
+#include "vggplan/catalog/embedded.hpp"
+
+namespace vggplan::catalog {
+namespace {
+
+const std::vector<std::string> kPromisedGpus{
+    // docs/interface.md
+    "a100-sxm4-40gb", "a100-sxm4-80gb", "a100-pcie-40gb", "a100-pcie-80gb", "h100-sxm5-80gb", "h100-pcie-80gb",
+    "h100-nvl-94gb", "h200-sxm-141gb", "h200-nvl-141gb", "gh200-96gb", "b200-sxm-180gb", "v100-sxm2-16gb",
+    "v100-sxm2-32gb", "v100-pcie-16gb", "v100-pcie-32gb", "p100-sxm2-16gb", "p100-pcie-16gb", "k80-12gb", "t4", "l4",
+    "l40s", "a10", "a10g", "a30", "a40", "rtx-3090", "rtx-4090", "rtx-5090", "rtx-a6000", "rtx-6000-ada",
+    "quadro-rtx-8000", "rtx-2080-ti", "gtx-1080-ti", "titan-v", "titan-x-pascal",
+    // known besides
+    "rtx-3070", "rtx-3080", "quadro-rtx-6000", "titan-rtx", "titan-xp"};
+
+std::vector<std::string> sorted(std::vector<std::string> names) {
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+TEST_CASE("the catalogue holds the GPUs that the interface promises, and no others") {
+  CHECK(Catalog::built_in().gpu_names() == sorted(kPromisedGpus));
+}
+
+TEST_CASE("the catalogue holds the VGG family and the kinds of storage") {
+  const Catalog catalog = Catalog::built_in();
+  CHECK(catalog.model_names() ==
+        std::vector<std::string>{"vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"});
+  CHECK(catalog.storage_names() == std::vector<std::string>{"hdd", "nfs", "nvme", "object-store", "sata-ssd"});
+}
+
+TEST_CASE("embedded files are sorted by path and none is empty") {
+  const auto files = embedded_files();
+  CHECK(std::is_sorted(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.path < b.path; }));
+  CHECK(std::none_of(files.begin(), files.end(), [](const auto& file) { return file.text.empty(); }));
+}
+
+template <class Load>
+void check_each(const Catalog& catalog, std::string_view folder, Load load) {
+  for (const std::string& name : catalog.names(folder)) {
+    const auto record = load(name);
+    INFO(name << ": " << (record ? "" : record.error().place + " " + record.error().rule));
+    REQUIRE(record.has_value());
+    CHECK(record->name == name);
+  }
+}
+
+TEST_CASE("every embedded record loads under the name of its file") {
+  const Catalog catalog = Catalog::built_in();
+  check_each(catalog, "gpus", [&](const auto& name) { return catalog.gpu(name); });
+  check_each(catalog, "machines", [&](const auto& name) { return catalog.machine(name); });
+  check_each(catalog, "models", [&](const auto& name) { return catalog.model(name); });
+  check_each(catalog, "storage", [&](const auto& name) { return catalog.storage(name); });
+}
+
+TEST_CASE("links that GPUs name exist, and link names are unique") {
+  const Catalog catalog = Catalog::built_in();
+  const auto links = catalog.links();
+  REQUIRE(links.has_value());
+  std::set<std::string> names;
+  for (const hardware::Link& link : *links) {
+    CHECK(names.insert(link.name).second);
+  }
+  for (const std::string& name : catalog.gpu_names()) {
+    const auto gpu = catalog.gpu(name).value();
+    INFO(name);
+    CHECK(names.contains(gpu.pcie));
+    CHECK((!gpu.nvlink || names.contains(*gpu.nvlink)));
+    CHECK(gpu.nvlink.has_value() == (gpu.nvlink_topology != hardware::Topology::none));
+  }
+}
+
+TEST_CASE("machines have GPUs of the catalogue, joined in a way that their form allows") {
+  const Catalog catalog = Catalog::built_in();
+  for (const std::string& name : catalog.machine_names()) {
+    INFO(name);
+    const auto machine = catalog.machine(name).value();
+    const auto gpu = catalog.gpu(machine.gpu);
+    REQUIRE(gpu.has_value());
+    CHECK(gpu->name == machine.gpu);
+    const bool linked = machine.topology != hardware::Topology::none && machine.topology != hardware::Topology::pcie;
+    CHECK((!linked || gpu->nvlink_topology == machine.topology));
+  }
+}
+
+TEST_CASE("every GPU has an fp32 rate, and dense tensor rates in the order of their generations") {
+  const Catalog catalog = Catalog::built_in();
+  for (const std::string& name : catalog.gpu_names()) {
+    INFO(name);
+    const auto gpu = catalog.gpu(name).value();
+    REQUIRE(gpu.fp32.has_value());
+    const double generation = std::stod(gpu.compute_capability);
+    CHECK(gpu.fp16_tensor.has_value() == (generation >= 7.0));
+    CHECK(gpu.tf32_tensor.has_value() == (generation >= 8.0));
+    CHECK(gpu.bf16_tensor.has_value() == (generation >= 8.0));
+    // A sparse figure would be twice the dense one: fp16 is about twice TF32 on every tensor core.
+    if (gpu.tf32_tensor) {
+      CHECK(gpu.fp16_tensor->count() / gpu.tf32_tensor->count() == Approx(2.0).epsilon(0.02));
+      CHECK(gpu.bf16_tensor->count() == Approx(gpu.fp16_tensor->count()).epsilon(0.01));
+    }
+  }
+}
+
+TEST_CASE("the fp32 rate is two FLOPs a core and boost cycle") {
+  // Cores per multiprocessor by compute capability: CUDA C++ Programming Guide, arithmetic instructions.
+  const std::map<std::string, double> cores{{"3.7", 192}, {"6.0", 64},   {"6.1", 128}, {"7.0", 64},
+                                            {"7.5", 64},  {"8.0", 64},   {"8.6", 128}, {"8.9", 128},
+                                            {"9.0", 128}, {"10.0", 128}, {"12.0", 128}};
+  const Catalog catalog = Catalog::built_in();
+  for (const std::string& name : catalog.gpu_names()) {
+    INFO(name);
+    const auto gpu = catalog.gpu(name).value();
+    const double peak =
+        2 * cores.at(gpu.compute_capability) * static_cast<double>(gpu.sm_count) * gpu.boost_clock_mhz * 1e6;
+    // Published rates are rounded, and some are stated at a clock a little under the maximum.
+    CHECK(gpu.fp32->count() == Approx(peak).epsilon(0.08));
+  }
+}
+
+TEST_CASE("only three prices are known of AWS and Lambda, each with its source") {
+  const Catalog catalog = Catalog::built_in();
+  std::map<std::string, double> prices;
+  for (const std::string& name : catalog.machine_names()) {
+    const auto machine = catalog.machine(name).value();
+    if (machine.price) {
+      prices[name] = machine.price->per_hour.count();
+      CHECK_FALSE(machine.price->reference.empty());
+    }
+  }
+  CHECK(prices == std::map<std::string, double>{{"g4dn.xlarge", 0.526},
+                                                {"gpu_8x_v100", 6.32},
+                                                {"gpu_1x_a6000", 1.09},
+                                                {"gpu_2x_a6000", 2.18},
+                                                {"gpu_4x_a6000", 4.36}});
+}
+
+nlohmann::json file_at(const std::string& path) {
+  for (const EmbeddedFile& file : embedded_files()) {
+    if (file.path == path) {
+      return nlohmann::json::parse(file.text);
+    }
+  }
+  FAIL("no file " << path);
+  return {};
+}
+
+TEST_CASE("every file is valid by its schema") {
+  const std::vector<std::pair<std::string, std::string>> kinds{{"gpus/", "gpu"},
+                                                               {"machines/", "machine"},
+                                                               {"models/", "model"},
+                                                               {"storage/", "storage"},
+                                                               {"links.json", "links"}};
+  for (const auto& [prefix, schema] : kinds) {
+    const test::SchemaValidator validator(file_at("schema/" + schema + ".schema.json"));
+    int files = 0;
+    for (const EmbeddedFile& file : embedded_files()) {
+      if (file.path.starts_with(prefix)) {
+        INFO(file.path);
+        CHECK(validator.validate(nlohmann::json::parse(file.text)) == std::vector<std::string>{});
+        ++files;
+      }
+    }
+    CHECK(files > 0);
+  }
+}
+
+TEST_CASE("schema and loader refuse the same broken files") {
+  const test::SchemaValidator validator(file_at("schema/gpu.schema.json"));
+  const nlohmann::json good = file_at("gpus/l4.json");
+  const auto check_both = [&](const char* what, const nlohmann::json& value, bool valid) {
+    INFO(what);
+    CHECK(validator.validate(value).empty() == valid);
+    CHECK(gpu_from({"l4.json", value.dump()}).has_value() == valid);
+  };
+  check_both("unchanged", good, true);
+  for (const auto& [key, value] : good.items()) {
+    nlohmann::json broken = good;
+    broken[key] = nlohmann::json::array({1});
+    check_both(key.c_str(), broken, false);
+    broken = good;
+    broken.erase(key);
+    check_both(key.c_str(), broken, key == "$schema" || key == "unverified" || key.find("flops") != std::string::npos);
+  }
+  nlohmann::json extra = good;
+  extra["colour"] = "green";
+  check_both("an unknown key", extra, false);
+  nlohmann::json bridge = good;
+  bridge["nvlink"] = "nvlink4";
+  check_both("nvlink without its topology", bridge, false);
+  nlohmann::json negative = good;
+  negative["sm_count"] = 0;
+  check_both("no multiprocessors", negative, false);
+}
+
+}  // namespace
+}  // namespace vggplan::catalog

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+
+#include "support/catch.hpp"
+#include "vggplan/catalog/catalog.hpp"
+
+namespace vggplan::catalog {
+namespace {
+
+std::string resolve(const Catalog& catalog, const std::string& text) {
+  const auto choice = catalog.find_gpu(text, "--gpu");
+  return choice ? choice->gpu.name : "error: " + choice.error().rule;
+}
+
+TEST_CASE("aliases stand for the documented variants") {
+  const Catalog catalog = Catalog::built_in();
+  const std::vector<std::pair<std::string, std::string>> documented{
+      {"a100", "a100-sxm4-80gb"}, {"a100-40gb", "a100-sxm4-40gb"}, {"a100-80gb", "a100-sxm4-80gb"},
+      {"h100", "h100-sxm5-80gb"}, {"h200", "h200-sxm-141gb"},      {"v100", "v100-sxm2-16gb"},
+      {"b200", "b200-sxm-180gb"},
+  };
+  for (const auto& [alias, name] : documented) {
+    INFO(alias);
+    CHECK(resolve(catalog, alias) == name);
+  }
+  for (const GpuAlias& row : gpu_aliases()) {
+    INFO(row.alias);
+    CHECK(resolve(catalog, std::string(row.alias)) == row.name);
+  }
+}
+
+TEST_CASE("names are found however people write them") {
+  const Catalog catalog = Catalog::built_in();
+  const std::vector<std::pair<std::string, std::string>> written{
+      {"A100-SXM4-80GB", "a100-sxm4-80gb"},
+      {"NVIDIA A100-SXM4-40GB", "a100-sxm4-40gb"},
+      {"a100 80gb pcie", "a100-pcie-80gb"},
+      {"a100-40gb-pcie", "a100-pcie-40gb"},
+      {"40gb-pcie-a100", "a100-pcie-40gb"},
+      {"a100_pcie", "a100-pcie-80gb"},
+      {"a100-80", "a100-sxm4-80gb"},
+      {"a100-40g", "a100-sxm4-40gb"},
+      {"a100-sxm-40gb", "a100-sxm4-40gb"},
+      {"a100-sxm", "a100-sxm4-80gb"},
+      {"a100pcie40gb", "a100-pcie-40gb"},
+      {"a100sxm4", "a100-sxm4-80gb"},
+      {"Tesla V100-SXM2-32GB", "v100-sxm2-32gb"},
+      {"v100-32gb", "v100-sxm2-32gb"},
+      {"v100-pcie-32gb", "v100-pcie-32gb"},
+      {"tesla t4", "t4"},
+      {"h100-pcie", "h100-pcie-80gb"},
+      {"h100-nvl", "h100-nvl-94gb"},
+      {"h100-sxm", "h100-sxm5-80gb"},
+      {"h200-nvl", "h200-nvl-141gb"},
+      {"gh200", "gh200-96gb"},
+      {"k80", "k80-12gb"},
+      {"p100-sxm2", "p100-sxm2-16gb"},
+      {"NVIDIA GeForce RTX 3090", "rtx-3090"},
+      {"3090", "rtx-3090"},
+      {"rtx3090", "rtx-3090"},
+      {"RTX4090", "rtx-4090"},
+      {"a6000", "rtx-a6000"},
+      {"rtxa6000", "rtx-a6000"},
+      {"6000-ada", "rtx-6000-ada"},
+      {"rtx6000ada", "rtx-6000-ada"},
+      {"2080ti", "rtx-2080-ti"},
+      {"2080-ti", "rtx-2080-ti"},
+      {"1080 Ti", "gtx-1080-ti"},
+      {"8000", "quadro-rtx-8000"},
+      {"rtx-8000", "quadro-rtx-8000"},
+      {"titanv", "titan-v"},
+      {"titan-x", "titan-x-pascal"},
+      {"Titan Xp", "titan-xp"},
+      {"a10", "a10"},
+      {"a10g", "a10g"},
+      {"l4", "l4"},
+      {"L40S", "l40s"},
+  };
+  for (const auto& [text, name] : written) {
+    INFO(text);
+    CHECK(resolve(catalog, text) == name);
+  }
+}
+
+TEST_CASE("an ambiguous name says which variant was taken and which others there are") {
+  const auto choice = Catalog::built_in().find_gpu("a100", "--gpus");
+  REQUIRE(choice.has_value());
+  CHECK(choice->note ==
+        "'a100' is taken as a100-sxm4-80gb (79.14 GiB); other variants: a100-pcie-40gb (39.49 GiB), "
+        "a100-pcie-80gb (79.14 GiB), a100-sxm4-40gb (39.49 GiB)");
+  CHECK(choice->alternatives == std::vector<std::string>{"a100-pcie-40gb", "a100-pcie-80gb", "a100-sxm4-40gb"});
+}
+
+TEST_CASE("a name that leaves nothing open is taken without a note") {
+  const Catalog catalog = Catalog::built_in();
+  for (const std::string name : {"a100-sxm4-80gb", "3090", "b200", "gh200", "h100-nvl", "T4"}) {
+    INFO(name);
+    const auto choice = catalog.find_gpu(name, "--gpus");
+    REQUIRE(choice.has_value());
+    CHECK(choice->note.empty());
+    CHECK(choice->alternatives.empty());
+  }
+}
+
+TEST_CASE("words that many names share name no GPU") {
+  const Catalog catalog = Catalog::built_in();
+  for (const std::string text : {"80gb", "sxm4", "sxm", "pcie", "rtx", "quadro-rtx", "ti", "nvidia", "x", "v", "94gb",
+                                 "pcie-40gb", "ada", "-", "", " ", "nvidia-tesla"}) {
+    INFO(text);
+    CHECK(resolve(catalog, text).starts_with("error: unknown GPU"));
+  }
+}
+
+TEST_CASE("a name that is not quite right is refused, not guessed") {
+  const Catalog catalog = Catalog::built_in();
+  for (const std::string text :
+       {"a100-sxm4-4", "a100-20gb", "a100-sxm5", "a100-a100", "rtx-309", "h100-96gb", "gtx-1080", "gtx1080", "1080",
+        "rtx-2080", "2080", "a1000", "a", "100", "h100 sxm5 80gb extra", "v100-sxm4"}) {
+    INFO(text);
+    CHECK(resolve(catalog, text).starts_with("error: unknown GPU"));
+  }
+}
+
+TEST_CASE("where no variant is a sensible default, the choice is asked for") {
+  const Catalog catalog = Catalog::built_in();
+  for (const std::string text : {"rtx-6000", "rtx6000", "6000"}) {
+    const auto choice = catalog.find_gpu(text, "--gpus");
+    REQUIRE_FALSE(choice.has_value());
+    CHECK(choice.error() == base::Diagnostic{base::Fault::question, "--gpus",
+                                             "'" + text + "' could be any of quadro-rtx-6000, rtx-6000-ada",
+                                             "write one of them"});
+  }
+  CHECK(resolve(catalog, "titan") == "error: 'titan' could be any of titan-rtx, titan-v, titan-x-pascal, titan-xp");
+}
+
+TEST_CASE("an unknown name is met with near ones") {
+  const Catalog catalog = Catalog::built_in();
+  const auto near = catalog.find_gpu("rtx-3009", "--gpu");
+  REQUIRE_FALSE(near.has_value());
+  CHECK(near.error().place == "--gpu");
+  CHECK(near.error().rule == "unknown GPU 'rtx-3009'");
+  CHECK(near.error().remedy.find("'rtx-3090'") != std::string::npos);
+  const auto far = catalog.find_gpu("mainframe", "--gpu");
+  REQUIRE_FALSE(far.has_value());
+  CHECK(far.error().remedy == "'vggplan gpus' lists them");
+  const auto long_one = catalog.find_gpu(std::string(1'000'000, 'a'), "--gpu");
+  REQUIRE_FALSE(long_one.has_value());
+  CHECK(long_one.error().rule.size() < 200);
+}
+
+TEST_CASE("every name is found from its words in any order") {
+  const Catalog catalog = Catalog::built_in();
+  for (const std::string& name : catalog.gpu_names()) {
+    std::vector<std::string> words;
+    for (std::size_t start = 0; start <= name.size();) {
+      const std::size_t end = std::min(name.find('-', start), name.size());
+      words.push_back(name.substr(start, end - start));
+      start = end + 1;
+    }
+    std::sort(words.begin(), words.end());
+    do {
+      std::string text;
+      for (const std::string& word : words) {
+        text += (text.empty() ? "" : "-") + word;
+      }
+      INFO(text);
+      CHECK(resolve(catalog, text) == name);
+    } while (std::next_permutation(words.begin(), words.end()));
+  }
+}
+
+TEST_CASE("leaving words out finds a GPU that has the rest, or asks") {
+  const Catalog catalog = Catalog::built_in();
+  for (const std::string& name : catalog.gpu_names()) {
+    for (std::size_t end = name.find('-'); end != std::string::npos; end = name.find('-', end + 1)) {
+      const std::string text = name.substr(0, end);
+      INFO(text);
+      const auto choice = catalog.find_gpu(text, "");
+      if (choice) {
+        CHECK(choice->gpu.name.find(text) == 0);
+      } else {
+        const std::string& rule = choice.error().rule;
+        CHECK((rule.find("could be any of") != std::string::npos || text == "rtx" || text == "gtx" ||
+               text == "quadro" || text == "rtx-2080" || text == "gtx-1080" || text == "quadro-rtx"));
+      }
+    }
+  }
+}
+
+TEST_CASE("other kinds of records have near names too") {
+  const Catalog catalog = Catalog::built_in();
+  const auto model = catalog.model("vgg61");
+  REQUIRE_FALSE(model.has_value());
+  CHECK(model.error().rule == "unknown model 'vgg61'");
+  CHECK(model.error().remedy.find("'vgg16'") != std::string::npos);
+  const auto machine = catalog.machine("p4d.24xlarg");
+  REQUIRE_FALSE(machine.has_value());
+  CHECK(machine.error().remedy.find("'p4d.24xlarge'") != std::string::npos);
+  const auto storage = catalog.storage("floppy");
+  REQUIRE_FALSE(storage.has_value());
+  CHECK(storage.error().remedy == "choose from hdd, nfs, nvme, object-store, sata-ssd");
+  CHECK(catalog.link("nvlink9").error().rule == "unknown link 'nvlink9'");
+  CHECK(catalog.machine("P4D.24XLARGE")->name == "p4d.24xlarge");
+  CHECK(catalog.text("frameworks", "caffe").error().rule == "unknown framework 'caffe'");
+  CHECK(catalog.text("secrets", "x").error().rule == "unknown file 'x'");
+  CHECK(catalog.shown("models", "vgg16") == "configs/models/vgg16.json");
+  CHECK(catalog.text("models", "vgg16")->find("\"vgg16\"") != std::string_view::npos);
+}
+
+}  // namespace
+}  // namespace vggplan::catalog
