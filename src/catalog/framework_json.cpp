@@ -55,6 +55,26 @@ lowering::Range read_range(ObjectReader& reader, std::string_view key) {
   return range;
 }
 
+std::optional<lowering::StreamK> read_stream_k(ObjectReader& rule, ObjectReader::Context& context) {
+  if (!rule.has("stream_k")) {
+    rule.skip("stream_k");
+    return std::nullopt;
+  }
+  const nlohmann::json* value = rule.object("stream_k");
+  if (value == nullptr) {
+    return std::nullopt;
+  }
+  ObjectReader reader(*value, rule.pointer_to("stream_k"), context);
+  lowering::StreamK stream_k;
+  stream_k.tile_pixels = reader.integer("tile_pixels", 1);
+  stream_k.tile_channels = reader.integer("tile_channels", 1);
+  stream_k.slots = reader.integer("slots", 1);
+  stream_k.cluster = reader.integer("cluster", 1);
+  stream_k.iterations = reader.integer("iterations", 1);
+  reader.finish();
+  return stream_k;
+}
+
 WorkspaceRule read_rule(const nlohmann::json& value, const std::string& pointer, ObjectReader::Context& context) {
   ObjectReader reader(value, pointer, context);
   WorkspaceRule rule;
@@ -72,6 +92,7 @@ WorkspaceRule read_rule(const nlohmann::json& value, const std::string& pointer,
   rule.pixels = read_range(reader, "pixels");
   rule.elements = read_range(reader, "elements");
   rule.size = read_size(reader);
+  rule.stream_k = read_stream_k(reader, context);
   if (const nlohmann::json* fallbacks = reader.array("fallbacks", false)) {
     for (std::size_t i = 0; i < fallbacks->size(); ++i) {
       ObjectReader fallback((*fallbacks)[i], reader.pointer_to("fallbacks") + "/" + std::to_string(i), context);

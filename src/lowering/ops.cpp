@@ -12,10 +12,11 @@
 namespace vggplan::lowering {
 namespace {
 
-using base::Bytes;
 using base::DType;
-using base::Flops;
+using base::Layout;
+using base::MathMode;
 using base::Phase;
+using timing::Extent;
 using timing::Op;
 using timing::OpKind;
 
@@ -23,45 +24,41 @@ using timing::OpKind;
 class Emitter {
  public:
   Emitter(const graph::Network& network, const job::Job& job)
-      : network_(network), job_(job), type_(job::activation_type(job.precision)) {}
+      : network_(network),
+        job_(job),
+        type_(job::activation_type(job.precision)),
+        autocast_(job::is_autocast(job.precision)) {}
 
   void forward(std::size_t layer, bool recompute) {
     start(layer, recompute ? Phase::backward : Phase::forward, recompute);
-    if (layer == 0) {
-      cast_input();
+    if (layer == 0 && autocast_) {
+      push(OpKind::cast, {job_.batch, this->layer().input.elements(), 1, 1, 1});
     }
-    std::visit([this](const auto& kind) { forward_of(kind); }, network_.layers[layer].kind);
+    std::visit([this](const auto& kind) { forward_of(kind); }, this->layer().kind);
   }
 
   void backward(std::size_t layer) {
     start(layer, Phase::backward, false);
-    std::visit([this](const auto& kind) { backward_of(kind); }, network_.layers[layer].kind);
+    std::visit([this](const auto& kind) { backward_of(kind); }, this->layer().kind);
   }
 
   void loss(Phase phase) {
     start(timing::kNoLayer, phase, false);
-    const std::int64_t logits = job_.batch * network_.classes;
-    // log_softmax and nll_loss; backward starts with the gradient of the loss itself (one element).
-    Op op = make(phase == Phase::forward ? OpKind::loss_forward : OpKind::loss_backward, logits, 2, 2);
-    op.launches = phase == Phase::forward ? 2 : 4;
-    push(op);
-    if (job::is_autocast(job_.precision)) {
-      push(cast(logits, type_, DType::f32));
-    }
+    push(phase == Phase::forward ? OpKind::loss_forward : OpKind::loss_backward, {job_.batch, network_.classes, 1, 1, 1});
   }
 
   void optimizer() {
-    start(timing::kNoLayer, Phase::optimizer, false);
-    append_optimizer_ops(job_, graph::count(network_).parameters, parameter_tensors(network_), ops_);
-  }
-
-  void accumulate() {
     const std::int64_t parameters = graph::count(network_).parameters;
-    start(timing::kNoLayer, Phase::backward, false);
-    Op op = make_bytes(OpKind::grad_accumulate, 2 * parameters * parameter_size(), parameters * parameter_size());
-    op.launches = parameter_tensors(network_);
-    op.after_first = true;
-    push(op);
+    const std::int64_t tensors = parameter_tensors(network_);
+    if (job_.accumulation > 1) {
+      start(timing::kNoLayer, Phase::backward, false);
+      Op op = timing::make_op(OpKind::grad_accumulate, MathMode::fp32, job::parameter_type(job_.precision),
+                              Layout::nchw, {parameters, 1, 1, 1, 1});
+      op.kernels = tensors;
+      op.after_first = true;
+      push(op);
+    }
+    append_optimizer_ops(job_, parameters, tensors, ops_);
   }
 
   std::vector<Op> take() { return std::move(ops_); }
@@ -74,178 +71,106 @@ class Emitter {
   }
 
   [[nodiscard]] const graph::Layer& layer() const { return network_.layers[layer_]; }
-  [[nodiscard]] std::int64_t size() const { return base::size_of(type_); }
-  [[nodiscard]] std::int64_t parameter_size() const {
-    return base::size_of(job::parameter_type(job_.precision));
-  }
-  [[nodiscard]] std::int64_t in_elements() const { return job_.batch * layer().input.elements(); }
-  [[nodiscard]] std::int64_t out_elements() const { return job_.batch * layer().output.elements(); }
   [[nodiscard]] bool training() const { return job_.mode == job::Mode::train; }
 
-  Op make_bytes(OpKind kind, std::int64_t read, std::int64_t written) const {
-    Op op;
-    op.kind = kind;
+  void push(Op op) {
     op.phase = phase_;
     op.layer = layer_;
-    op.layout = job_.layout;
-    op.type = type_;
-    op.read = Bytes(read);
-    op.written = Bytes(written);
     op.recompute = recompute_;
-    return op;
+    ops_.push_back(op);
+  }
+  void push(OpKind kind, const Extent& extent) {
+    push(timing::make_op(kind, MathMode::fp32, type_, job_.layout, extent));
   }
 
-  /// `elements` of the activation type, read and written so many times.
-  Op make(OpKind kind, std::int64_t elements, std::int64_t reads, std::int64_t writes) const {
-    Op op = make_bytes(kind, reads * elements * size(), writes * elements * size());
-    op.extent = {elements, 1, 1, 1, 1};
-    return op;
+  [[nodiscard]] Extent map(const graph::Shape& shape) const {
+    return {job_.batch, shape.channels, shape.channels, shape.height, shape.width};
   }
 
-  Op shaped(Op op, const graph::Shape& shape) const {
-    op.extent = {job_.batch, shape.channels, shape.channels, shape.height, shape.width};
-    return op;
-  }
-
-  Op cast(std::int64_t elements, DType from, DType to) const {
-    Op op = make_bytes(OpKind::cast, elements * base::size_of(from), elements * base::size_of(to));
-    op.extent = {elements, 1, 1, 1, 1};
-    return op;
-  }
-
-  void push(Op op) { ops_.push_back(op); }
-
-  void cast_input() {
-    if (job::is_autocast(job_.precision)) {
-      push(cast(in_elements(), DType::f32, type_));
-    }
-  }
-
-  /// Autocast keeps no copy of a weight beyond the step; gradients are cast back.
-  void cast_parameters(std::int64_t weights, std::int64_t biases, bool to_parameter) {
-    if (!job::is_autocast(job_.precision)) {
+  void cast_parameters(std::int64_t weights, std::int64_t biases, DType to) {
+    if (!autocast_) {
       return;
     }
     for (const std::int64_t elements : {weights, biases}) {
-      push(to_parameter ? cast(elements, type_, DType::f32) : cast(elements, DType::f32, type_));
+      push(timing::make_op(OpKind::cast, MathMode::fp32, to, Layout::nchw, {elements, 1, 1, 1, 1}));
     }
   }
 
-  Op convolution(OpKind kind, const graph::Conv2d& conv) const {
-    const std::int64_t weights = conv.in_channels * conv.out_channels * 9;
-    Op op = make_bytes(kind, 0, 0);
-    op.math = job::convolution_math(job_.precision);
-    op.extent = {job_.batch, conv.in_channels, conv.out_channels, layer().output.height, layer().output.width};
-    op.flops = Flops(2 * weights * job_.batch * layer().output.height * layer().output.width);
-    const Bytes in(in_elements() * size());
-    const Bytes out(out_elements() * size());
-    const Bytes weight(weights * size());
-    op.read = kind == OpKind::conv_forward ? in + weight : kind == OpKind::conv_input_grad ? out + weight : in + out;
-    op.written = kind == OpKind::conv_forward ? out : kind == OpKind::conv_input_grad ? in : weight;
-    return op;
+  void convolution(OpKind kind, const graph::Conv2d& conv) {
+    push(timing::make_op(kind, job::convolution_math(job_.precision), type_, job_.layout,
+                         {job_.batch, conv.in_channels, conv.out_channels, layer().output.height, layer().output.width}));
   }
-
   void forward_of(const graph::Conv2d& conv) {
-    cast_parameters(conv.in_channels * conv.out_channels * 9, conv.out_channels, false);
-    push(convolution(OpKind::conv_forward, conv));
-    push(shaped(make(OpKind::bias_add, out_elements(), 1, 1), layer().output));
+    cast_parameters(conv.in_channels * conv.out_channels * 9, conv.out_channels, type_);
+    convolution(OpKind::conv_forward, conv);
+    push(OpKind::bias_add, map(layer().output));
   }
   void backward_of(const graph::Conv2d& conv) {
-    push(shaped(make(OpKind::bias_grad, out_elements(), 1, 0), layer().output));
+    push(OpKind::bias_grad, map(layer().output));
     if (layer_ != 0) {
-      push(convolution(OpKind::conv_input_grad, conv));
+      convolution(OpKind::conv_input_grad, conv);
     }
-    push(convolution(OpKind::conv_weight_grad, conv));
-    cast_parameters(conv.in_channels * conv.out_channels * 9, conv.out_channels, true);
+    convolution(OpKind::conv_weight_grad, conv);
+    cast_parameters(conv.in_channels * conv.out_channels * 9, conv.out_channels, DType::f32);
   }
 
   void forward_of(const graph::BatchNorm2d&) {
-    if (!training()) {
-      push(shaped(make(OpKind::batch_norm_inference, out_elements(), 1, 1), layer().output));
-      return;
+    push(training() ? OpKind::batch_norm_forward : OpKind::batch_norm_inference, map(layer().output));
+    if (training()) {  // num_batches_tracked += 1
+      push(timing::make_op(OpKind::fill, MathMode::fp32, DType::i64, Layout::nchw, {1, 1, 1, 1, 1}));
     }
-    Op op = shaped(make(OpKind::batch_norm_forward, out_elements(), 2, 1), layer().output);
-    op.launches = 2;  // num_batches_tracked += 1 is one of them
-    push(op);
   }
-  void backward_of(const graph::BatchNorm2d&) {
-    push(shaped(make(OpKind::batch_norm_backward, out_elements(), 4, 1), layer().output));
-  }
+  void backward_of(const graph::BatchNorm2d&) { push(OpKind::batch_norm_backward, map(layer().output)); }
 
-  void forward_of(const graph::Relu&) {
-    push(shaped(make(OpKind::relu_forward, out_elements(), 1, 1), layer().output));
-  }
-  void backward_of(const graph::Relu&) {
-    push(shaped(make(OpKind::relu_backward, out_elements(), 2, 1), layer().output));
-  }
+  void forward_of(const graph::Relu&) { push(OpKind::relu_forward, map(layer().output)); }
+  void backward_of(const graph::Relu&) { push(OpKind::relu_backward, map(layer().output)); }
 
-  // Pooling saves the place of each maximum as int64.
-  void forward_of(const graph::MaxPool2d&) {
-    push(shaped(make_bytes(OpKind::max_pool_forward, in_elements() * size(), out_elements() * (size() + 8)),
-                layer().input));
-  }
-  void backward_of(const graph::MaxPool2d&) {
-    push(make(OpKind::fill, in_elements(), 0, 1));
-    push(shaped(make_bytes(OpKind::max_pool_backward, out_elements() * (size() + 8), in_elements() * size()),
-                layer().input));
-  }
+  void forward_of(const graph::MaxPool2d&) { push(OpKind::max_pool_forward, map(layer().input)); }
+  void backward_of(const graph::MaxPool2d&) { push(OpKind::max_pool_backward, map(layer().input)); }
 
-  void forward_of(const graph::AdaptiveAvgPool2d&) {
-    push(shaped(make_bytes(OpKind::avg_pool_forward, in_elements() * size(), out_elements() * size()), layer().input));
+  void average_pool(OpKind kind) {
+    Extent extent = map(layer().input);
+    extent.k = layer().output.height;
+    push(kind, extent);
   }
-  void backward_of(const graph::AdaptiveAvgPool2d&) {
-    push(shaped(make_bytes(OpKind::avg_pool_backward, out_elements() * size(), in_elements() * size()),
-                layer().input));
-  }
+  void forward_of(const graph::AdaptiveAvgPool2d&) { average_pool(OpKind::avg_pool_forward); }
+  void backward_of(const graph::AdaptiveAvgPool2d&) { average_pool(OpKind::avg_pool_backward); }
 
   // A channels_last map must be rewritten to be seen as one vector per image; a contiguous one is viewed.
   void forward_of(const graph::Flatten&) {
-    if (job_.layout == base::Layout::nhwc && layer().input.height * layer().input.width > 1) {
-      push(make(OpKind::copy, in_elements(), 1, 1));
+    if (job_.layout == Layout::nhwc && layer().input.height * layer().input.width > 1) {
+      push(OpKind::copy, map(layer().input));
     }
   }
   void backward_of(const graph::Flatten&) {}
 
-  Op linear(OpKind kind, const graph::Linear& linear) const {
-    const std::int64_t weights = linear.in_features * linear.out_features;
-    Op op = make_bytes(kind, 0, 0);
-    op.math = job::linear_math(job_.precision);
-    op.extent = {job_.batch, linear.in_features, linear.out_features, 1, 1};
-    op.flops = Flops(2 * weights * job_.batch);
-    const Bytes in(job_.batch * linear.in_features * size());
-    const Bytes out(job_.batch * linear.out_features * size());
-    const Bytes weight(weights * size());
-    op.read = kind == OpKind::linear_forward       ? in + weight
-              : kind == OpKind::linear_input_grad ? out + weight
-                                                  : in + out;
-    op.written = kind == OpKind::linear_forward ? out : kind == OpKind::linear_input_grad ? in : weight;
-    return op;
+  void linear(OpKind kind, const graph::Linear& linear) {
+    push(timing::make_op(kind, job::linear_math(job_.precision), type_, Layout::nchw,
+                         {job_.batch, linear.in_features, linear.out_features, 1, 1}));
   }
-
   void forward_of(const graph::Linear& kind) {
-    cast_parameters(kind.in_features * kind.out_features, kind.out_features, false);
-    push(linear(OpKind::linear_forward, kind));
+    cast_parameters(kind.in_features * kind.out_features, kind.out_features, type_);
+    linear(OpKind::linear_forward, kind);
   }
   void backward_of(const graph::Linear& kind) {
-    push(linear(OpKind::linear_input_grad, kind));
-    push(linear(OpKind::linear_weight_grad, kind));
-    push(shaped(make(OpKind::bias_grad, out_elements(), 1, 0), layer().output));
-    cast_parameters(kind.in_features * kind.out_features, kind.out_features, true);
+    linear(OpKind::linear_input_grad, kind);
+    linear(OpKind::linear_weight_grad, kind);
+    // A row of outputs per image is what channels_last is: the same reduction.
+    push(timing::make_op(OpKind::bias_grad, MathMode::fp32, type_, Layout::nhwc, map(layer().output)));
+    cast_parameters(kind.in_features * kind.out_features, kind.out_features, DType::f32);
   }
 
-  // The mask takes one byte per element; in evaluation nothing runs.
   void forward_of(const graph::Dropout&) {
     if (training()) {
-      push(make_bytes(OpKind::dropout_forward, out_elements() * size(), out_elements() * (size() + 1)));
+      push(OpKind::dropout_forward, map(layer().output));
     }
   }
-  void backward_of(const graph::Dropout&) {
-    push(make_bytes(OpKind::dropout_backward, out_elements() * (size() + 1), out_elements() * size()));
-  }
+  void backward_of(const graph::Dropout&) { push(OpKind::dropout_backward, map(layer().output)); }
 
   const graph::Network& network_;
   const job::Job& job_;
   DType type_;
+  bool autocast_;
   std::size_t layer_{timing::kNoLayer};
   Phase phase_{Phase::forward};
   bool recompute_{false};
@@ -279,9 +204,6 @@ std::vector<timing::Op> lower_ops(const graph::Network& network, const job::Job&
     }
   }
   if (job.mode == job::Mode::train) {
-    if (job.accumulation > 1) {
-      emitter.accumulate();
-    }
     emitter.optimizer();
   }
   return emitter.take();

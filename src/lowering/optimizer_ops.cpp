@@ -7,17 +7,11 @@
 namespace vggplan::lowering {
 namespace {
 
-using base::Bytes;
 using base::Phase;
 using timing::Op;
 using timing::OpKind;
 using timing::OptimizerLoop;
-
-/// One pass: how many tensors of the size of the parameters it reads and writes.
-struct Pass {
-  std::int64_t reads{};
-  std::int64_t writes{};
-};
+using timing::UpdateRule;
 
 OptimizerLoop loop_of(job::OptimizerImpl impl) {
   switch (impl) {
@@ -28,19 +22,17 @@ OptimizerLoop loop_of(job::OptimizerImpl impl) {
   return OptimizerLoop::foreach;
 }
 
-std::vector<Pass> passes(job::Optimizer optimizer, bool fused) {
+UpdateRule rule_of(job::Optimizer optimizer, bool fused) {
   switch (optimizer) {
-    case job::Optimizer::sgd: return {{2, 1}};  // p += -lr * g
+    case job::Optimizer::sgd: return {1, 2, 1};  // p += -lr * g
     case job::Optimizer::momentum:
       // g' = g + wd * p; buf *= momentum; buf += g'; p += -lr * buf
-      return fused ? std::vector<Pass>{{3, 2}} : std::vector<Pass>{{2, 1}, {1, 1}, {2, 1}, {2, 1}};
+      return fused ? UpdateRule{1, 3, 2} : UpdateRule{4, 2 + 1 + 2 + 2, 4};
     case job::Optimizer::adam:
       // m.lerp(g); v *= b2; v += g * g; d = sqrt(v); d /= c; d += eps; p += m / d
-      return fused ? std::vector<Pass>{{4, 3}}
-                   : std::vector<Pass>{{2, 1}, {1, 1}, {2, 1}, {1, 1}, {1, 1}, {1, 1}, {3, 1}};
-    case job::Optimizer::adamw:
-      return fused ? std::vector<Pass>{{4, 3}}
-                   : std::vector<Pass>{{1, 1}, {2, 1}, {1, 1}, {2, 1}, {1, 1}, {1, 1}, {1, 1}, {3, 1}};
+      return fused ? UpdateRule{1, 4, 3} : UpdateRule{7, 2 + 1 + 2 + 1 + 1 + 1 + 3, 7};
+    case job::Optimizer::adamw:  // and p *= 1 - lr * wd
+      return fused ? UpdateRule{1, 4, 3} : UpdateRule{8, 1 + 2 + 1 + 2 + 1 + 1 + 1 + 3, 8};
   }
   return {};
 }
@@ -60,29 +52,20 @@ std::int64_t parameter_tensors(const graph::Network& network) {
 
 void append_optimizer_ops(const job::Job& job, std::int64_t parameters, std::int64_t tensors,
                           std::vector<timing::Op>& ops) {
-  Op op;
-  op.phase = Phase::optimizer;
-  op.type = job::parameter_type(job.precision);
-  op.loop = loop_of(job.optimizer_impl);
-  op.extent = {parameters, 1, 1, 1, 1};
-  const std::int64_t bytes = parameters * base::size_of(op.type);
+  const base::DType type = job::parameter_type(job.precision);
+  const OptimizerLoop loop = loop_of(job.optimizer_impl);
+  const auto push = [&ops](Op op) {
+    op.phase = Phase::optimizer;
+    ops.push_back(op);
+  };
   if (job.precision == job::Precision::amp_fp16) {
-    op.kind = OpKind::grad_unscale;
-    op.read = op.written = Bytes(bytes);
-    op.launches = tensors;
-    ops.push_back(op);
-    op.kind = OpKind::host_read;  // GradScaler.step reads found_inf
-    op.read = op.written = Bytes(4);
-    op.launches = 1;
-    ops.push_back(op);
+    Op unscale = timing::make_optimizer(type, OptimizerLoop::foreach, parameters, tensors, {1, 1, 1});
+    unscale.kind = OpKind::grad_unscale;
+    push(unscale);
+    // GradScaler.step reads whether an infinity was found.
+    push(timing::make_op(OpKind::host_read, base::MathMode::fp32, base::DType::f32, base::Layout::nchw, {}));
   }
-  op.kind = OpKind::optimizer;
-  op.launches = tensors;
-  for (const Pass& pass : passes(job.optimizer, op.loop == OptimizerLoop::fused)) {
-    op.read = Bytes(pass.reads * bytes);
-    op.written = Bytes(pass.writes * bytes);
-    ops.push_back(op);
-  }
+  push(timing::make_optimizer(type, loop, parameters, tensors, rule_of(job.optimizer, loop == OptimizerLoop::fused)));
 }
 
 }  // namespace vggplan::lowering

@@ -65,7 +65,7 @@ Convolution StepTape::convolution(std::size_t layer) const {
 
 void StepTape::convolution_scratch(std::size_t layer, ConvPass pass, bool recompute) {
   const Convolution conv = convolution(layer);
-  std::vector<std::int64_t> plans = workspace_plans(framework, pass, conv);
+  std::vector<std::int64_t> plans = workspace_plans(framework, pass, conv, device);
   for (std::int64_t& bytes : plans) {
     bytes = static_cast<std::int64_t>(variation.workspace * static_cast<double>(bytes));
   }

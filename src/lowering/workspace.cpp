@@ -26,6 +26,27 @@ std::int64_t bytes_of(const WorkspaceSize& size, const Convolution& conv) {
          operand(size.weight, in * conv.out_channels * kTaps) + size.bytes;
 }
 
+/// Partial sums of the tiles that do not fill a wave.
+std::int64_t stream_k_bytes(const StreamK& rule, const Convolution& conv, const Device& device) {
+  constexpr std::int64_t kReferenceSms = 132;
+  constexpr std::int64_t kProductsPerStep = 32;
+  constexpr std::int64_t kSumBytes = 4;
+  const std::int64_t pixels = conv.images * conv.height * conv.width;
+  const std::int64_t tiles = div_up(pixels, rule.tile_pixels) * div_up(conv.out_channels, rule.tile_channels);
+  const std::int64_t slots = std::max<std::int64_t>(1, rule.slots * device.sm_count / kReferenceSms);
+  const std::int64_t partial = div_up(tiles % slots, rule.cluster) * rule.cluster;
+  if (partial == 0) {
+    return 0;
+  }
+  const std::int64_t steps = kTaps * conv.in_channels / kProductsPerStep;
+  const std::int64_t most = std::min(slots / partial, steps / rule.iterations);
+  if (most <= 1) {
+    return 0;
+  }
+  const std::int64_t parts = div_up(steps, div_up(steps, most));
+  return partial * parts * rule.tile_pixels * rule.tile_channels * kSumBytes;
+}
+
 const WorkspaceRule* matching(const std::vector<WorkspaceRule>& rules, ConvPass pass, const Convolution& conv) {
   const std::int64_t pixels = conv.images * conv.height * conv.width;
   const std::int64_t elements = pixels * std::max(conv.in_channels, conv.out_channels);
@@ -49,12 +70,14 @@ Convolution first_chunk(const Framework& framework, Convolution conv) {
 
 }  // namespace
 
-std::vector<std::int64_t> workspace_plans(const Framework& framework, ConvPass pass, const Convolution& convolution) {
+std::vector<std::int64_t> workspace_plans(const Framework& framework, ConvPass pass, const Convolution& convolution,
+                                          const Device& device) {
   const Convolution chunk = first_chunk(framework, convolution);
   const WorkspaceRule* rule = matching(framework.workspace, pass, chunk);
   std::vector<std::int64_t> plans;
   if (rule != nullptr) {
-    plans.push_back(bytes_of(rule->size, chunk));
+    const std::int64_t partial_sums = rule->stream_k ? stream_k_bytes(*rule->stream_k, chunk, device) : 0;
+    plans.push_back(bytes_of(rule->size, chunk) + partial_sums);
     for (const WorkspaceSize& fallback : rule->fallbacks) {
       plans.push_back(bytes_of(fallback, chunk));
     }

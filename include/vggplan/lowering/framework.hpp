@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,18 @@ struct WorkspaceSize {
   bool operator==(const WorkspaceSize&) const = default;
 };
 
+/// Stream-K: the output tiles of the last, partial wave are split along the sum, and the parts meet in
+/// the workspace. `slots`: tiles in a wave on a GPU of 132 SMs; the partial wave counts in steps of
+/// `cluster` tiles; a part keeps at least `iterations` steps of 32 products.
+struct StreamK {
+  std::int64_t tile_pixels{};
+  std::int64_t tile_channels{};
+  std::int64_t slots{132};
+  std::int64_t cluster{1};
+  std::int64_t iterations{1};
+  bool operator==(const StreamK&) const = default;
+};
+
 /// The first rule that holds for a convolution gives its workspace. Bounds on channels, on pixels
 /// (images x height x width) and on elements of the larger operand.
 struct WorkspaceRule {
@@ -46,15 +59,9 @@ struct WorkspaceRule {
   Range pixels{};
   Range elements{};
   WorkspaceSize size{};
+  std::optional<StreamK> stream_k{};
   std::vector<WorkspaceSize> fallbacks{};  ///< plans that are tried where memory is short; none at all comes last
   bool operator==(const WorkspaceRule&) const = default;
-};
-
-/// How far a workspace that cannot be derived may stray, as multiples of (input + output + weight).
-struct WorkspaceSpread {
-  double low{0};
-  double high{0};
-  bool operator==(const WorkspaceSpread&) const = default;
 };
 
 struct Framework {

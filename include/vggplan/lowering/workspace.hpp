@@ -23,7 +23,8 @@ struct Convolution {
 
 /// Workspaces of the plans that cuDNN offers for one pass, in the order in which they are tried;
 /// the last needs none. See WorkspaceRule.
-std::vector<std::int64_t> workspace_plans(const Framework& framework, ConvPass pass, const Convolution& convolution);
+std::vector<std::int64_t> workspace_plans(const Framework& framework, ConvPass pass, const Convolution& convolution,
+                                          const Device& device);
 
 /// Largest workspace that cudnn.benchmark tries for the pass; 0 where nothing is known to be larger.
 std::int64_t benchmark_workspace(const Framework& framework, ConvPass pass, const Convolution& convolution);
