@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "vggplan/lowering/tape.hpp"
 
+#include <algorithm>
+
 #include "lowering/step_tape.hpp"
 
 namespace vggplan::lowering {
@@ -72,7 +74,10 @@ void StepTape::convolution_scratch(std::size_t layer, ConvPass pass, bool recomp
   // Plans are cached per thread, and recomputation runs in the backward thread.
   const std::int64_t key = static_cast<std::int64_t>(layer) * 8 + static_cast<std::int64_t>(pass) * 2 + (recompute ? 1 : 0);
   if (job.cudnn_benchmark) {
-    tape.trial(-1 - key, {benchmark_workspace(framework, pass, conv), plans.front(), 0}, layer_id(layer));
+    tape.trial(-1 - key, benchmark_plans(framework, pass, conv), layer_id(layer));
+  }
+  if (variation.fft && conv.math == base::MathMode::fp32) {
+    plans.insert(plans.begin(), std::max(plans.front(), fft_workspace(conv)));
   }
   tape.scratch(key, std::move(plans), Category::convolution_workspace, layer_id(layer));
 }
@@ -139,11 +144,23 @@ void drop_outputs(StepTape& step) {
   }
 }
 
-std::vector<memory::Event> training_step(StepTape& step, bool first) {
+/// GradScaler starts at 65536. For one image the gradient of its loss is that much too, which float16
+/// does not hold: the first step is skipped, and the optimizer's state is made in the second.
+bool scaler_skips_first_step(const StepTape& step) {
+  return step.job.precision == job::Precision::amp_fp16 && step.job.batch == 1;
+}
+
+struct StepKind {
+  bool fresh{};    ///< no gradients from an earlier step
+  bool skipped{};  ///< GradScaler found infinities
+  bool first{};    ///< the first that updates: the optimizer makes its state
+};
+
+std::vector<memory::Event> training_step(StepTape& step, const StepKind& kind) {
   drop_outputs(step);
   for (std::int64_t micro = 0; micro < step.job.accumulation; ++micro) {
     step.tape.begin(base::Phase::forward);
-    if (micro == 0 && !first) {  // zero_grad(set_to_none=True)
+    if (micro == 0 && !kind.fresh) {  // zero_grad(set_to_none=True)
       for (const Parameter& parameter : step.parameters) {
         step.tape.release(parameter.gradient);
       }
@@ -154,7 +171,9 @@ std::vector<memory::Event> training_step(StepTape& step, bool first) {
     backward(step, micro > 0);
   }
   step.tape.begin(base::Phase::optimizer);
-  optimizer_step(step, first);
+  if (!kind.skipped) {
+    optimizer_step(step, kind.first);
+  }
   return step.tape.take_events();
 }
 
@@ -175,9 +194,15 @@ memory::Tape lower_tape(const graph::Network& network, const job::Job& job, cons
   place_model(step);
   place_input(step);
   tape.setup = step.tape.take_events();
-  constexpr std::size_t kSteps = 2;  // the first, and the one that repeats
-  for (std::size_t i = 0; i < kSteps; ++i) {
-    tape.steps.push_back(step.training() ? training_step(step, i == 0) : inference_step(step));
+  if (!step.training()) {
+    tape.steps = {inference_step(step), inference_step(step)};
+  } else {
+    const bool skip = scaler_skips_first_step(step);
+    tape.steps.push_back(training_step(step, {true, skip, !skip}));
+    if (skip) {
+      tape.steps.push_back(training_step(step, {false, false, true}));
+    }
+    tape.steps.push_back(training_step(step, {false, false, false}));  // repeats from here on
   }
   tape.scratch = step.tape.take_scratch();
   tape.tensors = step.tape.ids();

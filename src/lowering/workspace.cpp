@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 
 namespace vggplan::lowering {
 
@@ -86,10 +87,26 @@ std::vector<std::int64_t> workspace_plans(const Framework& framework, ConvPass p
   return plans;
 }
 
-std::int64_t benchmark_workspace(const Framework& framework, ConvPass pass, const Convolution& convolution) {
+std::int64_t fft_workspace(const Convolution& conv) {
+  constexpr std::int64_t kLargestSide = 256;
+  constexpr std::int64_t kComplex = 8;
+  const std::int64_t padded = std::max(conv.height, conv.width) + 2;
+  if (conv.element_bytes != 4 || padded > kLargestSide) {
+    return 0;
+  }
+  const auto side = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(padded)));
+  const std::int64_t frequencies = side * (side / 2 + 1);
+  const std::int64_t filters = 2 * conv.in_channels * conv.out_channels;
+  const std::int64_t maps = conv.images * (conv.in_channels + conv.out_channels);
+  return kComplex * frequencies * (filters + maps);
+}
+
+std::vector<std::int64_t> benchmark_plans(const Framework& framework, ConvPass pass, const Convolution& convolution) {
   const Convolution chunk = first_chunk(framework, convolution);
   const WorkspaceRule* rule = matching(framework.benchmark, pass, chunk);
-  return rule == nullptr ? 0 : bytes_of(rule->size, chunk);
+  std::vector<std::int64_t> plans{fft_workspace(chunk), rule == nullptr ? 0 : bytes_of(rule->size, chunk), 0};
+  std::sort(plans.begin(), plans.end(), std::greater<>());
+  return plans;
 }
 
 namespace {

@@ -15,6 +15,7 @@ namespace vggplan::lowering {
 /// How the central workspaces of the framework profile are to be varied: 1 takes them as they are.
 struct Variation {
   double workspace{1.0};
+  bool fft{false};               ///< true fp32: cuDNN chooses FFT wherever it can
   bool both_bucket_sets{true};  ///< DDP: the first bucket still lives when the rebuilt ones are made (a race)
 };
 

@@ -26,8 +26,13 @@ struct Convolution {
 std::vector<std::int64_t> workspace_plans(const Framework& framework, ConvPass pass, const Convolution& convolution,
                                           const Device& device);
 
-/// Largest workspace that cudnn.benchmark tries for the pass; 0 where nothing is known to be larger.
-std::int64_t benchmark_workspace(const Framework& framework, ConvPass pass, const Convolution& convolution);
+/// Workspaces that cudnn.benchmark may try for the pass, largest first; the largest that fits is taken.
+std::vector<std::int64_t> benchmark_plans(const Framework& framework, ConvPass pass, const Convolution& convolution);
+
+/// Workspace of cuDNN's FFT algorithm: spectra of the filter (twice), the input and the output, 8 bytes a
+/// complex number, padded to a power of two. 0 where the algorithm does not run: 16-bit operands, and maps
+/// whose padded side passes 256 (cuDNN's documented limit). Measured to within 1 % on an H200.
+std::int64_t fft_workspace(const Convolution& convolution);
 
 /// Global buffers of a sum over images and pixels (the gradient of a bias), which are taken and
 /// freed at once: partial sums, then a counter per block column. Zero where one block does it all.
