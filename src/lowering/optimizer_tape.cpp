@@ -9,9 +9,15 @@ namespace {
 using job::Optimizer;
 using job::OptimizerImpl;
 
-std::int64_t bytes_of(const StepTape& step, const Parameter& parameter) { return parameter.elements * step.parameter_bytes; }
+/// FSDP2 keeps each rank's rows of a parameter, its gradient and its state.
+std::int64_t bytes_of(const StepTape& step, const Parameter& parameter) {
+  return (step.fully_sharded() ? parameter.shard_elements : parameter.elements) * step.parameter_bytes;
+}
 
 void make_state(StepTape& step, Parameter& parameter, TensorId Parameter::* which) {
+  if (!parameter.owned) {
+    return;
+  }
   parameter.*which = step.tape.reserve();
   step.tape.allocate_as(parameter.*which, bytes_of(step, parameter), Category::optimizer_state, parameter.layer);
 }
@@ -30,7 +36,9 @@ void drop_backwards(StepTape& step, const std::vector<TensorId>& list) {
 std::vector<TensorId> list_copy(StepTape& step) {
   std::vector<TensorId> list;
   for (const Parameter& parameter : step.parameters) {
-    list.push_back(temporary(step, parameter));
+    if (parameter.owned) {
+      list.push_back(temporary(step, parameter));
+    }
   }
   return list;
 }
@@ -47,6 +55,9 @@ void momentum_foreach(StepTape& step, bool first) {
 
 void momentum_loop(StepTape& step, bool first) {
   for (Parameter& parameter : step.parameters) {
+    if (!parameter.owned) {
+      continue;
+    }
     const TensorId decayed = temporary(step, parameter);
     if (first) {
       make_state(step, parameter, &Parameter::state1);
@@ -58,7 +69,7 @@ void momentum_loop(StepTape& step, bool first) {
 void adam_state(StepTape& step, bool fused) {
   constexpr std::int64_t kStepBytes = 4;
   for (Parameter& parameter : step.parameters) {
-    if (fused) {  // its step counter lives on the GPU
+    if (fused && parameter.owned) {  // its step counter lives on the GPU
       step.tape.allocate(kStepBytes, Category::optimizer_state, parameter.layer);
     }
     make_state(step, parameter, &Parameter::state1);
@@ -72,6 +83,9 @@ void adam_step(StepTape& step) {
     case OptimizerImpl::fused: return;
     case OptimizerImpl::loop:
       for (const Parameter& parameter : step.parameters) {
+        if (!parameter.owned) {
+          continue;
+        }
         const TensorId root = temporary(step, parameter);
         const TensorId corrected = temporary(step, parameter);
         step.tape.drop(root);

@@ -3,6 +3,8 @@
 //
 // A node allocates its gradients, then the incoming gradient dies, then what the node had saved.
 // Under a checkpoint the saved tensors were unpacked into locals, so they die first.
+#include <utility>
+
 #include "lowering/step_tape.hpp"
 
 namespace vggplan::lowering {
@@ -35,23 +37,27 @@ class Spent {
 
 struct Backward {
   StepTape& step;
-  bool accumulate;
+  bool synchronize;
 
   TensorId gradient_of(std::size_t layer, const graph::Shape& shape) {
     return step.tape.allocate(step.activation_size(shape), Category::activation_gradients, layer_id(layer));
   }
 
-  /// A fresh gradient is added to the one that is there, or has become it (stolen, no copy).
-  void settle(TensorId fresh) {
-    if (accumulate) {
+  /// A fresh gradient is added to the one that is there, or has become it (stolen, no copy). Under
+  /// gradient_as_bucket_view DDP copies it into its bucket and the gradient becomes a view of that.
+  void settle(Parameter& parameter, TensorId fresh) {
+    if (fresh != parameter.gradient) {
       step.tape.drop(fresh);
+    }
+    if (synchronize && step.replicated() && step.job.parallel.bucket_view && std::exchange(parameter.gradient_live, false)) {
+      step.tape.release(parameter.gradient);
     }
   }
 
-  TensorId fresh_gradient(const Parameter& parameter, std::int64_t element_bytes) {
+  TensorId fresh_gradient(Parameter& parameter, std::int64_t element_bytes) {
     const std::int64_t bytes = parameter.elements * element_bytes;
-    const bool final_form = element_bytes == step.parameter_bytes;
-    if (final_form && !accumulate) {
+    if (element_bytes == step.parameter_bytes && !parameter.gradient_live) {
+      parameter.gradient_live = true;
       step.tape.allocate_as(parameter.gradient, bytes, Category::gradients, parameter.layer);
       return parameter.gradient;
     }
@@ -64,9 +70,9 @@ struct Backward {
       if (step.autocast) {
         const TensorId cast = fresh_gradient(*parameters[i], step.parameter_bytes);
         step.tape.drop(fresh[i]);
-        settle(cast);
+        settle(*parameters[i], cast);
       } else {
-        settle(fresh[i]);
+        settle(*parameters[i], fresh[i]);
       }
     }
   }
@@ -118,8 +124,8 @@ struct Backward {
       fresh.push_back(fresh_gradient(*parameter, step.parameter_bytes));
     }
     Spent(step, layer, incoming).free();
-    for (const TensorId gradient : fresh) {
-      settle(gradient);
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      settle(*parameters[i], fresh[i]);
     }
     return outgoing;
   }
@@ -196,7 +202,10 @@ struct Backward {
         continue;
       }
       const bool checkpointed = visit.segment != kNoSegment;
+      gather_parameters(step, visit.layer);
       incoming = layer_backward(visit.layer, incoming, checkpointed);
+      reshard_parameters(step, visit.layer);
+      reduce_gradients(step, visit.layer);
       if (checkpointed && visit.layer == step.segments[visit.segment].first) {
         step.tape.drop(std::exchange(step.segment_inputs[visit.segment], kNothing));
       }
@@ -207,6 +216,6 @@ struct Backward {
 
 }  // namespace
 
-void backward(StepTape& step, bool accumulate) { Backward{step, accumulate}.run(); }
+void backward(StepTape& step, bool synchronize) { Backward{step, synchronize}.run(); }
 
 }  // namespace vggplan::lowering

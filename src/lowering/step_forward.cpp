@@ -217,7 +217,9 @@ void forward(StepTape& step) {
       step.tape.retain(value);
       step.segment_inputs[segment] = value;
     }
+    gather_parameters(step, layer);
     value = forward_layer(step, layer, value, step.training() && !inside, false);
+    reshard_parameters(step, layer);
     if (std::holds_alternative<graph::Flatten>(step.network.layers[layer].kind)) {
       classifier_input = value;  // VGG.forward's own variable holds it until the classifier returns
       step.tape.retain(value);

@@ -23,12 +23,14 @@ using memory::TensorId;
 struct Parameter {
   LayerId layer{};
   std::int64_t elements{};
+  std::int64_t shard_elements{};  ///< FSDP2: rows of this rank, padded to equal parts
   bool convolution_weight{};  ///< four-dimensional: channels_last re-lays it out
   TensorId tensor{kNothing};
   TensorId gradient{kNothing};
   TensorId state1{kNothing};  ///< momentum, or Adam's first moment
   TensorId state2{kNothing};  ///< Adam's second moment
-  TensorId bucket{kNothing};  ///< gradient_as_bucket_view: the gradient lives in this bucket
+  bool gradient_live{false};
+  bool owned{true};  ///< this rank keeps its optimizer state (ZeRO)
 };
 
 /// What autograd keeps of one layer between forward and backward.
@@ -64,16 +66,21 @@ struct StepTape {
   std::vector<TensorId> bias_copies{};      ///< autocast: live until its context ends
   std::vector<TensorId> weight_copies{};    ///< autocast, where autograd does not keep them
   LossTensors loss{};
+  std::vector<TensorId> gathered{};         ///< FSDP2, by parameter: unsharded copy
+  TensorId first_bucket{kNothing};
   TensorId image{kNothing};
   TensorId target{kNothing};
   TensorId logits{kNothing};      ///< Python holds logits and loss from one step into the next
   TensorId loss_value{kNothing};
   bool outputs_live{false};
+  std::vector<TensorId> buckets{};  ///< DDP
   bool autocast{};
   std::int64_t activation_bytes{4};         ///< per element
   std::int64_t parameter_bytes{4};
 
   [[nodiscard]] bool training() const { return job.mode == job::Mode::train; }
+  [[nodiscard]] bool replicated() const { return job.parallel.gpus > 1 && job.parallel.sharding != job::Sharding::fsdp2 && training(); }
+  [[nodiscard]] bool fully_sharded() const { return job.parallel.gpus > 1 && job.parallel.sharding == job::Sharding::fsdp2 && training(); }
   [[nodiscard]] bool nhwc() const { return job.layout == base::Layout::nhwc; }
   [[nodiscard]] std::int64_t activation_size(const graph::Shape& shape) const {
     return job.batch * shape.elements() * activation_bytes;
@@ -99,7 +106,19 @@ void forward(StepTape& step);
 void end_autocast(StepTape& step);
 
 /// step_backward.cpp
-void backward(StepTape& step, bool accumulate);
+/// Gradients of an earlier micro-batch are added to. `synchronize`: the last one, whose gradients are averaged.
+void backward(StepTape& step, bool synchronize);
+
+/// parallel_tape.cpp
+void replicate(StepTape& step);                    ///< DDP's constructor
+void rebuild_buckets(StepTape& step);              ///< before the second forward
+void release_first_bucket(StepTape& step);         ///< before the third, where the race kept it
+void shard(StepTape& step);                        ///< fully_shard
+/// FSDP2 gathers a group's parameters before its layer runs, and lets go of them after.
+void gather_parameters(StepTape& step, std::size_t layer);
+void reshard_parameters(StepTape& step, std::size_t layer);
+/// A group's gradients are averaged and sharded once its backward is over.
+void reduce_gradients(StepTape& step, std::size_t layer);
 
 /// optimizer_tape.cpp
 void optimizer_step(StepTape& step, bool first);

@@ -29,20 +29,22 @@ StepTape::StepTape(const graph::Network& network_, const job::Job& job_, const s
 }
 
 void StepTape::collect_parameters() {
-  const auto add = [&](std::size_t layer, std::int64_t elements, bool convolution_weight) {
-    parameters.push_back({layer_id(layer), elements, convolution_weight});
+  const auto add = [&](std::size_t layer, std::int64_t elements, std::int64_t rows, bool convolution_weight) {
+    const std::int64_t ranks = job.parallel.gpus;
+    const std::int64_t shard_rows = (rows + ranks - 1) / ranks;
+    parameters.push_back({layer_id(layer), elements, elements / rows * shard_rows, convolution_weight});
   };
   for (std::size_t layer = 0; layer < network.layers.size(); ++layer) {
     const graph::LayerKind& kind = network.layers[layer].kind;
     if (const auto* conv = std::get_if<graph::Conv2d>(&kind)) {
-      add(layer, conv->in_channels * conv->out_channels * kTaps, true);
-      add(layer, conv->out_channels, false);
+      add(layer, conv->in_channels * conv->out_channels * kTaps, conv->out_channels, true);
+      add(layer, conv->out_channels, conv->out_channels, false);
     } else if (const auto* norm = std::get_if<graph::BatchNorm2d>(&kind)) {
-      add(layer, norm->channels, false);
-      add(layer, norm->channels, false);
+      add(layer, norm->channels, norm->channels, false);
+      add(layer, norm->channels, norm->channels, false);
     } else if (const auto* linear = std::get_if<graph::Linear>(&kind)) {
-      add(layer, linear->in_features * linear->out_features, false);
-      add(layer, linear->out_features, false);
+      add(layer, linear->in_features * linear->out_features, linear->out_features, false);
+      add(layer, linear->out_features, linear->out_features, false);
     }
   }
 }
@@ -154,6 +156,7 @@ struct StepKind {
   bool fresh{};    ///< no gradients from an earlier step
   bool skipped{};  ///< GradScaler found infinities
   bool first{};    ///< the first that updates: the optimizer makes its state
+  bool rebuild{};  ///< DDP lays its buckets out anew
 };
 
 std::vector<memory::Event> training_step(StepTape& step, const StepKind& kind) {
@@ -161,14 +164,19 @@ std::vector<memory::Event> training_step(StepTape& step, const StepKind& kind) {
   for (std::int64_t micro = 0; micro < step.job.accumulation; ++micro) {
     step.tape.begin(base::Phase::forward);
     if (micro == 0 && !kind.fresh) {  // zero_grad(set_to_none=True)
-      for (const Parameter& parameter : step.parameters) {
-        step.tape.release(parameter.gradient);
+      for (Parameter& parameter : step.parameters) {
+        if (std::exchange(parameter.gradient_live, false)) {
+          step.tape.release(parameter.gradient);
+        }
       }
     }
     drop_outputs(step);
+    if (micro == 0 && kind.rebuild) {
+      rebuild_buckets(step);
+    }
     forward(step);
     step.tape.begin(base::Phase::backward);
-    backward(step, micro > 0);
+    backward(step, micro + 1 == step.job.accumulation);
   }
   step.tape.begin(base::Phase::optimizer);
   if (!kind.skipped) {
@@ -193,16 +201,25 @@ memory::Tape lower_tape(const graph::Network& network, const job::Job& job, cons
   step.tape.begin(base::Phase::setup);
   place_model(step);
   place_input(step);
+  if (step.replicated()) {
+    replicate(step);
+  } else if (step.fully_sharded()) {
+    shard(step);
+  }
   tape.setup = step.tape.take_events();
   if (!step.training()) {
     tape.steps = {inference_step(step), inference_step(step)};
   } else {
     const bool skip = scaler_skips_first_step(step);
-    tape.steps.push_back(training_step(step, {true, skip, !skip}));
-    if (skip) {
-      tape.steps.push_back(training_step(step, {false, false, true}));
+    tape.steps.push_back(training_step(step, {.fresh = true, .skipped = skip, .first = !skip}));
+    if (skip || step.replicated()) {
+      tape.steps.push_back(training_step(step, {.first = skip, .rebuild = step.replicated()}));
     }
-    tape.steps.push_back(training_step(step, {false, false, false}));  // repeats from here on
+    release_first_bucket(step);
+    tape.steps.push_back(training_step(step, {}));
+    if (tape.steps.size() > 2) {
+      tape.steps.push_back(training_step(step, {}));  // repeats from here on
+    }
   }
   tape.scratch = step.tape.take_scratch();
   tape.tensors = step.tape.ids();
