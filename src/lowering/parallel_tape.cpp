@@ -73,6 +73,8 @@ std::int64_t padded_bytes(StepTape& step, bool root, std::size_t layer) {
   return bytes;
 }
 
+/// The gathered rows arrive in one flat buffer, from which the parameters are copied out. The root's
+/// buffer stays through backward: measured on two H200s, torch 2.11.
 void gather(StepTape& step, bool root, std::size_t layer) {
   step.tape.on_stream(kCollectiveStream);
   const TensorId flat = buffer(step, padded_bytes(step, root, layer));
@@ -80,7 +82,11 @@ void gather(StepTape& step, bool root, std::size_t layer) {
   for_group(step, root, layer, [&](const Parameter& parameter, TensorId& copy) {
     copy = step.tape.allocate(bytes_of(step, parameter), Category::parameters, parameter.layer);
   });
-  step.tape.drop(flat);
+  if (root) {
+    step.root_buffer = flat;
+  } else {
+    step.tape.drop(flat);
+  }
 }
 
 /// Gradients go into one buffer and die; its reduced part becomes this rank's gradients.
@@ -183,6 +189,7 @@ void reduce_gradients(StepTape& step, std::size_t layer) {
   }
   if (layer == 0) {
     reduce(step, true, layer);
+    step.tape.drop(std::exchange(step.root_buffer, kNothing));
     for_group(step, true, layer, [&](const Parameter&, TensorId& copy) { step.tape.drop(std::exchange(copy, kNothing)); });
   }
 }

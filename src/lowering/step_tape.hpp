@@ -67,6 +67,7 @@ struct StepTape {
   std::vector<TensorId> weight_copies{};    ///< autocast, where autograd does not keep them
   LossTensors loss{};
   std::vector<TensorId> gathered{};         ///< FSDP2, by parameter: unsharded copy
+  TensorId root_buffer{kNothing};           ///< FSDP2: what the root's parameters were gathered in
   TensorId first_bucket{kNothing};
   TensorId image{kNothing};
   TensorId target{kNothing};
