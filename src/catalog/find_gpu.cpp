@@ -17,6 +17,7 @@ namespace {
 
 std::string note_of(std::string_view asked, const hardware::Gpu& taken, const std::vector<hardware::Gpu>& others) {
   std::vector<std::string> listed;
+  listed.reserve(others.size());
   for (const hardware::Gpu& other : others) {
     listed.push_back(fmt::format("{} ({})", other.name, base::format_bytes(other.memory_total)));
   }
