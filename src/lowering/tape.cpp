@@ -68,17 +68,22 @@ Convolution StepTape::convolution(std::size_t layer) const {
 }
 
 void StepTape::convolution_scratch(std::size_t layer, ConvPass pass, bool recompute) {
-  const Convolution conv = convolution(layer);
-  std::vector<std::int64_t> plans = workspace_plans(framework, pass, conv, device);
-  for (std::int64_t& bytes : plans) {
-    bytes = static_cast<std::int64_t>(variation.workspace * static_cast<double>(bytes));
+  if (variation.workspaces == Workspaces::none) {
+    return;
   }
+  const bool largest = variation.workspaces == Workspaces::largest;
+  const Convolution conv = convolution(layer);
   // Plans are cached per thread, and recomputation runs in the backward thread.
   const std::int64_t key = static_cast<std::int64_t>(layer) * 8 + static_cast<std::int64_t>(pass) * 2 + (recompute ? 1 : 0);
   if (job.cudnn_benchmark) {
-    tape.trial(-1 - key, benchmark_plans(framework, pass, conv), layer_id(layer));
+    std::vector<std::int64_t> trials = benchmark_plans(framework, pass, conv);
+    if (largest) {  // some plans keep every spectrum twice
+      trials.insert(trials.begin(), 2 * fft_workspace(conv));
+    }
+    tape.trial(-1 - key, std::move(trials), layer_id(layer));
   }
-  if (variation.fft && conv.math == base::MathMode::fp32) {
+  std::vector<std::int64_t> plans = workspace_plans(framework, pass, conv, device);
+  if (largest && conv.math == base::MathMode::fp32) {
     plans.insert(plans.begin(), std::max(plans.front(), fft_workspace(conv)));
   }
   tape.scratch(key, std::move(plans), Category::convolution_workspace, layer_id(layer));

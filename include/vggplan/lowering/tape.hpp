@@ -12,10 +12,15 @@
 
 namespace vggplan::lowering {
 
-/// How the central workspaces of the framework profile are to be varied: 1 takes them as they are.
+/// Where the framework's or the library's choice cannot be derived, the ends of what it may be.
+enum class Workspaces {
+  none,     ///< no convolution takes a workspace
+  derived,  ///< by the rules of the framework profile
+  largest,  ///< where cuDNN is free (true fp32, cudnn.benchmark): FFT wherever it can run
+};
+
 struct Variation {
-  double workspace{1.0};
-  bool fft{false};               ///< true fp32: cuDNN chooses FFT wherever it can
+  Workspaces workspaces{Workspaces::derived};
   bool both_bucket_sets{true};  ///< DDP: the first bucket still lives when the rebuilt ones are made (a race)
 };
 

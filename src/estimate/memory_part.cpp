@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+#include "estimate/memory_part.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "vggplan/lowering/saved.hpp"
+#include "vggplan/lowering/tape.hpp"
+
+namespace vggplan::estimate {
+namespace {
+
+using base::Basis;
+using base::Phase;
+using memory::Simulation;
+
+/// NCCL's buffers and kernels on each GPU: device memory of a process that has made a communicator, less
+/// the context (842 MiB with two H200; NCCL 2.28.9, NVLS off).
+constexpr Bytes kNccl = base::kMiB * 842;
+
+std::int64_t major_version(const hardware::Gpu& gpu) {
+  std::int64_t major = 0;
+  const std::string& text = gpu.compute_capability;
+  std::from_chars(text.data(), text.data() + text.size(), major);
+  return major;
+}
+
+/// CUDA C programming guide, technical specifications per compute capability.
+std::int64_t threads_per_sm(const std::string& capability) {
+  if (capability == "7.5") {
+    return 1024;
+  }
+  const bool workstation = capability == "8.6" || capability == "8.7" || capability == "8.9" || capability.starts_with("12");
+  return workstation ? 1536 : 2048;
+}
+
+Verdict verdict_of(const Simulation& simulation) {
+  if (simulation.failure) {
+    return Verdict::does_not_fit;
+  }
+  return simulation.flushes_per_step > 0 ? Verdict::fits_with_cache_flushes : Verdict::fits;
+}
+
+memory::SimulationOptions options_for(const job::Job& job, const lowering::Framework& framework,
+                                      std::optional<Bytes> capacity, bool timeline) {
+  memory::SimulationOptions options;
+  options.allocator.rules = framework.allocator;
+  options.allocator.expandable_segments = job.expandable_segments;
+  options.allocator.capacity = capacity;
+  options.timeline = timeline;
+  return options;
+}
+
+std::string layer_name(const graph::Network& network, memory::LayerId layer) {
+  return layer == memory::kNoLayer ? "" : network.layers[static_cast<std::size_t>(layer)].name;
+}
+
+Bytes phase_peak(const Simulation& simulation, Phase phase) {
+  return simulation.steps.empty() ? Bytes(0) : simulation.steps.back().phase_peak[static_cast<std::size_t>(phase)];
+}
+
+void add_breakdown(Memory& memory, const graph::Network& network, const memory::Breakdown& peak) {
+  for (std::size_t i = 0; i < peak.categories.size(); ++i) {
+    if (peak.categories[i] != 0) {
+      memory.breakdown.emplace_back(name_of(static_cast<memory::Category>(i)), Bytes(peak.categories[i]));
+    }
+  }
+  for (std::size_t i = 0; i < peak.layers.size(); ++i) {
+    if (peak.layers[i] != 0) {
+      const bool layered = i < network.layers.size();
+      memory.breakdown_layers.emplace_back(layered ? network.layers[i].name : "(none)", Bytes(peak.layers[i]));
+    }
+  }
+}
+
+/// The central simulation, and the two that bound it.
+struct Simulations {
+  Simulation central{};
+  Simulation low{};
+  Simulation high{};
+};
+
+template <class Get>
+Estimated<Bytes> ranged(const Simulations& all, Get get) {
+  // The worst of the measured steps with known workspaces are within these shares of the simulation.
+  constexpr double kBelow = 0.995;
+  constexpr double kAbove = 1.005;
+  const Bytes value = get(all.central);
+  const auto scaled = [](Bytes bytes, double by) { return Bytes(static_cast<std::int64_t>(bytes.as_double() * by)); };
+  return {value, std::min(value, scaled(std::min(get(all.low), value), kBelow)),
+          std::max(value, scaled(std::max(get(all.high), value), kAbove)), Basis::simulated};
+}
+
+Simulations simulate_all(const Lowered& lowered, const job::Job& job, const Target& target,
+                         const lowering::Framework& framework, const memory::SimulationOptions& options) {
+  const lowering::Device device = device_of(target.gpu, framework);
+  const auto run = [&](const lowering::Variation& variation, const memory::SimulationOptions& how) {
+    return memory::simulate(lowering::lower_tape(lowered.network, job, lowered.segments, framework, device, variation), how);
+  };
+  memory::SimulationOptions plain = options;
+  plain.timeline = false;
+  Simulations all;
+  all.central = run({}, options);
+  const bool races = job.parallel.gpus > 1 && job.parallel.sharding != job::Sharding::fsdp2;
+  // True fp32 and cudnn.benchmark leave cuDNN free: FFT workspaces can be many times the activations.
+  const bool free_choice = job.cudnn_benchmark || job.precision == job::Precision::fp32;
+  using lowering::Workspaces;
+  const Workspaces least = free_choice ? Workspaces::none : Workspaces::derived;
+  all.low = races || free_choice ? run({least, !races}, plain) : all.central;
+  all.high = free_choice ? run({Workspaces::largest, true}, plain) : all.central;
+  return all;
+}
+
+}  // namespace
+
+base::Result<Lowered> lower(const job::Job& job) {
+  auto network = graph::build_network(job.model, job.image, job.classes, job.head);
+  if (!network) {
+    return network.error();
+  }
+  auto segments = lowering::segments(*network, job.checkpointing);
+  if (!segments) {
+    return segments.error();
+  }
+  return Lowered{std::move(*network), std::move(*segments)};
+}
+
+lowering::Device device_of(const hardware::Gpu& gpu, const lowering::Framework& framework) {
+  lowering::Device device;
+  device.sm_count = gpu.sm_count;
+  device.threads_per_sm = threads_per_sm(gpu.compute_capability);
+  device.cublas_workspace = major_version(gpu) == 9 ? framework.cublas_workspace_sm90 : framework.cublas_workspace;
+  device.tf32 = gpu.tf32_tensor.has_value();
+  return device;
+}
+
+MemoryAnswer memory_answer(const Lowered& lowered, const job::Job& job, const Target& target,
+                           const lowering::Framework& framework) {
+  const memory::Tape tape =
+      lowering::lower_tape(lowered.network, job, lowered.segments, framework, device_of(target.gpu, framework));
+  const Simulation simulation = memory::simulate(tape, options_for(job, framework, target.usable, false));
+  MemoryAnswer answer;
+  answer.verdict = verdict_of(simulation);
+  answer.allocated_peak = simulation.allocated_peak;
+  answer.reserved_peak = simulation.reserved_peak;
+  answer.cache_flushes_per_step = simulation.flushes_per_step;
+  if (simulation.failure) {
+    answer.missing = std::max(Bytes(1), simulation.failure->missing);
+    answer.allocated_peak = target.usable + answer.missing;
+  }
+  return answer;
+}
+
+Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& target,
+                   const lowering::Framework& framework, bool timeline) {
+  Simulations all = simulate_all(lowered, job, target, framework, options_for(job, framework, target.usable, timeline));
+  Memory memory;
+  memory.verdict = verdict_of(all.central);
+  memory.usable = target.usable;
+  if (const auto& failure = all.central.failure) {
+    memory.shortfall = Shortfall{failure->requested, failure->missing, std::string(name_of(failure->phase)),
+                                 layer_name(lowered.network, failure->layer)};
+    all = simulate_all(lowered, job, target, framework, options_for(job, framework, std::nullopt, timeline));
+  } else {
+    memory.cache_flushes_per_step = all.central.flushes_per_step;
+  }
+  memory.allocated_peak = ranged(all, [](const Simulation& s) { return s.allocated_peak; });
+  memory.reserved_peak = ranged(all, [](const Simulation& s) { return s.reserved_peak; });
+  memory.first_step_peak = ranged(all, [](const Simulation& s) { return s.first_step_peak; });
+  memory.steady_peak = ranged(all, [](const Simulation& s) { return s.steps.empty() ? Bytes(0) : s.steps.back().allocated_peak; });
+  memory.after_forward = ranged(all, [](const Simulation& s) {
+    return s.steps.empty() ? Bytes(0) : s.steps.back().after_phase[static_cast<std::size_t>(Phase::forward)];
+  });
+  memory.forward_peak = ranged(all, [](const Simulation& s) { return phase_peak(s, Phase::forward); });
+  memory.backward_peak = ranged(all, [](const Simulation& s) { return phase_peak(s, Phase::backward); });
+  memory.optimizer_peak = ranged(all, [](const Simulation& s) { return phase_peak(s, Phase::optimizer); });
+  const Bytes outside = target.gpu.context_memory + (job.parallel.gpus > 1 ? kNccl : Bytes(0));
+  memory.device_used = memory.reserved_peak + base::exactly(outside, Basis::assumed);
+  memory.headroom = target.usable - memory.reserved_peak.value;
+  add_breakdown(memory, lowered.network, all.central.peak);
+  for (const memory::Moment& moment : all.central.timeline) {
+    memory.timeline.push_back({static_cast<std::int64_t>(moment.step), std::string(name_of(moment.phase)),
+                               layer_name(lowered.network, moment.layer), moment.allocated, moment.reserved});
+  }
+  return memory;
+}
+
+Bytes memory_floor(const Lowered& lowered, const job::Job& job) {
+  const std::int64_t parameters = graph::count(lowered.network).parameters;
+  const bool train = job.mode == job::Mode::train;
+  const std::int64_t states = job.optimizer == job::Optimizer::sgd ? 0 : job.optimizer == job::Optimizer::momentum ? 1 : 2;
+  std::int64_t each = parameters * base::size_of(job::parameter_type(job.precision));
+  Bytes floor{};
+  const bool shards = job.parallel.gpus > 1;
+  switch (job.parallel.sharding) {
+    case job::Sharding::ddp: floor += Bytes(each + (train ? each * states : 0)); break;
+    // The optimizer state goes whole tensors at a time; the share of the fullest GPU is at least the mean.
+    case job::Sharding::zero1: floor += Bytes(each + (train ? each * states / (shards ? job.parallel.gpus : 1) : 0)); break;
+    case job::Sharding::fsdp2: each /= shards ? job.parallel.gpus : 1; floor += Bytes(each + (train ? each * states : 0)); break;
+  }
+  return floor + lowering::saved_bytes(lowered.network, lowered.segments, job).activations();
+}
+
+}  // namespace vggplan::estimate
