@@ -27,7 +27,7 @@ const std::map<std::string, Names> kMayInclude{
     {"planner", {"base", "estimate", "hardware", "job"}},
     {"report", {"base"}},
     {"render", {"base", "report"}},
-    {"catalog", {"base", "graph", "hardware", "memory", "timing"}},
+    {"catalog", {"base", "graph", "hardware", "memory", "timing", "lowering"}},
     {"app",
      {"base", "catalog", "estimate", "graph", "hardware", "job", "lowering", "memory", "planner", "render", "report",
       "timing"}},
