@@ -77,6 +77,7 @@ class Emitter {
     op.phase = phase_;
     op.layer = layer_;
     op.recompute = recompute_;
+    op.records = training();
     ops_.push_back(op);
   }
   void push(OpKind kind, const Extent& extent) {

@@ -1,40 +1,173 @@
 // SPDX-License-Identifier: MIT
 #include "vggplan/timing/op.hpp"
 
+#include <array>
+#include <utility>
+
 namespace vggplan::timing {
+namespace {
+
+using base::Bytes;
+using base::Flops;
+
+constexpr std::array<std::pair<OpKind, std::string_view>, 28> kNames{{
+    {OpKind::conv_forward, "conv_forward"},
+    {OpKind::conv_input_grad, "conv_input_grad"},
+    {OpKind::conv_weight_grad, "conv_weight_grad"},
+    {OpKind::linear_forward, "linear_forward"},
+    {OpKind::linear_input_grad, "linear_input_grad"},
+    {OpKind::linear_weight_grad, "linear_weight_grad"},
+    {OpKind::bias_add, "bias_add"},
+    {OpKind::bias_grad, "bias_grad"},
+    {OpKind::relu_forward, "relu_forward"},
+    {OpKind::relu_backward, "relu_backward"},
+    {OpKind::max_pool_forward, "max_pool_forward"},
+    {OpKind::max_pool_backward, "max_pool_backward"},
+    {OpKind::avg_pool_forward, "avg_pool_forward"},
+    {OpKind::avg_pool_backward, "avg_pool_backward"},
+    {OpKind::batch_norm_forward, "batch_norm_forward"},
+    {OpKind::batch_norm_inference, "batch_norm_inference"},
+    {OpKind::batch_norm_backward, "batch_norm_backward"},
+    {OpKind::dropout_forward, "dropout_forward"},
+    {OpKind::dropout_backward, "dropout_backward"},
+    {OpKind::loss_forward, "loss_forward"},
+    {OpKind::loss_backward, "loss_backward"},
+    {OpKind::cast, "cast"},
+    {OpKind::fill, "fill"},
+    {OpKind::copy, "copy"},
+    {OpKind::grad_accumulate, "grad_accumulate"},
+    {OpKind::optimizer, "optimizer"},
+    {OpKind::grad_unscale, "grad_unscale"},
+    {OpKind::host_read, "host_read"},
+}};
+
+constexpr std::int64_t kIndexBytes = 8;  // max_pool2d keeps int64 indices
+constexpr std::int64_t kMaskBytes = 1;
+
+/// Elements of the tensors that an op of this extent meets.
+struct Counts {
+  std::int64_t in{};       ///< n c h w
+  std::int64_t out{};      ///< n k h w (convolution), n k (Linear)
+  std::int64_t weights{};  ///< of a convolution or Linear
+  std::int64_t pooled{};   ///< output of a 2x2 max pool
+};
+
+Counts count(OpKind kind, const Extent& e) {
+  Counts counts;
+  counts.in = e.n * e.c * e.h * e.w;
+  counts.out = e.n * e.k * e.h * e.w;
+  const bool convolution =
+      kind == OpKind::conv_forward || kind == OpKind::conv_input_grad || kind == OpKind::conv_weight_grad;
+  counts.weights = e.c * e.k * (convolution ? 9 : 1);
+  counts.pooled = e.n * e.c * (e.h / 2) * (e.w / 2);
+  return counts;
+}
+
+void set_product(Op& op, const Counts& counts, std::int64_t size) {
+  op.flops = Flops(2 * counts.weights * op.extent.n * op.extent.h * op.extent.w);
+  op.read = Bytes((counts.in + counts.out + counts.weights) * size);
+  op.kernels = 2;
+}
+
+void set_traffic(Op& op) {
+  const std::int64_t size = base::size_of(op.type);
+  const Counts n = count(op.kind, op.extent);
+  const auto set = [&op](std::int64_t read, std::int64_t written) {
+    op.read = Bytes(read);
+    op.written = Bytes(written);
+  };
+  switch (op.kind) {
+    case OpKind::conv_forward:
+    case OpKind::conv_input_grad:
+    case OpKind::conv_weight_grad:
+      set_product(op, n, size);
+      // Contiguous tensors are turned to channels_last and the result back, but for true fp32.
+      op.kernels += op.layout == base::Layout::nchw && op.math != base::MathMode::fp32 ? 3 : 0;
+      return;
+    case OpKind::linear_forward:
+    case OpKind::linear_input_grad:
+    case OpKind::linear_weight_grad: set_product(op, n, size); return;
+    case OpKind::bias_add:
+    case OpKind::relu_forward:
+    case OpKind::batch_norm_inference:
+    case OpKind::copy: set(n.in * size, n.in * size); return;
+    case OpKind::bias_grad: set(n.in * size, op.extent.c * size); return;
+    case OpKind::relu_backward: set(2 * n.in * size, n.in * size); return;
+    case OpKind::max_pool_forward: set(n.in * size, n.pooled * (size + kIndexBytes)); return;
+    case OpKind::max_pool_backward:  // the output is filled with zeros first
+      set(n.pooled * (size + kIndexBytes), 2 * n.in * size);
+      op.kernels = 2;
+      return;
+    case OpKind::avg_pool_forward: set(n.in * size, op.extent.n * op.extent.c * op.extent.k * op.extent.k * size); return;
+    case OpKind::avg_pool_backward:
+      set(op.extent.n * op.extent.c * op.extent.k * op.extent.k * size, n.in * size);
+      return;
+    case OpKind::batch_norm_forward: set(2 * n.in * size, n.in * size); return;
+    case OpKind::batch_norm_backward: set(4 * n.in * size, n.in * size); return;
+    case OpKind::dropout_forward: set(n.in * size, n.in * (size + kMaskBytes)); return;
+    case OpKind::dropout_backward: set(n.in * (size + kMaskBytes), n.in * size); return;
+    case OpKind::loss_forward:
+    case OpKind::loss_backward:
+      set(2 * n.in * size, 2 * n.in * size);
+      op.kernels = op.kind == OpKind::loss_forward ? 2 : 4;
+      return;
+    case OpKind::cast: {
+      constexpr std::int64_t kWide = base::size_of(base::DType::f32);
+      // A result in fp32 comes from a half precision and the other way round.
+      set(n.in * (size == kWide ? kWide / 2 : kWide), n.in * size);
+      return;
+    }
+    case OpKind::fill: set(0, n.in * size); return;
+    case OpKind::grad_accumulate: set(2 * n.in * size, n.in * size); return;
+    case OpKind::optimizer:
+    case OpKind::grad_unscale: set(n.in * size, n.in * size); return;
+    case OpKind::host_read: set(size, size); return;
+  }
+}
+
+}  // namespace
 
 std::string_view name_of(OpKind kind) {
-  switch (kind) {
-    case OpKind::conv_forward: return "conv_forward";
-    case OpKind::conv_input_grad: return "conv_input_grad";
-    case OpKind::conv_weight_grad: return "conv_weight_grad";
-    case OpKind::linear_forward: return "linear_forward";
-    case OpKind::linear_input_grad: return "linear_input_grad";
-    case OpKind::linear_weight_grad: return "linear_weight_grad";
-    case OpKind::bias_add: return "bias_add";
-    case OpKind::bias_grad: return "bias_grad";
-    case OpKind::relu_forward: return "relu_forward";
-    case OpKind::relu_backward: return "relu_backward";
-    case OpKind::max_pool_forward: return "max_pool_forward";
-    case OpKind::max_pool_backward: return "max_pool_backward";
-    case OpKind::avg_pool_forward: return "avg_pool_forward";
-    case OpKind::avg_pool_backward: return "avg_pool_backward";
-    case OpKind::batch_norm_forward: return "batch_norm_forward";
-    case OpKind::batch_norm_inference: return "batch_norm_inference";
-    case OpKind::batch_norm_backward: return "batch_norm_backward";
-    case OpKind::dropout_forward: return "dropout_forward";
-    case OpKind::dropout_backward: return "dropout_backward";
-    case OpKind::loss_forward: return "loss_forward";
-    case OpKind::loss_backward: return "loss_backward";
-    case OpKind::cast: return "cast";
-    case OpKind::fill: return "fill";
-    case OpKind::copy: return "copy";
-    case OpKind::grad_accumulate: return "grad_accumulate";
-    case OpKind::optimizer: return "optimizer";
-    case OpKind::grad_unscale: return "grad_unscale";
-    case OpKind::host_read: return "host_read";
+  for (const auto& [value, name] : kNames) {
+    if (value == kind) {
+      return name;
+    }
   }
   return "";
+}
+
+std::optional<OpKind> op_kind(std::string_view name) {
+  for (const auto& [value, known] : kNames) {
+    if (known == name) {
+      return value;
+    }
+  }
+  return std::nullopt;
+}
+
+Op make_op(OpKind kind, base::MathMode math, base::DType type, base::Layout layout, const Extent& extent) {
+  Op op;
+  op.kind = kind;
+  op.math = math;
+  op.type = type;
+  op.layout = layout;
+  op.extent = extent;
+  set_traffic(op);
+  return op;
+}
+
+Op make_optimizer(base::DType type, OptimizerLoop loop, std::int64_t elements, std::int64_t tensors,
+                  const UpdateRule& rule) {
+  // multi_tensor_apply: 320 blocks of 65,536 elements a kernel.
+  constexpr std::int64_t kElementsPerKernel = 320 * 65536;
+  Op op = make_op(OpKind::optimizer, base::MathMode::fp32, type, base::Layout::nchw, {elements, 1, 1, 1, 1});
+  op.loop = loop;
+  op.read = Bytes(rule.reads * elements * base::size_of(type));
+  op.written = Bytes(rule.writes * elements * base::size_of(type));
+  op.tensors = tensors;
+  op.passes = rule.passes;
+  op.kernels = rule.passes * (loop == OptimizerLoop::single ? tensors : elements / kElementsPerKernel + 1);
+  return op;
 }
 
 }  // namespace vggplan::timing

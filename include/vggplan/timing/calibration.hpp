@@ -1,19 +1,70 @@
 // SPDX-License-Identifier: MIT
-// Fitted coefficients of the timing model for one GPU. Data: configs/calibration/<gpu>.json.
+// Fitted coefficients of the timing model for one GPU. Data: configs/calibration/<gpu>.json, written by
+// `vggplan calibrate`, never by hand. docs/how-time-is-modelled.md says what each means.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "vggplan/base/estimated.hpp"
+#include "vggplan/base/units.hpp"
+#include "vggplan/timing/shape_class.hpp"
 
 namespace vggplan::timing {
 
+/// A kernel that streams memory: seconds = start + bytes / rate. The rate is `cached` where what it
+/// touches fits the L2 cache, `uncached` where it is larger, in between a mixture.
+struct StreamRate {
+  ShapeClass shape{};
+  double start_seconds{};
+  base::BytesPerSecond cached{};
+  base::BytesPerSecond uncached{};
+  bool operator==(const StreamRate&) const = default;
+};
+
+/// Share of the roofline that kernels of one class reach, by size: straight lines between nodes that
+/// stand `octaves_per_node` apart, over the logarithms of both. May exceed 1 (Winograd, data in cache).
+struct ShareCurve {
+  ShapeClass shape{};
+  double first_octave{};  ///< log2 of the size at the first node
+  double octaves_per_node{2.0};
+  std::vector<double> shares{};
+  bool operator==(const ShareCurve&) const = default;
+};
+
+/// What the host needs to start work: the GPU waits where this takes longer than the kernels.
+struct HostCosts {
+  double step_seconds{};             ///< once a step: the loop, zero_grad
+  double forward_op_seconds{};       ///< Python module and dispatch of one op
+  double unrecorded_share{1.0};      ///< of that, where autograd records nothing
+  double backward_op_seconds{};      ///< autograd node; no Python
+  double convolution_seconds{};      ///< more for a convolution: cuDNN's plan look-up
+  double kernel_seconds{};           ///< each further kernel of an op
+  double optimizer_pass_seconds{};   ///< one pass over all tensors
+  double optimizer_tensor_seconds{}; ///< each tensor of a pass
+  double busy_share{};               ///< more for each second that the GPU is busy with the op: launches slow down
+  double gap_seconds{};              ///< on the GPU, between one kernel and the next
+  bool operator==(const HostCosts&) const = default;
+};
+
+/// How far measured steps lie from the model: ratio measured / modelled at the 5th and 95th percentile.
+struct Spread {
+  double low{0.95};
+  double high{1.05};
+  bool operator==(const Spread&) const = default;
+};
+
 struct Calibration {
   std::string gpu{};  ///< name of the GPU that was measured
-  base::Basis basis{base::Basis::modelled};
-  double compute_efficiency{0.6};    ///< achieved share of the peak of matrix units
-  double bandwidth_efficiency{0.75};  ///< achieved share of the memory bandwidth
-  double launch_seconds{5e-6};       ///< host time to start one kernel
+  base::Basis basis{base::Basis::calibrated};
+  base::Bytes l2_cache{};
+  std::vector<StreamRate> streams{};  ///< sorted by shape
+  std::vector<ShareCurve> curves{};   ///< sorted by shape
+  HostCosts host{};
+  Spread spread{};         ///< of the steps that the device bounds
+  Spread spread_fp32{};    ///< cuDNN's choice in true fp32 changes several-fold with the size
+  Spread spread_host{};    ///< of the steps that the host bounds
+  bool operator==(const Calibration&) const = default;
 };
 
 }  // namespace vggplan::timing

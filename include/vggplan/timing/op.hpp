@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "vggplan/base/dtype.hpp"
@@ -71,8 +72,11 @@ struct Op {
   base::Flops flops{};
   base::Bytes read{};
   base::Bytes written{};
-  std::int64_t launches{1};  ///< kernels that the host starts for it
+  std::int64_t kernels{1};  ///< that the host starts for it
+  std::int64_t passes{1};   ///< over `tensors` tensors each, where the host walks them (optimizers)
+  std::int64_t tensors{1};
   OptimizerLoop loop{OptimizerLoop::foreach};
+  bool records{true};       ///< autograd records it; not so in inference
   bool recompute{false};    ///< second forward of a checkpointed segment
   bool after_first{false};  ///< absent in the first micro-batch (gradient accumulation)
   bool operator==(const Op&) const = default;
@@ -81,5 +85,24 @@ struct Op {
 };
 
 std::string_view name_of(OpKind kind);
+std::optional<OpKind> op_kind(std::string_view name);
+
+/// An op with the work and the traffic that its kind and extent imply: every tensor read and written
+/// once. Casts go from or to fp32, by `type`, the type of the result; pools state their input in
+/// `extent` and the adaptive pool its output side in `extent.k`.
+Op make_op(OpKind kind, base::MathMode math, base::DType type, base::Layout layout, const Extent& extent);
+
+/// What an update rule does: how often it goes over the parameters, and how many tensors of their size
+/// it reads and writes in all.
+struct UpdateRule {
+  std::int64_t passes{1};
+  std::int64_t reads{1};
+  std::int64_t writes{1};
+  bool operator==(const UpdateRule&) const = default;
+};
+
+/// The update of `elements` parameters in `tensors` tensors.
+Op make_optimizer(base::DType type, OptimizerLoop loop, std::int64_t elements, std::int64_t tensors,
+                  const UpdateRule& rule);
 
 }  // namespace vggplan::timing

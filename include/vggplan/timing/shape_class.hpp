@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// Which ops share one measured curve: same kernel family, same channels; they differ in size alone.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+
+#include "vggplan/base/dtype.hpp"
+#include "vggplan/timing/op.hpp"
+
+namespace vggplan::timing {
+
+/// Kernels differ where PyTorch or cuDNN switch implementation.
+enum class Variant {
+  usual,
+  one_image,  ///< contiguous NCHW: with one image a channel is one run of memory
+  huge,       ///< more than 2^31 elements: 64-bit indices, or another kernel altogether
+  stretched,  ///< adaptive pool to an output larger than its input
+  fused,      ///< optimizer in one kernel
+  single,     ///< optimizer tensor by tensor
+};
+
+struct ShapeClass {
+  OpKind kind{};
+  base::MathMode math{};
+  std::int64_t element_bytes{};
+  base::Layout layout{};
+  std::int64_t channels{};  ///< 0: any
+  std::int64_t outputs{};   ///< 0: any
+  Variant variant{Variant::usual};
+  auto operator<=>(const ShapeClass&) const = default;
+};
+
+ShapeClass classify(const Op& op);
+
+/// Ops that do nothing but stream memory, so that bytes and the cache say all.
+bool is_streaming(OpKind kind);
+
+/// What a curve is drawn over: images for Linear, pixels of all images for the rest.
+double size_of(const Op& op);
+
+/// A thread walks each window of the channels_last adaptive pool: the time is that of one image.
+bool runs_images_side_by_side(const Op& op);
+
+/// Distinct bytes that a streaming op touches: an in-place op reads and writes the same ones.
+double footprint(const Op& op);
+
+/// Distance between two classes, to find the nearest where none is equal; infinite where the kernels
+/// have nothing in common.
+double distance(const ShapeClass& a, const ShapeClass& b);
+
+}  // namespace vggplan::timing

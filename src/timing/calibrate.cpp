@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/timing/calibrate.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "timing/fit.hpp"
+#include "timing/least_squares.hpp"
+#include "vggplan/timing/step_time.hpp"
+
+namespace vggplan::timing {
+namespace {
+
+FitLine line(std::string what, const std::vector<double>& errors) {
+  FitLine l;
+  l.what = std::move(what);
+  l.rows = errors.size();
+  l.median_error = median(errors);
+  l.worst_error = errors.empty() ? 0.0 : *std::max_element(errors.begin(), errors.end());
+  return l;
+}
+
+double error(double modelled, double measured) { return std::abs(modelled / measured - 1.0); }
+
+void describe_ops(std::span<const OpSample> ops, const hardware::Gpu& gpu, Fit& fit) {
+  std::map<OpKind, std::vector<double>> errors;
+  for (const OpSample& sample : ops) {
+    if (sample.seconds.count() > 0.0) {
+      errors[sample.op.kind].push_back(
+          error(op_seconds(sample.op, gpu, fit.calibration).count(), sample.seconds.count()));
+    }
+  }
+  for (const auto& [kind, values] : errors) {
+    fit.lines.push_back(line(std::string(name_of(kind)), values));
+  }
+}
+
+void describe_steps(std::span<const StepSample> steps, const hardware::Gpu& gpu, Fit& fit) {
+  std::vector<double> step;
+  std::vector<double> forward;
+  std::vector<double> backward;
+  std::vector<double> optimizer;
+  for (const StepSample& sample : steps) {
+    const StepTime time = step_time(sample.ops, gpu, fit.calibration);
+    const auto add = [](std::vector<double>& errors, base::Seconds modelled, base::Seconds measured) {
+      if (modelled.count() > 0.0 && measured.count() > 0.0) {
+        errors.push_back(error(modelled.count(), measured.count()));
+      }
+    };
+    add(step, time.step.value, sample.step);
+    add(forward, time.forward.value, sample.forward);
+    add(backward, time.backward.value, sample.backward);
+    add(optimizer, time.optimizer.value, sample.optimizer);
+  }
+  fit.lines.push_back(line("step", step));
+  fit.lines.push_back(line("step: forward", forward));
+  fit.lines.push_back(line("step: backward", backward));
+  fit.lines.push_back(line("step: optimizer", optimizer));
+}
+
+}  // namespace
+
+Fit calibrate(const hardware::Gpu& gpu, std::span<const OpSample> ops, std::span<const StepSample> steps) {
+  Fit fit;
+  Calibration& calibration = fit.calibration;
+  calibration.gpu = gpu.name;
+  calibration.l2_cache = gpu.l2_cache;
+  fit_streams(ops, calibration);
+  fit_curves(ops, gpu, calibration);
+  fit_levels(steps, gpu, calibration);
+  fit_host(steps, gpu, calibration);
+  fit_spread(steps, gpu, calibration);
+  describe_ops(ops, gpu, fit);
+  describe_steps(steps, gpu, fit);
+  return fit;
+}
+
+}  // namespace vggplan::timing

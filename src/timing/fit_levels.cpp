@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+// Levels: factors on the time of groups of ops, by which whole steps differ from single ops.
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "timing/fit.hpp"
+#include "timing/least_squares.hpp"
+#include "vggplan/timing/step_time.hpp"
+
+namespace vggplan::timing {
+namespace {
+
+// Convolutions alone on random numbers draw more power, and so clock lower, than in a step, where half
+// of the activations and of their gradients are zero: a level for each of forward or gradient, 32 or
+// 16 bits, layout. Casts and reductions alone find their input in the cache; in a step they do not.
+// The gap between two kernels is no op, but is found the same way.
+constexpr std::size_t kCast = 8;
+constexpr std::size_t kReduction = 9;
+constexpr std::size_t kGap = 10;
+constexpr std::size_t kLevels = 11;
+constexpr double kFirstGap = 0.6e-6;
+
+using Levels = std::array<double, kLevels>;  ///< logarithms of the factors
+
+/// kLevels for what is taken as it was measured.
+std::size_t level_of(const ShapeClass& shape) {
+  switch (shape.kind) {
+    case OpKind::conv_forward:
+    case OpKind::conv_input_grad:
+    case OpKind::conv_weight_grad:
+      if (shape.math == base::MathMode::fp32) {
+        return kLevels;
+      }
+      return (shape.kind == OpKind::conv_forward ? 0U : 4U) + (shape.element_bytes == 4 ? 0U : 2U) +
+             (shape.layout == base::Layout::nchw ? 0U : 1U);
+    case OpKind::cast: return kCast;
+    case OpKind::bias_grad:
+    case OpKind::linear_forward:
+    case OpKind::linear_input_grad:
+    case OpKind::linear_weight_grad: return kReduction;
+    case OpKind::bias_add:
+    case OpKind::relu_forward:
+    case OpKind::relu_backward:
+    case OpKind::max_pool_forward:
+    case OpKind::max_pool_backward:
+    case OpKind::avg_pool_forward:
+    case OpKind::avg_pool_backward:
+    case OpKind::batch_norm_forward:
+    case OpKind::batch_norm_inference:
+    case OpKind::batch_norm_backward:
+    case OpKind::dropout_forward:
+    case OpKind::dropout_backward:
+    case OpKind::loss_forward:
+    case OpKind::loss_backward:
+    case OpKind::fill:
+    case OpKind::copy:
+    case OpKind::grad_accumulate:
+    case OpKind::optimizer:
+    case OpKind::grad_unscale:
+    case OpKind::host_read: return kLevels;
+  }
+  return kLevels;
+}
+
+/// One measured phase: seconds by level, seconds of all the rest, seconds measured.
+struct Row {
+  Levels by_level{};
+  double rest{};
+  double measured{};
+};
+
+void add_op(const Op& op, double seconds, Row& row) {
+  const std::size_t level = level_of(classify(op));
+  (level < kLevels ? row.by_level[level] : row.rest) += seconds;
+  row.by_level[kGap] += static_cast<double>(op.kernels) * kFirstGap;
+}
+
+/// Whether the phase is long enough not to wait for the host, and says something about convolutions.
+bool is_telling(const Row& row) {
+  constexpr double kShortest = 0.004;
+  constexpr double kConvolutions = 0.2;
+  double convolutions = 0.0;
+  for (std::size_t i = 0; i < kCast; ++i) {
+    convolutions += row.by_level[i];
+  }
+  return row.measured > kShortest && convolutions > kConvolutions * row.measured;
+}
+
+std::vector<Row> rows_of(std::span<const StepSample> steps, const hardware::Gpu& gpu, const Calibration& calibration) {
+  std::vector<Row> rows;
+  for (const StepSample& step : steps) {
+    if (step.chosen_by_trial) {
+      continue;
+    }
+    std::array<Row, 2> phases{};
+    // A step on an idle GPU waits for its first kernels; back to back it does not.
+    const double idle = (step.forward + step.backward + step.optimizer - step.step).count();
+    phases[0].measured = step.forward.count() - std::max(0.0, idle);
+    phases[1].measured = step.backward.count();
+    for (const Op& op : step.ops) {
+      if (op.phase != base::Phase::optimizer) {
+        add_op(op, op_seconds(op, gpu, calibration).count(), phases[op.phase == base::Phase::forward ? 0 : 1]);
+      }
+    }
+    std::copy_if(phases.begin(), phases.end(), std::back_inserter(rows), is_telling);
+  }
+  return rows;
+}
+
+/// One round of Gauss and Newton on the squares of log(measured / modelled).
+void improve(const std::vector<Row>& rows, std::vector<double>& levels) {
+  constexpr double kPull = 0.1;  // towards no change, in rows
+  std::vector<std::vector<double>> a(kLevels, std::vector<double>(kLevels, 0.0));
+  std::vector<double> b(kLevels, 0.0);
+  for (std::size_t i = 0; i < kLevels; ++i) {
+    a[i][i] = kPull;
+    b[i] = -kPull * levels[i];
+  }
+  for (const Row& row : rows) {
+    Levels slope{};
+    double modelled = row.rest;
+    for (std::size_t i = 0; i < kLevels; ++i) {
+      slope[i] = row.by_level[i] * std::exp(levels[i]);
+      modelled += slope[i];
+    }
+    const double miss = std::log(row.measured / modelled);
+    for (std::size_t i = 0; i < kLevels; ++i) {
+      for (std::size_t j = 0; j < kLevels; ++j) {
+        a[i][j] += slope[i] * slope[j] / (modelled * modelled);
+      }
+      b[i] += slope[i] / modelled * miss;
+    }
+  }
+  const std::vector<double> change = solve(std::move(a), std::move(b));
+  for (std::size_t i = 0; i < kLevels; ++i) {
+    levels[i] += change[i];
+  }
+}
+
+void apply(const std::vector<double>& levels, Calibration& calibration) {
+  for (ShareCurve& curve : calibration.curves) {
+    const std::size_t level = level_of(curve.shape);
+    const double factor = level < kLevels ? std::exp(levels[level]) : 1.0;
+    for (double& share : curve.shares) {
+      share /= factor;
+    }
+  }
+  for (StreamRate& rate : calibration.streams) {
+    const std::size_t level = level_of(rate.shape);
+    const double factor = level < kLevels ? std::exp(levels[level]) : 1.0;
+    rate.cached = base::BytesPerSecond(rate.cached.count() / factor);
+    rate.uncached = base::BytesPerSecond(rate.uncached.count() / factor);
+  }
+  calibration.host.gap_seconds = kFirstGap * std::exp(levels[kGap]);
+}
+
+}  // namespace
+
+void fit_levels(std::span<const StepSample> steps, const hardware::Gpu& gpu, Calibration& calibration) {
+  const std::vector<Row> rows = rows_of(steps, gpu, calibration);
+  std::vector<double> levels(kLevels, 0.0);
+  constexpr int kRounds = 5;  // the third changes nothing that is printed
+  for (int round = 0; round < kRounds; ++round) {
+    improve(rows, levels);
+  }
+  apply(levels, calibration);
+}
+
+}  // namespace vggplan::timing

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+#include "timing/least_squares.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+
+namespace vggplan::timing {
+namespace {
+
+using Matrix = std::vector<std::vector<double>>;
+
+/// Where a point lies between nodes.
+struct Place {
+  std::size_t left{};
+  double right_share{};
+};
+
+Place place(double x, std::size_t nodes) {
+  const double last = static_cast<double>(nodes - 1);
+  const double inside = std::clamp(x, 0.0, last);
+  const std::size_t left = std::min(static_cast<std::size_t>(inside), nodes < 2 ? 0 : nodes - 2);
+  return {left, nodes < 2 ? 0.0 : inside - static_cast<double>(left)};
+}
+
+double value_at(const std::vector<double>& heights, const Place& at) {
+  return at.right_share == 0.0 ? heights[at.left]
+                               : (1.0 - at.right_share) * heights[at.left] + at.right_share * heights[at.left + 1];
+}
+
+void add_smoothness(Matrix& a, std::size_t nodes) {
+  constexpr double kBend = 0.03;  // weight of a bend against one point
+  constexpr double kTie = 1e-4;   // keeps a node without any neighbour's points from being free
+  for (std::size_t i = 0; i + 2 < nodes; ++i) {
+    const std::array<double, 3> bend{1.0, -2.0, 1.0};
+    for (std::size_t p = 0; p < 3; ++p) {
+      for (std::size_t q = 0; q < 3; ++q) {
+        a[i + p][i + q] += kBend * bend[p] * bend[q];
+      }
+    }
+  }
+  for (std::size_t i = 0; i + 1 < nodes; ++i) {
+    a[i][i] += kTie;
+    a[i + 1][i + 1] += kTie;
+    a[i][i + 1] -= kTie;
+    a[i + 1][i] -= kTie;
+  }
+}
+
+std::vector<double> fit_weighted(std::span<const double> x, std::span<const double> y,
+                                 std::span<const double> weights, std::size_t nodes) {
+  Matrix a(nodes, std::vector<double>(nodes, 0.0));
+  std::vector<double> b(nodes, 0.0);
+  add_smoothness(a, nodes);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const Place at = place(x[i], nodes);
+    const std::array<double, 2> share{1.0 - at.right_share, at.right_share};
+    for (std::size_t p = 0; p < 2 && at.left + p < nodes; ++p) {
+      for (std::size_t q = 0; q < 2 && at.left + q < nodes; ++q) {
+        a[at.left + p][at.left + q] += weights[i] * share[p] * share[q];
+      }
+      b[at.left + p] += weights[i] * share[p] * y[i];
+    }
+  }
+  return solve(std::move(a), std::move(b));
+}
+
+}  // namespace
+
+std::vector<double> solve(Matrix a, std::vector<double> b) {
+  // Gaussian elimination; such a matrix needs no pivots.
+  const std::size_t n = b.size();
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = i + 1; j < n; ++j) {
+      const double factor = a[j][i] / a[i][i];
+      for (std::size_t k = i; k < n; ++k) {
+        a[j][k] -= factor * a[i][k];
+      }
+      b[j] -= factor * b[i];
+    }
+  }
+  for (std::size_t i = n; i-- > 0;) {
+    for (std::size_t k = i + 1; k < n; ++k) {
+      b[i] -= a[i][k] * b[k];
+    }
+    b[i] /= a[i][i];
+  }
+  return b;
+}
+
+std::vector<double> fit_nodes(std::span<const double> x, std::span<const double> y, std::size_t nodes) {
+  constexpr int kRounds = 6;
+  constexpr double kUsual = 0.05;  // residuals above five per cent are outliers
+  std::vector<double> weights(x.size(), 1.0);
+  std::vector<double> heights;
+  for (int round = 0; round < kRounds; ++round) {
+    heights = fit_weighted(x, y, weights, nodes);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double residual = std::abs(y[i] - value_at(heights, place(x[i], nodes)));
+      weights[i] = residual <= kUsual ? 1.0 : kUsual / residual;
+    }
+  }
+  return heights;
+}
+
+std::array<double, 3> fit_non_negative(std::span<const std::array<double, 3>> rows) {
+  std::array<double, 3> best{};
+  double least = std::numeric_limits<double>::infinity();
+  for (unsigned free = 1; free < 8; ++free) {
+    std::vector<std::size_t> columns;
+    for (std::size_t c = 0; c < 3; ++c) {
+      if ((free >> c & 1U) != 0U) {
+        columns.push_back(c);
+      }
+    }
+    Matrix a(columns.size(), std::vector<double>(columns.size(), 0.0));
+    std::vector<double> b(columns.size(), 0.0);
+    for (const auto& row : rows) {
+      for (std::size_t p = 0; p < columns.size(); ++p) {
+        for (std::size_t q = 0; q < columns.size(); ++q) {
+          a[p][q] += row[columns[p]] * row[columns[q]];
+        }
+        b[p] += row[columns[p]];
+      }
+    }
+    if (std::any_of(columns.begin(), columns.end(), [&, p = std::size_t{0}](std::size_t) mutable {
+          return a[p][p] < 1e-30 ? (++p, true) : (++p, false);
+        })) {
+      continue;
+    }
+    const std::vector<double> c = solve(a, b);
+    std::array<double, 3> candidate{};
+    for (std::size_t p = 0; p < columns.size(); ++p) {
+      candidate[columns[p]] = c[p];
+    }
+    double error = 0.0;
+    for (const auto& row : rows) {
+      const double r = row[0] * candidate[0] + row[1] * candidate[1] + row[2] * candidate[2] - 1.0;
+      error += r * r;
+    }
+    const bool feasible = std::all_of(candidate.begin(), candidate.end(),
+                                      [](double v) { return v >= 0.0 && std::isfinite(v); });
+    if (feasible && error < least) {
+      least = error;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+double percentile(std::vector<double> values, double share) {
+  if (values.empty()) {
+    return 0.0;
+  }
+  std::sort(values.begin(), values.end());
+  const double at = share * static_cast<double>(values.size() - 1);
+  const auto left = static_cast<std::size_t>(at);
+  const std::size_t right = std::min(left + 1, values.size() - 1);
+  const double f = at - static_cast<double>(left);
+  return (1.0 - f) * values[left] + f * values[right];
+}
+
+double median(std::vector<double> values) { return percentile(std::move(values), 0.5); }
+
+}  // namespace vggplan::timing

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+#include "timing/queue.hpp"
+
+#include <algorithm>
+
+#include "vggplan/timing/step_time.hpp"
+
+namespace vggplan::timing {
+namespace {
+
+struct Clocks {
+  double host{};
+  double device{};
+
+  void run(const Work& work, const HostCosts& costs) {
+    host += work.host + costs.busy_share * work.device;
+    device = std::max(device, host) + work.device;
+    if (work.waits) {
+      host = device;
+    }
+  }
+};
+
+std::size_t index_of(base::Phase phase) {
+  switch (phase) {
+    case base::Phase::setup: return 0;
+    case base::Phase::forward: return 0;
+    case base::Phase::backward: return 1;
+    case base::Phase::optimizer: return 2;
+  }
+  return 0;
+}
+
+bool skipped(const Work& work, std::int64_t micro_batch, std::int64_t micro_batches) {
+  return (work.after_first && micro_batch == 0) ||
+         (work.phase == base::Phase::optimizer && micro_batch + 1 < micro_batches);
+}
+
+/// One step of `micro_batches`; adds the device time of each phase to `phases`.
+void step(std::span<const Work> work, const HostCosts& costs, std::int64_t micro_batches, Clocks& clocks,
+          std::array<double, 3>& phases) {
+  clocks.host += costs.step_seconds;
+  for (std::int64_t i = 0; i < micro_batches; ++i) {
+    for (const Work& item : work) {
+      if (skipped(item, i, micro_batches)) {
+        continue;
+      }
+      const double before = clocks.device;
+      clocks.run(item, costs);
+      phases[index_of(item.phase)] += clocks.device - before;
+    }
+  }
+}
+
+}  // namespace
+
+double host_seconds(const Op& op, const HostCosts& costs) {
+  switch (op.phase) {
+    case base::Phase::setup:
+    case base::Phase::forward:
+    case base::Phase::backward: {
+      const bool python = op.phase == base::Phase::forward || op.recompute;
+      const bool convolution = op.kind == OpKind::conv_forward || op.kind == OpKind::conv_input_grad ||
+                               op.kind == OpKind::conv_weight_grad;
+      const double recording = op.records ? 1.0 : costs.unrecorded_share;
+      return (python ? recording * costs.forward_op_seconds : costs.backward_op_seconds) +
+             (convolution ? costs.convolution_seconds : 0.0) +
+             static_cast<double>(op.kernels - 1) * costs.kernel_seconds;
+    }
+    case base::Phase::optimizer:
+      return static_cast<double>(op.passes) * costs.optimizer_pass_seconds +
+             static_cast<double>(op.passes * op.tensors) * costs.optimizer_tensor_seconds +
+             (op.loop == OptimizerLoop::single ? static_cast<double>(op.kernels) * costs.kernel_seconds : 0.0);
+  }
+  return 0.0;
+}
+
+Work work_of(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration) {
+  const HostCosts& costs = calibration.host;
+  Work work;
+  work.phase = op.phase;
+  work.host = host_seconds(op, costs);
+  work.waits = op.kind == OpKind::host_read;
+  work.after_first = op.after_first;
+  work.device = op_seconds(op, gpu, calibration).count() +
+                (work.waits ? 0.0 : static_cast<double>(op.kernels) * costs.gap_seconds);
+  return work;
+}
+
+QueueTimes run_queue(std::span<const Work> work, const HostCosts& costs, std::int64_t accumulation) {
+  // Micro-batches after the second are all alike: their time is that of the third less the second.
+  constexpr std::int64_t kSimulated = 3;
+  const std::int64_t simulated = std::min(accumulation, kSimulated);
+  const auto more = static_cast<double>(accumulation - simulated);
+  QueueTimes times;
+  Clocks alone;
+  step(work, costs, simulated, alone, times.phases);
+  const auto period = [&](std::int64_t micro_batches) {
+    Clocks clocks;
+    std::array<double, 3> ignored{};
+    constexpr int kWarmUp = 2;
+    for (int i = 0; i < kWarmUp; ++i) {
+      step(work, costs, micro_batches, clocks, ignored);
+    }
+    const double start = clocks.device;
+    step(work, costs, micro_batches, clocks, ignored);
+    return clocks.device - start;
+  };
+  times.step = period(simulated);
+  if (more > 0.0) {
+    times.step += more * (times.step - period(simulated - 1));
+    std::array<double, 3> fewer{};
+    Clocks other;
+    step(work, costs, simulated - 1, other, fewer);
+    for (std::size_t i = 0; i < fewer.size(); ++i) {
+      times.phases[i] += more * (times.phases[i] - fewer[i]);
+    }
+  }
+  return times;
+}
+
+}  // namespace vggplan::timing

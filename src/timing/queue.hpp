@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// Host and GPU as two clocks: the host starts ops one after the other, the GPU runs each as soon as it
+// is started and the one before is done.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "vggplan/hardware/hardware.hpp"
+#include "vggplan/timing/calibration.hpp"
+#include "vggplan/timing/op.hpp"
+
+namespace vggplan::timing {
+
+/// Seconds of one op on either side.
+struct Work {
+  base::Phase phase{base::Phase::forward};
+  double host{};
+  double device{};  ///< kernels and the gaps between them
+  bool waits{false};        ///< the host reads a result before it goes on
+  bool after_first{false};  ///< see Op
+};
+
+Work work_of(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration);
+double host_seconds(const Op& op, const HostCosts& costs);
+
+struct QueueTimes {
+  double step{};                   ///< one of many back-to-back steps
+  std::array<double, 3> phases{};  ///< forward, backward, optimizer of one step on an idle GPU
+};
+
+/// `work` is one micro-batch, the optimizer last; phases count all micro-batches.
+QueueTimes run_queue(std::span<const Work> work, const HostCosts& costs, std::int64_t accumulation);
+
+}  // namespace vggplan::timing

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "vggplan/hardware/hardware.hpp"
+#include "vggplan/timing/calibration.hpp"
+#include "vggplan/timing/op.hpp"
+
+namespace vggplan::timing {
+
+/// The larger of work over the peak of its unit and bytes over the memory bandwidth.
+double roofline_seconds(const Op& op, const hardware::Gpu& gpu);
+
+/// Share of the roofline at a size, by its log2; beyond the ends the curve is flat.
+double share_at(const ShareCurve& curve, double octave);
+
+/// Part of an op's bytes that the L2 cache serves.
+double cached_share(double touched, base::Bytes l2);
+
+}  // namespace vggplan::timing

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/timing/shape_class.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace vggplan::timing {
+namespace {
+
+bool is_convolution(OpKind kind) {
+  return kind == OpKind::conv_forward || kind == OpKind::conv_input_grad || kind == OpKind::conv_weight_grad;
+}
+
+bool is_linear(OpKind kind) {
+  return kind == OpKind::linear_forward || kind == OpKind::linear_input_grad || kind == OpKind::linear_weight_grad;
+}
+
+double elements(const Extent& e) {
+  return static_cast<double>(e.n) * static_cast<double>(e.c) * static_cast<double>(e.h) * static_cast<double>(e.w);
+}
+
+bool has_huge_variant(OpKind kind) {
+  return kind == OpKind::max_pool_forward || kind == OpKind::max_pool_backward ||
+         kind == OpKind::batch_norm_forward || kind == OpKind::batch_norm_inference ||
+         kind == OpKind::batch_norm_backward;
+}
+
+bool is_average_pool(OpKind kind) {
+  return kind == OpKind::avg_pool_forward || kind == OpKind::avg_pool_backward;
+}
+
+/// An adaptive pool whose output is larger than its input repeats pixels.
+bool is_stretched(const Op& op) {
+  return is_average_pool(op.kind) && (op.extent.h < op.extent.k || op.extent.w < op.extent.k);
+}
+
+Variant variant_of(const Op& op) {
+  if (is_stretched(op)) {
+    return Variant::stretched;
+  }
+  if (op.kind == OpKind::bias_add || op.kind == OpKind::bias_grad) {
+    return op.layout == base::Layout::nchw && op.extent.n == 1 ? Variant::one_image : Variant::usual;
+  }
+  if (has_huge_variant(op.kind)) {
+    return elements(op.extent) > 2147483647.0 ? Variant::huge : Variant::usual;
+  }
+  if (op.kind == OpKind::optimizer && op.loop != OptimizerLoop::foreach) {
+    return op.loop == OptimizerLoop::fused ? Variant::fused : Variant::single;
+  }
+  return Variant::usual;
+}
+
+double octaves(std::int64_t a, std::int64_t b) {
+  return a == b ? 0.0 : std::abs(std::log2(static_cast<double>(std::max<std::int64_t>(a, 1)) /
+                                           static_cast<double>(std::max<std::int64_t>(b, 1))));
+}
+
+}  // namespace
+
+bool is_streaming(OpKind kind) {
+  switch (kind) {
+    case OpKind::bias_add:
+    case OpKind::relu_forward:
+    case OpKind::relu_backward:
+    case OpKind::dropout_forward:
+    case OpKind::dropout_backward:
+    case OpKind::loss_forward:
+    case OpKind::loss_backward:
+    case OpKind::cast:
+    case OpKind::fill:
+    case OpKind::copy:
+    case OpKind::grad_accumulate:
+    case OpKind::optimizer:
+    case OpKind::grad_unscale:
+    case OpKind::host_read: return true;
+    case OpKind::conv_forward:
+    case OpKind::conv_input_grad:
+    case OpKind::conv_weight_grad:
+    case OpKind::linear_forward:
+    case OpKind::linear_input_grad:
+    case OpKind::linear_weight_grad:
+    case OpKind::bias_grad:
+    case OpKind::max_pool_forward:
+    case OpKind::max_pool_backward:
+    case OpKind::avg_pool_forward:
+    case OpKind::avg_pool_backward:
+    case OpKind::batch_norm_forward:
+    case OpKind::batch_norm_inference:
+    case OpKind::batch_norm_backward: return false;
+  }
+  return true;
+}
+
+ShapeClass classify(const Op& op) {
+  ShapeClass shape;
+  shape.kind = op.kind;
+  shape.element_bytes = base::size_of(op.type);
+  shape.variant = variant_of(op);
+  if (is_convolution(op.kind) || is_linear(op.kind)) {
+    shape.math = op.math;
+    shape.channels = op.extent.c;
+    shape.outputs = op.extent.k;
+    shape.layout = is_linear(op.kind) ? base::Layout::nchw : op.layout;
+    return shape;
+  }
+  const bool by_layout = !is_streaming(op.kind) || op.kind == OpKind::bias_add;
+  shape.layout = by_layout ? op.layout : base::Layout::nchw;
+  if (op.kind == OpKind::optimizer) {  // told apart by the tensors that they stream
+    shape.channels = op.bytes().count() / std::max<std::int64_t>(op.extent.n * shape.element_bytes, 1);
+  } else if (is_average_pool(op.kind)) {
+    shape.outputs = op.extent.k;
+    // One pixel has no layout: it counts as contiguous.
+    shape.layout = op.extent.h * op.extent.w == 1 ? base::Layout::nchw : op.layout;
+  } else if (!is_streaming(op.kind)) {
+    shape.channels = op.extent.c;
+  }
+  return shape;
+}
+
+double size_of(const Op& op) {
+  const Extent& e = op.extent;
+  if (is_linear(op.kind)) {
+    return static_cast<double>(e.n);
+  }
+  const double pixels = static_cast<double>(e.h) * static_cast<double>(e.w);
+  if (is_stretched(op)) {
+    // Additions that meet at one pixel wait for each other: outputs, times outputs a pixel.
+    const double outputs = static_cast<double>(e.k) * static_cast<double>(e.k);
+    return static_cast<double>(e.n) * outputs * outputs / pixels;
+  }
+  if (runs_images_side_by_side(op)) {
+    return pixels;
+  }
+  return static_cast<double>(e.n) * pixels;
+}
+
+bool runs_images_side_by_side(const Op& op) {
+  return op.kind == OpKind::avg_pool_forward && op.layout == base::Layout::nhwc && op.extent.k > 1 && !is_stretched(op);
+}
+
+double footprint(const Op& op) {
+  const bool in_place = op.kind == OpKind::bias_add || op.kind == OpKind::relu_forward;
+  return op.bytes().as_double() / (in_place ? 2.0 : 1.0);
+}
+
+double distance(const ShapeClass& a, const ShapeClass& b) {
+  if (a.kind != b.kind || is_streaming(a.kind) != is_streaming(b.kind)) {
+    return std::numeric_limits<double>::infinity();
+  }
+  // The unit that multiplies and the size of an element say more than the layout, that more than
+  // channels; the weights only have to keep this order.
+  const bool half = a.element_bytes == b.element_bytes;
+  double d = (half ? 0.0 : 1000.0) + (a.layout == b.layout ? 0.0 : 100.0) + (a.variant == b.variant ? 0.0 : 50.0);
+  d += a.math == b.math ? 0.0 : half && a.element_bytes == 2 ? 30.0 : 2000.0;
+  return d + octaves(a.channels, b.channels) + octaves(a.outputs, b.outputs);
+}
+
+}  // namespace vggplan::timing
