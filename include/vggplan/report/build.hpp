@@ -2,7 +2,12 @@
 // From typed results to reports. The keys are those of docs/interface.md.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "vggplan/estimate/estimate.hpp"
+#include "vggplan/graph/graph.hpp"
+#include "vggplan/hardware/hardware.hpp"
 #include "vggplan/planner/plan.hpp"
 #include "vggplan/report/document.hpp"
 
@@ -17,5 +22,21 @@ Document build_layers(const estimate::Estimate& estimate);
 /// `request` is what `plan` answers: its goal and its candidates are reported beside the answer.
 Document build_plan(const planner::Plan& plan, const planner::PlanRequest& request,
                     Timeline timeline = Timeline::leave_out);
+
+/// Records of the catalogue. Aliases are the other names of a GPU.
+struct GpuEntry {
+  hardware::Gpu gpu{};
+  std::vector<std::string> aliases{};
+};
+struct ModelEntry {
+  graph::ModelSpec spec{};
+  graph::LayerCounts counts{};  ///< with 1000 classes and the adaptive head, for one image of 224 x 224
+};
+Document build_gpus(const std::vector<GpuEntry>& gpus);
+Document build_machines(const std::vector<hardware::Machine>& machines);
+Document build_models(const std::vector<ModelEntry>& models);
+
+/// The estimates of a sweep in one report, for formats that are not written line by line.
+Document build_sweep(const std::vector<Document>& estimates);
 
 }  // namespace vggplan::report

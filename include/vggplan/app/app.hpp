@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// The program, with the world around it passed in: main() gives it the real one, tests a made-up one.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "vggplan/base/result.hpp"
+
+namespace vggplan::app {
+
+/// Exit codes, docs/interface.md.
+inline constexpr int kYes = 0;
+inline constexpr int kNo = 1;
+inline constexpr int kWrongQuestion = 2;
+inline constexpr int kFileTrouble = 3;
+inline constexpr int kProgramFault = 4;
+
+class World {
+ public:
+  World() = default;
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+  World(World&&) = delete;
+  World& operator=(World&&) = delete;
+  virtual ~World() = default;
+
+  /// Standard output and nothing else; what is written may be lost until flush_out() says that it is not.
+  virtual base::Status write_out(std::string_view text) = 0;
+  virtual base::Status flush_out() = 0;
+  virtual void write_err(std::string_view text) = 0;
+
+  /// A whole file. "-" is standard input.
+  virtual base::Result<std::string> read_file(const std::string& path) = 0;
+  /// Replaces the file in one step: a reader sees the old text or the new, whole.
+  virtual base::Status write_file(const std::string& path, std::string_view text) = 0;
+  virtual bool is_file(const std::string& path) = 0;
+
+  virtual const std::map<std::string, std::string>& environment() = 0;
+  virtual bool out_is_terminal() = 0;
+  virtual bool err_is_terminal() = 0;
+  virtual std::size_t out_columns() = 0;  ///< 0 where it is not known
+  virtual double seconds() = 0;           ///< of a steady clock: for progress, never in a report
+};
+
+/// The world as the operating system gives it; `variables` is environ.
+std::unique_ptr<World> real_world(char** variables);
+
+/// `arguments` without the program's name.
+int run(const std::vector<std::string>& arguments, World& world);
+
+}  // namespace vggplan::app

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// Reports against each other and against limits. Works on saved reports, so on documents.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "vggplan/report/document.hpp"
+
+namespace vggplan::report {
+
+/// What of a report is compared: an estimate, or the recommendation of a plan. `place` names the file in the error.
+base::Result<Document> comparable(const Document& report, std::string_view place);
+
+/// The inputs that differ, and the figures that differ, of two comparable documents.
+Document build_diff(const Document& before, const Document& after);
+
+enum class Severity { warn, fail };
+
+/// A limit for one figure. A rule trips when the figure is beyond every limit of increase given, or beyond `max`
+/// or `min`.
+struct Rule {
+  std::string metric{};  ///< "memory.reserved_peak_bytes"
+  std::optional<double> max{};
+  std::optional<double> min{};
+  std::optional<double> max_increase{};          ///< in the metric's unit
+  std::optional<double> max_increase_percent{};  ///< of the base
+  std::optional<double> max_decrease{};
+  std::optional<double> max_decrease_percent{};
+  Severity severity{Severity::fail};
+};
+
+/// Rules of a budget file, strict about keys; `place` names the file.
+base::Result<std::vector<Rule>> read_budget(const Document& budget, std::string_view place);
+
+/// The rules against `actual`, and against `base` where there is one. Without it rules about increases rest.
+/// A report that does not fit fails, whatever the rules, unless the base does not fit either.
+base::Result<Document> build_check(const Document& actual, const Document* base, const std::vector<Rule>& rules);
+
+}  // namespace vggplan::report

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/app/app.hpp"
+
+#include <fmt/format.h>
+
+#include <exception>
+
+#include "app/help.hpp"
+#include "app/output.hpp"
+#include "app/run.hpp"
+#include "app/settings.hpp"
+#include "vggplan/base/version.hpp"
+
+namespace vggplan::app {
+
+namespace {
+
+base::Result<int> finish(base::Status error, int code) {
+  if (error) {
+    return *error;
+  }
+  return code;
+}
+
+base::Result<int> print(std::string_view text, const Options& options, World& world) {
+  return finish(emit(text, options, world), kYes);
+}
+
+base::Result<int> dispatch(const Request& request, World& world) {
+  switch (request.command) {
+    case Command::plan: return run_plan(request, world);
+    case Command::estimate: return run_estimate(request, world);
+    case Command::layers: return run_layers(request, world);
+    case Command::sweep: return run_sweep(request, world);
+    case Command::gpus:
+    case Command::machines:
+    case Command::models: return run_catalogue(request, world);
+    case Command::show: return run_show(request, world);
+    case Command::diff: return run_diff(request, world);
+    case Command::check: return run_check(request, world);
+    case Command::schema: return run_schema(request, world);
+    case Command::completion: {
+      const base::Result<std::string> script = completion(request.positionals.front());
+      return script ? print(*script, request.options, world) : script.error();
+    }
+    case Command::man: return print(man_page(), request.options, world);
+  }
+  return kProgramFault;
+}
+
+base::Status count_positionals(const Invocation& invocation) {
+  const CommandInfo& about = info(invocation.command);
+  if (invocation.positionals.size() >= about.fewest) {
+    return std::nullopt;
+  }
+  const std::string_view name = base::name_of_enum(invocation.command);
+  return base::Diagnostic{base::Fault::question, std::string(name), fmt::format("needs {}", about.positional),
+                          fmt::format("for example: vggplan {}", about.examples.front().first)};
+}
+
+base::Result<int> answer(const std::vector<std::string>& arguments, World& world) {
+  const bool bare = arguments.empty();
+  const base::Result<Invocation> invocation = parse_arguments(arguments);
+  if (!invocation) {
+    return invocation.error();
+  }
+  const std::size_t columns = text_options({}, world, false).columns;
+  if (invocation->asks_for("help")) {
+    const bool named = arguments.front().front() != '-';
+    return print(named ? command_help(invocation->command, columns) : program_help(columns), {}, world);
+  }
+  if (invocation->asks_for("version")) {
+    return print(fmt::format("vggplan {}\n", base::kVersion), {}, world);
+  }
+  std::vector<std::string> notes;
+  base::Result<Settled> settled = gather(*invocation, world, notes);
+  if (!settled) {
+    return settled.error();
+  }
+  base::Result<Options> options = make_options(*settled);
+  if (!options) {
+    return options.error();
+  }
+  for (const std::string& text : notes) {
+    note(world, *options, text);
+  }
+  if (invocation->asks_for("print-config")) {
+    return print(print_config(*settled, invocation->command), *options, world);
+  }
+  if (bare && !options->height) {
+    world.write_err(program_help(columns));
+    return kWrongQuestion;
+  }
+  if (base::Status error = count_positionals(*invocation)) {
+    return *error;
+  }
+  return dispatch({invocation->command, std::move(*options), std::move(*settled), invocation->positionals}, world);
+}
+
+}  // namespace
+
+int run(const std::vector<std::string>& arguments, World& world) {
+  try {
+    const base::Result<int> code = answer(arguments, world);
+    if (!code) {
+      say(world, code.error());
+      return exit_code(code.error().fault);
+    }
+    return *code;
+  } catch (const std::exception& error) {
+    say(world, {base::Fault::program, "a fault of the program", error.what(),
+                "please report it with the command line that led to it"});
+    return kProgramFault;
+  }
+}
+
+}  // namespace vggplan::app

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "app/settings.hpp"
+#include "vggplan/base/format.hpp"
+#include "vggplan/base/names.hpp"
+
+namespace vggplan::app {
+
+namespace {
+
+base::Diagnostic wrong(std::string place, std::string rule, std::string remedy) {
+  return {base::Fault::question, std::move(place), std::move(rule), std::move(remedy)};
+}
+
+std::string dashed(std::string_view flag) { return "--" + std::string(flag); }
+
+std::string command_list(const Flag& flag) {
+  std::string list;
+  for (const auto& row : base::NameTable<Command>::table) {
+    if (flag.applies_to(row.value)) {
+      list += (list.empty() ? "" : ", ") + std::string(row.name);
+    }
+  }
+  return list;
+}
+
+base::Diagnostic unknown_flag(const std::string& argument, Command command) {
+  const std::string name = argument.substr(0, argument.find('='));
+  const Flag* elsewhere = name.starts_with("--") ? find_flag(std::string_view(name).substr(2)) : nullptr;
+  if (elsewhere != nullptr) {
+    return wrong(name, fmt::format("is not a flag of '{}'", base::name_of_enum(command)),
+                 "it belongs to " + command_list(*elsewhere));
+  }
+  std::vector<std::string> known;
+  for (const Flag& flag : flags()) {
+    if (flag.applies_to(command)) {
+      known.push_back(dashed(flag.name));
+    }
+  }
+  const std::string help = fmt::format("see vggplan {} --help", base::name_of_enum(command));
+  const std::vector<std::string> near = base::nearest(name, known);
+  return wrong(base::quoted(name), "is not a known flag", near.empty() ? help : base::suggestion(name, known));
+}
+
+base::Result<Command> parse_command(const std::string& word) {
+  if (const std::optional<Command> command = base::parse_enum<Command>(word)) {
+    return *command;
+  }
+  return wrong(base::quoted(word), "is not a command", base::suggestion(word, base::enum_names<Command>()));
+}
+
+/// An argument that is neither a flag nor the value of one.
+base::Status add_positional(Invocation& invocation, const std::string& argument) {
+  const CommandInfo& command = info(invocation.command);
+  if (invocation.positionals.size() == command.most) {
+    const bool is_command = base::parse_enum<Command>(argument).has_value();
+    return wrong(base::quoted(argument), fmt::format("is one argument too many for '{}'", base::name_of_enum(invocation.command)),
+                 is_command ? fmt::format("write the command first: vggplan {} ...", argument)
+                            : fmt::format("see vggplan {} --help", base::name_of_enum(invocation.command)));
+  }
+  invocation.positionals.push_back(argument);
+  return std::nullopt;
+}
+
+base::Status add_extras(Invocation& invocation, const std::vector<std::string>& extras) {
+  bool only_positionals = false;
+  for (const std::string& argument : extras) {
+    if (!only_positionals && argument == "--") {
+      only_positionals = true;
+    } else if (!only_positionals && argument.size() > 1 && argument.front() == '-') {
+      return unknown_flag(argument, invocation.command);
+    } else if (base::Status error = add_positional(invocation, argument)) {
+      return error;
+    }
+  }
+  return std::nullopt;
+}
+
+base::Status add_values(Invocation& invocation, const Flag& flag, const std::vector<std::string>& values) {
+  if (values.size() > 1 && !flag.repeatable) {
+    return wrong(dashed(flag.name), "is given more than once", "give it once");
+  }
+  for (const std::string& value : values) {
+    if (flag.takes_value() && value.starts_with("--") && find_flag(std::string_view(value).substr(2)) != nullptr) {
+      return wrong(dashed(flag.name), fmt::format("takes a value ({}), and the flag {} follows", flag.value, value), "");
+    }
+    invocation.settings.push_back({&flag, value, dashed(flag.name), "flag", Origin::flag});
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool Invocation::asks_for(std::string_view flag) const {
+  const Setting* setting = find(flag);
+  return setting != nullptr && setting->value != "false";
+}
+
+const Setting* Invocation::find(std::string_view flag) const {
+  const auto found = std::find_if(settings.begin(), settings.end(),
+                                  [&](const Setting& setting) { return setting.flag->name == flag; });
+  return found == settings.end() ? nullptr : &*found;
+}
+
+base::Result<Invocation> parse_arguments(const std::vector<std::string>& arguments) {
+  Invocation invocation;
+  std::size_t first = 0;
+  if (!arguments.empty() && !arguments.front().empty() && arguments.front().front() != '-') {
+    const base::Result<Command> command = parse_command(arguments.front());
+    if (!command) {
+      return command.error();
+    }
+    invocation.command = *command;
+    first = 1;
+  }
+  CLI::App parser;
+  parser.set_help_flag();
+  parser.allow_extras();
+  std::vector<std::pair<const Flag*, CLI::Option*>> options;
+  for (const Flag& flag : flags()) {
+    if (!flag.applies_to(invocation.command)) {
+      continue;
+    }
+    const std::string names = (flag.letter == 0 ? "" : fmt::format("-{},", flag.letter)) + dashed(flag.name);
+    CLI::Option* option = flag.takes_value() ? parser.add_option(names) : parser.add_flag(names);
+    option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
+    options.emplace_back(&flag, option);
+  }
+  try {
+    // CLI11 takes its arguments from the back.
+    parser.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend() - static_cast<std::ptrdiff_t>(first)));
+  } catch (const CLI::ArgumentMismatch& error) {
+    const std::string message = error.what();
+    return wrong(message.substr(0, message.find(':')), "takes a value, and none follows", "");
+  } catch (const CLI::ParseError& error) {
+    return wrong("the command line", error.what(), "see vggplan --help");
+  }
+  for (const auto& [flag, option] : options) {
+    if (base::Status error = add_values(invocation, *flag, option->results())) {
+      return *error;
+    }
+  }
+  if (base::Status error = add_extras(invocation, parser.remaining())) {
+    return *error;
+  }
+  return invocation;
+}
+
+}  // namespace vggplan::app

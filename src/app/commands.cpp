@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// What each command takes, and examples. The examples are run by a test.
+#include <algorithm>
+#include <array>
+
+#include "app/flags.hpp"
+
+namespace vggplan::app {
+
+namespace {
+
+const std::array<CommandInfo, 13>& infos() {
+  static const std::array<CommandInfo, 13> kInfos{{
+      {Command::plan,
+       "",
+       0,
+       0,
+       {{"--height 4024 --width 3036 --gpus a100x4", "the best way to train VGG16 on four A100"},
+        {"--size 1024x1024 --gpus any --objective cheapest --images 100000 --epochs 30",
+         "the cheapest GPUs for a whole run"},
+        {"--size 4024x3036 --gpus a100x8,h100x4 --format html --output plan.html", "a page with charts"}}},
+      {Command::estimate,
+       "",
+       0,
+       0,
+       {{"estimate --size 1024x1024 --gpu h200 --batch 8", "memory and time of one job"},
+        {"estimate --size 4024x3036 --gpus a100x4 --precision amp-bf16 --layout nhwc --json", "the same as JSON"}}},
+      {Command::layers, "", 0, 0, {{"layers --model vgg19_bn --size 512x512", "the network, layer by layer"}}},
+      {Command::sweep,
+       "",
+       0,
+       0,
+       {{"sweep --gpu h100 --size 1024x1024 --sweep batch=1,2,4,8 --sweep precision=tf32,amp-bf16", "a table"},
+        {"sweep --gpu h100 --width 1024 --sweep height=512:2048:512 --format csv", "the same as CSV"}}},
+      {Command::gpus, "[NAME]", 0, 1, {{"gpus", "all GPUs"}, {"gpus a100", "one of them, with sources"}}},
+      {Command::machines, "[NAME]", 0, 1, {{"machines p4d.24xlarge", "one instance, with its price and sources"}}},
+      {Command::models, "[NAME]", 0, 1, {{"models", "all models"}}},
+      {Command::show, "REPORT.json", 1, 1, {{"show report.json --format markdown", "a saved report for a comment"}}},
+      {Command::diff, "OLD.json NEW.json", 2, 2, {{"diff old.json new.json", "what changed, and by how much"}}},
+      {Command::check,
+       "REPORT.json",
+       1,
+       1,
+       {{"check new.json --against old.json", "exit code 1 where memory or time grew by more than 5 %"},
+        {"check new.json --budget budget.toml --format markdown", "the limits of a file, for a comment"}}},
+      {Command::schema, "[NAME]", 0, 1, {{"schema report", "the JSON Schema of all reports"}}},
+      {Command::completion, "SHELL", 1, 1, {{"completion bash", "for ~/.bashrc: source <(vggplan completion bash)"}}},
+      {Command::man, "", 0, 0, {{"man", "troff, for man -l"}}},
+  }};
+  return kInfos;
+}
+
+}  // namespace
+
+const CommandInfo& info(Command command) {
+  return *std::find_if(infos().begin(), infos().end(), [&](const CommandInfo& row) { return row.command == command; });
+}
+
+}  // namespace vggplan::app

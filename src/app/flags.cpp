@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+#include "app/flags.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "app/values.hpp"
+#include "vggplan/catalog/catalog.hpp"
+#include "vggplan/catalog/gpu_request.hpp"
+
+namespace vggplan::app {
+
+namespace {
+
+using Text = std::string_view;
+using base::Status;
+
+constexpr CommandSet kJob =
+    only(Command::plan) | only(Command::estimate) | only(Command::layers) | only(Command::sweep);
+constexpr CommandSet kPlan = only(Command::plan);
+constexpr CommandSet kAll = ~0U;
+constexpr CommandSet kReports = kAll & ~(only(Command::schema) | only(Command::completion) | only(Command::man));
+
+// Limits of the edge: far beyond any use, and small enough that products of two stay within 64 bits.
+constexpr Range kPixels{1, 10'000'000};
+constexpr Range kCount{1, 1'000'000};
+constexpr Range kBatch{1, 100'000'000};
+constexpr Range kImages{1, 10'000'000'000};
+
+template <auto Member, Range range>
+Status whole(Options& options, Text value, Text place) {
+  return put(options.*Member, parse_whole(value, place, range));
+}
+template <auto Member, Range range>
+Status data_whole(Options& options, Text value, Text place) {
+  return put(options.data.*Member, parse_whole(value, place, range));
+}
+template <auto Member, class E>
+Status choice(Options& options, Text value, Text place) {
+  return put(options.*Member, parse_choice<E>(value, place));
+}
+template <auto Member, class E>
+Status data_choice(Options& options, Text value, Text place) {
+  return put(options.data.*Member, parse_choice<E>(value, place));
+}
+template <auto Member>
+Status size(Options& options, Text value, Text place) {
+  return put(options.*Member, base::parse_bytes(value, place));
+}
+template <auto Member>
+Status data_size(Options& options, Text value, Text place) {
+  return put(options.data.*Member, base::parse_bytes(value, place));
+}
+template <auto Member>
+Status toggle(Options& options, Text value, Text place) {
+  return put(options.*Member, parse_switch(value, place));
+}
+template <auto Member>
+Status word(Options& options, Text value, Text place) {
+  if (value.empty()) {
+    return base::Diagnostic{base::Fault::question, std::string(place), "takes a value that is not empty", ""};
+  }
+  options.*Member = std::string(value);
+  return std::nullopt;
+}
+Status storage(Options& options, Text value, Text) {
+  options.data.storage = std::string(value);
+  return std::nullopt;
+}
+Status checkpointing(Options& options, Text value, Text place) {
+  base::Result<job::Checkpointing> parsed = job::parse_checkpointing(value);
+  if (!parsed) {
+    base::Diagnostic error = parsed.error();
+    error.place = std::string(place);
+    return error;
+  }
+  options.checkpointing = *parsed;
+  return std::nullopt;
+}
+Status bucket(Options& options, Text value, Text place) {
+  const base::Result<double> megabytes = parse_amount(value, place);
+  if (!megabytes || *megabytes <= 0 || *megabytes > 1'000'000) {
+    return base::Diagnostic{base::Fault::question, std::string(place),
+                            "takes MiB above 0 and up to 1,000,000, not " + base::quoted(value), ""};
+  }
+  options.bucket = base::Bytes(static_cast<std::int64_t>(*megabytes * base::kMiB.as_double()));
+  return std::nullopt;
+}
+Status max_cost(Options& options, Text value, Text place) {
+  base::Result<double> dollars = parse_amount(value, place);
+  if (!dollars) {
+    return dollars.error();
+  }
+  options.max_cost = base::Usd(*dollars);
+  return std::nullopt;
+}
+Status price(Options& options, Text value, Text place) {
+  auto parsed = parse_price(value, place);
+  if (!parsed) {
+    return parsed.error();
+  }
+  options.prices[parsed->first] = parsed->second;
+  return std::nullopt;
+}
+Status export_to(Options& options, Text value, Text place) {
+  base::Result<Export> parsed = parse_export(value, place);
+  if (!parsed) {
+    return parsed.error();
+  }
+  options.exports.push_back(*parsed);
+  return std::nullopt;
+}
+Status sweep(Options& options, Text value, Text place) {
+  base::Result<Axis> parsed = parse_axis(value, place);
+  if (!parsed) {
+    return parsed.error();
+  }
+  options.sweep.push_back(*parsed);
+  return std::nullopt;
+}
+Status deadline(Options& options, Text value, Text place) {
+  return put(options.deadline, base::parse_duration(value, place));
+}
+Status reserve(Options& options, Text value, Text place) { return put(options.reserve, parse_reserve(value, place)); }
+
+using Names = std::vector<std::string>;
+Names model_names() { return catalog::Catalog::built_in().model_names(); }
+Names machine_names() { return catalog::Catalog::built_in().machine_names(); }
+Names storage_names() { return catalog::Catalog::built_in().storage_names(); }
+Names framework_names() { return catalog::Catalog::built_in().names("frameworks"); }
+Names gpu_names() {
+  Names names = catalog::Catalog::built_in().gpu_names();
+  for (const catalog::GpuAlias& alias : catalog::gpu_aliases()) {
+    names.emplace_back(alias.alias);
+  }
+  return names;
+}
+Names checkpointing_names() { return {"none", "block", "seq:2", "seq:4"}; }
+
+using O = Options;
+using D = job::DataSet;
+constexpr Range kGpus{1, catalog::kMostGpus};
+
+// name, letter, value, default, help, group, commands, repeatable, configurable, choices, store
+constexpr std::array kFlags = std::to_array<Flag>({
+    {"model", 0, "NAME|FILE", "vgg16", "vgg11, vgg13, vgg16, vgg19, each also with _bn; or a model file (.json)",
+     Group::job, kJob, false, true, model_names, word<&O::model>},
+    {"height", 0, "PIXELS", "", "height of the images; required", Group::job, kJob, false, true, nullptr,
+     whole<&O::height, kPixels>},
+    {"width", 0, "PIXELS", "", "width of the images; required", Group::job, kJob, false, true, nullptr,
+     whole<&O::width, kPixels>},
+    {"size", 0, "HxW", "", "height and width in one", Group::job, kJob},
+    {"channels", 0, "N", "3", "channels of the images", Group::job, kJob, false, true, nullptr,
+     whole<&O::channels, Range{1, 100'000}>},
+    {"classes", 0, "N", "1000", "classes told apart", Group::job, kJob, false, true, nullptr,
+     whole<&O::classes, Range{1, 100'000'000}>},
+    {"head", 0, "HEAD", "adaptive", "what follows the convolutions", Group::job, kJob, false, true,
+     base::enum_names<graph::Head>, choice<&O::head, graph::Head>},
+    {"mode", 0, "MODE", "train", "train or infer", Group::job, kJob, false, true, base::enum_names<job::Mode>,
+     choice<&O::mode, job::Mode>},
+    {"batch", 'b', "N", "1; plan chooses", "images per GPU and micro-batch", Group::job, kJob, false, true, nullptr,
+     whole<&O::batch, kBatch>},
+    {"global-batch", 0, "N", "", "images per optimizer step over all GPUs", Group::job, kJob, false, true, nullptr,
+     whole<&O::global_batch, kBatch>},
+    {"accumulation", 0, "N", "1", "micro-batches per optimizer step", Group::job, kJob, false, true, nullptr,
+     whole<&O::accumulation, kCount>},
+    {"precision", 0, "TYPE", "tf32; plan chooses", "arithmetic of the training", Group::job, kJob, false, true,
+     base::enum_names<job::Precision>, choice<&O::precision, job::Precision>},
+    {"layout", 0, "LAYOUT", "nchw; plan chooses", "memory format of model and images", Group::job, kJob, false, true,
+     base::enum_names<base::Layout>, choice<&O::layout, base::Layout>},
+    {"optimizer", 0, "NAME", "momentum", "the optimizer", Group::job, kJob, false, true,
+     base::enum_names<job::Optimizer>, choice<&O::optimizer, job::Optimizer>},
+    {"optimizer-impl", 0, "NAME", "foreach", "how the optimizer walks the parameters", Group::job, kJob, false, true,
+     base::enum_names<job::OptimizerImpl>, choice<&O::optimizer_impl, job::OptimizerImpl>},
+    {"checkpointing", 0, "HOW", "none; plan chooses", "activations computed again: none, block or seq:N", Group::job,
+     kJob, false, true, checkpointing_names, checkpointing},
+    {"sharding", 0, "HOW", "ddp", "how several GPUs share the work", Group::job, kJob, false, true,
+     base::enum_names<job::Sharding>, choice<&O::sharding, job::Sharding>},
+    {"bucket-mb", 0, "MIB", "25", "size of DDP's gradient buckets", Group::job, kJob, false, true, nullptr, bucket},
+    {"bucket-view", 0, "", "", "gradient_as_bucket_view of DDP", Group::job, kJob, false, true, nullptr,
+     toggle<&O::bucket_view>},
+    {"cudnn-benchmark", 0, "", "", "torch.backends.cudnn.benchmark", Group::job, kJob, false, true, nullptr,
+     toggle<&O::cudnn_benchmark>},
+    {"expandable-segments", 0, "", "", "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True", Group::job, kJob, false,
+     true, nullptr, toggle<&O::expandable_segments>},
+    {"framework", 0, "NAME", "pytorch-2.11", "the framework's version", Group::job, kJob, false, true, framework_names,
+     word<&O::framework>},
+
+    {"gpus", 'g', "LIST", "", "GPUs and how many: a100x4, 8xh100, l4; alternatives behind commas; any", Group::machine,
+     kJob, false, true, gpu_names, word<&O::gpus>},
+    {"gpu", 0, "NAME", "", "one kind of GPU", Group::machine, kJob, false, true, gpu_names},
+    {"gpu-count", 0, "N", "1", "how many of it, over all nodes", Group::machine, kJob, false, true, nullptr,
+     whole<&O::gpu_count, kGpus>},
+    {"nodes", 0, "N", "1", "machines that the GPUs are spread over", Group::machine, kJob, false, true, nullptr,
+     whole<&O::nodes, kGpus>},
+    {"machine", 0, "NAME", "", "a machine or cloud instance: gives GPUs, CPUs, RAM and price", Group::machine, kJob,
+     false, true, machine_names, word<&O::machine>},
+    {"usable-memory", 0, "SIZE", "", "bytes that the allocator may reserve on each GPU", Group::machine, kJob, false,
+     true, nullptr, size<&O::usable_memory>},
+    {"gpu-file", 0, "FILE", "", "a GPU of your own (.json)", Group::machine, kJob | only(Command::gpus), false, true,
+     nullptr, word<&O::gpu_file>},
+    {"price", 0, "NAME=USD", "", "price per hour of a GPU or of a machine", Group::machine, kJob, true, true, nullptr,
+     price},
+
+    {"images", 0, "N", "", "images in the data set: gives epochs, run time and cost", Group::data, kJob, false, true,
+     nullptr, data_whole<&D::images, kImages>},
+    {"epochs", 0, "N", "1", "passes over the data set", Group::data, kJob, false, true, nullptr,
+     data_whole<&D::epochs, Range{1, 100'000}>},
+    {"image-format", 0, "FORMAT", "jpeg", "how the images are stored", Group::data, kJob, false, true,
+     base::enum_names<job::ImageFormat>, data_choice<&D::format, job::ImageFormat>},
+    {"bytes-per-image", 0, "SIZE", "", "size of an image's file", Group::data, kJob, false, true, nullptr,
+     data_size<&D::bytes_per_image>},
+    {"pipeline", 0, "NAME", "tv-uint8", "what decodes the images, and where", Group::data, kJob, false, true,
+     base::enum_names<job::Pipeline>, data_choice<&D::pipeline, job::Pipeline>},
+    {"workers", 0, "N", "", "data loader processes of one machine", Group::data, kJob, false, true, nullptr,
+     data_whole<&D::workers, Range{0, 100'000}>},
+    {"cpus", 0, "N", "", "CPU cores of one machine", Group::data, kJob, false, true, nullptr,
+     data_whole<&D::cpus, Range{1, 100'000}>},
+    {"ram", 0, "SIZE", "", "host memory of one machine", Group::data, kJob, false, true, nullptr, data_size<&D::ram>},
+    {"storage", 0, "NAME", "", "where the data set lies", Group::data, kJob, false, true, storage_names, storage},
+    {"checkpoint-every", 0, "EPOCHS", "", "epochs between saved checkpoints", Group::data, kJob, false, true, nullptr,
+     data_whole<&D::checkpoint_every, kCount>},
+    {"keep-checkpoints", 0, "N", "1", "checkpoints that stay on the disk", Group::data, kJob, false, true, nullptr,
+     data_whole<&D::keep_checkpoints, kCount>},
+
+    {"objective", 0, "GOAL", "fastest", "what the plan is best at", Group::goal, kPlan, false, true,
+     base::enum_names<planner::Objective>, choice<&O::objective, planner::Objective>},
+    {"deadline", 0, "TIME", "", "longest time of the whole run: 24h, 90min, 2d", Group::goal, kPlan, false, true,
+     nullptr, deadline},
+    {"max-gpus", 0, "N", "", "most GPUs to use", Group::goal, kPlan, false, true, nullptr, whole<&O::max_gpus, kGpus>},
+    {"max-cost", 0, "USD", "", "most that the whole run may cost", Group::goal, kPlan, false, true, nullptr, max_cost},
+    {"reserve", 0, "SIZE", "0%", "usable memory to leave free: 10% or 4GiB", Group::goal, kPlan, false, true, nullptr,
+     reserve},
+    {"top", 0, "N", "5", "alternatives to show", Group::goal, kPlan, false, true, nullptr,
+     whole<&O::top, Range{0, 1000}>},
+
+    {"sweep", 's', "FLAG=VALUES", "", "values to go through: height=1024:4096:512 or batch=1,2,4", Group::sweep,
+     only(Command::sweep), true, true, nullptr, sweep},
+
+    {"against", 0, "FILE", "", "the report that is compared with", Group::gate, only(Command::check), false, true,
+     nullptr, word<&O::against>},
+    {"budget", 0, "FILE", "built in", "limits for figures of the report (.toml or .json)", Group::gate,
+     only(Command::check), false, true, nullptr, word<&O::budget>},
+
+    {"format", 'f', "FORMAT", "text", "text, json, csv, markdown or html", Group::output, kReports, false, true,
+     base::enum_names<Format>, choice<&O::format, Format>},
+    {"json", 0, "", "", "short for --format json", Group::output, kReports},
+    {"output", 'o', "FILE", "", "write the report there instead of to standard output", Group::output, kAll, false,
+     true, nullptr, word<&O::output>},
+    {"export", 0, "FORMAT=FILE", "", "write it there, too, in that format", Group::output, kReports, true, true,
+     nullptr, export_to},
+    {"timeline", 0, "", "", "with memory over the steps", Group::output,
+     only(Command::plan) | only(Command::estimate) | only(Command::sweep), false, true, nullptr, toggle<&O::timeline>},
+    {"verbose", 'v', "", "", "with ranges, assumptions and what was ruled out", Group::output, kReports, false, true,
+     nullptr, toggle<&O::verbose>},
+    {"color", 0, "WHEN", "auto", "auto, always or never", Group::output, kReports, false, true,
+     base::enum_names<Color>, choice<&O::color, Color>},
+    {"quiet", 'q', "", "", "no notes on standard error", Group::output, kAll, false, true, nullptr, toggle<&O::quiet>},
+
+    {"config", 'c', "FILE", "vggplan.toml", "settings from a file", Group::program, kAll, false, false},
+    {"print-config", 0, "", "", "show every setting and where it comes from, and stop", Group::program, kAll, false,
+     false},
+    {"help", 'h', "", "", "this help", Group::program, kAll, false, false},
+    {"version", 'V', "", "", "the version", Group::program, kAll, false, false},
+});
+
+}  // namespace
+
+std::span<const Flag> flags() { return kFlags; }
+
+const Flag* find_flag(std::string_view name) {
+  const auto found = std::find_if(kFlags.begin(), kFlags.end(), [&](const Flag& flag) { return flag.name == name; });
+  return found == kFlags.end() ? nullptr : &*found;
+}
+
+std::string_view title(Group group) {
+  switch (group) {
+    case Group::job: return "The job";
+    case Group::machine: return "What it runs on";
+    case Group::data: return "The data set";
+    case Group::goal: return "The goal";
+    case Group::sweep: return "The sweep";
+    case Group::gate: return "The gate";
+    case Group::output: return "Output";
+    case Group::program: return "The program";
+  }
+  return "";
+}
+
+std::string environment_name(std::string_view flag) {
+  std::string name = "VGGPLAN_";
+  for (const char c : flag) {
+    name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
+  return name;
+}
+
+}  // namespace vggplan::app

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// The one table of flags. Parsing, help, configuration files, environment, completion and the manual
+// page all read it.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/options.hpp"
+#include "vggplan/base/result.hpp"
+
+namespace vggplan::app {
+
+enum class Group { job, machine, data, goal, sweep, gate, output, program };
+
+using CommandSet = unsigned;
+constexpr CommandSet only(Command command) { return 1U << static_cast<unsigned>(command); }
+
+struct Flag {
+  std::string_view name{};      ///< without dashes
+  char letter{};                ///< short form, or 0
+  std::string_view value{};     ///< what it takes, as help shows it; empty for a switch
+  std::string_view fallback{};  ///< default as help shows it; may be empty
+  std::string_view help{};
+  Group group{Group::job};
+  CommandSet commands{};
+  bool repeatable{false};
+  bool configurable{true};  ///< may also come from a file or the environment
+  std::vector<std::string> (*choices)(){nullptr};
+  /// Stores one value; `place` is what errors call it. Null: the value acts before options are built.
+  base::Status (*store)(Options&, std::string_view value, std::string_view place){nullptr};
+
+  [[nodiscard]] bool takes_value() const { return !value.empty(); }
+  [[nodiscard]] bool applies_to(Command command) const { return (commands & only(command)) != 0; }
+};
+
+std::span<const Flag> flags();
+const Flag* find_flag(std::string_view name);
+std::string_view title(Group group);
+
+struct CommandInfo {
+  Command command{};
+  std::string_view positional{};  ///< as usage shows it: "REPORT.json", "[NAME]"
+  std::size_t fewest{0};          ///< positional arguments
+  std::size_t most{0};
+  std::vector<std::pair<std::string_view, std::string_view>> examples{};  ///< arguments and what they answer
+};
+const CommandInfo& info(Command command);
+
+/// VGGPLAN_USABLE_MEMORY for "usable-memory".
+std::string environment_name(std::string_view flag);
+
+}  // namespace vggplan::app

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include "app/help.hpp"
+#include "vggplan/base/version.hpp"
+
+namespace vggplan::app {
+
+namespace {
+
+/// Text for troff: dashes stay dashes, and nothing at the start of a line is taken for a request.
+std::string troff(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (c == '\\') {
+      escaped += "\\e";
+    } else if (c == '-') {
+      escaped += "\\-";
+    } else {
+      escaped += c;
+    }
+  }
+  return escaped.starts_with('.') || escaped.starts_with('\'') ? "\\&" + escaped : escaped;
+}
+
+std::string flag_paragraph(const Flag& flag) {
+  std::string text = ".TP\n";
+  text += flag.letter == 0 ? "" : fmt::format("\\fB\\-{}\\fR, ", flag.letter);
+  text += fmt::format("\\fB\\-\\-{}\\fR", troff(flag.name));
+  text += flag.takes_value() ? fmt::format(" \\fI{}\\fR", troff(flag.value)) : "";
+  text += "\n" + troff(flag.help);
+  text += flag.fallback.empty() ? "" : fmt::format(" (default {})", troff(flag.fallback));
+  std::string commands;
+  for (const auto& row : base::NameTable<Command>::table) {
+    if (flag.applies_to(row.value)) {
+      commands += (commands.empty() ? "" : ", ") + std::string(row.name);
+    }
+  }
+  return text + fmt::format(". For {}.\n", flag.commands == ~0U ? "all commands" : commands);
+}
+
+std::string flag_sections() {
+  std::string text;
+  Group group = flags().front().group;
+  text += fmt::format(".SS {}\n", title(group));
+  for (const Flag& flag : flags()) {
+    if (flag.group != group) {
+      group = flag.group;
+      text += fmt::format(".SS {}\n", title(group));
+    }
+    text += flag_paragraph(flag);
+  }
+  return text;
+}
+
+std::string command_section() {
+  std::string text = ".SH COMMANDS\n";
+  for (const auto& row : base::NameTable<Command>::table) {
+    const std::string_view positional = info(row.value).positional;
+    text += fmt::format(".TP\n\\fB{}\\fR{}\n{}\n", row.name,
+                        positional.empty() ? "" : fmt::format(" \\fI{}\\fR", troff(positional)), troff(row.help));
+  }
+  return text;
+}
+
+std::string example_section() {
+  std::string text = ".SH EXAMPLES\n";
+  for (const auto& row : base::NameTable<Command>::table) {
+    for (const auto& [arguments, answer] : info(row.value).examples) {
+      text += fmt::format(".TP\nvggplan {}\n{}\n", troff(arguments), troff(answer));
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string man_page() {
+  std::string text = fmt::format(".TH VGGPLAN 1 \"\" \"vggplan {}\" \"User Commands\"\n", base::kVersion);
+  text +=
+      ".SH NAME\nvggplan \\- GPU memory and time of the training of VGG networks\n"
+      ".SH SYNOPSIS\n.B vggplan\n[\\fICOMMAND\\fR] [\\fIFLAGS\\fR]\n"
+      ".SH DESCRIPTION\n"
+      "Tells how much GPU memory and time the training of a VGG network takes, which GPUs and settings to\n"
+      "choose, and why. Nothing is trained and no GPU is needed. Without a command it plans.\n";
+  text += command_section() + ".SH FLAGS\n" + flag_sections();
+  text +=
+      ".SH EXIT STATUS\n"
+      ".TP\n0\nthe answer is yes: it fits, it is within budget\n"
+      ".TP\n1\nthe answer is no: nothing fits, a limit is exceeded\n"
+      ".TP\n2\nthe question is wrong: usage, a value out of range, bad file contents\n"
+      ".TP\n3\na file could not be read or written\n"
+      ".TP\n4\na fault of the program\n"
+      ".SH ENVIRONMENT\n"
+      "Every flag that sets something may be given as a variable: VGGPLAN_USABLE_MEMORY stands for\n"
+      "\\-\\-usable\\-memory. NO_COLOR and FORCE_COLOR are heeded, after \\-\\-color.\n"
+      ".SH FILES\n"
+      ".TP\nvggplan.toml\nsettings of the working folder, named like flags\n"
+      ".TP\n$XDG_CONFIG_HOME/vggplan/config.toml\nsettings of the user; ~/.config stands for XDG_CONFIG_HOME unless set\n"
+      ".PP\nFlags win over variables, these over the working folder, that over the user.\n";
+  return text + example_section();
+}
+
+}  // namespace vggplan::app

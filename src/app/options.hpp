@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+// What the user asked for, typed, before the catalogue is looked into.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "vggplan/base/names.hpp"
+#include "vggplan/base/units.hpp"
+#include "vggplan/job/job.hpp"
+#include "vggplan/planner/plan.hpp"
+
+namespace vggplan::app {
+
+enum class Command { plan, estimate, layers, sweep, gpus, machines, models, show, diff, check, schema, completion, man };
+enum class Format { text, json, csv, markdown, html };
+enum class Color { automatic, always, never };
+
+struct Export {
+  Format format{};
+  std::string path{};
+};
+
+/// One --sweep: the flag that varies and its values, as they would be written.
+struct Axis {
+  std::string flag{};
+  std::vector<std::string> values{};
+};
+
+struct Options {
+  // The job. What `plan` may choose is empty unless given.
+  std::string model{"vgg16"};
+  std::optional<std::int64_t> height{};
+  std::optional<std::int64_t> width{};
+  std::int64_t channels{3};
+  std::int64_t classes{1000};
+  graph::Head head{graph::Head::adaptive};
+  job::Mode mode{job::Mode::train};
+  std::optional<std::int64_t> batch{};
+  std::optional<std::int64_t> global_batch{};
+  std::optional<std::int64_t> accumulation{};
+  std::optional<job::Precision> precision{};
+  std::optional<base::Layout> layout{};
+  job::Optimizer optimizer{job::Optimizer::momentum};
+  job::OptimizerImpl optimizer_impl{job::OptimizerImpl::foreach};
+  std::optional<job::Checkpointing> checkpointing{};
+  std::optional<job::Sharding> sharding{};
+  base::Bytes bucket{25 * base::kMiB};
+  bool bucket_view{false};
+  bool cudnn_benchmark{false};
+  bool expandable_segments{false};
+  std::string framework{"pytorch-2.11"};
+
+  // What it runs on.
+  std::optional<std::string> gpus{};  ///< "a100x4,h100x2"
+  std::optional<std::int64_t> gpu_count{};
+  std::optional<std::int64_t> nodes{};
+  std::optional<std::string> machine{};
+  std::optional<base::Bytes> usable_memory{};
+  std::optional<std::string> gpu_file{};
+
+  job::DataSet data{};
+
+  // The goal.
+  planner::Objective objective{planner::Objective::fastest};
+  std::optional<base::Seconds> deadline{};
+  std::optional<std::int64_t> max_gpus{};
+  std::optional<base::Usd> max_cost{};
+  std::map<std::string, base::Usd> prices{};
+  planner::Reserve reserve{};
+  std::int64_t top{5};
+
+  // The output.
+  Format format{Format::text};
+  std::optional<std::string> output{};
+  std::vector<Export> exports{};
+  Color color{Color::automatic};
+  bool quiet{false};
+  bool verbose{false};
+  bool timeline{false};
+
+  std::vector<Axis> sweep{};
+  std::optional<std::string> against{};
+  std::optional<std::string> budget{};
+};
+
+}  // namespace vggplan::app
+
+namespace vggplan::base {
+template <>
+struct NameTable<app::Command> {
+  static constexpr std::array<Named<app::Command>, 13> table{{
+      {app::Command::plan, "plan", "recommend GPUs, batch and settings (the default command)"},
+      {app::Command::estimate, "estimate", "memory and time of one job on one machine"},
+      {app::Command::layers, "layers", "parameters, work, memory and time layer by layer"},
+      {app::Command::sweep, "sweep", "one estimate for each combination of values"},
+      {app::Command::gpus, "gpus", "the GPUs that are known, with sources"},
+      {app::Command::machines, "machines", "the machines and cloud instances that are known"},
+      {app::Command::models, "models", "the models that are known"},
+      {app::Command::show, "show", "a saved report in another format"},
+      {app::Command::diff, "diff", "what differs between two saved reports"},
+      {app::Command::check, "check", "hold a saved report against a budget, for CI"},
+      {app::Command::schema, "schema", "the JSON Schema of the reports and of the data files"},
+      {app::Command::completion, "completion", "completion for bash, zsh or fish"},
+      {app::Command::man, "man", "the manual page"},
+  }};
+};
+template <>
+struct NameTable<app::Format> {
+  static constexpr std::array<Named<app::Format>, 5> table{{
+      {app::Format::text, "text", "for people, in a terminal"},
+      {app::Format::json, "json", "everything, for programs"},
+      {app::Format::csv, "csv", "the main table"},
+      {app::Format::markdown, "markdown", "for a comment or a page"},
+      {app::Format::html, "html", "one page with charts"},
+  }};
+};
+template <>
+struct NameTable<app::Color> {
+  static constexpr std::array<Named<app::Color>, 3> table{{
+      {app::Color::automatic, "auto", "on a terminal"},
+      {app::Color::always, "always", ""},
+      {app::Color::never, "never", ""},
+  }};
+};
+}  // namespace vggplan::base

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#include "app/output.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+namespace vggplan::app {
+
+namespace {
+
+std::string variable(World& world, const char* name) {
+  const auto found = world.environment().find(name);
+  return found == world.environment().end() ? std::string() : found->second;
+}
+
+/// The character set of the terminal, by the variables that C libraries look at, in their order.
+bool locale_is_utf8(World& world) {
+  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    std::string value = variable(world, name);
+    if (value.empty()) {
+      continue;
+    }
+    std::transform(value.begin(), value.end(), value.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return value.find("utf-8") != std::string::npos || value.find("utf8") != std::string::npos;
+  }
+  return false;
+}
+
+/// --color > NO_COLOR > FORCE_COLOR > terminal. NO_COLOR counts when it is not empty (no-color.org).
+bool wants_color(const Options& options, World& world, bool to_file) {
+  switch (options.color) {
+    case Color::always: return true;
+    case Color::never: return false;
+    case Color::automatic: break;
+  }
+  if (!variable(world, "NO_COLOR").empty()) {
+    return false;
+  }
+  const std::string forced = variable(world, "FORCE_COLOR");
+  if (!forced.empty()) {
+    return forced != "0";
+  }
+  return !to_file && world.out_is_terminal() && variable(world, "TERM") != "dumb";
+}
+
+}  // namespace
+
+render::TextOptions text_options(const Options& options, World& world, bool to_file) {
+  constexpr std::size_t kFewest = 60;
+  constexpr std::size_t kUsual = 80;
+  constexpr std::size_t kMost = 160;
+  const std::size_t terminal = to_file || !world.out_is_terminal() ? 0 : world.out_columns();
+  render::TextOptions result;
+  result.columns = terminal == 0 ? kUsual : std::clamp(terminal, kFewest, kMost);
+  result.color = wants_color(options, world, to_file);
+  result.unicode = locale_is_utf8(world);
+  result.verbose = options.verbose;
+  return result;
+}
+
+std::string rendered(const report::Document& report, Format format, const Options& options, World& world,
+                     bool to_file) {
+  switch (format) {
+    case Format::text: return render::text(report, text_options(options, world, to_file));
+    case Format::json: return render::json(report);
+    case Format::csv: return render::csv(report);
+    case Format::markdown: return render::markdown(report);
+    case Format::html: return render::html(report);
+  }
+  return "";
+}
+
+base::Status emit(std::string_view text, const Options& options, World& world) {
+  if (options.output) {
+    return world.write_file(*options.output, text);
+  }
+  if (base::Status error = world.write_out(text)) {
+    return error;
+  }
+  return world.flush_out();
+}
+
+base::Status deliver(const report::Document& report, const Options& options, World& world) {
+  // All formats before the first byte leaves: a report that one of them cannot show is not half delivered.
+  const std::string text = rendered(report, options.format, options, world, options.output.has_value());
+  std::vector<std::string> exported;
+  for (const Export& copy : options.exports) {
+    exported.push_back(rendered(report, copy.format, options, world, true));
+  }
+  if (base::Status error = emit(text, options, world)) {
+    return error;
+  }
+  for (std::size_t i = 0; i < exported.size(); ++i) {
+    if (base::Status error = world.write_file(options.exports[i].path, exported[i])) {
+      return error;
+    }
+  }
+  return std::nullopt;
+}
+
+void say(World& world, const base::Diagnostic& error) {
+  std::string text = fmt::format("vggplan: {}: {}\n", error.place, error.rule);
+  if (!error.remedy.empty()) {
+    text += fmt::format("  {}\n", error.remedy);
+  }
+  world.write_err(text);
+}
+
+void note(World& world, const Options& options, std::string_view text) {
+  if (!options.quiet) {
+    world.write_err(fmt::format("vggplan: {}\n", text));
+  }
+}
+
+int exit_code(base::Fault fault) {
+  switch (fault) {
+    case base::Fault::question: return kWrongQuestion;
+    case base::Fault::file: return kFileTrouble;
+    case base::Fault::program: return kProgramFault;
+  }
+  return kProgramFault;
+}
+
+}  // namespace vggplan::app

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: MIT
+#include "app/question.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "vggplan/base/checked.hpp"
+#include "vggplan/base/format.hpp"
+
+namespace vggplan::app {
+
+namespace {
+
+/// The GPU that `layers` times are of when none is named: the one that the time model was fitted on.
+constexpr std::string_view kDefaultGpu = "h200-sxm-141gb";
+/// No machine of the catalogue but one has more GPUs.
+constexpr std::int64_t kGpusPerNode = 8;
+
+base::Diagnostic wrong(std::string place, std::string rule, std::string remedy = "") {
+  return {base::Fault::question, std::move(place), std::move(rule), std::move(remedy)};
+}
+
+bool is_file_name(std::string_view model) {
+  return model.ends_with(".json") || model.find('/') != std::string_view::npos;
+}
+
+/// Images per GPU and micro-batch, and micro-batches, from what is given of --batch, --accumulation and
+/// --global-batch.
+base::Status settle_batch(const Options& options, job::Job& job) {
+  job.accumulation = options.accumulation.value_or(1);
+  if (!options.global_batch) {
+    job.batch = options.batch.value_or(1);
+    return std::nullopt;
+  }
+  const std::int64_t global = *options.global_batch;
+  const std::int64_t gpus = job.parallel.gpus;
+  const std::int64_t known = options.batch ? *options.batch : job.accumulation;
+  const std::optional<std::int64_t> divisor = base::checked_mul(known, gpus);
+  if (!divisor || global % *divisor != 0) {
+    return wrong("--global-batch",
+                 fmt::format("{} images cannot be shared evenly by {} GPUs with {} {}", global, gpus, known,
+                             options.batch ? "images each" : "micro-batches each"),
+                 "give a multiple");
+  }
+  job.batch = options.batch ? *options.batch : global / *divisor;
+  job.accumulation = options.batch ? global / *divisor : job.accumulation;
+  if (options.accumulation && job.accumulation != *options.accumulation) {
+    return wrong("--global-batch",
+                 fmt::format("{} is not {} x {} x {}, which --batch, --accumulation and the GPUs make", global, job.batch,
+                             *options.accumulation, gpus),
+                 "leave one of them out");
+  }
+  return std::nullopt;
+}
+
+estimate::Target make_target(const hardware::Gpu& gpu, const std::optional<hardware::Machine>& machine,
+                             const Options& options) {
+  return {gpu, machine, options.usable_memory.value_or(gpu.usable_memory())};
+}
+
+void warn_of(const catalog::GpuChoice& choice, const Options& options, std::vector<estimate::Warning>& warnings) {
+  if (!choice.note.empty()) {
+    warnings.push_back({"ambiguous-gpu", choice.note, "write the full name to choose another"});
+  }
+  if (options.usable_memory && *options.usable_memory > choice.gpu.usable_memory()) {
+    warnings.push_back({"usable-memory-above-card",
+                        fmt::format("--usable-memory {} is more than {} can give, {}",
+                                    base::format_bytes(*options.usable_memory), choice.gpu.name,
+                                    base::format_bytes(choice.gpu.usable_memory())),
+                        "leave it out to ask about the card as it is"});
+  }
+}
+
+/// --machine with the GPU that is asked for, or the GPU that it has.
+base::Status match_machine(const hardware::Machine& machine, const hardware::Gpu& gpu) {
+  if (machine.gpu == gpu.name) {
+    return std::nullopt;
+  }
+  return wrong("--machine", fmt::format("{} has {}, not {}", machine.name, machine.gpu, gpu.name),
+               "leave --gpus out, or name another machine; see vggplan machines");
+}
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace
+
+base::Result<catalog::Catalog> load_catalog(const Options& options, World& world) {
+  catalog::Catalog catalog = catalog::Catalog::built_in();
+  if (!options.gpu_file) {
+    return catalog;
+  }
+  const base::Result<std::string> text = world.read_file(*options.gpu_file);
+  if (!text) {
+    return text.error();
+  }
+  return catalog.with_gpu_file({*options.gpu_file, *text, *options.gpu_file});
+}
+
+base::Result<graph::ModelSpec> Questions::model(const std::string& name) {
+  const auto known = models_.find(name);
+  if (known != models_.end()) {
+    return known->second;
+  }
+  base::Result<graph::ModelSpec> spec = base::Diagnostic{};
+  if (is_file_name(name)) {
+    const base::Result<std::string> text = world_.read_file(name);
+    if (!text) {
+      return text.error();
+    }
+    spec = catalog::model_from({name, *text, name});
+  } else {
+    const std::vector<std::string> names = catalog_.model_names();
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      return wrong("--model", fmt::format("unknown model {}", base::quoted(name)), base::suggestion(name, names));
+    }
+    spec = catalog_.model(name);
+  }
+  if (spec) {
+    models_.emplace(name, *spec);
+  }
+  return spec;
+}
+
+base::Result<job::Job> Questions::job(const Options& options) {
+  if (!options.height || !options.width) {
+    return wrong(options.height ? "--width" : "--height", "is required: the size of the images decides the memory",
+                 "give --height and --width, or --size HxW");
+  }
+  base::Result<graph::ModelSpec> spec = model(options.model);
+  if (!spec) {
+    return spec.error();
+  }
+  const std::vector<std::string> frameworks = catalog_.names("frameworks");
+  if (std::find(frameworks.begin(), frameworks.end(), options.framework) == frameworks.end()) {
+    return wrong("--framework", fmt::format("unknown framework {}", base::quoted(options.framework)),
+                 base::suggestion(options.framework, frameworks));
+  }
+  const std::vector<std::string> storages = catalog_.storage_names();
+  if (options.data.storage && std::find(storages.begin(), storages.end(), *options.data.storage) == storages.end()) {
+    return wrong("--storage", fmt::format("unknown storage {}", base::quoted(*options.data.storage)),
+                 base::suggestion(*options.data.storage, storages));
+  }
+  job::Job job;
+  job.model = std::move(*spec);
+  job.image = {options.channels, *options.height, *options.width};
+  job.classes = options.classes;
+  job.head = options.head;
+  job.mode = options.mode;
+  job.precision = options.precision.value_or(job.precision);
+  job.layout = options.layout.value_or(job.layout);
+  job.optimizer = options.optimizer;
+  job.optimizer_impl = options.optimizer_impl;
+  job.checkpointing = options.checkpointing.value_or(job.checkpointing);
+  job.parallel.sharding = options.sharding.value_or(job.parallel.sharding);
+  job.parallel.bucket = options.bucket;
+  job.parallel.bucket_view = options.bucket_view;
+  job.cudnn_benchmark = options.cudnn_benchmark;
+  job.expandable_segments = options.expandable_segments;
+  job.framework = options.framework;
+  job.data = options.data;
+  return job;
+}
+
+base::Result<std::vector<catalog::GpuRequest>> Questions::requests(const Options& options, Command command) {
+  std::string text = options.gpus.value_or("");
+  if (text.empty() && options.machine) {
+    const base::Result<hardware::Machine> machine = catalog_.machine(*options.machine);
+    if (!machine) {
+      return machine.error();
+    }
+    text = fmt::format("{}:{}", machine->gpu, machine->gpu_count * options.nodes.value_or(1));
+  }
+  if (text.empty() && command == Command::layers) {
+    text = kDefaultGpu;
+  }
+  if (text.empty()) {
+    return wrong("--gpus", "is required: what the job runs on",
+                 "give, for example, --gpus a100x4; vggplan gpus lists the names");
+  }
+  const auto known = requests_.find(text);
+  if (known != requests_.end()) {
+    return known->second;
+  }
+  base::Result<std::vector<catalog::GpuRequest>> parsed = catalog::parse_gpu_request(catalog_, text, "--gpus");
+  if (parsed) {
+    requests_.emplace(text, *parsed);
+  }
+  return parsed;
+}
+
+base::Result<EstimateQuestion> Questions::estimate(const Options& options, Command command) {
+  const base::Result<std::vector<catalog::GpuRequest>> requested = requests(options, command);
+  base::Result<job::Job> made = job(options);
+  if (!made) {
+    return made.error();
+  }
+  if (!requested) {
+    return requested.error();
+  }
+  if (requested->size() != 1) {
+    return wrong("--gpus", fmt::format("names {} alternatives, and one job runs on one", requested->size()),
+                 "let plan choose: vggplan --gpus ...");
+  }
+  const catalog::GpuRequest& request = requested->front();
+  if (options.gpu_count && request.count != 1 && *options.gpu_count != request.count && options.gpus) {
+    return wrong("--gpu-count", fmt::format("{} contradicts --gpus {}", *options.gpu_count, *options.gpus),
+                 "give the number once");
+  }
+  EstimateQuestion question{std::move(*made), {}, {}};
+  std::optional<hardware::Machine> machine;
+  if (options.machine) {
+    base::Result<hardware::Machine> found = catalog_.machine(*options.machine);
+    if (!found) {
+      return found.error();
+    }
+    if (base::Status error = match_machine(*found, request.choice.gpu)) {
+      return *error;
+    }
+    machine = std::move(*found);
+  }
+  question.job.parallel.gpus = options.gpu_count.value_or(request.count);
+  const std::int64_t per_node = machine ? machine->gpu_count : kGpusPerNode;
+  question.job.parallel.nodes = options.nodes.value_or(ceil_div(question.job.parallel.gpus, per_node));
+  question.target = make_target(request.choice.gpu, machine, options);
+  warn_of(request.choice, options, question.warnings);
+  if (base::Status error = settle_batch(options, question.job)) {
+    return *error;
+  }
+  if (base::Status error = job::validate(question.job)) {
+    return *error;
+  }
+  return question;
+}
+
+base::Result<PlanQuestion> Questions::plan(const Options& options) {
+  const base::Result<std::vector<catalog::GpuRequest>> requested = requests(options, Command::plan);
+  base::Result<job::Job> made = job(options);
+  if (!made) {
+    return made.error();
+  }
+  if (!requested) {
+    return requested.error();
+  }
+  PlanQuestion question;
+  planner::PlanRequest& request = question.request;
+  request.job = std::move(*made);
+  request.batch = options.batch;
+  request.accumulation = options.accumulation;
+  request.global_batch = options.global_batch;
+  request.precision = options.precision;
+  request.layout = options.layout;
+  request.checkpointing = options.checkpointing;
+  request.sharding = options.sharding;
+  request.objective = options.objective;
+  request.deadline = options.deadline;
+  request.max_cost = options.max_cost;
+  request.max_gpus = options.max_gpus;
+  request.reserve = options.reserve;
+  request.top = static_cast<std::size_t>(options.top);
+  std::optional<hardware::Machine> machine;
+  if (options.machine) {
+    base::Result<hardware::Machine> found = catalog_.machine(*options.machine);
+    if (!found) {
+      return found.error();
+    }
+    machine = std::move(*found);
+  }
+  for (const catalog::GpuRequest& wanted : *requested) {
+    if (machine) {
+      if (base::Status error = match_machine(*machine, wanted.choice.gpu)) {
+        return *error;
+      }
+    }
+    planner::Candidate candidate;
+    candidate.target = make_target(wanted.choice.gpu, machine, options);
+    candidate.gpus = options.gpu_count.value_or(wanted.count);
+    candidate.exactly = options.gpu_count.has_value();
+    candidate.per_node = machine          ? machine->gpu_count
+                         : options.nodes ? ceil_div(candidate.gpus, *options.nodes)
+                                          : kGpusPerNode;
+    request.candidates.push_back(std::move(candidate));
+    warn_of(wanted.choice, options, question.warnings);
+  }
+  return question;
+}
+
+base::Result<estimate::Knowledge> Questions::knowledge(const Options& options,
+                                                       const std::vector<std::string>& gpus) const {
+  estimate::Knowledge knowledge;
+  if (base::Result<std::vector<hardware::Link>> links = catalog_.links(); links) {
+    knowledge.links = std::move(*links);
+  } else {
+    return links.error();
+  }
+  for (const std::string& name : catalog_.storage_names()) {
+    base::Result<hardware::Storage> storage = catalog_.storage(name);
+    if (!storage) {
+      return storage.error();
+    }
+    knowledge.storages.push_back(std::move(*storage));
+  }
+  for (const std::string& gpu : std::set<std::string>(gpus.begin(), gpus.end())) {
+    base::Result<std::vector<hardware::Machine>> machines = catalog_.machines_with(gpu);
+    if (!machines) {
+      return machines.error();
+    }
+    knowledge.machines.insert(knowledge.machines.end(), machines->begin(), machines->end());
+  }
+  const std::vector<std::string> machine_names = catalog_.machine_names();
+  for (const auto& [name, price] : options.prices) {
+    if (std::find(machine_names.begin(), machine_names.end(), name) != machine_names.end()) {
+      knowledge.prices[name] = price;
+      continue;
+    }
+    const base::Result<catalog::GpuChoice> choice = catalog_.find_gpu(name, "--price");
+    if (!choice) {
+      return choice.error();
+    }
+    knowledge.prices[choice->gpu.name] = price;
+  }
+  return knowledge;
+}
+
+}  // namespace vggplan::app

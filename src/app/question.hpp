@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// From options to what the estimate and the plan are asked, with the catalogue's help.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "app/options.hpp"
+#include "vggplan/app/app.hpp"
+#include "vggplan/base/result.hpp"
+#include "vggplan/catalog/catalog.hpp"
+#include "vggplan/catalog/gpu_request.hpp"
+#include "vggplan/estimate/estimate.hpp"
+#include "vggplan/estimate/run.hpp"
+#include "vggplan/planner/plan.hpp"
+
+namespace vggplan::app {
+
+/// One job on one target.
+struct EstimateQuestion {
+  job::Job job{};
+  estimate::Target target{};
+  std::vector<estimate::Warning> warnings{};  ///< what was taken for what
+};
+
+struct PlanQuestion {
+  planner::PlanRequest request{};
+  std::vector<estimate::Warning> warnings{};
+};
+
+/// The built-in catalogue with --gpu-file and the user's folder on top.
+base::Result<catalog::Catalog> load_catalog(const Options& options, World& world);
+
+/// Asks the catalogue once for what a sweep asks again and again.
+class Questions {
+ public:
+  Questions(const catalog::Catalog& catalog, World& world) : catalog_(catalog), world_(world) {}
+
+  base::Result<EstimateQuestion> estimate(const Options& options, Command command);
+  base::Result<PlanQuestion> plan(const Options& options);
+  /// Links, storages, machines and prices that answers about these GPUs need.
+  base::Result<estimate::Knowledge> knowledge(const Options& options, const std::vector<std::string>& gpus) const;
+
+ private:
+  base::Result<graph::ModelSpec> model(const std::string& name);
+  base::Result<job::Job> job(const Options& options);
+  base::Result<std::vector<catalog::GpuRequest>> requests(const Options& options, Command command);
+
+  const catalog::Catalog& catalog_;
+  World& world_;
+  std::map<std::string, graph::ModelSpec> models_{};
+  std::map<std::string, std::vector<catalog::GpuRequest>> requests_{};
+};
+
+}  // namespace vggplan::app

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+// gpus, machines, models and schema: what is known.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "app/output.hpp"
+#include "app/question.hpp"
+#include "app/run.hpp"
+#include "vggplan/base/format.hpp"
+#include "vggplan/graph/graph.hpp"
+#include "vggplan/report/build.hpp"
+
+namespace vggplan::app {
+
+namespace {
+
+using catalog::Catalog;
+using report::Document;
+
+/// The name asked for, or all of them.
+base::Result<std::vector<std::string>> wanted(const Request& request, std::vector<std::string> known,
+                                              std::string_view what) {
+  if (request.positionals.empty()) {
+    return known;
+  }
+  const std::string& name = request.positionals.front();
+  if (std::find(known.begin(), known.end(), name) == known.end()) {
+    return base::Diagnostic{base::Fault::question, std::string(what), fmt::format("{} is not known", base::quoted(name)),
+                            base::suggestion(name, known)};
+  }
+  return std::vector{name};
+}
+
+base::Result<Document> gpus(const Request& request, const Catalog& catalog, World& world) {
+  std::vector<std::string> names = catalog.gpu_names();
+  if (!request.positionals.empty()) {
+    const base::Result<catalog::GpuChoice> choice = catalog.find_gpu(request.positionals.front(), "gpus");
+    if (!choice) {
+      return choice.error();
+    }
+    if (!choice->note.empty()) {
+      note(world, request.options, choice->note);
+    }
+    names = {choice->gpu.name};
+  }
+  std::vector<report::GpuEntry> entries;
+  for (const std::string& name : names) {
+    base::Result<hardware::Gpu> gpu = catalog.gpu(name);
+    if (!gpu) {
+      return gpu.error();
+    }
+    report::GpuEntry entry{std::move(*gpu), {}};
+    for (const catalog::GpuAlias& alias : catalog::gpu_aliases()) {
+      if (alias.name == name) {
+        entry.aliases.emplace_back(alias.alias);
+      }
+    }
+    entries.push_back(std::move(entry));
+  }
+  return report::build_gpus(entries);
+}
+
+base::Result<Document> machines(const Request& request, const Catalog& catalog) {
+  // The catalogue forgives how a name is spelt; so it is asked, and not a list of names.
+  const std::vector<std::string> names =
+      request.positionals.empty() ? catalog.machine_names() : request.positionals;
+  std::vector<hardware::Machine> entries;
+  for (const std::string& name : names) {
+    base::Result<hardware::Machine> machine = catalog.machine(name);
+    if (!machine) {
+      return machine.error();
+    }
+    entries.push_back(std::move(*machine));
+  }
+  return report::build_machines(entries);
+}
+
+base::Result<Document> models(const Request& request, const Catalog& catalog) {
+  const auto names = wanted(request, catalog.model_names(), "models");
+  if (!names) {
+    return names.error();
+  }
+  std::vector<report::ModelEntry> entries;
+  for (const std::string& name : *names) {
+    base::Result<graph::ModelSpec> spec = catalog.model(name);
+    if (!spec) {
+      return spec.error();
+    }
+    const base::Result<graph::Network> network =
+        graph::build_network(*spec, {3, 224, 224}, 1000, graph::Head::adaptive);
+    if (!network) {
+      return network.error();
+    }
+    entries.push_back({std::move(*spec), graph::count(*network)});
+  }
+  return report::build_models(entries);
+}
+
+}  // namespace
+
+base::Result<int> run_catalogue(const Request& request, World& world) {
+  const base::Result<Catalog> catalog = load_catalog(request.options, world);
+  if (!catalog) {
+    return catalog.error();
+  }
+  const base::Result<Document> report = request.command == Command::gpus       ? gpus(request, *catalog, world)
+                                        : request.command == Command::machines ? machines(request, *catalog)
+                                                                               : models(request, *catalog);
+  if (!report) {
+    return report.error();
+  }
+  if (base::Status error = deliver(*report, request.options, world)) {
+    return *error;
+  }
+  return kYes;
+}
+
+base::Result<int> run_schema(const Request& request, World& world) {
+  const Catalog catalog = Catalog::built_in();
+  constexpr std::string_view kEnding = ".schema";
+  std::vector<std::string> known;
+  for (std::string name : catalog.names("schema")) {
+    known.push_back(name.ends_with(kEnding) ? name.substr(0, name.size() - kEnding.size()) : name);
+  }
+  std::string text;
+  if (request.positionals.empty()) {
+    for (const std::string& name : known) {
+      text += name + "\n";
+    }
+  } else {
+    const auto name = wanted(request, known, "schema");
+    if (!name) {
+      return name.error();
+    }
+    const base::Result<std::string_view> schema = catalog.text("schema", name->front() + std::string(kEnding));
+    if (!schema) {
+      return schema.error();
+    }
+    text = *schema;
+  }
+  if (base::Status error = emit(text, request.options, world)) {
+    return *error;
+  }
+  return kYes;
+}
+
+}  // namespace vggplan::app

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+// plan, estimate and layers.
+#include "app/output.hpp"
+#include "app/question.hpp"
+#include "app/run.hpp"
+#include "vggplan/report/build.hpp"
+
+namespace vggplan::app {
+
+namespace {
+
+report::Timeline timeline(const Options& options) {
+  // The page draws the timeline, asked for or not.
+  const auto is_page = [](const Export& copy) { return copy.format == Format::html; };
+  const bool page = options.format == Format::html || std::any_of(options.exports.begin(), options.exports.end(), is_page);
+  return options.timeline || page ? report::Timeline::include : report::Timeline::leave_out;
+}
+
+/// What the question's reading of names adds, ahead of what the estimate has to say.
+void put_first(std::vector<estimate::Warning>& warnings, const std::vector<estimate::Warning>& first) {
+  warnings.insert(warnings.begin(), first.begin(), first.end());
+}
+
+base::Result<estimate::Estimate> ask(const Request& request, World& world, const estimate::Options& wanted) {
+  const base::Result<catalog::Catalog> catalog = load_catalog(request.options, world);
+  if (!catalog) {
+    return catalog.error();
+  }
+  Questions questions(*catalog, world);
+  const base::Result<EstimateQuestion> question = questions.estimate(request.options, request.command);
+  if (!question) {
+    return question.error();
+  }
+  const base::Result<estimate::Knowledge> knowledge =
+      questions.knowledge(request.options, {question->target.gpu.name});
+  if (!knowledge) {
+    return knowledge.error();
+  }
+  base::Result<estimate::Estimate> estimate =
+      estimate::estimate(question->job, question->target, *knowledge, wanted);
+  if (estimate) {
+    put_first(estimate->warnings, question->warnings);
+  }
+  return estimate;
+}
+
+base::Result<int> finish(const report::Document& report, const Request& request, World& world, int code) {
+  if (base::Status error = deliver(report, request.options, world)) {
+    return *error;
+  }
+  return code;
+}
+
+}  // namespace
+
+base::Result<int> run_estimate(const Request& request, World& world) {
+  const report::Timeline with_timeline = timeline(request.options);
+  const base::Result<estimate::Estimate> estimate =
+      ask(request, world, {.timeline = with_timeline == report::Timeline::include, .layers = false});
+  if (!estimate) {
+    return estimate.error();
+  }
+  const bool runs = estimate->memory.verdict != estimate::Verdict::does_not_fit;
+  return finish(report::build_estimate(*estimate, with_timeline), request, world, runs ? kYes : kNo);
+}
+
+base::Result<int> run_layers(const Request& request, World& world) {
+  const base::Result<estimate::Estimate> estimate = ask(request, world, {.timeline = false, .layers = true});
+  if (!estimate) {
+    return estimate.error();
+  }
+  return finish(report::build_layers(*estimate), request, world, kYes);
+}
+
+base::Result<int> run_plan(const Request& request, World& world) {
+  const base::Result<catalog::Catalog> catalog = load_catalog(request.options, world);
+  if (!catalog) {
+    return catalog.error();
+  }
+  Questions questions(*catalog, world);
+  const base::Result<PlanQuestion> question = questions.plan(request.options);
+  if (!question) {
+    return question.error();
+  }
+  std::vector<std::string> gpus;
+  for (const planner::Candidate& candidate : question->request.candidates) {
+    gpus.push_back(candidate.target.gpu.name);
+  }
+  base::Result<estimate::Knowledge> knowledge = questions.knowledge(request.options, gpus);
+  if (!knowledge) {
+    return knowledge.error();
+  }
+  base::Result<planner::Plan> plan =
+      planner::plan(question->request, estimate::make_engine(std::move(*knowledge)));
+  if (!plan) {
+    return plan.error();
+  }
+  put_first(plan->warnings, question->warnings);
+  const report::Document report = report::build_plan(*plan, question->request, timeline(request.options));
+  return finish(report, request, world, plan->recommendation ? kYes : kNo);
+}
+
+}  // namespace vggplan::app

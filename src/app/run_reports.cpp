@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+// show, diff and check: what is done with saved reports.
+#include <fmt/format.h>
+
+#include "app/output.hpp"
+#include "app/run.hpp"
+#include "vggplan/catalog/catalog.hpp"
+#include "vggplan/report/build.hpp"
+#include "vggplan/report/compare.hpp"
+
+namespace vggplan::app {
+
+namespace {
+
+using report::Document;
+
+/// JSON Lines of a sweep as one report; nothing where the text is something else.
+std::optional<base::Result<Document>> read_lines(const std::string& text, const std::string& path) {
+  const std::size_t first_end = text.find('\n');
+  const bool many = first_end != std::string::npos && first_end + 1 < text.size() &&
+                    Document::accept(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(first_end));
+  if (!many) {
+    return std::nullopt;
+  }
+  std::vector<Document> estimates;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    const std::string place = fmt::format("{}:{}", path, estimates.size() + 1);
+    base::Result<Document> line = report::read(std::string_view(text).substr(at, end - at), place);
+    if (!line) {
+      return line.error();
+    }
+    if (report::kind(*line) != "estimate") {
+      return base::Diagnostic{base::Fault::question, place, "is not a point of a sweep", "each line holds one estimate"};
+    }
+    estimates.push_back(std::move(*line));
+    at = end + 1;
+  }
+  return report::build_sweep(estimates);
+}
+
+base::Result<Document> read_report(const std::string& path, World& world) {
+  const base::Result<std::string> text = world.read_file(path);
+  if (!text) {
+    return text.error();
+  }
+  if (std::optional<base::Result<Document>> lines = read_lines(*text, path)) {
+    return std::move(*lines);
+  }
+  return report::read(*text, path);
+}
+
+base::Result<Document> read_comparable(const std::string& path, World& world) {
+  const base::Result<Document> report = read_report(path, world);
+  return report ? report::comparable(*report, path) : report.error();
+}
+
+/// A report from elsewhere may lack what its kind promises; that is its fault and not the program's.
+template <class Work>
+base::Result<int> guarded(const std::string& path, Work work) {
+  try {
+    return work();
+  } catch (const nlohmann::json::exception& error) {
+    return base::Diagnostic{base::Fault::question, path, fmt::format("is not a whole report: {}", error.what()),
+                            "validate it against: vggplan schema report"};
+  }
+}
+
+base::Result<std::vector<report::Rule>> read_rules(const Options& options, World& world) {
+  if (!options.budget) {
+    const catalog::Catalog catalog = catalog::Catalog::built_in();
+    const base::Result<std::string_view> text = catalog.text("budgets", "default");
+    if (!text) {
+      return text.error();
+    }
+    return report::read_budget(Document::parse(*text), "the built-in budget");
+  }
+  const std::string& path = *options.budget;
+  const base::Result<std::string> text = world.read_file(path);
+  if (!text) {
+    return text.error();
+  }
+  if (path.ends_with(".toml")) {
+    const base::Result<Document> budget = parse_toml(*text, path);
+    return budget ? report::read_budget(*budget, path) : budget.error();
+  }
+  const Document budget = Document::parse(*text, nullptr, false);
+  if (budget.is_discarded()) {
+    return base::Diagnostic{base::Fault::question, path, "is not JSON", "name a TOML file something.toml"};
+  }
+  return report::read_budget(budget, path);
+}
+
+bool needs_base(const std::vector<report::Rule>& rules) {
+  for (const report::Rule& rule : rules) {
+    if (rule.max || rule.min) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+base::Result<int> run_show(const Request& request, World& world) {
+  const std::string& path = request.positionals.front();
+  const base::Result<Document> report = read_report(path, world);
+  if (!report) {
+    return report.error();
+  }
+  return guarded(path, [&]() -> base::Result<int> {
+    if (base::Status error = deliver(*report, request.options, world)) {
+      return *error;
+    }
+    return kYes;
+  });
+}
+
+base::Result<int> run_diff(const Request& request, World& world) {
+  const std::string& old_path = request.positionals.at(0);
+  const std::string& new_path = request.positionals.at(1);
+  const base::Result<Document> before = read_comparable(old_path, world);
+  if (!before) {
+    return before.error();
+  }
+  const base::Result<Document> after = read_comparable(new_path, world);
+  if (!after) {
+    return after.error();
+  }
+  return guarded(new_path, [&]() -> base::Result<int> {
+    if (base::Status error = deliver(report::build_diff(*before, *after), request.options, world)) {
+      return *error;
+    }
+    return kYes;
+  });
+}
+
+base::Result<int> run_check(const Request& request, World& world) {
+  const std::string& path = request.positionals.front();
+  const base::Result<Document> whole = read_report(path, world);
+  if (!whole) {
+    return whole.error();
+  }
+  const bool nothing_fits = report::kind(*whole) == "plan" && !whole->contains("recommendation");
+  const base::Result<Document> actual =
+      nothing_fits ? Document{{"memory", {{"verdict", "does-not-fit"}}}} : report::comparable(*whole, path);
+  if (!actual) {
+    return actual.error();
+  }
+  std::optional<Document> base_report;
+  if (request.options.against) {
+    base::Result<Document> read = read_comparable(*request.options.against, world);
+    if (!read) {
+      return read.error();
+    }
+    base_report = std::move(*read);
+  }
+  const base::Result<std::vector<report::Rule>> rules = read_rules(request.options, world);
+  if (!rules) {
+    return rules.error();
+  }
+  if (!base_report && !nothing_fits && needs_base(*rules)) {
+    return base::Diagnostic{base::Fault::question, "check", "has nothing to hold the report against",
+                            "give --against BASE.json, or a --budget with max or min"};
+  }
+  return guarded(path, [&]() -> base::Result<int> {
+    const base::Result<Document> report = report::build_check(
+        *actual, base_report ? &*base_report : nullptr, nothing_fits ? std::vector<report::Rule>() : *rules);
+    if (!report) {
+      return report.error();
+    }
+    if (base::Status error = deliver(*report, request.options, world)) {
+      return *error;
+    }
+    return report->at("passed").get<bool>() ? kYes : kNo;
+  });
+}
+
+}  // namespace vggplan::app

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <set>
+#include <thread>
+
+#include "app/output.hpp"
+#include "app/question.hpp"
+#include "app/run.hpp"
+#include "app/sweep.hpp"
+#include "vggplan/report/build.hpp"
+
+namespace vggplan::app {
+
+namespace {
+
+using report::Document;
+
+/// Points that are worked on together. Small enough to keep output flowing, large enough to keep threads busy.
+constexpr std::int64_t kChunk = 64;
+
+Document typed(const std::string& value) {
+  const Document parsed = Document::parse(value, nullptr, false);
+  return parsed.is_number() ? parsed : Document(value);
+}
+
+Document point_part(const Space& space, std::int64_t point) {
+  const std::vector<std::string> values = space.values(point);
+  Document part = Document::object();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    std::string key = space.axes()[i].flag;
+    std::replace(key.begin(), key.end(), '-', '_');
+    part[key] = typed(values[i]);
+  }
+  return part;
+}
+
+std::vector<render::PointColumn> columns(const Space& space) {
+  std::vector<render::PointColumn> result;
+  for (const Axis& axis : space.axes()) {
+    std::string key = axis.flag;
+    std::replace(key.begin(), key.end(), '-', '_');
+    std::size_t width = 0;
+    for (const std::string& value : axis.values) {
+      width = std::max(width, value.size() + value.size() / 3);  // thousands are set apart
+    }
+    result.push_back({key, width});
+  }
+  return result;
+}
+
+/// Tells on a terminal's stderr how far a long sweep is.
+class Progress {
+ public:
+  Progress(World& world, const Options& options, std::int64_t total)
+      : world_(world), total_(total), wanted_(!options.quiet && world.err_is_terminal()), start_(world.seconds()) {}
+
+  void show(std::int64_t done) {
+    const double now = world_.seconds();
+    if (!wanted_ || now - start_ < 1 || now - last_ < 0.1) {
+      return;
+    }
+    last_ = now;
+    constexpr std::int64_t kColumns = 40;
+    const auto filled = static_cast<std::size_t>(kColumns * done / total_);
+    world_.write_err(fmt::format("\r[{:<40}] {} of {}", std::string(filled, '#'), done, total_));
+    drawn_ = true;
+  }
+
+  void clear() {
+    if (drawn_) {
+      world_.write_err("\r\x1b[K");
+      drawn_ = false;
+    }
+  }
+
+ private:
+  World& world_;
+  std::int64_t total_{};
+  bool wanted_{};
+  double start_{};
+  double last_{};
+  bool drawn_{false};
+};
+
+/// What is written point by point; formats that need all points at once keep them.
+class Sink {
+ public:
+  Sink(const Space& space, const Options& options, World& world)
+      : options_(options),
+        world_(world),
+        writer_(columns(space), text_options(options, world, options.output.has_value())),
+        keep_(options.format == Format::markdown || options.format == Format::html || !options.exports.empty()) {}
+
+  base::Status add(const Document& estimate) {
+    std::string text;
+    switch (options_.format) {
+      case Format::json: text = render::json_line(estimate); break;
+      case Format::csv:
+        text = (first_ ? render::PointWriter::csv_header(estimate) : "") + render::PointWriter::csv_row(estimate);
+        break;
+      case Format::text: text = (first_ ? writer_.text_header() : "") + writer_.text_row(estimate); break;
+      case Format::markdown:
+      case Format::html: break;
+    }
+    first_ = false;
+    if (keep_) {
+      kept_.push_back(estimate);
+    }
+    if (options_.output) {
+      collected_ += text;
+      return std::nullopt;
+    }
+    return world_.write_out(text);
+  }
+
+  base::Status flush() { return options_.output ? std::nullopt : world_.flush_out(); }
+
+  base::Status finish() {
+    const Document report = keep_ ? report::build_sweep(kept_) : Document();
+    if (options_.format == Format::markdown || options_.format == Format::html) {
+      collected_ = rendered(report, options_.format, options_, world_, options_.output.has_value());
+      if (!options_.output) {
+        if (base::Status error = world_.write_out(collected_)) {
+          return error;
+        }
+      }
+    }
+    base::Status error = options_.output ? world_.write_file(*options_.output, collected_) : world_.flush_out();
+    for (const Export& copy : options_.exports) {
+      error = error ? error : world_.write_file(copy.path, rendered(report, copy.format, options_, world_, true));
+    }
+    return error;
+  }
+
+ private:
+  const Options& options_;
+  World& world_;
+  render::PointWriter writer_;
+  bool keep_{};
+  bool first_{true};
+  std::string collected_{};
+  std::vector<Document> kept_{};
+};
+
+struct Job {
+  EstimateQuestion question{};
+  Document point{};
+};
+
+base::Result<Document> solve(const Job& job, const estimate::Knowledge& knowledge, bool with_timeline) {
+  base::Result<estimate::Estimate> estimate =
+      estimate::estimate(job.question.job, job.question.target, knowledge, {.timeline = with_timeline, .layers = false});
+  if (!estimate) {
+    return estimate.error();
+  }
+  estimate->warnings.insert(estimate->warnings.begin(), job.question.warnings.begin(), job.question.warnings.end());
+  Document report = report::build_estimate(
+      *estimate, with_timeline ? report::Timeline::include : report::Timeline::leave_out);
+  report["point"] = job.point;
+  return report;
+}
+
+/// All of a chunk on as many threads as there are; the order of the answers is that of the jobs.
+std::vector<base::Result<Document>> solve_all(const std::vector<Job>& jobs, const estimate::Knowledge& knowledge,
+                                              bool with_timeline) {
+  std::vector<base::Result<Document>> answers(jobs.size(), base::Result<Document>(base::Diagnostic{}));
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    for (std::size_t i = next++; i < jobs.size(); i = next++) {
+      answers[i] = solve(jobs[i], knowledge, with_timeline);
+    }
+  };
+  const std::size_t threads = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, jobs.size());
+  std::vector<std::thread> pool;
+  for (std::size_t i = 1; i < threads; ++i) {
+    pool.emplace_back(work);
+  }
+  work();
+  for (std::thread& thread : pool) {
+    thread.join();
+  }
+  return answers;
+}
+
+}  // namespace
+
+base::Result<int> run_sweep(const Request& request, World& world) {
+  const base::Result<Space> space = Space::make(request.options.sweep);
+  if (!space) {
+    return space.error();
+  }
+  const base::Result<catalog::Catalog> catalog = load_catalog(request.options, world);
+  if (!catalog) {
+    return catalog.error();
+  }
+  Questions questions(*catalog, world);
+  const auto job_at = [&](std::int64_t point) -> base::Result<Job> {
+    const base::Result<Options> options = space->options(request.settled, point);
+    if (!options) {
+      return options.error();
+    }
+    base::Result<EstimateQuestion> question = questions.estimate(*options, Command::sweep);
+    if (!question) {
+      return question.error();
+    }
+    return Job{std::move(*question), point_part(*space, point)};
+  };
+  // Every point is checked before the first is answered: a sweep that cannot end does not begin.
+  std::set<std::string> gpus;
+  for (std::int64_t point = 0; point < space->size(); ++point) {
+    const base::Result<Job> job = job_at(point);
+    if (!job) {
+      return job.error();
+    }
+    gpus.insert(job->question.target.gpu.name);
+  }
+  const base::Result<estimate::Knowledge> knowledge =
+      questions.knowledge(request.options, {gpus.begin(), gpus.end()});
+  if (!knowledge) {
+    return knowledge.error();
+  }
+  Sink sink(*space, request.options, world);
+  Progress progress(world, request.options, space->size());
+  for (std::int64_t first = 0; first < space->size(); first += kChunk) {
+    std::vector<Job> jobs;
+    for (std::int64_t point = first; point < std::min(first + kChunk, space->size()); ++point) {
+      jobs.push_back(std::move(*job_at(point)));
+    }
+    progress.clear();
+    for (const base::Result<Document>& answer : solve_all(jobs, *knowledge, request.options.timeline)) {
+      if (!answer) {
+        return answer.error();
+      }
+      if (base::Status error = sink.add(*answer)) {
+        return *error;
+      }
+    }
+    if (base::Status error = sink.flush()) {
+      return *error;
+    }
+    progress.show(first + static_cast<std::int64_t>(jobs.size()));
+  }
+  progress.clear();
+  if (base::Status error = sink.finish()) {
+    return *error;
+  }
+  return kYes;
+}
+
+}  // namespace vggplan::app

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: MIT
+#include "app/settings.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "app/values.hpp"
+#include "vggplan/base/format.hpp"
+
+namespace vggplan::app {
+
+namespace {
+
+base::Diagnostic wrong(std::string place, std::string rule, std::string remedy = "") {
+  return {base::Fault::question, std::move(place), std::move(rule), std::move(remedy)};
+}
+
+Setting renamed(const Setting& setting, std::string_view flag, std::string value) {
+  Setting result = setting;
+  result.flag = find_flag(flag);
+  result.value = std::move(value);
+  return result;
+}
+
+/// Writes --size, --json and --gpu out as the flags that they are short for.
+base::Status write_out_short_form(const Setting& setting, std::vector<Setting>& all) {
+  if (setting.flag->name == "size") {
+    const auto parts = split_size(setting.value, setting.place);
+    if (!parts) {
+      return parts.error();
+    }
+    all.push_back(renamed(setting, "height", parts->first));
+    all.push_back(renamed(setting, "width", parts->second));
+  } else if (setting.flag->name == "json") {
+    const base::Result<bool> wanted = parse_switch(setting.value, setting.place);
+    if (!wanted) {
+      return wanted.error();
+    }
+    if (*wanted) {
+      all.push_back(renamed(setting, "format", "json"));
+    }
+  } else if (setting.flag->name == "gpu") {
+    if (setting.value.find(',') != std::string::npos) {
+      return wrong(setting.place, fmt::format("takes one GPU, not {}", base::quoted(setting.value)),
+                   "give alternatives to plan with --gpus");
+    }
+    all.push_back(renamed(setting, "gpus", setting.value));
+  } else {
+    all.push_back(setting);
+  }
+  return std::nullopt;
+}
+
+/// Whether the flag names what the job runs on. A stronger origin that names it sets aside all that a
+/// weaker one said of it: a count without its GPU would mean something else.
+bool names_hardware(std::string_view flag) { return flag == "gpus" || flag == "machine"; }
+bool belongs_to_hardware(std::string_view flag) {
+  return names_hardware(flag) || flag == "gpu-count" || flag == "nodes";
+}
+
+void set_weaker_hardware_aside(std::vector<Setting>& settings) {
+  Origin strongest = Origin::user_file;
+  for (const Setting& setting : settings) {
+    if (names_hardware(setting.flag->name)) {
+      strongest = std::max(strongest, setting.origin);
+    }
+  }
+  std::erase_if(settings, [&](const Setting& setting) {
+    return belongs_to_hardware(setting.flag->name) && setting.origin < strongest;
+  });
+}
+
+std::string user_file(const std::map<std::string, std::string>& environment) {
+  const auto value = [&](const char* name) {
+    const auto found = environment.find(name);
+    return found == environment.end() ? std::string() : found->second;
+  };
+  const std::string base = value("XDG_CONFIG_HOME");
+  if (!base.empty()) {
+    return base + "/vggplan/config.toml";
+  }
+  const std::string home = value("HOME");
+  return home.empty() ? "" : home + "/.config/vggplan/config.toml";
+}
+
+base::Status add_file(std::vector<Setting>& all, World& world, const std::string& path, Origin origin) {
+  const base::Result<std::string> text = world.read_file(path);
+  if (!text) {
+    return text.error();
+  }
+  base::Result<std::vector<Setting>> settings = parse_config(*text, path, origin);
+  if (!settings) {
+    return settings.error();
+  }
+  all.insert(all.end(), settings->begin(), settings->end());
+  return std::nullopt;
+}
+
+bool is_number(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+std::string toml_value(const Flag& flag, const std::string& value) {
+  const bool bare = is_number(value) || (!flag.takes_value() && (value == "true" || value == "false"));
+  if (bare) {
+    return value;
+  }
+  std::string quoted = "\"";
+  for (const char c : value) {
+    quoted += c == '"' || c == '\\' ? std::string{'\\', c} : std::string(1, c);
+  }
+  return quoted + "\"";
+}
+
+}  // namespace
+
+std::vector<Setting> environment_settings(const std::map<std::string, std::string>& environment,
+                                          std::vector<std::string>& notes) {
+  constexpr std::string_view kPrefix = "VGGPLAN_";
+  std::vector<Setting> settings;
+  std::vector<std::string> known;
+  for (const Flag& flag : flags()) {
+    if (flag.configurable || flag.name == "config") {
+      known.push_back(environment_name(flag.name));
+    }
+  }
+  for (const auto& [name, value] : environment) {
+    if (!name.starts_with(kPrefix)) {
+      continue;
+    }
+    const auto found = std::find_if(flags().begin(), flags().end(),
+                                    [&](const Flag& flag) { return environment_name(flag.name) == name; });
+    if (found == flags().end() || std::find(known.begin(), known.end(), name) == known.end()) {
+      const std::vector<std::string> near = base::nearest(name, known);
+      if (!near.empty()) {
+        notes.push_back(fmt::format("the variable {} is not known; {}", base::quoted(name), base::suggestion(name, known)));
+      }
+      continue;
+    }
+    std::string_view rest = value;
+    while (found->repeatable && rest.find(',') != std::string_view::npos) {
+      const std::size_t end = rest.find(',');
+      settings.push_back({&*found, std::string(rest.substr(0, end)), name, name, Origin::environment});
+      rest.remove_prefix(end + 1);
+    }
+    settings.push_back({&*found, std::string(rest), name, name, Origin::environment});
+  }
+  return settings;
+}
+
+base::Result<Settled> settle(std::vector<Setting> settings, Command command) {
+  std::vector<Setting> all;
+  for (const Setting& setting : settings) {
+    // A file or a variable speaks to every command; what does not concern this one is passed over.
+    if (!setting.flag->applies_to(command)) {
+      continue;
+    }
+    if (base::Status error = write_out_short_form(setting, all)) {
+      return *error;
+    }
+  }
+  set_weaker_hardware_aside(all);
+  Settled settled;
+  for (Setting& setting : all) {
+    std::vector<Setting>& held = settled[std::string(setting.flag->name)];
+    if (!held.empty() && held.front().origin > setting.origin) {
+      continue;
+    }
+    if (!held.empty() && held.front().origin < setting.origin) {
+      held.clear();
+    }
+    if (!held.empty() && !setting.flag->repeatable && held.front().value != setting.value) {
+      return wrong(setting.place, fmt::format("contradicts {}: {} against {}", held.front().place,
+                                              base::quoted(setting.value), base::quoted(held.front().value)),
+                   "give one of the two");
+    }
+    held.push_back(std::move(setting));
+  }
+  return settled;
+}
+
+base::Result<Settled> gather(const Invocation& invocation, World& world, std::vector<std::string>& notes) {
+  std::vector<Setting> all;
+  std::vector<Setting> from_environment = environment_settings(world.environment(), notes);
+  const Setting* named = invocation.find("config");
+  for (const Setting& setting : from_environment) {
+    named = named == nullptr && setting.flag->name == "config" ? &setting : named;
+  }
+  const std::string user = user_file(world.environment());
+  if (!user.empty() && world.is_file(user)) {
+    if (base::Status error = add_file(all, world, user, Origin::user_file)) {
+      return *error;
+    }
+  }
+  const std::string project = named != nullptr ? named->value : "vggplan.toml";
+  if (named != nullptr || world.is_file(project)) {
+    if (base::Status error = add_file(all, world, project, Origin::project_file)) {
+      return *error;
+    }
+  }
+  std::erase_if(from_environment, [](const Setting& setting) { return setting.flag->name == "config"; });
+  all.insert(all.end(), from_environment.begin(), from_environment.end());
+  for (const Setting& setting : invocation.settings) {
+    if (setting.flag->store != nullptr || setting.flag->configurable) {
+      all.push_back(setting);
+    }
+  }
+  return settle(std::move(all), invocation.command);
+}
+
+base::Result<Options> make_options(const Settled& settled) {
+  Options options;
+  for (const Flag& flag : flags()) {
+    const auto found = settled.find(flag.name);
+    if (found == settled.end() || flag.store == nullptr) {
+      continue;
+    }
+    for (const Setting& setting : found->second) {
+      if (base::Status error = flag.store(options, setting.value, setting.place)) {
+        return *error;
+      }
+    }
+  }
+  return options;
+}
+
+std::string print_config(const Settled& settled, Command command) {
+  std::string text;
+  for (const Flag& flag : flags()) {
+    if (!flag.configurable || flag.store == nullptr || !flag.applies_to(command)) {
+      continue;
+    }
+    const auto found = settled.find(flag.name);
+    if (found == settled.end()) {
+      const std::string_view fallback = flag.takes_value() ? flag.fallback : "false";
+      text += fallback.empty() ? fmt::format("# {} is not set\n", flag.name)
+                               : fmt::format("# {} = {}  # default\n", flag.name, fallback);
+      continue;
+    }
+    std::string values;
+    for (const Setting& setting : found->second) {
+      values += (values.empty() ? "" : ", ") + toml_value(flag, setting.value);
+    }
+    text += fmt::format("{} = {}  # {}\n", flag.name, flag.repeatable ? "[" + values + "]" : values,
+                        found->second.front().source);
+  }
+  return text;
+}
+
+}  // namespace vggplan::app

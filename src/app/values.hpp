@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// Texts to values, with errors that name the place, the rule and the remedy.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "app/options.hpp"
+#include "vggplan/base/format.hpp"
+#include "vggplan/base/names.hpp"
+#include "vggplan/base/result.hpp"
+
+namespace vggplan::app {
+
+struct Range {
+  std::int64_t least{};
+  std::int64_t most{};
+};
+
+base::Result<std::int64_t> parse_whole(std::string_view text, std::string_view place, Range range);
+base::Result<double> parse_amount(std::string_view text, std::string_view place);  ///< a number from 0 up
+base::Result<bool> parse_switch(std::string_view text, std::string_view place);
+base::Result<planner::Reserve> parse_reserve(std::string_view text, std::string_view place);
+base::Result<Export> parse_export(std::string_view text, std::string_view place);
+base::Result<std::pair<std::string, base::Usd>> parse_price(std::string_view text, std::string_view place);
+base::Result<Axis> parse_axis(std::string_view text, std::string_view place);
+/// "HxW"
+base::Result<std::pair<std::string, std::string>> split_size(std::string_view text, std::string_view place);
+
+template <class E>
+base::Result<E> parse_choice(std::string_view text, std::string_view place) {
+  if (const std::optional<E> value = base::parse_enum<E>(text)) {
+    return *value;
+  }
+  const std::vector<std::string> names = base::enum_names<E>();
+  std::string all;
+  for (const std::string& name : names) {
+    all += (all.empty() ? "" : ", ") + name;
+  }
+  const std::vector<std::string> near = base::nearest(text, names);
+  return base::Diagnostic{base::Fault::question, std::string(place),
+                          "takes one of " + all + ", not " + base::quoted(text),
+                          near.empty() ? "" : base::suggestion(text, names)};
+}
+
+/// Stores a value that was parsed, or passes the error on.
+template <class T, class U>
+base::Status put(T& target, base::Result<U> value) {
+  if (!value) {
+    return value.error();
+  }
+  target = std::move(*value);
+  return std::nullopt;
+}
+
+}  // namespace vggplan::app

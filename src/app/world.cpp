@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "vggplan/app/app.hpp"
+
+namespace vggplan::app {
+
+namespace {
+
+base::Diagnostic file_error(const std::string& path, std::string_view what, int reason) {
+  return {base::Fault::file, path, fmt::format("cannot be {}: {}", what, std::strerror(reason)), ""};
+}
+
+/// Closes on every way out.
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  Descriptor(Descriptor&&) = delete;
+  Descriptor& operator=(Descriptor&&) = delete;
+  ~Descriptor() { static_cast<void>(close_now()); }
+  [[nodiscard]] int number() const { return number_; }
+  [[nodiscard]] bool open() const { return number_ >= 0; }
+  [[nodiscard]] bool close_now() {
+    const int number = std::exchange(number_, -1);
+    return number < 0 || ::close(number) == 0;
+  }
+
+ private:
+  int number_;
+};
+
+/// Whether all of `text` was written; errno says why not.
+bool write_all(int descriptor, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(descriptor, text.data(), text.size());
+    if (written < 0 && errno == EINTR) {
+      continue;
+    }
+    if (written < 0) {
+      return false;
+    }
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+/// Where links lead: the file behind a link is replaced, not the link.
+std::string resolved(const std::string& path) {
+  char* real = ::realpath(path.c_str(), nullptr);
+  std::string result = real == nullptr ? path : real;
+  std::free(real);  // NOLINT(cppcoreguidelines-no-malloc): realpath's own
+  return result;
+}
+
+mode_t new_file_mode() {
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  return 0666 & ~mask;
+}
+
+class RealWorld final : public World {
+ public:
+  explicit RealWorld(char** variables) {
+    // A reader that went away shows as an error of write(), not as a signal.
+    std::signal(SIGPIPE, SIG_IGN);
+    for (char** entry = variables; entry != nullptr && *entry != nullptr; ++entry) {
+      const std::string_view text = *entry;
+      const std::size_t split = text.find('=');
+      if (split != std::string_view::npos) {
+        environment_.emplace(text.substr(0, split), text.substr(split + 1));
+      }
+    }
+  }
+
+  base::Status write_out(std::string_view text) override {
+    constexpr std::size_t kBuffer = 1U << 16U;
+    buffer_ += text;
+    return buffer_.size() < kBuffer ? std::nullopt : flush_out();
+  }
+
+  base::Status flush_out() override {
+    const std::string text = std::exchange(buffer_, "");
+    if (!write_all(STDOUT_FILENO, text)) {
+      return file_error("standard output", "written", errno);
+    }
+    return std::nullopt;
+  }
+
+  void write_err(std::string_view text) override { static_cast<void>(write_all(STDERR_FILENO, text)); }
+
+  base::Result<std::string> read_file(const std::string& path) override {
+    Descriptor file(path == "-" ? ::dup(STDIN_FILENO) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file.open()) {
+      return file_error(path, "read", errno);
+    }
+    std::string text;
+    std::vector<char> chunk(1U << 16U);
+    while (true) {
+      const ssize_t count = ::read(file.number(), chunk.data(), chunk.size());
+      if (count < 0 && errno == EINTR) {
+        continue;
+      }
+      if (count < 0) {
+        return file_error(path, "read", errno);
+      }
+      if (count == 0) {
+        return text;
+      }
+      text.append(chunk.data(), static_cast<std::size_t>(count));
+    }
+  }
+
+  base::Status write_file(const std::string& path, std::string_view text) override {
+    struct stat about {};
+    const bool exists = ::stat(path.c_str(), &about) == 0;
+    if (exists && !S_ISREG(about.st_mode)) {
+      return write_in_place(path, text);
+    }
+    return replace(path, text, exists ? about.st_mode & 07777U : new_file_mode());
+  }
+
+  bool is_file(const std::string& path) override {
+    struct stat about {};
+    return ::stat(path.c_str(), &about) == 0 && S_ISREG(about.st_mode);
+  }
+
+  const std::map<std::string, std::string>& environment() override { return environment_; }
+  bool out_is_terminal() override { return ::isatty(STDOUT_FILENO) == 1; }
+  bool err_is_terminal() override { return ::isatty(STDERR_FILENO) == 1; }
+
+  std::size_t out_columns() override {
+    struct winsize size {};
+    return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+  }
+
+  double seconds() override {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  }
+
+ private:
+  /// Devices and pipes cannot be replaced.
+  static base::Status write_in_place(const std::string& path, std::string_view text) {
+    Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!file.open() || !write_all(file.number(), text) || !file.close_now()) {
+      return file_error(path, "written", errno);
+    }
+    return std::nullopt;
+  }
+
+  static base::Status replace(const std::string& path, std::string_view text, mode_t mode) {
+    const std::string target = resolved(path);
+    std::string temporary = target + ".XXXXXX";
+    Descriptor file(::mkstemp(temporary.data()));
+    if (!file.open()) {
+      return file_error(path, "written", errno);
+    }
+    const bool written = write_all(file.number(), text) && ::fchmod(file.number(), mode) == 0 && file.close_now() &&
+                         ::rename(temporary.c_str(), target.c_str()) == 0;
+    if (!written) {
+      const int reason = errno;
+      ::unlink(temporary.c_str());
+      return file_error(path, "written", reason);
+    }
+    return std::nullopt;
+  }
+
+  std::map<std::string, std::string> environment_{};
+  std::string buffer_{};
+};
+
+}  // namespace
+
+std::unique_ptr<World> real_world(char** variables) { return std::make_unique<RealWorld>(variables); }
+
+}  // namespace vggplan::app

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+#include "render/figures.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "vggplan/base/format.hpp"
+#include "vggplan/base/units.hpp"
+
+namespace vggplan::render {
+
+namespace {
+
+bool is_estimated(const Document& value) { return value.is_object() && value.contains("value"); }
+
+std::string decimal(double value) {
+  const double size = std::abs(value);
+  if (size >= 1e15) {
+    return fmt::format("{:.3g}", value);
+  }
+  if (size >= 999.5 || value == std::trunc(value)) {
+    return base::format_count(std::llround(value));
+  }
+  return fmt::format("{:.3g}", value);
+}
+
+base::Bytes bytes_of(double value) { return base::Bytes(std::llround(value)); }
+
+std::string number_figure(std::string_view key, double value) {
+  if (key.ends_with("bytes_per_second")) {
+    return base::format_scaled(value, "B/s");
+  }
+  if (key.ends_with("images_per_second") || key.find("images_per_second_") != std::string_view::npos) {
+    return rate(value, "images/s");
+  }
+  if (key.ends_with("bytes")) {
+    return base::format_bytes(bytes_of(value));
+  }
+  if (key.ends_with("seconds")) {
+    return base::format_seconds(base::Seconds(value));
+  }
+  if (key.ends_with("usd") || key.find("usd_per_") != std::string_view::npos) {
+    return base::format_usd(base::Usd(value));
+  }
+  if (key.ends_with("flops_per_second")) {
+    return base::format_scaled(value, "FLOP/s");
+  }
+  if (key.find("flops_") != std::string_view::npos || key.ends_with("flops")) {
+    return base::format_scaled(value, "FLOP");
+  }
+  if (key.ends_with("macs") || key == "macs_forward") {
+    return base::format_scaled(value, "MAC");
+  }
+  if (key.ends_with("percent")) {
+    return decimal(value) + " %";
+  }
+  if (key.ends_with("utilization")) {
+    return percent(value);
+  }
+  return decimal(value);
+}
+
+}  // namespace
+
+double number(const Document& figure) {
+  return is_estimated(figure) ? figure.at("value").get<double>() : figure.get<double>();
+}
+
+std::string figure(std::string_view key, const Document& value) {
+  if (is_estimated(value) || value.is_number_float()) {
+    return number_figure(key, number(value));
+  }
+  if (value.is_number_integer()) {
+    const auto whole = value.get<std::int64_t>();
+    const std::string shown = number_figure(key, static_cast<double>(whole));
+    const bool counted = shown == decimal(static_cast<double>(whole));
+    return counted ? base::format_count(whole) : shown;
+  }
+  if (value.is_boolean()) {
+    return value.get<bool>() ? "yes" : "no";
+  }
+  if (value.is_string()) {
+    return value.get<std::string>();
+  }
+  if (value.is_array()) {
+    std::string joined;
+    for (const Document& item : value) {
+      joined += (joined.empty() ? "" : "x") + (item.is_string() ? item.get<std::string>() : item.dump());
+    }
+    return joined;
+  }
+  return value.is_null() ? "" : value.dump();
+}
+
+std::string range(std::string_view key, const Document& value) {
+  if (!is_estimated(value) || value.at("low") == value.at("high")) {
+    return "";
+  }
+  std::string low = number_figure(key, number(value.at("low")));
+  const std::string high = number_figure(key, number(value.at("high")));
+  if (low == high) {
+    return "";
+  }
+  const std::size_t low_space = low.rfind(' ');
+  const std::size_t high_space = high.rfind(' ');
+  const bool same_unit = low_space != std::string::npos && high_space != std::string::npos &&
+                         low.substr(low_space) == high.substr(high_space);
+  // "1 min 02 s to 1 min 05 s" keeps both units: the last alone would not say what the first number is.
+  if (same_unit && std::count(low.begin(), low.end(), ' ') == 1) {
+    low.resize(low_space);
+  }
+  return low + " to " + high;
+}
+
+bool has(const Document& object, std::string_view key) { return object.find(std::string(key)) != object.end(); }
+
+std::string words(std::string_view key) {
+  std::string text(key);
+  std::replace(text.begin(), text.end(), '_', ' ');
+  return text;
+}
+
+std::string rate(double per_second, std::string_view unit) {
+  const double size = std::abs(per_second);
+  if (size >= 99.95) {
+    return fmt::format("{} {}", base::format_count(std::llround(per_second)), unit);
+  }
+  return size >= 9.995 ? fmt::format("{:.1f} {}", per_second, unit) : fmt::format("{:.3g} {}", per_second, unit);
+}
+
+std::string percent(double fraction) {
+  const double value = 100 * fraction;
+  return std::abs(value) < 9.95 && value != 0 ? fmt::format("{:.1f} %", value) : fmt::format("{:.0f} %", value);
+}
+
+}  // namespace vggplan::render

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// Values of a report as people read them. The key says what the unit is.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "vggplan/render/render.hpp"
+
+namespace vggplan::render {
+
+/// The central value of a figure, estimated or counted.
+double number(const Document& figure);
+
+/// "18.67 GiB", "171 ms", "138,357,544" ... for the value of `key`, whose ending names the unit.
+std::string figure(std::string_view key, const Document& value);
+
+/// "18.2 to 19.1 GiB" where the figure is estimated and its range is not a point; else "".
+std::string range(std::string_view key, const Document& value);
+
+/// Whether `object` has `key`.
+bool has(const Document& object, std::string_view key);
+
+/// "saved activations" for "saved_activations".
+std::string words(std::string_view key);
+
+/// "12.3 images/s" with three significant digits.
+std::string rate(double per_second, std::string_view unit);
+
+std::string percent(double fraction);
+
+}  // namespace vggplan::render

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include "render/figures.hpp"
+#include "render/summary.hpp"
+#include "render/tables.hpp"
+#include "vggplan/render/render.hpp"
+
+namespace vggplan::render {
+
+namespace {
+
+std::string section(const Table& table) {
+  return table.rows.empty() ? "" : fmt::format("\n#### {}\n\n{}", escape_markdown(table.title), markdown_table(table));
+}
+
+std::string details(std::string_view title, const std::string& body) {
+  return body.empty() ? "" : fmt::format("\n<details><summary>{}</summary>\n\n{}\n</details>\n", escape_html(title), body);
+}
+
+std::string_view mark(Tone tone) {
+  switch (tone) {
+    case Tone::good: return "✅";
+    case Tone::warn: return "⚠️";
+    case Tone::bad: return "❌";
+  }
+  return "";
+}
+
+std::string headline(const Summary& summary) {
+  std::string text = fmt::format("### {} on {}\n\n{} **{}**", escape_markdown(summary.subject),
+                                 escape_markdown(summary.machine), mark(summary.tone), escape_markdown(summary.verdict));
+  text += summary.detail.empty() ? "\n" : ": " + escape_markdown(summary.detail) + "\n";
+  if (!summary.settings.empty()) {
+    text += "\nwith " + escape_markdown(summary.settings) + "\n";
+  }
+  if (summary.facts.empty()) {
+    return text;
+  }
+  Table table;
+  table.columns = {{"", "", Align::left}, {"", "estimate", Align::left}, {"", "range", Align::left}};
+  for (const Fact& fact : summary.facts) {
+    table.rows.push_back({{fact.label, {}}, {fact.value, {}}, {fact.range, {}}});
+  }
+  return text + "\n" + markdown_table(table);
+}
+
+std::string warnings(const Document& report) {
+  std::string text;
+  for (const Document& warning : report.at("warnings")) {
+    text += fmt::format("> {}{}\n>\n", escape_markdown(warning.at("message").get<std::string>()),
+                        has(warning, "hint") ? ". " + escape_markdown(warning.at("hint").get<std::string>()) : "");
+  }
+  return text.empty() ? "" : "\n" + text;
+}
+
+std::string breakdown(const Document& estimate) {
+  Table table;
+  table.columns = {{"", "at the peak", Align::left}, {"", "bytes"}, {"", "of usable"}};
+  const double usable = number(estimate.at("memory").at("usable_bytes"));
+  for (const MemoryPart& part : memory_parts(estimate.at("memory"))) {
+    table.rows.push_back({{part.label, {}},
+                          {figure("_bytes", Document(static_cast<std::int64_t>(part.bytes))), {}},
+                          {percent(part.bytes / usable), {}}});
+  }
+  std::string text = markdown_table(table);
+  Table time;
+  time.columns = {{"", "phase of a step", Align::left}, {"", "time"}};
+  for (const TimePart& part : time_parts(estimate.at("time"))) {
+    time.rows.push_back({{part.label, {}}, {figure("_seconds", part.seconds), {}}});
+  }
+  return text + "\n" + markdown_table(time);
+}
+
+std::string assumptions(const Document& report) {
+  const Table table = assumptions_table(report);
+  return details("Assumptions", table.rows.empty() ? "" : markdown_table(table));
+}
+
+std::string estimate_page(const Document& report) {
+  return headline(summarise_estimate(report)) + warnings(report) + details("Memory and time", breakdown(report)) +
+         assumptions(report);
+}
+
+std::string plan_page(const Document& report) {
+  const bool fits = has(report, "recommendation");
+  std::string text = headline(fits ? summarise_estimate(report.at("recommendation")) : summarise_refusal(report));
+  text += warnings(report);
+  if (fits) {
+    const Document& best = report.at("recommendation");
+    text += warnings(best) + "\n";
+    for (const Document& sentence : best.at("why")) {
+      text += "- " + escape_markdown(sentence.get<std::string>()) + "\n";
+    }
+    text += details("Memory and time", breakdown(best));
+    text += section(selected(alternatives_table(report),
+                             {"rank", "gpu", "gpu_count", "batch", "precision", "layout", "checkpointing",
+                              "reserved_peak_bytes", "images_per_second", "total_seconds", "cost_usd"}));
+  } else {
+    text += section(remedies_table(report));
+  }
+  text += section(selected(max_batch_table(report), {"gpu", "gpu_count", "precision", "layout", "checkpointing",
+                                                     "sharding", "steady", "hard"}));
+  const Table rejected = rejected_table(report);
+  text += details("What was ruled out", rejected.rows.empty() ? "" : markdown_table(rejected));
+  return text + assumptions(fits ? report.at("recommendation") : report);
+}
+
+std::string layers_page(const Document& report) {
+  return fmt::format("### {}\n\non {}, {}\n", escape_markdown(subject(report.at("job"))),
+                     escape_markdown(machine_name(report.at("machine"))),
+                     escape_markdown(settings(report.at("job")))) +
+         section(layers_table(report));
+}
+
+std::string diff_page(const Document& report) {
+  const Table changes = diff_table(report);
+  const std::string rest = changes.rows.empty() ? "\nNo figure differs.\n" : section(changes);
+  return "### What changed\n" + section(diff_inputs_table(report)) + rest;
+}
+
+std::string check_page(const Document& report) {
+  const bool passed = report.at("passed").get<bool>();
+  return fmt::format("### {} Budget {}\n\n{}", mark(passed ? Tone::good : Tone::bad), passed ? "kept" : "exceeded",
+                     markdown_table(check_table(report)));
+}
+
+}  // namespace
+
+std::string markdown(const Document& report) {
+  const std::string_view kind = report::kind(report);
+  if (kind == "estimate") {
+    return estimate_page(report);
+  }
+  if (kind == "plan") {
+    return plan_page(report);
+  }
+  if (kind == "layers") {
+    return layers_page(report);
+  }
+  if (kind == "diff") {
+    return diff_page(report);
+  }
+  return kind == "check" ? check_page(report) : markdown_table(main_table(report));
+}
+
+}  // namespace vggplan::render

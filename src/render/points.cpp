@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "render/figures.hpp"
+#include "render/style.hpp"
+#include "render/tables.hpp"
+#include "vggplan/render/render.hpp"
+
+namespace vggplan::render {
+
+namespace {
+
+/// Answers beside the swept flags. The widths hold whatever the formatters yield.
+struct Answer {
+  std::string_view key{};
+  std::string_view heading{};
+  std::size_t width{};
+};
+constexpr std::array<Answer, 4> kAnswers{{{"allocated_peak_bytes", "allocated", 11},
+                                          {"reserved_peak_bytes", "reserved", 11},
+                                          {"step_seconds", "step", 12},
+                                          {"images_per_second", "speed", 16}}};
+constexpr std::size_t kVerdict = 8;
+
+std::string_view short_verdict(const Document& memory) {
+  const auto& verdict = memory.at("verdict").get_ref<const std::string&>();
+  return verdict == "fits" ? "yes" : verdict == "does-not-fit" ? "no" : "flushes";
+}
+
+Table one_row(const Document& estimate) { return points_table(Document::array({estimate})); }
+
+}  // namespace
+
+PointWriter::PointWriter(std::vector<PointColumn> columns, const TextOptions& options)
+    : columns_(std::move(columns)), options_(options) {
+  for (PointColumn& column : columns_) {
+    column.width = std::max(column.width, column.key.size());
+  }
+}
+
+std::string PointWriter::text_header() const {
+  std::string line;
+  for (const PointColumn& column : columns_) {
+    line += pad_left(column.key, column.width) + "  ";
+  }
+  line += pad_right("fits", kVerdict);
+  for (const Answer& answer : kAnswers) {
+    line += pad_left(answer.heading, answer.width);
+  }
+  return Style(options_).dim(line) + "\n";
+}
+
+std::string PointWriter::text_row(const Document& estimate) const {
+  const Style style(options_);
+  std::string line;
+  for (const PointColumn& column : columns_) {
+    line += pad_left(style.encode(figure("", estimate.at("point").at(column.key))), column.width) + "  ";
+  }
+  const std::string verdict = pad_right(short_verdict(estimate.at("memory")), kVerdict);
+  line += verdict.starts_with("yes") ? verdict : verdict.starts_with("no") ? style.bad(verdict) : style.warn(verdict);
+  for (const Answer& answer : kAnswers) {
+    const bool memory = answer.key.ends_with("bytes");
+    const Document& part = estimate.at(memory ? "memory" : "time");
+    line += pad_left(figure(answer.key, part.at(std::string(answer.key))), answer.width);
+  }
+  return line + "\n";
+}
+
+std::string PointWriter::csv_header(const Document& estimate) {
+  return render::csv_header(one_row(estimate));
+}
+
+std::string PointWriter::csv_row(const Document& estimate) {
+  return render::csv_row(one_row(estimate).rows.front());
+}
+
+}  // namespace vggplan::render

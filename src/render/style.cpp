@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+#include "render/style.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace vggplan::render {
+
+namespace {
+
+bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0U) == 0x80U; }
+
+/// U+0080 to U+009F, which some terminals obey like escape sequences, begin with this byte.
+bool is_c1_control(std::string_view text, std::size_t at) {
+  return text[at] == '\xc2' && at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) < 0xa0;
+}
+
+std::string repeat(std::string_view unit, std::size_t times) {
+  std::string result;
+  for (std::size_t i = 0; i < times; ++i) {
+    result += unit;
+  }
+  return result;
+}
+
+struct Cells {
+  std::size_t first{};
+  std::size_t count{};
+};
+
+/// Whole cells of a bar. Both ends are rounded alike, so that bars which follow each other stay in touch.
+Cells cells(double from, double to, std::size_t columns) {
+  const auto at = [columns](double fraction) {
+    const double clamped = std::clamp(fraction, 0.0, 1.0);
+    return static_cast<std::size_t>(std::lround(clamped * static_cast<double>(columns)));
+  };
+  Cells result{at(from), 0};
+  result.count = std::max(at(to), result.first) - result.first;
+  if (result.count == 0 && to > from) {
+    result.first = std::min(result.first, columns == 0 ? 0 : columns - 1);
+    result.count = columns == 0 ? 0 : 1;
+  }
+  return result;
+}
+
+}  // namespace
+
+std::size_t width(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
+}
+
+std::string printable(std::string_view text) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte < 0x20 || byte == 0x7f) {
+      result += '?';
+    } else if (is_c1_control(text, i)) {
+      result += '?';
+      ++i;
+    } else {
+      result += text[i];
+    }
+  }
+  return result;
+}
+
+std::string pad_right(std::string_view text, std::size_t columns) {
+  const std::size_t used = width(text);
+  return std::string(text) + std::string(columns > used ? columns - used : 0, ' ');
+}
+
+std::string pad_left(std::string_view text, std::size_t columns) {
+  const std::size_t used = width(text);
+  return std::string(columns > used ? columns - used : 0, ' ') + std::string(text);
+}
+
+std::vector<std::string> wrap(std::string_view text, std::size_t columns) {
+  std::vector<std::string> lines;
+  std::string line;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    const std::string_view word = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (word.empty()) {
+      continue;
+    }
+    if (!line.empty() && width(line) + 1 + width(word) > columns) {
+      lines.push_back(std::move(line));
+      line.clear();
+    }
+    line += (line.empty() ? "" : " ") + std::string(word);
+  }
+  if (!line.empty()) {
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+std::string Style::paint(std::string_view code, std::string_view text) const {
+  return options_.color && !text.empty() ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);
+}
+
+std::string Style::category(std::size_t n, std::string_view text) const {
+  // The six colours of the basic palette that differ on light and on dark terminals.
+  constexpr std::array<std::string_view, 6> kCodes{"34", "32", "35", "36", "33", "31"};
+  return paint(kCodes.at(n % kCodes.size()), text);
+}
+
+std::string Style::bar(double from, double to, std::size_t columns) const {
+  const Cells run = cells(from, to, columns);
+  return std::string(run.first, ' ') + repeat(options_.unicode ? "█" : "#", run.count);
+}
+
+std::string Style::empty_bar(double from, double to, std::size_t columns) const {
+  const Cells run = cells(from, to, columns);
+  return std::string(run.first, ' ') + repeat(options_.unicode ? "░" : ".", run.count);
+}
+
+std::string Style::encode(std::string_view text) const {
+  std::string clean = printable(text);
+  if (options_.unicode) {
+    return clean;
+  }
+  std::string ascii;
+  for (std::size_t i = 0; i < clean.size(); ++i) {
+    if (static_cast<unsigned char>(clean[i]) < 0x80) {
+      ascii += clean[i];
+    } else if (!continues(clean[i])) {
+      ascii += clean.compare(i, 2, "×") == 0 ? 'x' : '?';
+    }
+  }
+  return ascii;
+}
+
+}  // namespace vggplan::render

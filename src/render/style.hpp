@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// What a terminal can show: colour, bars, widths.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "vggplan/render/render.hpp"
+
+namespace vggplan::render {
+
+/// Columns that UTF-8 `text` takes on a terminal. Our own text has no wide characters; a name from
+/// elsewhere that has some costs the alignment of its row alone.
+std::size_t width(std::string_view text);
+
+/// `text` without control characters and broken UTF-8: a name from a file must not steer the terminal.
+std::string printable(std::string_view text);
+
+std::string pad_right(std::string_view text, std::size_t columns);
+std::string pad_left(std::string_view text, std::size_t columns);
+
+/// Words of `text` on lines of at most `columns`.
+std::vector<std::string> wrap(std::string_view text, std::size_t columns);
+
+class Style {
+ public:
+  explicit Style(const TextOptions& options) : options_(options) {}
+
+  [[nodiscard]] std::size_t columns() const { return options_.columns; }
+  [[nodiscard]] bool verbose() const { return options_.verbose; }
+
+  [[nodiscard]] std::string bold(std::string_view text) const { return paint("1", text); }
+  [[nodiscard]] std::string dim(std::string_view text) const { return paint("2", text); }
+  [[nodiscard]] std::string good(std::string_view text) const { return paint("1;32", text); }
+  [[nodiscard]] std::string warn(std::string_view text) const { return paint("1;33", text); }
+  [[nodiscard]] std::string bad(std::string_view text) const { return paint("1;31", text); }
+  /// Colour of the n-th category of a chart.
+  [[nodiscard]] std::string category(std::size_t n, std::string_view text) const;
+
+  /// A bar from `from` to `to` (fractions of `columns`), blank before it. Anything above zero shows.
+  [[nodiscard]] std::string bar(double from, double to, std::size_t columns) const;
+  /// The same for room that is left over.
+  [[nodiscard]] std::string empty_bar(double from, double to, std::size_t columns) const;
+
+  /// "x" between numbers, "..." and the like in the character set at hand.
+  [[nodiscard]] std::string times() const { return options_.unicode ? "×" : "x"; }
+  [[nodiscard]] std::string separator() const { return options_.unicode ? " · " : ", "; }
+  /// Replaces what ASCII lacks.
+  [[nodiscard]] std::string encode(std::string_view text) const;
+
+ private:
+  [[nodiscard]] std::string paint(std::string_view code, std::string_view text) const;
+  TextOptions options_{};
+};
+
+}  // namespace vggplan::render

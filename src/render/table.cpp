@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+#include "render/table.hpp"
+
+#include <algorithm>
+
+#include "render/figures.hpp"
+
+namespace vggplan::render {
+
+namespace {
+
+std::string csv_field(const Document& raw) {
+  if (raw.is_null()) {
+    return "";
+  }
+  const std::string text = raw.is_string() ? raw.get<std::string>() : raw.is_array() ? figure("", raw) : raw.dump();
+  if (text.find_first_of(",\"\r\n") == std::string::npos) {
+    return text;
+  }
+  std::string quoted = "\"";
+  for (const char c : text) {
+    quoted += c == '"' ? "\"\"" : std::string(1, c);
+  }
+  return quoted + "\"";
+}
+
+std::string trimmed_end(std::string line) {
+  line.erase(line.find_last_not_of(' ') + 1);
+  return line;
+}
+
+}  // namespace
+
+Cell cell(std::string_view key, const Document& object) {
+  const auto found = object.find(std::string(key));
+  if (found == object.end()) {
+    return {};
+  }
+  const bool estimated = found->is_object() && found->contains("value");
+  return {figure(key, *found), estimated ? found->at("value") : *found};
+}
+
+std::vector<std::size_t> column_widths(const Table& table) {
+  std::vector<std::size_t> widths;
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    std::size_t widest = width(table.columns[i].heading);
+    for (const std::vector<Cell>& row : table.rows) {
+      widest = std::max(widest, width(printable(row.at(i).shown)));
+    }
+    widths.push_back(widest);
+  }
+  return widths;
+}
+
+std::string text_row(const Table& table, const std::vector<Cell>& row, const std::vector<std::size_t>& widths) {
+  std::string line;
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    const std::string shown = printable(row[i].shown);
+    line += i == 0 ? "" : "  ";
+    line += table.columns[i].align == Align::left ? pad_right(shown, widths[i]) : pad_left(shown, widths[i]);
+  }
+  return trimmed_end(line);
+}
+
+std::string text_table(const Table& table, const Style& style, std::string_view indent) {
+  const std::vector<std::size_t> widths = column_widths(table);
+  std::vector<Cell> headings;
+  for (const Column& column : table.columns) {
+    headings.push_back({column.heading, {}});
+  }
+  std::string text = std::string(indent) + style.dim(text_row(table, headings, widths)) + "\n";
+  for (const std::vector<Cell>& row : table.rows) {
+    text += std::string(indent) + style.encode(text_row(table, row, widths)) + "\n";
+  }
+  return text;
+}
+
+std::string markdown_table(const Table& table) {
+  std::string head = "|";
+  std::string rule = "|";
+  for (const Column& column : table.columns) {
+    head += " " + escape_markdown(column.heading) + " |";
+    rule += column.align == Align::left ? " --- |" : " ---: |";
+  }
+  std::string text = head + "\n" + rule + "\n";
+  for (const std::vector<Cell>& row : table.rows) {
+    text += "|";
+    for (const Cell& item : row) {
+      text += " " + escape_markdown(item.shown) + " |";
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+std::string html_table(const Table& table) {
+  const auto tag = [&](std::size_t i) {
+    return table.columns[i].align == Align::left ? std::string() : std::string(" class=\"n\"");
+  };
+  std::string text = "<div class=\"scroll\"><table><thead><tr>";
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    text += "<th scope=\"col\"" + tag(i) + ">" + escape_html(table.columns[i].heading) + "</th>";
+  }
+  text += "</tr></thead><tbody>\n";
+  for (const std::vector<Cell>& row : table.rows) {
+    text += "<tr>";
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      text += "<td" + tag(i) + ">" + escape_html(row[i].shown) + "</td>";
+    }
+    text += "</tr>\n";
+  }
+  return text + "</tbody></table></div>\n";
+}
+
+std::string csv_header(const Table& table) {
+  std::string line;
+  for (const Column& column : table.columns) {
+    line += (line.empty() ? "" : ",") + csv_field(column.key);
+  }
+  return line + "\n";
+}
+
+std::string csv_row(const std::vector<Cell>& row) {
+  std::string line;
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    line += (i == 0 ? "" : ",") + csv_field(row[i].raw);
+  }
+  return line + "\n";
+}
+
+std::string csv_table(const Table& table) {
+  std::string text = csv_header(table);
+  for (const std::vector<Cell>& row : table.rows) {
+    text += csv_row(row);
+  }
+  return text;
+}
+
+std::string escape_html(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    switch (c) {
+      case '&': escaped += "&amp;"; break;
+      case '<': escaped += "&lt;"; break;
+      case '>': escaped += "&gt;"; break;
+      case '"': escaped += "&quot;"; break;
+      case '\'': escaped += "&#39;"; break;
+      default: escaped += c;
+    }
+  }
+  return escaped;
+}
+
+std::string escape_markdown(std::string_view text) {
+  std::string escaped;
+  for (const char c : printable(text)) {
+    // '<' and '&' would start HTML; the others mark up text or end a cell of a table.
+    switch (c) {
+      case '&': escaped += "&amp;"; break;
+      case '<': escaped += "&lt;"; break;
+      case '\\':
+      case '`':
+      case '*':
+      case '_':
+      case '[':
+      case ']':
+      case '|':
+      case '~': escaped += '\\'; [[fallthrough]];
+      default: escaped += c;
+    }
+  }
+  return escaped;
+}
+
+}  // namespace vggplan::render

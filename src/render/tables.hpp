@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// The tables that reports hold, with every column that there is; text shows a choice of them.
+#pragma once
+
+#include <initializer_list>
+#include <string_view>
+
+#include "render/table.hpp"
+
+namespace vggplan::render {
+
+Table layers_table(const Document& report);        ///< with the totals as last row
+Table alternatives_table(const Document& plan);    ///< the recommendation first
+Table max_batch_table(const Document& plan);
+Table remedies_table(const Document& plan);
+Table rejected_table(const Document& plan);
+/// One row for each estimate; `settings` are keys of `point` that a sweep varies.
+Table points_table(const Document& estimates);
+Table catalogue_table(const Document& report);
+Table diff_inputs_table(const Document& report);
+Table diff_table(const Document& report);
+Table check_table(const Document& report);
+Table assumptions_table(const Document& report);
+
+/// The main table of a report, which CSV writes.
+Table main_table(const Document& report);
+
+/// The columns named, in that order, without those that are empty in every row.
+Table selected(const Table& table, std::initializer_list<std::string_view> keys);
+
+}  // namespace vggplan::render

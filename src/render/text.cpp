@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include <initializer_list>
+
+#include "render/figures.hpp"
+#include "render/tables.hpp"
+#include "render/text_parts.hpp"
+#include "vggplan/base/format.hpp"
+
+namespace vggplan::render {
+
+namespace {
+
+std::string joined(std::initializer_list<std::string> sections) {
+  std::string text;
+  for (const std::string& section : sections) {
+    if (!section.empty()) {
+      text += (text.empty() ? "" : "\n") + section;
+    }
+  }
+  return text;
+}
+
+std::string titled(const Table& table, const Style& style) {
+  return table.rows.empty() ? "" : heading(style, table.title) + text_table(table, style, "  ");
+}
+
+std::string bullets(const Document& sentences, std::string_view title, const Style& style) {
+  std::string text = sentences.empty() ? "" : heading(style, title);
+  for (const Document& sentence : sentences) {
+    text += paragraph(style, "  - ", "    ", sentence.get<std::string>());
+  }
+  return text;
+}
+
+std::string launch(const Document& part, const Style& style) {
+  std::string text = heading(style, "Start it with");
+  // A command is not wrapped: it is there to be copied.
+  if (has(part, "command")) {
+    text += "  " + style.encode(part.at("command").get<std::string>()) + "\n";
+  }
+  for (const Document& line : part.at("code")) {
+    text += "  " + style.encode(line.get<std::string>()) + "\n";
+  }
+  return text;
+}
+
+std::string limits(const Document& plan, const Style& style) {
+  std::string text =
+      titled(selected(max_batch_table(plan),
+                      {"gpu", "gpu_count", "precision", "layout", "checkpointing", "sharding", "steady", "hard"}),
+             style);
+  if (has(plan, "max_resolution")) {
+    const Document& most = plan.at("max_resolution");
+    text += paragraph(
+        style, "  ", "  ",
+        fmt::format("Largest image of this shape at batch {}: {} x {} on {}{}", figure("", most.at("batch")),
+                    most.at("height").dump(), most.at("width").dump(), most.at("gpu").get<std::string>(),
+                    most.at("limited_by_search").get<bool>() ? ", or larger: the search ends there" : ""));
+  }
+  return text;
+}
+
+std::string remedies(const Document& plan, const Style& style) {
+  if (!has(plan, "remedies") || plan.at("remedies").empty()) {
+    return "";
+  }
+  std::string text = heading(style, "What would make it fit");
+  for (const Document& remedy : plan.at("remedies")) {
+    text += paragraph(style, "  - ", "    ", remedy.at("change").get<std::string>());
+    text += paragraph(style, "      ", "      ",
+                      fmt::format("saves {}; costs {}", remedy.at("saves").get<std::string>(),
+                                  remedy.at("costs").get<std::string>()));
+  }
+  return text;
+}
+
+std::string rejected(const Document& plan, const Style& style) {
+  if (!style.verbose() || plan.at("rejected").empty()) {
+    return "";
+  }
+  std::string text = heading(style, "What was ruled out");
+  for (const Document& row : plan.at("rejected")) {
+    text += paragraph(style, "  - ", "    ",
+                      fmt::format("{}: {}{}", figure("", row.at("count")), row.at("message").get<std::string>(),
+                                  has(row, "example") ? ", such as " + row.at("example").get<std::string>() : ""));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string text_estimate(const Document& report, const Style& style) {
+  return joined({text_summary(summarise_estimate(report), style), text_memory(report, style), text_time(report, style),
+                 text_host(report, style), text_warnings(report, style), text_assumptions(report, style)});
+}
+
+std::string text_plan(const Document& report, const Style& style) {
+  if (!has(report, "recommendation")) {
+    return joined({text_summary(summarise_refusal(report), style), remedies(report, style), limits(report, style),
+                   rejected(report, style), text_warnings(report, style), text_assumptions(report, style)});
+  }
+  const Document& best = report.at("recommendation");
+  const Table others = selected(alternatives_table(report),
+                                {"rank", "gpu", "gpu_count", "batch", "precision", "layout", "checkpointing",
+                                 "reserved_peak_bytes", "images_per_second", "cost_usd"});
+  const bool has_others = !report.at("alternatives").empty();
+  return joined({text_summary(summarise_estimate(best), style), text_memory(best, style), text_time(best, style),
+                 text_host(best, style), bullets(best.at("why"), "Why this", style), launch(best.at("launch"), style),
+                 has_others ? titled(others, style) : "", limits(report, style), rejected(report, style),
+                 text_warnings(report, style), text_warnings(best, style), text_assumptions(report, style),
+                 text_assumptions(best, style)});
+}
+
+std::string text_layers(const Document& report, const Style& style) {
+  const Table all = layers_table(report);
+  const Table shown = style.columns() >= 130
+                          ? all
+                          : selected(all, {"name", "output_shape", "parameters", "macs", "output_bytes", "saved_bytes",
+                                           "forward_seconds", "backward_seconds"});
+  const Document& job = report.at("job");
+  return joined({style.bold(style.encode(subject(job))) + "\non " +
+                     style.encode(machine_name(report.at("machine"))) + ", " + settings(job) + "\n",
+                 text_table(shown, style, ""),
+                 std::string("Parameters and MACs are counted, MACs for one image; bytes and times are of one micro-batch.\n"),
+                 text_warnings(report, style), text_assumptions(report, style)});
+}
+
+std::string text(const Document& report, const TextOptions& options) {
+  const Style style(options);
+  const std::string_view kind = report::kind(report);
+  if (kind == "estimate") {
+    return text_estimate(report, style);
+  }
+  if (kind == "plan") {
+    return text_plan(report, style);
+  }
+  if (kind == "layers") {
+    return text_layers(report, style);
+  }
+  if (kind == "sweep") {
+    return text_table(main_table(report), style, "");
+  }
+  if (kind == "diff") {
+    return text_diff(report, style);
+  }
+  return kind == "check" ? text_check(report, style) : text_catalogue(report, style);
+}
+
+}  // namespace vggplan::render

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+#include "render/text_parts.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "render/figures.hpp"
+#include "render/tables.hpp"
+#include "vggplan/base/format.hpp"
+
+namespace vggplan::render {
+
+namespace {
+
+constexpr std::size_t kLabel = 22;
+constexpr std::size_t kFigure = 11;
+constexpr std::size_t kShare = 6;
+
+std::string bytes(double value) { return base::format_bytes(base::Bytes(static_cast<std::int64_t>(value))); }
+
+std::string tinted(const Style& style, Tone tone, std::string_view text) {
+  switch (tone) {
+    case Tone::good: return style.good(text);
+    case Tone::warn: return style.warn(text);
+    case Tone::bad: return style.bad(text);
+  }
+  return std::string(text);
+}
+
+/// Columns left for a bar behind label, figure and share.
+std::size_t bar_columns(const Style& style) {
+  constexpr std::size_t kUsed = 2 + kLabel + kFigure + 1 + kShare + 2;
+  return style.columns() > kUsed + 8 ? style.columns() - kUsed : 8;
+}
+
+std::string chart_row(const Style& style, std::string_view label, std::string_view figure_text, double share,
+                      const std::string& bar) {
+  std::string line = fmt::format("  {}{} {}  {}", pad_right(style.encode(label), kLabel),
+                                 pad_left(figure_text, kFigure), pad_left(percent(share), kShare), bar);
+  line.erase(line.find_last_not_of(' ') + 1);
+  return line + "\n";
+}
+
+std::string host_line(const Document& input) {
+  const auto workers = input.at("workers").get<std::int64_t>();
+  const auto needed = input.at("workers_needed").get<std::int64_t>();
+  const double per_worker = number(input.at("decode_images_per_second_per_worker"));
+  return fmt::format("{} for {}, {} needed at {} each", workers == 1 ? "1 worker" : fmt::format("{} workers", workers),
+                     rate(number(input.at("images_per_second_needed")), "images/s"), needed,
+                     rate(per_worker, "images/s"));
+}
+
+std::string decimal_size(const Document& object, const char* key) {
+  return base::format_decimal_bytes(base::Bytes(object.at(key).get<std::int64_t>()));
+}
+
+}  // namespace
+
+std::string heading(const Style& style, std::string_view left, std::string_view right) {
+  const std::size_t used = width(left) + width(right);
+  const std::size_t gap = style.columns() > used + 1 ? style.columns() - used : 2;
+  return style.bold(left) + (right.empty() ? "" : std::string(gap, ' ') + std::string(right)) + "\n";
+}
+
+std::string fact_line(const Style& style, const Fact& fact, std::size_t label_columns) {
+  std::string line = "  " + pad_right(fact.label, label_columns) + "  " + style.encode(fact.value);
+  if (!fact.range.empty() && style.verbose()) {
+    line += style.dim("  (" + fact.range + ")");
+  }
+  return line + "\n";
+}
+
+std::string paragraph(const Style& style, std::string_view first, std::string_view rest, std::string_view text) {
+  const std::size_t columns = style.columns() > width(first) + 20 ? style.columns() - width(first) : 20;
+  std::string result;
+  for (const std::string& line : wrap(style.encode(text), columns)) {
+    result += std::string(result.empty() ? first : rest) + line + "\n";
+  }
+  return result;
+}
+
+std::string text_summary(const Summary& summary, const Style& style) {
+  std::string text = style.bold(style.encode(summary.subject)) + "\n";
+  text += paragraph(style, "on ", "   ", summary.machine) + "\n";
+  std::string answer = tinted(style, summary.tone, summary.verdict);
+  const std::size_t room = style.columns() - std::min(style.columns(), width(summary.verdict) + 4);
+  const std::vector<std::string> detail = wrap(style.encode(summary.detail), std::max<std::size_t>(room, 20));
+  text += "  " + answer + (detail.empty() ? "" : ": " + detail.front()) + "\n";
+  for (std::size_t i = 1; i < detail.size(); ++i) {
+    text += "    " + detail[i] + "\n";
+  }
+  if (!summary.settings.empty()) {
+    text += paragraph(style, "  with ", "       ", summary.settings);
+  }
+  if (summary.facts.empty()) {
+    return text;
+  }
+  text += "\n";
+  std::size_t label = 0;
+  for (const Fact& fact : summary.facts) {
+    label = std::max(label, width(fact.label));
+  }
+  for (const Fact& fact : summary.facts) {
+    text += fact_line(style, fact, label);
+  }
+  return text;
+}
+
+std::string text_memory(const Document& estimate, const Style& style) {
+  const Document& memory = estimate.at("memory");
+  const std::vector<MemoryPart> parts = memory_parts(memory);
+  const double usable = number(memory.at("usable_bytes"));
+  double end = 0;
+  for (const MemoryPart& part : parts) {
+    end += part.bytes;
+  }
+  const double scale = std::max(end, usable);
+  const std::size_t columns = bar_columns(style);
+  std::string text = heading(style, "Memory of one GPU at its peak", bytes(usable) + " usable");
+  double from = 0;
+  std::size_t category = 0;
+  for (const MemoryPart& part : parts) {
+    const double to = from + part.bytes;
+    const bool free = part.kind != MemoryPart::Kind::category;
+    const std::string bar = free ? style.dim(style.empty_bar(from / scale, to / scale, columns))
+                                 : style.category(category, style.bar(from / scale, to / scale, columns));
+    text += chart_row(style, part.label, bytes(part.bytes), part.bytes / usable, bar);
+    from = to;
+    ++category;
+  }
+  if (end > usable) {
+    const auto limit = static_cast<std::size_t>(usable / scale * static_cast<double>(columns));
+    text += chart_row(style, "beyond the usable", bytes(end - usable), (end - usable) / usable,
+                      std::string(limit, ' ') + style.bad("^ the limit"));
+  }
+  const Document& allocated = memory.at("allocated_peak_bytes");
+  text += fmt::format("  allocated {}, reserved {}, on the device {} (context included)\n",
+                      figure("_bytes", allocated), figure("_bytes", memory.at("reserved_peak_bytes")),
+                      figure("_bytes", memory.at("device_used_bytes")));
+  if (style.verbose() && !range("_bytes", memory.at("reserved_peak_bytes")).empty()) {
+    text += style.dim(fmt::format("  reserved {}: {}", range("_bytes", memory.at("reserved_peak_bytes")),
+                                  memory.at("reserved_peak_bytes").at("basis").get<std::string>())) +
+            "\n";
+  }
+  return text;
+}
+
+std::string text_time(const Document& estimate, const Style& style) {
+  const Document& time = estimate.at("time");
+  const std::vector<TimePart> parts = time_parts(time);
+  const double step = number(time.at("step_seconds"));
+  double sum = 0;
+  for (const TimePart& part : parts) {
+    sum += number(part.seconds);
+  }
+  // The input side runs beside the GPU: where it is the slower one the parts do not fill the step.
+  const double scale = std::max(sum, step);
+  std::string text = heading(style, "Time of one step", figure("_seconds", time.at("step_seconds")));
+  double from = 0;
+  std::size_t category = 0;
+  for (const TimePart& part : parts) {
+    const double seconds = number(part.seconds);
+    const std::string bar = style.bar(from / scale, (from + seconds) / scale, bar_columns(style));
+    text += chart_row(style, part.label, figure("_seconds", part.seconds), seconds / scale,
+                      style.category(category, bar));
+    from += seconds;
+    ++category;
+  }
+  std::string bound = fmt::format("bound by {}; {} of the arithmetic peak is used",
+                                  bound_by_words(time.at("bound_by").get<std::string>()),
+                                  percent(number(time.at("model_flops_utilization"))));
+  if (has(time, "communication_seconds")) {
+    bound += fmt::format("; {} of communication, most hidden behind backward",
+                         figure("_seconds", time.at("communication_seconds")));
+    const double exposed = number(time.at("communication_exposed_seconds"));
+    if (exposed > 0.5 * number(time.at("communication_seconds"))) {
+      bound.replace(bound.rfind(", most"), std::string::npos, ", little of it hidden");
+    }
+  }
+  return text + paragraph(style, "  ", "  ", bound);
+}
+
+std::string text_host(const Document& estimate, const Style& style) {
+  const Document& input = estimate.at("input");
+  const Document& storage = estimate.at("storage");
+  std::vector<Fact> facts;
+  facts.push_back({"data loading", host_line(input), ""});
+  facts.push_back({"host memory", figure("_bytes", input.at("host_memory_bytes")), ""});
+  if (has(storage, "dataset_bytes")) {
+    facts.push_back({"data set", decimal_size(storage, "dataset_bytes"), ""});
+  }
+  if (has(storage, "checkpoint_bytes")) {
+    const double one = number(storage.at("checkpoint_bytes"));
+    const double all = number(storage.at("checkpoints_bytes"));
+    facts.push_back({"checkpoints", decimal_size(storage, "checkpoint_bytes") +
+                                        (all > one ? " each, " + decimal_size(storage, "checkpoints_bytes") + " kept" : ""),
+                     ""});
+  }
+  facts.push_back({"reading", fmt::format("{}, {} an image", figure("bytes_per_second", storage.at("read_bytes_per_second")),
+                                          decimal_size(storage, "bytes_per_image")),
+                   ""});
+  std::string text = heading(style, "Storage and host", decimal_size(storage, "total_bytes") + " to store");
+  for (const Fact& fact : facts) {
+    text += fact_line(style, fact, 12);
+  }
+  return text;
+}
+
+std::string text_warnings(const Document& report, const Style& style) {
+  std::string text;
+  for (const Document& warning : report.at("warnings")) {
+    text += paragraph(style, "! ", "  ", warning.at("message").get<std::string>());
+    if (has(warning, "hint")) {
+      text += paragraph(style, "  ", "  ", warning.at("hint").get<std::string>());
+    }
+  }
+  return text.empty() ? "" : heading(style, "Mind") + text;
+}
+
+std::string text_assumptions(const Document& report, const Style& style) {
+  if (!style.verbose() || report.at("assumptions").empty()) {
+    return "";
+  }
+  std::string text = heading(style, "Assumptions");
+  for (const Document& row : report.at("assumptions")) {
+    text += paragraph(style, "  ", "    ",
+                      fmt::format("{}: {} ({})", row.at("name").get<std::string>(), row.at("value").get<std::string>(),
+                                  row.at("source").get<std::string>()));
+  }
+  return text;
+}
+
+}  // namespace vggplan::render

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "vggplan/base/format.hpp"
+#include "vggplan/base/names.hpp"
+#include "vggplan/report/compare.hpp"
+
+namespace vggplan::report {
+
+namespace {
+
+constexpr std::array<std::string_view, 8> kKeys{
+    "metric",       "max",      "min", "max_increase", "max_increase_percent", "max_decrease", "max_decrease_percent",
+    "severity"};
+
+base::Diagnostic wrong(std::string place, std::string rule, std::string remedy = "") {
+  return {base::Fault::question, std::move(place), std::move(rule), std::move(remedy)};
+}
+
+/// A limit in the unit of its metric: a number, or a text such as "512MiB", "2h" or "5%".
+struct Limit {
+  double value{};
+  bool percent{false};
+};
+
+base::Result<double> number_of(const std::string& text, const std::string& place) {
+  std::size_t used = 0;
+  double value = 0;
+  try {
+    value = std::stod(text, &used);
+  } catch (const std::exception&) {
+    used = 0;
+  }
+  if (used == 0 || used != text.size() || !std::isfinite(value)) {
+    return wrong(place, fmt::format("takes a number, not {}", base::quoted(text)));
+  }
+  return value;
+}
+
+base::Result<Limit> read_limit(const Document& value, const std::string& metric, const std::string& place) {
+  if (value.is_number()) {
+    return Limit{value.get<double>(), false};
+  }
+  if (!value.is_string()) {
+    return wrong(place, "takes a number or a text such as \"512MiB\" or \"5%\"");
+  }
+  const std::string text = value.get<std::string>();
+  if (text.ends_with('%')) {
+    const base::Result<double> percent = number_of(text.substr(0, text.size() - 1), place);
+    return percent ? base::Result<Limit>(Limit{*percent, true}) : percent.error();
+  }
+  if (metric.find("bytes") != std::string::npos || metric.find("breakdown") != std::string::npos ||
+      metric.find("phases") != std::string::npos) {
+    const base::Result<base::Bytes> bytes = base::parse_bytes(text, place);
+    return bytes ? base::Result<Limit>(Limit{bytes->as_double(), false}) : bytes.error();
+  }
+  if (metric.ends_with("_seconds")) {
+    const base::Result<base::Seconds> time = base::parse_duration(text, place);
+    return time ? base::Result<Limit>(Limit{time->count(), false}) : time.error();
+  }
+  const base::Result<double> number = number_of(text, place);
+  return number ? base::Result<Limit>(Limit{*number, false}) : number.error();
+}
+
+base::Status read_field(Rule& rule, const std::string& key, const Document& value, const std::string& place) {
+  if (key == "metric") {
+    return std::nullopt;
+  }
+  if (key == "severity") {
+    if (value != "warn" && value != "fail") {
+      return wrong(place, fmt::format("takes \"warn\" or \"fail\", not {}", value.dump()));
+    }
+    rule.severity = value == "warn" ? Severity::warn : Severity::fail;
+    return std::nullopt;
+  }
+  const base::Result<Limit> limit = read_limit(value, rule.metric, place);
+  if (!limit) {
+    return limit.error();
+  }
+  const bool of_change = key.starts_with("max_increase") || key.starts_with("max_decrease");
+  if (limit->percent && !of_change) {
+    return wrong(place, "takes no percentage: percent of what?", "percentages limit changes: max_increase = \"5%\"");
+  }
+  if (of_change && limit->value < 0) {
+    return wrong(place, "takes a limit of 0 or more");
+  }
+  const bool percent = limit->percent || key.ends_with("_percent");
+  std::optional<double>& target = key == "max"                      ? rule.max
+                                  : key == "min"                    ? rule.min
+                                  : key.starts_with("max_increase") ? (percent ? rule.max_increase_percent : rule.max_increase)
+                                                                    : (percent ? rule.max_decrease_percent : rule.max_decrease);
+  if (target) {
+    return wrong(place, "limits the same thing a second time", "leave one of the two out");
+  }
+  target = limit->value;
+  return std::nullopt;
+}
+
+base::Result<Rule> read_rule(const Document& row, const std::string& place) {
+  const std::vector<std::string> known(kKeys.begin(), kKeys.end());
+  if (!row.is_object() || !row.contains("metric") || !row.at("metric").is_string()) {
+    return wrong(place, "needs a metric, such as \"memory.reserved_peak_bytes\"");
+  }
+  Rule rule;
+  rule.metric = row.at("metric").get<std::string>();
+  for (const auto& [key, value] : row.items()) {
+    if (std::find(known.begin(), known.end(), key) == known.end()) {
+      return wrong(place, fmt::format("{} is not a key of a check", base::quoted(key)), base::suggestion(key, known));
+    }
+    if (base::Status error = read_field(rule, key, value, place + "/" + key)) {
+      return *error;
+    }
+  }
+  const bool empty = !rule.max && !rule.min && !rule.max_increase && !rule.max_increase_percent && !rule.max_decrease &&
+                     !rule.max_decrease_percent;
+  if (empty) {
+    return wrong(place, "sets no limit", "give max, min, max_increase or max_decrease");
+  }
+  return rule;
+}
+
+}  // namespace
+
+base::Result<std::vector<Rule>> read_budget(const Document& budget, std::string_view place) {
+  const std::string file(place);
+  if (!budget.is_object() || !budget.contains("checks") || !budget.at("checks").is_array()) {
+    return wrong(file, "is not a budget: it has no list of checks", "see configs/budgets/example.toml");
+  }
+  for (const auto& [key, value] : budget.items()) {
+    if (key != "checks" && key != "schema_version" && key != "$schema") {
+      return wrong(file, fmt::format("{} is not a key of a budget", base::quoted(key)), "its list is called checks");
+    }
+  }
+  std::vector<Rule> rules;
+  for (const Document& row : budget.at("checks")) {
+    base::Result<Rule> rule = read_rule(row, fmt::format("{}:/checks/{}", place, rules.size()));
+    if (!rule) {
+      return rule.error();
+    }
+    rules.push_back(std::move(*rule));
+  }
+  if (rules.empty()) {
+    return wrong(file, "has no checks");
+  }
+  return rules;
+}
+
+}  // namespace vggplan::report

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "report/flatten.hpp"
+#include "report/values.hpp"
+#include "vggplan/base/format.hpp"
+#include "vggplan/base/names.hpp"
+#include "vggplan/report/compare.hpp"
+
+namespace vggplan::report {
+
+namespace {
+
+constexpr const char* kVerdict = "memory.verdict";
+
+/// Numbers of integer metrics stay integers; a limit in between is rounded to the side that passes nothing more.
+Document shown(double value, const Document& like) {
+  return like.is_number_integer() ? Document(static_cast<std::int64_t>(std::floor(value))) : plain(value);
+}
+
+struct Held {
+  std::string metric{};
+  std::string rule{};
+  double limit{};
+  bool passed{};
+  Severity severity{};
+};
+
+Document row_of(const Held& held, const Document& actual, const Document* base) {
+  Document row = {{"metric", held.metric}, {"rule", held.rule}};
+  row["limit"] = shown(held.limit, actual);
+  row["actual"] = actual;
+  if (base != nullptr) {
+    row["base"] = *base;
+    row["delta"] = shown(actual.get<double>() - base->get<double>(), actual);
+  }
+  row["severity"] = held.severity == Severity::warn ? "warn" : "fail";
+  row["passed"] = held.passed;
+  return row;
+}
+
+/// The farthest that a figure may go from `base`: beyond it every limit given has tripped.
+std::optional<double> allowance(const std::optional<double>& absolute, const std::optional<double>& percent,
+                                double base) {
+  if (!absolute && !percent) {
+    return std::nullopt;
+  }
+  return std::max(absolute.value_or(0), percent.value_or(0) / 100 * std::abs(base));
+}
+
+std::vector<Held> hold(const Rule& rule, double actual, const double* base) {
+  std::vector<Held> held;
+  if (rule.max) {
+    held.push_back({rule.metric, "max", *rule.max, actual <= *rule.max, rule.severity});
+  }
+  if (rule.min) {
+    held.push_back({rule.metric, "min", *rule.min, actual >= *rule.min, rule.severity});
+  }
+  if (base == nullptr) {
+    return held;
+  }
+  if (const auto more = allowance(rule.max_increase, rule.max_increase_percent, *base)) {
+    held.push_back({rule.metric, "max_increase", *base + *more, actual <= *base + *more, rule.severity});
+  }
+  if (const auto less = allowance(rule.max_decrease, rule.max_decrease_percent, *base)) {
+    held.push_back({rule.metric, "max_decrease", *base - *less, actual >= *base - *less, rule.severity});
+  }
+  return held;
+}
+
+base::Diagnostic unknown_metric(const std::string& metric, const Leaves& figures) {
+  std::vector<std::string> known;
+  for (const auto& [name, value] : figures) {
+    if (value.is_number()) {
+      known.push_back(name);
+    }
+  }
+  const std::vector<std::string> near = base::nearest(metric, known);
+  return {base::Fault::question, "the budget", fmt::format("{} is not a figure of the report", base::quoted(metric)),
+          near.empty() ? "figures are named by their path, such as memory.reserved_peak_bytes"
+                       : base::suggestion(metric, known)};
+}
+
+/// "It ran, and now it does not" is a regression that no budget needs to spell out.
+Document verdict_row(const Document& actual, const Document* base) {
+  const bool fits = actual != "does-not-fit";
+  Document row = {{"metric", kVerdict}, {"rule", "fits"}, {"limit", "fits"}, {"actual", actual}};
+  if (base != nullptr) {
+    row["base"] = *base;
+  }
+  row["severity"] = "fail";
+  row["passed"] = fits || (base != nullptr && *base == actual);
+  return row;
+}
+
+}  // namespace
+
+base::Result<Document> build_check(const Document& actual, const Document* base, const std::vector<Rule>& rules) {
+  const Leaves figures = figures_of(actual);
+  const Leaves base_figures = base == nullptr ? Leaves() : figures_of(*base);
+  Document rows = Document::array();
+  if (const Document* verdict = find(figures, kVerdict)) {
+    rows.push_back(verdict_row(*verdict, find(base_figures, kVerdict)));
+  }
+  for (const Rule& rule : rules) {
+    const Document* value = find(figures, rule.metric);
+    if (value == nullptr || !value->is_number()) {
+      return unknown_metric(rule.metric, figures);
+    }
+    const Document* before = find(base_figures, rule.metric);
+    before = before != nullptr && before->is_number() ? before : nullptr;
+    const double base_value = before == nullptr ? 0 : before->get<double>();
+    for (const Held& held : hold(rule, value->get<double>(), before == nullptr ? nullptr : &base_value)) {
+      rows.push_back(row_of(held, *value, before));
+    }
+  }
+  const bool passed = std::all_of(rows.begin(), rows.end(), [](const Document& row) {
+    return row.at("passed").get<bool>() || row.at("severity") == "warn";
+  });
+  Document report = start("check");
+  report["passed"] = passed;
+  report["checks"] = std::move(rows);
+  return report;
+}
+
+}  // namespace vggplan::report

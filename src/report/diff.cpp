@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include "report/flatten.hpp"
+#include "report/values.hpp"
+#include "vggplan/report/compare.hpp"
+
+namespace vggplan::report {
+
+namespace {
+
+/// Names of both lists, in the order of the second, with what only the first has behind.
+std::vector<std::string> names_of_both(const Leaves& before, const Leaves& after) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : after) {
+    names.push_back(name);
+  }
+  for (const auto& [name, value] : before) {
+    if (find(after, name) == nullptr) {
+      names.push_back(name);
+    }
+  }
+  return names;
+}
+
+Document difference(const std::string& label, const std::string& name, const Document* before, const Document* after) {
+  Document row = {{label, name}};
+  if (before != nullptr) {
+    row["old"] = *before;
+  }
+  if (after != nullptr) {
+    row["new"] = *after;
+  }
+  const bool numbers = before != nullptr && after != nullptr && before->is_number() && after->is_number();
+  if (numbers && before->is_number_integer() && after->is_number_integer()) {
+    row["delta"] = after->get<std::int64_t>() - before->get<std::int64_t>();
+  } else if (numbers) {
+    row["delta"] = plain(after->get<double>() - before->get<double>());
+  }
+  if (numbers && before->get<double>() != 0) {
+    const double share = (after->get<double>() - before->get<double>()) / before->get<double>();
+    // Hundredths of a percent are enough to read, and steady against rounding.
+    row["delta_percent"] = static_cast<double>(std::llround(share * 1e4)) / 100;
+  }
+  return row;
+}
+
+Document differences(const std::string& label, const Leaves& before, const Leaves& after) {
+  Document rows = Document::array();
+  for (const std::string& name : names_of_both(before, after)) {
+    const Document* old_value = find(before, name);
+    const Document* new_value = find(after, name);
+    const bool same = old_value != nullptr && new_value != nullptr && *old_value == *new_value;
+    if (!same) {
+      rows.push_back(difference(label, name, old_value, new_value));
+    }
+  }
+  return rows;
+}
+
+}  // namespace
+
+base::Result<Document> comparable(const Document& report, std::string_view place) {
+  const std::string_view what = kind(report);
+  if (what == "estimate") {
+    return report;
+  }
+  if (what == "plan" && report.contains("recommendation")) {
+    return report.at("recommendation");
+  }
+  return base::Diagnostic{base::Fault::question, std::string(place),
+                          what == "plan" ? std::string("is a plan for which nothing fits: there are no figures to compare")
+                                         : fmt::format("is a report of kind '{}', and figures are compared of estimates and plans", what),
+                          "save one with: vggplan estimate ... --json --output FILE"};
+}
+
+Document build_diff(const Document& before, const Document& after) {
+  Document report = start("diff");
+  report["inputs"] = differences("name", inputs_of(before), inputs_of(after));
+  report["changes"] = differences("metric", figures_of(before), figures_of(after));
+  return report;
+}
+
+}  // namespace vggplan::report
