@@ -91,20 +91,16 @@ CachingAllocator::Handle CachingAllocator::take_cached(std::size_t pool, std::in
     return kNone;
   }
   if (config_.expandable_segments) {
-    // A block that borders unmapped space counts as if it had its expandable size, so one that
-    // cannot grow is preferred when a smaller expandable size would not do better.
+    // A block that borders unmapped space counts with it, so that a larger block which cannot grow is
+    // preferred; the walk ends at the first that counts no less (get_free_block).
     const auto expandable_size = [&](const FreeEntry& entry) {
       const Handle next = blocks_[entry.block].next;
       const bool grows = next != kNone && blocks_[next].state == State::unmapped;
       return grows ? entry.size + blocks_[next].size : entry.size;
     };
-    auto best = place;
-    for (auto other = std::next(place); other != list.end(); ++other) {
-      if (expandable_size(*other) < expandable_size(*best)) {
-        best = other;
-      }
+    for (auto next = std::next(place); next != list.end() && expandable_size(*next) < expandable_size(*place); ++next) {
+      place = next;
     }
-    place = best;
   }
   const Handle block = place->block;
   list.erase(place);
@@ -134,9 +130,9 @@ CachingAllocator::Handle CachingAllocator::reserve_segment(std::size_t pool, std
   return block;
 }
 
-/// Expandable segments: maps pages behind the lowest stretch of free and unmapped space that is
-/// long enough, and yields the free block that results (taken off the free list).
-CachingAllocator::Handle CachingAllocator::extend(std::size_t pool, std::int64_t size) {
+/// Expandable segments: the block where a stretch of free and unmapped space begins that has room for
+/// `size`. It is an unmapped block, or the free one before it; the lowest wins (find_expandable_block).
+CachingAllocator::Handle CachingAllocator::find_room(std::size_t pool, std::int64_t size) {
   if (tails_[pool] == kNone) {
     const Handle range = new_block();
     blocks_[range].size = kExpandableRange;
@@ -149,30 +145,44 @@ CachingAllocator::Handle CachingAllocator::extend(std::size_t pool, std::int64_t
     if (blocks_[at].state != State::unmapped) {
       continue;
     }
-    const Handle before = is_free(blocks_[at].previous) ? blocks_[at].previous : kNone;
-    const std::int64_t there = before == kNone ? 0 : blocks_[before].size;
-    const Handle next = blocks_[at].next;
-    const std::int64_t behind = is_free(next) ? blocks_[next].size : 0;
-    if (there + blocks_[at].size + behind < size) {
-      continue;
+    const Handle start = is_free(blocks_[at].previous) ? blocks_[at].previous : at;
+    std::int64_t room = 0;
+    for (Handle part = start; part != kNone && blocks_[part].state != State::used && room < size; part = blocks_[part].next) {
+      room += blocks_[part].size;
     }
-    const std::int64_t page = is_small(pool) ? config_.rules.small_segment.count() : config_.rules.large_segment.count();
-    const std::int64_t missing = std::min(round_up_to(size - there, page), blocks_[at].size);
-    if (!map(at, missing)) {
-      return kNone;
+    if (room >= size) {
+      return start;
     }
-    if (before != kNone) {
-      erase_free(before);
-      absorb_next(before);
-      at = before;
-    }
-    if (is_free(blocks_[at].next)) {
-      erase_free(blocks_[at].next);
-      absorb_next(at);
-    }
-    return at;
   }
   return kNone;
+}
+
+/// Maps pages from the start of the stretch until its free block has `size` bytes, and yields that
+/// block, off the free list. Where the capacity ends on the way, what was mapped stays cached.
+CachingAllocator::Handle CachingAllocator::extend(std::size_t pool, std::int64_t size) {
+  const std::int64_t page = is_small(pool) ? config_.rules.small_segment.count() : config_.rules.large_segment.count();
+  const Handle block = find_room(pool, size);
+  while (block != kNone && (!is_free(block) || blocks_[block].size < size)) {
+    const bool begun = is_free(block);
+    const Handle hole = begun ? blocks_[block].next : block;
+    const std::int64_t there = begun ? blocks_[block].size : 0;
+    if (!map(hole, std::min(round_up_to(size - there, page), blocks_[hole].size))) {
+      return kNone;
+    }
+    if (begun) {
+      erase_free(block);
+      absorb_next(block);
+    }
+    if (is_free(blocks_[block].next)) {
+      erase_free(blocks_[block].next);
+      absorb_next(block);
+    }
+    insert_free(block);
+  }
+  if (block != kNone) {
+    erase_free(block);
+  }
+  return block;
 }
 
 /// Turns the first `bytes` of an unmapped block into a free one; the rest stays unmapped behind it.

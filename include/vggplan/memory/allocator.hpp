@@ -89,6 +89,7 @@ class CachingAllocator {
   Handle take_cached(std::size_t pool, std::int64_t size);
   Handle reserve(std::size_t pool, std::int64_t size);
   Handle reserve_segment(std::size_t pool, std::int64_t size);
+  Handle find_room(std::size_t pool, std::int64_t size);
   Handle extend(std::size_t pool, std::int64_t size);
   bool map(Handle unmapped, std::int64_t bytes);
   void split(Handle block, std::int64_t size);
