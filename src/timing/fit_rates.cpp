@@ -38,6 +38,12 @@ StreamRate fit_stream(const ShapeClass& shape, const std::vector<const OpSample*
     const double starts = sample->op.loop == OptimizerLoop::single ? static_cast<double>(sample->op.kernels) : 1.0;
     rows.push_back({starts * 1e-6 / seconds, cached * bytes * 1e-12 / seconds, (1.0 - cached) * bytes * 1e-12 / seconds});
   }
+  const auto same_size = [&](const OpSample* sample) { return sample->op.bytes() == samples.front()->op.bytes(); };
+  if (std::all_of(samples.begin(), samples.end(), same_size)) {
+    for (auto& row : rows) {
+      row[0] = 0.0;  // one size cannot tell a start from a rate
+    }
+  }
   const std::array<double, 3> c = fit_non_negative(rows);
   StreamRate rate;
   rate.shape = shape;

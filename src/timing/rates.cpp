@@ -35,6 +35,12 @@ constexpr double kUnknownShare = 0.66;
 
 }  // namespace
 
+void sort_by_shape(Calibration& calibration) {
+  const auto by_shape = [](const auto& a, const auto& b) { return a.shape < b.shape; };
+  std::sort(calibration.streams.begin(), calibration.streams.end(), by_shape);
+  std::sort(calibration.curves.begin(), calibration.curves.end(), by_shape);
+}
+
 double roofline_seconds(const Op& op, const hardware::Gpu& gpu) {
   const auto peak = hardware::peak_rate(gpu, op.math);
   const double work = peak && op.flops.count() > 0 ? op.flops.as_double() / peak->count() : 0.0;

@@ -67,4 +67,7 @@ struct Calibration {
   bool operator==(const Calibration&) const = default;
 };
 
+/// The tables are searched, so they must be in order.
+void sort_by_shape(Calibration& calibration);
+
 }  // namespace vggplan::timing

@@ -33,8 +33,13 @@ struct StepTime {
 /// Kernel time of one op on an otherwise idle GPU, launch gaps left out.
 base::Seconds op_seconds(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration);
 
-/// The ops are those of one micro-batch and the optimizer; `accumulation` micro-batches make a step.
+struct StepOptions {
+  std::int64_t accumulation{1};  ///< micro-batches a step
+  bool chosen_by_trial{false};   ///< cudnn.benchmark: kernels at least as fast as those that were measured
+};
+
+/// The ops are those of one micro-batch and the optimizer.
 StepTime step_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Calibration& calibration,
-                   std::int64_t accumulation = 1);
+                   const StepOptions& options = {});
 
 }  // namespace vggplan::timing

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// Fitted coefficients of a GPU, configs/calibration/<gpu>.json: read, and written by the calibrate command.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "vggplan/base/result.hpp"
+#include "vggplan/timing/calibration.hpp"
+
+namespace vggplan::catalog {
+
+/// `shown` is what errors call the file.
+base::Result<timing::Calibration> read_calibration(std::string_view text, const std::string& shown);
+
+/// Four significant digits each, one curve a line, in the order of the calibration: the same fit gives
+/// the same bytes.
+std::string write_calibration(const timing::Calibration& calibration);
+
+}  // namespace vggplan::catalog

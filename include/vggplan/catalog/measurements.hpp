@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// Rows that scripts/measure.py writes: single operations and whole training steps.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "vggplan/base/result.hpp"
+#include "vggplan/base/units.hpp"
+#include "vggplan/timing/calibrate.hpp"
+
+namespace vggplan::catalog {
+
+/// A step in the words of the file, which are those of the command line.
+struct MeasuredStep {
+  std::string place{};  ///< file:line
+  std::string model{};
+  std::int64_t height{};
+  std::int64_t width{};
+  std::int64_t channels{3};
+  std::int64_t classes{1000};
+  std::int64_t batch{};
+  std::string precision{};
+  std::string layout{};
+  std::string optimizer{};
+  std::string optimizer_impl{};
+  std::string checkpointing{};
+  std::string head{};
+  std::string mode{};
+  bool benchmark{false};
+  base::Seconds step{};
+  base::Seconds forward{};
+  base::Seconds backward{};
+  base::Seconds optimizer_step{};
+};
+
+struct Measurements {
+  std::vector<timing::OpSample> ops{};
+  std::vector<MeasuredStep> steps{};
+};
+
+/// Lines without a time (out of memory, an error) are passed over; other keys of a line are as well.
+base::Result<Measurements> read_measurements(std::string_view text, const std::string& shown);
+
+}  // namespace vggplan::catalog

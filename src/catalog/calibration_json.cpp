@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/catalog/calibration.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "catalog/json_reader.hpp"
+
+namespace vggplan::base {
+
+template <>
+struct NameTable<timing::Variant> {
+  static constexpr std::array<Named<timing::Variant>, 6> table{{
+      {timing::Variant::usual, "usual", ""},
+      {timing::Variant::one_image, "one-image", ""},
+      {timing::Variant::huge, "huge", ""},
+      {timing::Variant::stretched, "stretched", ""},
+      {timing::Variant::fused, "fused", ""},
+      {timing::Variant::single, "single", ""},
+  }};
+};
+
+}  // namespace vggplan::base
+
+namespace vggplan::catalog {
+namespace {
+
+using timing::Calibration;
+using timing::HostCosts;
+using timing::ShapeClass;
+using timing::Spread;
+
+/// Keys of the host's costs, read and written by one table.
+struct HostKey {
+  std::string_view key{};
+  double HostCosts::*field{};
+};
+constexpr std::array<HostKey, 10> kHostKeys{{
+    {"step_seconds", &HostCosts::step_seconds},
+    {"forward_op_seconds", &HostCosts::forward_op_seconds},
+    {"unrecorded_share", &HostCosts::unrecorded_share},
+    {"backward_op_seconds", &HostCosts::backward_op_seconds},
+    {"convolution_seconds", &HostCosts::convolution_seconds},
+    {"kernel_seconds", &HostCosts::kernel_seconds},
+    {"optimizer_pass_seconds", &HostCosts::optimizer_pass_seconds},
+    {"optimizer_tensor_seconds", &HostCosts::optimizer_tensor_seconds},
+    {"busy_share", &HostCosts::busy_share},
+    {"gap_seconds", &HostCosts::gap_seconds},
+}};
+
+struct SpreadKey {
+  std::string_view key{};
+  Spread Calibration::*field{};
+};
+constexpr std::array<SpreadKey, 3> kSpreadKeys{{
+    {"usual", &Calibration::spread},
+    {"fp32", &Calibration::spread_fp32},
+    {"host_bound", &Calibration::spread_host},
+}};
+
+ShapeClass read_shape(ObjectReader& reader) {
+  ShapeClass shape;
+  const std::string op = reader.name("op");
+  const auto kind = timing::op_kind(op);
+  if (!kind) {
+    reader.report("op", "unknown operation '" + op + "'", "see docs/how-time-is-modelled.md for their names");
+  }
+  shape.kind = kind.value_or(timing::OpKind::fill);
+  if (reader.has("math")) {
+    shape.math = reader.enumeration<base::MathMode>("math");
+  }
+  reader.skip("math");
+  shape.element_bytes = reader.integer("element_bytes", 1, 8);
+  shape.layout = reader.enumeration<base::Layout>("layout");
+  shape.channels = reader.optional_integer("channels", 0).value_or(0);
+  shape.outputs = reader.optional_integer("outputs", 0).value_or(0);
+  if (reader.has("variant")) {
+    shape.variant = reader.enumeration<timing::Variant>("variant");
+  }
+  reader.skip("variant");
+  return shape;
+}
+
+/// [channels, outputs, first octave, share, share ...]: one curve of a family.
+bool read_curve(const nlohmann::json& list, timing::ShareCurve& curve) {
+  constexpr std::size_t kHead = 3;
+  const auto is_number = [](const nlohmann::json& v) { return v.is_number(); };
+  if (!list.is_array() || list.size() <= kHead || !std::all_of(list.begin(), list.end(), is_number) ||
+      !list[0].is_number_unsigned() || !list[1].is_number_unsigned()) {
+    return false;
+  }
+  curve.shape.channels = list[0].get<std::int64_t>();
+  curve.shape.outputs = list[1].get<std::int64_t>();
+  curve.first_octave = list[2].get<double>();
+  for (std::size_t i = kHead; i < list.size(); ++i) {
+    curve.shares.push_back(list[i].get<double>());
+  }
+  return curve.first_octave >= 0.0 && curve.first_octave <= 60.0 &&
+         std::all_of(curve.shares.begin(), curve.shares.end(), [](double share) { return share > 0.0; });
+}
+
+void read_family(ObjectReader& reader, Calibration& calibration) {
+  timing::ShareCurve family;
+  family.shape = read_shape(reader);
+  family.octaves_per_node = reader.number("octaves_per_node", {0, 60, true});
+  const nlohmann::json* list = reader.array("by_channels", true);
+  for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+    timing::ShareCurve curve = family;
+    if (!read_curve((*list)[i], curve)) {
+      reader.report("by_channels", "a curve is [channels, outputs, log2 of the first size, share, ...] with shares above 0",
+                    "write it with vggplan calibrate");
+      return;
+    }
+    calibration.curves.push_back(std::move(curve));
+  }
+}
+
+/// Calls `read` with a reader for every element of the array at `key`.
+template <class Read>
+void read_list(ObjectReader& parent, std::string_view key, ObjectReader::Context& context, Read read) {
+  const nlohmann::json* list = parent.array(key, true);
+  for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+    ObjectReader reader((*list)[i], parent.pointer_to(key) + "/" + std::to_string(i), context);
+    read(reader);
+    reader.finish();
+  }
+}
+
+void read_costs(ObjectReader& parent, ObjectReader::Context& context, Calibration& calibration) {
+  if (const nlohmann::json* host = parent.object("host")) {
+    ObjectReader reader(*host, parent.pointer_to("host"), context);
+    for (const HostKey& key : kHostKeys) {
+      calibration.host.*key.field = reader.number(key.key, {0, 10});
+    }
+    reader.finish();
+  }
+  if (const nlohmann::json* spread = parent.object("spread")) {
+    ObjectReader reader(*spread, parent.pointer_to("spread"), context);
+    for (const SpreadKey& key : kSpreadKeys) {
+      if (const nlohmann::json* range = reader.object(key.key)) {
+        ObjectReader ends(*range, reader.pointer_to(key.key), context);
+        (calibration.*key.field).low = ends.number("low", {0, 1, true});
+        (calibration.*key.field).high = ends.number("high", {1, 100});
+        ends.finish();
+      }
+    }
+    reader.finish();
+  }
+}
+
+std::string shape_text(const ShapeClass& shape) {
+  std::string text = fmt::format(R"("op": "{}", "element_bytes": {}, "layout": "{}")", timing::name_of(shape.kind),
+                                 shape.element_bytes, base::name_of_enum(shape.layout));
+  if (shape.math != base::MathMode::fp32) {
+    text += fmt::format(R"(, "math": "{}")", base::name_of_enum(shape.math));
+  }
+  if (shape.channels != 0) {
+    text += fmt::format(R"(, "channels": {})", shape.channels);
+  }
+  if (shape.outputs != 0) {
+    text += fmt::format(R"(, "outputs": {})", shape.outputs);
+  }
+  if (shape.variant != timing::Variant::usual) {
+    text += fmt::format(R"(, "variant": "{}")", base::name_of_enum(shape.variant));
+  }
+  return text;
+}
+
+std::string number(double value) { return fmt::format("{:.4g}", value); }
+
+std::string stream_text(const timing::StreamRate& rate) {
+  return fmt::format(R"({{{}, "start_seconds": {}, "cached_bytes_per_second": {}, "uncached_bytes_per_second": {}}})",
+                     shape_text(rate.shape), number(rate.start_seconds), number(rate.cached.count()),
+                     number(rate.uncached.count()));
+}
+
+/// The class without channels: curves that share it stand together.
+ShapeClass family_of(ShapeClass shape) {
+  shape.channels = 0;
+  shape.outputs = 0;
+  return shape;
+}
+
+std::string curve_text(const timing::ShareCurve& curve) {
+  std::string text = fmt::format("[{}, {}, {:.4g}", curve.shape.channels, curve.shape.outputs, curve.first_octave);
+  for (const double share : curve.shares) {
+    text += fmt::format(", {:.4g}", share);
+  }
+  return text + "]";
+}
+
+std::string families_text(const std::vector<timing::ShareCurve>& curves) {
+  std::map<ShapeClass, std::vector<const timing::ShareCurve*>> families;
+  for (const timing::ShareCurve& curve : curves) {
+    families[family_of(curve.shape)].push_back(&curve);
+  }
+  std::string text;
+  for (const auto& [shape, members] : families) {
+    std::string lines;
+    for (const timing::ShareCurve* curve : members) {
+      lines += (lines.empty() ? "\n      " : ",\n      ") + curve_text(*curve);
+    }
+    text += fmt::format("{}{{{}, \"octaves_per_node\": {}, \"by_channels\": [{}]}}", text.empty() ? "\n    " : ",\n    ",
+                        shape_text(shape), number(members.front()->octaves_per_node), lines);
+  }
+  return text + "\n  ";
+}
+
+std::string streams_text(const std::vector<timing::StreamRate>& streams) {
+  std::string text;
+  for (const timing::StreamRate& rate : streams) {
+    text += (text.empty() ? "\n    " : ",\n    ") + stream_text(rate);
+  }
+  return text + "\n  ";
+}
+
+}  // namespace
+
+base::Result<Calibration> read_calibration(std::string_view text, const std::string& shown) {
+  auto json = parse_json(text, shown);
+  if (!json) {
+    return json.error();
+  }
+  ObjectReader::Context context{shown, "calibration"};
+  ObjectReader reader(*json, "", context);
+  Calibration calibration;
+  reader.skip("$schema");
+  calibration.gpu = reader.name("gpu");
+  calibration.l2_cache = reader.bytes("l2_cache_bytes");
+  read_costs(reader, context, calibration);
+  read_list(reader, "streams", context, [&](ObjectReader& entry) {
+    timing::StreamRate rate;
+    rate.shape = read_shape(entry);
+    rate.start_seconds = entry.number("start_seconds", {0, 1});
+    rate.cached = base::BytesPerSecond(entry.number("cached_bytes_per_second", kPositive));
+    rate.uncached = base::BytesPerSecond(entry.number("uncached_bytes_per_second", kPositive));
+    calibration.streams.push_back(rate);
+  });
+  read_list(reader, "curves", context, [&](ObjectReader& entry) { read_family(entry, calibration); });
+  reader.finish();
+  if (context.error) {
+    return *context.error;
+  }
+  timing::sort_by_shape(calibration);
+  return calibration;
+}
+
+std::string write_calibration(const Calibration& calibration) {
+  std::string host;
+  for (const HostKey& key : kHostKeys) {
+    host += fmt::format("{}\n    \"{}\": {}", host.empty() ? "" : ",", key.key, number(calibration.host.*key.field));
+  }
+  std::string spread;
+  for (const SpreadKey& key : kSpreadKeys) {
+    const Spread& s = calibration.*key.field;
+    spread += fmt::format("{}\n    \"{}\": {{\"low\": {}, \"high\": {}}}", spread.empty() ? "" : ",", key.key,
+                          number(s.low), number(s.high));
+  }
+  return fmt::format(
+      "{{\n  \"$schema\": \"../schema/calibration.schema.json\",\n  \"gpu\": \"{}\",\n  \"l2_cache_bytes\": {},\n"
+      "  \"host\": {{{}\n  }},\n  \"spread\": {{{}\n  }},\n  \"streams\": [{}],\n  \"curves\": [{}]\n}}\n",
+      calibration.gpu, calibration.l2_cache.count(), host, spread, streams_text(calibration.streams),
+      families_text(calibration.curves));
+}
+
+}  // namespace vggplan::catalog
