@@ -321,6 +321,10 @@ void CachingAllocator::unmap_pages(FreeList& list, std::int64_t page) {
   }
 }
 
+base::Bytes CachingAllocator::segment_for(base::Bytes requested) const {
+  return base::Bytes(segment_size(round_up_to(requested.count(), config_.rules.rounding.count())));
+}
+
 base::Bytes CachingAllocator::largest_cached(std::size_t stream) const {
   const FreeList& list = free_[2 * stream + 1];
   return base::Bytes(list.empty() ? 0 : list.back().size);

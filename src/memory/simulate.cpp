@@ -46,6 +46,8 @@ class Replay {
 
   bool run_step(const std::vector<Event>& events) {
     result_.steps.emplace_back();
+    result_.steps.back().allocated_peak = allocator_.allocated();
+    in_phase_ = false;
     const std::int64_t retries_before = allocator_.retries();
     bool complete = true;
     for (const Event& event : events) {
@@ -77,6 +79,7 @@ class Replay {
       case Event::Kind::phase:
         close_phase();
         phase_ = event.phase;
+        in_phase_ = true;
         phase_peak_ = allocator_.allocated();
         return true;
     }
@@ -157,6 +160,9 @@ class Replay {
 
   void note_peak(const Event& event) {
     phase_peak_ = std::max(phase_peak_, allocator_.allocated());
+    if (!result_.steps.empty()) {
+      result_.steps.back().allocated_peak = std::max(result_.steps.back().allocated_peak, allocator_.allocated());
+    }
     reserved_peak_ = std::max(reserved_peak_, allocator_.reserved());
     if (allocator_.allocated() > allocated_peak_) {
       allocated_peak_ = allocator_.allocated();
@@ -170,19 +176,19 @@ class Replay {
   }
 
   void close_phase() {
-    if (result_.steps.empty()) {
+    if (result_.steps.empty() || !in_phase_) {
       return;
     }
     StepMemory& step = result_.steps.back();
     step.phase_peak[index(phase_)] = std::max(step.phase_peak[index(phase_)], phase_peak_);
     step.after_phase[index(phase_)] = allocator_.allocated();
-    step.allocated_peak = std::max(step.allocated_peak, phase_peak_);
   }
 
   void fail(const Event& event, std::int64_t requested) {
     const Bytes capacity = options_.allocator.capacity.value_or(Bytes(0));
-    result_.failure = OutOfMemory{step_, phase_, event.layer, Bytes(requested),
-                                  Bytes(std::max<std::int64_t>(1, allocator_.reserved().count() + requested - capacity.count()))};
+    const Bytes wanted = options_.allocator.expandable_segments ? Bytes(requested) : allocator_.segment_for(Bytes(requested));
+    const Bytes missing = std::max(Bytes(1), allocator_.reserved() + wanted - capacity);
+    result_.failure = OutOfMemory{step_, phase_, event.layer, Bytes(requested), missing};
   }
 
   Simulation finish() {
@@ -202,6 +208,7 @@ class Replay {
   Simulation result_{};
   std::size_t step_{0};
   Phase phase_{Phase::setup};
+  bool in_phase_{false};  ///< of the current step
   Bytes phase_peak_{};
   Bytes allocated_peak_{};
   Bytes reserved_peak_{};

@@ -55,6 +55,8 @@ class CachingAllocator {
   [[nodiscard]] std::int64_t retries() const { return retries_; }
   /// Largest block that could be had without cudaMalloc, on `stream`: what cudnn.benchmark asks.
   [[nodiscard]] base::Bytes largest_cached(std::size_t stream = 0) const;
+  /// What cudaMalloc would be asked for, were no cached block large enough.
+  [[nodiscard]] base::Bytes segment_for(base::Bytes requested) const;
   /// Sizes that went to cudaMalloc (or were mapped) so far, in order; recorded on request.
   void record_segments() { record_ = true; }
   [[nodiscard]] const std::vector<base::Bytes>& segments() const { return segments_; }

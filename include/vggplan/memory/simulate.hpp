@@ -33,7 +33,7 @@ struct OutOfMemory {
   base::Phase phase{};
   LayerId layer{kNoLayer};
   base::Bytes requested{};
-  base::Bytes missing{};  ///< how far the request exceeded the capacity after the cache was given back
+  base::Bytes missing{};  ///< how far the request's segment exceeded the capacity after the cache was given back
 };
 
 struct Moment {
