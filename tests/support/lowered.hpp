@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// Tapes of jobs, for tests that look at them event by event.
+#pragma once
+
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "vggplan/catalog/catalog.hpp"
+#include "vggplan/catalog/framework.hpp"
+#include "vggplan/lowering/tape.hpp"
+
+namespace vggplan::support {
+
+inline lowering::Framework built_in_framework() {
+  static const catalog::Catalog catalog = catalog::Catalog::built_in();
+  return catalog::read_framework(catalog.text("frameworks", "pytorch-2.11").value(), "pytorch-2.11").value();
+}
+
+/// As the built-in profile, but no convolution needs a workspace.
+inline lowering::Framework without_workspaces() {
+  lowering::Framework framework = built_in_framework();
+  framework.workspace.clear();
+  return framework;
+}
+
+inline memory::Tape tape_of(const job::Job& job, const lowering::Framework& framework,
+                            const lowering::Device& device = {}, const lowering::Variation& variation = {}) {
+  const auto network = graph::build_network(job.model, job.image, job.classes, job.head);
+  if (!network) {
+    throw std::invalid_argument(network.error().rule);
+  }
+  const auto cut = lowering::segments(*network, job.checkpointing);
+  if (!cut) {
+    throw std::invalid_argument(cut.error().rule);
+  }
+  return lowering::lower_tape(*network, job, *cut, framework, device, variation);
+}
+
+/// What the allocator is asked: bytes, negative where they are freed. A workspace is freed at once.
+class RequestList {
+ public:
+  explicit RequestList(const memory::Tape& tape) : tape_(tape) {}
+
+  void add(const std::vector<memory::Event>& events) {
+    for (const memory::Event& event : events) {
+      switch (event.kind) {
+        case memory::Event::Kind::allocate:
+          sizes_[event.tensor] = event.bytes;
+          list_.push_back(event.bytes);
+          break;
+        case memory::Event::Kind::release: list_.push_back(-sizes_.at(event.tensor)); break;
+        case memory::Event::Kind::scratch: add_workspace(tape_.scratch[event.tensor].plans.front()); break;
+        case memory::Event::Kind::trial:
+        case memory::Event::Kind::phase: break;
+      }
+    }
+  }
+  [[nodiscard]] const std::vector<std::int64_t>& list() const { return list_; }
+
+ private:
+  void add_workspace(std::int64_t bytes) {
+    if (bytes > 0) {
+      list_.push_back(bytes);
+      list_.push_back(-bytes);
+    }
+  }
+
+  const memory::Tape& tape_;
+  std::vector<std::int64_t> list_{};
+  std::map<memory::TensorId, std::int64_t> sizes_{};
+};
+
+}  // namespace vggplan::support

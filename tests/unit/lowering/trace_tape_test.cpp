@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+// Tapes against what PyTorch was seen to ask of its allocator, event for event.
+//
+// Events are split in two: workspaces of libraries, which are freed by the very next event, and all
+// else, which is PyTorch's own. The latter must agree to the byte and in order. One order cannot be
+// known: when an autocast context ends, its cached copies die in the order of a hash table.
+#include <algorithm>
+#include <cmath>
+
+#include "support/catch.hpp"
+#include "support/lowered.hpp"
+#include "support/measured.hpp"
+#include "support/trace.hpp"
+
+namespace vggplan::lowering {
+namespace {
+
+using Sizes = std::vector<std::int64_t>;
+using support::Trace;
+
+/// Requests in order, and the workspaces between them: as many lists as there are requests, and one.
+struct Split {
+  Sizes requests{};
+  std::vector<Sizes> workspaces{1};
+};
+
+Split split(const Sizes& list) {
+  Split parts;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    if (i + 1 < list.size() && list[i] > 0 && list[i + 1] == -list[i]) {
+      parts.workspaces.back().push_back(list[i]);
+      ++i;
+    } else {
+      parts.requests.push_back(list[i]);
+      parts.workspaces.emplace_back();
+    }
+  }
+  return parts;
+}
+
+Sizes recorded(const Trace& trace) {
+  Sizes list;
+  for (const support::TraceEvent& event : trace.events) {
+    if (event.kind != 'S') {
+      list.push_back(event.kind == 'a' ? event.bytes : -event.bytes);
+    }
+  }
+  return list;
+}
+
+job::Job job_of(const Trace& trace) { return support::job_of(support::Row::parse(trace.job)); }
+
+/// Set-up and two steps. The third begins with the frees of what the caller's frame held: the recording
+/// ends with them, too.
+Sizes predicted(const Trace& trace) {
+  const memory::Tape tape = support::tape_of(job_of(trace), support::built_in_framework());
+  support::RequestList list(tape);
+  list.add(tape.setup);
+  list.add(tape.steps.at(0));
+  list.add(tape.steps.at(1));
+  const std::vector<memory::Event>& third = tape.steps.back();
+  const auto begins = std::find_if(third.begin(), third.end(), [](const memory::Event& event) {
+    return event.kind == memory::Event::Kind::phase;
+  });
+  list.add({third.begin(), begins});
+  return list.list();
+}
+
+/// Each run of frees sorted by size.
+Sizes without_order_of_frees(Sizes list) {
+  for (auto from = list.begin(); from != list.end();) {
+    from = std::find_if(from, list.end(), [](std::int64_t bytes) { return bytes < 0; });
+    const auto to = std::find_if(from, list.end(), [](std::int64_t bytes) { return bytes > 0; });
+    std::sort(from, to);
+    from = to;
+  }
+  return list;
+}
+
+TEST_CASE("tapes ask for what PyTorch was recorded to ask for, byte for byte and in order") {
+  int in_order = 0;
+  const auto traces = support::read_traces();
+  REQUIRE(traces.size() == 17);
+  for (const Trace& trace : traces) {
+    INFO(trace.name);
+    const Sizes mine = split(predicted(trace)).requests;
+    const Sizes theirs = split(recorded(trace)).requests;
+    CHECK(without_order_of_frees(mine) == without_order_of_frees(theirs));
+    if (!job::is_autocast(job_of(trace).precision)) {
+      CHECK(mine == theirs);
+    }
+    in_order += mine == theirs ? 1 : 0;
+  }
+  CHECK(in_order >= 11);  // all without autocast
+}
+
+TEST_CASE("workspaces come where PyTorch was recorded to take them, and are as large") {
+  // What remains are partial sums of split work, whose number cuDNN's heuristics choose.
+  constexpr double kShare = 0.01;
+  constexpr double kPartialSums = 18.0 * 1048576;
+  for (const Trace& trace : support::read_traces()) {
+    INFO(trace.name);
+    const Split mine = split(predicted(trace));
+    const Split theirs = split(recorded(trace));
+    REQUIRE(mine.workspaces.size() == theirs.workspaces.size());
+    for (std::size_t i = 0; i < mine.workspaces.size(); ++i) {
+      const auto largest = [](const Sizes& sizes) {
+        return sizes.empty() ? 0.0 : static_cast<double>(*std::max_element(sizes.begin(), sizes.end()));
+      };
+      const double measured = largest(theirs.workspaces[i]);
+      INFO("after request " << i);
+      CHECK(std::abs(largest(mine.workspaces[i]) - measured) <= std::max(kShare * measured, kPartialSums));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace vggplan::lowering
