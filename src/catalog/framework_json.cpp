@@ -91,6 +91,8 @@ WorkspaceRule read_rule(const nlohmann::json& value, const std::string& pointer,
   rule.out_channels = read_range(reader, "out_channels");
   rule.pixels = read_range(reader, "pixels");
   rule.elements = read_range(reader, "elements");
+  rule.images = read_range(reader, "images");
+  rule.ragged = reader.optional_integer("ragged", 1).value_or(0);
   rule.size = read_size(reader);
   rule.stream_k = read_stream_k(reader, context);
   if (const nlohmann::json* fallbacks = reader.array("fallbacks", false)) {

@@ -78,6 +78,7 @@ struct Simulations {
   Simulation central{};
   Simulation low{};
   Simulation high{};
+  Simulation other_addresses{};  ///< as central, with segments at rising addresses
 };
 
 template <class Get>
@@ -89,6 +90,21 @@ Estimated<Bytes> ranged(const Simulations& all, Get get) {
   const auto scaled = [](Bytes bytes, double by) { return Bytes(static_cast<std::int64_t>(bytes.as_double() * by)); };
   return {value, std::min(value, scaled(std::min(get(all.low), value), kBelow)),
           std::max(value, scaled(std::max(get(all.high), value), kAbove)), Basis::simulated};
+}
+
+/// What is reserved depends on the addresses of segments, which differ from process to process: the middle of
+/// two orders, and a range that holds both. (Measured: off by more than 8 % in 4 of 163 steps; with one order,
+/// in 5.)
+Estimated<Bytes> reserved_peak(const Simulations& all) {
+  Estimated<Bytes> peak = ranged(all, [](const Simulation& s) { return s.reserved_peak; });
+  if (all.other_addresses.failure) {
+    return peak;
+  }
+  const Bytes other = all.other_addresses.reserved_peak;
+  peak.low = std::min(peak.low, other);
+  peak.high = std::max(peak.high, other);
+  peak.value = (peak.value + other) / 2;
+  return peak;
 }
 
 Simulations simulate_all(const Lowered& lowered, const job::Job& job, const Target& target,
@@ -108,6 +124,9 @@ Simulations simulate_all(const Lowered& lowered, const job::Job& job, const Targ
   const Workspaces least = free_choice ? Workspaces::none : Workspaces::derived;
   all.low = races || free_choice ? run({least, !races}, plain) : all.central;
   all.high = free_choice ? run({Workspaces::largest, true}, plain) : all.central;
+  memory::SimulationOptions rising = plain;
+  rising.allocator.addresses = memory::AddressOrder::rising;
+  all.other_addresses = run({}, rising);
   return all;
 }
 
@@ -165,7 +184,7 @@ Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& ta
     memory.cache_flushes_per_step = all.central.flushes_per_step;
   }
   memory.allocated_peak = ranged(all, [](const Simulation& s) { return s.allocated_peak; });
-  memory.reserved_peak = ranged(all, [](const Simulation& s) { return s.reserved_peak; });
+  memory.reserved_peak = reserved_peak(all);
   memory.first_step_peak = ranged(all, [](const Simulation& s) { return s.first_step_peak; });
   memory.steady_peak = ranged(all, [](const Simulation& s) { return s.steps.empty() ? Bytes(0) : s.steps.back().allocated_peak; });
   memory.after_forward = ranged(all, [](const Simulation& s) {

@@ -4,6 +4,7 @@
 // vggplan::memory, not even the constants.
 #pragma once
 
+#include <map>
 #include <cstdint>
 #include <limits>
 #include <list>
@@ -185,10 +186,28 @@ class BruteAllocator {
     if (!fits(bytes)) {
       return {};
     }
-    lowest_ -= bytes;  // each cudaMalloc answers with a lower address: so do all recorded traces
-    segments_.push_back({size <= kMiB, stream, {{lowest_, lowest_ + bytes, Is::free, -1}}});
+    const std::int64_t begin = address_for(bytes);
+    segments_.push_back({size <= kMiB, stream, {{begin, begin + bytes, Is::free, -1}}});
     grown.push_back(bytes);
     return {&segments_.back(), 0};
+  }
+
+  /// Granules of 32 MiB at falling addresses; the unused top of a granule serves later segments, lowest first.
+  std::int64_t address_for(std::int64_t bytes) {
+    for (auto& [begin, end] : unused_) {  // a map: from low to high
+      if (end - begin >= bytes) {
+        const std::int64_t at = begin;
+        const std::int64_t rest_end = end;
+        unused_.erase(at);
+        unused_.emplace(at + bytes, rest_end);
+        return at;
+      }
+    }
+    const std::int64_t granules = (bytes + 32 * kMiB - 1) / (32 * kMiB);
+    const std::int64_t top = lowest_;
+    lowest_ -= granules * 32 * kMiB;
+    unused_.emplace(lowest_ + bytes, top);
+    return lowest_;
   }
 
   Segment& range_of(bool small, int stream) {
@@ -307,6 +326,7 @@ class BruteAllocator {
   std::optional<std::int64_t> capacity_;
   std::list<Segment> segments_{};
   std::int64_t lowest_ = 0;
+  std::map<std::int64_t, std::int64_t> unused_{};
   std::int64_t last_block_ = 0;
 };
 

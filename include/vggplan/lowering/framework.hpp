@@ -58,6 +58,8 @@ struct WorkspaceRule {
   Range out_channels{};
   Range pixels{};
   Range elements{};
+  Range images{};
+  std::int64_t ragged{0};  ///< holds only where the pixels are no multiple of this; 0: everywhere
   WorkspaceSize size{};
   std::optional<StreamK> stream_k{};
   std::vector<WorkspaceSize> fallbacks{};  ///< plans that are tried where memory is short; none at all comes last

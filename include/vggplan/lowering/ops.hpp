@@ -8,6 +8,7 @@
 #include "vggplan/job/job.hpp"
 #include "vggplan/lowering/schedule.hpp"
 #include "vggplan/timing/op.hpp"
+#include "vggplan/timing/parallel.hpp"
 
 namespace vggplan::lowering {
 
@@ -15,5 +16,8 @@ namespace vggplan::lowering {
 /// index `network.layers`. Collectives are not among them.
 std::vector<timing::Op> lower_ops(const graph::Network& network, const job::Job& job,
                                   const std::vector<Segment>& segments);
+
+/// What GPUs send each other in a step of `job`: gradients in the order in which backward makes them.
+timing::Exchange exchange_of(const graph::Network& network, const job::Job& job);
 
 }  // namespace vggplan::lowering

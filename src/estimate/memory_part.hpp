@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// The memory side of an estimate: tape, allocator, and what they say as figures.
+#pragma once
+
+#include <vector>
+
+#include "vggplan/estimate/estimate.hpp"
+#include "vggplan/estimate/run.hpp"
+#include "vggplan/lowering/schedule.hpp"
+#include "vggplan/memory/simulate.hpp"
+
+namespace vggplan::estimate {
+
+/// A job as the lower rooms see it.
+struct Lowered {
+  graph::Network network{};
+  std::vector<lowering::Segment> segments{};
+};
+base::Result<Lowered> lower(const job::Job& job);
+
+/// What of the GPU shapes allocations.
+lowering::Device device_of(const hardware::Gpu& gpu, const lowering::Framework& framework);
+
+MemoryAnswer memory_answer(const Lowered& lowered, const job::Job& job, const Target& target,
+                           const lowering::Framework& framework);
+
+Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& target,
+                   const lowering::Framework& framework, bool timeline);
+
+/// Bytes that live at the same time whatever the allocator does: parameters, optimizer state and, at the end
+/// of the forward pass, what autograd holds.
+Bytes memory_floor(const Lowered& lowered, const job::Job& job);
+
+}  // namespace vggplan::estimate
