@@ -43,6 +43,10 @@ base::Result<job::Job> job_of(const catalog::MeasuredStep& step, const catalog::
   job.classes = step.classes;
   job.batch = step.batch;
   job.cudnn_benchmark = step.benchmark;
+  job.accumulation = step.accumulation;
+  job.parallel.gpus = step.gpus;
+  job.parallel.bucket = base::Bytes(step.bucket_mb * 1024 * 1024);
+  job.parallel.bucket_view = step.bucket_view;
   base::Status error;
   read_word(step.place, "precision", step.precision, job.precision, error);
   read_word(step.place, "layout", step.layout, job.layout, error);
@@ -50,6 +54,7 @@ base::Result<job::Job> job_of(const catalog::MeasuredStep& step, const catalog::
   read_word(step.place, "optimizer implementation", step.optimizer_impl, job.optimizer_impl, error);
   read_word(step.place, "head", step.head, job.head, error);
   read_word(step.place, "mode", step.mode, job.mode, error);
+  read_word(step.place, "sharding", step.sharding, job.parallel.sharding, error);
   if (error) {
     return *error;
   }
@@ -64,39 +69,85 @@ base::Result<job::Job> job_of(const catalog::MeasuredStep& step, const catalog::
   return job;
 }
 
-base::Result<timing::StepSample> sample_of(const catalog::MeasuredStep& step, const catalog::Catalog& catalog) {
-  const auto job = job_of(step, catalog);
+namespace {
+
+/// A job with its network lowered.
+struct Lowered {
+  job::Job job{};
+  graph::Network network{};
+  std::vector<timing::Op> ops{};
+};
+
+base::Result<Lowered> lower(const catalog::MeasuredStep& step, const catalog::Catalog& catalog) {
+  Lowered lowered;
+  auto job = job_of(step, catalog);
   if (!job) {
     return job.error();
   }
-  const auto network = graph::build_network(job->model, job->image, job->classes, job->head);
+  lowered.job = *std::move(job);
+  auto network = graph::build_network(lowered.job.model, lowered.job.image, lowered.job.classes, lowered.job.head);
   if (!network) {
     return network.error();
   }
-  const auto segments = lowering::segments(*network, job->checkpointing);
+  lowered.network = *std::move(network);
+  const auto segments = lowering::segments(lowered.network, lowered.job.checkpointing);
   if (!segments) {
     return segments.error();
   }
-  timing::StepSample sample;
-  sample.label = label_of(step);
-  sample.ops = lowering::lower_ops(*network, *job, *segments);
-  sample.step = step.step;
-  sample.forward = step.forward;
-  sample.backward = step.backward;
-  sample.optimizer = step.optimizer_step;
-  sample.chosen_by_trial = step.benchmark;
-  return sample;
+  lowered.ops = lowering::lower_ops(lowered.network, lowered.job, *segments);
+  return lowered;
 }
 
-base::Result<std::vector<timing::StepSample>> samples_of(std::span<const catalog::MeasuredStep> steps,
-                                                         const catalog::Catalog& catalog) {
-  std::vector<timing::StepSample> samples;
-  for (const catalog::MeasuredStep& step : steps) {
-    auto sample = sample_of(step, catalog);
-    if (!sample) {
-      return sample.error();
+base::Result<timing::Fabric> fabric_of(const hardware::Gpu& gpu, std::int64_t gpus, const catalog::Catalog& catalog) {
+  const hardware::Topology topology = hardware::default_topology(gpu, gpus);
+  const auto name = hardware::peer_link(gpu, topology);
+  if (!name) {
+    return timing::Fabric{};
+  }
+  const auto link = catalog.link(*name);
+  if (!link) {
+    return link.error();
+  }
+  return timing::make_fabric(*link, topology, gpus, 1, std::nullopt);
+}
+
+base::Status add_step(const catalog::MeasuredStep& step, const hardware::Gpu& gpu, const catalog::Catalog& catalog,
+                      timing::Samples& samples) {
+  auto lowered = lower(step, catalog);
+  if (!lowered) {
+    return lowered.error();
+  }
+  if (step.gpus > 1) {
+    const auto fabric = fabric_of(gpu, step.gpus, catalog);
+    if (!fabric) {
+      return fabric.error();
     }
-    samples.push_back(*std::move(sample));
+    samples.parallel.push_back({label_of(step), std::move(lowered->ops), {step.accumulation, step.benchmark},
+                                lowering::exchange_of(lowered->network, lowered->job), *fabric, step.step});
+  } else if (step.forward.count() > 0.0) {
+    samples.steps.push_back({label_of(step), std::move(lowered->ops), step.step, step.forward, step.backward,
+                             step.optimizer_step, step.benchmark});
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+base::Result<timing::Samples> samples_of(const catalog::Measurements& rows, const hardware::Gpu& gpu,
+                                         const catalog::Catalog& catalog) {
+  timing::Samples samples;
+  samples.ops = rows.ops;
+  for (const catalog::MeasuredStep& step : rows.steps) {
+    if (base::Status status = add_step(step, gpu, catalog, samples)) {
+      return *status;
+    }
+  }
+  for (const catalog::MeasuredCollective& row : rows.collectives) {
+    const auto fabric = fabric_of(gpu, row.gpus, catalog);
+    if (!fabric) {
+      return fabric.error();
+    }
+    samples.collectives.push_back({row.collective, row.bytes, *fabric, row.seconds});
   }
   return samples;
 }

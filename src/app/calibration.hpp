@@ -2,9 +2,7 @@
 // From measured rows to a calibration: where the words of a row become a job, and a job becomes ops.
 #pragma once
 
-#include <span>
 #include <string>
-#include <vector>
 
 #include "vggplan/base/result.hpp"
 #include "vggplan/catalog/catalog.hpp"
@@ -15,9 +13,10 @@
 namespace vggplan::app {
 
 base::Result<job::Job> job_of(const catalog::MeasuredStep& step, const catalog::Catalog& catalog);
-base::Result<timing::StepSample> sample_of(const catalog::MeasuredStep& step, const catalog::Catalog& catalog);
-base::Result<std::vector<timing::StepSample>> samples_of(std::span<const catalog::MeasuredStep> steps,
-                                                         const catalog::Catalog& catalog);
+/// Everything that `rows` say about `gpu`, as the fit takes it. Steps and collectives on several GPUs are taken to
+/// have run over the links that GPUs of this form have.
+base::Result<timing::Samples> samples_of(const catalog::Measurements& rows, const hardware::Gpu& gpu,
+                                         const catalog::Catalog& catalog);
 
 /// Text for a person: what was fitted, how well, and on how many rows.
 std::string describe(const timing::Fit& fit);

@@ -53,6 +53,19 @@ constexpr std::array<HostKey, 10> kHostKeys{{
     {"gap_seconds", &HostCosts::gap_seconds},
 }};
 
+struct LinkKey {
+  std::string_view key{};
+  double timing::LinkRates::*field{};
+};
+constexpr std::array<LinkKey, 6> kLinkKeys{{
+    {"start_seconds", &timing::LinkRates::start_seconds},
+    {"hop_seconds", &timing::LinkRates::hop_seconds},
+    {"nvlink_share", &timing::LinkRates::nvlink_share},
+    {"gather_share", &timing::LinkRates::gather_share},
+    {"overlap_share", &timing::LinkRates::overlap_share},
+    {"spread_share", &timing::LinkRates::spread_share},
+}};
+
 struct SpreadKey {
   std::string_view key{};
   Spread Calibration::*field{};
@@ -136,6 +149,13 @@ void read_costs(ObjectReader& parent, ObjectReader::Context& context, Calibratio
     ObjectReader reader(*host, parent.pointer_to("host"), context);
     for (const HostKey& key : kHostKeys) {
       calibration.host.*key.field = reader.number(key.key, {0, 10});
+    }
+    reader.finish();
+  }
+  if (const nlohmann::json* links = parent.object("links")) {
+    ObjectReader reader(*links, parent.pointer_to("links"), context);
+    for (const LinkKey& key : kLinkKeys) {
+      calibration.links.*key.field = reader.number(key.key, {0, 10});
     }
     reader.finish();
   }
@@ -255,6 +275,10 @@ std::string write_calibration(const Calibration& calibration) {
   for (const HostKey& key : kHostKeys) {
     host += fmt::format("{}\n    \"{}\": {}", host.empty() ? "" : ",", key.key, number(calibration.host.*key.field));
   }
+  std::string links;
+  for (const LinkKey& key : kLinkKeys) {
+    links += fmt::format("{}\n    \"{}\": {}", links.empty() ? "" : ",", key.key, number(calibration.links.*key.field));
+  }
   std::string spread;
   for (const SpreadKey& key : kSpreadKeys) {
     const Spread& s = calibration.*key.field;
@@ -263,8 +287,8 @@ std::string write_calibration(const Calibration& calibration) {
   }
   return fmt::format(
       "{{\n  \"$schema\": \"../schema/calibration.schema.json\",\n  \"gpu\": \"{}\",\n  \"l2_cache_bytes\": {},\n"
-      "  \"host\": {{{}\n  }},\n  \"spread\": {{{}\n  }},\n  \"streams\": [{}],\n  \"curves\": [{}]\n}}\n",
-      calibration.gpu, calibration.l2_cache.count(), host, spread, streams_text(calibration.streams),
+      "  \"host\": {{{}\n  }},\n  \"links\": {{{}\n  }},\n  \"spread\": {{{}\n  }},\n  \"streams\": [{}],\n  \"curves\": [{}]\n}}\n",
+      calibration.gpu, calibration.l2_cache.count(), host, links, spread, streams_text(calibration.streams),
       families_text(calibration.curves));
 }
 

@@ -133,11 +133,45 @@ base::Result<timing::OpSample> op_of(const json& value, const std::string& place
   return sample;
 }
 
+/// "how" is single, ddp, zero1 or fsdp2; "kw" holds DDP's arguments.
+void read_parallel(const json& value, Row& row, MeasuredStep& step) {
+  const std::string how = row.text("how");
+  step.gpus = how == "single" ? 1 : row.integer("world");
+  step.sharding = how == "single" ? "ddp" : how;
+  step.accumulation = row.integer("accum", 1);
+  if (const auto kw = value.find("kw"); kw != value.end() && kw->is_object()) {
+    Row arguments(*kw);
+    step.bucket_mb = arguments.integer("bucket_cap_mb", 25);
+    step.bucket_view = arguments.boolean("gradient_as_bucket_view");
+  }
+}
+
+std::optional<timing::Collective> collective_of(const std::string& kind) {
+  if (kind == "allreduce") {
+    return timing::Collective::all_reduce;
+  }
+  if (kind == "all_gather") {
+    return timing::Collective::all_gather;
+  }
+  return kind == "reduce_scatter" ? std::optional(timing::Collective::reduce_scatter) : std::nullopt;
+}
+
+base::Result<MeasuredCollective> collective_row(const json& value, timing::Collective collective,
+                                                const std::string& place) {
+  Row row(value);
+  MeasuredCollective measured{place, collective, row.integer("world"), base::Bytes(row.integer("bytes")),
+                              base::Seconds(row.number("ms") * 1e-3)};
+  if (!row.trouble().empty()) {
+    return wrong(place, row.trouble());
+  }
+  return measured;
+}
+
 base::Result<MeasuredStep> step_of(const json& value, const std::string& place) {
   Row row(value);
   MeasuredStep step;
   step.place = place;
-  step.model = row.text("arch");
+  step.model = row.text("arch", "vgg16");
   step.height = row.integer("h");
   step.width = row.integer("w");
   step.channels = row.integer("in_channels", 3);
@@ -154,10 +188,15 @@ base::Result<MeasuredStep> step_of(const json& value, const std::string& place) 
   step.head = row.text("head", "adaptive");
   step.mode = row.text("mode", "train");
   step.benchmark = row.boolean("benchmark");
-  step.step = base::Seconds(row.number("ms_loop") * 1e-3);
-  step.forward = base::Seconds(row.number("ms_fwd") * 1e-3);
-  step.backward = base::Seconds(row.number("ms_bwd") * 1e-3);
-  step.optimizer_step = base::Seconds(row.number("ms_opt") * 1e-3);
+  if (value.contains("ms_loop")) {
+    step.step = base::Seconds(row.number("ms_loop") * 1e-3);
+    step.forward = base::Seconds(row.number("ms_fwd") * 1e-3);
+    step.backward = base::Seconds(row.number("ms_bwd") * 1e-3);
+    step.optimizer_step = base::Seconds(row.number("ms_opt") * 1e-3);
+  } else {
+    step.step = base::Seconds(row.number("ms") * 1e-3);
+    read_parallel(value, row, step);
+  }
   if (!row.trouble().empty()) {
     return wrong(place, row.trouble());
   }
@@ -175,7 +214,16 @@ base::Status read_line(std::string_view line, const std::string& place, Measurem
       return sample.error();
     }
     measurements.ops.push_back(*sample);
-  } else if (value.contains("ms_loop")) {
+    return std::nullopt;
+  }
+  const std::string kind = value.contains("kind") && value["kind"].is_string() ? value["kind"].get<std::string>() : "";
+  if (const auto collective = collective_of(kind)) {
+    auto measured = collective_row(value, *collective, place);
+    if (!measured) {
+      return measured.error();
+    }
+    measurements.collectives.push_back(*std::move(measured));
+  } else if (value.contains("ms_loop") || kind == "train") {
     auto step = step_of(value, place);
     if (!step) {
       return step.error();

@@ -59,20 +59,39 @@ void describe_steps(std::span<const StepSample> steps, const hardware::Gpu& gpu,
   fit.lines.push_back(line("step: optimizer", optimizer));
 }
 
+void describe_parallel(const Samples& samples, const hardware::Gpu& gpu, Fit& fit) {
+  std::vector<double> collectives;
+  for (const CollectiveSample& sample : samples.collectives) {
+    collectives.push_back(
+        error(collective_seconds(sample.collective, sample.bytes, sample.fabric, fit.calibration.links).count(),
+              sample.seconds.count()));
+  }
+  std::vector<double> steps;
+  for (const ParallelSample& sample : samples.parallel) {
+    const ParallelTime time =
+        parallel_step_time(sample.ops, gpu, fit.calibration, sample.options, sample.exchange, sample.fabric);
+    steps.push_back(error(time.step.step.value.count(), sample.step.count()));
+  }
+  fit.lines.push_back(line("collective", collectives));
+  fit.lines.push_back(line("step on several GPUs", steps));
+}
+
 }  // namespace
 
-Fit calibrate(const hardware::Gpu& gpu, std::span<const OpSample> ops, std::span<const StepSample> steps) {
+Fit calibrate(const hardware::Gpu& gpu, const Samples& samples) {
   Fit fit;
   Calibration& calibration = fit.calibration;
   calibration.gpu = gpu.name;
   calibration.l2_cache = gpu.l2_cache;
-  fit_streams(ops, calibration);
-  fit_curves(ops, gpu, calibration);
-  fit_levels(steps, gpu, calibration);
-  fit_host(steps, gpu, calibration);
-  fit_spread(steps, gpu, calibration);
-  describe_ops(ops, gpu, fit);
-  describe_steps(steps, gpu, fit);
+  fit_streams(samples.ops, calibration);
+  fit_curves(samples.ops, gpu, calibration);
+  fit_levels(samples.steps, gpu, calibration);
+  fit_host(samples.steps, gpu, calibration);
+  fit_spread(samples.steps, gpu, calibration);
+  fit_links(samples, gpu, calibration);
+  describe_ops(samples.ops, gpu, fit);
+  describe_steps(samples.steps, gpu, fit);
+  describe_parallel(samples, gpu, fit);
   return fit;
 }
 

@@ -18,6 +18,8 @@ void fit_levels(std::span<const StepSample> steps, const hardware::Gpu& gpu, Cal
 
 /// What the host costs and how far steps lie from the model, from whole steps.
 void fit_host(std::span<const StepSample> steps, const hardware::Gpu& gpu, Calibration& calibration);
+/// What collectives reach of their links, and what they cost the kernels beside them.
+void fit_links(const Samples& samples, const hardware::Gpu& gpu, Calibration& calibration);
 void fit_spread(std::span<const StepSample> steps, const hardware::Gpu& gpu, Calibration& calibration);
 
 }  // namespace vggplan::timing

@@ -107,7 +107,8 @@ ShapeClass classify(const Op& op) {
   const bool by_layout = !is_streaming(op.kind) || op.kind == OpKind::bias_add;
   shape.layout = by_layout ? op.layout : base::Layout::nchw;
   if (op.kind == OpKind::optimizer) {  // told apart by the tensors that they stream
-    shape.channels = op.bytes().count() / std::max<std::int64_t>(op.extent.n * shape.element_bytes, 1);
+    const double elements = static_cast<double>(std::max<std::int64_t>(op.extent.n * shape.element_bytes, 1));
+    shape.channels = std::llround(op.bytes().as_double() / elements);
   } else if (is_average_pool(op.kind)) {
     shape.outputs = op.extent.k;
     // One pixel has no layout: it counts as contiguous.

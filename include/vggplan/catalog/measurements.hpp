@@ -30,15 +30,29 @@ struct MeasuredStep {
   std::string head{};
   std::string mode{};
   bool benchmark{false};
+  std::int64_t gpus{1};
+  std::string sharding{"ddp"};
+  std::int64_t accumulation{1};
+  std::int64_t bucket_mb{25};
+  bool bucket_view{false};
   base::Seconds step{};
   base::Seconds forward{};
   base::Seconds backward{};
   base::Seconds optimizer_step{};
 };
 
+struct MeasuredCollective {
+  std::string place{};
+  timing::Collective collective{};
+  std::int64_t gpus{};
+  base::Bytes bytes{};
+  base::Seconds seconds{};
+};
+
 struct Measurements {
   std::vector<timing::OpSample> ops{};
   std::vector<MeasuredStep> steps{};
+  std::vector<MeasuredCollective> collectives{};
 };
 
 /// Lines without a time (out of memory, an error) are passed over; other keys of a line are as well.

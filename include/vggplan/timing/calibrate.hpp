@@ -3,14 +3,13 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "vggplan/hardware/hardware.hpp"
 #include "vggplan/timing/calibration.hpp"
 #include "vggplan/timing/op.hpp"
+#include "vggplan/timing/parallel.hpp"
 
 namespace vggplan::timing {
 
@@ -30,6 +29,30 @@ struct StepSample {
   bool chosen_by_trial{false};  ///< cudnn.benchmark: other kernels than the samples show
 };
 
+struct CollectiveSample {
+  Collective collective{};
+  base::Bytes bytes{};
+  Fabric fabric{};
+  base::Seconds seconds{};
+};
+
+/// A measured step on several GPUs.
+struct ParallelSample {
+  std::string label{};
+  std::vector<Op> ops{};
+  StepOptions options{};
+  Exchange exchange{};
+  Fabric fabric{};
+  base::Seconds step{};
+};
+
+struct Samples {
+  std::vector<OpSample> ops{};
+  std::vector<StepSample> steps{};
+  std::vector<CollectiveSample> collectives{};
+  std::vector<ParallelSample> parallel{};
+};
+
 /// How well one part was fitted.
 struct FitLine {
   std::string what{};
@@ -43,6 +66,7 @@ struct Fit {
   std::vector<FitLine> lines{};
 };
 
-Fit calibrate(const hardware::Gpu& gpu, std::span<const OpSample> ops, std::span<const StepSample> steps);
+/// Parts without samples keep what `LinkRates` and `HostCosts` start with.
+Fit calibrate(const hardware::Gpu& gpu, const Samples& samples);
 
 }  // namespace vggplan::timing

@@ -8,6 +8,7 @@
 
 #include "vggplan/base/estimated.hpp"
 #include "vggplan/base/units.hpp"
+#include "vggplan/timing/collectives.hpp"
 #include "vggplan/timing/shape_class.hpp"
 
 namespace vggplan::timing {
@@ -61,6 +62,7 @@ struct Calibration {
   std::vector<StreamRate> streams{};  ///< sorted by shape
   std::vector<ShareCurve> curves{};   ///< sorted by shape
   HostCosts host{};
+  LinkRates links{};
   Spread spread{};         ///< of the steps that the device bounds
   Spread spread_fp32{};    ///< cuDNN's choice in true fp32 changes several-fold with the size
   Spread spread_host{};    ///< of the steps that the host bounds

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// Seconds of one training step on several GPUs.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "vggplan/timing/collectives.hpp"
+#include "vggplan/timing/step_time.hpp"
+
+namespace vggplan::timing {
+
+/// How GPUs share the work of the optimizer and the parameters.
+enum class Sharing { ddp, zero1, fsdp2 };
+
+/// The gradients of one layer.
+struct Gradient {
+  std::size_t layer{};
+  base::Bytes bytes{};
+  bool is_unit{false};  ///< FSDP2 gathers and scatters it by itself (the Linear layers); the rest is one unit
+};
+
+/// What the GPUs send each other in a step.
+struct Exchange {
+  Sharing sharing{Sharing::ddp};
+  std::vector<Gradient> gradients{};  ///< in the order in which they become ready
+  base::Bytes bucket{25 * 1024 * 1024};
+  base::Bytes first_bucket{1024 * 1024};
+  bool bucket_view{false};
+  double largest_share{1.0};  ///< of the parameters that one GPU updates
+};
+
+struct ParallelTime {
+  StepTime step{};
+  base::Estimated<base::Seconds> communication{};  ///< sum of the collectives
+  base::Estimated<base::Seconds> exposed{};        ///< by how much they lengthen the step
+};
+
+/// With one GPU in the fabric this is step_time().
+ParallelTime parallel_step_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Calibration& calibration,
+                                const StepOptions& options, const Exchange& exchange, const Fabric& fabric);
+
+/// Sizes of DDP's buckets: gradients in order of readiness, a new bucket once one is full.
+std::vector<base::Bytes> buckets(const Exchange& exchange);
+
+}  // namespace vggplan::timing
