@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -87,6 +88,13 @@ struct Options {
   std::vector<Axis> sweep{};
   std::optional<std::string> against{};
   std::optional<std::string> budget{};
+
+  std::map<std::string, std::string, std::less<>> places{};  ///< by flag: what errors call the origin of its value
+
+  [[nodiscard]] std::string place(std::string_view flag) const {
+    const auto found = places.find(flag);
+    return found == places.end() ? "--" + std::string(flag) : found->second;
+  }
 };
 
 }  // namespace vggplan::app

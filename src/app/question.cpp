@@ -98,7 +98,8 @@ base::Result<catalog::Catalog> load_catalog(const Options& options, World& world
   return catalog.with_gpu_file({*options.gpu_file, *text, *options.gpu_file});
 }
 
-base::Result<graph::ModelSpec> Questions::model(const std::string& name) {
+base::Result<graph::ModelSpec> Questions::model(const Options& options) {
+  const std::string& name = options.model;
   const auto known = models_.find(name);
   if (known != models_.end()) {
     return known->second;
@@ -113,7 +114,7 @@ base::Result<graph::ModelSpec> Questions::model(const std::string& name) {
   } else {
     const std::vector<std::string> names = catalog_.model_names();
     if (std::find(names.begin(), names.end(), name) == names.end()) {
-      return wrong("--model", fmt::format("unknown model {}", base::quoted(name)), base::suggestion(name, names));
+      return wrong(options.place("model"), fmt::format("unknown model {}", base::quoted(name)), base::suggestion(name, names));
     }
     spec = catalog_.model(name);
   }
@@ -128,18 +129,18 @@ base::Result<job::Job> Questions::job(const Options& options) {
     return wrong(options.height ? "--width" : "--height", "is required: the size of the images decides the memory",
                  "give --height and --width, or --size HxW");
   }
-  base::Result<graph::ModelSpec> spec = model(options.model);
+  base::Result<graph::ModelSpec> spec = model(options);
   if (!spec) {
     return spec.error();
   }
   const std::vector<std::string> frameworks = catalog_.names("frameworks");
   if (std::find(frameworks.begin(), frameworks.end(), options.framework) == frameworks.end()) {
-    return wrong("--framework", fmt::format("unknown framework {}", base::quoted(options.framework)),
+    return wrong(options.place("framework"), fmt::format("unknown framework {}", base::quoted(options.framework)),
                  base::suggestion(options.framework, frameworks));
   }
   const std::vector<std::string> storages = catalog_.storage_names();
   if (options.data.storage && std::find(storages.begin(), storages.end(), *options.data.storage) == storages.end()) {
-    return wrong("--storage", fmt::format("unknown storage {}", base::quoted(*options.data.storage)),
+    return wrong(options.place("storage"), fmt::format("unknown storage {}", base::quoted(*options.data.storage)),
                  base::suggestion(*options.data.storage, storages));
   }
   job::Job job;
@@ -183,7 +184,7 @@ base::Result<std::vector<catalog::GpuRequest>> Questions::requests(const Options
   if (known != requests_.end()) {
     return known->second;
   }
-  base::Result<std::vector<catalog::GpuRequest>> parsed = catalog::parse_gpu_request(catalog_, text, "--gpus");
+  base::Result<std::vector<catalog::GpuRequest>> parsed = catalog::parse_gpu_request(catalog_, text, options.place("gpus"));
   if (parsed) {
     requests_.emplace(text, *parsed);
   }

@@ -42,7 +42,7 @@ class Questions {
   base::Result<estimate::Knowledge> knowledge(const Options& options, const std::vector<std::string>& gpus) const;
 
  private:
-  base::Result<graph::ModelSpec> model(const std::string& name);
+  base::Result<graph::ModelSpec> model(const Options& options);
   base::Result<job::Job> job(const Options& options);
   base::Result<std::vector<catalog::GpuRequest>> requests(const Options& options, Command command);
 

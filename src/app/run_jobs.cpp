@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // plan, estimate and layers.
+#include <algorithm>
+
 #include "app/output.hpp"
+#include "app/parallel.hpp"
 #include "app/question.hpp"
 #include "app/run.hpp"
 #include "vggplan/report/build.hpp"
@@ -51,6 +54,33 @@ base::Result<int> finish(const report::Document& report, const Request& request,
   return code;
 }
 
+/// Estimates of what the plan lists in short.
+base::Result<report::PlanDetails> in_full(const planner::Plan& plan, const planner::PlanRequest& request,
+                                          const estimate::Engine& engine) {
+  std::vector<const planner::Evaluated*> all;
+  for (const auto* list : {&plan.alternatives, &plan.pareto}) {
+    for (const planner::Evaluated& evaluated : *list) {
+      all.push_back(&evaluated);
+    }
+  }
+  std::vector<base::Result<estimate::Estimate>> answers(all.size(), base::Result<estimate::Estimate>(base::Diagnostic{}));
+  parallel_for(all.size(), [&](std::size_t i) {
+    const auto candidate = std::find_if(request.candidates.begin(), request.candidates.end(), [&](const auto& row) {
+      return row.target.gpu.name == all[i]->gpu;
+    });
+    answers[i] = engine.full(all[i]->job, candidate->target);
+  });
+  report::PlanDetails details;
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    if (!answers[i]) {
+      return answers[i].error();
+    }
+    auto& list = i < plan.alternatives.size() ? details.alternatives : details.pareto;
+    list.push_back(std::move(*answers[i]));
+  }
+  return details;
+}
+
 }  // namespace
 
 base::Result<int> run_estimate(const Request& request, World& world) {
@@ -90,13 +120,18 @@ base::Result<int> run_plan(const Request& request, World& world) {
   if (!knowledge) {
     return knowledge.error();
   }
-  base::Result<planner::Plan> plan =
-      planner::plan(question->request, estimate::make_engine(std::move(*knowledge)));
+  const estimate::Engine engine = estimate::make_engine(std::move(*knowledge));
+  base::Result<planner::Plan> plan = planner::plan(question->request, engine);
   if (!plan) {
     return plan.error();
   }
   put_first(plan->warnings, question->warnings);
-  const report::Document report = report::build_plan(*plan, question->request, timeline(request.options));
+  base::Result<report::PlanDetails> details = in_full(*plan, question->request, engine);
+  if (!details) {
+    return details.error();
+  }
+  const report::Document report =
+      report::build_plan(*plan, question->request, *details, timeline(request.options));
   return finish(report, request, world, plan->recommendation ? kYes : kNo);
 }
 

@@ -2,11 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <set>
-#include <thread>
 
 #include "app/output.hpp"
+#include "app/parallel.hpp"
 #include "app/question.hpp"
 #include "app/run.hpp"
 #include "app/sweep.hpp"
@@ -167,21 +166,7 @@ base::Result<Document> solve(const Job& job, const estimate::Knowledge& knowledg
 std::vector<base::Result<Document>> solve_all(const std::vector<Job>& jobs, const estimate::Knowledge& knowledge,
                                               bool with_timeline) {
   std::vector<base::Result<Document>> answers(jobs.size(), base::Result<Document>(base::Diagnostic{}));
-  std::atomic<std::size_t> next{0};
-  const auto work = [&] {
-    for (std::size_t i = next++; i < jobs.size(); i = next++) {
-      answers[i] = solve(jobs[i], knowledge, with_timeline);
-    }
-  };
-  const std::size_t threads = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, jobs.size());
-  std::vector<std::thread> pool;
-  for (std::size_t i = 1; i < threads; ++i) {
-    pool.emplace_back(work);
-  }
-  work();
-  for (std::thread& thread : pool) {
-    thread.join();
-  }
+  parallel_for(jobs.size(), [&](std::size_t i) { answers[i] = solve(jobs[i], knowledge, with_timeline); });
   return answers;
 }
 
@@ -197,8 +182,11 @@ base::Result<int> run_sweep(const Request& request, World& world) {
     return catalog.error();
   }
   Questions questions(*catalog, world);
+  // The axes are known by now; to read them again at every point would cost the square of their number.
+  Settled base = request.settled;
+  base.erase("sweep");
   const auto job_at = [&](std::int64_t point) -> base::Result<Job> {
-    const base::Result<Options> options = space->options(request.settled, point);
+    const base::Result<Options> options = space->options(base, point);
     if (!options) {
       return options.error();
     }

@@ -217,6 +217,7 @@ base::Result<Options> make_options(const Settled& settled) {
       continue;
     }
     for (const Setting& setting : found->second) {
+      options.places[std::string(flag.name)] = setting.place;
       if (base::Status error = flag.store(options, setting.value, setting.place)) {
         return *error;
       }

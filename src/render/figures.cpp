@@ -85,9 +85,11 @@ std::string figure(std::string_view key, const Document& value) {
     return value.get<std::string>();
   }
   if (value.is_array()) {
+    // Numbers in a row are a shape.
     std::string joined;
     for (const Document& item : value) {
-      joined += (joined.empty() ? "" : "x") + (item.is_string() ? item.get<std::string>() : item.dump());
+      const std::string_view separator = joined.empty() ? "" : item.is_string() ? ", " : "x";
+      joined += std::string(separator) + (item.is_string() ? item.get<std::string>() : item.dump());
     }
     return joined;
   }

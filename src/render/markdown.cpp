@@ -47,7 +47,7 @@ std::string headline(const Summary& summary) {
 
 std::string warnings(const Document& report) {
   std::string text;
-  for (const Document& warning : report.at("warnings")) {
+  for (const Document& warning : all_warnings(report)) {
     text += fmt::format("> {}{}\n>\n", escape_markdown(warning.at("message").get<std::string>()),
                         has(warning, "hint") ? ". " + escape_markdown(warning.at("hint").get<std::string>()) : "");
   }
@@ -88,7 +88,7 @@ std::string plan_page(const Document& report) {
   text += warnings(report);
   if (fits) {
     const Document& best = report.at("recommendation");
-    text += warnings(best) + "\n";
+    text += "\n";
     for (const Document& sentence : best.at("why")) {
       text += "- " + escape_markdown(sentence.get<std::string>()) + "\n";
     }

@@ -149,6 +149,22 @@ Summary summarise_refusal(const Document& plan) {
   return summary;
 }
 
+std::vector<Document> all_warnings(const Document& report) {
+  std::vector<Document> warnings;
+  const auto add = [&](const Document& list) {
+    for (const Document& warning : list) {
+      if (std::find(warnings.begin(), warnings.end(), warning) == warnings.end()) {
+        warnings.push_back(warning);
+      }
+    }
+  };
+  add(report.at("warnings"));
+  if (has(report, "recommendation")) {
+    add(report.at("recommendation").at("warnings"));
+  }
+  return warnings;
+}
+
 std::vector<MemoryPart> memory_parts(const Document& memory) {
   std::vector<MemoryPart> parts;
   double allocated = 0;

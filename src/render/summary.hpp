@@ -38,6 +38,9 @@ std::string subject(const Document& job);
 std::string machine_name(const Document& machine);
 std::string settings(const Document& settings);  ///< of a job, a launch or an alternative
 
+/// The warnings of a report, and of the recommendation inside a plan, each once.
+std::vector<Document> all_warnings(const Document& report);
+
 /// One part of the memory of a GPU. The parts follow each other and end at the usable memory, or past it.
 struct MemoryPart {
   std::string label{};

@@ -48,7 +48,7 @@ const std::vector<Spec>& layer_specs() {
   static const std::vector<Spec> kSpecs{
       {"name", "layer", "/name", Align::left},
       {"kind", "kind", "/kind", Align::left},
-      {"output_shape", "output", "/output_shape"},
+      {"output_shape", "shape", "/output_shape"},
       {"parameters", "parameters", "/parameters"},
       {"macs", "MACs", "/macs"},
       {"flops_forward", "FLOPs fwd", "/flops_forward"},
@@ -79,7 +79,7 @@ const std::vector<Spec>& alternative_specs() {
       {"reserved_peak_bytes", "reserved", "/memory/reserved_peak_bytes"},
       {"usable_bytes", "usable", "/memory/usable_bytes"},
       {"step_seconds", "step", "/time/step_seconds"},
-      {"images_per_second", "speed", "/time/images_per_second"},
+      {"images_per_second", "images/s", "/time/images_per_second"},
       {"bound_by", "bound by", "/time/bound_by", Align::left},
       {"total_seconds", "run", "/run/total_seconds"},
       {"cost_usd", "cost", "/run/cost_usd"},
@@ -197,7 +197,16 @@ Table alternatives_table(const Document& plan) {
     rows.push_back(alternative);
     rows.back()["rank"] = rank++;
   }
-  return make_table("Alternatives", rows, alternative_specs());
+  Table table = make_table("Alternatives", rows, alternative_specs());
+  // The heading has the unit.
+  for (std::vector<Cell>& row : table.rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      if (table.columns[i].key == "images_per_second") {
+        row[i].shown.resize(std::min(row[i].shown.find(" images"), row[i].shown.size()));
+      }
+    }
+  }
+  return table;
 }
 
 Table max_batch_table(const Document& plan) {
@@ -332,6 +341,60 @@ Table main_table(const Document& report) {
     return diff_table(report);
   }
   return kind == "check" ? check_table(report) : catalogue_table(report);
+}
+
+namespace {
+
+void drop_column(Table& table, std::string_view key) {
+  const auto found =
+      std::find_if(table.columns.begin(), table.columns.end(), [&](const Column& c) { return c.key == key; });
+  if (found == table.columns.end()) {
+    return;
+  }
+  const auto index = found - table.columns.begin();
+  table.columns.erase(found);
+  for (std::vector<Cell>& row : table.rows) {
+    row.erase(row.begin() + index);
+  }
+}
+
+bool is_constant(const Table& table, std::string_view key) {
+  const auto found =
+      std::find_if(table.columns.begin(), table.columns.end(), [&](const Column& c) { return c.key == key; });
+  const auto index = static_cast<std::size_t>(found - table.columns.begin());
+  return found != table.columns.end() && table.rows.size() > 1 &&
+         std::all_of(table.rows.begin(), table.rows.end(),
+                     [&](const std::vector<Cell>& row) { return row[index].shown == table.rows.front()[index].shown; });
+}
+
+std::size_t text_width(const Table& table) {
+  std::size_t total = 0;
+  for (const std::size_t column : column_widths(table)) {
+    total += column + (total == 0 ? 0 : 2);
+  }
+  return total;
+}
+
+}  // namespace
+
+Table without_constants(const Table& table, std::initializer_list<std::string_view> keys) {
+  Table result = table;
+  for (const std::string_view key : keys) {
+    if (is_constant(table, key)) {
+      drop_column(result, key);
+    }
+  }
+  return result;
+}
+
+Table narrowed(Table table, std::size_t columns, std::initializer_list<std::string_view> droppable) {
+  for (const std::string_view key : droppable) {
+    if (text_width(table) <= columns) {
+      break;
+    }
+    drop_column(table, key);
+  }
+  return table;
 }
 
 Table selected(const Table& table, std::initializer_list<std::string_view> keys) {

@@ -27,5 +27,9 @@ Table main_table(const Document& report);
 
 /// The columns named, in that order, without those that are empty in every row.
 Table selected(const Table& table, std::initializer_list<std::string_view> keys);
+/// Without those of the columns named that hold the same in every row.
+Table without_constants(const Table& table, std::initializer_list<std::string_view> keys);
+/// Without columns, dropped in the order given, until a text table has at most `columns`.
+Table narrowed(Table table, std::size_t columns, std::initializer_list<std::string_view> droppable);
 
 }  // namespace vggplan::render

@@ -26,9 +26,15 @@ std::string titled(const Table& table, const Style& style) {
   return table.rows.empty() ? "" : heading(style, table.title) + text_table(table, style, "  ");
 }
 
+/// The first sentences say most; the others are for those who ask.
 std::string bullets(const Document& sentences, std::string_view title, const Style& style) {
+  constexpr std::size_t kFirst = 4;
   std::string text = sentences.empty() ? "" : heading(style, title);
+  std::size_t shown = 0;
   for (const Document& sentence : sentences) {
+    if (shown++ == kFirst && !style.verbose()) {
+      break;
+    }
     text += paragraph(style, "  - ", "    ", sentence.get<std::string>());
   }
   return text;
@@ -47,10 +53,11 @@ std::string launch(const Document& part, const Style& style) {
 }
 
 std::string limits(const Document& plan, const Style& style) {
-  std::string text =
-      titled(selected(max_batch_table(plan),
-                      {"gpu", "gpu_count", "precision", "layout", "checkpointing", "sharding", "steady", "hard"}),
-             style);
+  const Table table = selected(max_batch_table(plan), {"gpu", "gpu_count", "precision", "layout", "checkpointing",
+                                                       "sharding", "steady", "hard"});
+  std::string text = titled(narrowed(without_constants(table, {"gpu", "gpu_count", "sharding"}), style.columns() - 2,
+                                     {"sharding", "gpu_count"}),
+                            style);
   if (has(plan, "max_resolution")) {
     const Document& most = plan.at("max_resolution");
     text += paragraph(
@@ -70,7 +77,7 @@ std::string remedies(const Document& plan, const Style& style) {
   for (const Document& remedy : plan.at("remedies")) {
     text += paragraph(style, "  - ", "    ", remedy.at("change").get<std::string>());
     text += paragraph(style, "      ", "      ",
-                      fmt::format("saves {}; costs {}", remedy.at("saves").get<std::string>(),
+                      fmt::format("saves: {}; costs: {}", remedy.at("saves").get<std::string>(),
                                   remedy.at("costs").get<std::string>()));
   }
   return text;
@@ -104,12 +111,14 @@ std::string text_plan(const Document& report, const Style& style) {
   const Document& best = report.at("recommendation");
   const Table others = selected(alternatives_table(report),
                                 {"rank", "gpu", "gpu_count", "batch", "precision", "layout", "checkpointing",
-                                 "reserved_peak_bytes", "images_per_second", "cost_usd"});
+                                 "sharding", "reserved_peak_bytes", "images_per_second", "total_seconds", "cost_usd"});
+  const Table shown = narrowed(without_constants(others, {"gpu", "gpu_count", "sharding", "layout", "checkpointing"}),
+                               style.columns() - 2, {"sharding", "reserved_peak_bytes", "layout", "checkpointing"});
   const bool has_others = !report.at("alternatives").empty();
   return joined({text_summary(summarise_estimate(best), style), text_memory(best, style), text_time(best, style),
                  text_host(best, style), bullets(best.at("why"), "Why this", style), launch(best.at("launch"), style),
-                 has_others ? titled(others, style) : "", limits(report, style), rejected(report, style),
-                 text_warnings(report, style), text_warnings(best, style), text_assumptions(report, style),
+                 has_others ? titled(shown, style) : "", limits(report, style), rejected(report, style),
+                 text_warnings(report, style), text_assumptions(report, style),
                  text_assumptions(best, style)});
 }
 

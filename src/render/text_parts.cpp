@@ -135,9 +135,10 @@ std::string text_memory(const Document& estimate, const Style& style) {
                       std::string(limit, ' ') + style.bad("^ the limit"));
   }
   const Document& allocated = memory.at("allocated_peak_bytes");
-  text += fmt::format("  allocated {}, reserved {}, on the device {} (context included)\n",
-                      figure("_bytes", allocated), figure("_bytes", memory.at("reserved_peak_bytes")),
-                      figure("_bytes", memory.at("device_used_bytes")));
+  text += paragraph(style, "  ", "  ",
+                    fmt::format("allocated {}, reserved {}, on the device {} with the CUDA context",
+                                figure("_bytes", allocated), figure("_bytes", memory.at("reserved_peak_bytes")),
+                                figure("_bytes", memory.at("device_used_bytes"))));
   if (style.verbose() && !range("_bytes", memory.at("reserved_peak_bytes")).empty()) {
     text += style.dim(fmt::format("  reserved {}: {}", range("_bytes", memory.at("reserved_peak_bytes")),
                                   memory.at("reserved_peak_bytes").at("basis").get<std::string>())) +
@@ -156,7 +157,8 @@ std::string text_time(const Document& estimate, const Style& style) {
   }
   // The input side runs beside the GPU: where it is the slower one the parts do not fill the step.
   const double scale = std::max(sum, step);
-  std::string text = heading(style, "Time of one step", figure("_seconds", time.at("step_seconds")));
+  const bool fits = estimate.at("memory").at("verdict") != "does-not-fit";
+  std::string text = heading(style, fits ? "Time of one step" : "Time of one step, if there were room", figure("_seconds", time.at("step_seconds")));
   double from = 0;
   std::size_t category = 0;
   for (const TimePart& part : parts) {
@@ -209,7 +211,7 @@ std::string text_host(const Document& estimate, const Style& style) {
 
 std::string text_warnings(const Document& report, const Style& style) {
   std::string text;
-  for (const Document& warning : report.at("warnings")) {
+  for (const Document& warning : all_warnings(report)) {
     text += paragraph(style, "! ", "  ", warning.at("message").get<std::string>());
     if (has(warning, "hint")) {
       text += paragraph(style, "  ", "  ", warning.at("hint").get<std::string>());

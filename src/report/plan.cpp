@@ -68,19 +68,23 @@ Document launch_part(const planner::Recommendation& recommendation) {
   return part;
 }
 
-Document evaluated_part(const planner::Evaluated& evaluated) {
+Document evaluated_part(const planner::Evaluated& evaluated, const estimate::Estimate& estimate) {
   Document part = Document::object();
   part["settings"] = settings_part(evaluated.job, evaluated.gpu);
   part["memory"] = {{"verdict", enum_name(evaluated.verdict)},
-                    {"allocated_peak_bytes", plain(evaluated.allocated_peak)},
-                    {"reserved_peak_bytes", plain(evaluated.reserved_peak)},
+                    {"allocated_peak_bytes", quantity(estimate.memory.allocated_peak)},
+                    {"reserved_peak_bytes", quantity(estimate.memory.reserved_peak)},
                     {"usable_bytes", plain(evaluated.usable)}};
-  part["time"] = {{"step_seconds", plain(evaluated.step)},
-                  {"images_per_second", plain(evaluated.images_per_second)},
+  part["time"] = {{"step_seconds", quantity(estimate.time.step)},
+                  {"images_per_second", quantity(estimate.time.images_per_second)},
                   {"bound_by", evaluated.bound_by}};
   Document run = Document::object();
-  set_if(run, "total_seconds", evaluated.total);
-  set_if(run, "cost_usd", evaluated.cost);
+  if (estimate.run) {
+    run["total_seconds"] = quantity(estimate.run->total);
+    if (estimate.run->cost) {
+      run["cost_usd"] = quantity(*estimate.run->cost);
+    }
+  }
   set_if(run, "usd_per_hour", evaluated.usd_per_hour);
   set_if(run, "usd_per_million_images", evaluated.usd_per_million_images);
   run["gpu_hours_per_million_images"] = plain(evaluated.gpu_hours_per_million_images);
@@ -88,10 +92,10 @@ Document evaluated_part(const planner::Evaluated& evaluated) {
   return part;
 }
 
-Document evaluated_list(const std::vector<planner::Evaluated>& list) {
+Document evaluated_list(const std::vector<planner::Evaluated>& list, const std::vector<estimate::Estimate>& details) {
   Document part = Document::array();
-  for (const planner::Evaluated& evaluated : list) {
-    part.push_back(evaluated_part(evaluated));
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    part.push_back(evaluated_part(list[i], details.at(i)));
   }
   return part;
 }
@@ -159,7 +163,8 @@ Document list_of(const std::vector<T>& items, Build build) {
 
 }  // namespace
 
-Document build_plan(const planner::Plan& plan, const planner::PlanRequest& request, Timeline timeline) {
+Document build_plan(const planner::Plan& plan, const planner::PlanRequest& request, const PlanDetails& details,
+                    Timeline timeline) {
   Document report = start("plan");
   report["job"] = job_part(plan.job);
   report["model"] = model_part(plan.model, plan.job.mode);
@@ -174,8 +179,8 @@ Document build_plan(const planner::Plan& plan, const planner::PlanRequest& reque
   } else {
     report["remedies"] = list_of(plan.remedies, remedy_part);
   }
-  report["alternatives"] = evaluated_list(plan.alternatives);
-  report["pareto"] = evaluated_list(plan.pareto);
+  report["alternatives"] = evaluated_list(plan.alternatives, details.alternatives);
+  report["pareto"] = evaluated_list(plan.pareto, details.pareto);
   report["max_batch"] = list_of(plan.max_batch, [&](const planner::MaxBatch& cell) {
     return max_batch_part(cell, plan.job.mode);
   });

@@ -66,7 +66,7 @@ class SchemaValidator {
            (type == "boolean" && value.is_boolean()) || (type == "null" && value.is_null());
   }
 
-  bool check_any(const json& /*schema*/, const std::string& keyword, const json& rule, const json& value,
+  bool check_any(const json& schema, const std::string& keyword, const json& rule, const json& value,
                  const std::string& at, Errors& errors) const {
     if (keyword == "type") {
       const std::vector<std::string> types =
@@ -80,14 +80,27 @@ class SchemaValidator {
       require(std::find(rule.begin(), rule.end(), value) != rule.end(), at, keyword, errors);
     } else if (keyword == "const") {
       require(rule == value, at, keyword, errors);
-    } else if (keyword == "oneOf" || keyword == "anyOf" || keyword == "allOf") {
+    } else if (keyword == "if") {
+      Errors inner;
+      check(rule, value, at, inner);
+      const char* branch = inner.empty() ? "then" : "else";
+      if (schema.contains(branch)) {
+        check(schema.at(branch), value, at, errors);
+      }
+    } else if (keyword == "then" || keyword == "else") {
+      return true;  // read with their "if"
+    } else if (keyword == "allOf") {
+      for (const json& part : rule) {
+        check(part, value, at, errors);
+      }
+    } else if (keyword == "oneOf" || keyword == "anyOf") {
       std::size_t matches = 0;
       for (const json& option : rule) {
         Errors inner;
         check(option, value, at, inner);
         matches += inner.empty() ? 1U : 0U;
       }
-      const bool holds = keyword == "oneOf" ? matches == 1 : keyword == "anyOf" ? matches > 0 : matches == rule.size();
+      const bool holds = keyword == "oneOf" ? matches == 1 : matches > 0;
       require(holds, at, keyword, errors);
     } else {
       return false;

@@ -19,8 +19,14 @@ enum class Timeline { leave_out, include };
 Document build_estimate(const estimate::Estimate& estimate, Timeline timeline = Timeline::leave_out);
 Document build_layers(const estimate::Estimate& estimate);
 
+/// Whole estimates of what a plan lists in short, index by index: they know the ranges of the figures.
+struct PlanDetails {
+  std::vector<estimate::Estimate> alternatives{};
+  std::vector<estimate::Estimate> pareto{};
+};
+
 /// `request` is what `plan` answers: its goal and its candidates are reported beside the answer.
-Document build_plan(const planner::Plan& plan, const planner::PlanRequest& request,
+Document build_plan(const planner::Plan& plan, const planner::PlanRequest& request, const PlanDetails& details,
                     Timeline timeline = Timeline::leave_out);
 
 /// Records of the catalogue. Aliases are the other names of a GPU.
