@@ -137,6 +137,9 @@ base::Result<timing::Samples> samples_of(const catalog::Measurements& rows, cons
                                          const catalog::Catalog& catalog) {
   timing::Samples samples;
   samples.ops = rows.ops;
+  samples.stages = rows.stages;
+  samples.copies = rows.copies;
+  samples.loaders = rows.loaders;
   for (const catalog::MeasuredStep& step : rows.steps) {
     if (base::Status status = add_step(step, gpu, catalog, samples)) {
       return *status;

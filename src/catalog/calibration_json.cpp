@@ -173,6 +173,35 @@ void read_costs(ObjectReader& parent, ObjectReader::Context& context, Calibratio
   }
 }
 
+void read_input(ObjectReader& parent, ObjectReader::Context& context, Calibration& calibration) {
+  const nlohmann::json* input = parent.object("input");
+  if (input == nullptr) {
+    return;
+  }
+  timing::InputRates& rates = calibration.input;
+  ObjectReader reader(*input, parent.pointer_to("input"), context);
+  rates.handover_seconds_per_byte = reader.number("handover_seconds_per_byte", {0, 1});
+  rates.inline_seconds_per_byte = reader.number("inline_seconds_per_byte", {0, 1});
+  rates.pinned_copy = base::BytesPerSecond(reader.number("pinned_copy_bytes_per_second", kPositive));
+  read_list(reader, "stages", context, [&](ObjectReader& entry) {
+    timing::StageCurve curve;
+    curve.stage = entry.name("stage");
+    const nlohmann::json* nodes = entry.array("pixels_and_seconds", true);
+    for (std::size_t i = 0; nodes != nullptr && i < nodes->size(); ++i) {
+      const nlohmann::json& node = (*nodes)[i];
+      if (!node.is_array() || node.size() != 2 || !node[0].is_number() || !node[1].is_number() ||
+          node[0].get<double>() <= 0.0 || node[1].get<double>() <= 0.0) {
+        entry.report("pixels_and_seconds", "a node is [pixels, seconds], both above 0", "[1048576, 0.0042] for instance");
+        return;
+      }
+      curve.nodes.push_back({node[0].get<double>(), node[1].get<double>()});
+    }
+    std::sort(curve.nodes.begin(), curve.nodes.end(), [](const auto& a, const auto& b) { return a.pixels < b.pixels; });
+    rates.stages.push_back(std::move(curve));
+  });
+  reader.finish();
+}
+
 std::string shape_text(const ShapeClass& shape) {
   std::string text = fmt::format(R"("op": "{}", "element_bytes": {}, "layout": "{}")", timing::name_of(shape.kind),
                                  shape.element_bytes, base::name_of_enum(shape.layout));
@@ -192,6 +221,22 @@ std::string shape_text(const ShapeClass& shape) {
 }
 
 std::string number(double value) { return fmt::format("{:.4g}", value); }
+
+std::string input_text(const timing::InputRates& rates) {
+  std::string stages;
+  for (const timing::StageCurve& curve : rates.stages) {
+    std::string nodes;
+    for (const auto& node : curve.nodes) {
+      nodes += fmt::format("{}[{:.0f}, {:.4g}]", nodes.empty() ? "" : ", ", node.pixels, node.seconds);
+    }
+    stages += fmt::format("{}{{\"stage\": \"{}\", \"pixels_and_seconds\": [{}]}}",
+                          stages.empty() ? "\n      " : ",\n      ", curve.stage, nodes);
+  }
+  return fmt::format(
+      "\n    \"handover_seconds_per_byte\": {:.4g},\n    \"inline_seconds_per_byte\": {:.4g},\n"
+      "    \"pinned_copy_bytes_per_second\": {:.4g},\n    \"stages\": [{}\n    ]",
+      rates.handover_seconds_per_byte, rates.inline_seconds_per_byte, rates.pinned_copy.count(), stages);
+}
 
 std::string stream_text(const timing::StreamRate& rate) {
   return fmt::format(R"({{{}, "start_seconds": {}, "cached_bytes_per_second": {}, "uncached_bytes_per_second": {}}})",
@@ -253,6 +298,7 @@ base::Result<Calibration> read_calibration(std::string_view text, const std::str
   calibration.gpu = reader.name("gpu");
   calibration.l2_cache = reader.bytes("l2_cache_bytes");
   read_costs(reader, context, calibration);
+  read_input(reader, context, calibration);
   read_list(reader, "streams", context, [&](ObjectReader& entry) {
     timing::StreamRate rate;
     rate.shape = read_shape(entry);
@@ -287,8 +333,8 @@ std::string write_calibration(const Calibration& calibration) {
   }
   return fmt::format(
       "{{\n  \"$schema\": \"../schema/calibration.schema.json\",\n  \"gpu\": \"{}\",\n  \"l2_cache_bytes\": {},\n"
-      "  \"host\": {{{}\n  }},\n  \"links\": {{{}\n  }},\n  \"spread\": {{{}\n  }},\n  \"streams\": [{}],\n  \"curves\": [{}]\n}}\n",
-      calibration.gpu, calibration.l2_cache.count(), host, links, spread, streams_text(calibration.streams),
+      "  \"host\": {{{}\n  }},\n  \"links\": {{{}\n  }},\n  \"input\": {{{}\n  }},\n  \"spread\": {{{}\n  }},\n  \"streams\": [{}],\n  \"curves\": [{}]\n}}\n",
+      calibration.gpu, calibration.l2_cache.count(), host, links, input_text(calibration.input), spread, streams_text(calibration.streams),
       families_text(calibration.curves));
 }
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -203,6 +205,38 @@ base::Result<MeasuredStep> step_of(const json& value, const std::string& place) 
   return step;
 }
 
+/// "decode-pil", "decode-torchvision", "decode-nvjpeg" (with a format; JPEG of quality 90 stands for JPEG),
+/// "pil-totensor-normalize", "h2d" (pinned), "e2e".
+base::Status read_input(const json& value, const std::string& kind, const std::string& place,
+                        Measurements& measurements) {
+  Row row(value);
+  if (kind == "h2d") {
+    if (row.boolean("pinned")) {
+      measurements.copies.push_back({base::Bytes(row.integer("bytes")), base::Seconds(row.number("ms") * 1e-3)});
+    }
+  } else if (kind == "e2e") {
+    timing::LoaderSample sample;
+    sample.path.float_in_worker = row.text("pipeline") == "pil-float";
+    sample.path.decoder = sample.path.float_in_worker ? timing::Decoder::pil : timing::Decoder::torchvision;
+    sample.path.pixels = row.integer("h") * row.integer("w");
+    sample.path.file_bytes = base::Bytes(row.integer("jpeg_bytes"));
+    sample.workers = row.integer("workers");
+    sample.images_per_second = row.number("images_per_s");
+    measurements.loaders.push_back(sample);
+  } else if (row.integer("quality", 90) == 90) {
+    std::string format = row.text("format", kind == "decode-nvjpeg" ? "JPEG" : "");
+    std::transform(format.begin(), format.end(), format.begin(), [](unsigned char c) { return std::tolower(c); });
+    measurements.stages.push_back({format.empty() ? kind : kind + "-" + format,
+                                   static_cast<double>(row.integer("h")) * static_cast<double>(row.integer("w")),
+                                   base::Seconds(row.number("ms") * 1e-3)});
+  }
+  return row.trouble().empty() ? base::Status{} : base::Status{wrong(place, row.trouble())};
+}
+
+bool is_input(const std::string& kind) {
+  return kind.rfind("decode-", 0) == 0 || kind == "pil-totensor-normalize" || kind == "h2d" || kind == "e2e";
+}
+
 base::Status read_line(std::string_view line, const std::string& place, Measurements& measurements) {
   const json value = json::parse(line, nullptr, false);
   if (value.is_discarded() || !value.is_object()) {
@@ -223,6 +257,8 @@ base::Status read_line(std::string_view line, const std::string& place, Measurem
       return measured.error();
     }
     measurements.collectives.push_back(*std::move(measured));
+  } else if (is_input(kind)) {
+    return read_input(value, kind, place, measurements);
   } else if (value.contains("ms_loop") || kind == "train") {
     auto step = step_of(value, place);
     if (!step) {

@@ -89,6 +89,7 @@ Fit calibrate(const hardware::Gpu& gpu, const Samples& samples) {
   fit_host(samples.steps, gpu, calibration);
   fit_spread(samples.steps, gpu, calibration);
   fit_links(samples, gpu, calibration);
+  fit_input(samples, calibration);
   describe_ops(samples.ops, gpu, fit);
   describe_steps(samples.steps, gpu, fit);
   describe_parallel(samples, gpu, fit);

@@ -20,6 +20,7 @@ void fit_levels(std::span<const StepSample> steps, const hardware::Gpu& gpu, Cal
 void fit_host(std::span<const StepSample> steps, const hardware::Gpu& gpu, Calibration& calibration);
 /// What collectives reach of their links, and what they cost the kernels beside them.
 void fit_links(const Samples& samples, const hardware::Gpu& gpu, Calibration& calibration);
+void fit_input(const Samples& samples, Calibration& calibration);
 void fit_spread(std::span<const StepSample> steps, const hardware::Gpu& gpu, Calibration& calibration);
 
 }  // namespace vggplan::timing

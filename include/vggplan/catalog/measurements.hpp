@@ -53,6 +53,9 @@ struct Measurements {
   std::vector<timing::OpSample> ops{};
   std::vector<MeasuredStep> steps{};
   std::vector<MeasuredCollective> collectives{};
+  std::vector<timing::StageSample> stages{};
+  std::vector<timing::CopySample> copies{};
+  std::vector<timing::LoaderSample> loaders{};
 };
 
 /// Lines without a time (out of memory, an error) are passed over; other keys of a line are as well.

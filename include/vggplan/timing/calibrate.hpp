@@ -46,11 +46,33 @@ struct ParallelSample {
   base::Seconds step{};
 };
 
+/// One stage of the input side on one core.
+struct StageSample {
+  std::string stage{};
+  double pixels{};
+  base::Seconds seconds{};
+};
+
+struct CopySample {
+  base::Bytes bytes{};
+  base::Seconds seconds{};
+};
+
+/// Images per second of a training loop with a DataLoader.
+struct LoaderSample {
+  ImagePath path{};
+  std::int64_t workers{};
+  double images_per_second{};
+};
+
 struct Samples {
   std::vector<OpSample> ops{};
   std::vector<StepSample> steps{};
   std::vector<CollectiveSample> collectives{};
   std::vector<ParallelSample> parallel{};
+  std::vector<StageSample> stages{};
+  std::vector<CopySample> copies{};  ///< of pinned memory to the GPU
+  std::vector<LoaderSample> loaders{};
 };
 
 /// How well one part was fitted.

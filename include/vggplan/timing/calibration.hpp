@@ -9,6 +9,7 @@
 #include "vggplan/base/estimated.hpp"
 #include "vggplan/base/units.hpp"
 #include "vggplan/timing/collectives.hpp"
+#include "vggplan/timing/input.hpp"
 #include "vggplan/timing/shape_class.hpp"
 
 namespace vggplan::timing {
@@ -63,6 +64,7 @@ struct Calibration {
   std::vector<ShareCurve> curves{};   ///< sorted by shape
   HostCosts host{};
   LinkRates links{};
+  InputRates input{};
   Spread spread{};         ///< of the steps that the device bounds
   Spread spread_fp32{};    ///< cuDNN's choice in true fp32 changes several-fold with the size
   Spread spread_host{};    ///< of the steps that the host bounds

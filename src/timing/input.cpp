@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/timing/input.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace vggplan::timing {
+namespace {
+
+std::string_view name_of(ImageFile file) {
+  switch (file) {
+    case ImageFile::jpeg: return "jpeg";
+    case ImageFile::png: return "png";
+    case ImageFile::tiff: return "tiff";
+    case ImageFile::raw: return "raw";
+  }
+  return "";
+}
+
+std::string_view name_of(Decoder decoder) {
+  switch (decoder) {
+    case Decoder::pil: return "pil";
+    case Decoder::torchvision: return "torchvision";
+    case Decoder::nvjpeg: return "nvjpeg";
+  }
+  return "";
+}
+
+double along(const StageCurve& curve, double pixels) {
+  const auto& nodes = curve.nodes;
+  if (pixels <= nodes.front().pixels) {
+    return nodes.front().seconds * pixels / nodes.front().pixels;
+  }
+  for (std::size_t i = 1; i < nodes.size(); ++i) {
+    if (pixels <= nodes[i].pixels) {
+      const double f = std::log(pixels / nodes[i - 1].pixels) / std::log(nodes[i].pixels / nodes[i - 1].pixels);
+      return nodes[i - 1].seconds * std::pow(nodes[i].seconds / nodes[i - 1].seconds, f);
+    }
+  }
+  return nodes.back().seconds * pixels / nodes.back().pixels;
+}
+
+/// 0 for a stage that was not measured.
+double stage_seconds(std::string_view stage, std::int64_t pixels, const InputRates& rates) {
+  const auto at = std::find_if(rates.stages.begin(), rates.stages.end(),
+                               [stage](const StageCurve& curve) { return curve.stage == stage; });
+  return at == rates.stages.end() || at->nodes.empty() ? 0.0 : along(*at, static_cast<double>(pixels));
+}
+
+double decode_seconds(const ImagePath& path, const InputRates& rates) {
+  if (path.file == ImageFile::raw) {
+    return 0.0;
+  }
+  const double own = stage_seconds(stage_name(path.decoder, path.file), path.pixels, rates);
+  // torchvision decodes JPEG and PNG; what it lacks goes through PIL.
+  return own > 0.0 ? own : stage_seconds(stage_name(Decoder::pil, path.file), path.pixels, rates);
+}
+
+double rate_of(double seconds) { return seconds > 0.0 ? 1.0 / seconds : HUGE_VAL; }
+
+}  // namespace
+
+std::string stage_name(Decoder decoder, ImageFile file) {
+  return "decode-" + std::string(name_of(decoder)) + "-" + std::string(name_of(file));
+}
+
+std::string_view name_of(Bound bound) {
+  switch (bound) {
+    case Bound::gpu: return "gpu";
+    case Bound::workers: return "workers";
+    case Bound::copy: return "copy";
+    case Bound::storage: return "storage";
+  }
+  return "";
+}
+
+base::Bytes handed_bytes(const ImagePath& path) {
+  if (path.decoder == Decoder::nvjpeg) {
+    return path.file_bytes;
+  }
+  return base::Bytes(path.pixels * path.channels * (path.float_in_worker ? 4 : 1));
+}
+
+base::Seconds worker_seconds(const ImagePath& path, const InputRates& rates) {
+  double seconds = handed_bytes(path).as_double() * rates.handover_seconds_per_byte;
+  if (path.decoder != Decoder::nvjpeg) {
+    seconds += decode_seconds(path, rates);
+    seconds += path.float_in_worker ? stage_seconds("pil-totensor-normalize", path.pixels, rates) : 0.0;
+  }
+  return base::Seconds(seconds);
+}
+
+base::Seconds gpu_seconds(const ImagePath& path, const InputRates& rates) {
+  const double decode = path.decoder == Decoder::nvjpeg ? decode_seconds(path, rates) : 0.0;
+  return base::Seconds(handed_bytes(path).as_double() / rates.pinned_copy.count() + decode);
+}
+
+InputThroughput input_throughput(const ImagePath& path, const InputSide& side, base::Seconds step_seconds_per_image,
+                                 const InputRates& rates) {
+  InputThroughput out;
+  const auto gpus = static_cast<double>(side.gpus);
+  const double worker = worker_seconds(path, rates).count();
+  double gpu = step_seconds_per_image.count() + gpu_seconds(path, rates).count();
+  if (side.workers == 0) {
+    // One process does everything in turn: pinning a batch waits for the GPU.
+    const double handed = handed_bytes(path).as_double();
+    gpu += worker - handed * (rates.handover_seconds_per_byte - rates.inline_seconds_per_byte);
+  }
+  out.gpu_images_per_second = gpus * rate_of(gpu);
+  out.copy_images_per_second = gpus * rate_of(handed_bytes(path).as_double() / rates.pinned_copy.count());
+  const auto running = static_cast<double>(std::min(side.workers, side.cpus));
+  out.worker_images_per_second = side.workers == 0 ? out.gpu_images_per_second : running * rate_of(worker);
+  const double busy = gpus * rate_of(step_seconds_per_image.count() + gpu_seconds(path, rates).count());
+  out.workers_needed = static_cast<std::int64_t>(std::ceil(busy * worker));
+  out.images_per_second = out.gpu_images_per_second;
+  const auto limit = [&out](double rate, Bound bound) {
+    if (rate < out.images_per_second) {
+      out.images_per_second = rate;
+      out.bound = bound;
+    }
+  };
+  limit(out.copy_images_per_second, Bound::copy);
+  limit(out.worker_images_per_second, Bound::workers);
+  if (side.storage_read) {
+    const double readers = static_cast<double>(std::max<std::int64_t>(side.workers, side.gpus));
+    const double seconds = path.file_bytes.as_double() / side.storage_read->count() +
+                           side.storage_latency.count() / readers;
+    out.storage_images_per_second = rate_of(seconds);
+    limit(*out.storage_images_per_second, Bound::storage);
+  }
+  return out;
+}
+
+}  // namespace vggplan::timing
