@@ -28,18 +28,21 @@ std::int64_t bytes_of(const WorkspaceSize& size, const Convolution& conv) {
 }
 
 /// Partial sums of the tiles that do not fill a wave.
-std::int64_t stream_k_bytes(const StreamK& rule, const Convolution& conv, const Device& device) {
+std::int64_t stream_k_bytes(const StreamK& rule, ConvPass pass, const Convolution& conv, const Device& device) {
   constexpr std::int64_t kReferenceSms = 132;
   constexpr std::int64_t kProductsPerStep = 32;
   constexpr std::int64_t kSumBytes = 4;
+  const bool forward = pass == ConvPass::forward;  // an input gradient is a convolution the other way
+  const std::int64_t produced = forward ? conv.out_channels : conv.in_channels;
+  const std::int64_t summed = forward ? conv.in_channels : conv.out_channels;
   const std::int64_t pixels = conv.images * conv.height * conv.width;
-  const std::int64_t tiles = div_up(pixels, rule.tile_pixels) * div_up(conv.out_channels, rule.tile_channels);
+  const std::int64_t tiles = div_up(pixels, rule.tile_pixels) * div_up(produced, rule.tile_channels);
   const std::int64_t slots = std::max<std::int64_t>(1, rule.slots * device.sm_count / kReferenceSms);
   const std::int64_t partial = div_up(tiles % slots, rule.cluster) * rule.cluster;
   if (partial == 0) {
     return 0;
   }
-  const std::int64_t steps = kTaps * conv.in_channels / kProductsPerStep;
+  const std::int64_t steps = kTaps * summed / kProductsPerStep;
   const std::int64_t most = std::min(slots / partial, steps / rule.iterations);
   if (most <= 1) {
     return 0;
@@ -78,7 +81,7 @@ std::vector<std::int64_t> workspace_plans(const Framework& framework, ConvPass p
   const WorkspaceRule* rule = matching(framework.workspace, pass, chunk);
   std::vector<std::int64_t> plans;
   if (rule != nullptr) {
-    const std::int64_t partial_sums = rule->stream_k ? stream_k_bytes(*rule->stream_k, chunk, device) : 0;
+    const std::int64_t partial_sums = rule->stream_k ? stream_k_bytes(*rule->stream_k, pass, chunk, device) : 0;
     plans.push_back(bytes_of(rule->size, chunk) + partial_sums);
     for (const WorkspaceSize& fallback : rule->fallbacks) {
       plans.push_back(bytes_of(fallback, chunk));
