@@ -116,6 +116,29 @@ std::string range(std::string_view key, const Document& value) {
   return low + " to " + high;
 }
 
+std::string unit_key(std::string_view metric) {
+  const bool bytes = metric.starts_with("memory.phases.") || metric.starts_with("memory.breakdown_at_peak.");
+  return bytes ? "_bytes" : std::string(metric);
+}
+
+std::string metric_words(std::string_view metric) {
+  const std::size_t dot = metric.find('.');
+  if (dot == std::string_view::npos) {
+    return words(metric);
+  }
+  std::string name(metric.substr(dot + 1));
+  for (const std::string_view unit : {"_bytes", "_seconds"}) {
+    if (name.ends_with(unit)) {
+      name.resize(name.size() - unit.size());
+    }
+  }
+  if (const std::size_t inner = name.find('.'); inner != std::string::npos) {
+    name = name.substr(0, inner).starts_with("breakdown") ? "of that " + name.substr(inner + 1)
+                                                          : name.substr(inner + 1) + " " + name.substr(0, inner);
+  }
+  return std::string(metric.substr(0, dot)) + ": " + words(name);
+}
+
 bool has(const Document& object, std::string_view key) { return object.find(std::string(key)) != object.end(); }
 
 std::string words(std::string_view key) {

@@ -18,6 +18,11 @@ std::string figure(std::string_view key, const Document& value);
 /// "18.2 to 19.1 GiB" where the figure is estimated and its range is not a point; else "".
 std::string range(std::string_view key, const Document& value);
 
+/// The key that says the unit of a figure named by its path: categories of memory have names without one.
+std::string unit_key(std::string_view metric);
+/// "memory: reserved peak" for "memory.reserved_peak_bytes".
+std::string metric_words(std::string_view metric);
+
 /// Whether `object` has `key`.
 bool has(const Document& object, std::string_view key);
 

@@ -281,7 +281,8 @@ Table diff_table(const Document& report) {
   // The metric's name says the unit of its row.
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     const Document& change = report.at("changes").at(i);
-    const std::string metric = change.at("metric").get<std::string>();
+    const std::string metric = unit_key(change.at("metric").get<std::string>());
+    table.rows[i][0].shown = metric_words(change.at("metric").get<std::string>());
     for (std::size_t column = 1; column <= 3; ++column) {
       const std::string& key = table.columns[column].key;
       if (has(change, key)) {
@@ -303,7 +304,8 @@ Table check_table(const Document& report) {
                             {"severity", "severity", "/severity", Align::left}});
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     const Document& check = report.at("checks").at(i);
-    const std::string metric = check.at("metric").get<std::string>();
+    const std::string metric = unit_key(check.at("metric").get<std::string>());
+    table.rows[i][1].shown = metric_words(check.at("metric").get<std::string>());
     const bool warns = check.at("severity") == "warn";
     table.rows[i][0].shown = check.at("passed").get<bool>() ? "ok" : warns ? "warn" : "FAIL";
     for (std::size_t column = 2; column <= 5; ++column) {

@@ -56,13 +56,36 @@ std::string text_catalogue(const Document& report, const Style& style) {
                     style, "");
 }
 
+namespace {
+
+/// Figures that follow from others: for those who ask.
+bool follows_from_others(const std::string& metric) {
+  for (const std::string_view name : {"memory.phases.", "memory.first_step", "memory.steady", "memory.after_forward",
+                                      "memory.device_used", "memory.headroom", "input.", "time.input"}) {
+    if (metric.starts_with(name)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+Table main_changes(const Document& report) {
+  Table table = diff_table(report);
+  std::erase_if(table.rows, [](const std::vector<Cell>& row) {
+    return follows_from_others(row.front().raw.get<std::string>());
+  });
+  return table;
+}
+
+}  // namespace
+
 std::string text_diff(const Document& report, const Style& style) {
   std::string text;
   const Table inputs = diff_inputs_table(report);
   if (!inputs.rows.empty()) {
     text += heading(style, inputs.title) + text_table(inputs, style, "  ") + "\n";
   }
-  const Table changes = diff_table(report);
+  const Table changes = style.verbose() ? diff_table(report) : main_changes(report);
   if (changes.rows.empty()) {
     return text + "No figure differs.\n";
   }
@@ -72,7 +95,7 @@ std::string text_diff(const Document& report, const Style& style) {
 std::string text_check(const Document& report, const Style& style) {
   const bool passed = report.at("passed").get<bool>();
   return (passed ? style.good("Passed") : style.bad("Failed")) + "\n" +
-         text_table(check_table(report), style, "  ");
+         text_table(narrowed(check_table(report), style.columns() - 2, {"severity", "base"}), style, "  ");
 }
 
 }  // namespace vggplan::render
