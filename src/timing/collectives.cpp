@@ -9,8 +9,11 @@ namespace {
 // Rings of two and of many GPUs reach different shares of NVLink: 191, 217 and 226 GB/s on 2, 4 and 8
 // A100 (300 GB/s), from NCCL tables in vTrain (github.com/VIA-Research/vTrain); this half GPU fits them.
 constexpr double kRingLoss = 0.5;
-// Meshes of NVLinks (DGX-1) give a ring of few GPUs few links: 22.6, 85 and 134 of 150 GB/s on 2, 4 and 8 V100, same tables.
-constexpr double kMeshPair = 0.17;
+// Meshes of NVLinks (DGX-1) give a ring of few GPUs few links: 22.6, 85 and 134 of 150 GB/s on 2, 4 and 8 V100, same
+// tables. Two GPUs have one link between them: 25 GB/s of NVLink 2, 20 of NVLink 1.
+constexpr double kMeshShare8 = 0.9;
+constexpr double kMeshShare4 = 0.57;
+constexpr double kOneLink = 25e9;
 // PCIe carries NCCL's rings at about a third of its rate where data passes through the host: 4.9 to 5.6 of
 // 15.75 GB/s on 2, 4 and 8 RTX 2080 Ti (github.com/lambdal/lambda-tensorflow-benchmark, VGG16 with and without peers).
 constexpr double kPcieShare = 0.34;
@@ -26,7 +29,9 @@ double ring_share(const Fabric& fabric, const LinkRates& rates) {
       // Bridges join pairs; a ring of more crosses PCIe, which is slower than the bridge by far.
       return rates.nvlink_share * 2.0 / (2.0 + kRingLoss);
     case hardware::Topology::nvlink_mesh:
-      return n >= 8.0 ? 0.9 : n >= 4.0 ? 0.57 : kMeshPair;
+      return n >= 8.0   ? kMeshShare8
+             : n >= 4.0 ? kMeshShare4
+                        : kMeshShare8 * std::min(kOneLink / fabric.link.count(), 0.25);
     case hardware::Topology::nvswitch: return rates.nvlink_share * n / (n + kRingLoss);
   }
   return 1.0;

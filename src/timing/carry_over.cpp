@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/timing/carry_over.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string_view>
+
+#include "timing/rates.hpp"
+
+namespace vggplan::timing {
+namespace {
+
+/// How convolutions of an architecture do, at equal shares of the data sheet: those of tensor cores against Hopper's,
+/// fp32 ones in FLOPs of the direct algorithm against the fp32 peak (Winograd needs 2.25 times fewer). Set so that
+/// the rows of tests/data/published lie around the model; tests/accuracy prints and bounds how far they do.
+struct Family {
+  std::string_view architecture{};
+  double tensor{};
+  double winograd{};
+};
+constexpr std::array<Family, 8> kFamilies{{
+    {"Kepler", 1.0, 0.85},
+    {"Maxwell", 1.0, 1.2},
+    {"Pascal", 1.0, 1.45},
+    {"Volta", 1.0, 1.8},
+    {"Turing", 0.85, 1.42},
+    {"Ampere", 1.05, 1.0},
+    {"Ada", 1.05, 1.0},
+    {"Blackwell", 1.0, 1.0},
+}};
+
+Family family_of(const hardware::Gpu& gpu) {
+  const auto* at = std::find_if(kFamilies.begin(), kFamilies.end(), [&](const Family& family) {
+    return gpu.architecture.find(family.architecture) != std::string::npos;
+  });
+  return at == kFamilies.end() ? Family{"", 1.0, 1.0} : *at;
+}
+
+bool is_convolution(OpKind kind) {
+  return kind == OpKind::conv_forward || kind == OpKind::conv_input_grad || kind == OpKind::conv_weight_grad;
+}
+
+bool is_linear(OpKind kind) {
+  return kind == OpKind::linear_forward || kind == OpKind::linear_input_grad || kind == OpKind::linear_weight_grad;
+}
+
+/// Whether tensor cores of `gpu` take `math`.
+bool has_tensor_cores(const hardware::Gpu& gpu, base::MathMode math) {
+  switch (math) {
+    case base::MathMode::fp32: return false;
+    case base::MathMode::tf32: return gpu.tf32_tensor.has_value();
+    case base::MathMode::fp16: return gpu.fp16_tensor.has_value();
+    case base::MathMode::bf16: return gpu.bf16_tensor.has_value();
+  }
+  return false;
+}
+
+/// An op of the class with so many pixels or images, for its roofline.
+Op op_of(const ShapeClass& shape, double size) {
+  const base::DType type = shape.element_bytes == 4   ? base::DType::f32
+                           : shape.math == base::MathMode::fp16 ? base::DType::f16
+                                                                : base::DType::bf16;
+  const auto n = static_cast<std::int64_t>(std::max(1.0, size));
+  return make_op(shape.kind, shape.math, type, shape.layout,
+                 {n, std::max<std::int64_t>(shape.channels, 1), std::max<std::int64_t>(shape.outputs, 1), 1, 1});
+}
+
+/// Seconds of every node of the curve on the GPU that it was measured on.
+std::vector<double> node_seconds(const ShareCurve& curve, const hardware::Gpu& gpu) {
+  std::vector<double> seconds;
+  for (std::size_t i = 0; i < curve.shares.size(); ++i) {
+    const double octave = curve.first_octave + curve.octaves_per_node * static_cast<double>(i);
+    seconds.push_back(roofline_seconds(op_of(curve.shape, std::exp2(octave)), gpu) / curve.shares[i]);
+  }
+  return seconds;
+}
+
+class Carrier {
+ public:
+  Carrier(const Calibration& measured, const hardware::Gpu& from, const hardware::Gpu& to)
+      : measured_(measured), from_(from), to_(to), family_(family_of(to)) {
+    instructions_ = static_cast<double>(to.sm_count) * to.boost_clock_mhz /
+                    (static_cast<double>(from.sm_count) * from.boost_clock_mhz);
+    bandwidth_ = to.memory_bandwidth.count() / from.memory_bandwidth.count();
+  }
+
+  [[nodiscard]] StreamRate carried(StreamRate rate) const {
+    constexpr double kDramShare = 0.88;  // of the data sheet that streaming kernels reach, on H200 as on A100
+    const double dram = kDramShare * to_.memory_bandwidth.count();
+    const double cached = rate.cached.count() * instructions_;
+    const double uncached = std::max(rate.uncached.count() * bandwidth_, std::min(rate.uncached.count() * instructions_, dram));
+    rate.cached = base::BytesPerSecond(std::max(cached, uncached));
+    rate.uncached = base::BytesPerSecond(uncached);
+    return rate;
+  }
+
+  [[nodiscard]] ShareCurve carried(const ShareCurve& curve) const {
+    if (is_convolution(curve.shape.kind)) {
+      return has_tensor_cores(to_, curve.shape.math) ? tensor(curve) : winograd(curve);
+    }
+    ShareCurve scaled = curve;
+    if (!is_linear(curve.shape.kind)) {
+      // What instructions bound on a GPU with much bandwidth, memory may bound on one with little.
+      constexpr double kMost = 0.88;
+      for (double& share : scaled.shares) {
+        share = std::max(std::min(share, kMost), std::min(kMost, share * instructions_ / bandwidth_));
+      }
+      scaled.first_octave = moved(curve.first_octave);
+    }
+    return scaled;
+  }
+
+ private:
+  /// The same work for each SM.
+  [[nodiscard]] double moved(double octave) const {
+    return std::max(0.0, octave + std::log2(static_cast<double>(to_.sm_count) / static_cast<double>(from_.sm_count)));
+  }
+
+  [[nodiscard]] const ShareCurve* twin(const ShareCurve& curve) const {
+    ShapeClass shape = curve.shape;
+    shape.layout = base::Layout::nhwc;
+    const auto at = std::find_if(measured_.curves.begin(), measured_.curves.end(),
+                                 [&](const ShareCurve& other) { return other.shape == shape; });
+    return at == measured_.curves.end() ? nullptr : &*at;
+  }
+
+  /// Products follow the tensor cores, the turning of NCHW tensors the memory.
+  [[nodiscard]] ShareCurve tensor(const ShareCurve& curve) const {
+    const ShareCurve* plain = curve.shape.layout == base::Layout::nchw ? twin(curve) : nullptr;
+    const std::vector<double> seconds = node_seconds(curve, from_);
+    ShareCurve scaled = curve;
+    scaled.first_octave = moved(curve.first_octave);
+    for (std::size_t i = 0; i < seconds.size(); ++i) {
+      const double octave = curve.first_octave + curve.octaves_per_node * static_cast<double>(i);
+      const Op op = op_of(curve.shape, std::exp2(octave));
+      const double roof_from = roofline_seconds(op, from_);
+      const double roof_to = roofline_seconds(op, to_);
+      const double product = plain == nullptr ? seconds[i] : std::min(seconds[i], roof_from / share_at(*plain, octave));
+      const double turning = seconds[i] - product;
+      const double speed_up = family_.tensor * reach(curve.shape.math);
+      scaled.shares[i] = roof_to / (product * roof_to / roof_from / speed_up + turning / bandwidth_);
+    }
+    return scaled;
+  }
+
+  /// Tensor cores that are slow for their memory (GeForce) are kept busy better than those of Hopper.
+  [[nodiscard]] double reach(base::MathMode math) const {
+    constexpr double kPower = 0.4;
+    const auto there = hardware::peak_rate(to_, math);
+    const auto here = hardware::peak_rate(from_, math);
+    constexpr double kLeast = 0.9;  // less memory bandwidth hurts large products little
+    return there && here ? std::max(kLeast, std::pow(bandwidth_ * here->count() / there->count(), kPower)) : 1.0;
+  }
+
+  /// Winograd transforms tiles of every channel: few channels gain nothing. Small maps fill the SMs as they do with
+  /// tensor cores, so the measured curve, taken against its own best, gives the way there.
+  [[nodiscard]] ShareCurve winograd(const ShareCurve& curve) const {
+    constexpr std::int64_t kFewChannels = 16;
+    const bool few = std::min(curve.shape.channels, curve.shape.outputs) < kFewChannels;
+    constexpr double kFewShare = 0.5;
+    ShareCurve scaled = curve;
+    scaled.first_octave = moved(curve.first_octave);
+    const double best = *std::max_element(curve.shares.begin(), curve.shares.end());
+    // Forward passes gain more: cuDNN has more Winograd kernels for them.
+    const double pass = curve.shape.kind == OpKind::conv_forward ? 1.2 : 0.95;
+    for (double& share : scaled.shares) {
+      share = (few ? kFewShare : pass * family_.winograd) * std::min(1.0, share / best);
+    }
+    return scaled;
+  }
+
+  const Calibration& measured_;
+  const hardware::Gpu& from_;
+  const hardware::Gpu& to_;
+  Family family_;
+  double instructions_{};
+  double bandwidth_{};
+};
+
+}  // namespace
+
+Calibration carry_over(const Calibration& measured, const hardware::Gpu& from, const hardware::Gpu& to) {
+  const Carrier carrier(measured, from, to);
+  Calibration carried = measured;
+  carried.gpu = to.name;
+  carried.basis = base::Basis::modelled;
+  carried.l2_cache = to.l2_cache;
+  for (StreamRate& rate : carried.streams) {
+    rate = carrier.carried(rate);
+  }
+  for (ShareCurve& curve : carried.curves) {
+    curve = carrier.carried(curve);
+  }
+  carried.spread = {0.75, 1.35};
+  carried.spread_fp32 = {0.6, 1.6};
+  carried.spread_host = {0.6, 1.6};
+  return carried;
+}
+
+}  // namespace vggplan::timing

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+#include "accuracy/time_rows.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <sstream>
+#include <stdexcept>
+
+#include "timing/least_squares.hpp"
+#include "vggplan/catalog/calibration.hpp"
+
+namespace vggplan::accuracy {
+
+namespace {
+
+template <class T>
+T checked(base::Result<T> result) {
+  if (!result) {
+    throw std::runtime_error(result.error().place + ": " + result.error().rule);
+  }
+  return *std::move(result);
+}
+
+template <class T>
+void append(std::vector<T>& to, const std::vector<T>& from) {
+  to.insert(to.end(), from.begin(), from.end());
+}
+
+}  // namespace
+
+std::string read_data(const std::string& name) {
+  std::ifstream file(std::string(VGGPLAN_SOURCE_DIR) + "/tests/data/" + name);
+  if (!file) {
+    throw std::runtime_error("cannot read " + name);
+  }
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+const catalog::Catalog& catalogue() {
+  static const catalog::Catalog kCatalog = catalog::Catalog::built_in();
+  return kCatalog;
+}
+
+hardware::Gpu h200() { return checked(catalogue().gpu("h200-sxm-141gb")); }
+
+timing::Calibration stored_calibration() {
+  const auto text = checked(catalogue().text("calibration", "h200-sxm-141gb"));
+  return checked(catalog::read_calibration(text, "h200-sxm-141gb.json"));
+}
+
+catalog::Measurements measurements(const std::vector<std::string>& files) {
+  catalog::Measurements all;
+  for (const std::string& file : files) {
+    const auto rows = checked(catalog::read_measurements(read_data("measurements/" + file), file));
+    append(all.ops, rows.ops);
+    append(all.steps, rows.steps);
+    append(all.collectives, rows.collectives);
+    append(all.stages, rows.stages);
+    append(all.copies, rows.copies);
+    append(all.loaders, rows.loaders);
+  }
+  return all;
+}
+
+timing::Samples samples(const std::vector<std::string>& files) {
+  return checked(app::samples_of(measurements(files), h200(), catalogue()));
+}
+
+std::vector<std::string> calibration_files() {
+  return {"convolutions.jsonl",    "operations.jsonl", "single_gpu.jsonl",     "host_bound_steps.jsonl",
+          "two_gpus.jsonl", "input_pipeline.jsonl", "data_loader.jsonl"};
+}
+
+void Errors::add(const std::string& label, double modelled, double measured) {
+  const double error = modelled / measured - 1.0;
+  errors_.push_back(std::abs(error));
+  if (std::getenv("VGGPLAN_PRINT_ROWS") != nullptr) {
+    std::cout << fmt::format("{:<24} {:<62} {:>11.3f} {:>11.3f} {:>+7.1f}%\n", title_, label, 1e3 * measured,
+                             1e3 * modelled, 100.0 * error);
+  }
+}
+
+double Errors::median() const { return timing::median(errors_); }
+
+double Errors::worst() const { return errors_.empty() ? 0.0 : *std::max_element(errors_.begin(), errors_.end()); }
+
+std::string Errors::summary() const {
+  return fmt::format("{}: {} rows, median {:.1f} %, worst {:.1f} %", title_, count(), 100.0 * median(), 100.0 * worst());
+}
+
+}  // namespace vggplan::accuracy
