@@ -111,7 +111,9 @@ void momentum_step(StepTape& step, bool first) {
 
 }  // namespace
 
-void optimizer_step(StepTape& step, bool first) {
+namespace {
+
+void update(StepTape& step, bool first) {
   switch (step.job.optimizer) {
     case Optimizer::sgd: return;
     case Optimizer::momentum: momentum_step(step, first); return;
@@ -123,6 +125,37 @@ void optimizer_step(StepTape& step, bool first) {
       adam_step(step);
       return;
   }
+}
+
+/// GradScaler.unscale_: the scale's reciprocal, in double; and flags of infinities. The last one lives
+/// until GradScaler.update.
+TensorId unscale(StepTape& step) {
+  constexpr std::int64_t kFp32 = 4;
+  constexpr std::int64_t kFp64 = 8;
+  const auto scalar = [&](std::int64_t bytes) {
+    return step.tape.allocate(bytes, Category::optimizer_temporaries, memory::kNoLayer);
+  };
+  const TensorId scale = scalar(kFp64);
+  const TensorId reciprocal = scalar(kFp64);
+  step.tape.drop(scale);
+  const TensorId inverse = scalar(kFp32);
+  step.tape.drop(reciprocal);
+  const TensorId found = scalar(kFp32);
+  const TensorId copies[2] = {scalar(kFp32), scalar(kFp32)};
+  for (const TensorId gone : {copies[1], copies[0], inverse}) {
+    step.tape.drop(gone);
+  }
+  return found;
+}
+
+}  // namespace
+
+void optimizer_step(StepTape& step, bool updates, bool first) {
+  const TensorId found = step.scales_loss() ? unscale(step) : kNothing;
+  if (updates) {
+    update(step, first);
+  }
+  step.tape.drop(found);
 }
 
 }  // namespace vggplan::lowering

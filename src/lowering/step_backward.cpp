@@ -20,16 +20,28 @@ class Spent {
     Saved& saved = step_.saved[layer_];
     if (!saved.recomputed) {
       step_.tape.drop(incoming_);
+    } else {
+      step_.tape.drop(std::exchange(saved.weight_copy, kNothing));
     }
     for (TensorId* kept : {&saved.input, &saved.result, &saved.mask, &saved.statistics[0], &saved.statistics[1], &saved.weight_copy}) {
       step_.tape.drop(std::exchange(*kept, kNothing));
     }
     if (saved.recomputed) {
       step_.tape.drop(incoming_);
+      drop_segment_input();
     }
   }
 
  private:
+  /// What the checkpoint kept to run again goes with the last tensor that it packed.
+  void drop_segment_input() {
+    for (std::size_t segment = 0; segment < step_.segments.size(); ++segment) {
+      if (step_.segments[segment].first == layer_) {
+        step_.tape.drop(std::exchange(step_.segment_inputs[segment], kNothing));
+      }
+    }
+  }
+
   StepTape& step_;
   std::size_t layer_;
   TensorId incoming_;
@@ -108,20 +120,33 @@ struct Backward {
 
   void bias_buffers(std::size_t layer) {
     const ReductionBuffers buffers = bias_reduction(step.convolution(layer), step.device);
-    for (std::int64_t piece = 0; piece < (buffers.partial_sums > 0 ? buffers.pieces : 0); ++piece) {
-      const TensorId sums = step.tape.allocate(buffers.partial_sums, Category::other, layer_id(layer));
-      const TensorId counters = step.tape.allocate(buffers.counters, Category::other, layer_id(layer));
-      step.tape.drop(counters);
-      step.tape.drop(sums);
+    for (std::int64_t piece = 0; piece < buffers.pieces; ++piece) {
+      kernel_buffers(step, layer, buffers.partial_sums, buffers.counters);
     }
   }
 
+  /// One kernel (cuDNN, or PyTorch's for NCHW); else sums first, then the gradient of the input.
   TensorId batch_norm(std::size_t layer, TensorId incoming) {
-    const TensorId outgoing = gradient_of(layer, step.network.layers[layer].input);
+    constexpr std::int64_t kSumBytes = 4;
+    const graph::Shape& shape = step.network.layers[layer].input;
+    const bool fused = !step.native_batch_norm(layer) || (!step.nhwc() && step.job.batch * shape.elements() <= kIndexLimit);
+    TensorId outgoing = fused ? gradient_of(layer, shape) : kNothing;
+    std::vector<TensorId> sums;
+    for (int sum = 0; sum < (fused ? 0 : 2); ++sum) {
+      sums.push_back(step.tape.allocate(shape.channels * kSumBytes, Category::other, layer_id(layer)));
+    }
     const auto parameters = step.parameters_of(layer);
     std::vector<TensorId> fresh;
     for (Parameter* parameter : parameters) {
       fresh.push_back(fresh_gradient(*parameter, step.parameter_bytes));
+    }
+    if (!fused) {
+      const NormBuffers buffers = batch_norm_staging(shape.channels, step.job.batch * shape.height * shape.width);
+      kernel_buffers(step, layer, step.nhwc() ? buffers.backward : 0, buffers.counters);
+      outgoing = gradient_of(layer, shape);
+    }
+    for (const TensorId sum : sums) {
+      step.tape.drop(sum);
     }
     Spent(step, layer, incoming).free();
     for (std::size_t i = 0; i < parameters.size(); ++i) {
@@ -130,9 +155,24 @@ struct Backward {
     return outgoing;
   }
 
+  /// The gradient of a 1x1 pool comes out contiguous whatever the layout: channels_last copies it.
+  [[nodiscard]] bool is_mean(std::size_t layer) const {
+    const graph::Layer& here = step.network.layers[layer];
+    return std::holds_alternative<graph::AdaptiveAvgPool2d>(here.kind) && here.output.height * here.output.width == 1 &&
+           here.input.height * here.input.width > 1;
+  }
+  void copy_to_layout(std::size_t layer, const graph::Shape& shape) { step.tape.drop(gradient_of(layer, shape)); }
+
   /// Layers that only pass a gradient of their input's shape on.
   TensorId pass_through(std::size_t layer, TensorId incoming) {
-    const TensorId outgoing = gradient_of(layer, step.network.layers[layer].input);
+    const graph::Layer& here = step.network.layers[layer];
+    if (step.nhwc() && is_mean(layer)) {
+      copy_to_layout(layer, here.output);
+    }
+    const TensorId outgoing = gradient_of(layer, here.input);
+    if (step.nhwc() && is_mean(layer + 1)) {
+      copy_to_layout(layer, here.output);
+    }
     Spent(step, layer, incoming).free();
     return outgoing;
   }
@@ -154,8 +194,8 @@ struct Backward {
     return pass_through(layer, incoming);
   }
 
-  /// From the loss to the gradient of the logits.
-  TensorId cross_entropy() {
+  /// From the loss to the gradient of the logits. `scaled`: the gradient of the scaled loss.
+  TensorId cross_entropy(TensorId scaled) {
     constexpr std::int64_t kFp32 = 4;
     TapeBuilder& tape = step.tape;
     LossTensors& loss = step.loss;
@@ -164,6 +204,7 @@ struct Backward {
       return tape.allocate(scores * element_bytes, Category::activation_gradients, memory::kNoLayer);
     };
     TensorId incoming = grad(step.autocast ? kFp32 : step.activation_bytes);
+    tape.drop(scaled);
     tape.drop(std::exchange(loss.log_softmax_fp32, kNothing));
     tape.drop(std::exchange(loss.total_weight, kNothing));
     if (step.autocast) {
@@ -177,6 +218,21 @@ struct Backward {
     return outgoing;
   }
 
+  TensorId scalar(std::int64_t bytes) { return step.tape.allocate(bytes, Category::other, memory::kNoLayer); }
+
+  /// GradScaler.scale: the loss times a scale that lives on the GPU.
+  TensorId scale_loss() {
+    constexpr std::int64_t kFp32 = 4;
+    if (!step.scales_loss()) {
+      return kNothing;
+    }
+    if (!std::exchange(step.scaler_ready, true)) {
+      scalar(kFp32);  // the scale
+      scalar(kFp32);  // steps since it grew
+    }
+    return scalar(kFp32);
+  }
+
   /// The second forward of a checkpointed segment, in its own autocast context.
   void recompute(const std::vector<Visit>& visits, std::size_t first) {
     const std::size_t segment = visits[first].segment;
@@ -185,13 +241,19 @@ struct Backward {
     for (std::size_t at = first; visits[at].pass == Pass::recompute && visits[at].segment == segment; ++at) {
       value = forward_layer(step, visits[at].layer, value, true, true);
     }
+    const std::size_t last = step.segments[segment].last - 1;
+    if (std::holds_alternative<graph::Conv2d>(step.network.layers[last].kind)) {
+      stop_before_convolution(step, last, value);
+    }
     step.tape.drop(value);
     end_autocast(step);
   }
 
   void run() {
-    const TensorId seed = step.tape.allocate(step.autocast ? 4 : step.activation_bytes, Category::other, memory::kNoLayer);
-    TensorId incoming = cross_entropy();
+    const std::int64_t loss_bytes = step.autocast ? 4 : step.activation_bytes;
+    const TensorId scaled = scale_loss();
+    const TensorId seed = scalar(loss_bytes);
+    TensorId incoming = cross_entropy(scaled == kNothing ? kNothing : scalar(loss_bytes));
     const std::vector<Visit> visits = schedule(step.network, step.segments, step.job.mode);
     for (std::size_t at = step.network.layers.size(); at < visits.size(); ++at) {
       const Visit& visit = visits[at];
@@ -206,11 +268,9 @@ struct Backward {
       incoming = layer_backward(visit.layer, incoming, checkpointed);
       reshard_parameters(step, visit.layer);
       reduce_gradients(step, visit.layer);
-      if (checkpointed && visit.layer == step.segments[visit.segment].first) {
-        step.tape.drop(std::exchange(step.segment_inputs[visit.segment], kNothing));
-      }
     }
     step.tape.drop(seed);
+    step.tape.drop(scaled);
   }
 };
 

@@ -48,6 +48,15 @@ TensorId convolve(StepTape& step, std::size_t layer, TensorId input, bool keep, 
   return output;
 }
 
+/// PyTorch's own kernels for channels_last tensors sum up in parts.
+void normalize_staging(StepTape& step, std::size_t layer) {
+  const graph::Shape& shape = step.network.layers[layer].output;
+  if (step.training() && step.native_batch_norm(layer) && step.nhwc()) {
+    const NormBuffers buffers = batch_norm_staging(shape.channels, step.job.batch * shape.height * shape.width);
+    kernel_buffers(step, layer, buffers.forward, buffers.counters);
+  }
+}
+
 TensorId normalize(StepTape& step, std::size_t layer, TensorId input, bool keep) {
   constexpr std::int64_t kStatisticBytes = 4;  // fp32, whatever the input
   const graph::Shape& shape = step.network.layers[layer].output;
@@ -56,6 +65,7 @@ TensorId normalize(StepTape& step, std::size_t layer, TensorId input, bool keep)
     for (TensorId& statistic : step.saved[layer].statistics) {
       statistic = step.tape.allocate(shape.channels * kStatisticBytes, Category::activations, layer_id(layer));
     }
+    normalize_staging(step, layer);
   }
   if (keep) {
     step.saved[layer].input = input;  // the holder passes from the caller's frame to autograd
@@ -89,6 +99,11 @@ TensorId average_pool(StepTape& step, std::size_t layer, TensorId input, bool ke
   const TensorId output = step.tape.allocate(step.activation_size(here.output), Category::activations, layer_id(layer));
   // A 1x1 pool is a mean, which keeps only sizes.
   const bool keeps_input = here.output.height * here.output.width > 1;
+  if (!keeps_input && here.input.height * here.input.width > 1) {
+    const ReductionBuffers buffers = mean_reduction(step.job.batch * here.input.channels,
+                                                    here.input.height * here.input.width, step.job.layout, step.device);
+    kernel_buffers(step, layer, buffers.partial_sums, buffers.counters);
+  }
   if (keep && keeps_input) {
     step.saved[layer].input = input;
   } else {
@@ -166,6 +181,20 @@ void cross_entropy(StepTape& step) {
 }
 
 }  // namespace
+
+void kernel_buffers(StepTape& step, std::size_t layer, std::int64_t sums, std::int64_t counters) {
+  if (sums > 0) {
+    const TensorId parts = step.tape.allocate(sums, Category::other, layer_id(layer));
+    step.tape.drop(step.tape.allocate(counters, Category::other, layer_id(layer)));
+    step.tape.drop(parts);
+  }
+}
+
+void stop_before_convolution(StepTape& step, std::size_t layer, TensorId input) {
+  cast_parameters(step, layer, true);
+  step.saved[layer].input = cast_input(step, layer, input);
+  step.saved[layer].recomputed = true;
+}
 
 TensorId forward_layer(StepTape& step, std::size_t layer, TensorId input, bool keep, bool recompute) {
   step.saved[layer].recomputed = recompute;

@@ -19,6 +19,8 @@ using memory::Category;
 using memory::LayerId;
 using memory::TensorId;
 
+inline constexpr std::int64_t kIndexLimit = 2147483647;  ///< largest element count with 32-bit indices
+
 /// A trained tensor, in the order of model.parameters().
 struct Parameter {
   LayerId layer{};
@@ -73,6 +75,7 @@ struct StepTape {
   TensorId target{kNothing};
   TensorId logits{kNothing};      ///< Python holds logits and loss from one step into the next
   TensorId loss_value{kNothing};
+  bool scaler_ready{false};  ///< GradScaler's own tensors are there
   bool outputs_live{false};
   std::vector<TensorId> buckets{};  ///< DDP
   bool autocast{};
@@ -82,6 +85,8 @@ struct StepTape {
   [[nodiscard]] bool training() const { return job.mode == job::Mode::train; }
   [[nodiscard]] bool replicated() const { return job.parallel.gpus > 1 && job.parallel.sharding != job::Sharding::fsdp2 && training(); }
   [[nodiscard]] bool fully_sharded() const { return job.parallel.gpus > 1 && job.parallel.sharding == job::Sharding::fsdp2 && training(); }
+  /// GradScaler: amp-fp16.
+  [[nodiscard]] bool scales_loss() const { return job.precision == job::Precision::amp_fp16 && training(); }
   [[nodiscard]] bool nhwc() const { return job.layout == base::Layout::nhwc; }
   [[nodiscard]] std::int64_t activation_size(const graph::Shape& shape) const {
     return job.batch * shape.elements() * activation_bytes;
@@ -90,6 +95,8 @@ struct StepTape {
   void convolution_scratch(std::size_t layer, ConvPass pass, bool recompute);
   /// Parameters of a layer: weight first, then bias.
   [[nodiscard]] std::vector<Parameter*> parameters_of(std::size_t layer);
+  /// Batch norm runs in PyTorch's own kernels where cuDNN does not take the type or the size.
+  [[nodiscard]] bool native_batch_norm(std::size_t layer) const;
   /// cuBLAS takes a workspace per thread at its first call; forward and backward are two threads.
   void library_workspaces(bool backward_thread);
 
@@ -103,6 +110,11 @@ constexpr LayerId layer_id(std::size_t layer) { return static_cast<LayerId>(laye
 /// step_forward.cpp
 /// Runs layer `layer` on `input` (one holder, which is passed on to the result). `keep`: autograd saves.
 TensorId forward_layer(StepTape& step, std::size_t layer, TensorId input, bool keep, bool recompute);
+/// torch.utils.checkpoint's early stop: the last convolution of a segment saves its operands, which are
+/// the last tensors that backward needs, and does not run.
+void stop_before_convolution(StepTape& step, std::size_t layer, TensorId input);
+/// Memory of a kernel, taken and freed at once: partial sums and, inside their life, counters.
+void kernel_buffers(StepTape& step, std::size_t layer, std::int64_t sums, std::int64_t counters);
 void forward(StepTape& step);
 void end_autocast(StepTape& step);
 
@@ -122,6 +134,7 @@ void reshard_parameters(StepTape& step, std::size_t layer);
 void reduce_gradients(StepTape& step, std::size_t layer);
 
 /// optimizer_tape.cpp
-void optimizer_step(StepTape& step, bool first);
+/// `updates`: GradScaler found no infinities. `first`: the first step that updates makes the state.
+void optimizer_step(StepTape& step, bool updates, bool first);
 
 }  // namespace vggplan::lowering

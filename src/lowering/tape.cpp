@@ -89,6 +89,11 @@ void StepTape::convolution_scratch(std::size_t layer, ConvPass pass, bool recomp
   tape.scratch(key, std::move(plans), Category::convolution_workspace, layer_id(layer));
 }
 
+bool StepTape::native_batch_norm(std::size_t layer) const {
+  const bool unknown_type = job::activation_type(job.precision) == base::DType::bf16;
+  return unknown_type || job.batch * network.layers[layer].input.elements() >= kIndexLimit;
+}
+
 void StepTape::library_workspaces(bool backward_thread) {
   if (std::exchange(cublas_ready_[backward_thread ? 1 : 0], true)) {
     return;
@@ -189,9 +194,7 @@ std::vector<memory::Event> training_step(StepTape& step, const StepKind& kind) {
     backward(step, micro + 1 == step.job.accumulation);
   }
   step.tape.begin(base::Phase::optimizer);
-  if (!kind.skipped) {
-    optimizer_step(step, kind.first);
-  }
+  optimizer_step(step, !kind.skipped, kind.first);
   return step.tape.take_events();
 }
 

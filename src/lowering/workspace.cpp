@@ -185,4 +185,29 @@ ReductionBuffers bias_reduction(const Convolution& conv, const Device& device) {
   return buffers;
 }
 
+ReductionBuffers mean_reduction(std::int64_t channels, std::int64_t pixels, base::Layout layout, const Device& device) {
+  ReductionShape shape{channels, pixels, layout == base::Layout::nchw, 1, 1};
+  if (layout == base::Layout::nhwc) {
+    shape.vector = channels % 4 == 0 ? 4 : channels % 2 == 0 ? 2 : 1;
+  } else if (pixels >= 128) {
+    shape.input_vector = 4;
+  }
+  return buffers_of(shape, device);
+}
+
+NormBuffers batch_norm_staging(std::int64_t channels, std::int64_t pixels) {
+  constexpr std::int64_t kPerThread = 16;
+  constexpr std::int64_t kTile = 32;
+  constexpr std::int64_t kMostRows = 128;
+  constexpr std::int64_t kFewestRows = 8;
+  const std::int64_t narrow = std::min(power_of_two_below(channels), kTile);
+  const std::int64_t height = std::min(power_of_two_below(div_up(pixels, kPerThread)), kMaxThreads / narrow);
+  const std::int64_t width = std::min(power_of_two_below(channels), kMaxThreads / height);
+  const std::int64_t rows = std::min(div_up(pixels, height * kPerThread), kMostRows);
+  if (rows < kFewestRows) {
+    return {};
+  }
+  return {4 * channels * rows * kAccumulator, 2 * channels * rows * kAccumulator, div_up(channels, width) * kAccumulator};
+}
+
 }  // namespace vggplan::lowering

@@ -44,4 +44,16 @@ struct ReductionBuffers {
 };
 ReductionBuffers bias_reduction(const Convolution& convolution, const Device& device);
 
+/// The same for a mean over the pixels of each of `channels` in all images (a 1x1 adaptive pool).
+ReductionBuffers mean_reduction(std::int64_t channels, std::int64_t pixels, base::Layout layout, const Device& device);
+
+/// Partial statistics of PyTorch's own batch norm for channels_last tensors, taken and freed at once.
+/// aten/src/ATen/native/cuda/Normalization.cuh, flexible_launch_configs.
+struct NormBuffers {
+  std::int64_t forward{0};
+  std::int64_t backward{0};
+  std::int64_t counters{0};
+};
+NormBuffers batch_norm_staging(std::int64_t channels, std::int64_t pixels);
+
 }  // namespace vggplan::lowering

@@ -26,7 +26,8 @@ struct Setting {
 std::int64_t random_size(std::mt19937& random, std::int64_t largest) {
   const auto below = [&](std::int64_t bound) { return 1 + static_cast<std::int64_t>(random()) % bound; };
   constexpr std::array<std::int64_t, 8> kEdges{512, kMiB, 2 * kMiB, 10 * kMiB, 19 * kMiB, 20 * kMiB, 40 * kMiB, 1536};
-  switch (random() % 5) {
+  switch (random() % 6) {
+    case 4: return std::int64_t{4} * kMiB << random() % 4;  // few sizes: equal blocks, where addresses decide
     case 0: return below(4096);
     case 1: return below(kMiB);
     case 2: return below(12 * kMiB);
