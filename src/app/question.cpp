@@ -8,6 +8,8 @@
 
 #include "vggplan/base/checked.hpp"
 #include "vggplan/base/format.hpp"
+#include "vggplan/catalog/calibration.hpp"
+#include "vggplan/catalog/framework.hpp"
 
 namespace vggplan::app {
 
@@ -71,6 +73,21 @@ void warn_of(const catalog::GpuChoice& choice, const Options& options, std::vect
                                     base::format_bytes(choice.gpu.usable_memory())),
                         "leave it out to ask about the card as it is"});
   }
+}
+
+/// An ambiguous name means the variant that the machine has, if it has one of them.
+base::Status take_variant_of_machine(catalog::GpuChoice& choice, const hardware::Machine& machine,
+                                     const catalog::Catalog& catalog) {
+  const auto& variants = choice.alternatives;
+  if (std::find(variants.begin(), variants.end(), machine.gpu) == variants.end()) {
+    return std::nullopt;
+  }
+  base::Result<hardware::Gpu> gpu = catalog.gpu(machine.gpu);
+  if (!gpu) {
+    return gpu.error();
+  }
+  choice = {std::move(*gpu), "", {}};
+  return std::nullopt;
 }
 
 /// --machine with the GPU that is asked for, or the GPU that it has.
@@ -180,13 +197,27 @@ base::Result<std::vector<catalog::GpuRequest>> Questions::requests(const Options
     return wrong("--gpus", "is required: what the job runs on",
                  "give, for example, --gpus a100x4; vggplan gpus lists the names");
   }
-  const auto known = requests_.find(text);
+  // What a name means may depend on the machine.
+  const std::string key = text + "|" + options.machine.value_or("");
+  const auto known = requests_.find(key);
   if (known != requests_.end()) {
     return known->second;
   }
-  base::Result<std::vector<catalog::GpuRequest>> parsed = catalog::parse_gpu_request(catalog_, text, options.place("gpus"));
+  base::Result<std::vector<catalog::GpuRequest>> parsed =
+      catalog::parse_gpu_request(catalog_, text, options.place("gpus"));
+  if (parsed && options.machine) {
+    const base::Result<hardware::Machine> machine = catalog_.machine(*options.machine);
+    if (!machine) {
+      return machine.error();
+    }
+    for (catalog::GpuRequest& request : *parsed) {
+      if (base::Status error = take_variant_of_machine(request.choice, *machine, catalog_)) {
+        return *error;
+      }
+    }
+  }
   if (parsed) {
-    requests_.emplace(text, *parsed);
+    requests_.emplace(key, *parsed);
   }
   return parsed;
 }
@@ -287,9 +318,49 @@ base::Result<PlanQuestion> Questions::plan(const Options& options) {
   return question;
 }
 
+/// The framework profile, and the calibrations of the GPUs asked about. Where one has none, that of every
+/// measured GPU, from which coefficients are carried over.
+base::Status Questions::add_profiles(const Options& options, const std::vector<std::string>& gpus,
+                                     estimate::Knowledge& knowledge) const {
+  const base::Result<std::string_view> text = catalog_.text("frameworks", options.framework);
+  if (!text) {
+    return text.error();
+  }
+  base::Result<lowering::Framework> framework = catalog::read_framework(*text, catalog_.shown("frameworks", options.framework));
+  if (!framework) {
+    return framework.error();
+  }
+  knowledge.framework = std::move(*framework);
+  const std::vector<std::string> measured = catalog_.names("calibration");
+  const auto is_in = [](const std::string& gpu, const std::vector<std::string>& list) {
+    return std::find(list.begin(), list.end(), gpu) != list.end();
+  };
+  const bool all_measured = std::all_of(gpus.begin(), gpus.end(), [&](const std::string& gpu) { return is_in(gpu, measured); });
+  for (const std::string& gpu_name : measured) {
+    if (all_measured && !is_in(gpu_name, gpus)) {
+      continue;
+    }
+    const base::Result<std::string_view> rates = catalog_.text("calibration", gpu_name);
+    base::Result<hardware::Gpu> gpu = catalog_.gpu(gpu_name);
+    if (!rates || !gpu) {
+      return rates ? gpu.error() : rates.error();
+    }
+    base::Result<timing::Calibration> calibration =
+        catalog::read_calibration(*rates, catalog_.shown("calibration", gpu_name));
+    if (!calibration) {
+      return calibration.error();
+    }
+    knowledge.measured.push_back({std::move(*gpu), std::move(*calibration)});
+  }
+  return std::nullopt;
+}
+
 base::Result<estimate::Knowledge> Questions::knowledge(const Options& options,
                                                        const std::vector<std::string>& gpus) const {
   estimate::Knowledge knowledge;
+  if (auto fault = add_profiles(options, gpus, knowledge)) {
+    return *fault;
+  }
   if (base::Result<std::vector<hardware::Link>> links = catalog_.links(); links) {
     knowledge.links = std::move(*links);
   } else {

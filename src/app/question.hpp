@@ -42,6 +42,8 @@ class Questions {
   base::Result<estimate::Knowledge> knowledge(const Options& options, const std::vector<std::string>& gpus) const;
 
  private:
+  base::Status add_profiles(const Options& options, const std::vector<std::string>& gpus,
+                            estimate::Knowledge& knowledge) const;
   base::Result<graph::ModelSpec> model(const Options& options);
   base::Result<job::Job> job(const Options& options);
   base::Result<std::vector<catalog::GpuRequest>> requests(const Options& options, Command command);

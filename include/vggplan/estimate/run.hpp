@@ -13,11 +13,21 @@
 #include "vggplan/estimate/estimate.hpp"
 #include "vggplan/hardware/hardware.hpp"
 #include "vggplan/job/job.hpp"
+#include "vggplan/lowering/framework.hpp"
+#include "vggplan/timing/calibration.hpp"
 
 namespace vggplan::estimate {
 
+/// A GPU that somebody measured.
+struct Measured {
+  hardware::Gpu gpu{};
+  timing::Calibration calibration{};
+};
+
 /// What the catalogue knows that an estimate needs.
 struct Knowledge {
+  lowering::Framework framework{};
+  std::vector<Measured> measured{};           ///< GPUs with a calibration; coefficients of others are carried over from the first
   std::vector<hardware::Link> links{};
   std::vector<hardware::Storage> storages{};
   std::vector<hardware::Machine> machines{};  ///< with prices; the cheapest that offers the GPU prices a bare GPU

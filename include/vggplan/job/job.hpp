@@ -82,9 +82,8 @@ struct Job {
 constexpr std::int64_t global_batch(const Job& job) { return job.batch * job.accumulation * job.parallel.gpus; }
 
 /// Ranges, rules between fields (FSDP2 refuses channels_last ...), and the rule that every count of
-/// bytes stays below 2^53 and the work of a step within 64 bits. Nothing when the job makes sense.
-/// Limits that depend on the network's cuts are the lowering's: lowering::segments (seq:N) and
-/// lowering::largest_batch_by_indexing (a tensor too large for PyTorch is a "does not fit").
+/// bytes stays below 2^53 and the work of a step within 64 bits.
+/// Whether seq:N cuts the network well is for lowering::segments to say. Nothing when the job makes sense.
 base::Status validate(const Job& job);
 
 /// Type of activations and of stored parameters under a precision.

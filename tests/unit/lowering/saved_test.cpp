@@ -7,7 +7,6 @@
 
 #include "support/catch.hpp"
 #include "support/vgg.hpp"
-#include "vggplan/lowering/limits.hpp"
 
 namespace vggplan::lowering {
 namespace {
@@ -246,14 +245,6 @@ TEST_CASE("what is kept follows in closed form at odd sizes") {
     expected += 4 * 25'088 + 4 * 4 * 4096 + 2 * 4096 + 4 * 1000 + 8;
     CHECK(saved(make(spec, {3, 333, 517}, 3)).total() == Bytes(3 * expected + 4));
   }
-}
-
-TEST_CASE("pools of 2^31 elements are refused: eleven images of 4024x3036") {
-  CHECK(largest_batch_by_indexing(vgg16(4024, 3036)) == 10);  // pool1 yields 195,469,824 elements an image
-  CHECK(largest_batch_by_indexing(vgg16(224, 224)) == 2'147'483'647 / (64 * 112 * 112));
-  CHECK(largest_batch_by_indexing(vgg16(20'000, 20'000)) == 0);
-  const graph::ModelSpec flat{.name = "flat", .features = {8}};
-  CHECK(largest_batch_by_indexing(network(flat, {3, 32, 32})) == 9'007'199'254'740'992);
 }
 
 }  // namespace

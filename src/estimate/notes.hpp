@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// What a reader should know beside the figures.
+#pragma once
+
+#include <vector>
+
+#include "estimate/memory_part.hpp"
+#include "vggplan/estimate/estimate.hpp"
+#include "vggplan/timing/calibration.hpp"
+
+namespace vggplan::estimate {
+
+std::vector<Warning> warnings_of(const Lowered& lowered, const Estimate& estimate);
+std::vector<Assumption> assumptions_of(const Estimate& estimate, const timing::Calibration& calibration);
+
+}  // namespace vggplan::estimate

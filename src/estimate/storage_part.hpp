@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// Storage, the length of the run and its price.
+#pragma once
+
+#include <optional>
+
+#include "vggplan/estimate/estimate.hpp"
+#include "vggplan/estimate/run.hpp"
+
+namespace vggplan::estimate {
+
+StorageNeed storage_part(const graph::Network& network, const job::Job& job, double images_per_second);
+
+/// What the GPUs of the job cost an hour: the user's price, the machine's, or the cheapest that offers the GPU.
+std::optional<base::Usd> usd_per_hour(const job::Job& job, const Target& target, const Knowledge& knowledge);
+
+/// Nothing where the number of images is unknown.
+std::optional<Run> run_part(const job::Job& job, const Time& time, std::optional<base::Usd> per_hour);
+
+}  // namespace vggplan::estimate

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+#include "estimate/time_part.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "vggplan/graph/graph.hpp"
+#include "vggplan/lowering/ops.hpp"
+#include "vggplan/timing/carry_over.hpp"
+#include "vggplan/timing/collectives.hpp"
+#include "vggplan/timing/step_time.hpp"
+
+namespace vggplan::estimate {
+
+namespace {
+
+using base::Estimated;
+
+constexpr std::int64_t kManyWorkers = 1024;  // per GPU: more never help
+
+std::int64_t gpus_per_machine(const job::Job& job) { return std::max<std::int64_t>(1, job.parallel.gpus / job.parallel.nodes); }
+
+std::optional<std::int64_t> cpus_of(const job::Job& job, const Target& target) {
+  if (job.data.cpus) {
+    return job.data.cpus;
+  }
+  return target.machine ? target.machine->vcpus : std::nullopt;
+}
+
+timing::Fabric fabric_of(const job::Job& job, const Target& target, const Knowledge& knowledge) {
+  const std::int64_t here = gpus_per_machine(job);
+  const hardware::Topology topology = target.machine ? target.machine->topology : hardware::default_topology(target.gpu, here);
+  const std::optional<std::string> name = hardware::peer_link(target.gpu, topology);
+  const auto link = std::find_if(knowledge.links.begin(), knowledge.links.end(),
+                                 [&](const hardware::Link& candidate) { return name && candidate.name == *name; });
+  const std::optional<base::BytesPerSecond> network = target.machine ? target.machine->network : std::nullopt;
+  return timing::make_fabric(link == knowledge.links.end() ? hardware::Link{} : *link, topology, job.parallel.gpus,
+                             job.parallel.nodes, network);
+}
+
+std::optional<hardware::Storage> storage_of(const job::Job& job, const Knowledge& knowledge) {
+  const auto found = std::find_if(knowledge.storages.begin(), knowledge.storages.end(),
+                                  [&](const hardware::Storage& storage) { return storage.name == job.data.storage; });
+  return found == knowledge.storages.end() ? std::nullopt : std::optional(*found);
+}
+
+timing::ImageFile file_of(job::ImageFormat format) {
+  switch (format) {
+    case job::ImageFormat::jpeg: return timing::ImageFile::jpeg;
+    case job::ImageFormat::png: return timing::ImageFile::png;
+    case job::ImageFormat::tiff: return timing::ImageFile::tiff;
+    case job::ImageFormat::raw: return timing::ImageFile::raw;
+  }
+  return timing::ImageFile::raw;
+}
+
+timing::Decoder decoder_of(job::Pipeline pipeline) {
+  switch (pipeline) {
+    case job::Pipeline::pil_float: return timing::Decoder::pil;
+    case job::Pipeline::tv_uint8: return timing::Decoder::torchvision;
+    case job::Pipeline::nvjpeg: return timing::Decoder::nvjpeg;
+  }
+  return timing::Decoder::pil;
+}
+
+base::Seconds seconds_per_image(const job::Job& job, base::Seconds step) {
+  return step / static_cast<double>(job.batch * job.accumulation);
+}
+
+}  // namespace
+
+base::Result<timing::Calibration> calibration_for(const hardware::Gpu& gpu, const Knowledge& knowledge) {
+  for (const Measured& measured : knowledge.measured) {
+    if (measured.gpu.name == gpu.name) {
+      return measured.calibration;
+    }
+  }
+  if (knowledge.measured.empty()) {
+    return base::Diagnostic{base::Fault::program, "calibration", "no GPU has a calibration", "reinstall vggplan"};
+  }
+  return timing::carry_over(knowledge.measured.front().calibration, knowledge.measured.front().gpu, gpu);
+}
+
+base::Status check_precision(const job::Job& job, const hardware::Gpu& gpu) {
+  const base::MathMode math = job::convolution_math(job.precision);
+  if (hardware::peak_rate(gpu, math)) {
+    return std::nullopt;
+  }
+  return base::Diagnostic{base::Fault::question, "--precision",
+                          fmt::format("{} needs {} arithmetic, which {} does not have", base::name_of_enum(job.precision),
+                                      base::name_of_enum(math), gpu.name),
+                          hardware::peak_rate(gpu, base::MathMode::fp16) ? "use amp-fp16 or tf32" : "use tf32 or fp32"};
+}
+
+timing::ParallelTime step_of(const Lowered& lowered, const job::Job& job, const Target& target,
+                             const Knowledge& knowledge, const timing::Calibration& calibration) {
+  const std::vector<timing::Op> ops = lowering::lower_ops(lowered.network, job, lowered.segments);
+  const timing::StepOptions options{job.accumulation, job.cudnn_benchmark};
+  return timing::parallel_step_time(ops, target.gpu, calibration, options, lowering::exchange_of(lowered.network, job),
+                                    fabric_of(job, target, knowledge));
+}
+
+timing::ImagePath image_path(const job::Job& job) {
+  timing::ImagePath path;
+  path.file = file_of(job.data.format);
+  path.decoder = decoder_of(job.data.pipeline);
+  path.float_in_worker = job.data.pipeline == job::Pipeline::pil_float;
+  path.pixels = job.image.height * job.image.width;
+  path.channels = job.image.channels;
+  path.file_bytes = bytes_per_image(job);
+  return path;
+}
+
+timing::InputThroughput feed(const job::Job& job, const Target& target, const Knowledge& knowledge,
+                             const timing::Calibration& calibration, base::Seconds step) {
+  timing::InputSide side;
+  side.gpus = gpus_per_machine(job);
+  side.cpus = cpus_of(job, target).value_or(kManyWorkers * side.gpus);
+  side.workers = job.data.workers.value_or(side.cpus);
+  if (const auto storage = storage_of(job, knowledge)) {
+    side.storage_read = storage->sequential_read;
+    side.storage_latency = storage->latency;
+  }
+  return timing::input_throughput(image_path(job), side, seconds_per_image(job, step), calibration.input);
+}
+
+std::int64_t workers_of(const job::Job& job, const Target& target, const timing::InputThroughput& throughput) {
+  if (job.data.workers) {
+    return *job.data.workers;
+  }
+  const std::int64_t wanted = throughput.workers_needed;
+  const std::optional<std::int64_t> cpus = cpus_of(job, target);
+  return cpus ? std::min(wanted, *cpus) : wanted;
+}
+
+double images_per_second(const job::Job& job, const timing::InputThroughput& throughput) {
+  return throughput.images_per_second * static_cast<double>(job.parallel.nodes);
+}
+
+Time time_part(const Lowered& lowered, const job::Job& job, const timing::ParallelTime& parallel,
+               const timing::InputThroughput& throughput, const hardware::Gpu& gpu) {
+  Time time;
+  time.step = parallel.step.step;
+  time.forward = parallel.step.forward;
+  time.backward = parallel.step.backward;
+  time.optimizer = parallel.step.optimizer;
+  time.communication = parallel.communication;
+  time.communication_exposed = parallel.exposed;
+  const double images = static_cast<double>(job::global_batch(job));
+  const double rate = images_per_second(job, throughput);
+  time.input = base::exactly(base::Seconds(images / rate), base::Basis::modelled);
+  const auto at = [&](base::Seconds step) { return std::min(rate, images / step.count()); };
+  time.images_per_second = {at(time.step.value), at(time.step.high), at(time.step.low), time.step.basis};
+  time.bound_by = name_of(throughput.bound);
+  if (throughput.bound == timing::Bound::gpu && time.communication_exposed.value * 2.0 > time.step.value) {
+    time.bound_by = "communication";
+  }
+  const graph::LayerCounts counts = graph::count(lowered.network);
+  const double per_image = job.mode == job::Mode::train ? (counts.flops_forward + counts.flops_backward).as_double()
+                                                        : counts.flops_forward.as_double();
+  if (const auto peak = hardware::peak_rate(gpu, job::convolution_math(job.precision))) {
+    const double done = per_image * static_cast<double>(job.batch * job.accumulation);
+    time.model_flops_utilization = done / time.step.value.count() / peak->count();
+  }
+  for (std::size_t layer = 0; layer < parallel.step.layers.size(); ++layer) {
+    time.layers.push_back({lowered.network.layers[layer].name, parallel.step.layers[layer].forward, parallel.step.layers[layer].backward});
+  }
+  return time;
+}
+
+Input input_part(const job::Job& job, const Target& target, const timing::Calibration& calibration,
+                 const timing::InputThroughput& throughput, base::Seconds step) {
+  constexpr std::int64_t kPrefetch = 2;                     // DataLoader's prefetch_factor
+  constexpr Bytes kWorkerProcess = base::kMiB * 300;        // Python, torch and torchvision in one worker
+  constexpr Bytes kTrainingProcess = base::kGiB * 3;        // the same with CUDA libraries, per GPU
+  const timing::ImagePath path = image_path(job);
+  const double here = static_cast<double>(gpus_per_machine(job));
+  Input input;
+  input.images_per_second_needed = here / seconds_per_image(job, step).count();
+  input.decode_images_per_second_per_worker = 1.0 / timing::worker_seconds(path, calibration.input).count();
+  input.workers = workers_of(job, target, throughput);
+  input.workers_needed = throughput.workers_needed;
+  input.copy_images_per_second = throughput.copy_images_per_second;
+  input.storage_images_per_second = throughput.storage_images_per_second;
+  const Bytes batch = timing::handed_bytes(path) * job.batch;
+  input.host_memory = (batch * kPrefetch + kWorkerProcess) * input.workers +
+                      (batch * kPrefetch + kTrainingProcess) * gpus_per_machine(job);
+  return input;
+}
+
+}  // namespace vggplan::estimate

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// The time side of an estimate: ops, collectives and the input side.
+#pragma once
+
+#include <optional>
+
+#include "estimate/memory_part.hpp"
+#include "vggplan/base/units.hpp"
+#include "vggplan/estimate/estimate.hpp"
+#include "vggplan/estimate/run.hpp"
+#include "vggplan/timing/calibration.hpp"
+#include "vggplan/timing/input.hpp"
+#include "vggplan/timing/parallel.hpp"
+
+namespace vggplan::estimate {
+
+/// The GPU's own coefficients, or those of a measured one carried over; an error where nothing was measured.
+base::Result<timing::Calibration> calibration_for(const hardware::Gpu& gpu, const Knowledge& knowledge);
+
+/// The precision's units are missing on the GPU (bf16 before Ampere, 16 bit before Volta).
+base::Status check_precision(const job::Job& job, const hardware::Gpu& gpu);
+
+timing::ParallelTime step_of(const Lowered& lowered, const job::Job& job, const Target& target,
+                             const Knowledge& knowledge, const timing::Calibration& calibration);
+
+/// What one machine's workers, copies and storage deliver against its GPUs. Without a wish for workers
+/// there are as many as needed, if the CPUs are known no more than those.
+timing::InputThroughput feed(const job::Job& job, const Target& target, const Knowledge& knowledge,
+                             const timing::Calibration& calibration, base::Seconds step);
+timing::ImagePath image_path(const job::Job& job);
+std::int64_t workers_of(const job::Job& job, const Target& target, const timing::InputThroughput& throughput);
+
+Time time_part(const Lowered& lowered, const job::Job& job, const timing::ParallelTime& parallel,
+               const timing::InputThroughput& throughput, const hardware::Gpu& gpu);
+Input input_part(const job::Job& job, const Target& target, const timing::Calibration& calibration,
+                 const timing::InputThroughput& throughput, base::Seconds step);
+
+/// Images per second over all GPUs, the input side included.
+double images_per_second(const job::Job& job, const timing::InputThroughput& throughput);
+
+}  // namespace vggplan::estimate
