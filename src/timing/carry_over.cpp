@@ -120,9 +120,9 @@ class Carrier {
   [[nodiscard]] const ShareCurve* twin(const ShareCurve& curve) const {
     ShapeClass shape = curve.shape;
     shape.layout = base::Layout::nhwc;
-    const auto at = std::find_if(measured_.curves.begin(), measured_.curves.end(),
-                                 [&](const ShareCurve& other) { return other.shape == shape; });
-    return at == measured_.curves.end() ? nullptr : &*at;
+    const auto at = std::lower_bound(measured_.curves.begin(), measured_.curves.end(), shape,
+                                     [](const ShareCurve& other, const ShapeClass& key) { return other.shape < key; });
+    return at == measured_.curves.end() || at->shape != shape ? nullptr : &*at;
   }
 
   /// Products follow the tensor cores, the turning of NCHW tensors the memory.

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/catalog/calibration.hpp"
+
+#include <string>
+
+#include "support/catch.hpp"
+#include "vggplan/catalog/catalog.hpp"
+#include "vggplan/catalog/measurements.hpp"
+
+namespace {
+
+using namespace vggplan;
+
+std::string stored() {
+  const auto text = catalog::Catalog::built_in().text("calibration", "h200-sxm-141gb");
+  REQUIRE(text);
+  return std::string(*text);
+}
+
+std::string replaced(std::string text, const std::string& what, const std::string& with) {
+  const std::size_t at = text.find(what);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, what.size(), with);
+}
+
+std::string error_of(const std::string& text) {
+  const auto result = catalog::read_calibration(text, "my.json");
+  REQUIRE_FALSE(result);
+  return result.error().place + ": " + result.error().rule;
+}
+
+base::Result<catalog::Measurements> rows(const std::string& text) {
+  return catalog::read_measurements(text, "rows.jsonl");
+}
+
+}  // namespace
+
+TEST_CASE("a calibration is written as it was read, byte for byte") {
+  const auto calibration = catalog::read_calibration(stored(), "stored");
+  REQUIRE(calibration);
+  CHECK(catalog::write_calibration(*calibration) == stored());
+  CHECK(calibration->gpu == "h200-sxm-141gb");
+  CHECK(calibration->basis == base::Basis::calibrated);
+}
+
+TEST_CASE("an error in a calibration names the file, the place and the rule") {
+  CHECK(error_of(replaced(stored(), "\"op\": \"bias_add\"", "\"op\": \"bias_ad\"")).find("my.json:/streams/0/op") == 0);
+  CHECK(error_of(replaced(stored(), "\"gap_seconds\"", "\"gap_second\"")).find("my.json:/host") == 0);
+  CHECK(error_of(replaced(stored(), "\"layout\": \"nchw\"", "\"layout\": \"nhcw\"")).find("nhcw") != std::string::npos);
+  CHECK(error_of(replaced(stored(), "[1, 64,", "[-1, 64,")).find("by_channels") != std::string::npos);
+  CHECK(error_of("{").find("my.json") == 0);
+}
+
+TEST_CASE("rows of measurements become ops, steps, collectives and stages") {
+  const auto read = rows(R"({"op":"conv_forward","precision":"tf32","layout":"nhwc","n":2,"c":64,"k":128,"h":9,"w":8,"us":12.5}
+{"op":"optimizer","precision":"bf16","impl":"fused","parameters":1000,"tensors":4,"passes":1,"reads":4,"writes":3,"us":2}
+
+{"arch":"vgg13","h":64,"w":96,"batch":3,"precision":"amp-bf16","layout":"nchw","optimizer":"adamw-fused","checkpoint":"seq4","ms_loop":5,"ms_fwd":1,"ms_bwd":2,"ms_opt":3}
+{"arch":"vgg13","h":64,"w":96,"batch":3,"precision":"tf32","layout":"nchw","optimizer":"sgd","oom":"no"}
+{"kind":"allreduce","world":2,"bytes":1024,"ms":0.5}
+{"kind":"decode-pil","h":10,"w":20,"format":"JPEG","quality":90,"ms":3}
+{"kind":"checkpoint","what":"weights","bytes":5}
+)");
+  REQUIRE(read);
+  REQUIRE(read->ops.size() == 2);
+  CHECK(read->ops[0].op.math == base::MathMode::tf32);
+  CHECK(read->ops[0].op.extent == timing::Extent{2, 64, 128, 9, 8});
+  CHECK(read->ops[0].seconds.count() == Catch::Detail::Approx(12.5e-6));
+  CHECK(read->ops[1].op.loop == timing::OptimizerLoop::fused);
+  CHECK(read->ops[1].op.bytes().count() == 7 * 2 * 1000);
+  REQUIRE(read->steps.size() == 1);
+  CHECK(read->steps[0].optimizer == "adamw");
+  CHECK(read->steps[0].optimizer_impl == "fused");
+  CHECK(read->steps[0].checkpointing == "seq:4");
+  CHECK(read->steps[0].place == "rows.jsonl:4");
+  CHECK(read->collectives.size() == 1);
+  REQUIRE(read->stages.size() == 1);
+  CHECK(read->stages[0].stage == "decode-pil-jpeg");
+  CHECK(read->stages[0].pixels == 200.0);
+}
+
+TEST_CASE("a row that cannot be read is named by its line") {
+  const auto rule = [](const std::string& line) {
+    const auto result = rows("\n" + line);
+    REQUIRE_FALSE(result);
+    CHECK(result.error().place == "rows.jsonl:2");
+    return result.error().rule;
+  };
+  CHECK(rule("[]").find("one JSON object") != std::string::npos);
+  CHECK(rule("{").find("one JSON object") != std::string::npos);
+  CHECK(rule(R"({"op":"conv","precision":"tf32","us":1})").find("unknown operation 'conv'") != std::string::npos);
+  CHECK(rule(R"({"op":"fill","precision":"int8","us":1})").find("unknown precision") != std::string::npos);
+  CHECK(rule(R"({"op":"fill","precision":"fp32","layout":"nchw","n":1,"c":1,"k":1,"h":1,"us":1})").find("'w'") !=
+        std::string::npos);
+  // Sizes are multiplied; what would wrap is refused.
+  CHECK(rule(R"({"op":"fill","precision":"fp32","layout":"nchw","n":1099511627776,"c":1099511627776,"k":1,"h":1,"w":1,"us":1})")
+            .find("2^53") != std::string::npos);
+  CHECK(rule(R"({"op":"fill","precision":"fp32","layout":"nchw","n":0,"c":1,"k":1,"h":1,"w":1,"us":1})").find("positive") !=
+        std::string::npos);
+}

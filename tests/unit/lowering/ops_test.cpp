@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/lowering/ops.hpp"
+
+#include <algorithm>
+
+#include "support/catch.hpp"
+#include "support/vgg.hpp"
+#include "vggplan/timing/parallel.hpp"
+
+namespace {
+
+using namespace vggplan;
+using timing::Op;
+using timing::OpKind;
+
+job::Job job_with(job::Precision precision, base::Layout layout = base::Layout::nchw) {
+  job::Job job;
+  job.model = support::vgg(16);
+  job.image = {3, 224, 224};
+  job.batch = 32;
+  job.precision = precision;
+  job.layout = layout;
+  return job;
+}
+
+std::vector<Op> ops_of(const job::Job& job) {
+  const graph::Network network = support::network(job.model, job.image, job.classes, job.head);
+  const auto segments = lowering::segments(network, job.checkpointing);
+  REQUIRE(segments);
+  return lowering::lower_ops(network, job, *segments);
+}
+
+std::int64_t count(const std::vector<Op>& ops, OpKind kind) {
+  return std::count_if(ops.begin(), ops.end(), [kind](const Op& op) { return op.kind == kind; });
+}
+
+std::int64_t flops(const std::vector<Op>& ops, base::Phase phase) {
+  std::int64_t sum = 0;
+  for (const Op& op : ops) {
+    sum += op.phase == phase ? op.flops.count() : 0;
+  }
+  return sum;
+}
+
+}  // namespace
+
+TEST_CASE("a step of VGG16 starts the operations that its profile shows") {
+  const std::vector<Op> ops = ops_of(job_with(job::Precision::tf32));
+  // kernel_profiles.jsonl, 224x224, batch 32, tf32, nchw.
+  CHECK(count(ops, OpKind::conv_forward) == 13);
+  CHECK(count(ops, OpKind::bias_add) == 13);
+  CHECK(count(ops, OpKind::relu_forward) == 15);
+  CHECK(count(ops, OpKind::relu_backward) == 15);
+  CHECK(count(ops, OpKind::max_pool_forward) == 5);
+  CHECK(count(ops, OpKind::linear_forward) == 3);
+  CHECK(count(ops, OpKind::linear_input_grad) + count(ops, OpKind::linear_weight_grad) == 6);
+  CHECK(count(ops, OpKind::bias_grad) == 16);
+  CHECK(count(ops, OpKind::dropout_forward) == 2);
+  SECTION("the image has no gradient") {
+    CHECK(count(ops, OpKind::conv_input_grad) == 12);
+    CHECK(count(ops, OpKind::conv_weight_grad) == 13);
+  }
+  SECTION("autocast alone converts weights, biases and the image, and gradients back") {
+    CHECK(count(ops, OpKind::cast) == 0);
+    CHECK(count(ops_of(job_with(job::Precision::bf16)), OpKind::cast) == 0);
+    CHECK(count(ops_of(job_with(job::Precision::amp_bf16)), OpKind::cast) == 1 + 2 * 2 * 16);
+  }
+  SECTION("channels_last alone is copied to be flattened") {
+    CHECK(count(ops, OpKind::copy) == 0);
+    CHECK(count(ops_of(job_with(job::Precision::tf32, base::Layout::nhwc)), OpKind::copy) == 1);
+  }
+}
+
+TEST_CASE("the FLOPs of the ops are those of the network") {
+  for (const job::Precision precision : {job::Precision::tf32, job::Precision::amp_bf16}) {
+    const job::Job job = job_with(precision);
+    const graph::LayerCounts counts =
+        graph::count(support::network(job.model, job.image, job.classes, job.head));
+    const std::vector<Op> ops = ops_of(job);
+    CHECK(flops(ops, base::Phase::forward) == job.batch * counts.flops_forward.count());
+    CHECK(flops(ops, base::Phase::backward) == job.batch * counts.flops_backward.count());
+  }
+}
+
+TEST_CASE("inference runs forward alone, and records nothing") {
+  job::Job job = job_with(job::Precision::tf32);
+  job.mode = job::Mode::infer;
+  const std::vector<Op> ops = ops_of(job);
+  CHECK(std::all_of(ops.begin(), ops.end(),
+                    [](const Op& op) { return op.phase == base::Phase::forward && !op.records; }));
+  CHECK(count(ops, OpKind::dropout_forward) == 0);
+  CHECK(count(ops, OpKind::loss_forward) == 0);
+}
+
+TEST_CASE("checkpointing runs forward twice, but for what no gradient needs") {
+  job::Job job = job_with(job::Precision::tf32);
+  const std::int64_t plain = count(ops_of(job), OpKind::conv_forward);
+  job.checkpointing.kind = job::Checkpointing::Kind::block;
+  const std::vector<Op> ops = ops_of(job);
+  CHECK(count(ops, OpKind::conv_forward) == 2 * plain);
+  const auto second = [](const Op& op) { return op.recompute && op.kind == OpKind::conv_forward; };
+  CHECK(std::count_if(ops.begin(), ops.end(), second) == plain);
+  CHECK(std::all_of(ops.begin(), ops.end(),
+                    [](const Op& op) { return !op.recompute || op.phase == base::Phase::backward; }));
+}
+
+TEST_CASE("micro-batches after the first add their gradients") {
+  job::Job job = job_with(job::Precision::tf32);
+  CHECK(count(ops_of(job), OpKind::grad_accumulate) == 0);
+  job.accumulation = 4;
+  const std::vector<Op> ops = ops_of(job);
+  REQUIRE(count(ops, OpKind::grad_accumulate) == 1);
+  const auto add = std::find_if(ops.begin(), ops.end(), [](const Op& op) { return op.after_first; });
+  CHECK(add->bytes().count() == 3 * 4 * 138'357'544LL);
+}
+
+TEST_CASE("GradScaler reads back whether to step") {
+  CHECK(count(ops_of(job_with(job::Precision::amp_fp16)), OpKind::host_read) == 1);
+  CHECK(count(ops_of(job_with(job::Precision::amp_bf16)), OpKind::host_read) == 0);
+}
+
+TEST_CASE("gradients are exchanged last layer first, all of them") {
+  job::Job job = job_with(job::Precision::amp_bf16);
+  job.parallel.gpus = 2;
+  const graph::Network network = support::network(job.model, job.image, job.classes, job.head);
+  const timing::Exchange exchange = lowering::exchange_of(network, job);
+  std::int64_t bytes = 0;
+  for (const timing::Gradient& gradient : exchange.gradients) {
+    bytes += gradient.bytes.count();
+  }
+  CHECK(bytes == 4 * 138'357'544LL);
+  CHECK(std::is_sorted(exchange.gradients.begin(), exchange.gradients.end(),
+                       [](const auto& a, const auto& b) { return a.layer > b.layer; }));
+  CHECK(exchange.gradients.front().is_unit);
+  SECTION("ZeRO-1 gives the largest tensor to one GPU: fc6 is three quarters of VGG16") {
+    job.parallel.sharding = job::Sharding::zero1;
+    CHECK(lowering::exchange_of(network, job).largest_share == Catch::Detail::Approx(102'760'448.0 / 138'357'544.0));
+  }
+  SECTION("FSDP2 gives every GPU the same") {
+    job.parallel.sharding = job::Sharding::fsdp2;
+    CHECK(lowering::exchange_of(network, job).largest_share == 0.5);
+  }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/timing/input.hpp"
+
+#include "support/catch.hpp"
+
+namespace {
+
+using namespace vggplan;
+using namespace vggplan::timing;
+using Catch::Detail::Approx;
+
+InputRates rates() {
+  InputRates r;
+  r.stages = {{"decode-pil-jpeg", {{1e6, 10e-3}, {4e6, 80e-3}}}, {"decode-torchvision-jpeg", {{1e6, 5e-3}}},
+              {"pil-totensor-normalize", {{1e6, 6e-3}}}};
+  r.handover_seconds_per_byte = 1e-9;
+  r.inline_seconds_per_byte = 0.5e-9;
+  r.pinned_copy = base::BytesPerSecond(10e9);
+  return r;
+}
+
+ImagePath path(std::int64_t pixels, bool float_in_worker) {
+  ImagePath p;
+  p.decoder = float_in_worker ? Decoder::pil : Decoder::torchvision;
+  p.float_in_worker = float_in_worker;
+  p.pixels = pixels;
+  p.file_bytes = base::Bytes(200'000);
+  return p;
+}
+
+InputSide side(std::int64_t workers, std::int64_t gpus = 1) {
+  InputSide s;
+  s.workers = workers;
+  s.gpus = gpus;
+  s.cpus = 64;
+  return s;
+}
+
+}  // namespace
+
+TEST_CASE("a worker decodes, transforms and hands over; floats are four bytes a sample") {
+  CHECK(worker_seconds(path(1'000'000, true), rates()).count() == Approx(10e-3 + 6e-3 + 12e-3));
+  CHECK(worker_seconds(path(1'000'000, false), rates()).count() == Approx(5e-3 + 3e-3));
+  SECTION("between measured sizes on a line of logarithms, beyond them in proportion") {
+    ImagePath p = path(2'000'000, true);
+    CHECK(worker_seconds(p, rates()).count() == Approx(28.284e-3 + 12e-3 + 24e-3).epsilon(1e-4));
+    p.pixels = 8'000'000;
+    CHECK(worker_seconds(p, rates()).count() == Approx(160e-3 + 48e-3 + 96e-3));
+  }
+  SECTION("what torchvision was not measured with goes through PIL") {
+    ImagePath p = path(1'000'000, false);
+    p.file = ImageFile::raw;
+    CHECK(worker_seconds(p, rates()).count() == Approx(3e-3));
+  }
+}
+
+TEST_CASE("the slowest of GPU, workers, copy and storage bounds the whole") {
+  const ImagePath p = path(1'000'000, false);
+  const base::Seconds step(1e-3);
+  // 8 ms in a worker, 1.3 ms on the GPU with its copy.
+  CHECK(input_throughput(p, side(2), step, rates()).bound == Bound::workers);
+  CHECK(input_throughput(p, side(2), step, rates()).images_per_second == Approx(2 / 8e-3));
+  const InputThroughput fed = input_throughput(p, side(16), step, rates());
+  CHECK(fed.bound == Bound::gpu);
+  CHECK(fed.images_per_second == Approx(1 / 1.3e-3));
+  CHECK(fed.workers_needed == 7);
+  CHECK(input_throughput(p, side(fed.workers_needed), step, rates()).bound == Bound::gpu);
+  CHECK(input_throughput(p, side(fed.workers_needed - 1), step, rates()).bound == Bound::workers);
+  SECTION("storage reads files") {
+    InputSide slow = side(16);
+    slow.storage_read = base::BytesPerSecond(20e6);
+    const InputThroughput out = input_throughput(p, slow, step, rates());
+    CHECK(out.bound == Bound::storage);
+    CHECK(out.images_per_second == Approx(100.0));
+  }
+  SECTION("without workers everything comes in turn") {
+    CHECK(input_throughput(p, side(0), step, rates()).images_per_second == Approx(1 / (1.3e-3 + 5e-3 + 1.5e-3)));
+  }
+  SECTION("more cores than there are do not help") {
+    InputSide few = side(16);
+    few.cpus = 4;
+    CHECK(input_throughput(p, few, step, rates()).images_per_second == Approx(4 / 8e-3));
+  }
+}
