@@ -75,17 +75,6 @@ std::vector<std::string> split_lines(const std::string& text) {
   return lines;
 }
 
-bool has_word(std::string_view text, std::string_view word) {
-  for (std::size_t at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) {
-    const bool starts = at == 0 || !is_word(text[at - 1]);
-    const bool ends = at + word.size() == text.size() || !is_word(text[at + word.size()]);
-    if (starts && ends) {
-      return true;
-    }
-  }
-  return false;
-}
-
 /// Whether the text before a brace opens something that functions may be defined in.
 bool opens_scope(std::string_view before) {
   if (before.find('(') != std::string_view::npos) {
@@ -206,6 +195,17 @@ std::vector<Source> read_sources(std::string_view folder, const std::vector<std:
   }
   std::sort(sources.begin(), sources.end(), [](const Source& a, const Source& b) { return a.path < b.path; });
   return sources;
+}
+
+bool has_word(std::string_view text, std::string_view word) {
+  for (std::size_t at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) {
+    const bool starts = at == 0 || !is_word(text[at - 1]);
+    const bool ends = at + word.size() == text.size() || !is_word(text[at + word.size()]);
+    if (starts && ends) {
+      return true;
+    }
+  }
+  return false;
 }
 
 std::vector<Function> functions_of(const Source& source) { return BraceWalk().walk(source); }

@@ -27,6 +27,8 @@ Source make_source(std::string path, std::string_view text);
 std::vector<Source> read_sources(std::string_view folder, const std::vector<std::string>& extensions);
 /// Function definitions, found by their braces; good enough to measure lengths, not a parser.
 std::vector<Function> functions_of(const Source& source);
+/// Whether `word` is in `text`, not as a part of a longer word.
+bool has_word(std::string_view text, std::string_view word);
 /// Paths named by #include, without quotes or brackets.
 std::vector<std::string> includes_of(const Source& source);
 
