@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "vggplan/estimate/run.hpp"
 
-#include <memory>
 #include <utility>
 
 #include "estimate/memory_part.hpp"
@@ -40,37 +39,6 @@ ModelSummary summary_of(const Lowered& lowered, const job::Job& job) {
   return model;
 }
 
-base::Result<TimeAnswer> time_answer(const job::Job& job, const Target& target, const Knowledge& knowledge) {
-  const auto lowered = checked(job, target);
-  if (!lowered) {
-    return lowered.error();
-  }
-  const auto calibration = calibration_for(target.gpu, knowledge);
-  if (!calibration) {
-    return calibration.error();
-  }
-  const timing::ParallelTime parallel = step_of(*lowered, job, target, knowledge, *calibration);
-  const timing::InputThroughput throughput = feed(job, target, knowledge, *calibration, parallel.step.step.value);
-  return TimeAnswer{parallel.step.step.value, parallel.exposed.value, images_per_second(job, throughput),
-                    std::string(name_of(throughput.bound)), usd_per_hour(job, target, knowledge)};
-}
-
-/// The units of the GPU at full rate cannot be beaten by more than Winograd's saving of multiplications.
-base::Result<Seconds> time_floor(const job::Job& job, const Target& target) {
-  constexpr double kWinograd = 4;  // F(4x4, 3x3): 36 multiplications for 144
-  const auto network = graph::build_network(job.model, job.image, job.classes, job.head);
-  if (!network) {
-    return network.error();
-  }
-  const graph::LayerCounts counts = graph::count(*network);
-  const base::Flops work = job.mode == job::Mode::train ? counts.flops_forward + counts.flops_backward : counts.flops_forward;
-  const auto rate = hardware::peak_rate(target.gpu, job::convolution_math(job.precision));
-  if (!rate) {
-    return Seconds(0);
-  }
-  return work / *rate * (static_cast<double>(job.batch * job.accumulation) / kWinograd);
-}
-
 }  // namespace
 
 base::Result<MemoryAnswer> simulate_memory(const job::Job& job, const Target& target, const Knowledge& knowledge) {
@@ -95,10 +63,13 @@ base::Result<Estimate> estimate(const job::Job& job, const Target& target, const
   answer.target = target;
   answer.model = summary_of(*lowered, job);
   answer.memory = memory_part(*lowered, job, target, knowledge.framework, options.timeline);
-  const timing::ParallelTime parallel = step_of(*lowered, job, target, knowledge, *calibration);
+  const timing::ParallelTime parallel = step_of(work_of(*lowered, job), job, target, knowledge, *calibration);
   const Seconds step = parallel.step.step.value;
-  const timing::InputThroughput throughput = feed(job, target, knowledge, *calibration, step);
+  const auto fed = [&](Seconds seconds) { return feed(job, target, knowledge, *calibration, seconds); };
+  const timing::InputThroughput throughput = fed(step);
   answer.time = time_part(*lowered, job, parallel, throughput, target.gpu);
+  answer.time.images_per_second.low = images_per_second(job, fed(parallel.step.step.high));
+  answer.time.images_per_second.high = images_per_second(job, fed(parallel.step.step.low));
   answer.input = input_part(job, target, *calibration, throughput, step);
   answer.storage = storage_part(lowered->network, job, answer.time.images_per_second.value);
   answer.run = run_part(job, answer.time, usd_per_hour(job, target, knowledge));
@@ -108,20 +79,6 @@ base::Result<Estimate> estimate(const job::Job& job, const Target& target, const
     answer.time.layers.clear();
   }
   return answer;
-}
-
-Engine make_engine(Knowledge knowledge) {
-  const auto shared = std::make_shared<const Knowledge>(std::move(knowledge));
-  Engine engine;
-  engine.memory_floor = [](const job::Job& job, const Target&) {
-    const auto lowered = lower(job);
-    return lowered ? memory_floor(*lowered, job) : Bytes(0);
-  };
-  engine.time_floor = time_floor;
-  engine.memory = [shared](const job::Job& job, const Target& target) { return simulate_memory(job, target, *shared); };
-  engine.time = [shared](const job::Job& job, const Target& target) { return time_answer(job, target, *shared); };
-  engine.full = [shared](const job::Job& job, const Target& target) { return estimate(job, target, *shared); };
-  return engine;
 }
 
 }  // namespace vggplan::estimate

@@ -93,11 +93,14 @@ base::Status check_precision(const job::Job& job, const hardware::Gpu& gpu) {
                           hardware::peak_rate(gpu, base::MathMode::fp16) ? "use amp-fp16 or tf32" : "use tf32 or fp32"};
 }
 
-timing::ParallelTime step_of(const Lowered& lowered, const job::Job& job, const Target& target,
-                             const Knowledge& knowledge, const timing::Calibration& calibration) {
-  const std::vector<timing::Op> ops = lowering::lower_ops(lowered.network, job, lowered.segments);
+Work work_of(const Lowered& lowered, const job::Job& job) {
+  return {lowering::lower_ops(lowered.network, job, lowered.segments), lowering::exchange_of(lowered.network, job)};
+}
+
+timing::ParallelTime step_of(const Work& work, const job::Job& job, const Target& target, const Knowledge& knowledge,
+                             const timing::Calibration& calibration) {
   const timing::StepOptions options{job.accumulation, job.cudnn_benchmark};
-  return timing::parallel_step_time(ops, target.gpu, calibration, options, lowering::exchange_of(lowered.network, job),
+  return timing::parallel_step_time(work.ops, target.gpu, calibration, options, work.exchange,
                                     fabric_of(job, target, knowledge));
 }
 
@@ -138,6 +141,11 @@ double images_per_second(const job::Job& job, const timing::InputThroughput& thr
   return throughput.images_per_second * static_cast<double>(job.parallel.nodes);
 }
 
+std::string bound_by(const timing::ParallelTime& parallel, const timing::InputThroughput& throughput) {
+  const bool waiting = parallel.exposed.value * 2.0 > parallel.step.step.value;
+  return throughput.bound == timing::Bound::gpu && waiting ? "communication" : std::string(name_of(throughput.bound));
+}
+
 Time time_part(const Lowered& lowered, const job::Job& job, const timing::ParallelTime& parallel,
                const timing::InputThroughput& throughput, const hardware::Gpu& gpu) {
   Time time;
@@ -150,12 +158,8 @@ Time time_part(const Lowered& lowered, const job::Job& job, const timing::Parall
   const double images = static_cast<double>(job::global_batch(job));
   const double rate = images_per_second(job, throughput);
   time.input = base::exactly(base::Seconds(images / rate), base::Basis::modelled);
-  const auto at = [&](base::Seconds step) { return std::min(rate, images / step.count()); };
-  time.images_per_second = {at(time.step.value), at(time.step.high), at(time.step.low), time.step.basis};
-  time.bound_by = name_of(throughput.bound);
-  if (throughput.bound == timing::Bound::gpu && time.communication_exposed.value * 2.0 > time.step.value) {
-    time.bound_by = "communication";
-  }
+  time.images_per_second = base::exactly(rate, time.step.basis);
+  time.bound_by = bound_by(parallel, throughput);
   const graph::LayerCounts counts = graph::count(lowered.network);
   const double per_image = job.mode == job::Mode::train ? (counts.flops_forward + counts.flops_backward).as_double()
                                                         : counts.flops_forward.as_double();

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "estimate/memory_part.hpp"
 #include "vggplan/base/units.hpp"
@@ -20,7 +22,14 @@ base::Result<timing::Calibration> calibration_for(const hardware::Gpu& gpu, cons
 /// The precision's units are missing on the GPU (bf16 before Ampere, 16 bit before Volta).
 base::Status check_precision(const job::Job& job, const hardware::Gpu& gpu);
 
-timing::ParallelTime step_of(const Lowered& lowered, const job::Job& job, const Target& target,
+/// A step as the timing room sees it. Does not depend on the GPU.
+struct Work {
+  std::vector<timing::Op> ops{};
+  timing::Exchange exchange{};
+};
+Work work_of(const Lowered& lowered, const job::Job& job);
+
+timing::ParallelTime step_of(const Work& work, const job::Job& job, const Target& target,
                              const Knowledge& knowledge, const timing::Calibration& calibration);
 
 /// What one machine's workers, copies and storage deliver against its GPUs. Without a wish for workers
@@ -29,6 +38,9 @@ timing::InputThroughput feed(const job::Job& job, const Target& target, const Kn
                              const timing::Calibration& calibration, base::Seconds step);
 timing::ImagePath image_path(const job::Job& job);
 std::int64_t workers_of(const job::Job& job, const Target& target, const timing::InputThroughput& throughput);
+
+/// The slowest side: "gpu", "communication", "workers", "copy" or "storage".
+std::string bound_by(const timing::ParallelTime& parallel, const timing::InputThroughput& throughput);
 
 Time time_part(const Lowered& lowered, const job::Job& job, const timing::ParallelTime& parallel,
                const timing::InputThroughput& throughput, const hardware::Gpu& gpu);

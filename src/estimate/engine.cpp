@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+// The models behind the questions of a search. Searches ask the same thing many times over (every count of
+// GPUs has the same memory under DDP), so answers are kept.
+#include <array>
+#include <charconv>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "estimate/memory_part.hpp"
+#include "estimate/storage_part.hpp"
+#include "estimate/time_part.hpp"
+#include "vggplan/estimate/run.hpp"
+
+namespace vggplan::estimate {
+
+namespace {
+
+/// Numbers and names in a row, each ended, as a key.
+class Key {
+ public:
+  Key& add(std::int64_t number) {
+    std::array<char, 24> digits{};
+    const auto [end, fault] = std::to_chars(digits.data(), digits.data() + digits.size(), number);
+    text_.append(digits.data(), end);
+    text_ += ';';
+    return *this;
+  }
+  template <class E>
+    requires std::is_enum_v<E>
+  Key& add(E value) {
+    return add(static_cast<std::int64_t>(value));
+  }
+  Key& add(const std::string& name) {
+    text_ += name;
+    text_ += '\n';
+    return *this;
+  }
+  [[nodiscard]] std::string take() { return std::move(text_); }
+
+ private:
+  std::string text_{};
+};
+
+void add_network(Key& key, const job::Job& job) {
+  key.add(job.model.name).add(job.image.channels).add(job.image.height).add(job.image.width).add(job.classes).add(job.head);
+  key.add(job.checkpointing.kind).add(job.checkpointing.segments);
+}
+
+void add_settings(Key& key, const job::Job& job) {
+  add_network(key, job);
+  key.add(job.mode).add(job.batch).add(job.accumulation).add(job.precision).add(job.layout).add(job.optimizer);
+  key.add(job.optimizer_impl).add(job.cudnn_benchmark);
+}
+
+/// Pure functions, remembered. Two threads that miss at once both compute, and agree.
+template <class V>
+class Memo {
+ public:
+  template <class Compute>
+  V get(std::string key, Compute compute) {
+    {
+      const std::scoped_lock lock(guard_);
+      if (const auto found = known_.find(key); found != known_.end()) {
+        return found->second;
+      }
+    }
+    V value = compute();
+    const std::scoped_lock lock(guard_);
+    return known_.emplace(std::move(key), std::move(value)).first->second;
+  }
+
+ private:
+  std::mutex guard_{};
+  std::unordered_map<std::string, V> known_{};
+};
+
+using SharedLowered = std::shared_ptr<const base::Result<Lowered>>;
+using SharedCalibration = std::shared_ptr<const base::Result<timing::Calibration>>;
+using SharedWork = std::shared_ptr<const Work>;
+
+class Models {
+ public:
+  explicit Models(Knowledge knowledge) : knowledge_(std::move(knowledge)) {}
+
+  Bytes memory_floor(const job::Job& job) {
+    const SharedLowered lowered = lower(job);
+    return *lowered ? estimate::memory_floor(**lowered, job) : Bytes(0);
+  }
+
+  base::Result<MemoryAnswer> memory(const job::Job& job, const Target& target) {
+    Key key;
+    add_settings(key, job);
+    const bool alike = job.parallel.sharding == job::Sharding::ddp;  // every rank holds the same, however many there are
+    key.add(alike ? std::min<std::int64_t>(job.parallel.gpus, 2) : job.parallel.gpus).add(job.parallel.sharding);
+    key.add(job.parallel.bucket.count()).add(job.parallel.bucket_view).add(job.expandable_segments);
+    const lowering::Device device = device_of(target.gpu, knowledge_.framework);
+    key.add(device.sm_count).add(device.threads_per_sm).add(device.cublas_workspace.count()).add(device.tf32);
+    key.add(target.usable.count());
+    return memories_.get(key.take(), [&]() -> base::Result<MemoryAnswer> {
+      if (auto wrong = job::validate(job)) {
+        return *wrong;
+      }
+      const SharedLowered lowered = lower(job);
+      return *lowered ? base::Result(memory_answer(**lowered, job, target, knowledge_.framework)) : lowered->error();
+    });
+  }
+
+  base::Result<Seconds> time_floor(const job::Job& job, const Target& target) {
+    job::Job alone = job;
+    alone.parallel = {};
+    const auto step = step_on_one(alone, target);
+    if (!step) {
+      return step.error();
+    }
+    const bool shared = job.parallel.gpus > 1 && job.parallel.sharding != job::Sharding::ddp;
+    return shared ? std::max(Seconds(0), step->step.value - step->optimizer.value) : step->step.value;
+  }
+
+  base::Result<TimeAnswer> time(const job::Job& job, const Target& target) {
+    const SharedCalibration calibration = calibrated(target.gpu);
+    const SharedLowered lowered = lower(job);
+    if (!*calibration || !*lowered) {
+      return *calibration ? lowered->error() : calibration->error();
+    }
+    const timing::ParallelTime parallel = step_of(*work(job, **lowered), job, target, knowledge_, **calibration);
+    const timing::InputThroughput throughput = feed(job, target, knowledge_, **calibration, parallel.step.step.value);
+    return TimeAnswer{parallel.step.step.value, parallel.exposed.value, images_per_second(job, throughput),
+                      bound_by(parallel, throughput), usd_per_hour(job, target, knowledge_)};
+  }
+
+  base::Result<Estimate> full(const job::Job& job, const Target& target) { return estimate(job, target, knowledge_); }
+
+ private:
+  SharedLowered lower(const job::Job& job) {
+    Key key;
+    add_network(key, job);
+    return lowered_.get(key.take(), [&] { return std::make_shared<const base::Result<Lowered>>(estimate::lower(job)); });
+  }
+
+  SharedCalibration calibrated(const hardware::Gpu& gpu) {
+    return calibrations_.get(gpu.name, [&] {
+      return std::make_shared<const base::Result<timing::Calibration>>(calibration_for(gpu, knowledge_));
+    });
+  }
+
+  SharedWork work(const job::Job& job, const Lowered& lowered) {
+    Key key;
+    add_settings(key, job);
+    key.add(job.parallel.gpus > 1 ? job.parallel.sharding : job::Sharding::ddp).add(job.parallel.gpus);
+    key.add(job.parallel.bucket.count()).add(job.parallel.bucket_view);
+    return works_.get(key.take(), [&] { return std::make_shared<const Work>(work_of(lowered, job)); });
+  }
+
+  base::Result<timing::StepTime> step_on_one(const job::Job& job, const Target& target) {
+    Key key;
+    add_settings(key, job);
+    key.add(target.gpu.name);
+    return steps_.get(key.take(), [&]() -> base::Result<timing::StepTime> {
+      const SharedCalibration calibration = calibrated(target.gpu);
+      const SharedLowered lowered = lower(job);
+      if (!*calibration || !*lowered) {
+        return *calibration ? lowered->error() : calibration->error();
+      }
+      return step_of(*work(job, **lowered), job, target, knowledge_, **calibration).step;
+    });
+  }
+
+  Knowledge knowledge_;
+  Memo<SharedLowered> lowered_{};
+  Memo<SharedCalibration> calibrations_{};
+  Memo<SharedWork> works_{};
+  Memo<base::Result<timing::StepTime>> steps_{};
+  Memo<base::Result<MemoryAnswer>> memories_{};
+};
+
+}  // namespace
+
+Engine make_engine(Knowledge knowledge) {
+  const auto models = std::make_shared<Models>(std::move(knowledge));
+  Engine engine;
+  engine.memory_floor = [models](const job::Job& job, const Target&) { return models->memory_floor(job); };
+  engine.time_floor = [models](const job::Job& job, const Target& target) { return models->time_floor(job, target); };
+  engine.memory = [models](const job::Job& job, const Target& target) { return models->memory(job, target); };
+  engine.time = [models](const job::Job& job, const Target& target) { return models->time(job, target); };
+  engine.full = [models](const job::Job& job, const Target& target) { return models->full(job, target); };
+  return engine;
+}
+
+}  // namespace vggplan::estimate
