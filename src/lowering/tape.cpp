@@ -76,22 +76,23 @@ void StepTape::convolution_scratch(std::size_t layer, ConvPass pass, bool recomp
   // Plans are cached per thread, and recomputation runs in the backward thread.
   const std::int64_t key = static_cast<std::int64_t>(layer) * 8 + static_cast<std::int64_t>(pass) * 2 + (recompute ? 1 : 0);
   if (job.cudnn_benchmark) {
-    std::vector<std::int64_t> trials = benchmark_plans(framework, pass, conv);
-    if (largest) {  // some plans keep every spectrum twice
-      trials.insert(trials.begin(), 2 * fft_workspace(conv));
+    const auto trials = [&] {
+      std::vector<std::int64_t> plans = benchmark_plans(framework, pass, conv);
+      if (largest) {  // some plans keep every spectrum twice
+        plans.insert(plans.begin(), 2 * fft_workspace(conv));
+      }
+      return plans;
+    };
+    tape.trial(-1 - key, trials, layer_id(layer));
+  }
+  const auto plans = [&] {
+    std::vector<std::int64_t> found = workspace_plans(framework, pass, conv, device);
+    if (largest && conv.math == base::MathMode::fp32) {
+      found.insert(found.begin(), std::max(found.front(), fft_workspace(conv)));
     }
-    tape.trial(-1 - key, std::move(trials), layer_id(layer));
-  }
-  std::vector<std::int64_t> plans = workspace_plans(framework, pass, conv, device);
-  if (largest && conv.math == base::MathMode::fp32) {
-    plans.insert(plans.begin(), std::max(plans.front(), fft_workspace(conv)));
-  }
-  tape.scratch(key, std::move(plans), Category::convolution_workspace, layer_id(layer));
-}
-
-bool StepTape::native_batch_norm(std::size_t layer) const {
-  const bool unknown_type = job::activation_type(job.precision) == base::DType::bf16;
-  return unknown_type || job.batch * network.layers[layer].input.elements() >= kIndexLimit;
+    return found;
+  };
+  tape.scratch(key, plans, layer_id(layer));
 }
 
 void StepTape::library_workspaces(bool backward_thread) {

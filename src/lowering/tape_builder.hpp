@@ -46,12 +46,15 @@ class TapeBuilder {
     events_.push_back({memory::Event::Kind::release, Category::other, {}, 0, memory::kNoLayer, id, 0});
   }
 
-  /// Allocated and freed at once: `plans` are tried in order. `key` tells the operation apart.
-  void scratch(std::int64_t key, std::vector<std::int64_t> plans, Category category, memory::LayerId layer) {
-    emit_scratch(memory::Event::Kind::scratch, key, std::move(plans), category, layer);
+  /// Allocated and freed at once: plans are tried in order. `key` tells the operation apart; `make_plans` is
+  /// asked once per operation.
+  template <class MakePlans>
+  void scratch(std::int64_t key, MakePlans make_plans, memory::LayerId layer) {
+    emit_scratch(memory::Event::Kind::scratch, key, make_plans, layer);
   }
-  void trial(std::int64_t key, std::vector<std::int64_t> plans, memory::LayerId layer) {
-    emit_scratch(memory::Event::Kind::trial, key, std::move(plans), Category::convolution_workspace, layer);
+  template <class MakePlans>
+  void trial(std::int64_t key, MakePlans make_plans, memory::LayerId layer) {
+    emit_scratch(memory::Event::Kind::trial, key, make_plans, layer);
   }
 
   void begin(base::Phase phase) { events_.push_back({memory::Event::Kind::phase, Category::other, phase, 0, memory::kNoLayer, 0, 0}); }
@@ -70,14 +73,14 @@ class TapeBuilder {
     spare_.pop_back();
     return id;
   }
-  void emit_scratch(memory::Event::Kind kind, std::int64_t key, std::vector<std::int64_t> plans, Category category,
-                    memory::LayerId layer) {
+  template <class MakePlans>
+  void emit_scratch(memory::Event::Kind kind, std::int64_t key, MakePlans& make_plans, memory::LayerId layer) {
     const auto [place, fresh] = scratch_of_.try_emplace(key, static_cast<TensorId>(scratch_.size()));
     if (fresh) {
-      scratch_.push_back({std::move(plans)});
+      scratch_.push_back({make_plans()});
     }
     const std::int64_t first = scratch_[place->second].plans.front();
-    events_.push_back({kind, category, {}, stream_, layer, place->second, first});
+    events_.push_back({kind, Category::convolution_workspace, {}, stream_, layer, place->second, first});
   }
 
   std::vector<memory::Event> events_{};
