@@ -27,7 +27,10 @@ class Replay {
       }
     }
     result_.after_setup = allocator_.allocated();
-    for (step_ = 0; step_ < options_.steps; ++step_) {
+    // A process that is short of memory moves its segments about for some steps before it repeats itself.
+    constexpr std::size_t kSettle = 4;
+    const auto unsettled = [&] { return result_.flushes_per_step > 0 && step_ < options_.steps + kSettle; };
+    for (step_ = 0; step_ < options_.steps || unsettled(); ++step_) {
       if (!run_step(tape_.steps[std::min(step_, tape_.steps.size() - 1)])) {
         return finish();
       }
@@ -47,6 +50,7 @@ class Replay {
   bool run_step(const std::vector<Event>& events) {
     result_.steps.emplace_back();
     result_.steps.back().allocated_peak = allocator_.allocated();
+    result_.timeline.clear();
     in_phase_ = false;
     const std::int64_t retries_before = allocator_.retries();
     bool complete = true;
@@ -170,7 +174,7 @@ class Replay {
         result_.peak = current_;
       }
     }
-    if (options_.timeline && step_ + 1 == options_.steps) {
+    if (options_.timeline && step_ + 1 >= options_.steps) {
       result_.timeline.push_back({step_ + 1, phase_, event.layer, allocator_.allocated(), allocator_.reserved()});
     }
   }
