@@ -95,6 +95,11 @@ void StepTape::convolution_scratch(std::size_t layer, ConvPass pass, bool recomp
   tape.scratch(key, plans, layer_id(layer));
 }
 
+bool StepTape::native_batch_norm(std::size_t layer) const {
+  const bool unknown_type = job::activation_type(job.precision) == base::DType::bf16;
+  return unknown_type || job.batch * network.layers[layer].input.elements() >= kIndexLimit;
+}
+
 void StepTape::library_workspaces(bool backward_thread) {
   if (std::exchange(cublas_ready_[backward_thread ? 1 : 0], true)) {
     return;
