@@ -12,11 +12,51 @@ namespace vggplan::app {
 
 namespace {
 
-report::Timeline timeline(const Options& options) {
-  // The page draws the timeline, asked for or not.
-  const auto is_page = [](const Export& copy) { return copy.format == Format::html; };
-  const bool page = options.format == Format::html || std::any_of(options.exports.begin(), options.exports.end(), is_page);
-  return options.timeline || page ? report::Timeline::include : report::Timeline::leave_out;
+/// The page draws memory over the step, layers and batches, asked for or not.
+bool makes_page(const Options& options) {
+  return options.format == Format::html || std::any_of(options.exports.begin(), options.exports.end(), [](const Export& copy) {
+           return copy.format == Format::html;
+         });
+}
+
+estimate::Options wanted(const Options& options) {
+  return {.timeline = options.timeline || makes_page(options), .layers = makes_page(options)};
+}
+
+/// The job with batches around its own: up to twice as many, in at most nine steps.
+std::vector<std::int64_t> batches_around(std::int64_t batch) {
+  constexpr std::int64_t kSteps = 8;
+  const std::int64_t last = std::max<std::int64_t>(4, 2 * batch);
+  const std::int64_t step = std::max<std::int64_t>(1, (last + kSteps - 1) / kSteps);
+  std::vector<std::int64_t> batches{1};
+  for (std::int64_t next = step; next <= last; next += step) {
+    if (next > 1) {
+      batches.push_back(next);
+    }
+  }
+  if (std::find(batches.begin(), batches.end(), batch) == batches.end()) {
+    batches.insert(std::upper_bound(batches.begin(), batches.end(), batch), batch);
+  }
+  return batches;
+}
+
+base::Result<std::vector<estimate::Estimate>> by_batch(const estimate::Estimate& center,
+                                                       const estimate::Knowledge& knowledge) {
+  const std::vector<std::int64_t> batches = batches_around(center.job.batch);
+  std::vector<base::Result<estimate::Estimate>> answers(batches.size(), base::Result<estimate::Estimate>(base::Diagnostic{}));
+  parallel_for(batches.size(), [&](std::size_t i) {
+    job::Job job = center.job;
+    job.batch = batches[i];
+    answers[i] = estimate::estimate(job, center.target, knowledge);
+  });
+  std::vector<estimate::Estimate> estimates;
+  for (base::Result<estimate::Estimate>& answer : answers) {
+    if (!answer) {
+      return answer.error();
+    }
+    estimates.push_back(std::move(*answer));
+  }
+  return estimates;
 }
 
 /// What the question's reading of names adds, ahead of what the estimate has to say.
@@ -24,7 +64,12 @@ void put_first(std::vector<estimate::Warning>& warnings, const std::vector<estim
   warnings.insert(warnings.begin(), first.begin(), first.end());
 }
 
-base::Result<estimate::Estimate> ask(const Request& request, World& world, const estimate::Options& wanted) {
+struct Asked {
+  estimate::Estimate estimate{};
+  estimate::Knowledge knowledge{};
+};
+
+base::Result<Asked> ask(const Request& request, World& world, const estimate::Options& options) {
   const base::Result<catalog::Catalog> catalog = load_catalog(request.options, world);
   if (!catalog) {
     return catalog.error();
@@ -34,17 +79,17 @@ base::Result<estimate::Estimate> ask(const Request& request, World& world, const
   if (!question) {
     return question.error();
   }
-  const base::Result<estimate::Knowledge> knowledge =
-      questions.knowledge(request.options, {question->target.gpu.name});
+  base::Result<estimate::Knowledge> knowledge = questions.knowledge(request.options, {question->target.gpu.name});
   if (!knowledge) {
     return knowledge.error();
   }
   base::Result<estimate::Estimate> estimate =
-      estimate::estimate(question->job, question->target, *knowledge, wanted);
-  if (estimate) {
-    put_first(estimate->warnings, question->warnings);
+      estimate::estimate(question->job, question->target, *knowledge, options);
+  if (!estimate) {
+    return estimate.error();
   }
-  return estimate;
+  put_first(estimate->warnings, question->warnings);
+  return Asked{std::move(*estimate), std::move(*knowledge)};
 }
 
 base::Result<int> finish(const report::Document& report, const Request& request, World& world, int code) {
@@ -81,25 +126,55 @@ base::Result<report::PlanDetails> in_full(const planner::Plan& plan, const plann
   return details;
 }
 
+/// What only some formats want of the recommendation.
+base::Status add_extras(planner::Plan& plan, report::PlanDetails& details, const Options& options,
+                        const estimate::Knowledge& knowledge) {
+  const estimate::Options extras = wanted(options);
+  if (!plan.recommendation || !(extras.timeline || extras.layers)) {
+    return std::nullopt;
+  }
+  estimate::Estimate& best = plan.recommendation->estimate;
+  base::Result<estimate::Estimate> again = estimate::estimate(best.job, best.target, knowledge, extras);
+  if (!again) {
+    return again.error();
+  }
+  best.memory.timeline = std::move(again->memory.timeline);
+  best.layers = std::move(again->layers);
+  if (!makes_page(options)) {
+    return std::nullopt;
+  }
+  base::Result<std::vector<estimate::Estimate>> others = by_batch(best, knowledge);
+  if (!others) {
+    return others.error();
+  }
+  details.by_batch = std::move(*others);
+  return std::nullopt;
+}
+
 }  // namespace
 
 base::Result<int> run_estimate(const Request& request, World& world) {
-  const report::Timeline with_timeline = timeline(request.options);
-  const base::Result<estimate::Estimate> estimate =
-      ask(request, world, {.timeline = with_timeline == report::Timeline::include, .layers = false});
-  if (!estimate) {
-    return estimate.error();
+  const base::Result<Asked> asked = ask(request, world, wanted(request.options));
+  if (!asked) {
+    return asked.error();
   }
-  const bool runs = estimate->memory.verdict != estimate::Verdict::does_not_fit;
-  return finish(report::build_estimate(*estimate, with_timeline), request, world, runs ? kYes : kNo);
+  base::Result<std::vector<estimate::Estimate>> others = std::vector<estimate::Estimate>();
+  if (makes_page(request.options)) {
+    others = by_batch(asked->estimate, asked->knowledge);
+  }
+  if (!others) {
+    return others.error();
+  }
+  const bool runs = asked->estimate.memory.verdict != estimate::Verdict::does_not_fit;
+  return finish(report::build_estimate(asked->estimate, *others), request, world, runs ? kYes : kNo);
 }
 
 base::Result<int> run_layers(const Request& request, World& world) {
-  const base::Result<estimate::Estimate> estimate = ask(request, world, {.timeline = false, .layers = true});
-  if (!estimate) {
-    return estimate.error();
+  const base::Result<Asked> asked = ask(request, world, {.timeline = false, .layers = true});
+  if (!asked) {
+    return asked.error();
   }
-  return finish(report::build_layers(*estimate), request, world, kYes);
+  return finish(report::build_layers(asked->estimate), request, world, kYes);
 }
 
 base::Result<int> run_plan(const Request& request, World& world) {
@@ -116,11 +191,11 @@ base::Result<int> run_plan(const Request& request, World& world) {
   for (const planner::Candidate& candidate : question->request.candidates) {
     gpus.push_back(candidate.target.gpu.name);
   }
-  base::Result<estimate::Knowledge> knowledge = questions.knowledge(request.options, gpus);
+  const base::Result<estimate::Knowledge> knowledge = questions.knowledge(request.options, gpus);
   if (!knowledge) {
     return knowledge.error();
   }
-  const estimate::Engine engine = estimate::make_engine(std::move(*knowledge));
+  const estimate::Engine engine = estimate::make_engine(*knowledge);
   base::Result<planner::Plan> plan = planner::plan(question->request, engine);
   if (!plan) {
     return plan.error();
@@ -130,8 +205,10 @@ base::Result<int> run_plan(const Request& request, World& world) {
   if (!details) {
     return details.error();
   }
-  const report::Document report =
-      report::build_plan(*plan, question->request, *details, timeline(request.options));
+  if (base::Status error = add_extras(*plan, *details, request.options, *knowledge)) {
+    return *error;
+  }
+  const report::Document report = report::build_plan(*plan, question->request, *details);
   return finish(report, request, world, plan->recommendation ? kYes : kNo);
 }
 

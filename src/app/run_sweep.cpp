@@ -156,8 +156,7 @@ base::Result<Document> solve(const Job& job, const estimate::Knowledge& knowledg
     return estimate.error();
   }
   estimate->warnings.insert(estimate->warnings.begin(), job.question.warnings.begin(), job.question.warnings.end());
-  Document report = report::build_estimate(
-      *estimate, with_timeline ? report::Timeline::include : report::Timeline::leave_out);
+  Document report = report::build_estimate(*estimate);
   report["point"] = job.point;
   return report;
 }

@@ -132,9 +132,15 @@ std::vector<Setting> environment_settings(const std::map<std::string, std::strin
     const auto found = std::find_if(flags().begin(), flags().end(),
                                     [&](const Flag& flag) { return environment_name(flag.name) == name; });
     if (found == flags().end() || std::find(known.begin(), known.end(), name) == known.end()) {
-      const std::vector<std::string> near = base::nearest(name, known);
+      // By what follows the prefix: with it, any two names are much alike.
+      std::vector<std::string> endings;
+      for (const std::string& whole : known) {
+        endings.push_back(whole.substr(kPrefix.size()));
+      }
+      const std::vector<std::string> near = base::nearest(name.substr(kPrefix.size()), endings, 1);
       if (!near.empty()) {
-        notes.push_back(fmt::format("the variable {} is not known; {}", base::quoted(name), base::suggestion(name, known)));
+        notes.push_back(fmt::format("the variable {} is not known; did you mean '{}{}'?", base::quoted(name), kPrefix,
+                                    near.front()));
       }
       continue;
     }

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <string_view>
 
+#include "vggplan/base/format.hpp"
 #include "vggplan/job/job.hpp"
 
 namespace vggplan::job {
@@ -37,7 +38,7 @@ base::Result<Checkpointing> parse_checkpointing(std::string_view text) {
     }
   }
   return base::Diagnostic{base::Fault::question, "--checkpointing",
-                          fmt::format("must be none, block or seq:N with N segments, N at least 1, but is '{}'", text),
+                          fmt::format("must be none, block or seq:N with N segments, N at least 1, but is {}", base::quoted(text)),
                           "for example --checkpointing block, or --checkpointing seq:4"};
 }
 

@@ -180,9 +180,11 @@ Table catalogue_models(const Document& report) {
 
 Table layers_table(const Document& report) {
   Document rows = report.at("layers");
-  Document totals = report.at("totals");
-  totals["name"] = "total";
-  rows.push_back(std::move(totals));
+  if (has(report, "totals")) {
+    Document totals = report.at("totals");
+    totals["name"] = "total";
+    rows.push_back(std::move(totals));
+  }
   return make_table("Layers", rows, layer_specs());
 }
 
@@ -256,6 +258,15 @@ Table points_table(const Document& estimates) {
     }
   }
   return make_table("Points", estimates, specs);
+}
+
+Table by_batch_table(const Document& estimate) {
+  return make_table("By batch", estimate.at("by_batch"),
+                    {{"batch", "batch", "/batch"},
+                     {"verdict", "verdict", "/verdict", Align::left},
+                     {"reserved_peak_bytes", "reserved", "/reserved_peak_bytes"},
+                     {"step_seconds", "step", "/step_seconds"},
+                     {"images_per_second", "speed", "/images_per_second"}});
 }
 
 Table catalogue_table(const Document& report) {

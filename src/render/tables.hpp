@@ -9,13 +9,14 @@
 
 namespace vggplan::render {
 
-Table layers_table(const Document& report);        ///< with the totals as last row
+Table layers_table(const Document& report);        ///< with the totals, if any, as last row
 Table alternatives_table(const Document& plan);    ///< the recommendation first
 Table max_batch_table(const Document& plan);
 Table remedies_table(const Document& plan);
 Table rejected_table(const Document& plan);
 /// One row for each estimate; `settings` are keys of `point` that a sweep varies.
 Table points_table(const Document& estimates);
+Table by_batch_table(const Document& estimate);
 Table catalogue_table(const Document& report);
 Table diff_inputs_table(const Document& report);
 Table diff_table(const Document& report);

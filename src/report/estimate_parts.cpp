@@ -36,9 +36,21 @@ Document timeline_part(const std::vector<estimate::TimelinePoint>& timeline) {
   return part;
 }
 
+Document by_batch_part(const std::vector<estimate::Estimate>& estimates) {
+  Document part = Document::array();
+  for (const estimate::Estimate& estimate : estimates) {
+    Document row = {{"batch", estimate.job.batch}, {"verdict", enum_name(estimate.memory.verdict)}};
+    row["reserved_peak_bytes"] = quantity(estimate.memory.reserved_peak);
+    row["step_seconds"] = quantity(estimate.time.step);
+    row["images_per_second"] = quantity(estimate.time.images_per_second);
+    part.push_back(std::move(row));
+  }
+  return part;
+}
+
 }  // namespace
 
-Document memory_part(const estimate::Estimate& estimate, Timeline timeline) {
+Document memory_part(const estimate::Estimate& estimate) {
   const estimate::Memory& memory = estimate.memory;
   Document part = Document::object();
   part["verdict"] = enum_name(memory.verdict);
@@ -65,7 +77,7 @@ Document memory_part(const estimate::Estimate& estimate, Timeline timeline) {
     set_if_not_empty(shortfall, "layer", memory.shortfall->layer);
     part["shortfall"] = std::move(shortfall);
   }
-  if (timeline == Timeline::include) {
+  if (!memory.timeline.empty()) {
     part["timeline"] = timeline_part(memory.timeline);
   }
   return part;
@@ -129,24 +141,31 @@ Document run_part(const estimate::Run& run) {
   return part;
 }
 
-void add_estimate(Document& report, const estimate::Estimate& estimate, Timeline timeline) {
+void add_estimate(Document& report, const estimate::Estimate& estimate,
+                  const std::vector<estimate::Estimate>& by_batch) {
   report["job"] = job_part(estimate.job);
   report["machine"] = machine_part(estimate.target, estimate.job.parallel);
   report["model"] = model_part(estimate.model, estimate.job.mode);
-  report["memory"] = memory_part(estimate, timeline);
+  report["memory"] = memory_part(estimate);
   report["time"] = time_part(estimate);
   report["input"] = input_part(estimate.input);
   report["storage"] = storage_part(estimate.storage, estimate.job.mode);
   if (estimate.run) {
     report["run"] = run_part(*estimate.run);
   }
+  if (!estimate.layers.empty()) {
+    report["layers"] = layer_rows(estimate);
+  }
+  if (!by_batch.empty()) {
+    report["by_batch"] = by_batch_part(by_batch);
+  }
   report["warnings"] = warnings_part(estimate.warnings);
   report["assumptions"] = assumptions_part(estimate.assumptions);
 }
 
-Document build_estimate(const estimate::Estimate& estimate, Timeline timeline) {
+Document build_estimate(const estimate::Estimate& estimate, const std::vector<estimate::Estimate>& by_batch) {
   Document report = start("estimate");
-  add_estimate(report, estimate, timeline);
+  add_estimate(report, estimate, by_batch);
   return report;
 }
 

@@ -35,20 +35,9 @@ void add_figures(Document& row, const estimate::LayerRow& layer, job::Mode mode)
   }
 }
 
-}  // namespace
-
-Document build_layers(const estimate::Estimate& estimate) {
-  Document report = start("layers");
-  report["job"] = job_part(estimate.job);
-  report["machine"] = machine_part(estimate.target, estimate.job.parallel);
-  report["model"] = model_part(estimate.model, estimate.job.mode);
-  Document rows = Document::array();
+estimate::LayerRow sum_of(const std::vector<estimate::LayerRow>& layers) {
   estimate::LayerRow totals;
-  for (const estimate::LayerRow& layer : estimate.layers) {
-    Document row = {{"name", layer.name}, {"kind", layer.kind}};
-    row["output_shape"] = shape(layer.output);
-    add_figures(row, layer, estimate.job.mode);
-    rows.push_back(std::move(row));
+  for (const estimate::LayerRow& layer : layers) {
     totals.counts.parameters += layer.counts.parameters;
     totals.counts.macs += layer.counts.macs;
     totals.counts.flops_forward += layer.counts.flops_forward;
@@ -60,10 +49,31 @@ Document build_layers(const estimate::Estimate& estimate) {
     totals.forward += layer.forward;
     totals.backward += layer.backward;
   }
-  report["layers"] = std::move(rows);
-  Document sum = Document::object();
-  add_figures(sum, totals, estimate.job.mode);
-  report["totals"] = std::move(sum);
+  return totals;
+}
+
+}  // namespace
+
+Document layer_rows(const estimate::Estimate& estimate) {
+  Document rows = Document::array();
+  for (const estimate::LayerRow& layer : estimate.layers) {
+    Document row = {{"name", layer.name}, {"kind", layer.kind}};
+    row["output_shape"] = shape(layer.output);
+    add_figures(row, layer, estimate.job.mode);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+Document build_layers(const estimate::Estimate& estimate) {
+  Document report = start("layers");
+  report["job"] = job_part(estimate.job);
+  report["machine"] = machine_part(estimate.target, estimate.job.parallel);
+  report["model"] = model_part(estimate.model, estimate.job.mode);
+  report["layers"] = layer_rows(estimate);
+  Document totals = Document::object();
+  add_figures(totals, sum_of(estimate.layers), estimate.job.mode);
+  report["totals"] = std::move(totals);
   report["warnings"] = warnings_part(estimate.warnings);
   report["assumptions"] = assumptions_part(estimate.assumptions);
   return report;

@@ -12,7 +12,7 @@ namespace vggplan::report {
 Document job_part(const job::Job& job);
 Document machine_part(const estimate::Target& target, const job::Parallel& parallel);
 Document model_part(const estimate::ModelSummary& model, job::Mode mode);
-Document memory_part(const estimate::Estimate& estimate, Timeline timeline);
+Document memory_part(const estimate::Estimate& estimate);
 Document time_part(const estimate::Estimate& estimate);
 Document input_part(const estimate::Input& input);
 Document storage_part(const estimate::StorageNeed& storage, job::Mode mode);
@@ -21,6 +21,8 @@ Document warnings_part(const std::vector<estimate::Warning>& warnings);
 Document assumptions_part(const std::vector<estimate::Assumption>& assumptions);
 
 /// Everything of an estimate but the header: what `estimate` prints and `plan` recommends.
-void add_estimate(Document& report, const estimate::Estimate& estimate, Timeline timeline);
+void add_estimate(Document& report, const estimate::Estimate& estimate,
+                  const std::vector<estimate::Estimate>& by_batch);
+Document layer_rows(const estimate::Estimate& estimate);
 
 }  // namespace vggplan::report

@@ -163,8 +163,7 @@ Document list_of(const std::vector<T>& items, Build build) {
 
 }  // namespace
 
-Document build_plan(const planner::Plan& plan, const planner::PlanRequest& request, const PlanDetails& details,
-                    Timeline timeline) {
+Document build_plan(const planner::Plan& plan, const planner::PlanRequest& request, const PlanDetails& details) {
   Document report = start("plan");
   report["job"] = job_part(plan.job);
   report["model"] = model_part(plan.model, plan.job.mode);
@@ -174,7 +173,7 @@ Document build_plan(const planner::Plan& plan, const planner::PlanRequest& reque
     Document part = Document::object();
     part["why"] = plan.recommendation->why;
     part["launch"] = launch_part(*plan.recommendation);
-    add_estimate(part, plan.recommendation->estimate, timeline);
+    add_estimate(part, plan.recommendation->estimate, details.by_batch);
     report["recommendation"] = std::move(part);
   } else {
     report["remedies"] = list_of(plan.remedies, remedy_part);

@@ -13,21 +13,19 @@
 
 namespace vggplan::report {
 
-/// `timeline`: whether memory.timeline is wanted; it is long.
-enum class Timeline { leave_out, include };
-
-Document build_estimate(const estimate::Estimate& estimate, Timeline timeline = Timeline::leave_out);
+/// Timeline and layers are reported where the estimate has them. `by_batch`: the same job with other batches.
+Document build_estimate(const estimate::Estimate& estimate, const std::vector<estimate::Estimate>& by_batch = {});
 Document build_layers(const estimate::Estimate& estimate);
 
 /// Whole estimates of what a plan lists in short, index by index: they know the ranges of the figures.
 struct PlanDetails {
   std::vector<estimate::Estimate> alternatives{};
   std::vector<estimate::Estimate> pareto{};
+  std::vector<estimate::Estimate> by_batch{};  ///< the recommendation with other batches; may be empty
 };
 
 /// `request` is what `plan` answers: its goal and its candidates are reported beside the answer.
-Document build_plan(const planner::Plan& plan, const planner::PlanRequest& request, const PlanDetails& details,
-                    Timeline timeline = Timeline::leave_out);
+Document build_plan(const planner::Plan& plan, const planner::PlanRequest& request, const PlanDetails& details);
 
 /// Records of the catalogue. Aliases are the other names of a GPU.
 struct GpuEntry {

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+// Flags win over variables, these over the working folder's file, that over the user's, that over defaults.
+#include <nlohmann/json.hpp>
+
+#include "cli/fake_world.hpp"
+#include "support/catch.hpp"
+
+namespace vggplan {
+
+namespace {
+
+using test::FakeWorld;
+using test::Ran;
+using test::run;
+
+std::int64_t batch(FakeWorld& world, const std::string& flags = "") {
+  const Ran ran = run("estimate --size 64x64 --gpu h200 --json " + flags, world);
+  INFO(ran.err);
+  REQUIRE(ran.code == app::kYes);
+  return nlohmann::json::parse(ran.out).at("job").at("batch").get<std::int64_t>();
+}
+
+}  // namespace
+
+TEST_CASE("each origin of a setting wins over the weaker ones", "[cli]") {
+  FakeWorld world;
+  world.variables["HOME"] = "/home/me";
+  CHECK(batch(world) == 1);
+  world.files["/home/me/.config/vggplan/config.toml"] = "batch = 2\n";
+  CHECK(batch(world) == 2);
+  world.variables["XDG_CONFIG_HOME"] = "/xdg";
+  CHECK(batch(world) == 1);
+  world.files["/xdg/vggplan/config.toml"] = "batch = 3\n";
+  CHECK(batch(world) == 3);
+  world.files["vggplan.toml"] = "batch = 4\n";
+  CHECK(batch(world) == 4);
+  world.files["other.toml"] = "batch = 5\n";
+  CHECK(batch(world, "--config other.toml") == 5);
+  world.variables["VGGPLAN_BATCH"] = "6";
+  CHECK(batch(world, "--config other.toml") == 6);
+  CHECK(batch(world, "--batch 7") == 7);
+}
+
+TEST_CASE("--print-config tells each value and its origin, as TOML that gives the same again", "[cli]") {
+  FakeWorld world;
+  world.files["vggplan.toml"] = "gpus = \"a100x4\"\nprecision = 'amp-bf16'\nprice = { t4 = 0.5 }\n";
+  world.variables["VGGPLAN_BUCKET_VIEW"] = "true";
+  const Ran ran = run("estimate --height 64 --width 32 --print-config", world);
+  CHECK(ran.code == app::kYes);
+  for (const std::string line :
+       {"height = 64  # flag\n", "gpus = \"a100x4\"  # vggplan.toml:1\n", "precision = \"amp-bf16\"  # vggplan.toml:2\n",
+        "bucket-view = true  # VGGPLAN_BUCKET_VIEW\n", "price = [\"t4=0.5\"]  # vggplan.toml:3\n",
+        "# classes = 1000  # default\n", "# images is not set\n"}) {
+    INFO(line);
+    CHECK(ran.out.find("\n" + line) != std::string::npos);
+  }
+  FakeWorld second;
+  second.files["vggplan.toml"] = ran.out;
+  const std::string ask = "estimate --json";
+  FakeWorld first;
+  first.files = world.files;
+  first.variables = world.variables;
+  CHECK(run(ask, second).out == run(ask + " --height 64 --width 32", first).out);
+}
+
+TEST_CASE("a stronger origin that names the hardware sets all that a weaker one said of it aside", "[cli]") {
+  FakeWorld world;
+  world.files["vggplan.toml"] = "machine = \"p4d.24xlarge\"\nnodes = 2\n";
+  const auto machine = [&](const std::string& flags) {
+    const Ran ran = run("estimate --size 64x64 --json " + flags, world);
+    INFO(ran.err);
+    REQUIRE(ran.code == app::kYes);
+    return nlohmann::json::parse(ran.out).at("machine");
+  };
+  CHECK(machine("").at("gpu_count") == 16);
+  CHECK(machine("--gpu t4").at("gpu_count") == 1);
+  CHECK(machine("--gpu t4").at("nodes") == 1);
+  CHECK(machine("--gpu-count 8 --nodes 1").at("gpu_count") == 8);
+}
+
+TEST_CASE("mistakes in a file are told by line, with the nearest setting", "[cli]") {
+  FakeWorld world;
+  const std::string job = "estimate --size 64x64 --gpu h200";
+  world.files["vggplan.toml"] = "batch = 2\nprecison = \"tf32\"\n";
+  CHECK(run(job, world).err == "vggplan: vggplan.toml:2: 'precison' is not a setting\n  did you mean 'precision'?\n");
+  world.files["vggplan.toml"] = "batch = \"many\"\n";
+  CHECK(run(job, world).err ==
+        "vggplan: vggplan.toml:1: batch: takes a whole number from 1 to 100,000,000, not 'many'\n");
+  world.files["vggplan.toml"] = "batch = [\n";
+  CHECK(run(job, world).err.starts_with("vggplan: vggplan.toml:"));
+  CHECK(run(job, world).code == app::kWrongQuestion);
+  world.files["vggplan.toml"] = "batch = 1979-05-27\n";
+  CHECK(run(job, world).err == "vggplan: vggplan.toml:1: batch: takes a plain value\n"
+                               "  write a number, a string, true or false\n");
+  world.files.clear();
+  const Ran missing = run(job + " --config none.toml", world);
+  CHECK(missing.code == app::kFileTrouble);
+  CHECK(missing.err == "vggplan: none.toml: cannot be read: No such file or directory\n");
+}
+
+TEST_CASE("a variable that nearly names a setting is told of", "[cli]") {
+  FakeWorld world;
+  world.variables["VGGPLAN_BACH"] = "3";
+  world.variables["VGGPLAN_SOMETHING_ELSE"] = "x";
+  const Ran ran = run("estimate --size 64x64 --gpu h200-sxm-141gb --json", world);
+  CHECK(ran.code == app::kYes);
+  CHECK(ran.err == "vggplan: the variable 'VGGPLAN_BACH' is not known; did you mean 'VGGPLAN_BATCH'?\n");
+}
+
+TEST_CASE("settings that do not concern a command are passed over", "[cli]") {
+  FakeWorld world;
+  world.files["vggplan.toml"] = "objective = \"cheapest\"\nsweep = [\"batch=1,2\"]\nagainst = \"x.json\"\n";
+  CHECK(batch(world) == 1);
+}
+
+TEST_CASE("lists, tables and switches of TOML mean what the flags mean", "[cli]") {
+  FakeWorld world;
+  world.files["vggplan.toml"] =
+      "size = \"64x64\"\ngpus = [\"t4\", \"l4x2\"]\ncudnn-benchmark = true\nbucket_mb = 12.5\ntop = 0\n";
+  const Ran ran = run("--json", world);
+  INFO(ran.err);
+  const auto plan = nlohmann::json::parse(ran.out);
+  CHECK(plan.at("candidates").size() == 2);
+  CHECK(plan.at("job").at("cudnn_benchmark") == true);
+  CHECK(plan.at("alternatives").empty());
+}
+
+}  // namespace vggplan

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+// A wrong question gets one message that names the place, the rule and the remedy, exit code 2, and
+// nothing on standard output.
+#include "app/flags.hpp"
+#include "cli/fake_world.hpp"
+#include "support/catch.hpp"
+
+namespace vggplan {
+
+namespace {
+
+using test::Ran;
+using test::run;
+
+struct Case {
+  std::string arguments{};
+  std::string message{};  ///< all of standard error
+};
+
+const std::string kJob = "estimate --size 224x224 --gpu h200 ";
+
+void expect(const Case& wrong, int code = app::kWrongQuestion) {
+  INFO(wrong.arguments);
+  const Ran ran = run(wrong.arguments);
+  CHECK(ran.err == "vggplan: " + wrong.message);
+  CHECK(ran.code == code);
+  CHECK(ran.out.empty());
+}
+
+}  // namespace
+
+TEST_CASE("each flag of the job refuses a wrong value by name", "[cli]") {
+  const std::string pixels = "takes a whole number from 1 to 10,000,000, not ";
+  expect({"estimate --height 0 --width 9", "--height: " + pixels + "'0'\n"});
+  expect({"estimate --height 9 --width tall", "--width: " + pixels + "'tall'\n"});
+  expect({"estimate --height 1.5 --width 9", "--height: " + pixels + "'1.5'\n"});
+  expect({"estimate --height 99999999999999999999 --width 9", "--height: " + pixels + "'99999999999999999999'\n"});
+  expect({"estimate --size 224", "--size: takes HEIGHTxWIDTH, not '224'\n  write, for example, 4024x3036\n"});
+  expect({"estimate --size 224x", "--size: takes HEIGHTxWIDTH, not '224x'\n  write, for example, 4024x3036\n"});
+  expect({"estimate --size axb", "--size: " + pixels + "'a'\n"});
+  expect({kJob + "--channels -3", "--channels: takes a whole number from 1 to 100,000, not '-3'\n"});
+  expect({kJob + "--classes none", "--classes: takes a whole number from 1 to 100,000,000, not 'none'\n"});
+  expect({kJob + "--head flaten",
+          "--head: takes one of adaptive, flatten, gap, not 'flaten'\n  did you mean 'flatten'?\n"});
+  expect({kJob + "--mode test", "--mode: takes one of train, infer, not 'test'\n"});
+  expect({kJob + "--batch 0", "--batch: takes a whole number from 1 to 100,000,000, not '0'\n"});
+  expect({kJob + "--batch=", "--batch: takes a value, and none follows\n"});
+  expect({kJob + "--global-batch x", "--global-batch: takes a whole number from 1 to 100,000,000, not 'x'\n"});
+  expect({kJob + "--accumulation 0", "--accumulation: takes a whole number from 1 to 1,000,000, not '0'\n"});
+  expect({kJob + "--precision fp16",
+          "--precision: takes one of fp32, tf32, amp-bf16, amp-fp16, bf16, not 'fp16'\n"
+          "  did you mean 'fp32' or 'bf16'?\n"});
+  expect({kJob + "--layout channels_last", "--layout: takes one of nchw, nhwc, not 'channels_last'\n"});
+  expect({kJob + "--optimizer adamx",
+          "--optimizer: takes one of momentum, sgd, adam, adamw, not 'adamx'\n  did you mean 'adam' or 'adamw'?\n"});
+  expect({kJob + "--optimizer-impl fuse",
+          "--optimizer-impl: takes one of foreach, fused, loop, not 'fuse'\n  did you mean 'fused'?\n"});
+  expect({kJob + "--checkpointing seq:0",
+          "--checkpointing: must be none, block or seq:N with N segments, N at least 1, but is 'seq:0'\n"
+          "  for example --checkpointing block, or --checkpointing seq:4\n"});
+  expect({kJob + "--sharding zero3",
+          "--sharding: takes one of ddp, zero1, fsdp2, not 'zero3'\n  did you mean 'zero1'?\n"});
+  expect({kJob + "--bucket-mb 0", "--bucket-mb: takes MiB above 0 and up to 1,000,000, not '0'\n"});
+  expect({kJob + "--bucket-view=maybe", "--bucket-view: is a switch: true or false, not 'maybe'\n"});
+  expect({kJob + "--cudnn-benchmark=2", "--cudnn-benchmark: is a switch: true or false, not '2'\n"});
+  expect({kJob + "--framework pytorch-2.10",
+          "--framework: unknown framework 'pytorch-2.10'\n  did you mean 'pytorch-2.11'?\n"});
+}
+
+TEST_CASE("models and GPUs that are not known are answered with the nearest names", "[cli]") {
+  expect({"estimate --size 224x224 --gpu h200 --model vgg61",
+          "--model: unknown model 'vgg61'\n  did you mean 'vgg11', 'vgg16' or 'vgg13'?\n"});
+  expect({"estimate --size 224x224 --gpu h201", "--gpu: unknown GPU 'h201'\n  did you mean 'h200', 'b200' or 'h100'?\n"});
+  expect({"--size 224x224 --gpus a100x4,b300x2",
+          "--gpus: unknown GPU 'b300'\n  did you mean 'b200', 'a30' or 'a100'?\n"});
+  expect({"--size 224x224 --gpus a100x0",
+          "--gpus: the number of GPUs must be from 1 to 4096, not '0'\n"
+          "  write it like a100x4, 4xa100, a100:4 or a100-40gb-pcie:8\n"});
+  expect({"estimate --size 224x224 --model net.json --gpu h200", "net.json: cannot be read: No such file or directory\n"},
+         app::kFileTrouble);
+}
+
+TEST_CASE("each flag of the machine, the data and the goal refuses a wrong value by name", "[cli]") {
+  expect({kJob + "--gpu-count 0", "--gpu-count: takes a whole number from 1 to 4,096, not '0'\n"});
+  expect({kJob + "--nodes two", "--nodes: takes a whole number from 1 to 4,096, not 'two'\n"});
+  expect({kJob + "--usable-memory 40",
+          "--usable-memory: takes at least 2MiB, the allocator's smallest segment, not '40'\n"
+          "  write a number and a unit, such as 40GiB\n"});
+  expect({kJob + "--usable-memory 40G",
+          "--usable-memory: the unit of '40G' may be decimal or binary\n"
+          "  write GB (powers of 1000) or GiB (powers of 1024)\n"});
+  expect({kJob + "--price h200",
+          "--price: takes NAME=USD_PER_HOUR, not 'h200'\n  write, for example, a100-sxm4-80gb=1.80 for each GPU, or a "
+          "machine's name for the whole machine\n"});
+  expect({kJob + "--price h200=cheap", "--price: takes a number from 0 up, not 'cheap'\n"});
+  expect({kJob + "--images 0", "--images: takes a whole number from 1 to 10,000,000,000, not '0'\n"});
+  expect({kJob + "--epochs x", "--epochs: takes a whole number from 1 to 100,000, not 'x'\n"});
+  expect({kJob + "--image-format gif",
+          "--image-format: takes one of jpeg, png, tiff, raw, not 'gif'\n"});
+  expect({kJob + "--bytes-per-image -1MB",
+          "--bytes-per-image: a size cannot be negative, as '-1MB' is\n  write a number and a unit, such as 40GiB, "
+          "40GB, 512MiB or 1.5TB; a number alone counts bytes\n"});
+  expect({kJob + "--pipeline dali", "--pipeline: takes one of pil-float, tv-uint8, nvjpeg, not 'dali'\n"});
+  expect({kJob + "--workers -1", "--workers: takes a whole number from 0 to 100,000, not '-1'\n"});
+  expect({kJob + "--cpus 0", "--cpus: takes a whole number from 1 to 100,000, not '0'\n"});
+  expect({kJob + "--ram much",
+          "--ram: 'much' is not a size\n  write a number and a unit, such as 40GiB, 40GB, 512MiB or 1.5TB; a number "
+          "alone counts bytes\n"});
+  expect({kJob + "--storage nvmee", "--storage: unknown storage 'nvmee'\n  did you mean 'nvme'?\n"});
+  expect({kJob + "--checkpoint-every 0", "--checkpoint-every: takes a whole number from 1 to 1,000,000, not '0'\n"});
+  expect({kJob + "--keep-checkpoints 0", "--keep-checkpoints: takes a whole number from 1 to 1,000,000, not '0'\n"});
+  const std::string plan = "--size 224x224 --gpus h200 ";
+  expect({plan + "--objective quickest",
+          "--objective: takes one of fastest, cheapest, fewest-gpus, not 'quickest'\n"});
+  expect({plan + "--deadline 24",
+          "--deadline: the duration '24' lacks a unit\n  write numbers and units (d, h, min, s), such as 24h, 90min or "
+          "1h30min\n"});
+  expect({plan + "--max-gpus 0", "--max-gpus: takes a whole number from 1 to 4,096, not '0'\n"});
+  expect({plan + "--max-cost free", "--max-cost: takes a number from 0 up, not 'free'\n"});
+  expect({plan + "--reserve 100%",
+          "--reserve: takes less than 100 % of the memory, not '100%'\n  write 10% or 4GiB\n"});
+  expect({plan + "--top -1", "--top: takes a whole number from 0 to 1,000, not '-1'\n"});
+}
+
+TEST_CASE("each flag of the output refuses a wrong value by name", "[cli]") {
+  expect({kJob + "--format xml", "--format: takes one of text, json, csv, markdown, html, not 'xml'\n"});
+  expect({kJob + "--json --format csv", "--json: contradicts --format: 'json' against 'csv'\n  give one of the two\n"});
+  expect({kJob + "--export html",
+          "--export: takes FORMAT=FILE, not 'html'\n  write, for example, html=report.html\n"});
+  expect({kJob + "--export pdf=a.pdf", "--export: takes one of text, json, csv, markdown, html, not 'pdf'\n"});
+  expect({kJob + "--color sometimes", "--color: takes one of auto, always, never, not 'sometimes'\n"});
+  expect({kJob + "--output=", "--output: takes a value, and none follows\n"});
+}
+
+TEST_CASE("a sweep refuses what cannot vary", "[cli]") {
+  const std::string sweep = "sweep --size 224x224 --gpu h200 ";
+  expect({"sweep --size 224x224 --gpu h200", "--sweep: is required: what varies\n  give, for example, --sweep batch=1,2,4\n"});
+  expect({sweep + "--sweep batch",
+          "--sweep: takes FLAG=VALUES, not 'batch'\n  write, for example, height=1024:4096:512 or batch=1,2,4\n"});
+  expect({sweep + "--sweep bach=1,2", "--sweep: 'bach' is not a flag that can vary\n  did you mean 'batch'?\n"});
+  expect({sweep + "--sweep batch=1:8:0",
+          "--sweep: the steps of '1:8:0' never reach its end\n  write from:to:step with a step towards the end\n"});
+  expect({sweep + "--sweep batch=8:1", "--sweep: the steps of '8:1' never reach its end\n  write from:to:step with a step towards the end\n"});
+  expect({sweep + "--sweep batch=1:x",
+          "--sweep: cannot make values out of '1:x'\n  write from:to:step, such as height=1024:4096:512, or a list, such "
+          "as batch=1,2,4\n"});
+  expect({sweep + "--sweep batch=1,0",
+          "--sweep batch=0: takes a whole number from 1 to 100,000,000, not '0'\n"});
+  expect({sweep + "--sweep batch=1:9999999",
+          "--sweep: '1:9999999' has more than 1,000,000 values\n  take a larger step\n"});
+  expect({sweep + "--sweep batch=1:1000 --sweep height=100:2000",
+          "--sweep: makes more than 1,000,000 points\n  take fewer values\n"});
+  expect({sweep + "--sweep batch=1 --sweep batch=2",
+          "--sweep: 'batch' varies twice\n  put all its values into one --sweep\n"});
+}
+
+TEST_CASE("flags and commands that are misspelt get suggestions", "[cli]") {
+  expect({"frobnicate",
+          "'frobnicate': is not a command\n  choose from plan, estimate, layers, sweep, gpus, machines, models, show, "
+          "diff, check, schema, completion, man\n"});
+  expect({"estimat --size 3x3", "'estimat': is not a command\n  did you mean 'estimate'?\n"});
+  expect({"--hieght 5", "'--hieght': is not a known flag\n  did you mean '--height'?\n"});
+  expect({"estimate --frob", "'--frob': is not a known flag\n  see vggplan estimate --help\n"});
+  expect({"gpus --batch 3", "--batch: is not a flag of 'gpus'\n  it belongs to plan, estimate, layers, sweep\n"});
+  expect({"estimate --objective fastest", "--objective: is not a flag of 'estimate'\n  it belongs to plan\n"});
+  expect({"--size 9x9 --gpus h200 --batch", "--batch: takes a value, and none follows\n"});
+  expect({"--batch --size 9x9", "--batch: takes a value (N), and the flag --size follows\n"});
+  expect({"--batch 1 --batch 2", "--batch: is given more than once\n  give it once\n"});
+  expect({"--json estimate", "'estimate': is one argument too many for 'plan'\n  write the command first: vggplan estimate ...\n"});
+  expect({"gpus a100 h100", "'h100': is one argument too many for 'gpus'\n  see vggplan gpus --help\n"});
+  expect({"show", "show: needs REPORT.json\n  for example: vggplan show report.json --format markdown\n"});
+  expect({"diff a.json", "diff: needs OLD.json NEW.json\n  for example: vggplan diff old.json new.json\n"});
+  expect({"completion ksh", "completion: 'ksh' is not a shell that it is made for\n  did you mean 'zsh'?\n"});
+  expect({"schema repot", "schema: 'repot' is not known\n  did you mean 'report'?\n"});
+  expect({"models vgg15", "models: 'vgg15' is not known\n  did you mean 'vgg11', 'vgg13' or 'vgg16'?\n"});
+}
+
+TEST_CASE("settings that do not go together are told apart", "[cli]") {
+  expect({"estimate --gpu h200", "--height: is required: the size of the images decides the memory\n"
+                                 "  give --height and --width, or --size HxW\n"});
+  expect({"estimate --height 9 --gpu h200", "--width: is required: the size of the images decides the memory\n"
+                                            "  give --height and --width, or --size HxW\n"});
+  expect({"estimate --size 224x224", "--gpus: is required: what the job runs on\n"
+                                     "  give, for example, --gpus a100x4; vggplan gpus lists the names\n"});
+  expect({"estimate --size 224x224 --height 9",
+          "--size: contradicts --height: '224' against '9'\n  give one of the two\n"});
+  expect({"estimate --size 224x224 --gpus a100,h100",
+          "--gpus: names 2 alternatives, and one job runs on one\n  let plan choose: vggplan --gpus ...\n"});
+  expect({"estimate --size 224x224 --gpu a100,h100",
+          "--gpu: takes one GPU, not 'a100,h100'\n  give alternatives to plan with --gpus\n"});
+  expect({"estimate --size 224x224 --gpus a100x4 --gpu-count 2",
+          "--gpu-count: 2 contradicts --gpus a100x4\n  give the number once\n"});
+  expect({"estimate --size 224x224 --gpu h100 --machine p4d.24xlarge",
+          "--machine: p4d.24xlarge has a100-sxm4-40gb, not h100-sxm5-80gb\n"
+          "  leave --gpus out, or name another machine; see vggplan machines\n"});
+  expect({"estimate --size 224x224 --gpus a100x4 --global-batch 6",
+          "--global-batch: 6 images cannot be shared evenly by 4 GPUs with 1 micro-batches each\n  give a multiple\n"});
+  expect({"estimate --size 224x224 --gpus a100x2 --global-batch 12 --batch 3 --accumulation 4",
+          "--global-batch: 12 is not 3 x 4 x 2, which --batch, --accumulation and the GPUs make\n"
+          "  leave one of them out\n"});
+}
+
+TEST_CASE("nonsense for any flag ends with exit code 2 and its name", "[cli]") {
+  // Free texts, which anything may be: names and files are looked up later.
+  const std::vector<std::string_view> free{"output", "gpu-file", "against", "budget", "machine", "storage",
+                                           "model",  "framework", "gpus",   "gpu",    "config"};
+  for (const app::Flag& flag : app::flags()) {
+    if (!flag.takes_value() || std::find(free.begin(), free.end(), flag.name) != free.end()) {
+      continue;
+    }
+    const std::string command = flag.applies_to(app::Command::plan)    ? "plan"
+                                : flag.applies_to(app::Command::sweep) ? "sweep"
+                                                                       : "check";
+    const Ran ran = run(command + " --" + std::string(flag.name) + " \x01?");
+    INFO(flag.name);
+    CHECK(ran.code == app::kWrongQuestion);
+    CHECK(ran.out.empty());
+    CHECK(ran.err.starts_with("vggplan: --" + std::string(flag.name) + ": "));
+    CHECK(ran.err.find('\x01') == std::string::npos);
+  }
+}
+
+}  // namespace vggplan

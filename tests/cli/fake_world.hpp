@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// A world in memory, so that the whole program runs inside a test.
+#pragma once
+
+#include <initializer_list>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "vggplan/app/app.hpp"
+
+namespace vggplan::test {
+
+class FakeWorld final : public app::World {
+ public:
+  std::map<std::string, std::string> files{};
+  std::map<std::string, std::string> variables{{"LANG", "C.UTF-8"}};
+  std::string out{};
+  std::string err{};
+  bool out_fails{false};
+  bool out_is_tty{false};
+  bool err_is_tty{false};
+  std::size_t columns{0};
+  std::string unwritable{};  ///< a path that cannot be written
+
+  base::Status write_out(std::string_view text) override {
+    if (out_fails) {
+      return base::Diagnostic{base::Fault::file, "standard output", "cannot be written: No space left on device", ""};
+    }
+    out += text;
+    return std::nullopt;
+  }
+  base::Status flush_out() override { return write_out(""); }
+  void write_err(std::string_view text) override { err += text; }
+  base::Result<std::string> read_file(const std::string& path) override {
+    const auto found = files.find(path);
+    if (found == files.end()) {
+      return base::Diagnostic{base::Fault::file, path, "cannot be read: No such file or directory", ""};
+    }
+    return found->second;
+  }
+  base::Status write_file(const std::string& path, std::string_view text) override {
+    if (path == unwritable) {
+      return base::Diagnostic{base::Fault::file, path, "cannot be written: Permission denied", ""};
+    }
+    files[path] = std::string(text);
+    return std::nullopt;
+  }
+  bool is_file(const std::string& path) override { return files.contains(path); }
+  const std::map<std::string, std::string>& environment() override { return variables; }
+  bool out_is_terminal() override { return out_is_tty; }
+  bool err_is_terminal() override { return err_is_tty; }
+  std::size_t out_columns() override { return columns; }
+  double seconds() override { return clock_ += 0.5; }
+
+ private:
+  double clock_{};
+};
+
+/// Words of a command line without quotes in it.
+inline std::vector<std::string> split_words(std::string_view text) {
+  std::vector<std::string> words;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    if (end > 0) {
+      words.emplace_back(text.substr(0, end));
+    }
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return words;
+}
+
+struct Ran {
+  int code{};
+  std::string out{};
+  std::string err{};
+};
+
+inline Ran run(std::string_view arguments, FakeWorld& world) {
+  world.out.clear();
+  world.err.clear();
+  const int code = app::run(split_words(arguments), world);
+  return {code, world.out, world.err};
+}
+
+inline Ran run(std::string_view arguments) {
+  FakeWorld world;
+  return run(arguments, world);
+}
+
+}  // namespace vggplan::test

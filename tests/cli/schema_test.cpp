@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+// Every JSON output validates against the schema that the program prints, and the schema is strict.
+#include <nlohmann/json.hpp>
+
+#include "cli/fake_world.hpp"
+#include "support/catch.hpp"
+#include "support/json_schema.hpp"
+#include "vggplan/report/document.hpp"
+
+namespace vggplan {
+
+namespace {
+
+using nlohmann::json;
+using test::FakeWorld;
+using test::run;
+
+const test::SchemaValidator& schema() {
+  static const test::SchemaValidator kSchema(json::parse(run("schema report").out));
+  return kSchema;
+}
+
+void expect_valid(const std::string& text, const std::string& what) {
+  INFO(what);
+  const std::vector<std::string> errors = schema().validate(json::parse(text));
+  CHECK(errors == std::vector<std::string>());
+}
+
+/// `value` without each of its keys in turn, and the same for objects inside.
+void without_each_key(const json& whole, const json::json_pointer& at, std::vector<std::pair<std::string, json>>& out) {
+  const json& here = whole.at(at);
+  if (!here.is_object()) {
+    return;
+  }
+  for (const auto& [key, value] : here.items()) {
+    json less = whole;
+    less.at(at).erase(key);
+    out.emplace_back((at / key).to_string(), std::move(less));
+    without_each_key(whole, at / key, out);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every kind of report validates against the schema that the program prints", "[cli]") {
+  for (const std::string job :
+       {"estimate --size 224x224 --gpu h200", "estimate --size 224x224 --gpu h200 --mode infer --timeline",
+        "estimate --size 512x512 --gpus a100x8 --machine p4d.24xlarge --images 5000 --epochs 3 --sharding fsdp2",
+        "estimate --size 9000x9000 --batch 99 --gpu t4 --timeline", "estimate --size 64x64 --gpu t4 --model vgg11_bn --head gap",
+        "--size 1024x1024 --gpus a100x4,any --images 100000 --deadline 24h --reserve 10%",
+        "--size 20000x20000 --gpus t4", "--size 512x512 --gpus l4x2 --mode infer", "layers --size 224x224",
+        "layers --size 224x224 --mode infer --gpu t4", "gpus", "machines", "models", "gpus h100"}) {
+    expect_valid(run(job + " --json").out, job);
+  }
+  FakeWorld world;
+  REQUIRE(run("estimate --size 224x224 --gpu h200 --json --output a.json", world).code == app::kYes);
+  REQUIRE(run("estimate --size 224x256 --gpu t4 --batch 2 --json --output b.json", world).code == app::kYes);
+  expect_valid(run("diff a.json b.json --json", world).out, "diff");
+  expect_valid(run("check b.json --against a.json --json", world).out, "check");
+}
+
+TEST_CASE("each line of a sweep is an estimate, and validates", "[cli]") {
+  const std::string lines = run("sweep --size 64x64 --gpu t4 --sweep batch=1,2 --sweep precision=fp32,amp-fp16 --json").out;
+  std::size_t count = 0;
+  for (std::size_t at = 0; at < lines.size(); ++count) {
+    const std::size_t end = lines.find('\n', at);
+    expect_valid(lines.substr(at, end - at), "line " + std::to_string(count));
+    at = end + 1;
+  }
+  CHECK(count == 4);
+}
+
+TEST_CASE("the schema notices a key that is missing or not known", "[cli]") {
+  const json estimate = json::parse(run("estimate --size 64x64 --gpus t4x2 --json").out);
+  std::vector<std::pair<std::string, json>> reduced;
+  without_each_key(estimate, json::json_pointer(), reduced);
+  CHECK(reduced.size() > 60);
+  for (const auto& [removed, report] : reduced) {
+    // By category or by layer any name may come and go, and some keys depend on the hardware.
+    const bool free = removed.starts_with("/memory/breakdown") || removed.find("communication") != std::string::npos ||
+                      removed == "/job/sharding" || removed.starts_with("/job/bucket") ||
+                      removed.starts_with("/job/data/workers") || removed.find("/storage/") == 0 ||
+                      removed.find("storage_images_per_second") != std::string::npos;
+    INFO(removed);
+    CHECK((free || !schema().validate(report).empty()));
+  }
+  json more = estimate;
+  more["time"]["step_secs"] = 1;
+  CHECK_FALSE(schema().validate(more).empty());
+  json wrong = estimate;
+  wrong["memory"]["usable_bytes"] = 1.5;
+  CHECK_FALSE(schema().validate(wrong).empty());
+}
+
+TEST_CASE("the schema is of the version that the reports bear", "[cli]") {
+  const json report = json::parse(run("models --json").out);
+  CHECK(report.at("schema_version") == std::string(report::kSchemaVersion));
+  const std::string pattern =
+      json::parse(run("schema report").out).at("$defs").at("estimate").at("properties").at("schema_version").at("pattern");
+  CHECK(std::regex_match(report.at("schema_version").get<std::string>(), std::regex(pattern)));
+}
+
+TEST_CASE("what the JSON adds up, adds up", "[cli]") {
+  for (const std::string job : {"--size 1024x1024 --gpu a100", "--size 512x700 --gpus l4x4 --sharding zero1 --batch 3",
+                                "--size 333x777 --gpu t4 --mode infer", "--size 64x64 --gpu h200 --model vgg19_bn"}) {
+    INFO(job);
+    const json estimate = json::parse(run("estimate --json " + job).out);
+    const json& memory = estimate.at("memory");
+    for (const char* table : {"breakdown_at_peak", "breakdown_by_layer"}) {
+      std::int64_t sum = 0;
+      for (const auto& [name, bytes] : memory.at(table).items()) {
+        sum += bytes.get<std::int64_t>();
+      }
+      CHECK(sum == memory.at("allocated_peak_bytes").at("value").get<std::int64_t>());
+    }
+    const json layers = json::parse(run("layers --json " + job).out);
+    for (const auto& [key, total] : layers.at("totals").items()) {
+      double sum = 0;
+      for (const json& layer : layers.at("layers")) {
+        sum = key == "workspace_bytes" ? std::max(sum, layer.at(key).get<double>()) : sum + layer.at(key).get<double>();
+      }
+      INFO(key);
+      CHECK(sum == Approx(total.get<double>()).epsilon(1e-6));
+    }
+    CHECK(layers.at("totals").at("parameters") == estimate.at("model").at("parameters"));
+    CHECK(layers.at("totals").at("macs") == estimate.at("model").at("macs_forward"));
+  }
+}
+
+}  // namespace vggplan
