@@ -138,7 +138,7 @@ void improve(const std::vector<Row>& rows, std::vector<double>& levels) {
   }
 }
 
-void apply(const std::vector<double>& levels, Calibration& calibration) {
+void apply_levels(const std::vector<double>& levels, Calibration& calibration) {
   for (ShareCurve& curve : calibration.curves) {
     const std::size_t level = level_of(curve.shape);
     const double factor = level < kLevels ? std::exp(levels[level]) : 1.0;
@@ -164,7 +164,7 @@ void fit_levels(std::span<const StepSample> steps, const hardware::Gpu& gpu, Cal
   for (int round = 0; round < kRounds; ++round) {
     improve(rows, levels);
   }
-  apply(levels, calibration);
+  apply_levels(levels, calibration);
 }
 
 }  // namespace vggplan::timing
