@@ -203,20 +203,45 @@ Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& ta
   return memory;
 }
 
-Bytes memory_floor(const Lowered& lowered, const job::Job& job) {
-  const std::int64_t parameters = graph::count(lowered.network).parameters;
-  const bool train = job.mode == job::Mode::train;
-  const std::int64_t states = job.optimizer == job::Optimizer::sgd ? 0 : job.optimizer == job::Optimizer::momentum ? 1 : 2;
-  std::int64_t each = parameters * base::size_of(job::parameter_type(job.precision));
-  Bytes floor{};
-  const bool shards = job.parallel.gpus > 1;
-  switch (job.parallel.sharding) {
-    case job::Sharding::ddp: floor += Bytes(each + (train ? each * states : 0)); break;
-    // The optimizer state goes whole tensors at a time; the share of the fullest GPU is at least the mean.
-    case job::Sharding::zero1: floor += Bytes(each + (train ? each * states / (shards ? job.parallel.gpus : 1) : 0)); break;
-    case job::Sharding::fsdp2: each /= shards ? job.parallel.gpus : 1; floor += Bytes(each + (train ? each * states : 0)); break;
+namespace {
+
+/// What autograd holds at once, at least: everything at the end of the forward pass; with checkpointing, the
+/// inputs of the segments up to one and what that one saves when it has run again.
+Bytes activations_floor(const Lowered& lowered, const job::Job& job) {
+  const Bytes kept = lowering::saved_bytes(lowered.network, lowered.segments, job).activations();
+  if (lowered.segments.empty()) {
+    return kept;
   }
-  return floor + lowering::saved_bytes(lowered.network, lowered.segments, job).activations();
+  const std::vector<Bytes> inside = lowering::saved_bytes(lowered.network, {}, job).layers;
+  const std::vector<Bytes> outside = lowering::saved_bytes(lowered.network, lowered.segments, job).layers;
+  Bytes most = kept;
+  for (const lowering::Segment& segment : lowered.segments) {
+    Bytes held{};
+    for (std::size_t layer = 0; layer < segment.last; ++layer) {
+      held += layer < segment.first ? outside[layer] : inside[layer];
+    }
+    most = std::max(most, held);
+  }
+  return most;
+}
+
+}  // namespace
+
+Bytes memory_floor(const Lowered& lowered, const job::Job& job) {
+  const std::int64_t parameters = graph::count(lowered.network).parameters * base::size_of(job::parameter_type(job.precision));
+  const bool train = job.mode == job::Mode::train;
+  const std::int64_t states = !train || job.optimizer == job::Optimizer::sgd       ? 0
+                              : job.optimizer == job::Optimizer::momentum ? 1
+                                                                          : 2;
+  const std::int64_t gpus = job.parallel.gpus;
+  std::int64_t held = parameters * (1 + states);
+  switch (job.parallel.sharding) {
+    case job::Sharding::ddp: break;
+    // Whole tensors go to each GPU; the fullest holds at least the mean.
+    case job::Sharding::zero1: held = parameters + parameters * states / gpus; break;
+    case job::Sharding::fsdp2: held /= gpus; break;
+  }
+  return Bytes(held) + activations_floor(lowered, job);
 }
 
 }  // namespace vggplan::estimate

@@ -152,7 +152,7 @@ Limits limits_of(const Walk& walk, std::int64_t accumulation) {
   limits.hard = largest_that(walk.ceiling(accumulation), [&](std::int64_t batch) {
     return walk.fits({batch, accumulation}, true);
   });
-  limits.steady = largest_that(limits.hard, [&](std::int64_t batch) {
+  limits.steady = largest_near(limits.hard, [&](std::int64_t batch) {
     return walk.fits({batch, accumulation}, false);
   });
   return limits;
