@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "estimate/layer_part.hpp"
 #include "estimate/memory_part.hpp"
 #include "estimate/notes.hpp"
 #include "estimate/storage_part.hpp"
@@ -75,7 +76,9 @@ base::Result<Estimate> estimate(const job::Job& job, const Target& target, const
   answer.run = run_part(job, answer.time, usd_per_hour(job, target, knowledge));
   answer.warnings = warnings_of(*lowered, answer);
   answer.assumptions = assumptions_of(answer, *calibration);
-  if (!options.layers) {
+  if (options.layers) {
+    answer.layers = layer_part(*lowered, job, target, knowledge.framework, answer.time.layers);
+  } else {
     answer.time.layers.clear();
   }
   return answer;

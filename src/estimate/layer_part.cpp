@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+#include "estimate/layer_part.hpp"
+
+#include <algorithm>
+#include <variant>
+
+#include "vggplan/lowering/saved.hpp"
+#include "vggplan/lowering/tape.hpp"
+
+namespace vggplan::estimate {
+
+namespace {
+
+/// Storage that the layer's output takes: none in place or for a view.
+Bytes output_bytes(const graph::Layer& layer, const job::Job& job) {
+  const bool shares = std::holds_alternative<graph::Relu>(layer.kind) || std::holds_alternative<graph::Flatten>(layer.kind);
+  const std::int64_t each = base::size_of(job::activation_type(job.precision));
+  return shares ? Bytes(0) : Bytes(layer.output.elements() * job.batch * each);
+}
+
+/// The largest workspace that a convolution of the layer asks for in a step of the steady state.
+std::vector<Bytes> workspaces(const memory::Tape& tape, std::size_t layers) {
+  std::vector<Bytes> largest(layers);
+  if (tape.steps.empty()) {
+    return largest;
+  }
+  for (const memory::Event& event : tape.steps.back()) {
+    const bool of_layer = event.layer >= 0 && static_cast<std::size_t>(event.layer) < layers;
+    if (!of_layer || event.category != memory::Category::convolution_workspace) {
+      continue;
+    }
+    std::int64_t bytes = event.kind == memory::Event::Kind::allocate ? event.bytes : 0;
+    if (event.kind == memory::Event::Kind::scratch && !tape.scratch[event.tensor].plans.empty()) {
+      bytes = tape.scratch[event.tensor].plans.front();
+    }
+    Bytes& held = largest[static_cast<std::size_t>(event.layer)];
+    held = std::max(held, Bytes(bytes));
+  }
+  return largest;
+}
+
+}  // namespace
+
+std::vector<LayerRow> layer_part(const Lowered& lowered, const job::Job& job, const Target& target,
+                                 const lowering::Framework& framework, const std::vector<LayerTime>& times) {
+  const graph::Network& network = lowered.network;
+  const memory::Tape tape =
+      lowering::lower_tape(network, job, lowered.segments, framework, device_of(target.gpu, framework));
+  const std::vector<Bytes> workspace = workspaces(tape, network.layers.size());
+  const lowering::SavedBytes saved = lowering::saved_bytes(network, lowered.segments, job);
+  std::vector<LayerRow> rows;
+  for (std::size_t i = 0; i < network.layers.size(); ++i) {
+    const graph::Layer& layer = network.layers[i];
+    LayerRow row;
+    row.name = layer.name;
+    row.kind = graph::kind_name(layer.kind);
+    row.output = layer.output;
+    row.counts = graph::count(network, i);
+    row.output_bytes = output_bytes(layer, job);
+    row.saved_bytes = i < saved.layers.size() ? saved.layers[i] : Bytes(0);
+    row.workspace_bytes = workspace[i];
+    row.forward = i < times.size() ? times[i].forward : Seconds(0);
+    row.backward = i < times.size() ? times[i].backward : Seconds(0);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+}  // namespace vggplan::estimate
