@@ -120,7 +120,7 @@ base::Result<int> run_schema(const Request& request, World& world) {
   const Catalog catalog = Catalog::built_in();
   constexpr std::string_view kEnding = ".schema";
   std::vector<std::string> known;
-  for (std::string name : catalog.names("schema")) {
+  for (const std::string& name : catalog.names("schema")) {
     known.push_back(name.ends_with(kEnding) ? name.substr(0, name.size() - kEnding.size()) : name);
   }
   std::string text;

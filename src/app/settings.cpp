@@ -130,7 +130,7 @@ std::vector<Setting> environment_settings(const std::map<std::string, std::strin
       continue;
     }
     const auto found = std::find_if(flags().begin(), flags().end(),
-                                    [&](const Flag& flag) { return environment_name(flag.name) == name; });
+                                    [&name = name](const Flag& flag) { return environment_name(flag.name) == name; });
     if (found == flags().end() || std::find(known.begin(), known.end(), name) == known.end()) {
       // By what follows the prefix: with it, any two names are much alike.
       std::vector<std::string> endings;

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "vggplan/base/checked.hpp"
 #include "vggplan/base/names.hpp"
@@ -30,7 +31,7 @@ class Row {
     return get<double>(key, std::nullopt, [](const json& v) { return v.is_number(); });
   }
   std::string text(const char* key, std::optional<std::string> otherwise = std::nullopt) {
-    return get<std::string>(key, otherwise, [](const json& v) { return v.is_string(); });
+    return get<std::string>(key, std::move(otherwise), [](const json& v) { return v.is_string(); });
   }
   bool boolean(const char* key) {
     return get<bool>(key, false, [](const json& v) { return v.is_boolean(); });

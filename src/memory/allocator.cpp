@@ -305,6 +305,7 @@ void CachingAllocator::release_segments(FreeList& list) {
 
 /// Gives back the whole pages inside each free block; what is left of a page at either end stays.
 void CachingAllocator::unmap_pages(FreeList& list, std::int64_t page) {
+  // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): the list changes in the loop
   const FreeList before = list;
   for (const FreeEntry& entry : before) {
     const std::int64_t base = blocks_[entry.block].address / kExpandableRange * kExpandableRange;

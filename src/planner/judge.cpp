@@ -138,7 +138,7 @@ std::vector<std::size_t> pareto_front(std::span<const Contender> contenders) {
   std::vector<std::size_t> front;
   for (const std::size_t i : indices) {
     const auto [time, cost, gpus] = key(i);
-    const bool beaten = std::ranges::any_of(front, [&](std::size_t j) {
+    const bool beaten = std::ranges::any_of(front, [&, time = time, cost = cost, gpus = gpus](std::size_t j) {
       const auto [other_time, other_cost, other_gpus] = key(j);
       return other_time <= time && other_cost <= cost && other_gpus <= gpus;
     });

@@ -25,8 +25,8 @@ struct Gradient {
 struct Exchange {
   Sharing sharing{Sharing::ddp};
   std::vector<Gradient> gradients{};  ///< in the order in which they become ready
-  base::Bytes bucket{25 * 1024 * 1024};
-  base::Bytes first_bucket{1024 * 1024};
+  base::Bytes bucket{25 * base::kMiB};
+  base::Bytes first_bucket{base::kMiB};
   bool bucket_view{false};
   double largest_share{1.0};  ///< of the parameters that one GPU updates
 };
