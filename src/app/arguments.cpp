@@ -58,7 +58,8 @@ base::Status add_positional(Invocation& invocation, const std::string& argument)
   const CommandInfo& command = info(invocation.command);
   if (invocation.positionals.size() == command.most) {
     const bool is_command = base::parse_enum<Command>(argument).has_value();
-    return wrong(base::quoted(argument), fmt::format("is one argument too many for '{}'", base::name_of_enum(invocation.command)),
+    return wrong(base::quoted(argument),
+                 fmt::format("is one argument too many for '{}'", base::name_of_enum(invocation.command)),
                  is_command ? fmt::format("write the command first: vggplan {} ...", argument)
                             : fmt::format("see vggplan {} --help", base::name_of_enum(invocation.command)));
   }
@@ -86,7 +87,8 @@ base::Status add_values(Invocation& invocation, const Flag& flag, const std::vec
   }
   for (const std::string& value : values) {
     if (flag.takes_value() && value.starts_with("--") && find_flag(std::string_view(value).substr(2)) != nullptr) {
-      return wrong(dashed(flag.name), fmt::format("takes a value ({}), and the flag {} follows", flag.value, value), "");
+      return wrong(dashed(flag.name), fmt::format("takes a value ({}), and the flag {} follows", flag.value, value),
+                   "");
     }
     invocation.settings.push_back({&flag, value, dashed(flag.name), "flag", Origin::flag});
   }

@@ -12,8 +12,7 @@ namespace {
 
 /// Reads one word of a row into `value`; the first that is unknown goes to `error`.
 template <class E>
-void read_word(const std::string& place, std::string_view key, const std::string& word, E& value,
-               base::Status& error) {
+void read_word(const std::string& place, std::string_view key, const std::string& word, E& value, base::Status& error) {
   const auto parsed = base::parse_enum<E>(word);
   if (parsed) {
     value = *parsed;
@@ -122,8 +121,12 @@ base::Status add_step(const catalog::MeasuredStep& step, const hardware::Gpu& gp
     if (!fabric) {
       return fabric.error();
     }
-    samples.parallel.push_back({label_of(step), std::move(lowered->ops), {step.accumulation, step.benchmark},
-                                lowering::exchange_of(lowered->network, lowered->job), *fabric, step.step});
+    samples.parallel.push_back({label_of(step),
+                                std::move(lowered->ops),
+                                {step.accumulation, step.benchmark},
+                                lowering::exchange_of(lowered->network, lowered->job),
+                                *fabric,
+                                step.step});
   } else if (step.forward.count() > 0.0) {
     samples.steps.push_back({label_of(step), std::move(lowered->ops), step.step, step.forward, step.backward,
                              step.optimizer_step, step.benchmark});

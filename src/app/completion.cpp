@@ -136,7 +136,8 @@ std::string zsh() {
 std::string fish() {
   std::string script =
       "# fish completion for vggplan: vggplan completion fish > ~/.config/fish/completions/vggplan.fish\n"
-      "set -l commands " + command_words() + "\n";
+      "set -l commands " +
+      command_words() + "\n";
   for (const auto& row : base::NameTable<Command>::table) {
     script += fmt::format("complete -c vggplan -f -n \"not __fish_seen_subcommand_from $commands\" -a {} -d '{}'\n",
                           row.name, in_shell_quotes(row.help));
@@ -175,7 +176,8 @@ base::Result<std::string> completion(const std::string& shell) {
     return fish();
   }
   const std::vector<std::string> known{"bash", "zsh", "fish"};
-  return base::Diagnostic{base::Fault::question, "completion", fmt::format("{} is not a shell that it is made for", base::quoted(shell)),
+  return base::Diagnostic{base::Fault::question, "completion",
+                          fmt::format("{} is not a shell that it is made for", base::quoted(shell)),
                           base::suggestion(shell, known)};
 }
 

@@ -118,8 +118,9 @@ base::Diagnostic unknown_key(std::string_view key, const std::string& place) {
     }
   }
   const std::vector<std::string> near = base::nearest(flag_name(key), known);
-  return wrong(place, fmt::format("{} is not a setting", base::quoted(key)),
-               near.empty() ? "settings are named like flags; see vggplan --help" : base::suggestion(flag_name(key), known));
+  return wrong(
+      place, fmt::format("{} is not a setting", base::quoted(key)),
+      near.empty() ? "settings are named like flags; see vggplan --help" : base::suggestion(flag_name(key), known));
 }
 
 }  // namespace

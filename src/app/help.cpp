@@ -12,7 +12,7 @@ namespace vggplan::app {
 namespace {
 
 constexpr std::size_t kFlagColumn = 27;
-constexpr std::array kGroups{Group::job,  Group::machine, Group::data,   Group::goal,
+constexpr std::array kGroups{Group::job,   Group::machine, Group::data,   Group::goal,
                              Group::sweep, Group::gate,    Group::output, Group::program};
 
 /// Words of `text` on lines that start in column `indent`; the first is already there.

@@ -96,7 +96,8 @@ std::string man_page() {
       "\\-\\-usable\\-memory. NO_COLOR and FORCE_COLOR are heeded, after \\-\\-color.\n"
       ".SH FILES\n"
       ".TP\nvggplan.toml\nsettings of the working folder, named like flags\n"
-      ".TP\n$XDG_CONFIG_HOME/vggplan/config.toml\nsettings of the user; ~/.config stands for XDG_CONFIG_HOME unless set\n"
+      ".TP\n$XDG_CONFIG_HOME/vggplan/config.toml\nsettings of the user; ~/.config stands for XDG_CONFIG_HOME unless "
+      "set\n"
       ".PP\nFlags win over variables, these over the working folder, that over the user.\n";
   return text + example_section();
 }

@@ -15,8 +15,7 @@ namespace vggplan::app {
 /// Columns, colour and character set for text on standard output, or for a file (`to_file`).
 render::TextOptions text_options(const Options& options, World& world, bool to_file);
 
-std::string rendered(const report::Document& report, Format format, const Options& options, World& world,
-                     bool to_file);
+std::string rendered(const report::Document& report, Format format, const Options& options, World& world, bool to_file);
 
 /// Writes `text` to --output, or to standard output.
 base::Status emit(std::string_view text, const Options& options, World& world);

@@ -26,8 +26,8 @@ base::Result<std::vector<std::string>> wanted(const Request& request, std::vecto
   }
   const std::string& name = request.positionals.front();
   if (std::find(known.begin(), known.end(), name) == known.end()) {
-    return base::Diagnostic{base::Fault::question, std::string(what), fmt::format("{} is not known", base::quoted(name)),
-                            base::suggestion(name, known)};
+    return base::Diagnostic{base::Fault::question, std::string(what),
+                            fmt::format("{} is not known", base::quoted(name)), base::suggestion(name, known)};
   }
   return std::vector{name};
 }
@@ -63,8 +63,7 @@ base::Result<Document> gpus(const Request& request, const Catalog& catalog, Worl
 
 base::Result<Document> machines(const Request& request, const Catalog& catalog) {
   // The catalogue forgives how a name is spelt; so it is asked, and not a list of names.
-  const std::vector<std::string> names =
-      request.positionals.empty() ? catalog.machine_names() : request.positionals;
+  const std::vector<std::string> names = request.positionals.empty() ? catalog.machine_names() : request.positionals;
   std::vector<hardware::Machine> entries;
   for (const std::string& name : names) {
     base::Result<hardware::Machine> machine = catalog.machine(name);

@@ -14,9 +14,8 @@ namespace {
 
 /// The page draws memory over the step, layers and batches, asked for or not.
 bool makes_page(const Options& options) {
-  return options.format == Format::html || std::any_of(options.exports.begin(), options.exports.end(), [](const Export& copy) {
-           return copy.format == Format::html;
-         });
+  return options.format == Format::html || std::any_of(options.exports.begin(), options.exports.end(),
+                                                       [](const Export& copy) { return copy.format == Format::html; });
 }
 
 estimate::Options wanted(const Options& options) {
@@ -43,7 +42,8 @@ std::vector<std::int64_t> batches_around(std::int64_t batch) {
 base::Result<std::vector<estimate::Estimate>> by_batch(const estimate::Estimate& center,
                                                        const estimate::Knowledge& knowledge) {
   const std::vector<std::int64_t> batches = batches_around(center.job.batch);
-  std::vector<base::Result<estimate::Estimate>> answers(batches.size(), base::Result<estimate::Estimate>(base::Diagnostic{}));
+  std::vector<base::Result<estimate::Estimate>> answers(batches.size(),
+                                                        base::Result<estimate::Estimate>(base::Diagnostic{}));
   parallel_for(batches.size(), [&](std::size_t i) {
     job::Job job = center.job;
     job.batch = batches[i];
@@ -83,8 +83,7 @@ base::Result<Asked> ask(const Request& request, World& world, const estimate::Op
   if (!knowledge) {
     return knowledge.error();
   }
-  base::Result<estimate::Estimate> estimate =
-      estimate::estimate(question->job, question->target, *knowledge, options);
+  base::Result<estimate::Estimate> estimate = estimate::estimate(question->job, question->target, *knowledge, options);
   if (!estimate) {
     return estimate.error();
   }
@@ -108,11 +107,11 @@ base::Result<report::PlanDetails> in_full(const planner::Plan& plan, const plann
       all.push_back(&evaluated);
     }
   }
-  std::vector<base::Result<estimate::Estimate>> answers(all.size(), base::Result<estimate::Estimate>(base::Diagnostic{}));
+  std::vector<base::Result<estimate::Estimate>> answers(all.size(),
+                                                        base::Result<estimate::Estimate>(base::Diagnostic{}));
   parallel_for(all.size(), [&](std::size_t i) {
-    const auto candidate = std::find_if(request.candidates.begin(), request.candidates.end(), [&](const auto& row) {
-      return row.target.gpu.name == all[i]->gpu;
-    });
+    const auto candidate = std::find_if(request.candidates.begin(), request.candidates.end(),
+                                        [&](const auto& row) { return row.target.gpu.name == all[i]->gpu; });
     answers[i] = engine.full(all[i]->job, candidate->target);
   });
   report::PlanDetails details;

@@ -32,7 +32,8 @@ std::optional<base::Result<Document>> read_lines(const std::string& text, const 
       return line.error();
     }
     if (report::kind(*line) != "estimate") {
-      return base::Diagnostic{base::Fault::question, place, "is not a point of a sweep", "each line holds one estimate"};
+      return base::Diagnostic{base::Fault::question, place, "is not a point of a sweep",
+                              "each line holds one estimate"};
     }
     estimates.push_back(std::move(*line));
     at = end + 1;
@@ -165,8 +166,8 @@ base::Result<int> run_check(const Request& request, World& world) {
                             "give --against BASE.json, or a --budget with max or min"};
   }
   return guarded(path, [&]() -> base::Result<int> {
-    const base::Result<Document> report = report::build_check(
-        *actual, base_report ? &*base_report : nullptr, nothing_fits ? std::vector<report::Rule>() : *rules);
+    const base::Result<Document> report = report::build_check(*actual, base_report ? &*base_report : nullptr,
+                                                              nothing_fits ? std::vector<report::Rule>() : *rules);
     if (!report) {
       return report.error();
     }

@@ -150,8 +150,8 @@ struct Job {
 };
 
 base::Result<Document> solve(const Job& job, const estimate::Knowledge& knowledge, bool with_timeline) {
-  base::Result<estimate::Estimate> estimate =
-      estimate::estimate(job.question.job, job.question.target, knowledge, {.timeline = with_timeline, .layers = false});
+  base::Result<estimate::Estimate> estimate = estimate::estimate(job.question.job, job.question.target, knowledge,
+                                                                 {.timeline = with_timeline, .layers = false});
   if (!estimate) {
     return estimate.error();
   }
@@ -204,8 +204,7 @@ base::Result<int> run_sweep(const Request& request, World& world) {
     }
     gpus.insert(job->question.target.gpu.name);
   }
-  const base::Result<estimate::Knowledge> knowledge =
-      questions.knowledge(request.options, {gpus.begin(), gpus.end()});
+  const base::Result<estimate::Knowledge> knowledge = questions.knowledge(request.options, {gpus.begin(), gpus.end()});
   if (!knowledge) {
     return knowledge.error();
   }

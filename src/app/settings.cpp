@@ -177,8 +177,9 @@ base::Result<Settled> settle(std::vector<Setting> settings, Command command) {
       held.clear();
     }
     if (!held.empty() && !setting.flag->repeatable && held.front().value != setting.value) {
-      return wrong(setting.place, fmt::format("contradicts {}: {} against {}", held.front().place,
-                                              base::quoted(setting.value), base::quoted(held.front().value)),
+      return wrong(setting.place,
+                   fmt::format("contradicts {}: {} against {}", held.front().place, base::quoted(setting.value),
+                               base::quoted(held.front().value)),
                    "give one of the two");
     }
     held.push_back(std::move(setting));

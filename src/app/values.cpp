@@ -76,7 +76,8 @@ base::Status add_values(Axis& axis, std::string_view part, std::string_view plac
   // Half a step of slack, so that 0:1:0.1 ends at 1 in spite of rounding.
   const double count = std::floor((steps->to - steps->from) / steps->step + 1e-9) + 1;
   if (count > static_cast<double>(kMostSweepValues)) {
-    return wrong(place, fmt::format("{} has more than {} values", base::quoted(part), base::format_count(kMostSweepValues)),
+    return wrong(place,
+                 fmt::format("{} has more than {} values", base::quoted(part), base::format_count(kMostSweepValues)),
                  "take a larger step");
   }
   for (std::int64_t i = 0; i < static_cast<std::int64_t>(count); ++i) {
@@ -144,7 +145,8 @@ base::Result<planner::Reserve> parse_reserve(std::string_view text, std::string_
 base::Result<Export> parse_export(std::string_view text, std::string_view place) {
   const std::size_t split = text.find('=');
   if (split == std::string_view::npos || split + 1 == text.size()) {
-    return wrong(place, fmt::format("takes FORMAT=FILE, not {}", base::quoted(text)), "write, for example, html=report.html");
+    return wrong(place, fmt::format("takes FORMAT=FILE, not {}", base::quoted(text)),
+                 "write, for example, html=report.html");
   }
   const base::Result<Format> format = parse_choice<Format>(text.substr(0, split), place);
   if (!format) {

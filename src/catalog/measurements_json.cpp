@@ -78,7 +78,7 @@ std::optional<Arithmetic> arithmetic(const std::string& precision) {
 }
 
 timing::OptimizerLoop loop_of(const std::string& impl) {
-  return impl == "fused" ? timing::OptimizerLoop::fused
+  return impl == "fused"  ? timing::OptimizerLoop::fused
          : impl == "loop" ? timing::OptimizerLoop::single
                           : timing::OptimizerLoop::foreach;
 }
@@ -113,9 +113,9 @@ base::Result<timing::OpSample> op_of(const json& value, const std::string& place
       value.contains("parameters") && !is_countable(parameters)) {
     sample.op.extent = parameters;
   } else if (value.contains("parameters")) {
-    sample.op = timing::make_optimizer(how->type, loop_of(row.text("impl")), row.integer("parameters"),
-                                       row.integer("tensors"),
-                                       {row.integer("passes"), row.integer("reads"), row.integer("writes")});
+    sample.op =
+        timing::make_optimizer(how->type, loop_of(row.text("impl")), row.integer("parameters"), row.integer("tensors"),
+                               {row.integer("passes"), row.integer("reads"), row.integer("writes")});
     sample.op.kind = *kind;
   } else {
     const bool nhwc = row.text("layout") == "nhwc";

@@ -29,10 +29,7 @@ class Key {
     return *this;
   }
   template <class E>
-    requires std::is_enum_v<E>
-  Key& add(E value) {
-    return add(static_cast<std::int64_t>(value));
-  }
+  requires std::is_enum_v<E> Key& add(E value) { return add(static_cast<std::int64_t>(value)); }
   Key& add(const std::string& name) {
     text_ += name;
     text_ += '\n';
@@ -45,7 +42,12 @@ class Key {
 };
 
 void add_network(Key& key, const job::Job& job) {
-  key.add(job.model.name).add(job.image.channels).add(job.image.height).add(job.image.width).add(job.classes).add(job.head);
+  key.add(job.model.name)
+      .add(job.image.channels)
+      .add(job.image.height)
+      .add(job.image.width)
+      .add(job.classes)
+      .add(job.head);
   key.add(job.checkpointing.kind).add(job.checkpointing.segments);
 }
 
@@ -93,7 +95,8 @@ class Models {
   base::Result<MemoryAnswer> memory(const job::Job& job, const Target& target) {
     Key key;
     add_settings(key, job);
-    const bool alike = job.parallel.sharding == job::Sharding::ddp;  // every rank holds the same, however many there are
+    const bool alike =
+        job.parallel.sharding == job::Sharding::ddp;  // every rank holds the same, however many there are
     key.add(alike ? std::min<std::int64_t>(job.parallel.gpus, 2) : job.parallel.gpus).add(job.parallel.sharding);
     key.add(job.parallel.bucket.count()).add(job.parallel.bucket_view).add(job.expandable_segments);
     const lowering::Device device = device_of(target.gpu, knowledge_.framework);
@@ -137,7 +140,8 @@ class Models {
   SharedLowered lower(const job::Job& job) {
     Key key;
     add_network(key, job);
-    return lowered_.get(key.take(), [&] { return std::make_shared<const base::Result<Lowered>>(estimate::lower(job)); });
+    return lowered_.get(key.take(),
+                        [&] { return std::make_shared<const base::Result<Lowered>>(estimate::lower(job)); });
   }
 
   SharedCalibration calibrated(const hardware::Gpu& gpu) {

@@ -13,7 +13,8 @@ namespace {
 
 /// Storage that the layer's output takes: none in place or for a view.
 Bytes output_bytes(const graph::Layer& layer, const job::Job& job) {
-  const bool shares = std::holds_alternative<graph::Relu>(layer.kind) || std::holds_alternative<graph::Flatten>(layer.kind);
+  const bool shares =
+      std::holds_alternative<graph::Relu>(layer.kind) || std::holds_alternative<graph::Flatten>(layer.kind);
   const std::int64_t each = base::size_of(job::activation_type(job.precision));
   return shares ? Bytes(0) : Bytes(layer.output.elements() * job.batch * each);
 }

@@ -28,28 +28,32 @@ std::vector<Warning> warnings_of(const Lowered& lowered, const Estimate& estimat
   const job::Job& job = estimate.job;
   std::vector<Warning> warnings;
   if (estimate.memory.verdict == Verdict::fits_with_cache_flushes) {
-    warnings.push_back({"cache-flushes",
-                        fmt::format("it runs only by emptying the allocator's cache {} times a step, which was measured to make "
-                                    "steps up to 14 times slower; the times here do not contain that",
-                                    estimate.memory.cache_flushes_per_step),
-                        "take a smaller batch, or --expandable-segments"});
+    warnings.push_back(
+        {"cache-flushes",
+         fmt::format("it runs only by emptying the allocator's cache {} times a step, which was measured to make "
+                     "steps up to 14 times slower; the times here do not contain that",
+                     estimate.memory.cache_flushes_per_step),
+         "take a smaller batch, or --expandable-segments"});
   }
   if (job.precision == job::Precision::fp32) {
-    warnings.push_back({"fp32-workspace",
-                        "with TF32 off cuDNN may choose FFT algorithms whose workspace is many times the activations: one "
-                        "measured step took 138 GiB",
-                        "use tf32, PyTorch's default, or allow for the upper end of the range"});
+    warnings.push_back(
+        {"fp32-workspace",
+         "with TF32 off cuDNN may choose FFT algorithms whose workspace is many times the activations: one "
+         "measured step took 138 GiB",
+         "use tf32, PyTorch's default, or allow for the upper end of the range"});
   }
   if (job.cudnn_benchmark) {
-    warnings.push_back({"benchmark-workspace",
-                        "cudnn.benchmark tries plans with far larger workspaces in the first step: one measured trial took 136 GiB",
-                        "leave it off where memory is short"});
+    warnings.push_back(
+        {"benchmark-workspace",
+         "cudnn.benchmark tries plans with far larger workspaces in the first step: one measured trial took 136 GiB",
+         "leave it off where memory is short"});
   }
   if (job.model.batch_norm && job.mode == job::Mode::train && job.batch < kSmallBatch) {
-    warnings.push_back({"small-batch-norm",
-                        fmt::format("batch norm takes its statistics over {} image{} per GPU; below {} training suffers", job.batch,
-                                    job.batch == 1 ? "" : "s", kSmallBatch),
-                        "use SyncBatchNorm, frozen statistics, or a model without batch norm"});
+    warnings.push_back(
+        {"small-batch-norm",
+         fmt::format("batch norm takes its statistics over {} image{} per GPU; below {} training suffers", job.batch,
+                     job.batch == 1 ? "" : "s", kSmallBatch),
+         "use SyncBatchNorm, frozen statistics, or a model without batch norm"});
   }
   if (largest_tensor(lowered.network, job) > kInt32Elements) {
     warnings.push_back({"beyond-2^31", "a tensor has more than 2^31 elements: cuDNN runs the batch in chunks",
@@ -60,8 +64,9 @@ std::vector<Warning> warnings_of(const Lowered& lowered, const Estimate& estimat
                         "amp-bf16 keeps fp32 weights"});
   }
   if (estimate.target.gpu.compute_capability < "7.5" && estimate.target.gpu.compute_capability.size() == 3) {
-    warnings.push_back({"old-gpu", fmt::format("CUDA 13 builds of PyTorch 2.11 do not run on compute capability {}",
-                                               estimate.target.gpu.compute_capability),
+    warnings.push_back({"old-gpu",
+                        fmt::format("CUDA 13 builds of PyTorch 2.11 do not run on compute capability {}",
+                                    estimate.target.gpu.compute_capability),
                         "an older PyTorch does; its figures may differ"});
   }
   return warnings;
@@ -77,8 +82,9 @@ std::vector<Assumption> assumptions_of(const Estimate& estimate, const timing::C
   assumptions.push_back({"time", measured ? "calibrated on this GPU" : "carried over from " + calibration.gpu,
                          measured ? "measured steps and operations" : "by SMs, clock, bandwidth and cache"});
   if (!estimate.job.data.bytes_per_image) {
-    assumptions.push_back({"bytes per image", base::format_bytes(estimate.storage.bytes_per_image),
-                           fmt::format("measured density of a photograph as {}", base::name_of_enum(estimate.job.data.format))});
+    assumptions.push_back(
+        {"bytes per image", base::format_bytes(estimate.storage.bytes_per_image),
+         fmt::format("measured density of a photograph as {}", base::name_of_enum(estimate.job.data.format))});
   }
   if (estimate.job.parallel.gpus > 1) {
     assumptions.push_back({"NCCL", "842 MiB a GPU", "measured with two H200 over NVLink"});

@@ -32,7 +32,8 @@ ModelSummary summary_of(const Lowered& lowered, const job::Job& job) {
   model.parameters = counts.parameters;
   model.macs_forward = counts.macs * job.batch;
   model.flops_forward = counts.flops_forward * job.batch;
-  const base::Flops once = job.mode == job::Mode::train ? counts.flops_forward + counts.flops_backward : counts.flops_forward;
+  const base::Flops once =
+      job.mode == job::Mode::train ? counts.flops_forward + counts.flops_backward : counts.flops_forward;
   model.flops_step = once * (job.batch * job.accumulation);
   if (job.mode == job::Mode::train) {
     model.saved_activations = lowering::saved_bytes(lowered.network, lowered.segments, job).activations();
@@ -50,7 +51,8 @@ base::Result<MemoryAnswer> simulate_memory(const job::Job& job, const Target& ta
   return memory_answer(*lowered, job, target, knowledge.framework);
 }
 
-base::Result<Estimate> estimate(const job::Job& job, const Target& target, const Knowledge& knowledge, const Options& options) {
+base::Result<Estimate> estimate(const job::Job& job, const Target& target, const Knowledge& knowledge,
+                                const Options& options) {
   const auto lowered = checked(job, target);
   if (!lowered) {
     return lowered.error();

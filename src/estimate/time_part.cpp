@@ -19,7 +19,9 @@ using base::Estimated;
 
 constexpr std::int64_t kManyWorkers = 1024;  // per GPU: more never help
 
-std::int64_t gpus_per_machine(const job::Job& job) { return std::max<std::int64_t>(1, job.parallel.gpus / job.parallel.nodes); }
+std::int64_t gpus_per_machine(const job::Job& job) {
+  return std::max<std::int64_t>(1, job.parallel.gpus / job.parallel.nodes);
+}
 
 std::optional<std::int64_t> cpus_of(const job::Job& job, const Target& target) {
   if (job.data.cpus) {
@@ -30,7 +32,8 @@ std::optional<std::int64_t> cpus_of(const job::Job& job, const Target& target) {
 
 timing::Fabric fabric_of(const job::Job& job, const Target& target, const Knowledge& knowledge) {
   const std::int64_t here = gpus_per_machine(job);
-  const hardware::Topology topology = target.machine ? target.machine->topology : hardware::default_topology(target.gpu, here);
+  const hardware::Topology topology =
+      target.machine ? target.machine->topology : hardware::default_topology(target.gpu, here);
   const std::optional<std::string> name = hardware::peer_link(target.gpu, topology);
   const auto link = std::find_if(knowledge.links.begin(), knowledge.links.end(),
                                  [&](const hardware::Link& candidate) { return name && candidate.name == *name; });
@@ -88,8 +91,8 @@ base::Status check_precision(const job::Job& job, const hardware::Gpu& gpu) {
     return std::nullopt;
   }
   return base::Diagnostic{base::Fault::question, "--precision",
-                          fmt::format("{} needs {} arithmetic, which {} does not have", base::name_of_enum(job.precision),
-                                      base::name_of_enum(math), gpu.name),
+                          fmt::format("{} needs {} arithmetic, which {} does not have",
+                                      base::name_of_enum(job.precision), base::name_of_enum(math), gpu.name),
                           hardware::peak_rate(gpu, base::MathMode::fp16) ? "use amp-fp16 or tf32" : "use tf32 or fp32"};
 }
 
@@ -168,16 +171,17 @@ Time time_part(const Lowered& lowered, const job::Job& job, const timing::Parall
     time.model_flops_utilization = done / time.step.value.count() / peak->count();
   }
   for (std::size_t layer = 0; layer < parallel.step.layers.size(); ++layer) {
-    time.layers.push_back({lowered.network.layers[layer].name, parallel.step.layers[layer].forward, parallel.step.layers[layer].backward});
+    time.layers.push_back({lowered.network.layers[layer].name, parallel.step.layers[layer].forward,
+                           parallel.step.layers[layer].backward});
   }
   return time;
 }
 
 Input input_part(const job::Job& job, const Target& target, const timing::Calibration& calibration,
                  const timing::InputThroughput& throughput, base::Seconds step) {
-  constexpr std::int64_t kPrefetch = 2;                     // DataLoader's prefetch_factor
-  constexpr Bytes kWorkerProcess = base::kMiB * 300;        // Python, torch and torchvision in one worker
-  constexpr Bytes kTrainingProcess = base::kGiB * 3;        // the same with CUDA libraries, per GPU
+  constexpr std::int64_t kPrefetch = 2;               // DataLoader's prefetch_factor
+  constexpr Bytes kWorkerProcess = base::kMiB * 300;  // Python, torch and torchvision in one worker
+  constexpr Bytes kTrainingProcess = base::kGiB * 3;  // the same with CUDA libraries, per GPU
   const timing::ImagePath path = image_path(job);
   const double here = static_cast<double>(gpus_per_machine(job));
   Input input;

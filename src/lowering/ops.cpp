@@ -44,7 +44,8 @@ class Emitter {
 
   void loss(Phase phase) {
     start(timing::kNoLayer, phase, false);
-    push(phase == Phase::forward ? OpKind::loss_forward : OpKind::loss_backward, {job_.batch, network_.classes, 1, 1, 1});
+    push(phase == Phase::forward ? OpKind::loss_forward : OpKind::loss_backward,
+         {job_.batch, network_.classes, 1, 1, 1});
   }
 
   void optimizer() {
@@ -98,8 +99,9 @@ class Emitter {
   }
 
   void convolution(OpKind kind, const graph::Conv2d& conv) {
-    push(timing::make_op(kind, job::convolution_math(job_.precision), type_, job_.layout,
-                         {job_.batch, conv.in_channels, conv.out_channels, layer().output.height, layer().output.width}));
+    push(timing::make_op(
+        kind, job::convolution_math(job_.precision), type_, job_.layout,
+        {job_.batch, conv.in_channels, conv.out_channels, layer().output.height, layer().output.width}));
   }
   void forward_of(const graph::Conv2d& conv) {
     cast_parameters(conv.in_channels * conv.out_channels * 9, conv.out_channels, type_);

@@ -14,7 +14,7 @@ std::int64_t bytes_of(const StepTape& step, const Parameter& parameter) {
   return (step.fully_sharded() ? parameter.shard_elements : parameter.elements) * step.parameter_bytes;
 }
 
-void make_state(StepTape& step, Parameter& parameter, TensorId Parameter::* which) {
+void make_state(StepTape& step, Parameter& parameter, TensorId Parameter::*which) {
   if (!parameter.owned) {
     return;
   }

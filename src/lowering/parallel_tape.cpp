@@ -12,14 +12,17 @@ namespace {
 
 constexpr std::uint8_t kCollectiveStream = 1;
 
-std::int64_t bytes_of(const StepTape& step, const Parameter& parameter) { return parameter.elements * step.parameter_bytes; }
+std::int64_t bytes_of(const StepTape& step, const Parameter& parameter) {
+  return parameter.elements * step.parameter_bytes;
+}
 
 TensorId buffer(StepTape& step, std::int64_t bytes) {
   return step.tape.allocate(bytes, Category::communication, memory::kNoLayer);
 }
 
 /// Sizes of consecutive groups: one closes when it reaches its limit. `limits`: of the first group, of the others.
-std::vector<std::int64_t> group_sizes(const std::vector<std::int64_t>& sizes, std::int64_t first_limit, std::int64_t limit) {
+std::vector<std::int64_t> group_sizes(const std::vector<std::int64_t>& sizes, std::int64_t first_limit,
+                                      std::int64_t limit) {
   std::vector<std::int64_t> groups;
   std::int64_t open = 0;
   for (const std::int64_t size : sizes) {
@@ -144,7 +147,8 @@ void rebuild_buckets(StepTape& step) {
     release_first_bucket(step);
   }
   step.buckets.clear();
-  for (const std::int64_t bytes : group_sizes(sizes, step.framework.first_bucket.count(), step.job.parallel.bucket.count())) {
+  for (const std::int64_t bytes :
+       group_sizes(sizes, step.framework.first_bucket.count(), step.job.parallel.bucket.count())) {
     step.buckets.push_back(buffer(step, bytes));
   }
 }
@@ -155,7 +159,8 @@ void shard(StepTape& step) {
   step.gathered.assign(step.parameters.size(), kNothing);
   for (Parameter& parameter : step.parameters) {
     const TensorId whole = parameter.tensor;
-    parameter.tensor = step.tape.allocate(parameter.shard_elements * step.parameter_bytes, Category::parameters, parameter.layer);
+    parameter.tensor =
+        step.tape.allocate(parameter.shard_elements * step.parameter_bytes, Category::parameters, parameter.layer);
     step.tape.drop(whole);
   }
 }
@@ -177,7 +182,8 @@ void reshard_parameters(StepTape& step, std::size_t layer) {
   if (!step.fully_sharded() || !is_linear(step, layer)) {
     return;
   }
-  for_group(step, false, layer, [&](const Parameter&, TensorId& copy) { step.tape.drop(std::exchange(copy, kNothing)); });
+  for_group(step, false, layer,
+            [&](const Parameter&, TensorId& copy) { step.tape.drop(std::exchange(copy, kNothing)); });
 }
 
 void reduce_gradients(StepTape& step, std::size_t layer) {
@@ -190,7 +196,8 @@ void reduce_gradients(StepTape& step, std::size_t layer) {
   if (layer == 0) {
     reduce(step, true, layer);
     step.tape.drop(std::exchange(step.root_buffer, kNothing));
-    for_group(step, true, layer, [&](const Parameter&, TensorId& copy) { step.tape.drop(std::exchange(copy, kNothing)); });
+    for_group(step, true, layer,
+              [&](const Parameter&, TensorId& copy) { step.tape.drop(std::exchange(copy, kNothing)); });
   }
 }
 

@@ -23,7 +23,8 @@ class Spent {
     } else {
       step_.tape.drop(std::exchange(saved.weight_copy, kNothing));
     }
-    for (TensorId* kept : {&saved.input, &saved.result, &saved.mask, &saved.statistics[0], &saved.statistics[1], &saved.weight_copy}) {
+    for (TensorId* kept :
+         {&saved.input, &saved.result, &saved.mask, &saved.statistics[0], &saved.statistics[1], &saved.weight_copy}) {
       step_.tape.drop(std::exchange(*kept, kNothing));
     }
     if (saved.recomputed) {
@@ -61,7 +62,8 @@ struct Backward {
     if (fresh != parameter.gradient) {
       step.tape.drop(fresh);
     }
-    if (synchronize && step.replicated() && step.job.parallel.bucket_view && std::exchange(parameter.gradient_live, false)) {
+    if (synchronize && step.replicated() && step.job.parallel.bucket_view &&
+        std::exchange(parameter.gradient_live, false)) {
       step.tape.release(parameter.gradient);
     }
   }
@@ -129,7 +131,8 @@ struct Backward {
   TensorId batch_norm(std::size_t layer, TensorId incoming) {
     constexpr std::int64_t kSumBytes = 4;
     const graph::Shape& shape = step.network.layers[layer].input;
-    const bool fused = !step.native_batch_norm(layer) || (!step.nhwc() && step.job.batch * shape.elements() <= kIndexLimit);
+    const bool fused =
+        !step.native_batch_norm(layer) || (!step.nhwc() && step.job.batch * shape.elements() <= kIndexLimit);
     TensorId outgoing = fused ? gradient_of(layer, shape) : kNothing;
     std::vector<TensorId> sums;
     for (int sum = 0; sum < (fused ? 0 : 2); ++sum) {

@@ -15,7 +15,8 @@ void cast_parameters(StepTape& step, std::size_t layer, bool keep) {
   const auto parameters = step.parameters_of(layer);
   for (auto parameter = parameters.rbegin(); parameter != parameters.rend(); ++parameter) {
     const bool weight = *parameter == parameters.front();
-    const TensorId copy = step.tape.allocate((*parameter)->elements * step.activation_bytes, Category::weight_copies, layer_id(layer));
+    const TensorId copy =
+        step.tape.allocate((*parameter)->elements * step.activation_bytes, Category::weight_copies, layer_id(layer));
     if (weight && keep) {
       step.saved[layer].weight_copy = copy;
     } else {
@@ -36,8 +37,8 @@ TensorId cast_input(StepTape& step, std::size_t layer, TensorId input) {
 TensorId convolve(StepTape& step, std::size_t layer, TensorId input, bool keep, bool recompute) {
   cast_parameters(step, layer, keep);
   const TensorId operand = cast_input(step, layer, input);
-  const TensorId output =
-      step.tape.allocate(step.activation_size(step.network.layers[layer].output), Category::activations, layer_id(layer));
+  const TensorId output = step.tape.allocate(step.activation_size(step.network.layers[layer].output),
+                                             Category::activations, layer_id(layer));
   step.convolution_scratch(layer, ConvPass::forward, recompute);
   if (keep) {
     step.saved[layer].input = operand;

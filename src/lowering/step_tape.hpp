@@ -26,7 +26,7 @@ struct Parameter {
   LayerId layer{};
   std::int64_t elements{};
   std::int64_t shard_elements{};  ///< FSDP2: rows of this rank, padded to equal parts
-  bool convolution_weight{};  ///< four-dimensional: channels_last re-lays it out
+  bool convolution_weight{};      ///< four-dimensional: channels_last re-lays it out
   TensorId tensor{kNothing};
   TensorId gradient{kNothing};
   TensorId state1{kNothing};  ///< momentum, or Adam's first moment
@@ -63,28 +63,32 @@ struct StepTape {
   Variation variation;
   TapeBuilder tape{};
   std::vector<Parameter> parameters{};
-  std::vector<Saved> saved{};               ///< by layer
-  std::vector<TensorId> segment_inputs{};   ///< by segment
-  std::vector<TensorId> bias_copies{};      ///< autocast: live until its context ends
-  std::vector<TensorId> weight_copies{};    ///< autocast, where autograd does not keep them
+  std::vector<Saved> saved{};              ///< by layer
+  std::vector<TensorId> segment_inputs{};  ///< by segment
+  std::vector<TensorId> bias_copies{};     ///< autocast: live until its context ends
+  std::vector<TensorId> weight_copies{};   ///< autocast, where autograd does not keep them
   LossTensors loss{};
-  std::vector<TensorId> gathered{};         ///< FSDP2, by parameter: unsharded copy
-  TensorId root_buffer{kNothing};           ///< FSDP2: what the root's parameters were gathered in
+  std::vector<TensorId> gathered{};  ///< FSDP2, by parameter: unsharded copy
+  TensorId root_buffer{kNothing};    ///< FSDP2: what the root's parameters were gathered in
   TensorId first_bucket{kNothing};
   TensorId image{kNothing};
   TensorId target{kNothing};
-  TensorId logits{kNothing};      ///< Python holds logits and loss from one step into the next
+  TensorId logits{kNothing};  ///< Python holds logits and loss from one step into the next
   TensorId loss_value{kNothing};
   bool scaler_ready{false};  ///< GradScaler's own tensors are there
   bool outputs_live{false};
   std::vector<TensorId> buckets{};  ///< DDP
   bool autocast{};
-  std::int64_t activation_bytes{4};         ///< per element
+  std::int64_t activation_bytes{4};  ///< per element
   std::int64_t parameter_bytes{4};
 
   [[nodiscard]] bool training() const { return job.mode == job::Mode::train; }
-  [[nodiscard]] bool replicated() const { return job.parallel.gpus > 1 && job.parallel.sharding != job::Sharding::fsdp2 && training(); }
-  [[nodiscard]] bool fully_sharded() const { return job.parallel.gpus > 1 && job.parallel.sharding == job::Sharding::fsdp2 && training(); }
+  [[nodiscard]] bool replicated() const {
+    return job.parallel.gpus > 1 && job.parallel.sharding != job::Sharding::fsdp2 && training();
+  }
+  [[nodiscard]] bool fully_sharded() const {
+    return job.parallel.gpus > 1 && job.parallel.sharding == job::Sharding::fsdp2 && training();
+  }
   /// GradScaler: amp-fp16.
   [[nodiscard]] bool scales_loss() const { return job.precision == job::Precision::amp_fp16 && training(); }
   [[nodiscard]] bool nhwc() const { return job.layout == base::Layout::nhwc; }
@@ -123,10 +127,10 @@ void end_autocast(StepTape& step);
 void backward(StepTape& step, bool synchronize);
 
 /// parallel_tape.cpp
-void replicate(StepTape& step);                    ///< DDP's constructor
-void rebuild_buckets(StepTape& step);              ///< before the second forward
-void release_first_bucket(StepTape& step);         ///< before the third, where the race kept it
-void shard(StepTape& step);                        ///< fully_shard
+void replicate(StepTape& step);             ///< DDP's constructor
+void rebuild_buckets(StepTape& step);       ///< before the second forward
+void release_first_bucket(StepTape& step);  ///< before the third, where the race kept it
+void shard(StepTape& step);                 ///< fully_shard
 /// FSDP2 gathers a group's parameters before its layer runs, and lets go of them after.
 void gather_parameters(StepTape& step, std::size_t layer);
 void reshard_parameters(StepTape& step, std::size_t layer);

@@ -9,8 +9,8 @@ namespace vggplan::lowering {
 
 namespace {
 
-constexpr std::int64_t kTaps = 9;  // 3x3
-constexpr std::int64_t kTargetBytes = 8;  // int64 class index
+constexpr std::int64_t kTaps = 9;          // 3x3
+constexpr std::int64_t kTargetBytes = 8;   // int64 class index
 constexpr std::int64_t kCounterBytes = 8;  // num_batches_tracked
 
 }  // namespace
@@ -63,8 +63,8 @@ Convolution StepTape::convolution(std::size_t layer) const {
   const graph::Layer& here = network.layers[layer];
   const base::MathMode wanted = job::convolution_math(job.precision);
   const base::MathMode math = wanted == base::MathMode::tf32 && !device.tf32 ? base::MathMode::fp32 : wanted;
-  return {job.batch,          here.input.channels, here.output.channels, here.input.height,
-          here.input.width,   activation_bytes,    math,                 job.layout};
+  return {job.batch, here.input.channels, here.output.channels, here.input.height, here.input.width, activation_bytes,
+          math,      job.layout};
 }
 
 void StepTape::convolution_scratch(std::size_t layer, ConvPass pass, bool recompute) {
@@ -74,7 +74,8 @@ void StepTape::convolution_scratch(std::size_t layer, ConvPass pass, bool recomp
   const bool largest = variation.workspaces == Workspaces::largest;
   const Convolution conv = convolution(layer);
   // Plans are cached per thread, and recomputation runs in the backward thread.
-  const std::int64_t key = static_cast<std::int64_t>(layer) * 8 + static_cast<std::int64_t>(pass) * 2 + (recompute ? 1 : 0);
+  const std::int64_t key =
+      static_cast<std::int64_t>(layer) * 8 + static_cast<std::int64_t>(pass) * 2 + (recompute ? 1 : 0);
   if (job.cudnn_benchmark) {
     const auto trials = [&] {
       std::vector<std::int64_t> plans = benchmark_plans(framework, pass, conv);
@@ -120,7 +121,8 @@ void place_model(StepTape& step) {
   for (std::size_t layer = 0; layer < step.network.layers.size(); ++layer) {
     for (; next < step.parameters.size() && step.parameters[next].layer == layer_id(layer); ++next) {
       Parameter& parameter = step.parameters[next];
-      parameter.tensor = tape.allocate(parameter.elements * step.parameter_bytes, Category::parameters, parameter.layer);
+      parameter.tensor =
+          tape.allocate(parameter.elements * step.parameter_bytes, Category::parameters, parameter.layer);
       parameter.gradient = tape.reserve();
     }
     if (const auto* norm = std::get_if<graph::BatchNorm2d>(&step.network.layers[layer].kind)) {
@@ -133,7 +135,8 @@ void place_model(StepTape& step) {
     for (Parameter& parameter : step.parameters) {
       if (parameter.convolution_weight) {
         const TensorId old = parameter.tensor;
-        parameter.tensor = tape.allocate(parameter.elements * step.parameter_bytes, Category::parameters, parameter.layer);
+        parameter.tensor =
+            tape.allocate(parameter.elements * step.parameter_bytes, Category::parameters, parameter.layer);
         tape.drop(old);
       }
     }
@@ -236,7 +239,8 @@ memory::Tape lower_tape(const graph::Network& network, const job::Job& job, cons
         release_first_bucket(step);
       }
       tape.steps.push_back(training_step(
-          step, {.fresh = i == 0, .skipped = i < skipped, .first = i == skipped, .rebuild = i == 1 && step.replicated()}));
+          step,
+          {.fresh = i == 0, .skipped = i < skipped, .first = i == skipped, .rebuild = i == 1 && step.replicated()}));
     }
     tape.steps.push_back(training_step(step, {}));  // repeats from here on
   }

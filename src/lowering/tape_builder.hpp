@@ -57,7 +57,9 @@ class TapeBuilder {
     emit_scratch(memory::Event::Kind::trial, key, make_plans, layer);
   }
 
-  void begin(base::Phase phase) { events_.push_back({memory::Event::Kind::phase, Category::other, phase, 0, memory::kNoLayer, 0, 0}); }
+  void begin(base::Phase phase) {
+    events_.push_back({memory::Event::Kind::phase, Category::other, phase, 0, memory::kNoLayer, 0, 0});
+  }
   void on_stream(std::uint8_t stream) { stream_ = stream; }
 
   std::vector<memory::Event> take_events() { return std::exchange(events_, {}); }

@@ -58,8 +58,8 @@ const WorkspaceRule* matching(const std::vector<WorkspaceRule>& rules, ConvPass 
     return candidate.pass == pass && candidate.layout == conv.layout &&
            std::find(candidate.math.begin(), candidate.math.end(), conv.math) != candidate.math.end() &&
            candidate.in_channels.holds(conv.in_channels) && candidate.out_channels.holds(conv.out_channels) &&
-           candidate.pixels.holds(pixels) && candidate.elements.holds(elements) && candidate.images.holds(conv.images) &&
-           (candidate.ragged == 0 || pixels % candidate.ragged != 0);
+           candidate.pixels.holds(pixels) && candidate.elements.holds(elements) &&
+           candidate.images.holds(conv.images) && (candidate.ragged == 0 || pixels % candidate.ragged != 0);
   });
   return rule == rules.end() ? nullptr : &*rule;
 }
@@ -118,8 +118,8 @@ namespace {
 /// The launch shape of one reduction: names and arithmetic as in Reduce.cuh.
 struct ReductionShape {
   std::int64_t outputs{};
-  std::int64_t inputs{};  ///< per output
-  bool along_input{};     ///< the fastest dimension is reduced (NCHW); else outputs lie side by side (NHWC)
+  std::int64_t inputs{};   ///< per output
+  bool along_input{};      ///< the fastest dimension is reduced (NCHW); else outputs lie side by side (NHWC)
   std::int64_t vector{1};  ///< outputs per thread (NHWC)
   std::int64_t input_vector{1};
 };
@@ -207,7 +207,8 @@ NormBuffers batch_norm_staging(std::int64_t channels, std::int64_t pixels) {
   if (rows < kFewestRows) {
     return {};
   }
-  return {4 * channels * rows * kAccumulator, 2 * channels * rows * kAccumulator, div_up(channels, width) * kAccumulator};
+  return {4 * channels * rows * kAccumulator, 2 * channels * rows * kAccumulator,
+          div_up(channels, width) * kAccumulator};
 }
 
 }  // namespace vggplan::lowering

@@ -168,7 +168,8 @@ CachingAllocator::Handle CachingAllocator::find_room(std::size_t pool, std::int6
     }
     const Handle start = is_free(blocks_[at].previous) ? blocks_[at].previous : at;
     std::int64_t room = 0;
-    for (Handle part = start; part != kNone && blocks_[part].state != State::used && room < size; part = blocks_[part].next) {
+    for (Handle part = start; part != kNone && blocks_[part].state != State::used && room < size;
+         part = blocks_[part].next) {
       room += blocks_[part].size;
     }
     if (room >= size) {
@@ -228,7 +229,8 @@ void CachingAllocator::split(Handle block, std::int64_t size) {
   const std::int64_t remainder = blocks_[block].size - size;
   const bool unmapped = blocks_[block].state == State::unmapped;
   const bool fine = unmapped || config_.expandable_segments || is_small(blocks_[block].pool);
-  const bool worth = fine ? remainder >= config_.rules.rounding.count() : remainder > config_.rules.split_remainder.count();
+  const bool worth =
+      fine ? remainder >= config_.rules.rounding.count() : remainder > config_.rules.split_remainder.count();
   if (!worth) {
     return;
   }

@@ -21,8 +21,9 @@ std::string table_section(const Table& table) {
 
 /// A place for page.js to draw in. What it shows stands in a table, too.
 std::string chart(std::string_view id, std::string_view label, std::string_view height = "") {
-  return fmt::format("<div class=\"chart{}{}\"><canvas id=\"chart-{}\" role=\"img\" aria-label=\"{}\"></canvas></div>\n",
-                     height.empty() ? "" : " ", height, id, escape_html(label));
+  return fmt::format(
+      "<div class=\"chart{}{}\"><canvas id=\"chart-{}\" role=\"img\" aria-label=\"{}\"></canvas></div>\n",
+      height.empty() ? "" : " ", height, id, escape_html(label));
 }
 
 std::string_view tone_class(Tone tone) {
@@ -52,9 +53,9 @@ std::string warnings(const Document& report) {
   std::string text;
   for (const Document& warning : all_warnings(report)) {
     text += fmt::format("<p class=\"mind\">{}{}</p>\n", escape_html(warning.at("message").get<std::string>()),
-                        has(warning, "hint")
-                            ? fmt::format(" <span class=\"quiet\">{}</span>", escape_html(warning.at("hint").get<std::string>()))
-                            : "");
+                        has(warning, "hint") ? fmt::format(" <span class=\"quiet\">{}</span>",
+                                                           escape_html(warning.at("hint").get<std::string>()))
+                                             : "");
   }
   return text;
 }
@@ -68,8 +69,8 @@ std::string memory(const Document& estimate) {
                           {figure("_bytes", Document(static_cast<std::int64_t>(part.bytes))), {}},
                           {percent(part.bytes / usable), {}}});
   }
-  return section("Memory of one GPU at its peak", chart("memory", "Memory by category against the usable memory", "low") +
-                                                      html_table(table));
+  return section("Memory of one GPU at its peak",
+                 chart("memory", "Memory by category against the usable memory", "low") + html_table(table));
 }
 
 std::string timeline(const Document& estimate) {
@@ -82,21 +83,21 @@ std::string timeline(const Document& estimate) {
   for (const auto& [name, peak] : phases.items()) {
     table.rows.push_back({{words(name), {}}, {figure("_bytes", peak), {}}, {range("_bytes", peak), {}}});
   }
-  return section("Memory over one step", chart("timeline", "Memory by category over the allocations of one step") +
-                                             html_table(table));
+  return section("Memory over one step",
+                 chart("timeline", "Memory by category over the allocations of one step") + html_table(table));
 }
 
 std::string time(const Document& estimate) {
   Table table;
   table.columns = {{"", "phase", Align::left}, {"", "time"}, {"", "range"}};
   for (const TimePart& part : time_parts(estimate.at("time"))) {
-    table.rows.push_back({{part.label, {}}, {figure("_seconds", part.seconds), {}}, {range("_seconds", part.seconds), {}}});
+    table.rows.push_back(
+        {{part.label, {}}, {figure("_seconds", part.seconds), {}}, {range("_seconds", part.seconds), {}}});
   }
   const Document& step = estimate.at("time");
-  const std::string bound =
-      fmt::format("<p>Bound by {}; {} of the arithmetic peak is used.</p>\n",
-                  escape_html(bound_by_words(step.at("bound_by").get<std::string>())),
-                  percent(number(step.at("model_flops_utilization"))));
+  const std::string bound = fmt::format("<p>Bound by {}; {} of the arithmetic peak is used.</p>\n",
+                                        escape_html(bound_by_words(step.at("bound_by").get<std::string>())),
+                                        percent(number(step.at("model_flops_utilization"))));
   return section("Time of one step", html_table(table) + bound);
 }
 
@@ -112,8 +113,8 @@ std::string layers(const Document& holder) {
   if (!has(holder, "layers")) {
     return "";
   }
-  return section("Layers", chart("layers", "Time of forward and backward by layer", "tall") +
-                               html_table(layers_table(holder)));
+  return section("Layers",
+                 chart("layers", "Time of forward and backward by layer", "tall") + html_table(layers_table(holder)));
 }
 
 std::string assumptions(const Document& report) {
@@ -156,7 +157,8 @@ std::string plan_body(const Document& report) {
 }
 
 std::string plain_header(std::string_view title, std::string_view below) {
-  return fmt::format("<header><h1>{}</h1>\n<p class=\"quiet\">{}</p></header>\n", escape_html(title), escape_html(below));
+  return fmt::format("<header><h1>{}</h1>\n<p class=\"quiet\">{}</p></header>\n", escape_html(title),
+                     escape_html(below));
 }
 
 std::string check_body(const Document& report) {
@@ -183,7 +185,8 @@ std::string body(const Document& report) {
            html_table(main_table(report));
   }
   if (kind == "diff") {
-    return plain_header("What changed", "") + table_section(diff_inputs_table(report)) + table_section(diff_table(report));
+    return plain_header("What changed", "") + table_section(diff_inputs_table(report)) +
+           table_section(diff_table(report));
   }
   return kind == "check" ? check_body(report) : plain_header(words(kind), "") + html_table(main_table(report));
 }
@@ -202,8 +205,9 @@ std::string scripts(const Document& report) {
   if (library.empty()) {
     return "<style>.chart { display: none; }</style>\n";
   }
-  return fmt::format("<script type=\"application/json\" id=\"report\">{}</script>\n<script>{}</script>\n<script>{}</script>\n",
-                     embedded_json(report), library, page_script());
+  return fmt::format(
+      "<script type=\"application/json\" id=\"report\">{}</script>\n<script>{}</script>\n<script>{}</script>\n",
+      embedded_json(report), library, page_script());
 }
 
 }  // namespace

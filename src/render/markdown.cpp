@@ -15,7 +15,8 @@ std::string section(const Table& table) {
 }
 
 std::string details(std::string_view title, const std::string& body) {
-  return body.empty() ? "" : fmt::format("\n<details><summary>{}</summary>\n\n{}\n</details>\n", escape_html(title), body);
+  return body.empty() ? ""
+                      : fmt::format("\n<details><summary>{}</summary>\n\n{}\n</details>\n", escape_html(title), body);
 }
 
 std::string_view mark(Tone tone) {
@@ -28,8 +29,9 @@ std::string_view mark(Tone tone) {
 }
 
 std::string headline(const Summary& summary) {
-  std::string text = fmt::format("### {} on {}\n\n{} **{}**", escape_markdown(summary.subject),
-                                 escape_markdown(summary.machine), mark(summary.tone), escape_markdown(summary.verdict));
+  std::string text =
+      fmt::format("### {} on {}\n\n{} **{}**", escape_markdown(summary.subject), escape_markdown(summary.machine),
+                  mark(summary.tone), escape_markdown(summary.verdict));
   text += summary.detail.empty() ? "\n" : ": " + escape_markdown(summary.detail) + "\n";
   if (!summary.settings.empty()) {
     text += "\nwith " + escape_markdown(summary.settings) + "\n";
@@ -99,8 +101,8 @@ std::string plan_page(const Document& report) {
   } else {
     text += section(remedies_table(report));
   }
-  text += section(selected(max_batch_table(report), {"gpu", "gpu_count", "precision", "layout", "checkpointing",
-                                                     "sharding", "steady", "hard"}));
+  text += section(selected(max_batch_table(report),
+                           {"gpu", "gpu_count", "precision", "layout", "checkpointing", "sharding", "steady", "hard"}));
   const Table rejected = rejected_table(report);
   text += details("What was ruled out", rejected.rows.empty() ? "" : markdown_table(rejected));
   return text + assumptions(fits ? report.at("recommendation") : report);
@@ -108,8 +110,7 @@ std::string plan_page(const Document& report) {
 
 std::string layers_page(const Document& report) {
   return fmt::format("### {}\n\non {}, {}\n", escape_markdown(subject(report.at("job"))),
-                     escape_markdown(machine_name(report.at("machine"))),
-                     escape_markdown(settings(report.at("job")))) +
+                     escape_markdown(machine_name(report.at("machine"))), escape_markdown(settings(report.at("job")))) +
          section(layers_table(report));
 }
 

@@ -68,12 +68,8 @@ std::string PointWriter::text_row(const Document& estimate) const {
   return line + "\n";
 }
 
-std::string PointWriter::csv_header(const Document& estimate) {
-  return render::csv_header(one_row(estimate));
-}
+std::string PointWriter::csv_header(const Document& estimate) { return render::csv_header(one_row(estimate)); }
 
-std::string PointWriter::csv_row(const Document& estimate) {
-  return render::csv_row(one_row(estimate).rows.front());
-}
+std::string PointWriter::csv_row(const Document& estimate) { return render::csv_row(one_row(estimate).rows.front()); }
 
 }  // namespace vggplan::render

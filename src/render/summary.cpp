@@ -45,9 +45,9 @@ void describe_verdict(Summary& summary, const Document& memory) {
     summary.verdict = "Does not fit";
     if (has(memory, "shortfall")) {
       const Document& shortfall = memory.at("shortfall");
-      summary.detail = fmt::format("{} short in {}{}", bytes(number(shortfall.at("missing_bytes"))),
-                                   text_of(shortfall, "phase"),
-                                   has(shortfall, "layer") ? " at " + text_of(shortfall, "layer") : "");
+      summary.detail =
+          fmt::format("{} short in {}{}", bytes(number(shortfall.at("missing_bytes"))), text_of(shortfall, "phase"),
+                      has(shortfall, "layer") ? " at " + text_of(shortfall, "layer") : "");
     }
   }
 }
@@ -95,8 +95,8 @@ std::string settings(const Document& settings) {
   const std::int64_t accumulation = has(settings, "accumulation") ? whole(settings, "accumulation") : 1;
   std::string text = fmt::format("batch {}", batch);
   if (global != batch) {
-    text += fmt::format(" per GPU{}, {} in all", accumulation == 1 ? "" : fmt::format(" x {} micro-batches", accumulation),
-                        global);
+    text += fmt::format(" per GPU{}, {} in all",
+                        accumulation == 1 ? "" : fmt::format(" x {} micro-batches", accumulation), global);
   }
   text += fmt::format(", {}, {}", text_of(settings, "precision"), text_of(settings, "layout"));
   if (has(settings, "checkpointing")) {

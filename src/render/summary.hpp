@@ -20,8 +20,8 @@ struct Fact {
 };
 
 struct Summary {
-  std::string subject{};   ///< "vgg16, 4024 x 3036, training"
-  std::string machine{};   ///< "4 x NVIDIA A100 SXM4 80 GB"
+  std::string subject{};  ///< "vgg16, 4024 x 3036, training"
+  std::string machine{};  ///< "4 x NVIDIA A100 SXM4 80 GB"
   Tone tone{Tone::good};
   std::string verdict{};   ///< "Fits"
   std::string detail{};    ///< what follows the verdict: a sentence, or empty

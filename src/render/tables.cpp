@@ -271,15 +271,14 @@ Table by_batch_table(const Document& estimate) {
 
 Table catalogue_table(const Document& report) {
   const std::string_view kind = report::kind(report);
-  return kind == "gpus" ? catalogue_gpus(report) : kind == "machines" ? catalogue_machines(report)
-                                                                      : catalogue_models(report);
+  return kind == "gpus"       ? catalogue_gpus(report)
+         : kind == "machines" ? catalogue_machines(report)
+                              : catalogue_models(report);
 }
 
 Table diff_inputs_table(const Document& report) {
   return make_table("What was changed", report.at("inputs"),
-                    {{"name", "input", "/name", Align::left},
-                     {"old", "old", "/old"},
-                     {"new", "new", "/new"}});
+                    {{"name", "input", "/name", Align::left}, {"old", "old", "/old"}, {"new", "new", "/new"}});
 }
 
 Table diff_table(const Document& report) {

@@ -9,8 +9,8 @@
 
 namespace vggplan::render {
 
-Table layers_table(const Document& report);        ///< with the totals, if any, as last row
-Table alternatives_table(const Document& plan);    ///< the recommendation first
+Table layers_table(const Document& report);      ///< with the totals, if any, as last row
+Table alternatives_table(const Document& plan);  ///< the recommendation first
 Table max_batch_table(const Document& plan);
 Table remedies_table(const Document& plan);
 Table rejected_table(const Document& plan);

@@ -60,11 +60,11 @@ std::string limits(const Document& plan, const Style& style) {
                             style);
   if (has(plan, "max_resolution")) {
     const Document& most = plan.at("max_resolution");
-    text += paragraph(
-        style, "  ", "  ",
-        fmt::format("Largest image of this shape at batch {}: {} x {} on {}{}", figure("", most.at("batch")),
-                    most.at("height").dump(), most.at("width").dump(), most.at("gpu").get<std::string>(),
-                    most.at("limited_by_search").get<bool>() ? ", or larger: the search ends there" : ""));
+    text +=
+        paragraph(style, "  ", "  ",
+                  fmt::format("Largest image of this shape at batch {}: {} x {} on {}{}", figure("", most.at("batch")),
+                              most.at("height").dump(), most.at("width").dump(), most.at("gpu").get<std::string>(),
+                              most.at("limited_by_search").get<bool>() ? ", or larger: the search ends there" : ""));
   }
   return text;
 }
@@ -118,8 +118,7 @@ std::string text_plan(const Document& report, const Style& style) {
   return joined({text_summary(summarise_estimate(best), style), text_memory(best, style), text_time(best, style),
                  text_host(best, style), bullets(best.at("why"), "Why this", style), launch(best.at("launch"), style),
                  has_others ? titled(shown, style) : "", limits(report, style), rejected(report, style),
-                 text_warnings(report, style), text_assumptions(report, style),
-                 text_assumptions(best, style)});
+                 text_warnings(report, style), text_assumptions(report, style), text_assumptions(best, style)});
 }
 
 std::string text_layers(const Document& report, const Style& style) {
@@ -129,11 +128,12 @@ std::string text_layers(const Document& report, const Style& style) {
                           : selected(all, {"name", "output_shape", "parameters", "macs", "output_bytes", "saved_bytes",
                                            "forward_seconds", "backward_seconds"});
   const Document& job = report.at("job");
-  return joined({style.bold(style.encode(subject(job))) + "\non " +
-                     style.encode(machine_name(report.at("machine"))) + ", " + settings(job) + "\n",
-                 text_table(shown, style, ""),
-                 std::string("Parameters and MACs are counted, MACs for one image; bytes and times are of one micro-batch.\n"),
-                 text_warnings(report, style), text_assumptions(report, style)});
+  return joined(
+      {style.bold(style.encode(subject(job))) + "\non " + style.encode(machine_name(report.at("machine"))) + ", " +
+           settings(job) + "\n",
+       text_table(shown, style, ""),
+       std::string("Parameters and MACs are counted, MACs for one image; bytes and times are of one micro-batch.\n"),
+       text_warnings(report, style), text_assumptions(report, style)});
 }
 
 std::string text(const Document& report, const TextOptions& options) {

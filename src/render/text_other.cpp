@@ -50,9 +50,9 @@ std::string text_catalogue(const Document& report, const Style& style) {
                                      "bf16_tensor_flops_per_second", "aliases"}),
                       style, "");
   }
-  return text_table(kind == "machines" ? selected(all, {"name", "gpu", "gpu_count", "vcpus", "ram_bytes",
-                                                        "price_usd_per_hour"})
-                                       : all,
+  return text_table(kind == "machines"
+                        ? selected(all, {"name", "gpu", "gpu_count", "vcpus", "ram_bytes", "price_usd_per_hour"})
+                        : all,
                     style, "");
 }
 
@@ -71,9 +71,8 @@ bool follows_from_others(const std::string& metric) {
 
 Table main_changes(const Document& report) {
   Table table = diff_table(report);
-  std::erase_if(table.rows, [](const std::vector<Cell>& row) {
-    return follows_from_others(row.front().raw.get<std::string>());
-  });
+  std::erase_if(table.rows,
+                [](const std::vector<Cell>& row) { return follows_from_others(row.front().raw.get<std::string>()); });
   return table;
 }
 

@@ -158,14 +158,15 @@ std::string text_time(const Document& estimate, const Style& style) {
   // The input side runs beside the GPU: where it is the slower one the parts do not fill the step.
   const double scale = std::max(sum, step);
   const bool fits = estimate.at("memory").at("verdict") != "does-not-fit";
-  std::string text = heading(style, fits ? "Time of one step" : "Time of one step, if there were room", figure("_seconds", time.at("step_seconds")));
+  std::string text = heading(style, fits ? "Time of one step" : "Time of one step, if there were room",
+                             figure("_seconds", time.at("step_seconds")));
   double from = 0;
   std::size_t category = 0;
   for (const TimePart& part : parts) {
     const double seconds = number(part.seconds);
     const std::string bar = style.bar(from / scale, (from + seconds) / scale, bar_columns(style));
-    text += chart_row(style, part.label, figure("_seconds", part.seconds), seconds / scale,
-                      style.category(category, bar));
+    text +=
+        chart_row(style, part.label, figure("_seconds", part.seconds), seconds / scale, style.category(category, bar));
     from += seconds;
     ++category;
   }
@@ -195,12 +196,14 @@ std::string text_host(const Document& estimate, const Style& style) {
   if (has(storage, "checkpoint_bytes")) {
     const double one = number(storage.at("checkpoint_bytes"));
     const double all = number(storage.at("checkpoints_bytes"));
-    facts.push_back({"checkpoints", decimal_size(storage, "checkpoint_bytes") +
-                                        (all > one ? " each, " + decimal_size(storage, "checkpoints_bytes") + " kept" : ""),
+    facts.push_back({"checkpoints",
+                     decimal_size(storage, "checkpoint_bytes") +
+                         (all > one ? " each, " + decimal_size(storage, "checkpoints_bytes") + " kept" : ""),
                      ""});
   }
-  facts.push_back({"reading", fmt::format("{}, {} an image", figure("bytes_per_second", storage.at("read_bytes_per_second")),
-                                          decimal_size(storage, "bytes_per_image")),
+  facts.push_back({"reading",
+                   fmt::format("{}, {} an image", figure("bytes_per_second", storage.at("read_bytes_per_second")),
+                               decimal_size(storage, "bytes_per_image")),
                    ""});
   std::string text = heading(style, "Storage and host", decimal_size(storage, "total_bytes") + " to store");
   for (const Fact& fact : facts) {

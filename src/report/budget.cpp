@@ -14,8 +14,7 @@ namespace vggplan::report {
 namespace {
 
 constexpr std::array<std::string_view, 8> kKeys{
-    "metric",       "max",      "min", "max_increase", "max_increase_percent", "max_decrease", "max_decrease_percent",
-    "severity"};
+    "metric", "max", "min", "max_increase", "max_increase_percent", "max_decrease", "max_decrease_percent", "severity"};
 
 base::Diagnostic wrong(std::string place, std::string rule, std::string remedy = "") {
   return {base::Fault::question, std::move(place), std::move(rule), std::move(remedy)};
@@ -89,10 +88,11 @@ base::Status read_field(Rule& rule, const std::string& key, const Document& valu
     return wrong(place, "takes a limit of 0 or more");
   }
   const bool percent = limit->percent || key.ends_with("_percent");
-  std::optional<double>& target = key == "max"                      ? rule.max
-                                  : key == "min"                    ? rule.min
-                                  : key.starts_with("max_increase") ? (percent ? rule.max_increase_percent : rule.max_increase)
-                                                                    : (percent ? rule.max_decrease_percent : rule.max_decrease);
+  std::optional<double>& target = key == "max"   ? rule.max
+                                  : key == "min" ? rule.min
+                                  : key.starts_with("max_increase")
+                                      ? (percent ? rule.max_increase_percent : rule.max_increase)
+                                      : (percent ? rule.max_decrease_percent : rule.max_decrease);
   if (target) {
     return wrong(place, "limits the same thing a second time", "leave one of the two out");
   }

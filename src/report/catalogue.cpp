@@ -69,9 +69,8 @@ Document machine_record(const hardware::Machine& machine) {
 }
 
 Document model_record(const ModelEntry& entry) {
-  const auto convolutions =
-      std::count_if(entry.spec.features.begin(), entry.spec.features.end(),
-                    [](std::int64_t width) { return width != graph::kPool; });
+  const auto convolutions = std::count_if(entry.spec.features.begin(), entry.spec.features.end(),
+                                          [](std::int64_t width) { return width != graph::kPool; });
   Document part = {{"name", entry.spec.name}};
   part["convolutions"] = static_cast<std::int64_t>(convolutions);
   part["batch_norm"] = entry.spec.batch_norm;

@@ -180,9 +180,8 @@ Document build_plan(const planner::Plan& plan, const planner::PlanRequest& reque
   }
   report["alternatives"] = evaluated_list(plan.alternatives, details.alternatives);
   report["pareto"] = evaluated_list(plan.pareto, details.pareto);
-  report["max_batch"] = list_of(plan.max_batch, [&](const planner::MaxBatch& cell) {
-    return max_batch_part(cell, plan.job.mode);
-  });
+  report["max_batch"] =
+      list_of(plan.max_batch, [&](const planner::MaxBatch& cell) { return max_batch_part(cell, plan.job.mode); });
   if (plan.max_resolution) {
     report["max_resolution"] = max_resolution_part(*plan.max_resolution);
   }

@@ -15,8 +15,8 @@ namespace vggplan::report {
 
 namespace {
 
-constexpr std::array<std::string_view, 9> kKinds{"estimate", "plan",   "layers", "gpus",  "machines",
-                                                 "models",   "diff",   "check",  "sweep"};
+constexpr std::array<std::string_view, 9> kKinds{"estimate", "plan", "layers", "gpus", "machines",
+                                                 "models",   "diff", "check",  "sweep"};
 
 base::Diagnostic wrong(std::string_view place, std::string rule, std::string remedy) {
   return {base::Fault::question, std::string(place), std::move(rule), std::move(remedy)};
@@ -59,8 +59,6 @@ base::Result<Document> read(std::string_view text, std::string_view place) {
   return report;
 }
 
-std::string_view kind(const Document& report) {
-  return report.at("kind").get_ref<const std::string&>();
-}
+std::string_view kind(const Document& report) { return report.at("kind").get_ref<const std::string&>(); }
 
 }  // namespace vggplan::report

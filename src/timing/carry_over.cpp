@@ -58,7 +58,7 @@ bool has_tensor_cores(const hardware::Gpu& gpu, base::MathMode math) {
 
 /// An op of the class with so many pixels or images, for its roofline.
 Op op_of(const ShapeClass& shape, double size) {
-  const base::DType type = shape.element_bytes == 4   ? base::DType::f32
+  const base::DType type = shape.element_bytes == 4             ? base::DType::f32
                            : shape.math == base::MathMode::fp16 ? base::DType::f16
                                                                 : base::DType::bf16;
   const auto n = static_cast<std::int64_t>(std::max(1.0, size));
@@ -89,7 +89,8 @@ class Carrier {
     constexpr double kDramShare = 0.88;  // of the data sheet that streaming kernels reach, on H200 as on A100
     const double dram = kDramShare * to_.memory_bandwidth.count();
     const double cached = rate.cached.count() * instructions_;
-    const double uncached = std::max(rate.uncached.count() * bandwidth_, std::min(rate.uncached.count() * instructions_, dram));
+    const double uncached =
+        std::max(rate.uncached.count() * bandwidth_, std::min(rate.uncached.count() * instructions_, dram));
     rate.cached = base::BytesPerSecond(std::max(cached, uncached));
     rate.uncached = base::BytesPerSecond(uncached);
     return rate;

@@ -15,9 +15,14 @@ namespace {
 using Coefficient = double HostCosts::*;
 
 constexpr std::array<Coefficient, 9> kCoefficients{
-    &HostCosts::step_seconds,        &HostCosts::forward_op_seconds,     &HostCosts::backward_op_seconds,
-    &HostCosts::convolution_seconds, &HostCosts::kernel_seconds,         &HostCosts::optimizer_pass_seconds,
-    &HostCosts::optimizer_tensor_seconds, &HostCosts::busy_share,
+    &HostCosts::step_seconds,
+    &HostCosts::forward_op_seconds,
+    &HostCosts::backward_op_seconds,
+    &HostCosts::convolution_seconds,
+    &HostCosts::kernel_seconds,
+    &HostCosts::optimizer_pass_seconds,
+    &HostCosts::optimizer_tensor_seconds,
+    &HostCosts::busy_share,
     &HostCosts::unrecorded_share,
 };
 

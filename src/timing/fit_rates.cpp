@@ -24,8 +24,8 @@ Groups group(std::span<const OpSample> ops, bool streaming) {
 
 /// Octaves between nodes. Linear is measured batch by batch, and its kernels change with each doubling.
 double spacing(OpKind kind) {
-  const bool linear = kind == OpKind::linear_forward || kind == OpKind::linear_input_grad ||
-                      kind == OpKind::linear_weight_grad;
+  const bool linear =
+      kind == OpKind::linear_forward || kind == OpKind::linear_input_grad || kind == OpKind::linear_weight_grad;
   return linear ? 1.0 : 2.0;
 }
 
@@ -36,7 +36,8 @@ StreamRate fit_stream(const ShapeClass& shape, const std::vector<const OpSample*
     const double bytes = sample->op.bytes().as_double();
     const double cached = cached_share(footprint(sample->op), l2);
     const double starts = sample->op.loop == OptimizerLoop::single ? static_cast<double>(sample->op.kernels) : 1.0;
-    rows.push_back({starts * 1e-6 / seconds, cached * bytes * 1e-12 / seconds, (1.0 - cached) * bytes * 1e-12 / seconds});
+    rows.push_back(
+        {starts * 1e-6 / seconds, cached * bytes * 1e-12 / seconds, (1.0 - cached) * bytes * 1e-12 / seconds});
   }
   const auto same_size = [&](const OpSample* sample) { return sample->op.bytes() == samples.front()->op.bytes(); };
   if (std::all_of(samples.begin(), samples.end(), same_size)) {

@@ -123,8 +123,8 @@ InputThroughput input_throughput(const ImagePath& path, const InputSide& side, b
   limit(out.worker_images_per_second, Bound::workers);
   if (side.storage_read) {
     const double readers = static_cast<double>(std::max<std::int64_t>(side.workers, side.gpus));
-    const double seconds = path.file_bytes.as_double() / side.storage_read->count() +
-                           side.storage_latency.count() / readers;
+    const double seconds =
+        path.file_bytes.as_double() / side.storage_read->count() + side.storage_latency.count() / readers;
     out.storage_images_per_second = rate_of(seconds);
     limit(*out.storage_images_per_second, Bound::storage);
   }

@@ -48,8 +48,8 @@ void add_smoothness(Matrix& a, std::size_t nodes) {
   }
 }
 
-std::vector<double> fit_weighted(std::span<const double> x, std::span<const double> y,
-                                 std::span<const double> weights, std::size_t nodes) {
+std::vector<double> fit_weighted(std::span<const double> x, std::span<const double> y, std::span<const double> weights,
+                                 std::size_t nodes) {
   Matrix a(nodes, std::vector<double>(nodes, 0.0));
   std::vector<double> b(nodes, 0.0);
   add_smoothness(a, nodes);
@@ -139,8 +139,8 @@ std::array<double, 3> fit_non_negative(std::span<const std::array<double, 3>> ro
       const double r = row[0] * candidate[0] + row[1] * candidate[1] + row[2] * candidate[2] - 1.0;
       error += r * r;
     }
-    const bool feasible = std::all_of(candidate.begin(), candidate.end(),
-                                      [](double v) { return v >= 0.0 && std::isfinite(v); });
+    const bool feasible =
+        std::all_of(candidate.begin(), candidate.end(), [](double v) { return v >= 0.0 && std::isfinite(v); });
     if (feasible && error < least) {
       least = error;
       best = candidate;

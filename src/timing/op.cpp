@@ -98,7 +98,9 @@ void set_traffic(Op& op) {
       set(n.pooled * (size + kIndexBytes), 2 * n.in * size);
       op.kernels = 2;
       return;
-    case OpKind::avg_pool_forward: set(n.in * size, op.extent.n * op.extent.c * op.extent.k * op.extent.k * size); return;
+    case OpKind::avg_pool_forward:
+      set(n.in * size, op.extent.n * op.extent.c * op.extent.k * op.extent.k * size);
+      return;
     case OpKind::avg_pool_backward:
       set(op.extent.n * op.extent.c * op.extent.k * op.extent.k * size, n.in * size);
       return;

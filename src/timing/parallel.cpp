@@ -72,9 +72,9 @@ std::vector<Bucket> fill_buckets(const Exchange& exchange, const std::vector<dou
 /// What the collectives take, and what of it comes after the last kernel of backward.
 struct Traffic {
   double communication{};
-  double after{};     ///< sticks out behind backward, or stands between two phases
-  double beside{};    ///< runs beside kernels, and slows them down
-  double copies{};    ///< into and out of buffers
+  double after{};   ///< sticks out behind backward, or stands between two phases
+  double beside{};  ///< runs beside kernels, and slows them down
+  double copies{};  ///< into and out of buffers
 };
 
 double copy_seconds(base::Bytes bytes, const hardware::Gpu& gpu) {
@@ -104,8 +104,8 @@ Traffic ddp(const Exchange& exchange, const std::vector<double>& ready, const ha
   return traffic;
 }
 
-Traffic fsdp2(const Exchange& exchange, const std::vector<double>& ready, const hardware::Gpu& gpu, const Fabric& fabric,
-              const LinkRates& rates) {
+Traffic fsdp2(const Exchange& exchange, const std::vector<double>& ready, const hardware::Gpu& gpu,
+              const Fabric& fabric, const LinkRates& rates) {
   Traffic traffic;
   base::Bytes rest;
   double end = 0.0;

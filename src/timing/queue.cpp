@@ -60,8 +60,8 @@ double host_seconds(const Op& op, const HostCosts& costs) {
     case base::Phase::forward:
     case base::Phase::backward: {
       const bool python = op.phase == base::Phase::forward || op.recompute;
-      const bool convolution = op.kind == OpKind::conv_forward || op.kind == OpKind::conv_input_grad ||
-                               op.kind == OpKind::conv_weight_grad;
+      const bool convolution =
+          op.kind == OpKind::conv_forward || op.kind == OpKind::conv_input_grad || op.kind == OpKind::conv_weight_grad;
       const double recording = op.records ? 1.0 : costs.unrecorded_share;
       return (python ? recording * costs.forward_op_seconds : costs.backward_op_seconds) +
              (convolution ? costs.convolution_seconds : 0.0) +

@@ -17,7 +17,7 @@ namespace vggplan::timing {
 struct Work {
   base::Phase phase{base::Phase::forward};
   double host{};
-  double device{};  ///< kernels and the gaps between them
+  double device{};          ///< kernels and the gaps between them
   bool waits{false};        ///< the host reads a result before it goes on
   bool after_first{false};  ///< see Op
 };

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Seconds of one op from its class and size.
+#include "timing/rates.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "timing/rates.hpp"
 #include "vggplan/timing/step_time.hpp"
 
 namespace vggplan::timing {
@@ -81,9 +82,8 @@ base::Seconds op_seconds(const Op& op, const hardware::Gpu& gpu, const Calibrati
     }
     const double bytes = op.bytes().as_double();
     const double cached = cached_share(footprint(op), calibration.l2_cache);
-    const double kernels = op.kind == OpKind::optimizer && op.loop == OptimizerLoop::single
-                               ? static_cast<double>(op.kernels)
-                               : 1.0;
+    const double kernels =
+        op.kind == OpKind::optimizer && op.loop == OptimizerLoop::single ? static_cast<double>(op.kernels) : 1.0;
     return base::Seconds(kernels * rate->start_seconds + bytes * cached / rate->cached.count() +
                          bytes * (1.0 - cached) / rate->uncached.count());
   }

@@ -21,14 +21,11 @@ double elements(const Extent& e) {
 }
 
 bool has_huge_variant(OpKind kind) {
-  return kind == OpKind::max_pool_forward || kind == OpKind::max_pool_backward ||
-         kind == OpKind::batch_norm_forward || kind == OpKind::batch_norm_inference ||
-         kind == OpKind::batch_norm_backward;
+  return kind == OpKind::max_pool_forward || kind == OpKind::max_pool_backward || kind == OpKind::batch_norm_forward ||
+         kind == OpKind::batch_norm_inference || kind == OpKind::batch_norm_backward;
 }
 
-bool is_average_pool(OpKind kind) {
-  return kind == OpKind::avg_pool_forward || kind == OpKind::avg_pool_backward;
-}
+bool is_average_pool(OpKind kind) { return kind == OpKind::avg_pool_forward || kind == OpKind::avg_pool_backward; }
 
 /// An adaptive pool whose output is larger than its input repeats pixels.
 bool is_stretched(const Op& op) {
@@ -52,8 +49,9 @@ Variant variant_of(const Op& op) {
 }
 
 double octaves(std::int64_t a, std::int64_t b) {
-  return a == b ? 0.0 : std::abs(std::log2(static_cast<double>(std::max<std::int64_t>(a, 1)) /
-                                           static_cast<double>(std::max<std::int64_t>(b, 1))));
+  return a == b ? 0.0
+                : std::abs(std::log2(static_cast<double>(std::max<std::int64_t>(a, 1)) /
+                                     static_cast<double>(std::max<std::int64_t>(b, 1))));
 }
 
 }  // namespace

@@ -25,9 +25,8 @@ void add_layer(StepTime& time, const Op& op, double seconds) {
 }
 
 bool in_true_fp32(std::span<const Op> ops) {
-  return std::any_of(ops.begin(), ops.end(), [](const Op& op) {
-    return op.kind == OpKind::conv_forward && op.math == base::MathMode::fp32;
-  });
+  return std::any_of(ops.begin(), ops.end(),
+                     [](const Op& op) { return op.kind == OpKind::conv_forward && op.math == base::MathMode::fp32; });
 }
 
 double repeats_of(const Op& op, std::int64_t micro_batches) {

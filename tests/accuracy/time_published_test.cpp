@@ -46,9 +46,9 @@ job::Job job_of(const json& row, const hardware::Gpu& gpu) {
   job.mode = row.at("mode") == "infer" ? job::Mode::infer : job::Mode::train;
   job.optimizer = job::Optimizer::sgd;
   const std::string precision = row.at("precision").get<std::string>();
-  job.precision = precision == "fp16"                       ? job::Precision::bf16
+  job.precision = precision == "fp16"                      ? job::Precision::bf16
                   : precision == "fp32" && gpu.tf32_tensor ? job::Precision::fp32
-                                                            : job::Precision::tf32;
+                                                           : job::Precision::tf32;
   job.parallel.gpus = row.value("gpus", std::int64_t{1});
   return job;
 }
@@ -148,8 +148,7 @@ TEST_CASE("scaling over the GPUs of one machine is within 8 points with NVLink a
     }
     const double published = rate / (static_cast<double>(gpus) * single[setting(row)]);
     const timing::ParallelTime time = model(row);
-    const double modelled =
-        (time.step.step.value.count() - time.exposed.value.count()) / time.step.step.value.count();
+    const double modelled = (time.step.step.value.count() - time.exposed.value.count()) / time.step.step.value.count();
     const double points = std::abs(modelled - published);
     const bool nvlink = row.at("topology") != "pcie";
     (nvlink ? worst_nvlink : worst_other) = std::max(nvlink ? worst_nvlink : worst_other, points);
@@ -157,7 +156,8 @@ TEST_CASE("scaling over the GPUs of one machine is within 8 points with NVLink a
       std::cout << label_of(row) << " x" << gpus << " published " << published << " modelled " << modelled << '\n';
     }
   }
-  std::cout << "scaling: NVLink within " << 100 * worst_nvlink << " points, others within " << 100 * worst_other << '\n';
+  std::cout << "scaling: NVLink within " << 100 * worst_nvlink << " points, others within " << 100 * worst_other
+            << '\n';
   CHECK(worst_nvlink < 0.08);
   CHECK(worst_other < 0.20);
 }

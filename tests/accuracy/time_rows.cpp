@@ -75,8 +75,8 @@ timing::Samples samples(const std::vector<std::string>& files) {
 }
 
 std::vector<std::string> calibration_files() {
-  return {"convolutions.jsonl",    "operations.jsonl", "single_gpu.jsonl",     "host_bound_steps.jsonl",
-          "two_gpus.jsonl", "input_pipeline.jsonl", "data_loader.jsonl"};
+  return {"convolutions.jsonl", "operations.jsonl",     "single_gpu.jsonl", "host_bound_steps.jsonl",
+          "two_gpus.jsonl",     "input_pipeline.jsonl", "data_loader.jsonl"};
 }
 
 void Errors::add(const std::string& label, double modelled, double measured) {
@@ -93,7 +93,8 @@ double Errors::median() const { return timing::median(errors_); }
 double Errors::worst() const { return errors_.empty() ? 0.0 : *std::max_element(errors_.begin(), errors_.end()); }
 
 std::string Errors::summary() const {
-  return fmt::format("{}: {} rows, median {:.1f} %, worst {:.1f} %", title_, count(), 100.0 * median(), 100.0 * worst());
+  return fmt::format("{}: {} rows, median {:.1f} %, worst {:.1f} %", title_, count(), 100.0 * median(),
+                     100.0 * worst());
 }
 
 }  // namespace vggplan::accuracy

@@ -19,9 +19,7 @@ bool in_true_fp32(const timing::StepSample& sample) {
 }
 
 /// The GPU waits for the host: the clock of one CPU core decides, which differs by a quarter from run to run.
-bool is_host_bound(const timing::StepTime& time) {
-  return time.step.value.count() > 1.05 * time.device_busy.count();
-}
+bool is_host_bound(const timing::StepTime& time) { return time.step.value.count() > 1.05 * time.device_busy.count(); }
 
 timing::StepTime model(const timing::StepSample& sample) {
   static const timing::Calibration kCalibration = accuracy::stored_calibration();
@@ -39,8 +37,8 @@ struct StepErrors {
 };
 
 StepErrors errors_of(const timing::Samples& samples, const std::string& title) {
-  StepErrors errors{Errors(title), Errors(title + " forward"), Errors(title + " backward"), Errors(title + " optimizer"),
-                    Errors(title + ", host-bound")};
+  StepErrors errors{Errors(title), Errors(title + " forward"), Errors(title + " backward"),
+                    Errors(title + " optimizer"), Errors(title + ", host-bound")};
   for (const timing::StepSample& sample : samples.steps) {
     if (in_true_fp32(sample) || sample.chosen_by_trial) {
       continue;
@@ -108,9 +106,10 @@ TEST_CASE("steps and collectives on two GPUs are timed within 4 % and 10 %") {
   }
   Errors collectives("collectives");
   for (const timing::CollectiveSample& sample : samples.collectives) {
-    collectives.add(std::to_string(sample.bytes.count()),
-                    timing::collective_seconds(sample.collective, sample.bytes, sample.fabric, calibration.links).count(),
-                    sample.seconds.count());
+    collectives.add(
+        std::to_string(sample.bytes.count()),
+        timing::collective_seconds(sample.collective, sample.bytes, sample.fabric, calibration.links).count(),
+        sample.seconds.count());
   }
   std::cout << steps.summary() << '\n' << collectives.summary() << '\n';
   CHECK(steps.count() > 15);

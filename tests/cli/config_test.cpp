@@ -48,9 +48,9 @@ TEST_CASE("--print-config tells each value and its origin, as TOML that gives th
   const Ran ran = run("estimate --height 64 --width 32 --print-config", world);
   CHECK(ran.code == app::kYes);
   for (const std::string line :
-       {"height = 64  # flag\n", "gpus = \"a100x4\"  # vggplan.toml:1\n", "precision = \"amp-bf16\"  # vggplan.toml:2\n",
-        "bucket-view = true  # VGGPLAN_BUCKET_VIEW\n", "price = [\"t4=0.5\"]  # vggplan.toml:3\n",
-        "# classes = 1000  # default\n", "# images is not set\n"}) {
+       {"height = 64  # flag\n", "gpus = \"a100x4\"  # vggplan.toml:1\n",
+        "precision = \"amp-bf16\"  # vggplan.toml:2\n", "bucket-view = true  # VGGPLAN_BUCKET_VIEW\n",
+        "price = [\"t4=0.5\"]  # vggplan.toml:3\n", "# classes = 1000  # default\n", "# images is not set\n"}) {
     INFO(line);
     CHECK(ran.out.find("\n" + line) != std::string::npos);
   }
@@ -90,8 +90,9 @@ TEST_CASE("mistakes in a file are told by line, with the nearest setting", "[cli
   CHECK(run(job, world).err.starts_with("vggplan: vggplan.toml:"));
   CHECK(run(job, world).code == app::kWrongQuestion);
   world.files["vggplan.toml"] = "batch = 1979-05-27\n";
-  CHECK(run(job, world).err == "vggplan: vggplan.toml:1: batch: takes a plain value\n"
-                               "  write a number, a string, true or false\n");
+  CHECK(run(job, world).err ==
+        "vggplan: vggplan.toml:1: batch: takes a plain value\n"
+        "  write a number, a string, true or false\n");
   world.files.clear();
   const Ran missing = run(job + " --config none.toml", world);
   CHECK(missing.code == app::kFileTrouble);

@@ -70,14 +70,16 @@ TEST_CASE("each flag of the job refuses a wrong value by name", "[cli]") {
 TEST_CASE("models and GPUs that are not known are answered with the nearest names", "[cli]") {
   expect({"estimate --size 224x224 --gpu h200 --model vgg61",
           "--model: unknown model 'vgg61'\n  did you mean 'vgg11', 'vgg16' or 'vgg13'?\n"});
-  expect({"estimate --size 224x224 --gpu h201", "--gpu: unknown GPU 'h201'\n  did you mean 'h200', 'b200' or 'h100'?\n"});
-  expect({"--size 224x224 --gpus a100x4,b300x2",
-          "--gpus: unknown GPU 'b300'\n  did you mean 'b200', 'a30' or 'a100'?\n"});
+  expect(
+      {"estimate --size 224x224 --gpu h201", "--gpu: unknown GPU 'h201'\n  did you mean 'h200', 'b200' or 'h100'?\n"});
+  expect(
+      {"--size 224x224 --gpus a100x4,b300x2", "--gpus: unknown GPU 'b300'\n  did you mean 'b200', 'a30' or 'a100'?\n"});
   expect({"--size 224x224 --gpus a100x0",
           "--gpus: the number of GPUs must be from 1 to 4096, not '0'\n"
           "  write it like a100x4, 4xa100, a100:4 or a100-40gb-pcie:8\n"});
-  expect({"estimate --size 224x224 --model net.json --gpu h200", "net.json: cannot be read: No such file or directory\n"},
-         app::kFileTrouble);
+  expect(
+      {"estimate --size 224x224 --model net.json --gpu h200", "net.json: cannot be read: No such file or directory\n"},
+      app::kFileTrouble);
 }
 
 TEST_CASE("each flag of the machine, the data and the goal refuses a wrong value by name", "[cli]") {
@@ -95,8 +97,7 @@ TEST_CASE("each flag of the machine, the data and the goal refuses a wrong value
   expect({kJob + "--price h200=cheap", "--price: takes a number from 0 up, not 'cheap'\n"});
   expect({kJob + "--images 0", "--images: takes a whole number from 1 to 10,000,000,000, not '0'\n"});
   expect({kJob + "--epochs x", "--epochs: takes a whole number from 1 to 100,000, not 'x'\n"});
-  expect({kJob + "--image-format gif",
-          "--image-format: takes one of jpeg, png, tiff, raw, not 'gif'\n"});
+  expect({kJob + "--image-format gif", "--image-format: takes one of jpeg, png, tiff, raw, not 'gif'\n"});
   expect({kJob + "--bytes-per-image -1MB",
           "--bytes-per-image: a size cannot be negative, as '-1MB' is\n  write a number and a unit, such as 40GiB, "
           "40GB, 512MiB or 1.5TB; a number alone counts bytes\n"});
@@ -110,23 +111,21 @@ TEST_CASE("each flag of the machine, the data and the goal refuses a wrong value
   expect({kJob + "--checkpoint-every 0", "--checkpoint-every: takes a whole number from 1 to 1,000,000, not '0'\n"});
   expect({kJob + "--keep-checkpoints 0", "--keep-checkpoints: takes a whole number from 1 to 1,000,000, not '0'\n"});
   const std::string plan = "--size 224x224 --gpus h200 ";
-  expect({plan + "--objective quickest",
-          "--objective: takes one of fastest, cheapest, fewest-gpus, not 'quickest'\n"});
+  expect({plan + "--objective quickest", "--objective: takes one of fastest, cheapest, fewest-gpus, not 'quickest'\n"});
   expect({plan + "--deadline 24",
           "--deadline: the duration '24' lacks a unit\n  write numbers and units (d, h, min, s), such as 24h, 90min or "
           "1h30min\n"});
   expect({plan + "--max-gpus 0", "--max-gpus: takes a whole number from 1 to 4,096, not '0'\n"});
   expect({plan + "--max-cost free", "--max-cost: takes a number from 0 up, not 'free'\n"});
-  expect({plan + "--reserve 100%",
-          "--reserve: takes less than 100 % of the memory, not '100%'\n  write 10% or 4GiB\n"});
+  expect(
+      {plan + "--reserve 100%", "--reserve: takes less than 100 % of the memory, not '100%'\n  write 10% or 4GiB\n"});
   expect({plan + "--top -1", "--top: takes a whole number from 0 to 1,000, not '-1'\n"});
 }
 
 TEST_CASE("each flag of the output refuses a wrong value by name", "[cli]") {
   expect({kJob + "--format xml", "--format: takes one of text, json, csv, markdown, html, not 'xml'\n"});
   expect({kJob + "--json --format csv", "--json: contradicts --format: 'json' against 'csv'\n  give one of the two\n"});
-  expect({kJob + "--export html",
-          "--export: takes FORMAT=FILE, not 'html'\n  write, for example, html=report.html\n"});
+  expect({kJob + "--export html", "--export: takes FORMAT=FILE, not 'html'\n  write, for example, html=report.html\n"});
   expect({kJob + "--export pdf=a.pdf", "--export: takes one of text, json, csv, markdown, html, not 'pdf'\n"});
   expect({kJob + "--color sometimes", "--color: takes one of auto, always, never, not 'sometimes'\n"});
   expect({kJob + "--output=", "--output: takes a value, and none follows\n"});
@@ -134,18 +133,20 @@ TEST_CASE("each flag of the output refuses a wrong value by name", "[cli]") {
 
 TEST_CASE("a sweep refuses what cannot vary", "[cli]") {
   const std::string sweep = "sweep --size 224x224 --gpu h200 ";
-  expect({"sweep --size 224x224 --gpu h200", "--sweep: is required: what varies\n  give, for example, --sweep batch=1,2,4\n"});
+  expect({"sweep --size 224x224 --gpu h200",
+          "--sweep: is required: what varies\n  give, for example, --sweep batch=1,2,4\n"});
   expect({sweep + "--sweep batch",
           "--sweep: takes FLAG=VALUES, not 'batch'\n  write, for example, height=1024:4096:512 or batch=1,2,4\n"});
   expect({sweep + "--sweep bach=1,2", "--sweep: 'bach' is not a flag that can vary\n  did you mean 'batch'?\n"});
   expect({sweep + "--sweep batch=1:8:0",
           "--sweep: the steps of '1:8:0' never reach its end\n  write from:to:step with a step towards the end\n"});
-  expect({sweep + "--sweep batch=8:1", "--sweep: the steps of '8:1' never reach its end\n  write from:to:step with a step towards the end\n"});
-  expect({sweep + "--sweep batch=1:x",
-          "--sweep: cannot make values out of '1:x'\n  write from:to:step, such as height=1024:4096:512, or a list, such "
-          "as batch=1,2,4\n"});
-  expect({sweep + "--sweep batch=1,0",
-          "--sweep batch=0: takes a whole number from 1 to 100,000,000, not '0'\n"});
+  expect({sweep + "--sweep batch=8:1",
+          "--sweep: the steps of '8:1' never reach its end\n  write from:to:step with a step towards the end\n"});
+  expect(
+      {sweep + "--sweep batch=1:x",
+       "--sweep: cannot make values out of '1:x'\n  write from:to:step, such as height=1024:4096:512, or a list, such "
+       "as batch=1,2,4\n"});
+  expect({sweep + "--sweep batch=1,0", "--sweep batch=0: takes a whole number from 1 to 100,000,000, not '0'\n"});
   expect({sweep + "--sweep batch=1:9999999",
           "--sweep: '1:9999999' has more than 1,000,000 values\n  take a larger step\n"});
   expect({sweep + "--sweep batch=1:1000 --sweep height=100:2000",
@@ -166,7 +167,8 @@ TEST_CASE("flags and commands that are misspelt get suggestions", "[cli]") {
   expect({"--size 9x9 --gpus h200 --batch", "--batch: takes a value, and none follows\n"});
   expect({"--batch --size 9x9", "--batch: takes a value (N), and the flag --size follows\n"});
   expect({"--batch 1 --batch 2", "--batch: is given more than once\n  give it once\n"});
-  expect({"--json estimate", "'estimate': is one argument too many for 'plan'\n  write the command first: vggplan estimate ...\n"});
+  expect({"--json estimate",
+          "'estimate': is one argument too many for 'plan'\n  write the command first: vggplan estimate ...\n"});
   expect({"gpus a100 h100", "'h100': is one argument too many for 'gpus'\n  see vggplan gpus --help\n"});
   expect({"show", "show: needs REPORT.json\n  for example: vggplan show report.json --format markdown\n"});
   expect({"diff a.json", "diff: needs OLD.json NEW.json\n  for example: vggplan diff old.json new.json\n"});
@@ -176,12 +178,15 @@ TEST_CASE("flags and commands that are misspelt get suggestions", "[cli]") {
 }
 
 TEST_CASE("settings that do not go together are told apart", "[cli]") {
-  expect({"estimate --gpu h200", "--height: is required: the size of the images decides the memory\n"
-                                 "  give --height and --width, or --size HxW\n"});
-  expect({"estimate --height 9 --gpu h200", "--width: is required: the size of the images decides the memory\n"
-                                            "  give --height and --width, or --size HxW\n"});
-  expect({"estimate --size 224x224", "--gpus: is required: what the job runs on\n"
-                                     "  give, for example, --gpus a100x4; vggplan gpus lists the names\n"});
+  expect({"estimate --gpu h200",
+          "--height: is required: the size of the images decides the memory\n"
+          "  give --height and --width, or --size HxW\n"});
+  expect({"estimate --height 9 --gpu h200",
+          "--width: is required: the size of the images decides the memory\n"
+          "  give --height and --width, or --size HxW\n"});
+  expect({"estimate --size 224x224",
+          "--gpus: is required: what the job runs on\n"
+          "  give, for example, --gpus a100x4; vggplan gpus lists the names\n"});
   expect({"estimate --size 224x224 --height 9",
           "--size: contradicts --height: '224' against '9'\n  give one of the two\n"});
   expect({"estimate --size 224x224 --gpus a100,h100",
@@ -202,8 +207,8 @@ TEST_CASE("settings that do not go together are told apart", "[cli]") {
 
 TEST_CASE("nonsense for any flag ends with exit code 2 and its name", "[cli]") {
   // Free texts, which anything may be: names and files are looked up later.
-  const std::vector<std::string_view> free{"output", "gpu-file", "against", "budget", "machine", "storage",
-                                           "model",  "framework", "gpus",   "gpu",    "config"};
+  const std::vector<std::string_view> free{"output", "gpu-file",  "against", "budget", "machine", "storage",
+                                           "model",  "framework", "gpus",    "gpu",    "config"};
   for (const app::Flag& flag : app::flags()) {
     if (!flag.takes_value() || std::find(free.begin(), free.end(), flag.name) != free.end()) {
       continue;

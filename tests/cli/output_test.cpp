@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Where reports go, what they look like there, and what happens when they cannot be written.
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "cli/fake_world.hpp"
 #include "support/catch.hpp"
@@ -42,8 +41,9 @@ TEST_CASE("what does not fit is an answer: exit code 1 and a whole report", "[cl
 
 TEST_CASE("--output takes the place of standard output, and exports go beside it", "[cli]") {
   FakeWorld world;
-  const Ran ran = run(kJob + "--json --output a.json --export text=a.txt --export csv=a.csv --export html=a.html "
-                             "--export markdown=a.md",
+  const Ran ran = run(kJob +
+                          "--json --output a.json --export text=a.txt --export csv=a.csv --export html=a.html "
+                          "--export markdown=a.md",
                       world);
   CHECK(ran.code == app::kYes);
   CHECK(ran.out.empty());
@@ -76,10 +76,10 @@ TEST_CASE("a failed run leaves the old file alone", "[cli]") {
 TEST_CASE("output that cannot be written ends with exit code 3", "[cli]") {
   FakeWorld world;
   world.out_fails = true;
-  for (const std::string command : {kJob, std::string("--size 224x224 --gpus h200"), std::string("layers --size 64x64"),
-                                    std::string("gpus"), std::string("--help"), std::string("man"),
-                                    std::string("sweep --size 64x64 --gpu t4 --sweep batch=1,2"),
-                                    std::string("completion bash"), std::string("schema report")}) {
+  for (const std::string command :
+       {kJob, std::string("--size 224x224 --gpus h200"), std::string("layers --size 64x64"), std::string("gpus"),
+        std::string("--help"), std::string("man"), std::string("sweep --size 64x64 --gpu t4 --sweep batch=1,2"),
+        std::string("completion bash"), std::string("schema report")}) {
     INFO(command);
     const Ran ran = run(command, world);
     CHECK(ran.code == app::kFileTrouble);
@@ -100,10 +100,14 @@ TEST_CASE("colour: --color before NO_COLOR before FORCE_COLOR before the termina
     bool colored{};
   };
   const std::vector<Row> rows{
-      {"", "", "", false, false},           {"", "", "", true, true},
-      {"", "1", "", true, false},           {"", "", "1", false, true},
-      {"", "1", "1", true, false},          {"--color always", "1", "", false, true},
-      {"--color never", "", "1", true, false}, {"", "", "0", true, false},
+      {"", "", "", false, false},
+      {"", "", "", true, true},
+      {"", "1", "", true, false},
+      {"", "", "1", false, true},
+      {"", "1", "1", true, false},
+      {"--color always", "1", "", false, true},
+      {"--color never", "", "1", true, false},
+      {"", "", "0", true, false},
   };
   for (const Row& row : rows) {
     FakeWorld world;
@@ -145,7 +149,8 @@ TEST_CASE("JSON, CSV and Markdown do not depend on the terminal or the locale", 
 }
 
 TEST_CASE("the same question gets the same bytes", "[cli]") {
-  for (const std::string job : {"--size 1024x1024 --gpus a100x2,t4 --json", "sweep --size 64x64 --gpu t4 --sweep batch=1:9 --json"}) {
+  for (const std::string job :
+       {"--size 1024x1024 --gpus a100x2,t4 --json", "sweep --size 64x64 --gpu t4 --sweep batch=1:9 --json"}) {
     CHECK(run(job).out == run(job).out);
   }
 }

@@ -46,7 +46,8 @@ TEST_CASE("every kind of report validates against the schema that the program pr
   for (const std::string job :
        {"estimate --size 224x224 --gpu h200", "estimate --size 224x224 --gpu h200 --mode infer --timeline",
         "estimate --size 512x512 --gpus a100x8 --machine p4d.24xlarge --images 5000 --epochs 3 --sharding fsdp2",
-        "estimate --size 9000x9000 --batch 99 --gpu t4 --timeline", "estimate --size 64x64 --gpu t4 --model vgg11_bn --head gap",
+        "estimate --size 9000x9000 --batch 99 --gpu t4 --timeline",
+        "estimate --size 64x64 --gpu t4 --model vgg11_bn --head gap",
         "--size 1024x1024 --gpus a100x4,any --images 100000 --deadline 24h --reserve 10%",
         "--size 20000x20000 --gpus t4", "--size 512x512 --gpus l4x2 --mode infer", "layers --size 224x224",
         "layers --size 224x224 --mode infer --gpu t4", "gpus", "machines", "models", "gpus h100"}) {
@@ -60,7 +61,8 @@ TEST_CASE("every kind of report validates against the schema that the program pr
 }
 
 TEST_CASE("each line of a sweep is an estimate, and validates", "[cli]") {
-  const std::string lines = run("sweep --size 64x64 --gpu t4 --sweep batch=1,2 --sweep precision=fp32,amp-fp16 --json").out;
+  const std::string lines =
+      run("sweep --size 64x64 --gpu t4 --sweep batch=1,2 --sweep precision=fp32,amp-fp16 --json").out;
   std::size_t count = 0;
   for (std::size_t at = 0; at < lines.size(); ++count) {
     const std::size_t end = lines.find('\n', at);
@@ -95,8 +97,12 @@ TEST_CASE("the schema notices a key that is missing or not known", "[cli]") {
 TEST_CASE("the schema is of the version that the reports bear", "[cli]") {
   const json report = json::parse(run("models --json").out);
   CHECK(report.at("schema_version") == std::string(report::kSchemaVersion));
-  const std::string pattern =
-      json::parse(run("schema report").out).at("$defs").at("estimate").at("properties").at("schema_version").at("pattern");
+  const std::string pattern = json::parse(run("schema report").out)
+                                  .at("$defs")
+                                  .at("estimate")
+                                  .at("properties")
+                                  .at("schema_version")
+                                  .at("pattern");
   CHECK(std::regex_match(report.at("schema_version").get<std::string>(), std::regex(pattern)));
 }
 

@@ -95,7 +95,8 @@ class AllocatorDuel {
     if (!plain_.sound()) {
       differ("the plain model overlaps itself");
     }
-    compare("segments", static_cast<std::int64_t>(fast_.segments().size()), static_cast<std::int64_t>(plain_.grown.size()));
+    compare("segments", static_cast<std::int64_t>(fast_.segments().size()),
+            static_cast<std::int64_t>(plain_.grown.size()));
     if (!plain_.grown.empty() && !fast_.segments().empty()) {
       compare("last segment", fast_.segments().back().count(), plain_.grown.back());
     }

@@ -4,10 +4,10 @@
 // vggplan::memory, not even the constants.
 #pragma once
 
-#include <map>
 #include <cstdint>
 #include <limits>
 #include <list>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -18,7 +18,8 @@ class BruteAllocator {
   static constexpr std::int64_t kKiB = 1024;
   static constexpr std::int64_t kMiB = 1024 * kKiB;
 
-  BruteAllocator(bool expandable, std::optional<std::int64_t> capacity) : expandable_(expandable), capacity_(capacity) {}
+  BruteAllocator(bool expandable, std::optional<std::int64_t> capacity)
+      : expandable_(expandable), capacity_(capacity) {}
 
   /// The block as a number that `free` takes; nothing when out of memory.
   std::optional<std::int64_t> allocate(std::int64_t wanted, int stream) {
@@ -57,7 +58,8 @@ class BruteAllocator {
       }
       return;
     }
-    segments_.remove_if([](const Segment& segment) { return segment.pieces.size() == 1 && segment.pieces[0].is == Is::free; });
+    segments_.remove_if(
+        [](const Segment& segment) { return segment.pieces.size() == 1 && segment.pieces[0].is == Is::free; });
   }
 
   [[nodiscard]] std::int64_t size_of(std::int64_t block) const {
@@ -69,8 +71,12 @@ class BruteAllocator {
     });
     return size;
   }
-  [[nodiscard]] std::int64_t allocated() const { return sum([](const Piece& piece) { return piece.is == Is::used; }); }
-  [[nodiscard]] std::int64_t reserved() const { return sum([](const Piece& piece) { return piece.is != Is::unmapped; }); }
+  [[nodiscard]] std::int64_t allocated() const {
+    return sum([](const Piece& piece) { return piece.is == Is::used; });
+  }
+  [[nodiscard]] std::int64_t reserved() const {
+    return sum([](const Piece& piece) { return piece.is != Is::unmapped; });
+  }
   [[nodiscard]] std::int64_t largest_cached(int stream) const {
     std::int64_t largest = 0;
     each([&](const Segment& segment, const Piece& piece) {

@@ -3,12 +3,11 @@
 #pragma once
 
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include "vggplan/catalog/catalog.hpp"
 #include "vggplan/job/job.hpp"

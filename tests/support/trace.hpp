@@ -41,7 +41,8 @@ inline Trace read_trace(const std::filesystem::path& path) {
 /// All of them, by name.
 inline std::vector<Trace> read_traces() {
   std::vector<std::filesystem::path> paths;
-  for (const auto& entry : std::filesystem::directory_iterator(std::string(VGGPLAN_SOURCE_DIR) + "/tests/data/traces")) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::string(VGGPLAN_SOURCE_DIR) + "/tests/data/traces")) {
     if (entry.path().extension() == ".txt") {
       paths.push_back(entry.path());
     }

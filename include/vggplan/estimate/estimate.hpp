@@ -52,7 +52,7 @@ struct Memory {
   Estimated<Bytes> forward_peak{};
   Estimated<Bytes> backward_peak{};
   Estimated<Bytes> optimizer_peak{};
-  std::vector<std::pair<std::string, Bytes>> breakdown{};        ///< by category; sums to allocated_peak.value
+  std::vector<std::pair<std::string, Bytes>> breakdown{};         ///< by category; sums to allocated_peak.value
   std::vector<std::pair<std::string, Bytes>> breakdown_layers{};  ///< by layer; same sum
   std::optional<Shortfall> shortfall{};
   std::vector<TimelinePoint> timeline{};
@@ -122,7 +122,8 @@ struct LayerRow {
   graph::Shape output{};
   graph::LayerCounts counts{};
   Bytes output_bytes{};     ///< 0 where the layer works in place or yields a view
-  Bytes saved_bytes{};      ///< storages that autograd keeps first for this layer; with the loss they sum to saved_activations
+  Bytes saved_bytes{};      ///< storages that autograd keeps first for this layer; with the loss they sum to
+                            ///< saved_activations
   Bytes workspace_bytes{};  ///< the largest temporary of the layer's kernels, forward or backward
   Seconds forward{};
   Seconds backward{};
@@ -168,7 +169,8 @@ template <>
 struct NameTable<estimate::Verdict> {
   static constexpr std::array<Named<estimate::Verdict>, 3> table{{
       {estimate::Verdict::fits, "fits", "no cache flush in the steady state"},
-      {estimate::Verdict::fits_with_cache_flushes, "fits-with-cache-flushes", "runs, but flushes the allocator's cache in every step"},
+      {estimate::Verdict::fits_with_cache_flushes, "fits-with-cache-flushes",
+       "runs, but flushes the allocator's cache in every step"},
       {estimate::Verdict::does_not_fit, "does-not-fit", "an allocation fails"},
   }};
 };

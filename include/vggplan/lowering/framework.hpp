@@ -70,13 +70,13 @@ struct Framework {
   std::string name{};
   memory::AllocatorRules allocator{};
   std::vector<WorkspaceRule> workspace{};
-  std::int64_t split_elements{2147483648};     ///< above this many elements cuDNN runs the batch in chunks
-  std::vector<WorkspaceRule> benchmark{};      ///< largest workspace among the plans that cudnn.benchmark tries
+  std::int64_t split_elements{2147483648};  ///< above this many elements cuDNN runs the batch in chunks
+  std::vector<WorkspaceRule> benchmark{};   ///< largest workspace among the plans that cudnn.benchmark tries
   base::Bytes cublas_workspace{8519680};
   base::Bytes cublas_workspace_sm90{33554432};
   base::Bytes cublaslt_workspace{1048576};
-  base::Bytes first_bucket{1048576};           ///< DDP's first rebuilt bucket
-  base::Bytes broadcast_chunk{262144000};      ///< DDP sends parameters from rank 0 in chunks of this
+  base::Bytes first_bucket{1048576};       ///< DDP's first rebuilt bucket
+  base::Bytes broadcast_chunk{262144000};  ///< DDP sends parameters from rank 0 in chunks of this
   bool operator==(const Framework&) const = default;
 };
 

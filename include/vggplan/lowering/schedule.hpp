@@ -17,7 +17,7 @@ enum class Pass { forward, recompute, backward };
 
 struct Visit {
   Pass pass{Pass::forward};
-  std::size_t layer{};   ///< index into Network::layers
+  std::size_t layer{};    ///< index into Network::layers
   std::size_t segment{};  ///< index of the checkpointed segment it belongs to, or kNoSegment
   bool operator==(const Visit&) const = default;
 };

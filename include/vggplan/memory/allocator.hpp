@@ -19,12 +19,12 @@ namespace vggplan::memory {
 /// Constants of c10/core/AllocatorConfig.h (2.11); data of a framework profile.
 struct AllocatorRules {
   base::Bytes rounding{512};
-  base::Bytes small_limit{1048576};          ///< largest rounded size of the small pool
+  base::Bytes small_limit{1048576};  ///< largest rounded size of the small pool
   base::Bytes small_segment{2097152};
-  base::Bytes large_segment{20971520};       ///< for requests below `large_request`
-  base::Bytes large_request{10485760};       ///< from here on the segment is the request, rounded up
+  base::Bytes large_segment{20971520};  ///< for requests below `large_request`
+  base::Bytes large_request{10485760};  ///< from here on the segment is the request, rounded up
   base::Bytes large_rounding{2097152};
-  base::Bytes split_remainder{1048576};      ///< the large pool splits where more than this is left over
+  base::Bytes split_remainder{1048576};  ///< the large pool splits where more than this is left over
   bool operator==(const AllocatorRules&) const = default;
 };
 

@@ -21,20 +21,30 @@ enum class Category : std::uint8_t {
   activations,
   pooling_indices,
   activation_gradients,
-  weight_copies,          ///< 16-bit copies that autocast makes
+  weight_copies,  ///< 16-bit copies that autocast makes
   convolution_workspace,
-  library_workspace,      ///< cuBLAS, cuBLASLt
-  communication,          ///< DDP buckets, FSDP gather and scatter buffers
-  other,                  ///< loss, dropout masks, reductions
-  rounding,               ///< block size less the bytes asked for
+  library_workspace,  ///< cuBLAS, cuBLASLt
+  communication,      ///< DDP buckets, FSDP gather and scatter buffers
+  other,              ///< loss, dropout masks, reductions
+  rounding,           ///< block size less the bytes asked for
 };
 inline constexpr std::size_t kCategories = 14;
 
 constexpr std::string_view name_of(Category category) {
-  constexpr std::array<std::string_view, kCategories> names{
-      "parameters",           "gradients",     "optimizer_state",       "optimizer_temporaries", "input",
-      "activations",          "pooling_indices", "activation_gradients", "weight_copies",        "convolution_workspace",
-      "library_workspace",    "communication", "other",                 "rounding"};
+  constexpr std::array<std::string_view, kCategories> names{"parameters",
+                                                            "gradients",
+                                                            "optimizer_state",
+                                                            "optimizer_temporaries",
+                                                            "input",
+                                                            "activations",
+                                                            "pooling_indices",
+                                                            "activation_gradients",
+                                                            "weight_copies",
+                                                            "convolution_workspace",
+                                                            "library_workspace",
+                                                            "communication",
+                                                            "other",
+                                                            "rounding"};
   return names[static_cast<std::size_t>(category)];
 }
 
@@ -44,11 +54,11 @@ inline constexpr LayerId kNoLayer = -1;
 
 struct Event {
   enum class Kind : std::uint8_t {
-    allocate,     ///< `tensor` of `bytes`
-    release,      ///< `tensor`
-    scratch,      ///< a workspace: allocated and freed at once; `tensor` names an entry of Tape::scratch
-    trial,        ///< cudnn.benchmark: the largest workspace tried, then the cache is emptied; as `scratch`
-    phase,        ///< `phase` begins
+    allocate,  ///< `tensor` of `bytes`
+    release,   ///< `tensor`
+    scratch,   ///< a workspace: allocated and freed at once; `tensor` names an entry of Tape::scratch
+    trial,     ///< cudnn.benchmark: the largest workspace tried, then the cache is emptied; as `scratch`
+    phase,     ///< `phase` begins
   };
   Kind kind{Kind::allocate};
   Category category{Category::other};
@@ -72,7 +82,7 @@ struct Tape {
   std::vector<Event> setup{};
   std::vector<std::vector<Event>> steps{};
   std::vector<Scratch> scratch{};
-  TensorId tensors{0};  ///< ids are below this
+  TensorId tensors{0};    ///< ids are below this
   std::size_t layers{0};  ///< layer ids are below this
   bool operator==(const Tape&) const = default;
 };

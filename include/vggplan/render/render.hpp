@@ -25,7 +25,8 @@ std::string text(const Document& report, const TextOptions& options);
 std::string json(const Document& report);       ///< indented
 std::string json_line(const Document& report);  ///< one line, for JSON Lines
 
-/// RFC 4180 but for the line ends, which are those of Unix. The table that the report is about: layers, alternatives, points of a sweep ...
+/// RFC 4180 but for the line ends, which are those of Unix. The table that the report is about: layers, alternatives,
+/// points of a sweep ...
 std::string csv(const Document& report);
 
 /// Fit for a pull-request comment.

@@ -3,9 +3,8 @@
 // show what another lacks, and a saved report renders like a fresh one.
 #pragma once
 
-#include <string_view>
-
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "vggplan/base/result.hpp"
 

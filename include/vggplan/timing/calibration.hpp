@@ -36,16 +36,16 @@ struct ShareCurve {
 
 /// What the host needs to start work: the GPU waits where this takes longer than the kernels.
 struct HostCosts {
-  double step_seconds{};             ///< once a step: the loop, zero_grad
-  double forward_op_seconds{};       ///< Python module and dispatch of one op
-  double unrecorded_share{1.0};      ///< of that, where autograd records nothing
-  double backward_op_seconds{};      ///< autograd node; no Python
-  double convolution_seconds{};      ///< more for a convolution: cuDNN's plan look-up
-  double kernel_seconds{};           ///< each further kernel of an op
-  double optimizer_pass_seconds{};   ///< one pass over all tensors
-  double optimizer_tensor_seconds{}; ///< each tensor of a pass
-  double busy_share{};               ///< more for each second that the GPU is busy with the op: launches slow down
-  double gap_seconds{};              ///< on the GPU, between one kernel and the next
+  double step_seconds{};              ///< once a step: the loop, zero_grad
+  double forward_op_seconds{};        ///< Python module and dispatch of one op
+  double unrecorded_share{1.0};       ///< of that, where autograd records nothing
+  double backward_op_seconds{};       ///< autograd node; no Python
+  double convolution_seconds{};       ///< more for a convolution: cuDNN's plan look-up
+  double kernel_seconds{};            ///< each further kernel of an op
+  double optimizer_pass_seconds{};    ///< one pass over all tensors
+  double optimizer_tensor_seconds{};  ///< each tensor of a pass
+  double busy_share{};                ///< more for each second that the GPU is busy with the op: launches slow down
+  double gap_seconds{};               ///< on the GPU, between one kernel and the next
   bool operator==(const HostCosts&) const = default;
 };
 
@@ -65,9 +65,9 @@ struct Calibration {
   HostCosts host{};
   LinkRates links{};
   InputRates input{};
-  Spread spread{};         ///< of the steps that the device bounds
-  Spread spread_fp32{};    ///< cuDNN's choice in true fp32 changes several-fold with the size
-  Spread spread_host{};    ///< of the steps that the host bounds
+  Spread spread{};       ///< of the steps that the device bounds
+  Spread spread_fp32{};  ///< cuDNN's choice in true fp32 changes several-fold with the size
+  Spread spread_host{};  ///< of the steps that the host bounds
   bool operator==(const Calibration&) const = default;
 };
 

@@ -15,21 +15,21 @@ enum class Collective { all_reduce, all_gather, reduce_scatter, broadcast };
 
 /// Fitted: what a collective reaches of its links. configs/calibration holds the values.
 struct LinkRates {
-  double start_seconds{36e-6};   ///< of any collective between two GPUs
-  double hop_seconds{5e-6};      ///< more for each further GPU of the ring
-  double nvlink_share{0.82};     ///< of an NVLink's rate that a ring of many GPUs reaches
-  double gather_share{0.8};      ///< rate of all-gather and reduce-scatter against that of all-reduce
-  double overlap_share{0.6};     ///< of the time of a collective that the kernels beside it lose
-  double spread_share{0.018};    ///< by which GPUs of one kind differ; a step waits for the slowest
+  double start_seconds{36e-6};  ///< of any collective between two GPUs
+  double hop_seconds{5e-6};     ///< more for each further GPU of the ring
+  double nvlink_share{0.82};    ///< of an NVLink's rate that a ring of many GPUs reaches
+  double gather_share{0.8};     ///< rate of all-gather and reduce-scatter against that of all-reduce
+  double overlap_share{0.6};    ///< of the time of a collective that the kernels beside it lose
+  double spread_share{0.018};   ///< by which GPUs of one kind differ; a step waits for the slowest
   bool operator==(const LinkRates&) const = default;
 };
 
 /// The GPUs that take part, and what lies between them.
 struct Fabric {
-  std::int64_t gpus{1};   ///< in all
+  std::int64_t gpus{1};  ///< in all
   std::int64_t nodes{1};
   hardware::Topology topology{hardware::Topology::none};
-  base::BytesPerSecond link{};  ///< of one GPU to its peers in the node, per direction
+  base::BytesPerSecond link{};     ///< of one GPU to its peers in the node, per direction
   base::BytesPerSecond network{};  ///< of one node, per direction
   base::Seconds network_latency{};
   [[nodiscard]] std::int64_t gpus_per_node() const { return gpus / nodes; }
@@ -41,6 +41,7 @@ Fabric make_fabric(const hardware::Link& link, hardware::Topology topology, std:
                    std::optional<base::BytesPerSecond> network);
 
 /// `bytes` is the whole buffer: what is reduced, or what every GPU holds after an all-gather.
-base::Seconds collective_seconds(Collective collective, base::Bytes bytes, const Fabric& fabric, const LinkRates& rates);
+base::Seconds collective_seconds(Collective collective, base::Bytes bytes, const Fabric& fabric,
+                                 const LinkRates& rates);
 
 }  // namespace vggplan::timing

@@ -74,8 +74,7 @@ TEST_CASE("a step of VGG16 starts the operations that its profile shows") {
 TEST_CASE("the FLOPs of the ops are those of the network") {
   for (const job::Precision precision : {job::Precision::tf32, job::Precision::amp_bf16}) {
     const job::Job job = job_with(precision);
-    const graph::LayerCounts counts =
-        graph::count(support::network(job.model, job.image, job.classes, job.head));
+    const graph::LayerCounts counts = graph::count(support::network(job.model, job.image, job.classes, job.head));
     const std::vector<Op> ops = ops_of(job);
     CHECK(flops(ops, base::Phase::forward) == job.batch * counts.flops_forward.count());
     CHECK(flops(ops, base::Phase::backward) == job.batch * counts.flops_backward.count());

@@ -54,9 +54,9 @@ TEST_CASE("one step of vgg16 without convolution workspaces gives the worked exa
   // An independent allocator model, H200's two cuBLAS workspaces. Where a recorded trace of one image
   // says otherwise it counts: there is a cuBLASLt workspace of 1 MiB, and the partial sums of
   // conv1_1's bias gradient are 2 KiB larger.
-  for (const Vector& expected : {Vector{1, 663176704 + kMiB, 1238809088 + kMiB + 2048, 0},
-                                 Vector{8, 1179398656, 1738628096, 2168455168},
-                                 Vector{32, 2941427200, 3510718976, 5054136320}}) {
+  for (const Vector& expected :
+       {Vector{1, 663176704 + kMiB, 1238809088 + kMiB + 2048, 0}, Vector{8, 1179398656, 1738628096, 2168455168},
+        Vector{32, 2941427200, 3510718976, 5054136320}}) {
     const Simulation got = simulated(vgg16_job(expected.batch), support::without_workspaces(), 1);
     INFO("batch " << expected.batch);
     CHECK(got.steps[0].after_phase[static_cast<std::size_t>(Phase::forward)].count() == expected.after_forward);
@@ -75,7 +75,8 @@ TEST_CASE("set-up holds vgg16's parameters, one image and its target") {
 std::vector<Job> many_jobs() {
   std::vector<Job> jobs;
   const auto add = [&](auto change) {
-    for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::amp_bf16, Precision::amp_fp16, Precision::bf16}) {
+    for (const Precision precision :
+         {Precision::fp32, Precision::tf32, Precision::amp_bf16, Precision::amp_fp16, Precision::bf16}) {
       for (const base::Layout layout : {base::Layout::nchw, base::Layout::nhwc}) {
         Job job = vgg16_job(2, job::Optimizer::momentum);
         job.image = {3, 70, 101};
@@ -96,27 +97,45 @@ std::vector<Job> many_jobs() {
   add([](Job& job) { job.checkpointing = {job::Checkpointing::Kind::block, 0}; });
   add([](Job& job) { job.checkpointing = {job::Checkpointing::Kind::sequential, 3}; });
   add([](Job& job) { job.head = graph::Head::flatten; });
-  add([](Job& job) { job.head = graph::Head::gap; job.classes = 7; });
+  add([](Job& job) {
+    job.head = graph::Head::gap;
+    job.classes = 7;
+  });
   add([](Job& job) { job.cudnn_benchmark = true; });
   add([](Job& job) { job.expandable_segments = true; });
   add([](Job& job) { job.image.channels = 1; });
   for (const job::Optimizer optimizer : {job::Optimizer::sgd, job::Optimizer::adam, job::Optimizer::adamw}) {
-    for (const job::OptimizerImpl impl : {job::OptimizerImpl::foreach, job::OptimizerImpl::fused, job::OptimizerImpl::loop}) {
-      add([&](Job& job) { job.optimizer = optimizer; job.optimizer_impl = impl; });
+    for (const job::OptimizerImpl impl :
+         {job::OptimizerImpl::foreach, job::OptimizerImpl::fused, job::OptimizerImpl::loop}) {
+      add([&](Job& job) {
+        job.optimizer = optimizer;
+        job.optimizer_impl = impl;
+      });
     }
   }
   for (const job::Sharding sharding : {job::Sharding::ddp, job::Sharding::zero1, job::Sharding::fsdp2}) {
-    add([&](Job& job) { job.parallel.gpus = 2; job.parallel.sharding = sharding; });
-    add([&](Job& job) { job.parallel.gpus = 8; job.parallel.sharding = sharding; job.accumulation = 2; });
+    add([&](Job& job) {
+      job.parallel.gpus = 2;
+      job.parallel.sharding = sharding;
+    });
+    add([&](Job& job) {
+      job.parallel.gpus = 8;
+      job.parallel.sharding = sharding;
+      job.accumulation = 2;
+    });
   }
-  add([](Job& job) { job.parallel.gpus = 2; job.parallel.bucket_view = true; });
+  add([](Job& job) {
+    job.parallel.gpus = 2;
+    job.parallel.bucket_view = true;
+  });
   return jobs;
 }
 
 std::string name_of(const Job& job) {
   return job.model.name + " precision " + std::to_string(static_cast<int>(job.precision)) + " layout " +
-         std::to_string(static_cast<int>(job.layout)) + " optimizer " + std::to_string(static_cast<int>(job.optimizer)) +
-         " impl " + std::to_string(static_cast<int>(job.optimizer_impl)) + " gpus " + std::to_string(job.parallel.gpus) +
+         std::to_string(static_cast<int>(job.layout)) + " optimizer " +
+         std::to_string(static_cast<int>(job.optimizer)) + " impl " +
+         std::to_string(static_cast<int>(job.optimizer_impl)) + " gpus " + std::to_string(job.parallel.gpus) +
          " sharding " + std::to_string(static_cast<int>(job.parallel.sharding)) + " accumulation " +
          std::to_string(job.accumulation) + " " + to_string(job.checkpointing) + " head " +
          std::to_string(static_cast<int>(job.head)) + (job.mode == job::Mode::infer ? " infer" : "");
@@ -178,7 +197,8 @@ TEST_CASE("the breakdown of every job sums to its peak, by category and by layer
     const Simulation got = simulated(job, framework);
     REQUIRE_FALSE(got.failure.has_value());
     const auto& peak = got.peak;
-    CHECK(std::accumulate(peak.categories.begin(), peak.categories.end(), std::int64_t{0}) == got.allocated_peak.count());
+    CHECK(std::accumulate(peak.categories.begin(), peak.categories.end(), std::int64_t{0}) ==
+          got.allocated_peak.count());
     CHECK(std::accumulate(peak.layers.begin(), peak.layers.end(), std::int64_t{0}) == got.allocated_peak.count());
     CHECK(std::all_of(peak.categories.begin(), peak.categories.end(), [](std::int64_t bytes) { return bytes >= 0; }));
     CHECK(got.first_step_peak <= got.allocated_peak);

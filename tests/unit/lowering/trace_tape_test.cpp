@@ -59,9 +59,8 @@ Sizes predicted(const Trace& trace) {
   list.add(tape.steps.at(0));
   list.add(tape.steps.at(1));
   const std::vector<memory::Event>& third = tape.steps.back();
-  const auto begins = std::find_if(third.begin(), third.end(), [](const memory::Event& event) {
-    return event.kind == memory::Event::Kind::phase;
-  });
+  const auto begins = std::find_if(third.begin(), third.end(),
+                                   [](const memory::Event& event) { return event.kind == memory::Event::Kind::phase; });
   list.add({third.begin(), begins});
   return list.list();
 }
@@ -84,7 +83,8 @@ std::string difference(const Sizes& mine, const Sizes& theirs) {
     return {};
   }
   const auto shown = [](auto at, const Sizes& list) { return at == list.end() ? "the end" : std::to_string(*at); };
-  return "event " + std::to_string(ours - mine.begin()) + ": " + shown(ours, mine) + ", recorded " + shown(other, theirs);
+  return "event " + std::to_string(ours - mine.begin()) + ": " + shown(ours, mine) + ", recorded " +
+         shown(other, theirs);
 }
 
 TEST_CASE("tapes ask for what PyTorch was recorded to ask for, byte for byte and in order") {

@@ -32,7 +32,9 @@ std::int64_t random_size(std::mt19937& random, std::int64_t largest) {
     case 1: return below(kMiB);
     case 2: return below(12 * kMiB);
     case 3: return below(largest);
-    default: return std::max<std::int64_t>(1, kEdges[random() % kEdges.size()] + static_cast<std::int64_t>(random() % 3) * 512 - 512);
+    default:
+      return std::max<std::int64_t>(
+          1, kEdges[random() % kEdges.size()] + static_cast<std::int64_t>(random() % 3) * 512 - 512);
   }
 }
 

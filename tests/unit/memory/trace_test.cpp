@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Recorded processes, replayed: the requests and frees of each give back its cudaMalloc calls, where
 // addresses allow it.
+#include "support/trace.hpp"
+
 #include <map>
 #include <numeric>
 #include <set>
 #include <string>
 
 #include "support/catch.hpp"
-#include "support/trace.hpp"
 #include "vggplan/memory/allocator.hpp"
 
 namespace vggplan::memory {

@@ -42,7 +42,8 @@ TEST_CASE("least squares find what made the points") {
   }
   SECTION("non-negative coefficients leave out what would be negative") {
     // y = 2 a - 1 b at a = 1, 2, 3 and b = 0.1: the best without a negative is close to 2 a.
-    const std::array<std::array<double, 3>, 3> rows{{{1 / 1.9, 0.1 / 1.9, 0}, {2 / 3.9, 0.1 / 3.9, 0}, {3 / 5.9, 0.1 / 5.9, 0}}};
+    const std::array<std::array<double, 3>, 3> rows{
+        {{1 / 1.9, 0.1 / 1.9, 0}, {2 / 3.9, 0.1 / 3.9, 0}, {3 / 5.9, 0.1 / 5.9, 0}}};
     const auto c = fit_non_negative(rows);
     CHECK(c[1] == 0.0);
     CHECK(c[0] == Approx(1.95).epsilon(0.02));
@@ -88,7 +89,8 @@ TEST_CASE("collectives give back the rates that made them") {
   Samples samples;
   for (std::int64_t bytes = 1024; bytes <= (std::int64_t{1} << 30); bytes *= 4) {
     for (const Collective c : {Collective::all_reduce, Collective::all_gather}) {
-      samples.collectives.push_back({c, base::Bytes(bytes), fabric, collective_seconds(c, base::Bytes(bytes), fabric, truth)});
+      samples.collectives.push_back(
+          {c, base::Bytes(bytes), fabric, collective_seconds(c, base::Bytes(bytes), fabric, truth)});
     }
   }
   const LinkRates found = calibrate(round_gpu(), samples).calibration.links;

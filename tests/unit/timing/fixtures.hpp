@@ -24,8 +24,8 @@ inline hardware::Gpu round_gpu() {
 }
 
 inline Op relu(std::int64_t elements, base::Phase phase = base::Phase::forward) {
-  Op op = make_op(OpKind::relu_forward, base::MathMode::fp32, base::DType::f32, base::Layout::nchw,
-                  {elements, 1, 1, 1, 1});
+  Op op =
+      make_op(OpKind::relu_forward, base::MathMode::fp32, base::DType::f32, base::Layout::nchw, {elements, 1, 1, 1, 1});
   op.phase = phase;
   return op;
 }
@@ -39,8 +39,7 @@ inline Calibration round_calibration() {
   Calibration calibration;
   calibration.gpu = "round";
   calibration.l2_cache = base::Bytes(10'000'000);
-  calibration.streams.push_back(
-      {classify(relu(1)), 1e-6, base::BytesPerSecond(1e12), base::BytesPerSecond(1e11)});
+  calibration.streams.push_back({classify(relu(1)), 1e-6, base::BytesPerSecond(1e12), base::BytesPerSecond(1e11)});
   return calibration;
 }
 

@@ -11,7 +11,8 @@ using Catch::Detail::Approx;
 
 InputRates rates() {
   InputRates r;
-  r.stages = {{"decode-pil-jpeg", {{1e6, 10e-3}, {4e6, 80e-3}}}, {"decode-torchvision-jpeg", {{1e6, 5e-3}}},
+  r.stages = {{"decode-pil-jpeg", {{1e6, 10e-3}, {4e6, 80e-3}}},
+              {"decode-torchvision-jpeg", {{1e6, 5e-3}}},
               {"pil-totensor-normalize", {{1e6, 6e-3}}}};
   r.handover_seconds_per_byte = 1e-9;
   r.inline_seconds_per_byte = 0.5e-9;

@@ -17,7 +17,8 @@ hardware::Link link_of(double rate) {
 }
 
 double all_reduce(double bytes, const Fabric& fabric, const LinkRates& rates = {}) {
-  return collective_seconds(Collective::all_reduce, base::Bytes(static_cast<std::int64_t>(bytes)), fabric, rates).count();
+  return collective_seconds(Collective::all_reduce, base::Bytes(static_cast<std::int64_t>(bytes)), fabric, rates)
+      .count();
 }
 
 Fabric switched(std::int64_t gpus, std::int64_t nodes = 1) {
@@ -85,7 +86,8 @@ TEST_CASE("buckets fill in the order of readiness, the first early") {
 
 TEST_CASE("one GPU exchanges nothing") {
   const auto ops = two_layers();
-  const ParallelTime time = parallel_step_time(ops, round_gpu(), round_calibration(), {}, exchange_of(100, 1), switched(1));
+  const ParallelTime time =
+      parallel_step_time(ops, round_gpu(), round_calibration(), {}, exchange_of(100, 1), switched(1));
   CHECK(time.step.step.value == step_time(ops, round_gpu(), round_calibration()).step.value);
   CHECK(time.exposed.value.count() == 0.0);
 }
