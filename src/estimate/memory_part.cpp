@@ -30,7 +30,8 @@ std::int64_t threads_per_sm(const std::string& capability) {
   if (capability == "7.5") {
     return 1024;
   }
-  const bool workstation = capability == "8.6" || capability == "8.7" || capability == "8.9" || capability.starts_with("12");
+  const bool workstation =
+      capability == "8.6" || capability == "8.7" || capability == "8.9" || capability.starts_with("12");
   return workstation ? 1536 : 2048;
 }
 
@@ -39,6 +40,19 @@ Verdict verdict_of(const Simulation& simulation) {
     return Verdict::does_not_fit;
   }
   return simulation.flushes_per_step > 0 ? Verdict::fits_with_cache_flushes : Verdict::fits;
+}
+
+/// Micro-batches after the second repeat it: so many stand for any larger number.
+constexpr std::int64_t kMicroBatches = 4;
+
+job::Job simulated(job::Job job) {
+  job.accumulation = std::min(job.accumulation, kMicroBatches);
+  return job;
+}
+
+/// Flushes of the whole step, taken to be spread over its micro-batches.
+std::int64_t flushes_of(const Simulation& simulation, const job::Job& job) {
+  return simulation.flushes_per_step * job.accumulation / std::min(job.accumulation, kMicroBatches);
 }
 
 memory::SimulationOptions options_for(const job::Job& job, const lowering::Framework& framework,
@@ -108,8 +122,10 @@ Estimated<Bytes> reserved_peak(const Simulations& all) {
 Simulations simulate_all(const Lowered& lowered, const job::Job& job, const Target& target,
                          const lowering::Framework& framework, const memory::SimulationOptions& options) {
   const lowering::Device device = device_of(target.gpu, framework);
+  const job::Job shorter = simulated(job);
   const auto run = [&](const lowering::Variation& variation, const memory::SimulationOptions& how) {
-    return memory::simulate(lowering::lower_tape(lowered.network, job, lowered.segments, framework, device, variation), how);
+    return memory::simulate(
+        lowering::lower_tape(lowered.network, shorter, lowered.segments, framework, device, variation), how);
   };
   memory::SimulationOptions plain = options;
   plain.timeline = false;
@@ -154,14 +170,14 @@ lowering::Device device_of(const hardware::Gpu& gpu, const lowering::Framework& 
 
 MemoryAnswer memory_answer(const Lowered& lowered, const job::Job& job, const Target& target,
                            const lowering::Framework& framework) {
-  const memory::Tape tape =
-      lowering::lower_tape(lowered.network, job, lowered.segments, framework, device_of(target.gpu, framework));
+  const memory::Tape tape = lowering::lower_tape(lowered.network, simulated(job), lowered.segments, framework,
+                                                 device_of(target.gpu, framework));
   const Simulation simulation = memory::simulate(tape, options_for(job, framework, target.usable, false));
   MemoryAnswer answer;
   answer.verdict = verdict_of(simulation);
   answer.allocated_peak = simulation.allocated_peak;
   answer.reserved_peak = simulation.reserved_peak;
-  answer.cache_flushes_per_step = simulation.flushes_per_step;
+  answer.cache_flushes_per_step = flushes_of(simulation, job);
   if (simulation.failure) {
     answer.missing = std::max(Bytes(1), simulation.failure->missing);
     answer.allocated_peak = target.usable + answer.missing;
@@ -180,12 +196,13 @@ Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& ta
                                  layer_name(lowered.network, failure->layer)};
     all = simulate_all(lowered, job, target, framework, options_for(job, framework, std::nullopt, timeline));
   } else {
-    memory.cache_flushes_per_step = all.central.flushes_per_step;
+    memory.cache_flushes_per_step = flushes_of(all.central, job);
   }
   memory.allocated_peak = ranged(all, [](const Simulation& s) { return s.allocated_peak; });
   memory.reserved_peak = reserved_peak(all);
   memory.first_step_peak = ranged(all, [](const Simulation& s) { return s.first_step_peak; });
-  memory.steady_peak = ranged(all, [](const Simulation& s) { return s.steps.empty() ? Bytes(0) : s.steps.back().allocated_peak; });
+  memory.steady_peak =
+      ranged(all, [](const Simulation& s) { return s.steps.empty() ? Bytes(0) : s.steps.back().allocated_peak; });
   memory.after_forward = ranged(all, [](const Simulation& s) {
     return s.steps.empty() ? Bytes(0) : s.steps.back().after_phase[static_cast<std::size_t>(Phase::forward)];
   });
@@ -228,11 +245,12 @@ Bytes activations_floor(const Lowered& lowered, const job::Job& job) {
 }  // namespace
 
 Bytes memory_floor(const Lowered& lowered, const job::Job& job) {
-  const std::int64_t parameters = graph::count(lowered.network).parameters * base::size_of(job::parameter_type(job.precision));
+  const std::int64_t parameters =
+      graph::count(lowered.network).parameters * base::size_of(job::parameter_type(job.precision));
   const bool train = job.mode == job::Mode::train;
-  const std::int64_t states = !train || job.optimizer == job::Optimizer::sgd       ? 0
-                              : job.optimizer == job::Optimizer::momentum ? 1
-                                                                          : 2;
+  const std::int64_t states = !train || job.optimizer == job::Optimizer::sgd ? 0
+                              : job.optimizer == job::Optimizer::momentum    ? 1
+                                                                             : 2;
   const std::int64_t gpus = job.parallel.gpus;
   std::int64_t held = parameters * (1 + states);
   switch (job.parallel.sharding) {
