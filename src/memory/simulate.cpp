@@ -27,9 +27,10 @@ class Replay {
       }
     }
     result_.after_setup = allocator_.allocated();
-    // A process that is short of memory moves its segments about for some steps before it repeats itself.
+    // A process that is short of memory moves its segments about for some steps before it repeats itself:
+    // flushes stop, or start again.
     constexpr std::size_t kSettle = 4;
-    const auto unsettled = [&] { return result_.flushes_per_step > 0 && step_ < options_.steps + kSettle; };
+    const auto unsettled = [&] { return flushed_late_ && step_ < options_.steps + kSettle; };
     for (step_ = 0; step_ < options_.steps || unsettled(); ++step_) {
       if (!run_step(tape_.steps[std::min(step_, tape_.steps.size() - 1)])) {
         return finish();
@@ -65,6 +66,7 @@ class Replay {
     step.reserved_peak = reserved_peak_;
     step.flushes = allocator_.retries() - retries_before;
     result_.flushes_per_step = step.flushes;
+    flushed_late_ = flushed_late_ || (step_ > 0 && step.flushes > 0);
     if (step_ == 0) {
       result_.first_step_peak = allocated_peak_;
     }
@@ -212,6 +214,7 @@ class Replay {
   Simulation result_{};
   std::size_t step_{0};
   Phase phase_{Phase::setup};
+  bool flushed_late_{false};  ///< in a step after the first
   bool in_phase_{false};  ///< of the current step
   Bytes phase_peak_{};
   Bytes allocated_peak_{};

@@ -58,7 +58,7 @@ struct Simulation {
 
 struct SimulationOptions {
   AllocatorConfig allocator{};
-  std::size_t steps{4};        ///< how many to simulate at least; more while the last one flushed the cache
+  std::size_t steps{4};        ///< how many to simulate at least; more where one after the first flushed the cache
   bool timeline{false};        ///< record the moments of the last step
 };
 

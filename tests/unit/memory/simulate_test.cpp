@@ -231,15 +231,18 @@ TEST_CASE("flushes per step are those of the last step") {
   CHECK(simulate(tape, under(100 * kMiB)).flushes_per_step == 2);
 }
 
-TEST_CASE("where the last step still flushes, more are simulated, until it settles") {
+TEST_CASE("where a step after the first flushes, more are simulated, so that it settles") {
   Tape tape;
   tape.tensors = 2;
   const std::vector<Event> calm{begin(Phase::forward), take(0, 60 * kMiB), give(0)};
-  tape.steps = {calm, calm, calm, {begin(Phase::forward), take(1, 80 * kMiB), give(1)}};
+  const std::vector<Event> larger{begin(Phase::forward), take(1, 80 * kMiB), give(1)};
+  tape.steps = {calm, calm, calm, larger};
   const Simulation got = simulate(tape, under(100 * kMiB));
-  REQUIRE(got.steps.size() == 5);
+  REQUIRE(got.steps.size() == 8);
   CHECK(got.steps[3].flushes == 1);
   CHECK(got.flushes_per_step == 0);
+  tape.steps = {larger, calm, calm, calm};
+  CHECK(simulate(tape, under(100 * kMiB)).steps.size() == 4);
 }
 
 TEST_CASE("the timeline holds each allocation of the last step, and its largest is the step's peak") {
