@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+// Framework profiles: the built-in one and its rules against measured convolutions; errors in a user's.
+#include "vggplan/catalog/framework.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "support/catch.hpp"
+#include "vggplan/catalog/catalog.hpp"
+#include "vggplan/lowering/workspace.hpp"
+
+namespace vggplan::catalog {
+namespace {
+
+using base::Diagnostic;
+using base::Layout;
+using base::MathMode;
+using lowering::Convolution;
+using lowering::ConvPass;
+
+std::string built_in_text() { return std::string(Catalog::built_in().text("frameworks", "pytorch-2.11").value()); }
+
+lowering::Framework built_in() { return read_framework(built_in_text(), "pytorch-2.11.json").value(); }
+
+TEST_CASE("the built-in profile holds PyTorch's constants") {
+  const lowering::Framework framework = built_in();
+  CHECK(framework.name == "pytorch-2.11");
+  CHECK(framework.allocator == memory::AllocatorRules{});  // c10/core/AllocatorConfig.h, once as code
+  CHECK(framework.cublas_workspace == base::Bytes(8519680));
+  CHECK(framework.cublas_workspace_sm90 == base::Bytes(33554432));
+  CHECK(framework.cublaslt_workspace == base::Bytes(1048576));
+  CHECK(framework.first_bucket == base::Bytes(1048576));
+  CHECK(framework.broadcast_chunk == base::Bytes(262144000));
+  CHECK_FALSE(framework.workspace.empty());
+  CHECK_FALSE(framework.benchmark.empty());
+}
+
+TEST_CASE("the profile has a rule for every pass, type and layout") {
+  const lowering::Framework framework = built_in();
+  for (const MathMode math : {MathMode::fp32, MathMode::tf32, MathMode::fp16, MathMode::bf16}) {
+    for (const Layout layout : {Layout::nchw, Layout::nhwc}) {
+      for (const ConvPass pass : {ConvPass::forward, ConvPass::input_gradient, ConvPass::weight_gradient}) {
+        const auto rule = std::find_if(framework.workspace.begin(), framework.workspace.end(), [&](const auto& candidate) {
+          const bool typed = std::find(candidate.math.begin(), candidate.math.end(), math) != candidate.math.end();
+          return typed && candidate.layout == layout && candidate.pass == pass && candidate.in_channels.holds(512) &&
+                 candidate.out_channels.holds(512) && candidate.pixels.holds(50'000) && candidate.elements.holds(25'600'000);
+        });
+        INFO(static_cast<int>(math) << " " << static_cast<int>(layout) << " " << static_cast<int>(pass));
+        CHECK(rule != framework.workspace.end());
+      }
+    }
+  }
+}
+
+/// Requested by cuDNN 9.19 on an H200, by hand from the recorded convolutions.
+struct Recorded {
+  MathMode math{};
+  Layout layout{};
+  ConvPass pass{};
+  std::int64_t images{};
+  std::int64_t in{};
+  std::int64_t out{};
+  std::int64_t height{};
+  std::int64_t width{};
+  std::int64_t bytes{};
+  double tolerance{};  ///< in bytes
+};
+
+TEST_CASE("rules give the workspaces that were recorded of some convolutions") {
+  const Recorded recorded[] = {
+      {MathMode::tf32, Layout::nchw, ConvPass::forward, 1, 64, 64, 4024, 3036, 6255181971, 0},
+      {MathMode::tf32, Layout::nchw, ConvPass::weight_gradient, 1, 64, 64, 4024, 3036, 6257246887, 1024},
+      {MathMode::tf32, Layout::nchw, ConvPass::forward, 1, 512, 512, 503, 379, 790286483, 0},
+      {MathMode::tf32, Layout::nchw, ConvPass::forward, 32, 128, 128, 112, 112, 415826291, 256},
+      {MathMode::bf16, Layout::nhwc, ConvPass::weight_gradient, 1, 3, 64, 4024, 3036,
+       197801616, 0.001 * 197801616},
+  };
+  for (const Recorded& row : recorded) {
+    const std::int64_t element = row.math == MathMode::tf32 ? 4 : 2;
+    const Convolution conv{row.images, row.in, row.out, row.height, row.width, element, row.math, row.layout};
+    const std::int64_t bytes = lowering::workspace_plans(built_in(), row.pass, conv, lowering::Device{}).front();
+    INFO(row.images << "x" << row.in << "->" << row.out << " " << row.height << "x" << row.width << ": " << bytes);
+    CHECK(std::abs(static_cast<double>(bytes - row.bytes)) <= row.tolerance);
+  }
+}
+
+TEST_CASE("copies of operands, counted by hand: 64 channels of 4024x3036 in tf32, and the filter") {
+  // Input and output in NHWC, the filter, and 147 bytes: 2 x 64 x 4024 x 3036 x 4 + 64 x 64 x 9 x 4 + 147.
+  constexpr std::int64_t kOperand = 64LL * 4024 * 3036 * 4;
+  CHECK(2 * kOperand + 64 * 64 * 9 * 4 + 147 == 6255181971);
+}
+
+const std::string kProfile = R"({
+  "name": "mine",
+  "allocator": {"rounding_bytes": 512, "small_limit_bytes": 1048576, "small_segment_bytes": 2097152,
+    "large_segment_bytes": 20971520, "large_request_bytes": 10485760, "large_rounding_bytes": 2097152,
+    "split_remainder_bytes": 1048576},
+  "cublas_workspace_bytes": 1, "cublas_workspace_sm90_bytes": 2, "cublaslt_workspace_bytes": 3,
+  "ddp_first_bucket_bytes": 4, "ddp_broadcast_chunk_bytes": 5, "convolution_split_elements": 6,
+  "convolution_workspace": [
+    {"math": ["tf32", "bf16"], "layout": "nchw", "pass": "forward", "in_channels": [3, 8], "out_channels": [64],
+     "input": 1.5, "output": 2, "weight": 3, "bytes": 7, "align": 4,
+     "stream_k": {"tile_pixels": 128, "tile_channels": 64, "slots": 120, "cluster": 8, "iterations": 4},
+     "fallbacks": [{"input": 1}, {"bytes": 9}]}
+  ],
+  "benchmark_workspace": [{"math": ["fp32"], "layout": "nhwc", "pass": "weight-gradient", "output": 4}]
+})";
+
+TEST_CASE("a user's profile is read in full") {
+  const auto framework = read_framework(kProfile, "mine.json");
+  REQUIRE(framework.has_value());
+  CHECK(framework->name == "mine");
+  CHECK(framework->split_elements == 6);
+  REQUIRE(framework->workspace.size() == 1);
+  const lowering::WorkspaceRule& rule = framework->workspace[0];
+  CHECK(rule.math == std::vector<MathMode>{MathMode::tf32, MathMode::bf16});
+  CHECK(rule.in_channels == lowering::Range{3, 9});  // both ends of [3, 8] belong
+  CHECK(rule.out_channels == lowering::Range{64});
+  CHECK(rule.size == lowering::WorkspaceSize{1.5, 2, 3, 7, 4});
+  CHECK(rule.stream_k == lowering::StreamK{128, 64, 120, 8, 4});
+  CHECK(rule.fallbacks.size() == 2);
+  REQUIRE(framework->benchmark.size() == 1);
+  CHECK(framework->benchmark[0].pass == ConvPass::weight_gradient);
+}
+
+Diagnostic error_of(const std::string& from, const std::string& to) {
+  std::string text = kProfile;
+  const std::size_t at = text.find(from);
+  REQUIRE(at != std::string::npos);
+  const auto framework = read_framework(text.replace(at, from.size(), to), "mine.json");
+  REQUIRE_FALSE(framework.has_value());
+  return framework.error();
+}
+
+TEST_CASE("every error in a profile names its place") {
+  CHECK(error_of("\"name\"", "\"nam\"").place == "mine.json:/nam");
+  CHECK(error_of("\"cublas_workspace_bytes\": 1,", "").place == "mine.json:/cublas_workspace_bytes");
+  CHECK(error_of("\"rounding_bytes\": 512", "\"rounding_bytes\": \"512\"").place == "mine.json:/allocator/rounding_bytes");
+  CHECK(error_of("\"align\": 4", "\"align\": 0").place == "mine.json:/convolution_workspace/0/align");
+  CHECK(error_of("\"input\": 1.5", "\"input\": -1").place == "mine.json:/convolution_workspace/0/input");
+  CHECK(error_of("\"input\": 1.5", "\"inputs\": 1.5").place == "mine.json:/convolution_workspace/0/inputs");
+  CHECK(error_of("\"tile_channels\": 64", "\"tile_channels\": 0").place ==
+        "mine.json:/convolution_workspace/0/stream_k/tile_channels");
+  CHECK(error_of("{\"bytes\": 9}", "{\"byte\": 9}").place == "mine.json:/convolution_workspace/0/fallbacks/1/byte");
+  CHECK(error_of("\"output\": 4", "\"output\": 4000").place == "mine.json:/benchmark_workspace/0/output");
+}
+
+TEST_CASE("wrong names and ranges are answered with what to write") {
+  const Diagnostic math = error_of("\"tf32\", \"bf16\"", "\"tf23\"");
+  CHECK(math.place == "mine.json:/convolution_workspace/0/math");
+  CHECK(math.rule == "unknown value 'tf23'");
+  CHECK(math.remedy.find("tf32") != std::string::npos);
+  const Diagnostic pass = error_of("\"pass\": \"forward\"", "\"pass\": \"forwards\"");
+  CHECK(pass.place == "mine.json:/convolution_workspace/0/pass");
+  CHECK(pass.remedy.find("forward") != std::string::npos);
+  for (const std::string wrong : {"[]", "[1, 2, 3]", "[1.5]", "[\"3\"]"}) {
+    const Diagnostic range = error_of("[3, 8]", wrong);
+    CHECK(range.place == "mine.json:/convolution_workspace/0/in_channels");
+    CHECK_FALSE(range.remedy.empty());
+  }
+}
+
+TEST_CASE("text that is no JSON is told with its line") {
+  const auto framework = read_framework("{\n  \"name\": \n}", "mine.json");
+  REQUIRE_FALSE(framework.has_value());
+  CHECK(framework.error().place.starts_with("mine.json:3"));
+}
+
+}  // namespace
+}  // namespace vggplan::catalog
