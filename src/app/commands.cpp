@@ -9,8 +9,8 @@ namespace vggplan::app {
 
 namespace {
 
-const std::array<CommandInfo, 13>& infos() {
-  static const std::array<CommandInfo, 13> kInfos{{
+const std::array<CommandInfo, 14>& infos() {
+  static const std::array<CommandInfo, 14> kInfos{{
       {Command::plan,
        "",
        0,
@@ -43,6 +43,12 @@ const std::array<CommandInfo, 13>& infos() {
        1,
        {{"check new.json --against old.json", "exit code 1 where memory or time grew by more than 5 %"},
         {"check new.json --budget budget.toml --format markdown", "the limits of a file, for a comment"}}},
+      {Command::calibrate,
+       "MEASUREMENTS.jsonl ...",
+       1,
+       1000,
+       {{"calibrate measurements.jsonl --gpu a100 --output a100.json",
+         "from rows of scripts/measure.py; use it with --calibration a100.json"}}},
       {Command::schema, "[NAME]", 0, 1, {{"schema report", "the JSON Schema of all reports"}}},
       {Command::completion, "SHELL", 1, 1, {{"completion bash", "for ~/.bashrc: source <(vggplan completion bash)"}}},
       {Command::man, "", 0, 0, {{"man", "troff, for man -l"}}},

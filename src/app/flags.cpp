@@ -20,7 +20,8 @@ constexpr CommandSet kJob =
     only(Command::plan) | only(Command::estimate) | only(Command::layers) | only(Command::sweep);
 constexpr CommandSet kPlan = only(Command::plan);
 constexpr CommandSet kAll = ~0U;
-constexpr CommandSet kReports = kAll & ~(only(Command::schema) | only(Command::completion) | only(Command::man));
+constexpr CommandSet kReports =
+    kAll & ~(only(Command::calibrate) | only(Command::schema) | only(Command::completion) | only(Command::man));
 
 // Limits of the edge: far beyond any use, and small enough that products of two stay within 64 bits.
 constexpr Range kPixels{1, 10'000'000};
@@ -44,9 +45,15 @@ template <auto Member, class E>
 Status data_choice(Options& options, Text value, Text place) {
   return put(options.data.*Member, parse_choice<E>(value, place));
 }
-template <auto Member>
-Status size(Options& options, Text value, Text place) {
-  return put(options.*Member, base::parse_bytes(value, place));
+/// The allocator takes segments of 2 MiB and more: a smaller limit is a unit forgotten.
+Status usable_memory(Options& options, Text value, Text place) {
+  const base::Result<base::Bytes> parsed = base::parse_bytes(value, place);
+  if (parsed && *parsed < 2 * base::kMiB) {
+    return base::Diagnostic{base::Fault::question, std::string(place),
+                            "takes at least 2MiB, the allocator's smallest segment, not " + base::quoted(value),
+                            "write a number and a unit, such as 40GiB"};
+  }
+  return put(options.usable_memory, parsed);
 }
 template <auto Member>
 Status data_size(Options& options, Text value, Text place) {
@@ -189,7 +196,7 @@ constexpr std::array kFlags = std::to_array<Flag>({
 
     {"gpus", 'g', "LIST", "", "GPUs and how many: a100x4, 8xh100, l4; alternatives behind commas; any", Group::machine,
      kJob, false, true, gpu_names, word<&O::gpus>},
-    {"gpu", 0, "NAME", "", "one kind of GPU", Group::machine, kJob, false, true, gpu_names},
+    {"gpu", 0, "NAME", "", "one kind of GPU", Group::machine, kJob | only(Command::calibrate), false, true, gpu_names},
     {"gpu-count", 0, "N", "1", "how many of it, over all nodes", Group::machine, kJob, false, true, nullptr,
      whole<&O::gpu_count, kGpus>},
     {"nodes", 0, "N", "1", "machines that the GPUs are spread over", Group::machine, kJob, false, true, nullptr,
@@ -197,9 +204,11 @@ constexpr std::array kFlags = std::to_array<Flag>({
     {"machine", 0, "NAME", "", "a machine or cloud instance: gives GPUs, CPUs, RAM and price", Group::machine, kJob,
      false, true, machine_names, word<&O::machine>},
     {"usable-memory", 0, "SIZE", "", "bytes that the allocator may reserve on each GPU", Group::machine, kJob, false,
-     true, nullptr, size<&O::usable_memory>},
+     true, nullptr, usable_memory},
     {"gpu-file", 0, "FILE", "", "a GPU of your own (.json)", Group::machine, kJob | only(Command::gpus), false, true,
      nullptr, word<&O::gpu_file>},
+    {"calibration", 0, "FILE", "", "how fast your GPU is: written by vggplan calibrate (.json)", Group::machine, kJob,
+     false, true, nullptr, word<&O::calibration>},
     {"price", 0, "NAME=USD", "", "price per hour of a GPU or of a machine", Group::machine, kJob, true, true, nullptr,
      price},
 
@@ -254,8 +263,8 @@ constexpr std::array kFlags = std::to_array<Flag>({
      only(Command::plan) | only(Command::estimate) | only(Command::sweep), false, true, nullptr, toggle<&O::timeline>},
     {"verbose", 'v', "", "", "with ranges, assumptions and what was ruled out", Group::output, kReports, false, true,
      nullptr, toggle<&O::verbose>},
-    {"color", 0, "WHEN", "auto", "auto, always or never", Group::output, kReports, false, true,
-     base::enum_names<Color>, choice<&O::color, Color>},
+    {"color", 0, "WHEN", "auto", "auto, always or never", Group::output, kReports, false, true, base::enum_names<Color>,
+     choice<&O::color, Color>},
     {"quiet", 'q', "", "", "no notes on standard error", Group::output, kAll, false, true, nullptr, toggle<&O::quiet>},
 
     {"config", 'c', "FILE", "vggplan.toml", "settings from a file", Group::program, kAll, false, false},

@@ -18,7 +18,22 @@
 
 namespace vggplan::app {
 
-enum class Command { plan, estimate, layers, sweep, gpus, machines, models, show, diff, check, schema, completion, man };
+enum class Command {
+  plan,
+  estimate,
+  layers,
+  sweep,
+  gpus,
+  machines,
+  models,
+  show,
+  diff,
+  check,
+  calibrate,
+  schema,
+  completion,
+  man
+};
 enum class Format { text, json, csv, markdown, html };
 enum class Color { automatic, always, never };
 
@@ -64,6 +79,7 @@ struct Options {
   std::optional<std::string> machine{};
   std::optional<base::Bytes> usable_memory{};
   std::optional<std::string> gpu_file{};
+  std::optional<std::string> calibration{};
 
   job::DataSet data{};
 
@@ -102,7 +118,7 @@ struct Options {
 namespace vggplan::base {
 template <>
 struct NameTable<app::Command> {
-  static constexpr std::array<Named<app::Command>, 13> table{{
+  static constexpr std::array<Named<app::Command>, 14> table{{
       {app::Command::plan, "plan", "recommend GPUs, batch and settings (the default command)"},
       {app::Command::estimate, "estimate", "memory and time of one job on one machine"},
       {app::Command::layers, "layers", "parameters, work, memory and time layer by layer"},
@@ -113,6 +129,7 @@ struct NameTable<app::Command> {
       {app::Command::show, "show", "a saved report in another format"},
       {app::Command::diff, "diff", "what differs between two saved reports"},
       {app::Command::check, "check", "hold a saved report against a budget, for CI"},
+      {app::Command::calibrate, "calibrate", "fit the time model to measurements of a GPU"},
       {app::Command::schema, "schema", "the JSON Schema of the reports and of the data files"},
       {app::Command::completion, "completion", "completion for bash, zsh or fish"},
       {app::Command::man, "man", "the manual page"},

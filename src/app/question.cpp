@@ -50,8 +50,8 @@ base::Status settle_batch(const Options& options, job::Job& job) {
   job.accumulation = options.batch ? global / *divisor : job.accumulation;
   if (options.accumulation && job.accumulation != *options.accumulation) {
     return wrong("--global-batch",
-                 fmt::format("{} is not {} x {} x {}, which --batch, --accumulation and the GPUs make", global, job.batch,
-                             *options.accumulation, gpus),
+                 fmt::format("{} is not {} x {} x {}, which --batch, --accumulation and the GPUs make", global,
+                             job.batch, *options.accumulation, gpus),
                  "leave one of them out");
   }
   return std::nullopt;
@@ -67,11 +67,11 @@ void warn_of(const catalog::GpuChoice& choice, const Options& options, std::vect
     warnings.push_back({"ambiguous-gpu", choice.note, "write the full name to choose another"});
   }
   if (options.usable_memory && *options.usable_memory > choice.gpu.usable_memory()) {
-    warnings.push_back({"usable-memory-above-card",
-                        fmt::format("--usable-memory {} is more than {} can give, {}",
-                                    base::format_bytes(*options.usable_memory), choice.gpu.name,
-                                    base::format_bytes(choice.gpu.usable_memory())),
-                        "leave it out to ask about the card as it is"});
+    warnings.push_back(
+        {"usable-memory-above-card",
+         fmt::format("--usable-memory {} is more than {} can give, {}", base::format_bytes(*options.usable_memory),
+                     choice.gpu.name, base::format_bytes(choice.gpu.usable_memory())),
+         "leave it out to ask about the card as it is"});
   }
 }
 
@@ -103,16 +103,34 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; 
 
 }  // namespace
 
-base::Result<catalog::Catalog> load_catalog(const Options& options, World& world) {
-  catalog::Catalog catalog = catalog::Catalog::built_in();
-  if (!options.gpu_file) {
-    return catalog;
-  }
-  const base::Result<std::string> text = world.read_file(*options.gpu_file);
+namespace {
+
+base::Result<catalog::Catalog> with_calibration(const catalog::Catalog& catalog, const std::string& path,
+                                                World& world) {
+  const base::Result<std::string> text = world.read_file(path);
   if (!text) {
     return text.error();
   }
-  return catalog.with_gpu_file({*options.gpu_file, *text, *options.gpu_file});
+  const auto calibration = catalog::read_calibration(*text, path);
+  if (!calibration) {
+    return calibration.error();
+  }
+  const catalog::ConfigFile file{"calibration/" + calibration->gpu + ".json", *text, path};
+  return catalog.with_overrides(std::span(&file, 1));
+}
+
+}  // namespace
+
+base::Result<catalog::Catalog> load_catalog(const Options& options, World& world) {
+  base::Result<catalog::Catalog> catalog = catalog::Catalog::built_in();
+  if (options.gpu_file) {
+    const base::Result<std::string> text = world.read_file(*options.gpu_file);
+    if (!text) {
+      return text.error();
+    }
+    catalog = catalog->with_gpu_file({*options.gpu_file, *text, *options.gpu_file});
+  }
+  return catalog && options.calibration ? with_calibration(*catalog, *options.calibration, world) : catalog;
 }
 
 base::Result<graph::ModelSpec> Questions::model(const Options& options) {
@@ -131,7 +149,8 @@ base::Result<graph::ModelSpec> Questions::model(const Options& options) {
   } else {
     const std::vector<std::string> names = catalog_.model_names();
     if (std::find(names.begin(), names.end(), name) == names.end()) {
-      return wrong(options.place("model"), fmt::format("unknown model {}", base::quoted(name)), base::suggestion(name, names));
+      return wrong(options.place("model"), fmt::format("unknown model {}", base::quoted(name)),
+                   base::suggestion(name, names));
     }
     spec = catalog_.model(name);
   }
@@ -309,9 +328,9 @@ base::Result<PlanQuestion> Questions::plan(const Options& options) {
     candidate.target = make_target(wanted.choice.gpu, machine, options);
     candidate.gpus = options.gpu_count.value_or(wanted.count);
     candidate.exactly = options.gpu_count.has_value();
-    candidate.per_node = machine          ? machine->gpu_count
+    candidate.per_node = machine         ? machine->gpu_count
                          : options.nodes ? ceil_div(candidate.gpus, *options.nodes)
-                                          : kGpusPerNode;
+                                         : kGpusPerNode;
     request.candidates.push_back(std::move(candidate));
     warn_of(wanted.choice, options, question.warnings);
   }
@@ -326,7 +345,8 @@ base::Status Questions::add_profiles(const Options& options, const std::vector<s
   if (!text) {
     return text.error();
   }
-  base::Result<lowering::Framework> framework = catalog::read_framework(*text, catalog_.shown("frameworks", options.framework));
+  base::Result<lowering::Framework> framework =
+      catalog::read_framework(*text, catalog_.shown("frameworks", options.framework));
   if (!framework) {
     return framework.error();
   }
@@ -335,7 +355,8 @@ base::Status Questions::add_profiles(const Options& options, const std::vector<s
   const auto is_in = [](const std::string& gpu, const std::vector<std::string>& list) {
     return std::find(list.begin(), list.end(), gpu) != list.end();
   };
-  const bool all_measured = std::all_of(gpus.begin(), gpus.end(), [&](const std::string& gpu) { return is_in(gpu, measured); });
+  const bool all_measured =
+      std::all_of(gpus.begin(), gpus.end(), [&](const std::string& gpu) { return is_in(gpu, measured); });
   for (const std::string& gpu_name : measured) {
     if (all_measured && !is_in(gpu_name, gpus)) {
       continue;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-#include "vggplan/catalog/calibration.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <string>
 #include <utility>
 
 #include "catalog/json_reader.hpp"
+#include "vggplan/catalog/calibration.hpp"
 
 namespace vggplan::base {
 
@@ -90,8 +90,6 @@ ShapeClass read_shape(ObjectReader& reader) {
   reader.skip("math");
   shape.element_bytes = reader.integer("element_bytes", 1, 8);
   shape.layout = reader.enumeration<base::Layout>("layout");
-  shape.channels = reader.optional_integer("channels", 0).value_or(0);
-  shape.outputs = reader.optional_integer("outputs", 0).value_or(0);
   if (reader.has("variant")) {
     shape.variant = reader.enumeration<timing::Variant>("variant");
   }
@@ -99,22 +97,60 @@ ShapeClass read_shape(ObjectReader& reader) {
   return shape;
 }
 
+// Shares are stored as whole hundred-thousandths: whole numbers are read ten times faster than fractions, and the
+// program reads some five thousand of them for every estimate.
+constexpr double kShareUnit = 1e-5;
+constexpr double kNanosecond = 1e-9;
+constexpr double kMegabyte = 1e6;
+
+/// Whether `list` holds at least `fewest` whole numbers, none negative.
+bool is_row(const nlohmann::json& list, std::size_t fewest) {
+  return list.is_array() && list.size() >= fewest &&
+         std::all_of(list.begin(), list.end(), [](const nlohmann::json& v) { return v.is_number_unsigned(); });
+}
+
 /// [channels, outputs, first octave, share, share ...]: one curve of a family.
 bool read_curve(const nlohmann::json& list, timing::ShareCurve& curve) {
   constexpr std::size_t kHead = 3;
-  const auto is_number = [](const nlohmann::json& v) { return v.is_number(); };
-  if (!list.is_array() || list.size() <= kHead || !std::all_of(list.begin(), list.end(), is_number) ||
-      !list[0].is_number_unsigned() || !list[1].is_number_unsigned()) {
+  if (!is_row(list, kHead + 1)) {
     return false;
   }
   curve.shape.channels = list[0].get<std::int64_t>();
   curve.shape.outputs = list[1].get<std::int64_t>();
   curve.first_octave = list[2].get<double>();
   for (std::size_t i = kHead; i < list.size(); ++i) {
-    curve.shares.push_back(list[i].get<double>());
+    curve.shares.push_back(kShareUnit * list[i].get<double>());
   }
-  return curve.first_octave >= 0.0 && curve.first_octave <= 60.0 &&
+  return curve.first_octave <= 60.0 &&
          std::all_of(curve.shares.begin(), curve.shares.end(), [](double share) { return share > 0.0; });
+}
+
+/// [channels, start in ns, MB/s in cache, MB/s beyond it].
+bool read_stream(const nlohmann::json& list, timing::StreamRate& rate) {
+  constexpr std::size_t kLength = 4;
+  if (!is_row(list, kLength) || list.size() != kLength) {
+    return false;
+  }
+  rate.shape.channels = list[0].get<std::int64_t>();
+  rate.start_seconds = kNanosecond * list[1].get<double>();
+  rate.cached = base::BytesPerSecond(kMegabyte * list[2].get<double>());
+  rate.uncached = base::BytesPerSecond(kMegabyte * list[3].get<double>());
+  return rate.cached.count() > 0.0 && rate.uncached.count() > 0.0;
+}
+
+void read_streams(ObjectReader& reader, Calibration& calibration) {
+  const ShapeClass family = read_shape(reader);
+  const nlohmann::json* list = reader.array("by_channels", true);
+  for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+    timing::StreamRate rate;
+    rate.shape = family;
+    if (!read_stream((*list)[i], rate)) {
+      reader.report("by_channels", "a rate is [channels, start in ns, MB/s in cache, MB/s beyond], rates above 0",
+                    "write it with vggplan calibrate");
+      return;
+    }
+    calibration.streams.push_back(rate);
+  }
 }
 
 void read_family(ObjectReader& reader, Calibration& calibration) {
@@ -125,7 +161,8 @@ void read_family(ObjectReader& reader, Calibration& calibration) {
   for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
     timing::ShareCurve curve = family;
     if (!read_curve((*list)[i], curve)) {
-      reader.report("by_channels", "a curve is [channels, outputs, log2 of the first size, share, ...] with shares above 0",
+      reader.report("by_channels",
+                    "a curve is [channels, outputs, log2 of the first size, share in 1/100000, ...], shares above 0",
                     "write it with vggplan calibrate");
       return;
     }
@@ -191,7 +228,8 @@ void read_input(ObjectReader& parent, ObjectReader::Context& context, Calibratio
       const nlohmann::json& node = (*nodes)[i];
       if (!node.is_array() || node.size() != 2 || !node[0].is_number() || !node[1].is_number() ||
           node[0].get<double>() <= 0.0 || node[1].get<double>() <= 0.0) {
-        entry.report("pixels_and_seconds", "a node is [pixels, seconds], both above 0", "[1048576, 0.0042] for instance");
+        entry.report("pixels_and_seconds", "a node is [pixels, seconds], both above 0",
+                     "[1048576, 0.0042] for instance");
         return;
       }
       curve.nodes.push_back({node[0].get<double>(), node[1].get<double>()});
@@ -207,12 +245,6 @@ std::string shape_text(const ShapeClass& shape) {
                                  shape.element_bytes, base::name_of_enum(shape.layout));
   if (shape.math != base::MathMode::fp32) {
     text += fmt::format(R"(, "math": "{}")", base::name_of_enum(shape.math));
-  }
-  if (shape.channels != 0) {
-    text += fmt::format(R"(, "channels": {})", shape.channels);
-  }
-  if (shape.outputs != 0) {
-    text += fmt::format(R"(, "outputs": {})", shape.outputs);
   }
   if (shape.variant != timing::Variant::usual) {
     text += fmt::format(R"(, "variant": "{}")", base::name_of_enum(shape.variant));
@@ -238,10 +270,24 @@ std::string input_text(const timing::InputRates& rates) {
       rates.handover_seconds_per_byte, rates.inline_seconds_per_byte, rates.pinned_copy.count(), stages);
 }
 
-std::string stream_text(const timing::StreamRate& rate) {
-  return fmt::format(R"({{{}, "start_seconds": {}, "cached_bytes_per_second": {}, "uncached_bytes_per_second": {}}})",
-                     shape_text(rate.shape), number(rate.start_seconds), number(rate.cached.count()),
-                     number(rate.uncached.count()));
+long long whole(double value) { return std::llround(std::max(value, 0.0)); }
+
+std::string row_text(const timing::StreamRate& rate) {
+  return fmt::format("[{}, {}, {}, {}]", rate.shape.channels, whole(rate.start_seconds / kNanosecond),
+                     whole(rate.cached.count() / kMegabyte), whole(rate.uncached.count() / kMegabyte));
+}
+
+std::string row_text(const timing::ShareCurve& curve) {
+  std::string text = fmt::format("[{}, {}, {}", curve.shape.channels, curve.shape.outputs, whole(curve.first_octave));
+  for (const double share : curve.shares) {
+    text += fmt::format(", {}", std::max(whole(share / kShareUnit), 1LL));
+  }
+  return text + "]";
+}
+
+std::string head_text(const timing::StreamRate& rate) { return shape_text(rate.shape); }
+std::string head_text(const timing::ShareCurve& curve) {
+  return fmt::format(R"({}, "octaves_per_node": {})", shape_text(curve.shape), number(curve.octaves_per_node));
 }
 
 /// The class without channels: curves that share it stand together.
@@ -251,35 +297,21 @@ ShapeClass family_of(ShapeClass shape) {
   return shape;
 }
 
-std::string curve_text(const timing::ShareCurve& curve) {
-  std::string text = fmt::format("[{}, {}, {:.4g}", curve.shape.channels, curve.shape.outputs, curve.first_octave);
-  for (const double share : curve.shares) {
-    text += fmt::format(", {:.4g}", share);
-  }
-  return text + "]";
-}
-
-std::string families_text(const std::vector<timing::ShareCurve>& curves) {
-  std::map<ShapeClass, std::vector<const timing::ShareCurve*>> families;
-  for (const timing::ShareCurve& curve : curves) {
-    families[family_of(curve.shape)].push_back(&curve);
+/// Entries of one family under one head, each a line.
+template <class Entry>
+std::string families_text(const std::vector<Entry>& entries) {
+  std::map<ShapeClass, std::vector<const Entry*>> families;
+  for (const Entry& entry : entries) {
+    families[family_of(entry.shape)].push_back(&entry);
   }
   std::string text;
   for (const auto& [shape, members] : families) {
     std::string lines;
-    for (const timing::ShareCurve* curve : members) {
-      lines += (lines.empty() ? "\n      " : ",\n      ") + curve_text(*curve);
+    for (const Entry* entry : members) {
+      lines += (lines.empty() ? "\n      " : ",\n      ") + row_text(*entry);
     }
-    text += fmt::format("{}{{{}, \"octaves_per_node\": {}, \"by_channels\": [{}]}}", text.empty() ? "\n    " : ",\n    ",
-                        shape_text(shape), number(members.front()->octaves_per_node), lines);
-  }
-  return text + "\n  ";
-}
-
-std::string streams_text(const std::vector<timing::StreamRate>& streams) {
-  std::string text;
-  for (const timing::StreamRate& rate : streams) {
-    text += (text.empty() ? "\n    " : ",\n    ") + stream_text(rate);
+    text += fmt::format("{}{{{}, \"by_channels\": [{}]}}", text.empty() ? "\n    " : ",\n    ",
+                        head_text(*members.front()), lines);
   }
   return text + "\n  ";
 }
@@ -299,14 +331,7 @@ base::Result<Calibration> read_calibration(std::string_view text, const std::str
   calibration.l2_cache = reader.bytes("l2_cache_bytes");
   read_costs(reader, context, calibration);
   read_input(reader, context, calibration);
-  read_list(reader, "streams", context, [&](ObjectReader& entry) {
-    timing::StreamRate rate;
-    rate.shape = read_shape(entry);
-    rate.start_seconds = entry.number("start_seconds", {0, 1});
-    rate.cached = base::BytesPerSecond(entry.number("cached_bytes_per_second", kPositive));
-    rate.uncached = base::BytesPerSecond(entry.number("uncached_bytes_per_second", kPositive));
-    calibration.streams.push_back(rate);
-  });
+  read_list(reader, "streams", context, [&](ObjectReader& entry) { read_streams(entry, calibration); });
   read_list(reader, "curves", context, [&](ObjectReader& entry) { read_family(entry, calibration); });
   reader.finish();
   if (context.error) {
@@ -333,9 +358,10 @@ std::string write_calibration(const Calibration& calibration) {
   }
   return fmt::format(
       "{{\n  \"$schema\": \"../schema/calibration.schema.json\",\n  \"gpu\": \"{}\",\n  \"l2_cache_bytes\": {},\n"
-      "  \"host\": {{{}\n  }},\n  \"links\": {{{}\n  }},\n  \"input\": {{{}\n  }},\n  \"spread\": {{{}\n  }},\n  \"streams\": [{}],\n  \"curves\": [{}]\n}}\n",
-      calibration.gpu, calibration.l2_cache.count(), host, links, input_text(calibration.input), spread, streams_text(calibration.streams),
-      families_text(calibration.curves));
+      "  \"host\": {{{}\n  }},\n  \"links\": {{{}\n  }},\n  \"input\": {{{}\n  }},\n  \"spread\": {{{}\n  }},\n  "
+      "\"streams\": [{}],\n  \"curves\": [{}]\n}}\n",
+      calibration.gpu, calibration.l2_cache.count(), host, links, input_text(calibration.input), spread,
+      families_text(calibration.streams), families_text(calibration.curves));
 }
 
 }  // namespace vggplan::catalog

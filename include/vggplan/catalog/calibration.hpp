@@ -13,8 +13,7 @@ namespace vggplan::catalog {
 /// `shown` is what errors call the file.
 base::Result<timing::Calibration> read_calibration(std::string_view text, const std::string& shown);
 
-/// Four significant digits each, one curve a line, in the order of the calibration: the same fit gives
-/// the same bytes.
+/// One curve a line, in the order of the calibration: the same fit gives the same bytes.
 std::string write_calibration(const timing::Calibration& calibration);
 
 }  // namespace vggplan::catalog

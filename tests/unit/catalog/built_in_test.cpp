@@ -153,11 +153,9 @@ nlohmann::json file_at(const std::string& path) {
 }
 
 TEST_CASE("every file is valid by its schema") {
-  const std::vector<std::pair<std::string, std::string>> kinds{{"gpus/", "gpu"},
-                                                               {"machines/", "machine"},
-                                                               {"models/", "model"},
-                                                               {"storage/", "storage"},
-                                                               {"links.json", "links"}};
+  const std::vector<std::pair<std::string, std::string>> kinds{
+      {"gpus/", "gpu"},        {"machines/", "machine"},        {"models/", "model"},
+      {"storage/", "storage"}, {"calibration/", "calibration"}, {"links.json", "links"}};
   for (const auto& [prefix, schema] : kinds) {
     const test::SchemaValidator validator(file_at("schema/" + schema + ".schema.json"));
     int files = 0;

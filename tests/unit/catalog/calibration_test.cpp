@@ -48,11 +48,13 @@ TEST_CASE("an error in a calibration names the file, the place and the rule") {
   CHECK(error_of(replaced(stored(), "\"gap_seconds\"", "\"gap_second\"")).find("my.json:/host") == 0);
   CHECK(error_of(replaced(stored(), "\"layout\": \"nchw\"", "\"layout\": \"nhcw\"")).find("nhcw") != std::string::npos);
   CHECK(error_of(replaced(stored(), "[1, 64,", "[-1, 64,")).find("by_channels") != std::string::npos);
+  CHECK(error_of(replaced(stored(), "[1, 64,", "[1.5, 64,")).find("by_channels") != std::string::npos);
   CHECK(error_of("{").find("my.json") == 0);
 }
 
 TEST_CASE("rows of measurements become ops, steps, collectives and stages") {
-  const auto read = rows(R"({"op":"conv_forward","precision":"tf32","layout":"nhwc","n":2,"c":64,"k":128,"h":9,"w":8,"us":12.5}
+  const auto read =
+      rows(R"({"op":"conv_forward","precision":"tf32","layout":"nhwc","n":2,"c":64,"k":128,"h":9,"w":8,"us":12.5}
 {"op":"optimizer","precision":"bf16","impl":"fused","parameters":1000,"tensors":4,"passes":1,"reads":4,"writes":3,"us":2}
 
 {"arch":"vgg13","h":64,"w":96,"batch":3,"precision":"amp-bf16","layout":"nchw","optimizer":"adamw-fused","checkpoint":"seq4","ms_loop":5,"ms_fwd":1,"ms_bwd":2,"ms_opt":3}
@@ -93,8 +95,10 @@ TEST_CASE("a row that cannot be read is named by its line") {
   CHECK(rule(R"({"op":"fill","precision":"fp32","layout":"nchw","n":1,"c":1,"k":1,"h":1,"us":1})").find("'w'") !=
         std::string::npos);
   // Sizes are multiplied; what would wrap is refused.
-  CHECK(rule(R"({"op":"fill","precision":"fp32","layout":"nchw","n":1099511627776,"c":1099511627776,"k":1,"h":1,"w":1,"us":1})")
-            .find("2^53") != std::string::npos);
-  CHECK(rule(R"({"op":"fill","precision":"fp32","layout":"nchw","n":0,"c":1,"k":1,"h":1,"w":1,"us":1})").find("positive") !=
-        std::string::npos);
+  CHECK(
+      rule(
+          R"({"op":"fill","precision":"fp32","layout":"nchw","n":1099511627776,"c":1099511627776,"k":1,"h":1,"w":1,"us":1})")
+          .find("2^53") != std::string::npos);
+  CHECK(rule(R"({"op":"fill","precision":"fp32","layout":"nchw","n":0,"c":1,"k":1,"h":1,"w":1,"us":1})")
+            .find("positive") != std::string::npos);
 }

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// calibrate: from measured rows to configs/calibration/<gpu>.json.
+#include <fmt/format.h>
+
+#include <iterator>
+
+#include "app/calibration.hpp"
+#include "app/output.hpp"
+#include "app/question.hpp"
+#include "app/run.hpp"
+#include "vggplan/catalog/calibration.hpp"
+#include "vggplan/catalog/catalog.hpp"
+#include "vggplan/catalog/measurements.hpp"
+#include "vggplan/timing/calibrate.hpp"
+
+namespace vggplan::app {
+
+namespace {
+
+template <class T>
+void append(std::vector<T>& to, std::vector<T>& from) {
+  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+}
+
+base::Result<catalog::Measurements> read_all(const std::vector<std::string>& paths, World& world) {
+  catalog::Measurements all;
+  for (const std::string& path : paths) {
+    const base::Result<std::string> text = world.read_file(path);
+    if (!text) {
+      return text.error();
+    }
+    auto rows = catalog::read_measurements(*text, path);
+    if (!rows) {
+      return rows.error();
+    }
+    append(all.ops, rows->ops);
+    append(all.steps, rows->steps);
+    append(all.collectives, rows->collectives);
+    append(all.stages, rows->stages);
+    append(all.copies, rows->copies);
+    append(all.loaders, rows->loaders);
+  }
+  if (all.ops.empty()) {
+    return base::Diagnostic{base::Fault::question, paths.front(), "holds no measured operation",
+                            "measure with scripts/measure.py, which writes operations and steps"};
+  }
+  return all;
+}
+
+}  // namespace
+
+base::Result<int> run_calibrate(const Request& request, World& world) {
+  const auto catalog = load_catalog(request.options, world);
+  if (!catalog) {
+    return catalog.error();
+  }
+  if (!request.options.gpus) {
+    return base::Diagnostic{base::Fault::question, "--gpu", "is needed: the GPU that was measured",
+                            "for example --gpu a100-sxm4-80gb"};
+  }
+  const auto choice = catalog->find_gpu(*request.options.gpus, "--gpu");
+  if (!choice) {
+    return choice.error();
+  }
+  const auto rows = read_all(request.positionals, world);
+  if (!rows) {
+    return rows.error();
+  }
+  const auto samples = samples_of(*rows, choice->gpu, *catalog);
+  if (!samples) {
+    return samples.error();
+  }
+  const timing::Fit fit = timing::calibrate(choice->gpu, *samples);
+  if (base::Status error = emit(catalog::write_calibration(fit.calibration), request.options, world)) {
+    return *error;
+  }
+  // The calibration is the result; what is said about it goes to the screen that is free.
+  if (request.options.output) {
+    if (base::Status error = world.write_out(describe(fit))) {
+      return *error;
+    }
+    if (base::Status error = world.flush_out()) {
+      return *error;
+    }
+  } else {
+    note(world, request.options, describe(fit));
+  }
+  return kYes;
+}
+
+}  // namespace vggplan::app
