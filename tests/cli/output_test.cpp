@@ -76,7 +76,7 @@ TEST_CASE("a failed run leaves the old file alone", "[cli]") {
 TEST_CASE("output that cannot be written ends with exit code 3", "[cli]") {
   FakeWorld world;
   world.out_fails = true;
-  for (const std::string command :
+  for (const std::string& command :
        {kJob, std::string("--size 224x224 --gpus h200"), std::string("layers --size 64x64"), std::string("gpus"),
         std::string("--help"), std::string("man"), std::string("sweep --size 64x64 --gpu t4 --sweep batch=1,2"),
         std::string("completion bash"), std::string("schema report")}) {
