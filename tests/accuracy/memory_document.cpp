@@ -37,10 +37,12 @@ std::vector<Group> groups() {
       }
     }
   }
-  all.push_back({"checkpointing", [](const job::Job& job) { return job.checkpointing.kind != job::Checkpointing::Kind::none; }});
+  all.push_back(
+      {"checkpointing", [](const job::Job& job) { return job.checkpointing.kind != job::Checkpointing::Kind::none; }});
   all.push_back({"batch norm", [](const job::Job& job) { return job.model.batch_norm; }});
   all.push_back({"optimizers but momentum foreach", [](const job::Job& job) {
-                   return job.optimizer != job::Optimizer::momentum || job.optimizer_impl != job::OptimizerImpl::foreach;
+                   return job.optimizer != job::Optimizer::momentum ||
+                          job.optimizer_impl != job::OptimizerImpl::foreach;
                  }});
   all.push_back({"other heads, channels, classes", [](const job::Job& job) {
                    return job.head != graph::Head::adaptive || job.image.channels != 3 || job.classes != 1000;
@@ -61,11 +63,13 @@ double worst_phase(const std::vector<Step>& steps) {
 
 std::string table_by_setting(const std::vector<Step>& steps) {
   std::string text =
-      "| Setting | Steps | Allocated: median | worst | within 0.01 % | too low | Reserved: median | worst | within 0.01 % | "
+      "| Setting | Steps | Allocated: median | worst | within 0.01 % | too low | Reserved: median | worst | within "
+      "0.01 % | "
       "Phases: worst |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
   for (const Group& group : groups()) {
     std::vector<Step> some;
-    std::copy_if(steps.begin(), steps.end(), std::back_inserter(some), [&](const Step& step) { return group.holds(step.job); });
+    std::copy_if(steps.begin(), steps.end(), std::back_inserter(some),
+                 [&](const Step& step) { return group.holds(step.job); });
     const Spread allocated = spread_of(some, Peak::allocated);
     const Spread reserved = spread_of(some, Peak::reserved);
     if (allocated.count() > 0) {
@@ -95,7 +99,8 @@ std::vector<Worst> worst_of(Peak peak, std::size_t most) {
   std::stable_sort(rows.begin(), rows.end(), [](const Worst& a, const Worst& b) {
     return std::abs(a.compared.error()) > std::abs(b.compared.error());
   });
-  const auto same = std::unique(rows.begin(), rows.end(), [](const Worst& a, const Worst& b) { return a.label == b.label; });
+  const auto same =
+      std::unique(rows.begin(), rows.end(), [](const Worst& a, const Worst& b) { return a.label == b.label; });
   rows.erase(same, rows.end());
   rows.resize(std::min(rows.size(), most));
   return rows;
@@ -105,9 +110,24 @@ std::string worst_rows(Peak peak, std::size_t most) {
   std::string text = "| Step | Measured | Predicted | Error | In the range |\n|---|--:|--:|--:|---|\n";
   for (const Worst& row : worst_of(peak, most)) {
     text += fmt::format("| {} | {} | {} | {:+.3f} % | {} |\n", row.label, row.compared.measured,
-                        row.compared.predicted.value.count(), 100 * row.compared.error(), row.compared.inside() ? "yes" : "no");
+                        row.compared.predicted.value.count(), 100 * row.compared.error(),
+                        row.compared.inside() ? "yes" : "no");
   }
   return text;
+}
+
+std::string share_in_range(Peak peak) {
+  std::size_t inside = 0;
+  std::size_t count = 0;
+  for (const auto* steps : {&first_steps(), &further_steps()}) {
+    for (const Step& step : *steps) {
+      if (!step.free_choice && step.peaks.count(peak) > 0) {
+        ++count;
+        inside += step.peaks.at(peak).inside() ? 1U : 0U;
+      }
+    }
+  }
+  return fmt::format("{} of {}", inside, count);
 }
 
 std::string free_choice_rows() {
@@ -120,8 +140,9 @@ std::string free_choice_rows() {
         const Compared& peak = step.peaks.at(Peak::allocated);
         ++count;
         inside += peak.inside() ? 1U : 0U;
-        text += fmt::format("| {} | {:.2f} | {:.2f} to {:.2f} | {}{} |\n", step.label, static_cast<double>(peak.measured) / kGiB,
-                            in_gib(peak.predicted.low), in_gib(peak.predicted.high), peak.inside() ? "inside" : "outside",
+        text += fmt::format("| {} | {:.2f} | {:.2f} to {:.2f} | {}{} |\n", step.label,
+                            static_cast<double>(peak.measured) / kGiB, in_gib(peak.predicted.low),
+                            in_gib(peak.predicted.high), peak.inside() ? "inside" : "outside",
                             step.fft ? ", FFT possible" : "");
       }
     }
@@ -134,27 +155,30 @@ std::string batch_rows() {
   std::size_t exact = 0;
   for (const BatchCell& cell : batch_cells()) {
     exact += cell.hard == cell.measured ? 1U : 0U;
-    text += fmt::format("| {} | {} | {} | {} | {} |\n", cell.label, cell.limit_gib, cell.measured, cell.hard, cell.steady);
+    text +=
+        fmt::format("| {} | {} | {} | {} | {} |\n", cell.label, cell.limit_gib, cell.measured, cell.hard, cell.steady);
   }
   return fmt::format("{} of {} are exact.\n\n", exact, batch_cells().size()) + text;
 }
 
 std::string two_gpu_rows() {
-  std::string text = "| Job | Rank | Measured GiB | Range GiB | Error of the range's nearer end |\n|---|--:|--:|--:|--:|\n";
+  std::string text =
+      "| Job | Rank | Measured GiB | Range GiB | Error of the range's nearer end |\n|---|--:|--:|--:|--:|\n";
   for (const RankPeak& rank : two_gpu_ranks()) {
     const Compared& peak = rank.allocated;
     const double low = peak.predicted.low.as_double() / static_cast<double>(peak.measured) - 1;
     const double high = peak.predicted.high.as_double() / static_cast<double>(peak.measured) - 1;
     text += fmt::format("| {} | {} | {:.3f} | {:.3f} to {:.3f} | {:+.2f} % |\n", rank.label, rank.rank,
-                        static_cast<double>(peak.measured) / kGiB, in_gib(peak.predicted.low), in_gib(peak.predicted.high),
-                        100 * (std::abs(low) < std::abs(high) ? low : high));
+                        static_cast<double>(peak.measured) / kGiB, in_gib(peak.predicted.low),
+                        in_gib(peak.predicted.high), 100 * (std::abs(low) < std::abs(high) ? low : high));
   }
   return text;
 }
 
 std::string other_tools() {
   std::string text =
-      "| Step | Allocated, measured GiB | Reserved, measured GiB | torchinfo | MemTracker | vggplan, allocated | vggplan, reserved |\n"
+      "| Step | Allocated, measured GiB | Reserved, measured GiB | torchinfo | MemTracker | vggplan, allocated | "
+      "vggplan, reserved |\n"
       "|---|--:|--:|--:|--:|--:|--:|\n";
   for (const auto* steps : {&first_steps(), &further_steps()}) {
     for (const Step& step : *steps) {
@@ -164,12 +188,14 @@ std::string other_tools() {
       const Compared& allocated = step.peaks.at(Peak::allocated);
       const Compared& reserved = step.peaks.at(Peak::reserved);
       const auto error = [&](const std::optional<std::int64_t>& answer) {
-        return answer ? fmt::format("{:+.1f} %", 100 * (static_cast<double>(*answer) / static_cast<double>(allocated.measured) - 1))
+        return answer ? fmt::format("{:+.1f} %",
+                                    100 * (static_cast<double>(*answer) / static_cast<double>(allocated.measured) - 1))
                       : std::string("-");
       };
-      text += fmt::format("| {} | {:.2f} | {:.2f} | {} | {} | {:+.3f} % | {:+.3f} % |\n", step.label,
-                          static_cast<double>(allocated.measured) / kGiB, static_cast<double>(reserved.measured) / kGiB,
-                          error(step.torchinfo), error(step.mem_tracker), 100 * allocated.error(), 100 * reserved.error());
+      text +=
+          fmt::format("| {} | {:.2f} | {:.2f} | {} | {} | {:+.3f} % | {:+.3f} % |\n", step.label,
+                      static_cast<double>(allocated.measured) / kGiB, static_cast<double>(reserved.measured) / kGiB,
+                      error(step.torchinfo), error(step.mem_tracker), 100 * allocated.error(), 100 * reserved.error());
     }
   }
   return text;
@@ -190,27 +216,41 @@ std::string workspace_rows() {
 
 std::string memory_section() {
   std::string text = "## Memory of one GPU\n\n";
-  text += "Steps whose workspaces follow from rules: every precision but true fp32, without cudnn.benchmark. *Allocated* is\n"
-          "`max_memory_allocated()` after two steps, *reserved* `max_memory_reserved()` of the whole run, *phases* the peaks of\n"
-          "the first step, of forward, backward and optimizer, and what is allocated when forward is over. *Too low*: by more\n"
-          "than 0.01 %, which is what runs repeat to.\n\n"
-          "### Steps that the rules were made with\n\n";
+  text +=
+      "Steps whose workspaces follow from rules: every precision but true fp32, without cudnn.benchmark. *Allocated* "
+      "is\n"
+      "`max_memory_allocated()` after two steps, *reserved* `max_memory_reserved()` of the whole run, *phases* the "
+      "peaks of\n"
+      "the first step, of forward, backward and optimizer, and what is allocated when forward is over. *Too low*: by "
+      "more\n"
+      "than 0.01 %, which is what runs repeat to.\n\n"
+      "### Steps that the rules were made with\n\n";
   text += table_by_setting(first_steps());
   text += "\n### Steps measured later: other sizes, batches and settings\n\n";
   text += table_by_setting(further_steps());
   text += "\n### Worst steps\n\nAllocated:\n\n" + worst_rows(Peak::allocated, 8);
-  text += "\nReserved. Which of two equally large free blocks lies at the lower address decides which one a request takes, and so\n"
-          "what is reserved in the end. Addresses depend on the holes in the address space of the process.\n\n";
+  text +=
+      "\nReserved. Which of two equally large free blocks lies at the lower address decides which one a request takes, "
+      "and so\n"
+      "what is reserved in the end. Addresses depend on the holes in the address space of the process.\n\n";
+  text += fmt::format("{} measured reserved peaks are inside the predicted range, {} allocated ones.\n\n",
+                      share_in_range(Peak::reserved), share_in_range(Peak::allocated));
   text += worst_rows(Peak::reserved, 12);
-  text += "\n### Where cuDNN is free to choose\n\nIn true fp32 cuDNN may choose FFT algorithms with workspaces of many times the "
-          "activations, and\ncudnn.benchmark tries every plan once. The answer is a range. ";
+  text +=
+      "\n### Where cuDNN is free to choose\n\nIn true fp32 cuDNN may choose FFT algorithms with workspaces of many "
+      "times the "
+      "activations, and\ncudnn.benchmark tries every plan once. The answer is a range. ";
   text += free_choice_rows();
   text += "\n### Workspaces of single convolutions\n\n" + workspace_rows();
   text += "\n## Largest batch under a limit\n\nThe allocator may reserve no more than the limit. " + batch_rows();
-  text += "\n## Memory on two GPUs\n\nUnder DDP the first bucket may or may not be gone when the rebuilt ones are made: a race, "
-          "by one set of\ngradients (0.516 GiB). Under ZeRO-1 the range is that of the fullest rank.\n\n";
+  text +=
+      "\n## Memory on two GPUs\n\nUnder DDP the first bucket may or may not be gone when the rebuilt ones are made: a "
+      "race, "
+      "by one set of\ngradients (0.516 GiB). Under ZeRO-1 the range is that of the fullest rank.\n\n";
   text += two_gpu_rows();
-  text += "\n## Next to other tools\n\nErrors against the measured allocated peak; vggplan's second one against what was reserved.\n\n";
+  text +=
+      "\n## Next to other tools\n\nErrors against the measured allocated peak; vggplan's second one against what was "
+      "reserved.\n\n";
   text += other_tools();
   return text;
 }

@@ -29,7 +29,7 @@ struct Field {
   Peak peak{};
   std::string_view name{};
   const char* key{};
-  base::Estimated<base::Bytes> estimate::Memory::* figure{};
+  base::Estimated<base::Bytes> estimate::Memory::*figure{};
 };
 
 constexpr std::array<Field, kPeaks> kFields{{
@@ -51,9 +51,14 @@ estimate::Memory memory_of(const job::Job& job, const estimate::Target& target) 
 }
 
 lowering::Convolution convolution_of(const graph::Layer& layer, const job::Job& job) {
-  return {job.batch,          layer.input.channels, layer.output.channels, layer.input.height,
-          layer.input.width,  base::size_of(job::activation_type(job.precision)),
-          job::convolution_math(job.precision), job.layout};
+  return {job.batch,
+          layer.input.channels,
+          layer.output.channels,
+          layer.input.height,
+          layer.input.width,
+          base::size_of(job::activation_type(job.precision)),
+          job::convolution_math(job.precision),
+          job.layout};
 }
 
 bool fft_possible(const job::Job& job) {
@@ -135,7 +140,9 @@ CapacityRun run_of(const Row& row) {
   return {support::label_of(row), row.at("cap_gib"), last, answer->cache_flushes_per_step};
 }
 
-Compared compared(std::int64_t measured, const base::Estimated<base::Bytes>& predicted) { return {measured, predicted}; }
+Compared compared(std::int64_t measured, const base::Estimated<base::Bytes>& predicted) {
+  return {measured, predicted};
+}
 
 bool near(std::int64_t a, std::int64_t b, double share, double bytes) {
   const double apart = std::abs(static_cast<double>(a - b));
@@ -154,7 +161,8 @@ const estimate::Knowledge& knowledge() {
   static const estimate::Knowledge kKnowledge = [] {
     const catalog::Catalog& catalog = built_in();
     estimate::Knowledge known;
-    known.framework = catalog::read_framework(catalog.text("frameworks", "pytorch-2.11").value(), "pytorch-2.11").value();
+    known.framework =
+        catalog::read_framework(catalog.text("frameworks", "pytorch-2.11").value(), "pytorch-2.11").value();
     const auto calibration = catalog::read_calibration(catalog.text("calibration", kGpu).value(), std::string(kGpu));
     known.measured = {{catalog.gpu(kGpu).value(), calibration.value()}};
     known.links = catalog.links().value();
@@ -197,16 +205,16 @@ void Spread::add(double error) { errors_.push_back(error); }
 
 double Spread::median() const {
   std::vector<double> sizes;
-  std::transform(errors_.begin(), errors_.end(), std::back_inserter(sizes), [](double error) { return std::abs(error); });
+  std::transform(errors_.begin(), errors_.end(), std::back_inserter(sizes),
+                 [](double error) { return std::abs(error); });
   std::sort(sizes.begin(), sizes.end());
   const std::size_t half = sizes.size() / 2;
   return sizes.empty() ? 0 : sizes.size() % 2 == 1 ? sizes[half] : (sizes[half - 1] + sizes[half]) / 2;
 }
 
 double Spread::worst() const {
-  return std::accumulate(errors_.begin(), errors_.end(), 0.0, [](double most, double error) {
-    return std::max(most, std::abs(error));
-  });
+  return std::accumulate(errors_.begin(), errors_.end(), 0.0,
+                         [](double most, double error) { return std::max(most, std::abs(error)); });
 }
 
 std::size_t Spread::within(double bound) const {
@@ -262,9 +270,8 @@ const std::vector<RankPeak>& two_gpu_ranks() {
       const estimate::Memory memory = memory_of(support::job_of(row), measured_target());
       const Row& ranks = row.at("ranks");
       for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
-        const bool fullest = std::none_of(ranks.begin(), ranks.end(), [&](const Row& other) {
-          return other.at("peak") > ranks[rank].at("peak");
-        });
+        const bool fullest = std::none_of(ranks.begin(), ranks.end(),
+                                          [&](const Row& other) { return other.at("peak") > ranks[rank].at("peak"); });
         peaks.push_back({support::label_of(row), rank, fullest, compared(ranks[rank].at("peak"), memory.allocated_peak),
                          compared(ranks[rank].at("reserved"), memory.reserved_peak)});
       }
@@ -286,8 +293,10 @@ std::vector<WorkspaceShare> workspace_shares() {
     const auto math = support::named<base::MathMode>(row.at("precision").get<std::string>());
     const bool wide = math == base::MathMode::fp32 || math == base::MathMode::tf32;
     const auto layout = support::named<base::Layout>(row.at("layout").get<std::string>());
-    const lowering::Convolution conv{row.at("n"), row.at("c"), row.at("k"), row.at("h"), row.at("w"), wide ? 4 : 2, math, layout};
-    const std::int64_t mine = lowering::workspace_plans(knowledge().framework, pass_of(row.at("op")), conv, device).front();
+    const lowering::Convolution conv{row.at("n"), row.at("c"),  row.at("k"), row.at("h"),
+                                     row.at("w"), wide ? 4 : 2, math,        layout};
+    const std::int64_t mine =
+        lowering::workspace_plans(knowledge().framework, pass_of(row.at("op")), conv, device).front();
     const std::int64_t measured = row.at("workspace");
     WorkspaceShare& share = shares[row.at("precision").get<std::string>() + " " + row.at("layout").get<std::string>()];
     ++share.rows;

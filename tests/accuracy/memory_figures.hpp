@@ -25,9 +25,7 @@ struct Compared {
   std::int64_t measured{};
   base::Estimated<base::Bytes> predicted{};
   [[nodiscard]] double error() const { return predicted.value.as_double() / static_cast<double>(measured) - 1; }
-  [[nodiscard]] bool inside() const {
-    return predicted.low.count() <= measured && measured <= predicted.high.count();
-  }
+  [[nodiscard]] bool inside() const { return predicted.low.count() <= measured && measured <= predicted.high.count(); }
 };
 
 /// One measured step.
@@ -35,10 +33,10 @@ struct Step {
   std::string label{};
   job::Job job{};
   std::map<Peak, Compared> peaks{};
-  bool free_choice{};       ///< true fp32 or cudnn.benchmark: cuDNN chooses among workspaces of any size
-  bool fft{};               ///< an FFT workspace is possible
-  bool skips_at_random{};   ///< GradScaler skips as many steps as the weights ask for
-  std::optional<std::int64_t> torchinfo{};   ///< what other tools say of the same step
+  bool free_choice{};      ///< true fp32 or cudnn.benchmark: cuDNN chooses among workspaces of any size
+  bool fft{};              ///< an FFT workspace is possible
+  bool skips_at_random{};  ///< GradScaler skips as many steps as the weights ask for
+  std::optional<std::int64_t> torchinfo{};  ///< what other tools say of the same step
   std::optional<std::int64_t> mem_tracker{};
 };
 std::vector<Step> measured_steps(const std::vector<std::string>& files);
@@ -97,8 +95,8 @@ const std::vector<RankPeak>& two_gpu_ranks();
 struct WorkspaceShare {
   std::string setting{};
   std::size_t rows{};
-  std::size_t equal{};     ///< within 4 KiB
-  std::size_t close{};     ///< within 1 %, or 1 MiB
+  std::size_t equal{};  ///< within 4 KiB
+  std::size_t close{};  ///< within 1 %, or 1 MiB
 };
 std::vector<WorkspaceShare> workspace_shares();
 

@@ -80,10 +80,10 @@ TEST_CASE("where cuDNN is free to choose, ranges hold what was measured, and are
       }
       const Compared& peak = step.peaks.at(Peak::allocated);
       const double width = peak.predicted.high.as_double() / peak.predicted.low.as_double();
-      std::cout << fmt::format("  {}: {:.2f} GiB in [{:.2f}, {:.2f}]{}{}\n", step.label, static_cast<double>(peak.measured) / 1073741824.0,
-                               peak.predicted.low.as_double() / 1073741824.0,
-                               peak.predicted.high.as_double() / 1073741824.0, peak.inside() ? "" : " OUTSIDE",
-                               step.fft ? " (FFT possible)" : "");
+      std::cout << fmt::format(
+          "  {}: {:.2f} GiB in [{:.2f}, {:.2f}]{}{}\n", step.label, static_cast<double>(peak.measured) / 1073741824.0,
+          peak.predicted.low.as_double() / 1073741824.0, peak.predicted.high.as_double() / 1073741824.0,
+          peak.inside() ? "" : " OUTSIDE", step.fft ? " (FFT possible)" : "");
       ++count;
       inside += peak.inside() ? 1U : 0U;
       INFO(step.label);
@@ -102,7 +102,8 @@ TEST_CASE("the largest batch under a limit is exact in 95 % of the cells and nev
     INFO(cell.label << " under " << cell.limit_gib << " GiB");
     exact += cell.hard == cell.measured ? 1U : 0U;
     if (cell.hard != cell.measured) {
-      std::cout << fmt::format("  {} under {} GiB: measured {}, predicted {}\n", cell.label, cell.limit_gib, cell.measured, cell.hard);
+      std::cout << fmt::format("  {} under {} GiB: measured {}, predicted {}\n", cell.label, cell.limit_gib,
+                               cell.measured, cell.hard);
     }
     CHECK(cell.hard <= cell.measured);
     CHECK(cell.steady <= cell.hard);
@@ -139,7 +140,8 @@ TEST_CASE("workspaces of single convolutions on tensor cores agree with what was
   std::size_t rows = 0;
   std::size_t close = 0;
   for (const WorkspaceShare& share : workspace_shares()) {
-    std::cout << fmt::format("  {}: {} rows, {} equal, {} close\n", share.setting, share.rows, share.equal, share.close);
+    std::cout << fmt::format("  {}: {} rows, {} equal, {} close\n", share.setting, share.rows, share.equal,
+                             share.close);
     if (share.setting.find("fp32") == std::string::npos) {
       rows += share.rows;
       close += share.close;

@@ -39,7 +39,8 @@ job::Job vgg16(const catalog::Catalog& catalog, std::int64_t height, std::int64_
   return job;
 }
 
-void measure(const char* title, const job::Job& job, const estimate::Knowledge& knowledge, const estimate::Target& target) {
+void measure(const char* title, const job::Job& job, const estimate::Knowledge& knowledge,
+             const estimate::Target& target) {
   const auto network = graph::build_network(job.model, job.image, job.classes, job.head).value();
   const auto segments = lowering::segments(network, job.checkpointing).value();
   const memory::Tape tape = lowering::lower_tape(network, job, segments, knowledge.framework, lowering::Device{});
@@ -48,16 +49,14 @@ void measure(const char* title, const job::Job& job, const estimate::Knowledge& 
     options.steps = steps;
     return memory::simulate(tape, options).allocated_peak.count();
   };
-  const double lower = median_microseconds([&] {
-    return lowering::lower_tape(network, job, segments, knowledge.framework, lowering::Device{}).tensors;
-  });
+  const double lower = median_microseconds(
+      [&] { return lowering::lower_tape(network, job, segments, knowledge.framework, lowering::Device{}).tensors; });
   const double four = median_microseconds([&] { return simulate(4); });
   const double fourteen = median_microseconds([&] { return simulate(14); });
-  const double whole = median_microseconds([&] {
-    return estimate::estimate(job, target, knowledge)->memory.allocated_peak.value.count();
-  });
-  std::printf("%-28s tape %6.0f us, one simulated step %6.0f us, four steps %6.0f us, whole estimate %6.0f us\n", title, lower,
-              (fourteen - four) / 10, four, whole);
+  const double whole = median_microseconds(
+      [&] { return estimate::estimate(job, target, knowledge)->memory.allocated_peak.value.count(); });
+  std::printf("%-28s tape %6.0f us, one simulated step %6.0f us, four steps %6.0f us, whole estimate %6.0f us\n", title,
+              lower, (fourteen - four) / 10, four, whole);
 }
 
 }  // namespace
@@ -66,7 +65,8 @@ int main() {
   const catalog::Catalog catalog = catalog::Catalog::built_in();
   const hardware::Gpu gpu = catalog.gpu("h200-sxm-141gb").value();
   estimate::Knowledge knowledge;
-  knowledge.framework = catalog::read_framework(catalog.text("frameworks", "pytorch-2.11").value(), "pytorch-2.11").value();
+  knowledge.framework =
+      catalog::read_framework(catalog.text("frameworks", "pytorch-2.11").value(), "pytorch-2.11").value();
   const auto calibration = catalog.text("calibration", gpu.name).value();
   knowledge.measured = {{gpu, catalog::read_calibration(calibration, gpu.name).value()}};
   const estimate::Target target{gpu, std::nullopt, gpu.usable_memory()};

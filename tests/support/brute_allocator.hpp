@@ -11,6 +11,8 @@
 #include <optional>
 #include <vector>
 
+#include "brute_segments.hpp"
+
 namespace vggplan::support {
 
 class BruteAllocator {
@@ -44,7 +46,7 @@ class BruteAllocator {
       for (Piece& piece : segment.pieces) {
         if (piece.is == Is::used && piece.block == block) {
           piece.is = Is::free;
-          join(segment);
+          brute_join(segment);
           return;
         }
       }
@@ -54,7 +56,7 @@ class BruteAllocator {
   void empty_cache() {
     if (expandable_) {
       for (Segment& segment : segments_) {
-        unmap_free_pages(segment);
+        brute_unmap_free_pages(segment);
       }
       return;
     }
@@ -104,18 +106,9 @@ class BruteAllocator {
   std::vector<std::int64_t> grown{};  ///< bytes of each cudaMalloc or mapping, in order
 
  private:
-  enum class Is { used, free, unmapped };
-  struct Piece {
-    std::int64_t begin{};
-    std::int64_t end{};
-    Is is{Is::free};
-    std::int64_t block{-1};
-  };
-  struct Segment {
-    bool small{};
-    int stream{};
-    std::vector<Piece> pieces{};
-  };
+  using Is = BruteIs;
+  using Piece = BrutePiece;
+  using Segment = BruteSegment;
   struct Found {
     Segment* segment{nullptr};
     std::size_t piece{};
@@ -137,12 +130,6 @@ class BruteAllocator {
   }
   [[nodiscard]] bool fits(std::int64_t more) const { return !capacity_ || reserved() + more <= *capacity_; }
 
-  /// Size that a free piece counts as when candidates are compared: with the unmapped bytes behind it.
-  static std::int64_t worth(const Segment& segment, std::size_t i) {
-    const bool grows = i + 1 < segment.pieces.size() && segment.pieces[i + 1].is == Is::unmapped;
-    return (grows ? segment.pieces[i + 1].end : segment.pieces[i].end) - segment.pieces[i].begin;
-  }
-
   /// The smallest free piece that is large enough, at the lowest address. With expandable segments the
   /// walk goes on to the next larger one for as long as that counts as less.
   Found best_fit(std::int64_t size, int stream) {
@@ -150,7 +137,7 @@ class BruteAllocator {
     while (expandable_ && best.segment != nullptr) {
       const Piece& piece = best.segment->pieces[best.piece];
       const Found next = next_larger(piece.end - piece.begin, piece.begin, size, stream);
-      if (next.segment == nullptr || worth(*next.segment, next.piece) >= worth(*best.segment, best.piece)) {
+      if (next.segment == nullptr || brute_worth(*next.segment, next.piece) >= brute_worth(*best.segment, best.piece)) {
         break;
       }
       best = next;
@@ -233,7 +220,7 @@ class BruteAllocator {
     const bool small = size <= kMiB;
     const std::int64_t page = small ? 2 * kMiB : 20 * kMiB;
     Segment& segment = range_of(small, stream);
-    const std::optional<std::int64_t> start = stretch(segment, size);
+    const std::optional<std::int64_t> start = brute_stretch(segment, size);
     if (!start) {
       return {};
     }
@@ -259,26 +246,8 @@ class BruteAllocator {
       if (rest.begin < rest.end) {
         segment.pieces.insert(segment.pieces.begin() + (&hole - segment.pieces.data()) + 1, rest);
       }
-      join(segment);
+      brute_join(segment);
     }
-  }
-
-  static std::optional<std::int64_t> stretch(const Segment& segment, std::int64_t size) {
-    const auto open = [&](std::size_t i) { return i < segment.pieces.size() && segment.pieces[i].is != Is::used; };
-    for (std::size_t i = 0; i < segment.pieces.size(); ++i) {
-      if (segment.pieces[i].is != Is::unmapped) {
-        continue;
-      }
-      const std::size_t first = i > 0 && open(i - 1) ? i - 1 : i;
-      std::size_t last = first;
-      while (open(last)) {
-        ++last;
-      }
-      if (segment.pieces[last - 1].end - segment.pieces[first].begin >= size) {
-        return segment.pieces[first].begin;
-      }
-    }
-    return std::nullopt;
   }
 
   std::int64_t occupy(Segment& segment, std::size_t at, std::int64_t size) {
@@ -294,38 +263,6 @@ class BruteAllocator {
                             Piece{whole.begin + size, whole.end, Is::free, -1});
     }
     return last_block_;
-  }
-
-  static void join(Segment& segment) {
-    for (std::size_t i = 0; i + 1 < segment.pieces.size();) {
-      if (segment.pieces[i].is == segment.pieces[i + 1].is && segment.pieces[i].is != Is::used) {
-        segment.pieces[i].end = segment.pieces[i + 1].end;
-        segment.pieces.erase(segment.pieces.begin() + static_cast<std::ptrdiff_t>(i) + 1);
-      } else {
-        ++i;
-      }
-    }
-  }
-
-  static void unmap_free_pages(Segment& segment) {
-    const std::int64_t page = segment.small ? 2 * kMiB : 20 * kMiB;
-    std::vector<Piece> pieces;
-    for (const Piece& piece : segment.pieces) {
-      const std::int64_t first = (piece.begin + page - 1) / page * page;
-      const std::int64_t last = piece.end / page * page;
-      if (piece.is != Is::free || first >= last) {
-        pieces.push_back(piece);
-        continue;
-      }
-      for (const Piece& part : {Piece{piece.begin, first, Is::free, -1}, Piece{first, last, Is::unmapped, -1},
-                                Piece{last, piece.end, Is::free, -1}}) {
-        if (part.begin < part.end) {
-          pieces.push_back(part);
-        }
-      }
-    }
-    segment.pieces = pieces;
-    join(segment);
   }
 
   bool expandable_;

@@ -40,11 +40,13 @@ TEST_CASE("the profile has a rule for every pass, type and layout") {
   for (const MathMode math : {MathMode::fp32, MathMode::tf32, MathMode::fp16, MathMode::bf16}) {
     for (const Layout layout : {Layout::nchw, Layout::nhwc}) {
       for (const ConvPass pass : {ConvPass::forward, ConvPass::input_gradient, ConvPass::weight_gradient}) {
-        const auto rule = std::find_if(framework.workspace.begin(), framework.workspace.end(), [&](const auto& candidate) {
-          const bool typed = std::find(candidate.math.begin(), candidate.math.end(), math) != candidate.math.end();
-          return typed && candidate.layout == layout && candidate.pass == pass && candidate.in_channels.holds(512) &&
-                 candidate.out_channels.holds(512) && candidate.pixels.holds(50'000) && candidate.elements.holds(25'600'000);
-        });
+        const auto rule =
+            std::find_if(framework.workspace.begin(), framework.workspace.end(), [&](const auto& candidate) {
+              const bool typed = std::find(candidate.math.begin(), candidate.math.end(), math) != candidate.math.end();
+              return typed && candidate.layout == layout && candidate.pass == pass &&
+                     candidate.in_channels.holds(512) && candidate.out_channels.holds(512) &&
+                     candidate.pixels.holds(50'000) && candidate.elements.holds(25'600'000);
+            });
         INFO(static_cast<int>(math) << " " << static_cast<int>(layout) << " " << static_cast<int>(pass));
         CHECK(rule != framework.workspace.end());
       }
@@ -72,8 +74,7 @@ TEST_CASE("rules give the workspaces that were recorded of some convolutions") {
       {MathMode::tf32, Layout::nchw, ConvPass::weight_gradient, 1, 64, 64, 4024, 3036, 6257246887, 1024},
       {MathMode::tf32, Layout::nchw, ConvPass::forward, 1, 512, 512, 503, 379, 790286483, 0},
       {MathMode::tf32, Layout::nchw, ConvPass::forward, 32, 128, 128, 112, 112, 415826291, 256},
-      {MathMode::bf16, Layout::nhwc, ConvPass::weight_gradient, 1, 3, 64, 4024, 3036,
-       197801616, 0.001 * 197801616},
+      {MathMode::bf16, Layout::nhwc, ConvPass::weight_gradient, 1, 3, 64, 4024, 3036, 197801616, 0.001 * 197801616},
   };
   for (const Recorded& row : recorded) {
     const std::int64_t element = row.math == MathMode::tf32 ? 4 : 2;
@@ -135,7 +136,8 @@ Diagnostic error_of(const std::string& from, const std::string& to) {
 TEST_CASE("every error in a profile names its place") {
   CHECK(error_of("\"name\"", "\"nam\"").place == "mine.json:/nam");
   CHECK(error_of("\"cublas_workspace_bytes\": 1,", "").place == "mine.json:/cublas_workspace_bytes");
-  CHECK(error_of("\"rounding_bytes\": 512", "\"rounding_bytes\": \"512\"").place == "mine.json:/allocator/rounding_bytes");
+  CHECK(error_of("\"rounding_bytes\": 512", "\"rounding_bytes\": \"512\"").place ==
+        "mine.json:/allocator/rounding_bytes");
   CHECK(error_of("\"align\": 4", "\"align\": 0").place == "mine.json:/convolution_workspace/0/align");
   CHECK(error_of("\"input\": 1.5", "\"input\": -1").place == "mine.json:/convolution_workspace/0/input");
   CHECK(error_of("\"input\": 1.5", "\"inputs\": 1.5").place == "mine.json:/convolution_workspace/0/inputs");

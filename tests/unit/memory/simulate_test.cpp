@@ -134,7 +134,8 @@ TEST_CASE("where memory is short the next plan is taken, and kept for the same o
   tape.tensors = 1;
   tape.scratch = {{{90 * kMiB, 40 * kMiB, 0}}};
   tape.setup = {take(0, 30 * kMiB)};
-  tape.steps = {{begin(Phase::forward), scratch(0)}, {begin(Phase::forward), scratch(0), give(0), scratch(0), take(0, 30 * kMiB)}};
+  tape.steps = {{begin(Phase::forward), scratch(0)},
+                {begin(Phase::forward), scratch(0), give(0), scratch(0), take(0, 30 * kMiB)}};
   const Simulation got = simulate(tape, under(100 * kMiB));
   CHECK(got.allocated_peak == Bytes(70 * kMiB));  // also in step 2, where 90 would have had room
   CHECK(got.steps[0].flushes == 1);               // for the plan that failed
