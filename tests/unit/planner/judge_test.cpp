@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+#include "planner/judge.hpp"
+
+#include <algorithm>
+#include <random>
+
+#include "support/catch.hpp"
+#include "support/made_up.hpp"
+
+namespace vggplan::planner {
+namespace {
+
+Contender contender(double images_per_second, std::int64_t gpus, std::int64_t batch, std::size_t group) {
+  Contender c;
+  c.figures.job = support::small_job();
+  c.figures.job.batch = batch;
+  c.figures.job.parallel.gpus = gpus;
+  c.figures.images_per_second = images_per_second;
+  c.figures.gpu_hours_per_million_images = 1e6 / images_per_second / 3600 * static_cast<double>(gpus);
+  c.group = group;
+  return c;
+}
+
+std::vector<Contender> random_contenders(std::mt19937& random, bool priced) {
+  std::vector<Contender> all;
+  const std::size_t count = 1 + random() % 30;
+  for (std::size_t i = 0; i < count; ++i) {
+    Contender c = contender(1 + static_cast<double>(random() % 40), 1 + static_cast<std::int64_t>(random() % 4),
+                            1 + static_cast<std::int64_t>(random() % 8), i / 3);
+    if (priced) {
+      c.figures.usd_per_million_images = base::Usd(1 + static_cast<double>(random() % 50));
+    }
+    all.push_back(c);
+  }
+  return all;
+}
+
+TEST_CASE("within one percent of the fastest, fewer GPUs win, then the smaller batch") {
+  const std::vector<Contender> all{contender(100, 4, 8, 0), contender(99.5, 4, 2, 0), contender(98, 1, 1, 1)};
+  CHECK(winner(PlanRequest{}, all) == std::optional<std::size_t>(1));
+  const std::vector<Contender> close{contender(100, 4, 8, 0), contender(99.5, 2, 9, 1)};
+  CHECK(winner(PlanRequest{}, close) == std::optional<std::size_t>(1));
+}
+
+TEST_CASE("with batch norm the larger of equally fast batches wins") {
+  std::vector<Contender> all{contender(100, 1, 2, 0), contender(99.9, 1, 8, 0)};
+  for (Contender& c : all) {
+    c.figures.job.model.batch_norm = true;
+  }
+  CHECK(winner(PlanRequest{}, all) == std::optional<std::size_t>(1));
+}
+
+TEST_CASE("a candidate without cache flushes wins over any with them") {
+  std::vector<Contender> all{contender(100, 1, 4, 0), contender(10, 1, 1, 1)};
+  all[0].figures.verdict = estimate::Verdict::fits_with_cache_flushes;
+  CHECK(winner(PlanRequest{}, all) == std::optional<std::size_t>(1));
+}
+
+TEST_CASE("the winner does not depend on the order in which candidates come") {
+  std::mt19937 random(3);
+  for (int round = 0; round < 300; ++round) {
+    auto all = random_contenders(random, round % 2 == 0);
+    PlanRequest request;
+    request.objective = static_cast<Objective>(round % 3);
+    const auto first = all[*winner(request, all)];
+    std::ranges::shuffle(all, random);
+    const auto second = all[*winner(request, all)];
+    CHECK(first.figures.images_per_second == second.figures.images_per_second);
+    CHECK(first.figures.job == second.figures.job);
+    CHECK(first.group == second.group);
+  }
+}
+
+TEST_CASE("no contenders, no winner") { CHECK_FALSE(winner(PlanRequest{}, {})); }
+
+TEST_CASE("the front holds exactly the points that no other beats, by comparing every pair") {
+  std::mt19937 random(5);
+  for (int round = 0; round < 300; ++round) {
+    const bool priced = round % 2 == 0;
+    const auto all = random_contenders(random, priced);
+    const auto point = [&](std::size_t i) {
+      const Evaluated& f = all[i].figures;
+      return std::array{-f.images_per_second,
+                        priced ? f.usd_per_million_images->count() : f.gpu_hours_per_million_images,
+                        static_cast<double>(f.job.parallel.gpus)};
+    };
+    const auto front = pareto_front(all);
+    std::vector<std::array<double, 3>> points;
+    for (const std::size_t i : front) {
+      points.push_back(point(i));
+    }
+    CHECK(std::ranges::is_sorted(points, {}, [](const auto& p) { return p[0]; }));
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      bool beaten = false;
+      for (std::size_t j = 0; j < all.size(); ++j) {
+        const auto a = point(i);
+        const auto b = point(j);
+        beaten = beaten || (b != a && b[0] <= a[0] && b[1] <= a[1] && b[2] <= a[2]);
+      }
+      CHECK(std::ranges::count(points, point(i)) == (beaten ? 0 : 1));
+    }
+  }
+}
+
+TEST_CASE("runners-up are one for each other group, best first") {
+  std::mt19937 random(11);
+  for (int round = 0; round < 100; ++round) {
+    const auto all = random_contenders(random, false);
+    const std::size_t best = *winner(PlanRequest{}, all);
+    const auto others = runners_up(PlanRequest{}, all, best);
+    std::vector<std::size_t> groups;
+    for (const std::size_t i : others) {
+      CHECK(all[i].group != all[best].group);
+      groups.push_back(all[i].group);
+    }
+    std::ranges::sort(groups);
+    CHECK(std::ranges::adjacent_find(groups) == groups.end());
+    CHECK(groups.size() + 1 == all.back().group + 1);
+    CHECK(std::ranges::is_sorted(others, std::ranges::greater{},
+                                 [&](std::size_t i) { return all[i].figures.images_per_second; }));
+  }
+}
+
+TEST_CASE("money counts only where it is known: a limit on cost refuses what has no price") {
+  PlanRequest request;
+  request.max_cost = base::Usd(10);
+  Evaluated figures;
+  REQUIRE(constraint_missed(request, figures));
+  CHECK(constraint_missed(request, figures)->reason == "price");
+  figures.cost = base::Usd(9);
+  CHECK_FALSE(constraint_missed(request, figures));
+  figures.cost = base::Usd(11);
+  CHECK(constraint_missed(request, figures)->reason == "max-cost");
+}
+
+}  // namespace
+}  // namespace vggplan::planner

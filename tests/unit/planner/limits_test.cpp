@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#include "planner/limits.hpp"
+
+#include <random>
+#include <vector>
+
+#include "support/catch.hpp"
+
+namespace vggplan::planner {
+namespace {
+
+std::int64_t by_trying_all(const std::vector<bool>& holds) {
+  std::int64_t best = 0;
+  for (std::size_t n = 1; n < holds.size(); ++n) {
+    best = holds[n] ? static_cast<std::int64_t>(n) : best;
+  }
+  return best;
+}
+
+/// True up to `limit`, then a stretch in which each n holds with some probability, then false.
+std::vector<bool> flickering(std::mt19937& random, std::size_t ceiling, std::size_t limit, std::size_t stretch) {
+  std::vector<bool> holds(ceiling + 1, false);
+  for (std::size_t n = 1; n <= ceiling; ++n) {
+    holds[n] = n <= limit || (n <= limit + stretch && random() % 3 == 0);
+  }
+  return holds;
+}
+
+TEST_CASE("the largest number is that of trying all, where the condition flickers no further than the guard") {
+  std::mt19937 random(7);
+  for (int round = 0; round < 4000; ++round) {
+    const std::size_t ceiling = 1 + random() % 400;
+    const std::size_t limit = random() % (ceiling + 1);
+    const auto stretch = static_cast<std::size_t>(guard_width(static_cast<std::int64_t>(limit)));
+    const auto holds = flickering(random, ceiling, limit, random() % (stretch + 1));
+    const auto test = [&](std::int64_t n) { return static_cast<bool>(holds.at(static_cast<std::size_t>(n))); };
+    INFO("round " << round << " ceiling " << ceiling << " limit " << limit);
+    REQUIRE(largest_that(static_cast<std::int64_t>(ceiling), test) == by_trying_all(holds));
+    REQUIRE(largest_near(static_cast<std::int64_t>(ceiling), test) == by_trying_all(holds));
+  }
+}
+
+TEST_CASE("up to eight numbers, the largest is found whatever the condition") {
+  for (unsigned pattern = 0; pattern < 256; ++pattern) {
+    std::vector<bool> holds(9, false);
+    for (unsigned n = 1; n <= 8; ++n) {
+      holds[n] = (pattern >> (n - 1) & 1U) != 0;
+    }
+    const auto test = [&](std::int64_t n) { return static_cast<bool>(holds.at(static_cast<std::size_t>(n))); };
+    CHECK(largest_that(8, test) == by_trying_all(holds));
+    CHECK(largest_near(8, test) == by_trying_all(holds));
+  }
+}
+
+TEST_CASE("nothing is asked beyond the ceiling, and nothing holds at a ceiling of zero") {
+  const auto within = [](std::int64_t n) {
+    REQUIRE(n >= 1);
+    REQUIRE(n <= 37);
+    return true;
+  };
+  CHECK(largest_that(37, within) == 37);
+  CHECK(largest_near(37, within) == 37);
+  CHECK(last_true(37, within) == 37);
+  CHECK(largest_that(0, within) == 0);
+  CHECK(largest_near(0, within) == 0);
+}
+
+TEST_CASE("galloping finds the last number of a condition that turns once") {
+  for (std::int64_t limit = 0; limit <= 300; ++limit) {
+    CHECK(last_true(1 << 20, [&](std::int64_t n) { return n <= limit; }) == limit);
+  }
+}
+
+TEST_CASE("galloping asks a number of times that grows with the answer and not with the most allowed") {
+  int asked = 0;
+  CHECK(last_true(std::int64_t{1} << 60, [&](std::int64_t n) {
+          ++asked;
+          return n <= 5;
+        }) == 5);
+  CHECK(asked <= 6);
+}
+
+}  // namespace
+}  // namespace vggplan::planner

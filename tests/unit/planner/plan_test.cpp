@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/planner/plan.hpp"
+
+#include <algorithm>
+
+#include "support/catch.hpp"
+#include "support/made_up.hpp"
+
+namespace vggplan::planner {
+namespace {
+
+using estimate::Verdict;
+using job::Precision;
+using support::engine_of;
+using support::made_up_gpu;
+using support::World;
+
+PlanRequest request_for(std::vector<Candidate> candidates) {
+  PlanRequest request;
+  request.job = support::small_job();
+  request.candidates = std::move(candidates);
+  return request;
+}
+
+const Remedy* remedy(const Plan& plan, const std::string& code) {
+  const auto found = std::ranges::find(plan.remedies, code, &Remedy::code);
+  return found == plan.remedies.end() ? nullptr : &*found;
+}
+
+std::string error_of(const PlanRequest& request) {
+  const auto answer = plan(request, engine_of(World{}));
+  REQUIRE_FALSE(answer.has_value());
+  CHECK(answer.error().fault == base::Fault::question);
+  return answer.error().place + ": " + answer.error().rule;
+}
+
+TEST_CASE("a question that makes no sense is an error that names its flag") {
+  CHECK(error_of(request_for({})) == "--gpus: a plan needs at least one GPU to choose from");
+  PlanRequest request = request_for({made_up_gpu("a", 2000, 1)});
+  request.batch = 0;
+  CHECK(error_of(request).starts_with("--batch: "));
+  request = request_for({made_up_gpu("a", 2000, 1)});
+  request.global_batch = -4;
+  CHECK(error_of(request).starts_with("--global-batch: "));
+  request = request_for({made_up_gpu("a", 2000, 1)});
+  request.reserve.percent = 100;
+  CHECK(error_of(request).starts_with("--reserve: "));
+  request = request_for({made_up_gpu("a", 2000, 1)});
+  request.deadline = base::Seconds(60);
+  CHECK(error_of(request).starts_with("--deadline: "));
+  request = request_for({made_up_gpu("a", 2000, 1)});
+  request.job.image.height = 8;
+  CHECK_FALSE(error_of(request).empty());
+}
+
+TEST_CASE("the first cell of the largest batches is that of the recommended settings") {
+  const auto answer = plan(request_for({made_up_gpu("a", 2600, 2)}), engine_of(World{}));
+  REQUIRE(answer.has_value());
+  REQUIRE(answer->recommendation);
+  const job::Job& job = answer->recommendation->estimate.job;
+  const MaxBatch& first = answer->max_batch.at(0);
+  CHECK(first.precision == job.precision);
+  CHECK(first.layout == job.layout);
+  CHECK(first.checkpointing == job.checkpointing);
+  CHECK(first.gpus == job.parallel.gpus);
+  CHECK(first.steady >= job.batch);
+  CHECK(first.hard >= first.steady);
+}
+
+TEST_CASE("largest batches are those that trying every batch finds") {
+  for (std::uint32_t seed = 1; seed <= 200; ++seed) {
+    World world;
+    world.seed = seed;
+    world.flicker = 0.001 * static_cast<double>(seed % 20);
+    world.image = 20 + seed;
+    PlanRequest request = request_for({made_up_gpu("a", 1200 + 13 * seed, 1)});
+    const auto engine = engine_of(world);
+    const auto answer = plan(request, engine);
+    REQUIRE(answer.has_value());
+    for (const MaxBatch& cell : answer->max_batch) {
+      job::Job job = request.job;
+      job.precision = cell.precision;
+      job.layout = cell.layout;
+      job.checkpointing = cell.checkpointing;
+      std::int64_t steady = 0;
+      std::int64_t hard = 0;
+      for (job.batch = 1; job.batch <= 500; ++job.batch) {
+        const Verdict verdict = engine.memory(job, request.candidates[0].target)->verdict;
+        steady = verdict == Verdict::fits ? job.batch : steady;
+        hard = verdict == Verdict::does_not_fit ? hard : job.batch;
+      }
+      INFO("seed " << seed);
+      CHECK(cell.steady == steady);
+      CHECK(cell.hard == hard);
+    }
+  }
+}
+
+TEST_CASE("where even one image needs cache flushes, that is recommended and said") {
+  World world;
+  world.slack = 1.3;
+  PlanRequest request = request_for({made_up_gpu("a", 1320, 1)});
+  request.precision = Precision::tf32;
+  request.layout = base::Layout::nchw;
+  request.checkpointing = job::Checkpointing{};
+  const auto answer = plan(request, engine_of(world));
+  REQUIRE(answer.has_value());
+  REQUIRE(answer->recommendation);
+  CHECK(answer->recommendation->estimate.memory.verdict == Verdict::fits_with_cache_flushes);
+  CHECK(answer->max_batch.at(0).steady == 0);
+  CHECK(answer->max_batch.at(0).hard == 1);
+}
+
+TEST_CASE("a reserve makes the recommendation smaller, and the estimate still speaks of the whole memory") {
+  World world;
+  world.launch = 10;  // the larger the batch, the better
+  PlanRequest request = request_for({made_up_gpu("a", 2600, 1)});
+  const auto whole = plan(request, engine_of(world));
+  request.reserve.percent = 25;
+  const auto less = plan(request, engine_of(world));
+  REQUIRE(whole->recommendation);
+  REQUIRE(less->recommendation);
+  CHECK(less->recommendation->estimate.job.batch < whole->recommendation->estimate.job.batch);
+  CHECK(less->recommendation->estimate.target.usable == base::Bytes(2600));
+  CHECK(less->recommendation->estimate.memory.reserved_peak.value <= base::Bytes(1950));
+}
+
+TEST_CASE("the fewest GPUs for a deadline are those that trying every count finds") {
+  for (std::uint32_t seed = 1; seed <= 120; ++seed) {
+    World world;
+    world.seed = seed;
+    world.exchange = 0.001 * static_cast<double>(seed % 40);
+    PlanRequest request = request_for({made_up_gpu("a", 2600, 8)});
+    request.objective = Objective::fewest_gpus;
+    request.job.data.images = 10'000;
+    request.batch = 2;
+    request.precision = Precision::tf32;
+    request.layout = base::Layout::nchw;
+    request.checkpointing = job::Checkpointing{};
+    request.deadline = base::Seconds(8.0 * seed);
+    std::optional<std::int64_t> fewest;
+    for (std::int64_t gpus = 8; gpus >= 1; --gpus) {
+      job::Job job = request.job;
+      job.batch = 2;
+      job.parallel.gpus = gpus;
+      fewest = 10'000 / world.images_per_second(job) <= request.deadline->count() ? gpus : fewest;
+    }
+    const auto answer = plan(request, engine_of(world));
+    REQUIRE(answer.has_value());
+    INFO("seed " << seed);
+    REQUIRE(answer->recommendation.has_value() == fewest.has_value());
+    if (fewest) {
+      CHECK(answer->recommendation->launch.gpus == *fewest);
+    }
+  }
+}
+
+TEST_CASE("a missed deadline is answered with GPUs that meet it, and with the time that it takes") {
+  World world;
+  PlanRequest request = request_for({made_up_gpu("a", 2600, 2)});
+  request.job.data.images = 100'000;
+  request.batch = 4;
+  request.deadline = base::Seconds(150);
+  const auto engine = engine_of(world);
+  const auto answer = plan(request, engine);
+  REQUIRE(answer.has_value());
+  REQUIRE_FALSE(answer->recommendation);
+  const Remedy* more = remedy(*answer, "more-gpus");
+  REQUIRE(more != nullptr);
+  CHECK(100'000 / engine.time(more->job, request.candidates[0].target)->images_per_second <= 150);
+  CHECK(remedy(*answer, "deadline") != nullptr);
+}
+
+TEST_CASE("every remedy is a job that the models say runs") {
+  World world;
+  PlanRequest request = request_for({made_up_gpu("a", 8000, 2)});
+  request.precision = Precision::tf32;
+  request.layout = base::Layout::nchw;
+  request.checkpointing = job::Checkpointing{};
+  request.batch = 6;
+  request.job.image = {3, 2000, 1600};
+  request.others = {made_up_gpu("larger", 300'000, 1).target, made_up_gpu("huge", 900'000, 1).target};
+  const auto engine = engine_of(world);
+  const auto answer = plan(request, engine);
+  REQUIRE(answer.has_value());
+  REQUIRE_FALSE(answer->recommendation);
+  REQUIRE(answer->max_batch.at(0).hard == 0);
+  REQUIRE_FALSE(answer->remedies.empty());
+  for (const Remedy& one : answer->remedies) {
+    estimate::Target target = request.candidates[0].target;
+    if (one.code == "more-memory") {
+      target = request.others[0];
+    }
+    INFO(one.code << ": " << one.change);
+    CHECK(engine.memory(one.job, target)->verdict != Verdict::does_not_fit);
+  }
+  REQUIRE(remedy(*answer, "more-memory") != nullptr);
+  CHECK(remedy(*answer, "more-memory")->gpu == "larger");
+  CHECK(remedy(*answer, "lower-resolution") != nullptr);
+  CHECK(remedy(*answer, "tiles") != nullptr);
+}
+
+TEST_CASE("remedies that leave training as it is come first, and the cheapest in time of them") {
+  World world;
+  PlanRequest request = request_for({made_up_gpu("a", 1700, 1)});
+  request.precision = Precision::tf32;
+  request.layout = base::Layout::nchw;
+  request.checkpointing = job::Checkpointing{};
+  request.batch = 8;
+  const auto answer = plan(request, engine_of(world));
+  REQUIRE(answer.has_value());
+  REQUIRE(answer->remedies.size() > 2);
+  bool changing = false;
+  double slowdown = 0;
+  for (const Remedy& one : answer->remedies) {
+    CHECK((one.changes_training || !changing));
+    if (one.changes_training != changing) {
+      changing = one.changes_training;
+      slowdown = 0;
+    }
+    if (one.memory.verdict == Verdict::fits) {
+      CHECK(one.slowdown.value_or(1) >= slowdown);
+      slowdown = one.slowdown.value_or(1);
+    }
+  }
+}
+
+TEST_CASE("a smaller batch with accumulation keeps the global batch") {
+  World world;
+  PlanRequest request = request_for({made_up_gpu("a", 1700, 1)});
+  request.precision = Precision::tf32;
+  request.layout = base::Layout::nchw;
+  request.checkpointing = job::Checkpointing{};
+  request.batch = 12;
+  const auto answer = plan(request, engine_of(world));
+  const Remedy* smaller = remedy(*answer, "smaller-batch");
+  REQUIRE(smaller != nullptr);
+  CHECK(smaller->job.batch * smaller->job.accumulation == 12);
+  CHECK(smaller->job.batch == 4);
+}
+
+TEST_CASE(
+    "without a price nothing is invented: the cheapest is the one with the fewest GPU-hours, and a warning says so") {
+  PlanRequest request = request_for({made_up_gpu("a", 2600, 4)});
+  request.objective = Objective::cheapest;
+  const auto unpriced = plan(request, engine_of(World{}));
+  REQUIRE(unpriced->recommendation);
+  CHECK(unpriced->recommendation->launch.gpus == 1);
+  CHECK(std::ranges::any_of(unpriced->warnings, [](const estimate::Warning& w) { return w.code == "price-unknown"; }));
+  for (const Evaluated& row : unpriced->pareto) {
+    CHECK_FALSE(row.usd_per_hour);
+    CHECK_FALSE(row.cost);
+  }
+  const auto priced = plan(request, engine_of(World{}, {{"a", 2.0}}));
+  CHECK(std::ranges::none_of(priced->warnings, [](const estimate::Warning& w) { return w.code == "price-unknown"; }));
+}
+
+TEST_CASE("alternatives are as many as asked for, ranked, each of other settings than the recommendation") {
+  PlanRequest request = request_for({made_up_gpu("a", 2600, 4)});
+  request.top = 3;
+  const auto answer = plan(request, engine_of(World{}));
+  REQUIRE(answer->alternatives.size() == 3);
+  for (std::size_t i = 1; i < 3; ++i) {
+    CHECK(answer->alternatives[i - 1].images_per_second >= answer->alternatives[i].images_per_second);
+  }
+  for (const Evaluated& row : answer->alternatives) {
+    job::Job settings = row.job;
+    settings.batch = answer->recommendation->estimate.job.batch;
+    CHECK(settings != answer->recommendation->estimate.job);
+  }
+}
+
+TEST_CASE("the launch holds the settings of the recommendation") {
+  PlanRequest request = request_for({made_up_gpu("a", 2600, 4)});
+  request.precision = Precision::amp_bf16;
+  request.layout = base::Layout::nhwc;
+  const auto answer = plan(request, engine_of(World{}));
+  const Launch& launch = answer->recommendation->launch;
+  CHECK(launch.global_batch == launch.batch * launch.accumulation * launch.gpus);
+  CHECK(launch.command == "torchrun --standalone --nproc-per-node 4 train.py");
+  const auto says = [&](const std::string& part) {
+    return std::ranges::any_of(launch.code,
+                               [&](const std::string& line) { return line.find(part) != std::string::npos; });
+  };
+  CHECK(says("torch.bfloat16"));
+  CHECK(says("channels_last"));
+  CHECK(says("DistributedDataParallel"));
+  CHECK(says("batch_size=" + std::to_string(launch.batch)));
+}
+
+}  // namespace
+}  // namespace vggplan::planner

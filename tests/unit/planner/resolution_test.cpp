@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#include "planner/resolution.hpp"
+
+#include "support/catch.hpp"
+#include "support/made_up.hpp"
+
+namespace vggplan::planner {
+namespace {
+
+using support::World;
+
+TEST_CASE("a scaled image keeps its aspect to the nearest pixel, whichever side is longer") {
+  CHECK(scaled({3, 4024, 3036}, 4024) == graph::Shape{3, 4024, 3036});
+  CHECK(scaled({3, 4024, 3036}, 2012) == graph::Shape{3, 2012, 1518});
+  CHECK(scaled({3, 3036, 4024}, 2012) == graph::Shape{3, 1518, 2012});
+  CHECK(scaled({3, 1000, 1}, 100) == graph::Shape{3, 100, 1});
+}
+
+TEST_CASE("the largest resolution is the one that trying every size finds") {
+  for (std::uint32_t seed = 1; seed <= 60; ++seed) {
+    World world;
+    world.seed = seed;
+    world.flicker = 0.002 * static_cast<double>(seed % 5);
+    const auto engine = support::engine_of(world);
+    const Candidate candidate = support::made_up_gpu("a", 1300 + 40 * seed, 1);
+    job::Job job = support::small_job();
+    job.image = seed % 2 == 0 ? graph::Shape{3, 140, 100} : graph::Shape{3, 90, 160};
+    job.batch = 1 + seed % 3;
+    std::int64_t best = 0;
+    for (std::int64_t side = 32; side <= 2000; ++side) {
+      job::Job scaled_job = job;
+      scaled_job.image = scaled(job.image, side);
+      const bool valid = !job::validate(scaled_job);
+      if (valid && engine.memory(scaled_job, candidate.target)->verdict == estimate::Verdict::fits) {
+        best = side;
+      }
+    }
+    const MaxResolution found = largest_resolution(job, candidate.target, false, engine);
+    INFO("seed " << seed);
+    CHECK(std::max(found.height, found.width) == best);
+    CHECK_FALSE(found.limited_by_search);
+  }
+}
+
+TEST_CASE("where not even the smallest image fits there is no resolution") {
+  const auto engine = support::engine_of(World{});
+  const Candidate candidate = support::made_up_gpu("a", 100, 1);
+  const MaxResolution found = largest_resolution(support::small_job(), candidate.target, false, engine);
+  CHECK(found.height == 0);
+  CHECK(found.width == 0);
+}
+
+/// By going from pixel to pixel: every output of the last pooling must lie in the clean part of some tile.
+bool covers(std::int64_t length, const Tiling& cut, std::int64_t tiles, std::int64_t stride) {
+  const std::int64_t advance = cut.side - cut.overlap;
+  for (std::int64_t output = 0; output < length / stride; ++output) {
+    const std::int64_t pixel = output * stride;
+    bool clean = false;
+    for (std::int64_t tile = 0; tile < tiles; ++tile) {
+      const std::int64_t begin = tile * advance;
+      const std::int64_t end = std::min(length, begin + cut.side);
+      const std::int64_t left = begin == 0 ? 0 : begin + cut.overlap / 2;  // the image's own border is no cut
+      const std::int64_t right = end == length ? length : end - cut.overlap / 2;
+      clean = clean || (pixel >= left && pixel + stride <= right);
+    }
+    if (!clean) {
+      return false;
+    }
+  }
+  return true;
+}
+
+TEST_CASE("tiles with their overlap leave no output without the pixels that it sees, and no tile is idle") {
+  const auto field = estimate::receptive_field(support::vgg(16));
+  for (std::int64_t length = 256; length <= 4096; length += 32) {
+    for (std::int64_t side = 224; side <= length; side += 32) {
+      const Tiling cut = tiling({3, length, side}, field, side);
+      INFO("length " << length << " side " << side << " tiles " << cut.tiles);
+      REQUIRE(covers(length, cut, cut.tiles, field.stride));
+      REQUIRE((cut.tiles == 1 || !covers(length, cut, cut.tiles - 1, field.stride)));
+    }
+  }
+}
+
+TEST_CASE("a tile no larger than the overlap covers nothing") {
+  const auto field = estimate::receptive_field(support::vgg(16));
+  CHECK(tiling({3, 1000, 1000}, field, 192).tiles == 0);
+  CHECK(tiling({3, 1000, 1000}, field, 224).tiles > 0);
+}
+
+}  // namespace
+}  // namespace vggplan::planner
