@@ -102,9 +102,10 @@ base::Status deliver(const report::Document& report, const Options& options, Wor
 }
 
 void say(World& world, const base::Diagnostic& error) {
-  std::string text = fmt::format("vggplan: {}: {}\n", error.place, error.rule);
+  // A path or a name from outside may hold anything.
+  std::string text = "vggplan: " + render::printable(error.place) + ": " + render::printable(error.rule) + "\n";
   if (!error.remedy.empty()) {
-    text += fmt::format("  {}\n", error.remedy);
+    text += "  " + render::printable(error.remedy) + "\n";
   }
   world.write_err(text);
 }

@@ -16,7 +16,11 @@ constexpr std::size_t kUndecided = static_cast<std::size_t>(-1);
 class Replay {
  public:
   Replay(const Tape& tape, const SimulationOptions& options)
-      : tape_(tape), options_(options), allocator_(options.allocator), live_(tape.tensors), plan_(tape.scratch.size(), kUndecided) {
+      : tape_(tape),
+        options_(options),
+        allocator_(options.allocator),
+        live_(tape.tensors),
+        plan_(tape.scratch.size(), kUndecided) {
     current_.layers.assign(tape.layers + 1, 0);
   }
 
@@ -192,7 +196,8 @@ class Replay {
 
   void fail(const Event& event, std::int64_t requested) {
     const Bytes capacity = options_.allocator.capacity.value_or(Bytes(0));
-    const Bytes wanted = options_.allocator.expandable_segments ? Bytes(requested) : allocator_.segment_for(Bytes(requested));
+    const Bytes wanted =
+        options_.allocator.expandable_segments ? Bytes(requested) : allocator_.segment_for(Bytes(requested));
     const Bytes missing = std::max(Bytes(1), allocator_.reserved() + wanted - capacity);
     result_.failure = OutOfMemory{step_, phase_, event.layer, Bytes(requested), missing};
   }
@@ -215,7 +220,7 @@ class Replay {
   std::size_t step_{0};
   Phase phase_{Phase::setup};
   bool flushed_late_{false};  ///< in a step after the first
-  bool in_phase_{false};  ///< of the current step
+  bool in_phase_{false};      ///< of the current step
   Bytes phase_peak_{};
   Bytes allocated_peak_{};
   Bytes reserved_peak_{};

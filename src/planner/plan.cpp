@@ -188,10 +188,12 @@ base::Status recommend(Plan& plan, const PlanRequest& request, const Search& fou
 
 /// Counts and storage that hold for every candidate: from the estimate of one image.
 base::Status describe_job(Plan& plan, const PlanRequest& request, const estimate::Engine& engine) {
-  job::Job one = plan.job;
+  // What was chosen runs where it was chosen; another candidate may lack its precision.
+  job::Job one = plan.recommendation ? plan.job : request.job;
   one.batch = 1;
   one.accumulation = 1;
-  const auto summary = engine.full(one, request.candidates.front().target);
+  const auto summary =
+      engine.full(one, plan.recommendation ? plan.recommendation->estimate.target : request.candidates.front().target);
   if (!summary) {
     return summary.error();
   }

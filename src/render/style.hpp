@@ -15,9 +15,6 @@ namespace vggplan::render {
 /// elsewhere that has some costs the alignment of its row alone.
 std::size_t width(std::string_view text);
 
-/// `text` without control characters and broken UTF-8: a name from a file must not steer the terminal.
-std::string printable(std::string_view text);
-
 std::string pad_right(std::string_view text, std::size_t columns);
 std::string pad_left(std::string_view text, std::size_t columns);
 

@@ -24,7 +24,7 @@ struct StepMemory {
   std::array<base::Bytes, 4> phase_peak{};   ///< largest allocated while in the phase
   std::array<base::Bytes, 4> after_phase{};  ///< allocated when the phase ended
   base::Bytes allocated_peak{};
-  base::Bytes reserved_peak{};               ///< largest reserved so far
+  base::Bytes reserved_peak{};  ///< largest reserved so far
   std::int64_t flushes{};
 };
 
@@ -58,8 +58,8 @@ struct Simulation {
 
 struct SimulationOptions {
   AllocatorConfig allocator{};
-  std::size_t steps{4};        ///< how many to simulate at least; more where one after the first flushed the cache
-  bool timeline{false};        ///< record the moments of the last step
+  std::size_t steps{4};  ///< how many to simulate at least; more where one after the first flushed the cache
+  bool timeline{false};  ///< record the moments of the last step
 };
 
 /// Runs set-up and steps; stops at the first allocation that fails.

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+
+#include "support/catch.hpp"
+#include "support/known.hpp"
+#include "support/vgg.hpp"
+#include "vggplan/estimate/run.hpp"
+
+namespace vggplan::estimate {
+namespace {
+
+using base::Bytes;
+
+job::Job job_of(std::int64_t height, std::int64_t width, std::int64_t batch) {
+  job::Job job;
+  job.model = support::vgg(16);
+  job.image = {3, height, width};
+  job.batch = batch;
+  return job;
+}
+
+Estimate answer(const job::Job& job, const Target& target, const Options& options = {}) {
+  auto result = estimate(job, target, support::known(), options);
+  REQUIRE(result.has_value());
+  return std::move(result).value();
+}
+
+bool warns(const Estimate& estimate, const std::string& code) {
+  return std::ranges::any_of(estimate.warnings, [&](const Warning& warning) { return warning.code == code; });
+}
+
+Bytes sum(const std::vector<std::pair<std::string, Bytes>>& parts) {
+  Bytes total{};
+  for (const auto& [name, bytes] : parts) {
+    total += bytes;
+  }
+  return total;
+}
+
+TEST_CASE("the breakdowns by category and by layer both add up to the peak") {
+  for (const auto precision : {job::Precision::tf32, job::Precision::amp_bf16, job::Precision::bf16}) {
+    for (const std::int64_t gpus : {1, 2}) {
+      job::Job job = job_of(512, 384, 3);
+      job.precision = precision;
+      job.parallel.gpus = gpus;
+      const Memory memory = answer(job, support::target("h200-sxm-141gb")).memory;
+      CHECK(sum(memory.breakdown) == memory.allocated_peak.value);
+      CHECK(sum(memory.breakdown_layers) == memory.allocated_peak.value);
+    }
+  }
+}
+
+TEST_CASE("ranges hold their values, and the device holds more than the allocator") {
+  for (const auto precision : {job::Precision::fp32, job::Precision::tf32, job::Precision::amp_fp16}) {
+    job::Job job = job_of(768, 512, 2);
+    job.precision = precision;
+    job.parallel.gpus = 2;
+    const Estimate e = answer(job, support::target("h200-sxm-141gb"));
+    for (const auto& figure :
+         {e.memory.allocated_peak, e.memory.reserved_peak, e.memory.device_used, e.memory.steady_peak,
+          e.memory.forward_peak, e.memory.backward_peak, e.memory.optimizer_peak}) {
+      CHECK(figure.low <= figure.value);
+      CHECK(figure.value <= figure.high);
+    }
+    CHECK(e.memory.reserved_peak.value >= e.memory.allocated_peak.value);
+    CHECK(e.memory.device_used.value > e.memory.reserved_peak.value + e.target.gpu.context_memory);
+    CHECK(e.time.step.low <= e.time.step.value);
+    CHECK(e.time.step.value <= e.time.step.high);
+    CHECK(e.time.images_per_second.low <= e.time.images_per_second.value);
+    CHECK(e.time.images_per_second.value <= e.time.images_per_second.high);
+  }
+}
+
+TEST_CASE("exactly what is reserved is enough, and less than what is allocated is too little") {
+  const job::Job job = job_of(1024, 768, 2);
+  Target target = support::target("h200-sxm-141gb");
+  const Memory roomy = answer(job, target).memory;
+  CHECK(roomy.verdict == Verdict::fits);
+  CHECK(roomy.headroom == target.usable - roomy.reserved_peak.value);
+  target.usable = roomy.reserved_peak.value;
+  CHECK(answer(job, target).memory.verdict == Verdict::fits);
+  target.usable = Bytes(roomy.allocated_peak.value.count() * 9 / 10);
+  const Memory tight = answer(job, target).memory;
+  if (tight.verdict == Verdict::does_not_fit) {
+    REQUIRE(tight.shortfall);
+    CHECK(tight.shortfall->missing > Bytes(0));
+    CHECK_FALSE(tight.shortfall->layer.empty());
+  }
+  target.usable = base::kGiB;
+  const Memory hopeless = answer(job, target).memory;
+  CHECK(hopeless.verdict == Verdict::does_not_fit);
+  CHECK(hopeless.headroom < Bytes(0));
+  CHECK(hopeless.allocated_peak.value == roomy.allocated_peak.value);
+}
+
+TEST_CASE("counts of the model are the published ones, and a step is forward and backward of its images") {
+  job::Job job = job_of(224, 224, 4);
+  job.accumulation = 2;
+  const ModelSummary model = answer(job, support::target("h200-sxm-141gb")).model;
+  CHECK(model.parameters == 138'357'544);
+  const auto counts = graph::count(support::vgg16(224, 224));
+  CHECK(model.flops_step == (counts.flops_forward + counts.flops_backward) * 8);
+}
+
+TEST_CASE("many micro-batches cost no more to simulate than a few, and hold the same memory") {
+  job::Job job = job_of(224, 224, 2);
+  const Target target = support::target("h200-sxm-141gb");
+  job.accumulation = 4;
+  const Memory few = answer(job, target).memory;
+  job.accumulation = 60'000;
+  const Memory many = answer(job, target).memory;
+  CHECK(many.allocated_peak.value == few.allocated_peak.value);
+  CHECK(many.reserved_peak.value == few.reserved_peak.value);
+}
+
+TEST_CASE("what a person should mind is said by code") {
+  const Target h200 = support::target("h200-sxm-141gb");
+  job::Job job = job_of(256, 256, 2);
+  job.precision = job::Precision::fp32;
+  CHECK(warns(answer(job, h200), "fp32-workspace"));
+  job.precision = job::Precision::bf16;
+  CHECK(warns(answer(job, h200), "pure-bf16"));
+  job.precision = job::Precision::tf32;
+  CHECK(answer(job, h200).warnings.empty());
+  job.model = support::vgg(16, true);
+  CHECK(warns(answer(job, h200), "small-batch-norm"));
+  job.mode = job::Mode::infer;
+  CHECK_FALSE(warns(answer(job, h200), "small-batch-norm"));
+  CHECK(warns(answer(job_of(4024, 3036, 3), h200), "beyond-2^31"));
+  CHECK_FALSE(warns(answer(job_of(4024, 3036, 2), h200), "beyond-2^31"));
+}
+
+TEST_CASE("a precision that the GPU lacks is an error with a remedy") {
+  job::Job job = job_of(224, 224, 1);
+  job.precision = job::Precision::amp_bf16;
+  const auto result = estimate(job, support::target("v100-sxm2-16gb"), support::known());
+  REQUIRE_FALSE(result.has_value());
+  CHECK(result.error().place == "--precision");
+  CHECK_FALSE(result.error().remedy.empty());
+}
+
+TEST_CASE("too few workers bound the rate, and as many as needed do not") {
+  job::Job job = job_of(1024, 1024, 4);
+  job.precision = job::Precision::amp_bf16;
+  job.layout = base::Layout::nhwc;
+  job.data.workers = 1;
+  const Target h200 = support::target("h200-sxm-141gb");
+  const Estimate starved = answer(job, h200);
+  CHECK(starved.time.bound_by == "workers");
+  CHECK(starved.time.images_per_second.value == Approx(starved.input.decode_images_per_second_per_worker));
+  job.data.workers = starved.input.workers_needed;
+  const Estimate fed = answer(job, h200);
+  CHECK(fed.time.bound_by == "gpu");
+  CHECK(fed.time.images_per_second.value > starved.time.images_per_second.value);
+}
+
+TEST_CASE("slow storage bounds the rate") {
+  job::Job job = job_of(1024, 1024, 4);
+  job.precision = job::Precision::amp_bf16;
+  job.data.format = job::ImageFormat::tiff;
+  job.data.storage = "hdd";
+  job.data.bytes_per_image = Bytes(100'000'000);
+  const Estimate e = answer(job, support::target("h200-sxm-141gb"));
+  CHECK(e.time.bound_by == "storage");
+  REQUIRE(e.input.storage_images_per_second);
+  CHECK(e.time.images_per_second.value == Approx(*e.input.storage_images_per_second));
+}
+
+TEST_CASE("a figure for a GPU that was measured is calibrated, for another it is modelled and wider") {
+  const job::Job job = job_of(512, 512, 8);
+  const Estimate own = answer(job, support::target("h200-sxm-141gb"));
+  const Estimate other = answer(job, support::target("a100-sxm4-80gb"));
+  CHECK(own.time.step.basis == base::Basis::calibrated);
+  CHECK(other.time.step.basis == base::Basis::modelled);
+  const auto width = [](const auto& figure) {
+    return (figure.high.count() - figure.low.count()) / figure.value.count();
+  };
+  CHECK(width(other.time.step) > width(own.time.step));
+  CHECK(other.time.step.value > own.time.step.value);
+}
+
+}  // namespace
+}  // namespace vggplan::estimate

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// Reports say what the estimate holds: exact integers, absent where nothing applies, and by the schema.
+#include <fstream>
+#include <limits>
+
+#include "report/values.hpp"
+#include "support/catch.hpp"
+#include "support/json_schema.hpp"
+#include "support/samples.hpp"
+#include "vggplan/report/document.hpp"
+
+namespace vggplan {
+
+namespace {
+
+using report::Document;
+
+const test::SchemaValidator& schema() {
+  static const test::SchemaValidator kSchema = [] {
+    std::ifstream file(std::string(VGGPLAN_SOURCE_DIR) + "/configs/schema/report.schema.json");
+    return test::SchemaValidator(nlohmann::json::parse(file));
+  }();
+  return kSchema;
+}
+
+}  // namespace
+
+TEST_CASE("every sample is valid by the schema", "[report]") {
+  for (const test::Sample& sample : test::samples()) {
+    INFO(sample.name);
+    CHECK(schema().validate(nlohmann::json::parse(sample.report.dump())) == std::vector<std::string>());
+  }
+}
+
+TEST_CASE("what does not apply is absent", "[report]") {
+  const Document infer = report::build_estimate(test::infer_estimate());
+  for (const char* pointer :
+       {"/job/optimizer", "/job/accumulation", "/job/checkpointing", "/time/backward_seconds",
+        "/time/optimizer_seconds", "/memory/phases/backward", "/storage/checkpoint_bytes",
+        "/model/saved_activation_bytes", "/run", "/time/communication_seconds", "/machine/name"}) {
+    INFO(pointer);
+    CHECK_FALSE(infer.contains(Document::json_pointer(pointer)));
+  }
+  const Document many = report::build_estimate(test::rich_estimate());
+  for (const char* pointer : {"/job/sharding", "/time/communication_seconds", "/run/cost_usd",
+                              "/machine/price_usd_per_hour", "/storage/dataset_bytes", "/memory/timeline", "/layers"}) {
+    INFO(pointer);
+    CHECK(many.contains(Document::json_pointer(pointer)));
+  }
+}
+
+TEST_CASE("an estimated figure is an object, a counted one a plain number", "[report]") {
+  const Document estimate = report::build_estimate(test::sample_estimate());
+  CHECK(estimate.at("memory").at("reserved_peak_bytes") ==
+        Document({{"value", 25769803776}, {"low", 25768755200}, {"high", 25770852352}, {"basis", "simulated"}}));
+  CHECK(estimate.at("model").at("parameters") == 138357544);
+  CHECK(estimate.at("memory").at("headroom_bytes").is_number_integer());
+}
+
+TEST_CASE("integers are exact up to the largest that is counted", "[report]") {
+  CHECK(report::plain(base::Bytes(9'007'199'254'740'992)).dump() == "9007199254740992");
+  CHECK(report::plain(base::Bytes(-1)).dump() == "-1");
+}
+
+TEST_CASE("numbers keep nine significant digits, and are finite", "[report]") {
+  CHECK(report::rounded(0.1 + 0.2) == 0.3);
+  CHECK(report::rounded(123456789.123) == 123456789.0);
+  CHECK(report::rounded(1.23456789012e-7) == 1.23456789e-7);
+  CHECK(report::rounded(9.87654321987e15) == 9876543219870000.0);
+  CHECK(report::rounded(0.0) == 0.0);
+  CHECK(report::rounded(-2.5) == -2.5);
+  CHECK(report::rounded(5e-324) == 0.0);
+  CHECK_THROWS_AS(report::rounded(std::numeric_limits<double>::infinity()), std::logic_error);
+  CHECK_THROWS_AS(report::rounded(std::numeric_limits<double>::quiet_NaN()), std::logic_error);
+}
+
+TEST_CASE("a plan has a recommendation or remedies, never both", "[report]") {
+  CHECK(test::sample_plan().contains("recommendation"));
+  CHECK_FALSE(test::sample_plan().contains("remedies"));
+  CHECK_FALSE(test::refused_plan().contains("recommendation"));
+  CHECK(test::refused_plan().at("remedies").size() == 1);
+}
+
+TEST_CASE("totals of layers are sums, and the largest of the workspaces", "[report]") {
+  const Document layers = test::sample_layers();
+  CHECK(layers.at("totals").at("parameters") == 1792 + 102'764'544);
+  CHECK(layers.at("totals").at("saved_bytes") == (base::kGiB + base::kGiB + base::kMiB).count());
+  CHECK(layers.at("totals").at("workspace_bytes") == (512 * base::kMiB).count());
+}
+
+TEST_CASE("a saved report reads back, and what is no report is refused", "[report]") {
+  const auto message = [](std::string_view text) {
+    const base::Result<Document> read = report::read(text, "f.json");
+    return read ? std::string() : read.error().place + ": " + read.error().rule;
+  };
+  CHECK(message(test::sample_plan().dump()).empty());
+  CHECK(message("") == "f.json: is not a report: it is not one JSON object");
+  CHECK(message("[1]") == "f.json: is not a report: it is not one JSON object");
+  CHECK(message("{}") == "f.json: is not a report: it has no schema_version such as \"1.0\"");
+  CHECK(message(R"({"schema_version": 1})") == "f.json: is not a report: it has no schema_version such as \"1.0\"");
+  CHECK(message(R"({"schema_version": "2.0"})") == "f.json: has schema version 2.0, and this program reads 1.0");
+  CHECK(message(R"({"schema_version": "1.7", "kind": "estimate"})").empty());
+  CHECK(message(R"({"schema_version": "1.0", "kind": "estimat"})") == "f.json: has the unknown kind 'estimat'");
+}
+
+}  // namespace vggplan
