@@ -155,7 +155,7 @@ std::vector<Setting> environment_settings(const std::map<std::string, std::strin
   return settings;
 }
 
-base::Result<Settled> settle(std::vector<Setting> settings, Command command) {
+base::Result<Settled> settle(const std::vector<Setting>& settings, Command command) {
   std::vector<Setting> all;
   for (const Setting& setting : settings) {
     // A file or a variable speaks to every command; what does not concern this one is passed over.

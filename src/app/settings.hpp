@@ -51,7 +51,7 @@ std::vector<Setting> environment_settings(const std::map<std::string, std::strin
 /// What holds: per flag the settings of the strongest origin. Short forms (--size, --json, --gpu) are
 /// written out, and flags that exclude each other have been told apart.
 using Settled = std::map<std::string, std::vector<Setting>, std::less<>>;
-base::Result<Settled> settle(std::vector<Setting> settings, Command command);
+base::Result<Settled> settle(const std::vector<Setting>& settings, Command command);
 
 /// All layers for an invocation, files and environment read through `world`.
 base::Result<Settled> gather(const Invocation& invocation, World& world, std::vector<std::string>& notes);

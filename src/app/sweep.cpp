@@ -82,7 +82,7 @@ base::Result<Options> Space::options(const Settled& base, std::int64_t point) co
     settings.push_back({find_flag(axes_[i].flag), chosen[i], fmt::format("--sweep {}={}", axes_[i].flag, chosen[i]),
                         "sweep", Origin::flag});
   }
-  base::Result<Settled> swept = settle(std::move(settings), Command::sweep);
+  base::Result<Settled> swept = settle(settings, Command::sweep);
   if (!swept) {
     return swept.error();
   }
