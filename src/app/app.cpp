@@ -55,8 +55,8 @@ base::Status count_positionals(const Invocation& invocation) {
     return std::nullopt;
   }
   const std::string_view name = base::name_of_enum(invocation.command);
-  return base::Diagnostic{base::Fault::question, std::string(name), fmt::format("needs {}", about.positional),
-                          fmt::format("for example: vggplan {}", about.examples.front().first)};
+  return base::wrong(name, fmt::format("needs {}", about.positional),
+                     fmt::format("for example: vggplan {}", about.examples.front().first));
 }
 
 base::Result<int> answer(const std::vector<std::string>& arguments, World& world) {

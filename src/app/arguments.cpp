@@ -12,10 +12,6 @@ namespace vggplan::app {
 
 namespace {
 
-base::Diagnostic wrong(std::string place, std::string rule, std::string remedy) {
-  return {base::Fault::question, std::move(place), std::move(rule), std::move(remedy)};
-}
-
 std::string dashed(std::string_view flag) { return "--" + std::string(flag); }
 
 std::string command_list(const Flag& flag) {
@@ -32,8 +28,8 @@ base::Diagnostic unknown_flag(const std::string& argument, Command command) {
   const std::string name = argument.substr(0, argument.find('='));
   const Flag* elsewhere = name.starts_with("--") ? find_flag(std::string_view(name).substr(2)) : nullptr;
   if (elsewhere != nullptr) {
-    return wrong(name, fmt::format("is not a flag of '{}'", base::name_of_enum(command)),
-                 "it belongs to " + command_list(*elsewhere));
+    return base::wrong(name, fmt::format("is not a flag of '{}'", base::name_of_enum(command)),
+                       "it belongs to " + command_list(*elsewhere));
   }
   std::vector<std::string> known;
   for (const Flag& flag : flags()) {
@@ -43,14 +39,14 @@ base::Diagnostic unknown_flag(const std::string& argument, Command command) {
   }
   const std::string help = fmt::format("see vggplan {} --help", base::name_of_enum(command));
   const std::vector<std::string> near = base::nearest(name, known);
-  return wrong(base::quoted(name), "is not a known flag", near.empty() ? help : base::suggestion(name, known));
+  return base::wrong(base::quoted(name), "is not a known flag", near.empty() ? help : base::suggestion(name, known));
 }
 
 base::Result<Command> parse_command(const std::string& word) {
   if (const std::optional<Command> command = base::parse_enum<Command>(word)) {
     return *command;
   }
-  return wrong(base::quoted(word), "is not a command", base::suggestion(word, base::enum_names<Command>()));
+  return base::wrong(base::quoted(word), "is not a command", base::suggestion(word, base::enum_names<Command>()));
 }
 
 /// An argument that is neither a flag nor the value of one.
@@ -58,10 +54,10 @@ base::Status add_positional(Invocation& invocation, const std::string& argument)
   const CommandInfo& command = info(invocation.command);
   if (invocation.positionals.size() == command.most) {
     const bool is_command = base::parse_enum<Command>(argument).has_value();
-    return wrong(base::quoted(argument),
-                 fmt::format("is one argument too many for '{}'", base::name_of_enum(invocation.command)),
-                 is_command ? fmt::format("write the command first: vggplan {} ...", argument)
-                            : fmt::format("see vggplan {} --help", base::name_of_enum(invocation.command)));
+    return base::wrong(base::quoted(argument),
+                       fmt::format("is one argument too many for '{}'", base::name_of_enum(invocation.command)),
+                       is_command ? fmt::format("write the command first: vggplan {} ...", argument)
+                                  : fmt::format("see vggplan {} --help", base::name_of_enum(invocation.command)));
   }
   invocation.positionals.push_back(argument);
   return std::nullopt;
@@ -83,12 +79,12 @@ base::Status add_extras(Invocation& invocation, const std::vector<std::string>& 
 
 base::Status add_values(Invocation& invocation, const Flag& flag, const std::vector<std::string>& values) {
   if (values.size() > 1 && !flag.repeatable) {
-    return wrong(dashed(flag.name), "is given more than once", "give it once");
+    return base::wrong(dashed(flag.name), "is given more than once", "give it once");
   }
   for (const std::string& value : values) {
     if (flag.takes_value() && value.starts_with("--") && find_flag(std::string_view(value).substr(2)) != nullptr) {
-      return wrong(dashed(flag.name), fmt::format("takes a value ({}), and the flag {} follows", flag.value, value),
-                   "");
+      return base::wrong(dashed(flag.name),
+                         fmt::format("takes a value ({}), and the flag {} follows", flag.value, value), "");
     }
     invocation.settings.push_back({&flag, value, dashed(flag.name), "flag", Origin::flag});
   }
@@ -137,9 +133,9 @@ base::Result<Invocation> parse_arguments(const std::vector<std::string>& argumen
     parser.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend() - static_cast<std::ptrdiff_t>(first)));
   } catch (const CLI::ArgumentMismatch& error) {
     const std::string message = error.what();
-    return wrong(message.substr(0, message.find(':')), "takes a value, and none follows", "");
+    return base::wrong(message.substr(0, message.find(':')), "takes a value, and none follows", "");
   } catch (const CLI::ParseError& error) {
-    return wrong("the command line", error.what(), "see vggplan --help");
+    return base::wrong("the command line", error.what(), "see vggplan --help");
   }
   for (const auto& [flag, option] : options) {
     if (base::Status error = add_values(invocation, *flag, option->results())) {

@@ -17,8 +17,8 @@ void read_word(const std::string& place, std::string_view key, const std::string
   if (parsed) {
     value = *parsed;
   } else if (!error) {
-    error = base::Diagnostic{base::Fault::question, place, fmt::format("unknown {} '{}'", key, word),
-                             base::suggestion(word, base::enum_names<E>())};
+    error =
+        base::wrong(place, fmt::format("unknown {} '{}'", key, word), base::suggestion(word, base::enum_names<E>()));
   }
 }
 

@@ -176,9 +176,8 @@ base::Result<std::string> completion(const std::string& shell) {
     return fish();
   }
   const std::vector<std::string> known{"bash", "zsh", "fish"};
-  return base::Diagnostic{base::Fault::question, "completion",
-                          fmt::format("{} is not a shell that it is made for", base::quoted(shell)),
-                          base::suggestion(shell, known)};
+  return base::wrong("completion", fmt::format("{} is not a shell that it is made for", base::quoted(shell)),
+                     base::suggestion(shell, known));
 }
 
 }  // namespace vggplan::app

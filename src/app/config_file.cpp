@@ -14,10 +14,6 @@ namespace vggplan::app {
 
 namespace {
 
-base::Diagnostic wrong(std::string place, std::string rule, std::string remedy) {
-  return {base::Fault::question, std::move(place), std::move(rule), std::move(remedy)};
-}
-
 /// A scalar as it would be written behind a flag; none for what no flag takes.
 std::optional<std::string> scalar_text(const toml::node& node) {
   if (const auto* text = node.as_string()) {
@@ -100,8 +96,8 @@ report::Document as_json(const toml::node& node) {
 }
 
 base::Diagnostic not_toml(const toml::parse_error& error, const std::string& path) {
-  return wrong(fmt::format("{}:{}", path, error.source().begin.line),
-               fmt::format("is not TOML: {}", error.description()), "");
+  return base::wrong(fmt::format("{}:{}", path, error.source().begin.line),
+                     fmt::format("is not TOML: {}", error.description()), "");
 }
 
 std::string flag_name(std::string_view key) {
@@ -118,7 +114,7 @@ base::Diagnostic unknown_key(std::string_view key, const std::string& place) {
     }
   }
   const std::vector<std::string> near = base::nearest(flag_name(key), known);
-  return wrong(
+  return base::wrong(
       place, fmt::format("{} is not a setting", base::quoted(key)),
       near.empty() ? "settings are named like flags; see vggplan --help" : base::suggestion(flag_name(key), known));
 }
@@ -148,7 +144,7 @@ base::Result<std::vector<Setting>> parse_config(std::string_view text, const std
     const std::string place = fmt::format("{}: {}", source, key.str());
     const std::optional<std::vector<std::string>> values = values_of(node, *flag);
     if (!values) {
-      return wrong(place, "takes a plain value", "write a number, a string, true or false");
+      return base::wrong(place, "takes a plain value", "write a number, a string, true or false");
     }
     for (const std::string& value : *values) {
       settings.push_back({flag, value, place, source, origin});

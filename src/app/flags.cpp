@@ -49,9 +49,8 @@ Status data_choice(Options& options, Text value, Text place) {
 Status usable_memory(Options& options, Text value, Text place) {
   const base::Result<base::Bytes> parsed = base::parse_bytes(value, place);
   if (parsed && *parsed < 2 * base::kMiB) {
-    return base::Diagnostic{base::Fault::question, std::string(place),
-                            "takes at least 2MiB, the allocator's smallest segment, not " + base::quoted(value),
-                            "write a number and a unit, such as 40GiB"};
+    return base::wrong(place, "takes at least 2MiB, the allocator's smallest segment, not " + base::quoted(value),
+                       "write a number and a unit, such as 40GiB");
   }
   return put(options.usable_memory, parsed);
 }
@@ -66,7 +65,7 @@ Status toggle(Options& options, Text value, Text place) {
 template <auto Member>
 Status word(Options& options, Text value, Text place) {
   if (value.empty()) {
-    return base::Diagnostic{base::Fault::question, std::string(place), "takes a value that is not empty", ""};
+    return base::wrong(place, "takes a value that is not empty");
   }
   options.*Member = std::string(value);
   return std::nullopt;
@@ -88,8 +87,7 @@ Status checkpointing(Options& options, Text value, Text place) {
 Status bucket(Options& options, Text value, Text place) {
   const base::Result<double> megabytes = parse_amount(value, place);
   if (!megabytes || *megabytes <= 0 || *megabytes > 1'000'000) {
-    return base::Diagnostic{base::Fault::question, std::string(place),
-                            "takes MiB above 0 and up to 1,000,000, not " + base::quoted(value), ""};
+    return base::wrong(place, "takes MiB above 0 and up to 1,000,000, not " + base::quoted(value));
   }
   options.bucket = base::Bytes(static_cast<std::int64_t>(*megabytes * base::kMiB.as_double()));
   return std::nullopt;

@@ -20,10 +20,6 @@ constexpr std::string_view kDefaultGpu = "h200-sxm-141gb";
 /// No machine of the catalogue but one has more GPUs.
 constexpr std::int64_t kGpusPerNode = 8;
 
-base::Diagnostic wrong(std::string place, std::string rule, std::string remedy = "") {
-  return {base::Fault::question, std::move(place), std::move(rule), std::move(remedy)};
-}
-
 bool is_file_name(std::string_view model) {
   return model.ends_with(".json") || model.find('/') != std::string_view::npos;
 }
@@ -41,18 +37,18 @@ base::Status settle_batch(const Options& options, job::Job& job) {
   const std::int64_t known = options.batch ? *options.batch : job.accumulation;
   const std::optional<std::int64_t> divisor = base::checked_mul(known, gpus);
   if (!divisor || global % *divisor != 0) {
-    return wrong("--global-batch",
-                 fmt::format("{} images cannot be shared evenly by {} GPUs with {} {}", global, gpus, known,
-                             options.batch ? "images each" : "micro-batches each"),
-                 "give a multiple");
+    return base::wrong("--global-batch",
+                       fmt::format("{} images cannot be shared evenly by {} GPUs with {} {}", global, gpus, known,
+                                   options.batch ? "images each" : "micro-batches each"),
+                       "give a multiple");
   }
   job.batch = options.batch ? *options.batch : global / *divisor;
   job.accumulation = options.batch ? global / *divisor : job.accumulation;
   if (options.accumulation && job.accumulation != *options.accumulation) {
-    return wrong("--global-batch",
-                 fmt::format("{} is not {} x {} x {}, which --batch, --accumulation and the GPUs make", global,
-                             job.batch, *options.accumulation, gpus),
-                 "leave one of them out");
+    return base::wrong("--global-batch",
+                       fmt::format("{} is not {} x {} x {}, which --batch, --accumulation and the GPUs make", global,
+                                   job.batch, *options.accumulation, gpus),
+                       "leave one of them out");
   }
   return std::nullopt;
 }
@@ -95,8 +91,8 @@ base::Status match_machine(const hardware::Machine& machine, const hardware::Gpu
   if (machine.gpu == gpu.name) {
     return std::nullopt;
   }
-  return wrong("--machine", fmt::format("{} has {}, not {}", machine.name, machine.gpu, gpu.name),
-               "leave --gpus out, or name another machine; see vggplan machines");
+  return base::wrong("--machine", fmt::format("{} has {}, not {}", machine.name, machine.gpu, gpu.name),
+                     "leave --gpus out, or name another machine; see vggplan machines");
 }
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
@@ -149,8 +145,8 @@ base::Result<graph::ModelSpec> Questions::model(const Options& options) {
   } else {
     const std::vector<std::string> names = catalog_.model_names();
     if (std::find(names.begin(), names.end(), name) == names.end()) {
-      return wrong(options.place("model"), fmt::format("unknown model {}", base::quoted(name)),
-                   base::suggestion(name, names));
+      return base::wrong(options.place("model"), fmt::format("unknown model {}", base::quoted(name)),
+                         base::suggestion(name, names));
     }
     spec = catalog_.model(name);
   }
@@ -162,8 +158,9 @@ base::Result<graph::ModelSpec> Questions::model(const Options& options) {
 
 base::Result<job::Job> Questions::job(const Options& options) {
   if (!options.height || !options.width) {
-    return wrong(options.height ? "--width" : "--height", "is required: the size of the images decides the memory",
-                 "give --height and --width, or --size HxW");
+    return base::wrong(options.height ? "--width" : "--height",
+                       "is required: the size of the images decides the memory",
+                       "give --height and --width, or --size HxW");
   }
   base::Result<graph::ModelSpec> spec = model(options);
   if (!spec) {
@@ -171,13 +168,13 @@ base::Result<job::Job> Questions::job(const Options& options) {
   }
   const std::vector<std::string> frameworks = catalog_.names("frameworks");
   if (std::find(frameworks.begin(), frameworks.end(), options.framework) == frameworks.end()) {
-    return wrong(options.place("framework"), fmt::format("unknown framework {}", base::quoted(options.framework)),
-                 base::suggestion(options.framework, frameworks));
+    return base::wrong(options.place("framework"), fmt::format("unknown framework {}", base::quoted(options.framework)),
+                       base::suggestion(options.framework, frameworks));
   }
   const std::vector<std::string> storages = catalog_.storage_names();
   if (options.data.storage && std::find(storages.begin(), storages.end(), *options.data.storage) == storages.end()) {
-    return wrong(options.place("storage"), fmt::format("unknown storage {}", base::quoted(*options.data.storage)),
-                 base::suggestion(*options.data.storage, storages));
+    return base::wrong(options.place("storage"), fmt::format("unknown storage {}", base::quoted(*options.data.storage)),
+                       base::suggestion(*options.data.storage, storages));
   }
   job::Job job;
   job.model = std::move(*spec);
@@ -213,8 +210,8 @@ base::Result<std::vector<catalog::GpuRequest>> Questions::requests(const Options
     text = kDefaultGpu;
   }
   if (text.empty()) {
-    return wrong("--gpus", "is required: what the job runs on",
-                 "give, for example, --gpus a100x4; vggplan gpus lists the names");
+    return base::wrong("--gpus", "is required: what the job runs on",
+                       "give, for example, --gpus a100x4; vggplan gpus lists the names");
   }
   // What a name means may depend on the machine.
   const std::string key = text + "|" + options.machine.value_or("");
@@ -251,13 +248,13 @@ base::Result<EstimateQuestion> Questions::estimate(const Options& options, Comma
     return requested.error();
   }
   if (requested->size() != 1) {
-    return wrong("--gpus", fmt::format("names {} alternatives, and one job runs on one", requested->size()),
-                 "let plan choose: vggplan --gpus ...");
+    return base::wrong("--gpus", fmt::format("names {} alternatives, and one job runs on one", requested->size()),
+                       "let plan choose: vggplan --gpus ...");
   }
   const catalog::GpuRequest& request = requested->front();
   if (options.gpu_count && request.count != 1 && *options.gpu_count != request.count && options.gpus) {
-    return wrong("--gpu-count", fmt::format("{} contradicts --gpus {}", *options.gpu_count, *options.gpus),
-                 "give the number once");
+    return base::wrong("--gpu-count", fmt::format("{} contradicts --gpus {}", *options.gpu_count, *options.gpus),
+                       "give the number once");
   }
   EstimateQuestion question{std::move(*made), {}, {}};
   std::optional<hardware::Machine> machine;

@@ -41,8 +41,8 @@ base::Result<catalog::Measurements> read_all(const std::vector<std::string>& pat
     append(all.loaders, rows->loaders);
   }
   if (all.ops.empty()) {
-    return base::Diagnostic{base::Fault::question, paths.front(), "holds no measured operation",
-                            "measure with scripts/measure.py, which writes operations and steps"};
+    return base::wrong(paths.front(), "holds no measured operation",
+                       "measure with scripts/measure.py, which writes operations and steps");
   }
   return all;
 }
@@ -55,8 +55,7 @@ base::Result<int> run_calibrate(const Request& request, World& world) {
     return catalog.error();
   }
   if (!request.options.gpus) {
-    return base::Diagnostic{base::Fault::question, "--gpu", "is needed: the GPU that was measured",
-                            "for example --gpu a100-sxm4-80gb"};
+    return base::wrong("--gpu", "is needed: the GPU that was measured", "for example --gpu a100-sxm4-80gb");
   }
   const auto choice = catalog->find_gpu(*request.options.gpus, "--gpu");
   if (!choice) {

@@ -26,8 +26,7 @@ base::Result<std::vector<std::string>> wanted(const Request& request, std::vecto
   }
   const std::string& name = request.positionals.front();
   if (std::find(known.begin(), known.end(), name) == known.end()) {
-    return base::Diagnostic{base::Fault::question, std::string(what),
-                            fmt::format("{} is not known", base::quoted(name)), base::suggestion(name, known)};
+    return base::wrong(what, fmt::format("{} is not known", base::quoted(name)), base::suggestion(name, known));
   }
   return std::vector{name};
 }

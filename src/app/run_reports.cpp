@@ -32,8 +32,7 @@ std::optional<base::Result<Document>> read_lines(const std::string& text, const 
       return line.error();
     }
     if (report::kind(*line) != "estimate") {
-      return base::Diagnostic{base::Fault::question, place, "is not a point of a sweep",
-                              "each line holds one estimate"};
+      return base::wrong(place, "is not a point of a sweep", "each line holds one estimate");
     }
     estimates.push_back(std::move(*line));
     at = end + 1;
@@ -63,8 +62,8 @@ base::Result<int> guarded(const std::string& path, Work work) {
   try {
     return work();
   } catch (const nlohmann::json::exception& error) {
-    return base::Diagnostic{base::Fault::question, path, fmt::format("is not a whole report: {}", error.what()),
-                            "validate it against: vggplan schema report"};
+    return base::wrong(path, fmt::format("is not a whole report: {}", error.what()),
+                       "validate it against: vggplan schema report");
   }
 }
 
@@ -88,7 +87,7 @@ base::Result<std::vector<report::Rule>> read_rules(const Options& options, World
   }
   const Document budget = Document::parse(*text, nullptr, false);
   if (budget.is_discarded()) {
-    return base::Diagnostic{base::Fault::question, path, "is not JSON", "name a TOML file something.toml"};
+    return base::wrong(path, "is not JSON", "name a TOML file something.toml");
   }
   return report::read_budget(budget, path);
 }
@@ -162,8 +161,8 @@ base::Result<int> run_check(const Request& request, World& world) {
     return rules.error();
   }
   if (!base_report && !nothing_fits && needs_base(*rules)) {
-    return base::Diagnostic{base::Fault::question, "check", "has nothing to hold the report against",
-                            "give --against BASE.json, or a --budget with max or min"};
+    return base::wrong("check", "has nothing to hold the report against",
+                       "give --against BASE.json, or a --budget with max or min");
   }
   return guarded(path, [&]() -> base::Result<int> {
     const base::Result<Document> report = report::build_check(*actual, base_report ? &*base_report : nullptr,

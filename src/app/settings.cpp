@@ -12,10 +12,6 @@ namespace vggplan::app {
 
 namespace {
 
-base::Diagnostic wrong(std::string place, std::string rule, std::string remedy = "") {
-  return {base::Fault::question, std::move(place), std::move(rule), std::move(remedy)};
-}
-
 Setting renamed(const Setting& setting, std::string_view flag, std::string value) {
   Setting result = setting;
   result.flag = find_flag(flag);
@@ -42,8 +38,8 @@ base::Status write_out_short_form(const Setting& setting, std::vector<Setting>& 
     }
   } else if (setting.flag->name == "gpu") {
     if (setting.value.find(',') != std::string::npos) {
-      return wrong(setting.place, fmt::format("takes one GPU, not {}", base::quoted(setting.value)),
-                   "give alternatives to plan with --gpus");
+      return base::wrong(setting.place, fmt::format("takes one GPU, not {}", base::quoted(setting.value)),
+                         "give alternatives to plan with --gpus");
     }
     all.push_back(renamed(setting, "gpus", setting.value));
   } else {
@@ -177,10 +173,10 @@ base::Result<Settled> settle(const std::vector<Setting>& settings, Command comma
       held.clear();
     }
     if (!held.empty() && !setting.flag->repeatable && held.front().value != setting.value) {
-      return wrong(setting.place,
-                   fmt::format("contradicts {}: {} against {}", held.front().place, base::quoted(setting.value),
-                               base::quoted(held.front().value)),
-                   "give one of the two");
+      return base::wrong(setting.place,
+                         fmt::format("contradicts {}: {} against {}", held.front().place, base::quoted(setting.value),
+                                     base::quoted(held.front().value)),
+                         "give one of the two");
     }
     held.push_back(std::move(setting));
   }
@@ -213,7 +209,7 @@ base::Result<Settled> gather(const Invocation& invocation, World& world, std::ve
       all.push_back(setting);
     }
   }
-  return settle(std::move(all), invocation.command);
+  return settle(all, invocation.command);
 }
 
 base::Result<Options> make_options(const Settled& settled) {

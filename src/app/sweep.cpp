@@ -14,10 +14,6 @@ namespace {
 
 constexpr std::int64_t kMostPoints = 1'000'000;
 
-base::Diagnostic wrong(std::string rule, std::string remedy) {
-  return {base::Fault::question, "--sweep", std::move(rule), std::move(remedy)};
-}
-
 bool can_vary(const Flag& flag) {
   const bool of_job = flag.group == Group::job || flag.group == Group::machine || flag.group == Group::data;
   return of_job && !flag.repeatable && flag.configurable;
@@ -35,16 +31,16 @@ base::Status check_axis(const Axis& axis) {
     }
   }
   const std::vector<std::string> near = base::nearest(axis.flag, known);
-  return wrong(fmt::format("{} is not a flag that can vary", base::quoted(axis.flag)),
-               near.empty() ? "name a flag of the job, the machine or the data set, without its dashes"
-                            : base::suggestion(axis.flag, known));
+  return base::wrong("--sweep", fmt::format("{} is not a flag that can vary", base::quoted(axis.flag)),
+                     near.empty() ? "name a flag of the job, the machine or the data set, without its dashes"
+                                  : base::suggestion(axis.flag, known));
 }
 
 }  // namespace
 
 base::Result<Space> Space::make(std::vector<Axis> axes) {
   if (axes.empty()) {
-    return wrong("is required: what varies", "give, for example, --sweep batch=1,2,4");
+    return base::wrong("--sweep", "is required: what varies", "give, for example, --sweep batch=1,2,4");
   }
   Space space;
   std::set<std::string> seen;
@@ -53,11 +49,13 @@ base::Result<Space> Space::make(std::vector<Axis> axes) {
       return *error;
     }
     if (!seen.insert(axis.flag).second) {
-      return wrong(fmt::format("{} varies twice", base::quoted(axis.flag)), "put all its values into one --sweep");
+      return base::wrong("--sweep", fmt::format("{} varies twice", base::quoted(axis.flag)),
+                         "put all its values into one --sweep");
     }
     const auto size = base::checked_mul(space.size_, static_cast<std::int64_t>(axis.values.size()));
     if (!size || *size > kMostPoints) {
-      return wrong(fmt::format("makes more than {} points", base::format_count(kMostPoints)), "take fewer values");
+      return base::wrong("--sweep", fmt::format("makes more than {} points", base::format_count(kMostPoints)),
+                         "take fewer values");
     }
     space.size_ = *size;
   }

@@ -13,10 +13,6 @@ namespace vggplan::app {
 
 namespace {
 
-base::Diagnostic wrong(std::string_view place, std::string rule, std::string remedy = "") {
-  return {base::Fault::question, std::string(place), std::move(rule), std::move(remedy)};
-}
-
 std::string range_words(Range range) {
   return range.most >= 1'000'000'000'000 ? fmt::format("of at least {}", range.least)
                                          : fmt::format("from {} to {}", range.least, base::format_count(range.most));
@@ -66,19 +62,19 @@ base::Status add_values(Axis& axis, std::string_view part, std::string_view plac
   }
   const std::optional<Steps> steps = parse_steps(part);
   if (!steps) {
-    return wrong(place, fmt::format("cannot make values out of {}", base::quoted(part)),
-                 "write from:to:step, such as height=1024:4096:512, or a list, such as batch=1,2,4");
+    return base::wrong(place, fmt::format("cannot make values out of {}", base::quoted(part)),
+                       "write from:to:step, such as height=1024:4096:512, or a list, such as batch=1,2,4");
   }
   if (steps->step == 0 || (steps->to - steps->from) / steps->step < 0) {
-    return wrong(place, fmt::format("the steps of {} never reach its end", base::quoted(part)),
-                 "write from:to:step with a step towards the end");
+    return base::wrong(place, fmt::format("the steps of {} never reach its end", base::quoted(part)),
+                       "write from:to:step with a step towards the end");
   }
   // Half a step of slack, so that 0:1:0.1 ends at 1 in spite of rounding.
   const double count = std::floor((steps->to - steps->from) / steps->step + 1e-9) + 1;
   if (count > static_cast<double>(kMostSweepValues)) {
-    return wrong(place,
-                 fmt::format("{} has more than {} values", base::quoted(part), base::format_count(kMostSweepValues)),
-                 "take a larger step");
+    return base::wrong(
+        place, fmt::format("{} has more than {} values", base::quoted(part), base::format_count(kMostSweepValues)),
+        "take a larger step");
   }
   for (std::int64_t i = 0; i < static_cast<std::int64_t>(count); ++i) {
     axis.values.push_back(fmt::format("{:.12g}", steps->from + static_cast<double>(i) * steps->step));
@@ -94,7 +90,7 @@ base::Result<std::int64_t> parse_whole(std::string_view text, std::string_view p
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   const bool whole = stop == end && !text.empty() && error != std::errc::invalid_argument;
   if (!whole || error == std::errc::result_out_of_range || value < range.least || value > range.most) {
-    return wrong(place, fmt::format("takes a whole number {}, not {}", range_words(range), base::quoted(text)));
+    return base::wrong(place, fmt::format("takes a whole number {}, not {}", range_words(range), base::quoted(text)));
   }
   return value;
 }
@@ -104,7 +100,7 @@ base::Result<double> parse_amount(std::string_view text, std::string_view place)
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   if (error != std::errc() || stop != end || !(value >= 0) || value > 1e12) {
-    return wrong(place, fmt::format("takes a number from 0 up, not {}", base::quoted(text)));
+    return base::wrong(place, fmt::format("takes a number from 0 up, not {}", base::quoted(text)));
   }
   return value;
 }
@@ -120,7 +116,7 @@ base::Result<bool> parse_switch(std::string_view text, std::string_view place) {
       return false;
     }
   }
-  return wrong(place, fmt::format("is a switch: true or false, not {}", base::quoted(text)));
+  return base::wrong(place, fmt::format("is a switch: true or false, not {}", base::quoted(text)));
 }
 
 base::Result<planner::Reserve> parse_reserve(std::string_view text, std::string_view place) {
@@ -128,8 +124,8 @@ base::Result<planner::Reserve> parse_reserve(std::string_view text, std::string_
   if (text.ends_with('%')) {
     const base::Result<double> percent = parse_amount(text.substr(0, text.size() - 1), place);
     if (!percent || *percent >= 100) {
-      return wrong(place, fmt::format("takes less than 100 % of the memory, not {}", base::quoted(text)),
-                   "write 10% or 4GiB");
+      return base::wrong(place, fmt::format("takes less than 100 % of the memory, not {}", base::quoted(text)),
+                         "write 10% or 4GiB");
     }
     reserve.percent = *percent;
     return reserve;
@@ -145,8 +141,8 @@ base::Result<planner::Reserve> parse_reserve(std::string_view text, std::string_
 base::Result<Export> parse_export(std::string_view text, std::string_view place) {
   const std::size_t split = text.find('=');
   if (split == std::string_view::npos || split + 1 == text.size()) {
-    return wrong(place, fmt::format("takes FORMAT=FILE, not {}", base::quoted(text)),
-                 "write, for example, html=report.html");
+    return base::wrong(place, fmt::format("takes FORMAT=FILE, not {}", base::quoted(text)),
+                       "write, for example, html=report.html");
   }
   const base::Result<Format> format = parse_choice<Format>(text.substr(0, split), place);
   if (!format) {
@@ -158,8 +154,9 @@ base::Result<Export> parse_export(std::string_view text, std::string_view place)
 base::Result<std::pair<std::string, base::Usd>> parse_price(std::string_view text, std::string_view place) {
   const std::size_t split = text.rfind('=');
   if (split == std::string_view::npos || split == 0) {
-    return wrong(place, fmt::format("takes NAME=USD_PER_HOUR, not {}", base::quoted(text)),
-                 "write, for example, a100-sxm4-80gb=1.80 for each GPU, or a machine's name for the whole machine");
+    return base::wrong(
+        place, fmt::format("takes NAME=USD_PER_HOUR, not {}", base::quoted(text)),
+        "write, for example, a100-sxm4-80gb=1.80 for each GPU, or a machine's name for the whole machine");
   }
   const base::Result<double> amount = parse_amount(text.substr(split + 1), place);
   if (!amount) {
@@ -171,8 +168,8 @@ base::Result<std::pair<std::string, base::Usd>> parse_price(std::string_view tex
 base::Result<Axis> parse_axis(std::string_view text, std::string_view place) {
   const std::size_t split = text.find('=');
   if (split == std::string_view::npos || split == 0 || split + 1 == text.size()) {
-    return wrong(place, fmt::format("takes FLAG=VALUES, not {}", base::quoted(text)),
-                 "write, for example, height=1024:4096:512 or batch=1,2,4");
+    return base::wrong(place, fmt::format("takes FLAG=VALUES, not {}", base::quoted(text)),
+                       "write, for example, height=1024:4096:512 or batch=1,2,4");
   }
   Axis axis{std::string(text.substr(0, split)), {}};
   std::string_view values = text.substr(split + 1);
@@ -192,7 +189,8 @@ base::Result<Axis> parse_axis(std::string_view text, std::string_view place) {
 base::Result<std::pair<std::string, std::string>> split_size(std::string_view text, std::string_view place) {
   const std::size_t split = text.find_first_of("xX");
   if (split == std::string_view::npos || split == 0 || split + 1 == text.size()) {
-    return wrong(place, fmt::format("takes HEIGHTxWIDTH, not {}", base::quoted(text)), "write, for example, 4024x3036");
+    return base::wrong(place, fmt::format("takes HEIGHTxWIDTH, not {}", base::quoted(text)),
+                       "write, for example, 4024x3036");
   }
   return std::pair{std::string(text.substr(0, split)), std::string(text.substr(split + 1))};
 }

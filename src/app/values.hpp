@@ -39,9 +39,8 @@ base::Result<E> parse_choice(std::string_view text, std::string_view place) {
     all += (all.empty() ? "" : ", ") + name;
   }
   const std::vector<std::string> near = base::nearest(text, names);
-  return base::Diagnostic{base::Fault::question, std::string(place),
-                          "takes one of " + all + ", not " + base::quoted(text),
-                          near.empty() ? "" : base::suggestion(text, names)};
+  return base::wrong(place, "takes one of " + all + ", not " + base::quoted(text),
+                     near.empty() ? "" : base::suggestion(text, names));
 }
 
 /// Stores a value that was parsed, or passes the error on.

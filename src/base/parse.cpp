@@ -118,10 +118,6 @@ const Unit* find_unit(const std::array<Unit, N>& units, std::string_view name) {
   return found == units.end() ? nullptr : &*found;
 }
 
-Diagnostic wrong(std::string_view place, std::string rule, std::string remedy) {
-  return {Fault::question, std::string(place), std::move(rule), std::move(remedy)};
-}
-
 constexpr std::string_view kSizeRemedy =
     "write a number and a unit, such as 40GiB, 40GB, 512MiB or 1.5TB; a number alone counts bytes";
 constexpr std::string_view kDurationRemedy = "write numbers and units (d, h, min, s), such as 24h, 90min or 1h30min";

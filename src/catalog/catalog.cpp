@@ -9,6 +9,7 @@
 
 #include "catalog/json_reader.hpp"
 #include "catalog/records.hpp"
+#include "vggplan/base/format.hpp"
 #include "vggplan/base/names.hpp"
 #include "vggplan/catalog/embedded.hpp"
 
@@ -61,9 +62,9 @@ std::string_view without_prefix(std::string_view name) {
 std::string shown_of(const ConfigFile& file) { return file.shown.empty() ? file.path : file.shown; }
 
 base::Diagnostic wrong_name(const std::string& shown, const std::string& inside, std::string_view stem) {
-  return {base::Fault::question, shown + ":/name",
-          fmt::format("is {}, but the file is called {}", in_quotes(inside), in_quotes(stem)),
-          "give both the same name"};
+  return base::wrong(shown + ":/name",
+                     fmt::format("is {}, but the file is called {}", base::quoted(inside), base::quoted(stem)),
+                     "give both the same name");
 }
 
 /// Reads a record for its errors alone.
@@ -124,9 +125,9 @@ base::Status Catalog::add(const ConfigFile& file) {
     std::vector<std::string_view> known;
     std::transform(kFolders.begin(), kFolders.end(), std::back_inserter(known),
                    [](const auto& row) { return row.first; });
-    return base::Diagnostic{
-        base::Fault::question, entry.shown, "is no file of a known kind",
-        fmt::format("put NAME.json in one of {}, or links beside them in {}", fmt::join(known, ", "), kLinksFile)};
+    return base::wrong(
+        entry.shown, "is no file of a known kind",
+        fmt::format("put NAME.json in one of {}, or links beside them in {}", fmt::join(known, ", "), kLinksFile));
   }
   if (auto error = check_file(folder, name, file.text, entry.shown)) {
     return error;
@@ -181,9 +182,9 @@ base::Result<const Catalog::Entry*> Catalog::entry(std::string_view folder, std:
       }
     }
   }
-  return base::Diagnostic{base::Fault::question, std::string(record_kind(folder)),
-                          fmt::format("unknown {} {}", record_kind(folder), in_quotes(name)),
-                          base::suggestion(name, names(folder))};
+  return base::wrong(std::string(record_kind(folder)),
+                     fmt::format("unknown {} {}", record_kind(folder), base::quoted(name)),
+                     base::suggestion(name, names(folder)));
 }
 
 base::Result<hardware::Machine> Catalog::machine(std::string_view name) const {
@@ -228,8 +229,7 @@ base::Result<hardware::Link> Catalog::link(std::string_view name) const {
     }
     known.push_back(link.name);
   }
-  return base::Diagnostic{base::Fault::question, "link", fmt::format("unknown link {}", in_quotes(name)),
-                          base::suggestion(name, known)};
+  return base::wrong("link", fmt::format("unknown link {}", base::quoted(name)), base::suggestion(name, known));
 }
 
 base::Result<std::vector<hardware::Machine>> Catalog::machines_with(std::string_view gpu) const {

@@ -21,7 +21,7 @@ std::string note_of(std::string_view asked, const hardware::Gpu& taken, const st
   for (const hardware::Gpu& other : others) {
     listed.push_back(fmt::format("{} ({})", other.name, base::format_bytes(other.memory_total)));
   }
-  return fmt::format("{} is taken as {} ({}); other variants: {}", in_quotes(asked), taken.name,
+  return fmt::format("{} is taken as {} ({}); other variants: {}", base::quoted(asked), taken.name,
                      base::format_bytes(taken.memory_total), fmt::join(listed, ", "));
 }
 
@@ -33,8 +33,8 @@ base::Diagnostic unknown_gpu(std::string_view name, std::string_view place, std:
   // Nothing so long is a slip of the keyboard, and looking for near names takes time by its length.
   constexpr std::size_t kLongestSlip = 64;
   const bool near = name.size() <= kLongestSlip && !base::nearest(name, words).empty();
-  return {base::Fault::question, std::string(place), fmt::format("unknown GPU {}", in_quotes(name)),
-          near ? base::suggestion(name, words) : "'vggplan gpus' lists them"};
+  return base::wrong(place, fmt::format("unknown GPU {}", base::quoted(name)),
+                     near ? base::suggestion(name, words) : "'vggplan gpus' lists them");
 }
 
 }  // namespace
@@ -55,9 +55,8 @@ base::Result<GpuChoice> Catalog::find_gpu(std::string_view name, std::string_vie
   const std::vector<std::string> known = gpu_names();
   NameMatch match = match_gpu_name(name, known);
   if (match.kind == NameMatch::Kind::ambiguous) {
-    return base::Diagnostic{base::Fault::question, std::string(place),
-                            fmt::format("{} could be any of {}", in_quotes(name), fmt::join(match.others, ", ")),
-                            "write one of them"};
+    return base::wrong(place, fmt::format("{} could be any of {}", base::quoted(name), fmt::join(match.others, ", ")),
+                       "write one of them");
   }
   if (match.kind == NameMatch::Kind::unknown) {
     return unknown_gpu(name, place, known);

@@ -9,12 +9,13 @@
 #include <string>
 
 #include "catalog/json_reader.hpp"
+#include "vggplan/base/format.hpp"
 
 namespace vggplan::catalog {
 
 namespace {
 
-constexpr std::string_view kExamples = "write it like a100x4, 4xa100, a100:4 or a100-40gb-pcie:8";
+const std::string kExamples = "write it like a100x4, 4xa100, a100:4 or a100-40gb-pcie:8";
 constexpr std::string_view kAny = "any";
 
 bool is_space(char c) { return c == ' ' || c == '\t'; }
@@ -97,24 +98,22 @@ std::vector<Parts> cuts(std::string_view text) {
   return ways;
 }
 
-base::Diagnostic fault(std::string_view place, std::string rule, std::string_view remedy) {
-  return {base::Fault::question, std::string(place), std::move(rule), std::string(remedy)};
-}
-
 base::Result<std::int64_t> parse_count(std::string_view count, std::string_view whole, std::string_view place) {
   if (count.empty()) {
-    return fault(place, fmt::format("{} lacks the number of GPUs", in_quotes(whole)), kExamples);
+    return base::wrong(place, fmt::format("{} lacks the number of GPUs", base::quoted(whole)), kExamples);
   }
   const std::string_view magnitude = count.starts_with('-') ? count.substr(1) : count;
   if (magnitude.empty() || !std::all_of(magnitude.begin(), magnitude.end(), is_digit)) {
-    return fault(place, fmt::format("{} in {} is not a whole number of GPUs", in_quotes(count), in_quotes(whole)),
-                 kExamples);
+    return base::wrong(place,
+                       fmt::format("{} in {} is not a whole number of GPUs", base::quoted(count), base::quoted(whole)),
+                       kExamples);
   }
   std::int64_t value = 0;
   const auto parsed = std::from_chars(count.data(), count.data() + count.size(), value);
   if (parsed.ec != std::errc{} || value < 1 || value > kMostGpus) {
-    return fault(place, fmt::format("the number of GPUs must be from 1 to {}, not {}", kMostGpus, in_quotes(count)),
-                 kExamples);
+    return base::wrong(place,
+                       fmt::format("the number of GPUs must be from 1 to {}, not {}", kMostGpus, base::quoted(count)),
+                       kExamples);
   }
   return value;
 }
@@ -135,10 +134,10 @@ base::Diagnostic unknown_name(const Catalog& catalog, const Parts& parts, std::s
                        return other.count && is_known(catalog, other.name);
                      });
   if (twice) {
-    return fault(place, fmt::format("{} gives the number of GPUs twice", in_quotes(whole)), kExamples);
+    return base::wrong(place, fmt::format("{} gives the number of GPUs twice", base::quoted(whole)), kExamples);
   }
   if (parts.name.empty()) {
-    return fault(place, fmt::format("{} names no GPU", in_quotes(whole)), kExamples);
+    return base::wrong(place, fmt::format("{} names no GPU", base::quoted(whole)), kExamples);
   }
   return error;
 }
@@ -183,7 +182,7 @@ Parts parts_of(const Catalog& catalog, std::string_view text) {
 base::Status add_alternative(const Catalog& catalog, std::string_view text, std::string_view place,
                              std::vector<GpuRequest>& requests) {
   if (text.empty()) {
-    return fault(place, "names no GPU", kExamples);
+    return base::wrong(place, "names no GPU", kExamples);
   }
   const Parts parts = parts_of(catalog, text);
   auto found = choices(catalog, parts, text, place);
@@ -222,13 +221,15 @@ base::Result<std::vector<GpuRequest>> parse_gpu_request(const Catalog& catalog, 
     const std::size_t comma = rest.find(',');
     const std::string_view item = trim(rest.substr(0, comma));
     if (item.empty() && plain.find(',') != std::string::npos) {
-      return fault(place, fmt::format("{} has an empty entry", in_quotes(text)), "leave out the comma too many");
+      return base::wrong(place, fmt::format("{} has an empty entry", base::quoted(text)),
+                         "leave out the comma too many");
     }
     if (auto error = add_alternative(catalog, item, place, requests)) {
       return *error;
     }
     if (++entries > kMostEntries) {
-      return fault(place, fmt::format("holds more than {} alternatives", kMostEntries), "'any' stands for every GPU");
+      return base::wrong(place, fmt::format("holds more than {} alternatives", kMostEntries),
+                         "'any' stands for every GPU");
     }
     if (comma == std::string_view::npos) {
       return requests;

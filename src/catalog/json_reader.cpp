@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "vggplan/base/format.hpp"
+
 namespace vggplan::catalog {
 
 namespace {
@@ -28,7 +30,7 @@ std::string syntax_rule(std::string_view what) {
   if (rest.starts_with(kNoise)) {
     rest.remove_prefix(kNoise.size());
   }
-  return fmt::format("is not JSON: {}", in_quotes(rest).substr(1, in_quotes(rest).size() - 2));
+  return fmt::format("is not JSON: {}", base::quoted(rest).substr(1, base::quoted(rest).size() - 2));
 }
 
 std::string_view kind_of(const json& value) {
@@ -94,20 +96,6 @@ std::string escaped(std::string_view key) {
 
 }  // namespace
 
-std::string in_quotes(std::string_view text) {
-  constexpr std::size_t kLongest = 120;
-  std::size_t length = std::min(text.size(), kLongest);
-  const auto continues = [&](std::size_t i) { return i < text.size() && (text[i] & '\xC0') == '\x80'; };
-  while (length > 0 && continues(length)) {
-    --length;  // not in the middle of a UTF-8 character
-  }
-  std::string out = "'";
-  for (const char c : text.substr(0, length)) {
-    out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-  }
-  return out + (text.size() > length ? "...'" : "'");
-}
-
 base::Result<json> parse_json(std::string_view text, const std::string& shown) {
   std::vector<std::set<std::string, std::less<>>> open;
   std::optional<std::string> twice;
@@ -124,24 +112,21 @@ base::Result<json> parse_json(std::string_view text, const std::string& shown) {
   try {
     json value = json::parse(text.begin(), text.end(), watch);
     if (twice) {
-      return base::Diagnostic{base::Fault::question, shown, fmt::format("the key {} occurs twice", in_quotes(*twice)),
-                              "keep one of them"};
+      return base::wrong(shown, fmt::format("the key {} occurs twice", base::quoted(*twice)), "keep one of them");
     }
     return value;
   } catch (const json::parse_error& error) {
-    return base::Diagnostic{base::Fault::question, fmt::format("{}:{}", shown, position(text, error.byte)),
-                            syntax_rule(error.what()), ""};
+    return base::wrong(fmt::format("{}:{}", shown, position(text, error.byte)), syntax_rule(error.what()));
   } catch (const json::exception& error) {
-    return base::Diagnostic{base::Fault::question, shown, syntax_rule(error.what()), ""};
+    return base::wrong(shown, syntax_rule(error.what()));
   }
 }
 
 ObjectReader::ObjectReader(const json& value, std::string pointer, Context& context)
     : value_(value), pointer_(std::move(pointer)), context_(context) {
   if (!value_.is_object() && !context_.error) {
-    context_.error =
-        base::Diagnostic{base::Fault::question, pointer_.empty() ? context_.shown : context_.shown + ":" + pointer_,
-                         fmt::format("must be an object, not {}", kind_of(value_)), ""};
+    context_.error = base::wrong(pointer_.empty() ? context_.shown : context_.shown + ":" + pointer_,
+                                 fmt::format("must be an object, not {}", kind_of(value_)));
   }
 }
 
@@ -149,8 +134,7 @@ std::string ObjectReader::pointer_to(std::string_view key) const { return pointe
 
 void ObjectReader::report(std::string_view key, std::string rule, std::string remedy) {
   if (!context_.error) {
-    context_.error = base::Diagnostic{base::Fault::question, context_.shown + ":" + pointer_to(key), std::move(rule),
-                                      std::move(remedy)};
+    context_.error = base::wrong(context_.shown + ":" + pointer_to(key), std::move(rule), std::move(remedy));
   }
 }
 
@@ -188,7 +172,7 @@ std::optional<std::string> ObjectReader::text_of(std::string_view key, bool requ
 std::optional<std::string> ObjectReader::name_of(std::string_view key, bool required) {
   auto text = text_of(key, required);
   if (text && !text->empty() && !plain_name(*text)) {
-    report(key, fmt::format("{} is not a name", in_quotes(*text)),
+    report(key, fmt::format("{} is not a name", base::quoted(*text)),
            "use up to 64 letters, digits, '.', '_' and '-', a letter or a digit first");
   }
   return text;
@@ -202,10 +186,10 @@ std::optional<std::int64_t> ObjectReader::integer_of(std::string_view key, bool 
   }
   const auto count = whole(*value);
   if (!count) {
-    report(
-        key,
-        fmt::format("must be a whole number, not {}", value->is_number() ? in_quotes(value->dump()) : kind_of(*value)),
-        "");
+    report(key,
+           fmt::format("must be a whole number, not {}",
+                       value->is_number() ? base::quoted(value->dump()) : kind_of(*value)),
+           "");
   } else if (*count < low || *count > high) {
     report(key, fmt::format("must be from {} to {}, not {}", low, high, value->dump()), "");
   }
@@ -287,8 +271,8 @@ void ObjectReader::finish() {
   for (const auto& [key, value] : value_.items()) {
     if (!known_.contains(key)) {
       const std::vector<std::string> names(known_.begin(), known_.end());
-      context_.error = base::Diagnostic{base::Fault::question, context_.shown + ":" + pointer_to(key),
-                                        fmt::format("unknown key {}", in_quotes(key)), base::suggestion(key, names)};
+      context_.error = base::wrong(context_.shown + ":" + pointer_to(key),
+                                   fmt::format("unknown key {}", base::quoted(key)), base::suggestion(key, names));
       context_.unknown_key = true;
       return;
     }

@@ -98,7 +98,4 @@ class ObjectReader {
   std::set<std::string, std::less<>> known_{};
 };
 
-/// `text` between quotes for an error: shortened, without control characters.
-std::string in_quotes(std::string_view text);
-
 }  // namespace vggplan::catalog

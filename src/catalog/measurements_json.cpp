@@ -15,8 +15,8 @@ namespace {
 
 using nlohmann::json;
 
-base::Diagnostic wrong(const std::string& place, std::string rule) {
-  return {base::Fault::question, place, std::move(rule), "write the line as scripts/measure.py does, or leave it out"};
+base::Diagnostic wrong_row(const std::string& place, std::string rule) {
+  return base::wrong(place, std::move(rule), "write the line as scripts/measure.py does, or leave it out");
 }
 
 /// Values of one line; remembers the first key that is missing or of another type.
@@ -101,10 +101,10 @@ base::Result<timing::OpSample> op_of(const json& value, const std::string& place
   const auto kind = timing::op_kind(name);
   const auto how = arithmetic(row.text("precision"));
   if (!row.trouble().empty()) {
-    return wrong(place, row.trouble());
+    return wrong_row(place, row.trouble());
   }
   if (!kind || !how) {
-    return wrong(place, !kind ? "unknown operation '" + name + "'" : "unknown precision");
+    return wrong_row(place, !kind ? "unknown operation '" + name + "'" : "unknown precision");
   }
   timing::OpSample sample;
   sample.seconds = base::Seconds(row.number("us") * 1e-6);
@@ -128,10 +128,10 @@ base::Result<timing::OpSample> op_of(const json& value, const std::string& place
     }
   }
   if (!row.trouble().empty()) {
-    return wrong(place, row.trouble());
+    return wrong_row(place, row.trouble());
   }
   if (!is_countable(sample.op.extent)) {
-    return wrong(place, "sizes are positive, and their product is below 2^53");
+    return wrong_row(place, "sizes are positive, and their product is below 2^53");
   }
   return sample;
 }
@@ -165,7 +165,7 @@ base::Result<MeasuredCollective> collective_row(const json& value, timing::Colle
   MeasuredCollective measured{place, collective, row.integer("world"), base::Bytes(row.integer("bytes")),
                               base::Seconds(row.number("ms") * 1e-3)};
   if (!row.trouble().empty()) {
-    return wrong(place, row.trouble());
+    return wrong_row(place, row.trouble());
   }
   return measured;
 }
@@ -201,7 +201,7 @@ base::Result<MeasuredStep> step_of(const json& value, const std::string& place) 
     read_parallel(value, row, step);
   }
   if (!row.trouble().empty()) {
-    return wrong(place, row.trouble());
+    return wrong_row(place, row.trouble());
   }
   return step;
 }
@@ -231,7 +231,7 @@ base::Status read_input(const json& value, const std::string& kind, const std::s
                                    static_cast<double>(row.integer("h")) * static_cast<double>(row.integer("w")),
                                    base::Seconds(row.number("ms") * 1e-3)});
   }
-  return row.trouble().empty() ? base::Status{} : base::Status{wrong(place, row.trouble())};
+  return row.trouble().empty() ? base::Status{} : base::Status{wrong_row(place, row.trouble())};
 }
 
 bool is_input(const std::string& kind) {
@@ -241,7 +241,7 @@ bool is_input(const std::string& kind) {
 base::Status read_line(std::string_view line, const std::string& place, Measurements& measurements) {
   const json value = json::parse(line, nullptr, false);
   if (value.is_discarded() || !value.is_object()) {
-    return wrong(place, "a line is one JSON object");
+    return wrong_row(place, "a line is one JSON object");
   }
   if (value.contains("op") && value.contains("us")) {
     auto sample = op_of(value, place);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "catalog/json_reader.hpp"
+#include "vggplan/base/format.hpp"
 
 namespace vggplan::catalog {
 
@@ -45,7 +46,7 @@ base::Result<T> read_record(std::string_view text, const std::string& shown, std
 void check_keys(ObjectReader& owner, ObjectReader& where, std::string_view key, const std::vector<std::string>& keys) {
   const auto unknown = std::find_if(keys.begin(), keys.end(), [&](const auto& name) { return !owner.knows(name); });
   if (unknown != keys.end()) {
-    where.report(key, fmt::format("{} is no key of the record", in_quotes(*unknown)), "");
+    where.report(key, fmt::format("{} is no key of the record", base::quoted(*unknown)), "");
   }
 }
 
@@ -79,7 +80,7 @@ void check_compute_capability(ObjectReader& reader, const std::string& text) {
   const bool shape = (text.size() == 3 || text.size() == 4) && text[text.size() - 2] == '.' && digit(text.back()) &&
                      std::all_of(text.begin(), text.end() - 2, digit);
   if (!shape) {
-    reader.report("compute_capability", fmt::format("must be like '8.0', not {}", in_quotes(text)), "");
+    reader.report("compute_capability", fmt::format("must be like '8.0', not {}", base::quoted(text)), "");
   }
 }
 
@@ -204,7 +205,7 @@ void read_features(ObjectReader& reader, graph::ModelSpec& model) {
     } else {
       reader.report("features",
                     fmt::format("entry {} must be a width from 1 to {} or \"M\", not {}", model.features.size(),
-                                kWidestLayer, in_quotes(item.dump(-1, ' ', true, json::error_handler_t::replace))),
+                                kWidestLayer, base::quoted(item.dump(-1, ' ', true, json::error_handler_t::replace))),
                     "\"M\" stands for a max pooling");
       return;
     }

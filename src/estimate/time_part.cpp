@@ -90,10 +90,10 @@ base::Status check_precision(const job::Job& job, const hardware::Gpu& gpu) {
   if (hardware::peak_rate(gpu, math)) {
     return std::nullopt;
   }
-  return base::Diagnostic{base::Fault::question, "--precision",
-                          fmt::format("{} needs {} arithmetic, which {} does not have",
-                                      base::name_of_enum(job.precision), base::name_of_enum(math), gpu.name),
-                          hardware::peak_rate(gpu, base::MathMode::fp16) ? "use amp-fp16 or tf32" : "use tf32 or fp32"};
+  return base::wrong("--precision",
+                     fmt::format("{} needs {} arithmetic, which {} does not have", base::name_of_enum(job.precision),
+                                 base::name_of_enum(math), gpu.name),
+                     hardware::peak_rate(gpu, base::MathMode::fp16) ? "use amp-fp16 or tf32" : "use tf32 or fp32");
 }
 
 Work work_of(const Lowered& lowered, const job::Job& job) {

@@ -45,7 +45,7 @@ Shape output_shape(const LayerKind& kind, const Shape& input) {
 base::Status check_spec(const ModelSpec& spec) {
   const std::string place = fmt::format("model {}", spec.name);
   const auto wrong = [&](std::string rule, std::string remedy) {
-    return Diagnostic{Fault::question, place, std::move(rule), std::move(remedy)};
+    return base::wrong(place, std::move(rule), std::move(remedy));
   };
   if (spec.features.empty() || spec.features.front() == kPool || spec.features.size() > kMostFeatures) {
     return wrong(fmt::format("features must hold 1 to {} entries and begin with a convolution", kMostFeatures),
@@ -86,9 +86,9 @@ base::Status check_range(const Range& range) {
     return std::nullopt;
   }
   const bool small = range.value < range.least;
-  return Diagnostic{Fault::question, std::string(range.flag),
-                    fmt::format("must be {} to {}{}, but is {}", range.least, range.most, range.why, range.value),
-                    small ? fmt::format("give {} or more", range.least) : fmt::format("give at most {}", range.most)};
+  return base::wrong(std::string(range.flag),
+                     fmt::format("must be {} to {}{}, but is {}", range.least, range.most, range.why, range.value),
+                     small ? fmt::format("give {} or more", range.least) : fmt::format("give at most {}", range.most));
 }
 
 base::Status check_question(const ModelSpec& spec, const Shape& input, std::int64_t classes) {
@@ -132,11 +132,12 @@ class Builder {
       return std::move(network_);
     }
     const Shape& image = network_.input;
-    return Diagnostic{Fault::question, "--height, --width",
-                      fmt::format("{}x{} with {} channels is too large: at {}, {} pass {}, the largest number that is "
-                                  "counted exactly",
-                                  image.height, image.width, image.channels, overflow_layer_, overflow_, kLargestExact),
-                      "give a smaller image, or fewer channels or classes"};
+    return base::wrong(
+        "--height, --width",
+        fmt::format("{}x{} with {} channels is too large: at {}, {} pass {}, the largest number that is "
+                    "counted exactly",
+                    image.height, image.width, image.channels, overflow_layer_, overflow_, kLargestExact),
+        "give a smaller image, or fewer channels or classes");
   }
 
  private:

@@ -37,10 +37,10 @@ base::Result<Checkpointing> parse_checkpointing(std::string_view text) {
       return Checkpointing{Checkpointing::Kind::sequential, segments};
     }
   }
-  return base::Diagnostic{
-      base::Fault::question, "--checkpointing",
+  return base::wrong(
+      "--checkpointing",
       fmt::format("must be none, block or seq:N with N segments, N at least 1, but is {}", base::quoted(text)),
-      "for example --checkpointing block, or --checkpointing seq:4"};
+      "for example --checkpointing block, or --checkpointing seq:4");
 }
 
 }  // namespace vggplan::job

@@ -17,10 +17,6 @@ using base::Fault;
 using base::kLargestExact;
 using base::Status;
 
-Diagnostic wrong(std::string_view place, std::string rule, std::string remedy) {
-  return {Fault::question, std::string(place), std::move(rule), std::move(remedy)};
-}
-
 struct Range {
   std::string_view place{};
   std::optional<std::int64_t> value{};
@@ -33,8 +29,8 @@ Status check(const Range& range) {
     return std::nullopt;
   }
   const bool small = *range.value < range.least;
-  return wrong(range.place, fmt::format("must be {} to {}, but is {}", range.least, range.most, *range.value),
-               small ? fmt::format("give {} or more", range.least) : fmt::format("give at most {}", range.most));
+  return base::wrong(range.place, fmt::format("must be {} to {}, but is {}", range.least, range.most, *range.value),
+                     small ? fmt::format("give {} or more", range.least) : fmt::format("give at most {}", range.most));
 }
 
 /// Limits of single numbers. The upper ones lie far beyond use; they keep every product that later
@@ -74,20 +70,22 @@ Status check_products(const Job& job, const graph::Network& network) {
   // A tensor, its gradient and an index of 8 bytes for each element.
   constexpr std::int64_t kBytesPerElement = 16;
   if (!exact(checked_product(job.batch, kBytesPerElement, graph::activation_elements(network)))) {
-    return wrong("--batch",
-                 fmt::format("{} images of {}x{} need more than {} bytes, the largest number that is counted exactly",
-                             job.batch, job.image.height, job.image.width, kLargestExact),
-                 "give a smaller batch");
+    return base::wrong(
+        "--batch",
+        fmt::format("{} images of {}x{} need more than {} bytes, the largest number that is counted exactly", job.batch,
+                    job.image.height, job.image.width, kLargestExact),
+        "give a smaller batch");
   }
   const graph::LayerCounts counts = graph::count(network);
   const auto images = checked_product(job.batch, job.accumulation, job.parallel.gpus);
   const std::int64_t flops = counts.flops_forward.count() + counts.flops_backward.count();
   // Twice, since checkpointing runs the forward pass again.
   if (!images || !checked_product(*images, flops, std::int64_t{2})) {
-    return wrong("--batch, --accumulation",
-                 fmt::format("{} images by {} micro-batches by {} GPUs is more work in one step than 64 bits count",
-                             job.batch, job.accumulation, job.parallel.gpus),
-                 "give a smaller batch or fewer micro-batches");
+    return base::wrong(
+        "--batch, --accumulation",
+        fmt::format("{} images by {} micro-batches by {} GPUs is more work in one step than 64 bits count", job.batch,
+                    job.accumulation, job.parallel.gpus),
+        "give a smaller batch or fewer micro-batches");
   }
   return std::nullopt;
 }
@@ -95,14 +93,14 @@ Status check_products(const Job& job, const graph::Network& network) {
 Status check_data(const Job& job) {
   const std::int64_t images = job.data.images.value_or(0);
   if (!exact(checked_product(images, job.data.epochs))) {
-    return wrong("--images, --epochs",
-                 fmt::format("{} images by {} epochs is beyond what is counted exactly", images, job.data.epochs),
-                 "give fewer epochs");
+    return base::wrong("--images, --epochs",
+                       fmt::format("{} images by {} epochs is beyond what is counted exactly", images, job.data.epochs),
+                       "give fewer epochs");
   }
   const std::int64_t decoded = job.image.elements();
   const std::int64_t each = job.data.bytes_per_image ? job.data.bytes_per_image->count() : decoded;
   if (!exact(checked_product(images, each))) {
-    return wrong(
+    return base::wrong(
         "--images",
         fmt::format("{} images of {} bytes are more than {} bytes, the largest data set that is counted exactly",
                     images, each, kLargestExact),
@@ -114,21 +112,21 @@ Status check_data(const Job& job) {
 Status check_parallel(const Job& job) {
   const Parallel& parallel = job.parallel;
   if (parallel.gpus % parallel.nodes != 0) {
-    return wrong("--nodes",
-                 fmt::format("every node must hold the same number of GPUs, but {} GPUs are on {} nodes", parallel.gpus,
-                             parallel.nodes),
-                 "give a number of nodes that divides the number of GPUs");
+    return base::wrong("--nodes",
+                       fmt::format("every node must hold the same number of GPUs, but {} GPUs are on {} nodes",
+                                   parallel.gpus, parallel.nodes),
+                       "give a number of nodes that divides the number of GPUs");
   }
   if (parallel.sharding != Sharding::ddp && parallel.gpus == 1) {
-    return wrong(
+    return base::wrong(
         "--sharding",
         fmt::format("{} spreads a job over several GPUs, but there is one", base::name_of_enum(parallel.sharding)),
         "leave --sharding out, or give more GPUs");
   }
   if (parallel.sharding == Sharding::fsdp2 && job.layout == base::Layout::nhwc) {
     // fully_shard takes contiguous parameters alone (torch/distributed/fsdp/_fully_shard/_fsdp_param.py).
-    return wrong("--sharding", "fsdp2 refuses parameters in channels_last, but --layout is nhwc",
-                 "use --layout nchw, or --sharding ddp or zero1");
+    return base::wrong("--sharding", "fsdp2 refuses parameters in channels_last, but --layout is nhwc",
+                       "use --layout nchw, or --sharding ddp or zero1");
   }
   return std::nullopt;
 }

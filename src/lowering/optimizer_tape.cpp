@@ -9,21 +9,16 @@ namespace {
 using job::Optimizer;
 using job::OptimizerImpl;
 
-/// FSDP2 keeps each rank's rows of a parameter, its gradient and its state.
-std::int64_t bytes_of(const StepTape& step, const Parameter& parameter) {
-  return (step.fully_sharded() ? parameter.shard_elements : parameter.elements) * step.parameter_bytes;
-}
-
 void make_state(StepTape& step, Parameter& parameter, TensorId Parameter::*which) {
   if (!parameter.owned) {
     return;
   }
   parameter.*which = step.tape.reserve();
-  step.tape.allocate_as(parameter.*which, bytes_of(step, parameter), Category::optimizer_state, parameter.layer);
+  step.tape.allocate_as(parameter.*which, step.own_bytes(parameter), Category::optimizer_state, parameter.layer);
 }
 
 TensorId temporary(StepTape& step, const Parameter& parameter) {
-  return step.tape.allocate(bytes_of(step, parameter), Category::optimizer_temporaries, parameter.layer);
+  return step.tape.allocate(step.own_bytes(parameter), Category::optimizer_temporaries, parameter.layer);
 }
 
 void drop_backwards(StepTape& step, const std::vector<TensorId>& list) {

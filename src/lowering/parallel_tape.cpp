@@ -12,10 +12,6 @@ namespace {
 
 constexpr std::uint8_t kCollectiveStream = 1;
 
-std::int64_t bytes_of(const StepTape& step, const Parameter& parameter) {
-  return parameter.elements * step.parameter_bytes;
-}
-
 TensorId buffer(StepTape& step, std::int64_t bytes) {
   return step.tape.allocate(bytes, Category::communication, memory::kNoLayer);
 }
@@ -83,7 +79,7 @@ void gather(StepTape& step, bool root, std::size_t layer) {
   const TensorId flat = buffer(step, padded_bytes(step, root, layer));
   step.tape.on_stream(0);
   for_group(step, root, layer, [&](const Parameter& parameter, TensorId& copy) {
-    copy = step.tape.allocate(bytes_of(step, parameter), Category::parameters, parameter.layer);
+    copy = step.tape.allocate(step.whole_bytes(parameter), Category::parameters, parameter.layer);
   });
   if (root) {
     step.root_buffer = flat;
@@ -121,7 +117,7 @@ bool is_linear(const StepTape& step, std::size_t layer) {
 void replicate(StepTape& step) {
   std::vector<std::int64_t> sizes;
   for (const Parameter& parameter : step.parameters) {
-    sizes.push_back(bytes_of(step, parameter));
+    sizes.push_back(step.whole_bytes(parameter));
   }
   const std::int64_t chunk = step.framework.broadcast_chunk.count();
   std::vector<TensorId> chunks;
@@ -140,7 +136,7 @@ void replicate(StepTape& step) {
 void rebuild_buckets(StepTape& step) {
   std::vector<std::int64_t> sizes;  // in the order in which gradients become ready
   for (auto parameter = step.parameters.rbegin(); parameter != step.parameters.rend(); ++parameter) {
-    sizes.push_back(bytes_of(step, *parameter));
+    sizes.push_back(step.whole_bytes(*parameter));
   }
   step.first_bucket = step.buckets.front();
   if (!step.variation.both_bucket_sets) {

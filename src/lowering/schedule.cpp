@@ -81,18 +81,18 @@ std::string working_counts(const Network& network, std::int64_t wanted) {
 base::Result<std::vector<Segment>> sequential_segments(const Network& network, std::int64_t wanted) {
   const std::size_t features = graph::feature_count(network);
   if (wanted < 1 || wanted > static_cast<std::int64_t>(features)) {
-    return Diagnostic{Fault::question, std::string(kFlag),
-                      fmt::format("seq:N cuts the {} layers of {}'s features into N segments, but N is {}", features,
-                                  network.name, wanted),
-                      working_counts(network, wanted)};
+    return base::wrong(kFlag,
+                       fmt::format("seq:N cuts the {} layers of {}'s features into N segments, but N is {}", features,
+                                   network.name, wanted),
+                       working_counts(network, wanted));
   }
   auto found = sequential(features, static_cast<std::size_t>(wanted));
   if (const Segment* bad = starting_in_place(network, found)) {
-    return Diagnostic{Fault::question, std::string(kFlag),
-                      fmt::format("seq:{} begins a checkpointed segment of {} at {}, an in-place ReLU, which PyTorch "
-                                  "refuses in backward",
-                                  wanted, network.name, network.layers[bad->first].name),
-                      working_counts(network, wanted)};
+    return base::wrong(kFlag,
+                       fmt::format("seq:{} begins a checkpointed segment of {} at {}, an in-place ReLU, which PyTorch "
+                                   "refuses in backward",
+                                   wanted, network.name, network.layers[bad->first].name),
+                       working_counts(network, wanted));
   }
   return found;
 }

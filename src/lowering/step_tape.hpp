@@ -95,6 +95,13 @@ struct StepTape {
   [[nodiscard]] std::int64_t activation_size(const graph::Shape& shape) const {
     return job.batch * shape.elements() * activation_bytes;
   }
+  [[nodiscard]] std::int64_t whole_bytes(const Parameter& parameter) const {
+    return parameter.elements * parameter_bytes;
+  }
+  /// FSDP2 keeps each rank's rows of a parameter, its gradient and its state.
+  [[nodiscard]] std::int64_t own_bytes(const Parameter& parameter) const {
+    return (fully_sharded() ? parameter.shard_elements : parameter.elements) * parameter_bytes;
+  }
   [[nodiscard]] Convolution convolution(std::size_t layer) const;
   void convolution_scratch(std::size_t layer, ConvPass pass, bool recompute);
   /// Parameters of a layer: weight first, then bias.

@@ -9,7 +9,6 @@ namespace vggplan::lowering {
 
 namespace {
 
-constexpr std::int64_t kTaps = 9;          // 3x3
 constexpr std::int64_t kTargetBytes = 8;   // int64 class index
 constexpr std::int64_t kCounterBytes = 8;  // num_batches_tracked
 

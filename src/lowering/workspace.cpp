@@ -9,8 +9,6 @@ namespace vggplan::lowering {
 
 namespace {
 
-constexpr std::int64_t kTaps = 9;  // 3x3
-
 constexpr std::int64_t div_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 constexpr std::int64_t power_of_two_below(std::int64_t value) {

@@ -55,7 +55,7 @@ class Walk {
     out.rejected.add(refusal, 1, miss, describe(job(choice), gpu()));
   }
   void reject_for_memory(BatchChoice choice, bool allow_flushes);
-  void time_best_first(const std::vector<BatchChoice>& fitting);
+  void time_best_first(const std::vector<BatchChoice>& choices, bool allow_flushes);
   [[nodiscard]] const std::string& gpu() const { return target_.gpu.name; }
   [[nodiscard]] const estimate::Target& target() const { return target_; }
 
@@ -93,14 +93,15 @@ void Walk::reject_for_memory(BatchChoice choice, bool allow_flushes) {
   }
 }
 
-/// Times what fits, most promising first by the floor of its time, and stops where no other can come close.
-void Walk::time_best_first(const std::vector<BatchChoice>& fitting) {
+/// Simulates and times, most promising first by the floor of its time, and stops where no other can come close.
+void Walk::time_best_first(const std::vector<BatchChoice>& choices, bool allow_flushes) {
   struct Promise {
     BatchChoice choice{};
     double most{};  ///< images per second that it cannot exceed
   };
   std::vector<Promise> promises;
-  for (const BatchChoice choice : fitting) {
+  for (const BatchChoice choice : choices) {
+    ++out.enumerated;
     const job::Job asked = job(choice);
     const auto floor = engine_.time_floor(asked, target_);
     if (!floor) {
@@ -117,8 +118,11 @@ void Walk::time_best_first(const std::vector<BatchChoice>& fitting) {
       reject(kSlower, promise.choice, std::nullopt);
       continue;
     }
-    const auto answer = memory(promise.choice);
-    const auto figures = answer ? evaluate(job(promise.choice), target_, *answer, engine_) : std::nullopt;
+    if (below_floor(promise.choice) || !fits(promise.choice, allow_flushes)) {
+      reject_for_memory(promise.choice, allow_flushes);
+      continue;
+    }
+    const auto figures = evaluate(job(promise.choice), target_, *memory(promise.choice), engine_);
     if (!figures) {
       reject(kInvalid, promise.choice, std::nullopt);
       continue;
@@ -163,32 +167,13 @@ void walk_open(Walk& walk, std::int64_t accumulation, bool allow_flushes) {
   walk.out.limits = limits;
 
   const std::int64_t top = allow_flushes ? limits.hard : limits.steady;
-  std::vector<std::int64_t> batches = batch_ladder(top);
-  batches.push_back(top + 1);  // the nearest miss
-  std::vector<BatchChoice> fitting;
-  for (const std::int64_t batch : batches) {
-    ++walk.out.enumerated;
-    const BatchChoice choice{batch, accumulation};
-    if (batch <= top && walk.fits(choice, allow_flushes)) {
-      fitting.push_back(choice);
-    } else {
-      walk.reject_for_memory(choice, allow_flushes);
-    }
+  std::vector<BatchChoice> choices;
+  for (const std::int64_t batch : batch_ladder(top)) {
+    choices.push_back({batch, accumulation});
   }
-  walk.time_best_first(fitting);
-}
-
-void walk_fixed(Walk& walk, const std::vector<BatchChoice>& choices, bool allow_flushes) {
-  std::vector<BatchChoice> fitting;
-  for (const BatchChoice choice : choices) {
-    ++walk.out.enumerated;
-    if (!walk.below_floor(choice) && walk.fits(choice, allow_flushes)) {
-      fitting.push_back(choice);
-    } else {
-      walk.reject_for_memory(choice, allow_flushes);
-    }
-  }
-  walk.time_best_first(fitting);
+  walk.time_best_first(choices, allow_flushes);
+  ++walk.out.enumerated;
+  walk.reject_for_memory({top + 1, accumulation}, allow_flushes);  // the nearest miss
 }
 
 }  // namespace
@@ -284,7 +269,7 @@ Explored explore(const PlanRequest& request, const Group& group, const Explored*
     return refused(kSharding);
   }
   if (const auto choices = fixed_batches(request, group.gpus)) {
-    walk_fixed(walk, *choices, allow_flushes);
+    walk.time_best_first(*choices, allow_flushes);
   } else {
     walk_open(walk, request.accumulation.value_or(1), allow_flushes);
   }

@@ -8,8 +8,6 @@
 namespace vggplan::planner {
 namespace {
 
-using Kind = job::Checkpointing::Kind;
-
 std::string torchrun(const job::Job& job) {
   if (job.parallel.gpus == 1) {
     return "python train.py";
@@ -84,11 +82,11 @@ Launch launch_settings(const estimate::Estimate& estimate) {
     launch.code.emplace_back("model = model.to(memory_format=torch.channels_last); images likewise");
   }
   add_precision(job, launch.code);
-  if (job.checkpointing.kind == Kind::block) {
+  if (job.checkpointing.kind == job::Checkpointing::Kind::block) {
     launch.code.emplace_back(
         "wrap each block of convolutions up to its pool in torch.utils.checkpoint.checkpoint(block, x, "
         "use_reentrant=False)");
-  } else if (job.checkpointing.kind == Kind::sequential) {
+  } else if (job.checkpointing.kind == job::Checkpointing::Kind::sequential) {
     launch.code.push_back(fmt::format("checkpoint_sequential(model.features, {}, images, use_reentrant=False)",
                                       job.checkpointing.segments));
   }

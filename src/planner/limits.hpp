@@ -10,12 +10,11 @@ namespace vggplan::planner {
 
 /// How far beyond a bisected limit the neighbours are tried one by one. Rounding and fragmentation move an
 /// allocator's need by a percent or so of the whole: its "fits" flickers near the limit, not far from it.
-constexpr std::int64_t guard_width(std::int64_t limit) { return std::clamp<std::int64_t>(limit / 16, 8, 16); }
+inline constexpr std::int64_t kGuard = 8;
 
-/// Largest n in [1, ceiling] with holds(n), 0 if there is none. Bisects, then tries every n from the limit
-/// found up to `guard_width` beyond it, and again beyond each n that held. Exact when no stretch of misses
-/// between two hits is longer than the guard, and so always for a ceiling
-/// of 8 or less.
+/// Largest n in [1, ceiling] with holds(n), 0 if there is none. Bisects, then tries the next `kGuard` numbers.
+/// Exact where everything up to some limit holds and nothing holds more than `kGuard` beyond it; and always
+/// for a ceiling of `kGuard` or less.
 template <class Holds>
 std::int64_t largest_that(std::int64_t ceiling, Holds holds) {
   std::int64_t good = 0;
@@ -24,11 +23,9 @@ std::int64_t largest_that(std::int64_t ceiling, Holds holds) {
     const std::int64_t middle = good + (bad - good) / 2;
     (holds(middle) ? good : bad) = middle;
   }
-  std::int64_t last = std::min(ceiling, good + guard_width(good));
-  for (std::int64_t n = good + 1; n <= last; ++n) {
+  for (std::int64_t n = std::min(ceiling, good + kGuard); n > good; --n) {
     if (holds(n)) {
-      good = n;
-      last = std::min(ceiling, good + guard_width(good));
+      return n;
     }
   }
   return good;
@@ -38,12 +35,13 @@ std::int64_t largest_that(std::int64_t ceiling, Holds holds) {
 /// what it finds within the guard is exact.
 template <class Holds>
 std::int64_t largest_near(std::int64_t ceiling, Holds holds) {
-  for (std::int64_t n = ceiling; n > std::max<std::int64_t>(0, ceiling - guard_width(ceiling)); --n) {
+  const std::int64_t below = std::max<std::int64_t>(0, ceiling - kGuard);
+  for (std::int64_t n = ceiling; n > below; --n) {
     if (holds(n)) {
       return n;
     }
   }
-  return largest_that(std::max<std::int64_t>(0, ceiling - guard_width(ceiling)), holds);
+  return largest_that(below, holds);
 }
 
 /// Largest n >= 1 with holds(n), for a condition that is true up to a limit and false beyond; 0 if holds(1)

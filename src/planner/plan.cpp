@@ -15,12 +15,9 @@ namespace vggplan::planner {
 namespace {
 
 using base::Diagnostic;
-using base::Fault;
+using base::wrong;
 
 base::Status check(const PlanRequest& request) {
-  const auto wrong = [](std::string place, std::string rule, std::string remedy) {
-    return Diagnostic{Fault::question, std::move(place), std::move(rule), std::move(remedy)};
-  };
   constexpr std::int64_t kMostGpus = 65'536;
   constexpr std::int64_t kMostImages = 1LL << 31;
   if (request.candidates.empty()) {
@@ -29,14 +26,14 @@ base::Status check(const PlanRequest& request) {
   }
   for (const Candidate& candidate : request.candidates) {
     if (candidate.gpus < 1 || candidate.gpus > kMostGpus) {
-      return wrong("--gpus", fmt::format("the number of GPUs is from 1 to {}, not {}", kMostGpus, candidate.gpus), "");
+      return wrong("--gpus", fmt::format("the number of GPUs is from 1 to {}, not {}", kMostGpus, candidate.gpus));
     }
   }
   for (const auto& [flag, value] :
        {std::pair("--batch", request.batch), std::pair("--accumulation", request.accumulation),
         std::pair("--global-batch", request.global_batch)}) {
     if (value && (*value < 1 || *value > kMostImages)) {
-      return wrong(flag, fmt::format("from 1 to {}, not {}", kMostImages, *value), "");
+      return wrong(flag, fmt::format("from 1 to {}, not {}", kMostImages, *value));
     }
   }
   if (!(request.reserve.percent >= 0 && request.reserve.percent < 100) || request.reserve.bytes < base::Bytes(0)) {

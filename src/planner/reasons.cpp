@@ -12,7 +12,6 @@ namespace vggplan::planner {
 namespace {
 
 using estimate::Verdict;
-using Kind = job::Checkpointing::Kind;
 
 /// "+28 %", "-3.1 %".
 std::string signed_percent(double ratio) {
@@ -202,11 +201,13 @@ void Story::gpus() {
 
 void Story::checkpointing() {
   const Evaluated& b = best();
-  if (b.job.mode != job::Mode::train || b.job.checkpointing.kind == Kind::sequential) {
+  if (b.job.mode != job::Mode::train || b.job.checkpointing.kind == job::Checkpointing::Kind::sequential) {
     return;
   }
-  const bool now = b.job.checkpointing.kind == Kind::block;
-  const Variant other = with([&](job::Job& job) { job.checkpointing = {now ? Kind::none : Kind::block, 0}; });
+  const bool now = b.job.checkpointing.kind == job::Checkpointing::Kind::block;
+  const Variant other = with([&](job::Job& job) {
+    job.checkpointing = {now ? job::Checkpointing::Kind::none : job::Checkpointing::Kind::block, 0};
+  });
   if (!other.memory || !other.figures) {
     return;
   }

@@ -17,7 +17,6 @@ using base::Bytes;
 using estimate::MemoryAnswer;
 using estimate::Target;
 using estimate::Verdict;
-using Kind = job::Checkpointing::Kind;
 
 /// A change of settings, before it is known to help.
 struct Change {
@@ -132,11 +131,11 @@ void Doctor::settings() {
         [](job::Job& job) { job.expandable_segments = true; });
   if (job_.mode == job::Mode::train) {
     offer("checkpointing", "checkpoint each block", "", false, [](job::Job& job) {
-      job.checkpointing = {Kind::block, 0};
+      job.checkpointing = {job::Checkpointing::Kind::block, 0};
     });
     for (const std::int64_t n : {2, 3, 4}) {
       offer("checkpointing", fmt::format("checkpoint_sequential with {} segments", n), "", false, [n](job::Job& job) {
-        job.checkpointing = {Kind::sequential, n};
+        job.checkpointing = {job::Checkpointing::Kind::sequential, n};
       });
     }
   }

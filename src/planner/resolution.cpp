@@ -38,15 +38,17 @@ graph::Shape scaled(const graph::Shape& image, std::int64_t longest) {
 
 MaxResolution largest_resolution(const job::Job& job, const estimate::Target& target, bool flushing,
                                  const estimate::Engine& engine) {
-  const auto with_side = [&](std::int64_t longest) {
+  const auto with_side = [&](std::int64_t steps) {
     job::Job changed = job;
-    changed.image = scaled(job.image, longest);
+    changed.image = scaled(job.image, steps * kSideStep);
     return changed;
   };
-  const std::int64_t ceiling = last_true(
-      kLargestSide, [&](std::int64_t n) { return engine.memory_floor(with_side(n), target) <= target.usable; });
-  const std::int64_t side =
-      largest_that(ceiling, [&](std::int64_t n) { return fits(with_side(n), target, flushing, engine); });
+  const std::int64_t ceiling = last_true(kLargestSide / kSideStep, [&](std::int64_t steps) {
+    return engine.memory_floor(with_side(steps), target) <= target.usable;
+  });
+  const std::int64_t side = kSideStep * largest_that(ceiling, [&](std::int64_t steps) {
+                              return fits(with_side(steps), target, flushing, engine);
+                            });
   MaxResolution result;
   result.gpu = target.gpu.name;
   result.batch = job.batch;

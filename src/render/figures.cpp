@@ -160,4 +160,6 @@ std::string percent(double fraction) {
   return std::abs(value) < 9.95 && value != 0 ? fmt::format("{:.1f} %", value) : fmt::format("{:.0f} %", value);
 }
 
+std::string binary_bytes(double count) { return base::format_bytes(base::Bytes(static_cast<std::int64_t>(count))); }
+
 }  // namespace vggplan::render

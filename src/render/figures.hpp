@@ -34,4 +34,6 @@ std::string rate(double per_second, std::string_view unit);
 
 std::string percent(double fraction);
 
+std::string binary_bytes(double count);  ///< "18.67 GiB"
+
 }  // namespace vggplan::render

@@ -11,12 +11,12 @@ namespace vggplan::render {
 
 namespace {
 
-std::string section(std::string_view title, const std::string& body) {
+std::string html_section(std::string_view title, const std::string& body) {
   return body.empty() ? "" : fmt::format("<section><h2>{}</h2>\n{}</section>\n", escape_html(title), body);
 }
 
 std::string table_section(const Table& table) {
-  return table.rows.empty() ? "" : section(table.title, html_table(table));
+  return table.rows.empty() ? "" : html_section(table.title, html_table(table));
 }
 
 /// A place for page.js to draw in. What it shows stands in a table, too.
@@ -35,7 +35,7 @@ std::string_view tone_class(Tone tone) {
   return "";
 }
 
-std::string headline(const Summary& summary) {
+std::string html_headline(const Summary& summary) {
   std::string text = fmt::format("<header><h1>{}</h1>\n<p class=\"quiet\">on {}</p>\n", escape_html(summary.subject),
                                  escape_html(summary.machine));
   text += fmt::format("<p class=\"verdict {}\"><strong>{}</strong>{}{}</p>\n", tone_class(summary.tone),
@@ -49,7 +49,7 @@ std::string headline(const Summary& summary) {
   return text + "</dl></header>\n";
 }
 
-std::string warnings(const Document& report) {
+std::string html_warnings(const Document& report) {
   std::string text;
   for (const Document& warning : all_warnings(report)) {
     text += fmt::format("<p class=\"mind\">{}{}</p>\n", escape_html(warning.at("message").get<std::string>()),
@@ -61,16 +61,9 @@ std::string warnings(const Document& report) {
 }
 
 std::string memory(const Document& estimate) {
-  Table table;
-  table.columns = {{"", "at the peak", Align::left}, {"", "bytes"}, {"", "of usable"}};
-  const double usable = number(estimate.at("memory").at("usable_bytes"));
-  for (const MemoryPart& part : memory_parts(estimate.at("memory"))) {
-    table.rows.push_back({{part.label, {}},
-                          {figure("_bytes", Document(static_cast<std::int64_t>(part.bytes))), {}},
-                          {percent(part.bytes / usable), {}}});
-  }
-  return section("Memory of one GPU at its peak",
-                 chart("memory", "Memory by category against the usable memory", "low") + html_table(table));
+  return html_section(
+      "Memory of one GPU at its peak",
+      chart("memory", "Memory by category against the usable memory", "low") + html_table(memory_table(estimate)));
 }
 
 std::string timeline(const Document& estimate) {
@@ -83,8 +76,8 @@ std::string timeline(const Document& estimate) {
   for (const auto& [name, peak] : phases.items()) {
     table.rows.push_back({{words(name), {}}, {figure("_bytes", peak), {}}, {range("_bytes", peak), {}}});
   }
-  return section("Memory over one step",
-                 chart("timeline", "Memory by category over the allocations of one step") + html_table(table));
+  return html_section("Memory over one step",
+                      chart("timeline", "Memory by category over the allocations of one step") + html_table(table));
 }
 
 std::string time(const Document& estimate) {
@@ -98,26 +91,26 @@ std::string time(const Document& estimate) {
   const std::string bound = fmt::format("<p>Bound by {}; {} of the arithmetic peak is used.</p>\n",
                                         escape_html(bound_by_words(step.at("bound_by").get<std::string>())),
                                         percent(number(step.at("model_flops_utilization"))));
-  return section("Time of one step", html_table(table) + bound);
+  return html_section("Time of one step", html_table(table) + bound);
 }
 
 std::string batches(const Document& estimate) {
   if (!has(estimate, "by_batch")) {
     return "";
   }
-  return section("Memory and speed by batch", chart("batch", "Memory reserved and images per second by batch") +
-                                                  html_table(by_batch_table(estimate)));
+  return html_section("Memory and speed by batch", chart("batch", "Memory reserved and images per second by batch") +
+                                                       html_table(by_batch_table(estimate)));
 }
 
 std::string layers(const Document& holder) {
   if (!has(holder, "layers")) {
     return "";
   }
-  return section("Layers",
-                 chart("layers", "Time of forward and backward by layer", "tall") + html_table(layers_table(holder)));
+  return html_section(
+      "Layers", chart("layers", "Time of forward and backward by layer", "tall") + html_table(layers_table(holder)));
 }
 
-std::string assumptions(const Document& report) {
+std::string html_assumptions(const Document& report) {
   const Table table = assumptions_table(report);
   return table.rows.empty() ? "" : table_section(table);
 }
@@ -139,21 +132,22 @@ std::string launch(const Document& part) {
   for (const Document& line : part.at("code")) {
     lines += line.get<std::string>() + "\n";
   }
-  return section("Start it with", "<pre>" + escape_html(lines) + "</pre>\n");
+  return html_section("Start it with", "<pre>" + escape_html(lines) + "</pre>\n");
 }
 
 std::string plan_body(const Document& report) {
   const std::string limits = table_section(max_batch_table(report)) + table_section(rejected_table(report));
   if (!has(report, "recommendation")) {
-    return headline(summarise_refusal(report)) + warnings(report) + table_section(remedies_table(report)) + limits +
-           assumptions(report);
+    return html_headline(summarise_refusal(report)) + html_warnings(report) + table_section(remedies_table(report)) +
+           limits + html_assumptions(report);
   }
   const Document& best = report.at("recommendation");
-  return headline(summarise_estimate(best)) + warnings(report) + section("Why this", sentences(best.at("why"))) +
-         launch(best.at("launch")) + memory(best) + timeline(best) + time(best) +
-         section("Alternatives", chart("alternatives", "Time against cost of the alternatives") +
-                                     html_table(alternatives_table(report))) +
-         batches(best) + layers(best) + limits + assumptions(best);
+  return html_headline(summarise_estimate(best)) + html_warnings(report) +
+         html_section("Why this", sentences(best.at("why"))) + launch(best.at("launch")) + memory(best) +
+         timeline(best) + time(best) +
+         html_section("Alternatives", chart("alternatives", "Time against cost of the alternatives") +
+                                          html_table(alternatives_table(report))) +
+         batches(best) + layers(best) + limits + html_assumptions(best);
 }
 
 std::string plain_header(std::string_view title, std::string_view below) {
@@ -171,7 +165,8 @@ std::string check_body(const Document& report) {
 std::string body(const Document& report) {
   const std::string_view kind = report::kind(report);
   if (kind == "estimate") {
-    return headline(summarise_estimate(report)) + warnings(report) + estimate_body(report) + assumptions(report);
+    return html_headline(summarise_estimate(report)) + html_warnings(report) + estimate_body(report) +
+           html_assumptions(report);
   }
   if (kind == "plan") {
     return plan_body(report);

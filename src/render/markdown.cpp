@@ -10,7 +10,7 @@ namespace vggplan::render {
 
 namespace {
 
-std::string section(const Table& table) {
+std::string markdown_section(const Table& table) {
   return table.rows.empty() ? "" : fmt::format("\n#### {}\n\n{}", escape_markdown(table.title), markdown_table(table));
 }
 
@@ -28,7 +28,7 @@ std::string_view mark(Tone tone) {
   return "";
 }
 
-std::string headline(const Summary& summary) {
+std::string markdown_headline(const Summary& summary) {
   std::string text =
       fmt::format("### {} on {}\n\n{} **{}**", escape_markdown(summary.subject), escape_markdown(summary.machine),
                   mark(summary.tone), escape_markdown(summary.verdict));
@@ -47,7 +47,7 @@ std::string headline(const Summary& summary) {
   return text + "\n" + markdown_table(table);
 }
 
-std::string warnings(const Document& report) {
+std::string markdown_warnings(const Document& report) {
   std::string text;
   for (const Document& warning : all_warnings(report)) {
     text += fmt::format("> {}{}\n>\n", escape_markdown(warning.at("message").get<std::string>()),
@@ -57,37 +57,29 @@ std::string warnings(const Document& report) {
 }
 
 std::string breakdown(const Document& estimate) {
-  Table table;
-  table.columns = {{"", "at the peak", Align::left}, {"", "bytes"}, {"", "of usable"}};
-  const double usable = number(estimate.at("memory").at("usable_bytes"));
-  for (const MemoryPart& part : memory_parts(estimate.at("memory"))) {
-    table.rows.push_back({{part.label, {}},
-                          {figure("_bytes", Document(static_cast<std::int64_t>(part.bytes))), {}},
-                          {percent(part.bytes / usable), {}}});
-  }
-  std::string text = markdown_table(table);
   Table time;
   time.columns = {{"", "phase of a step", Align::left}, {"", "time"}};
   for (const TimePart& part : time_parts(estimate.at("time"))) {
     time.rows.push_back({{part.label, {}}, {figure("_seconds", part.seconds), {}}});
   }
-  return text + "\n" + markdown_table(time);
+  return markdown_table(memory_table(estimate)) + "\n" + markdown_table(time);
 }
 
-std::string assumptions(const Document& report) {
+std::string markdown_assumptions(const Document& report) {
   const Table table = assumptions_table(report);
   return details("Assumptions", table.rows.empty() ? "" : markdown_table(table));
 }
 
 std::string estimate_page(const Document& report) {
-  return headline(summarise_estimate(report)) + warnings(report) + details("Memory and time", breakdown(report)) +
-         assumptions(report);
+  return markdown_headline(summarise_estimate(report)) + markdown_warnings(report) +
+         details("Memory and time", breakdown(report)) + markdown_assumptions(report);
 }
 
 std::string plan_page(const Document& report) {
   const bool fits = has(report, "recommendation");
-  std::string text = headline(fits ? summarise_estimate(report.at("recommendation")) : summarise_refusal(report));
-  text += warnings(report);
+  std::string text =
+      markdown_headline(fits ? summarise_estimate(report.at("recommendation")) : summarise_refusal(report));
+  text += markdown_warnings(report);
   if (fits) {
     const Document& best = report.at("recommendation");
     text += "\n";
@@ -95,29 +87,29 @@ std::string plan_page(const Document& report) {
       text += "- " + escape_markdown(sentence.get<std::string>()) + "\n";
     }
     text += details("Memory and time", breakdown(best));
-    text += section(selected(alternatives_table(report),
-                             {"rank", "gpu", "gpu_count", "batch", "precision", "layout", "checkpointing",
-                              "reserved_peak_bytes", "images_per_second", "total_seconds", "cost_usd"}));
+    text += markdown_section(selected(alternatives_table(report),
+                                      {"rank", "gpu", "gpu_count", "batch", "precision", "layout", "checkpointing",
+                                       "reserved_peak_bytes", "images_per_second", "total_seconds", "cost_usd"}));
   } else {
-    text += section(remedies_table(report));
+    text += markdown_section(remedies_table(report));
   }
-  text += section(selected(max_batch_table(report),
-                           {"gpu", "gpu_count", "precision", "layout", "checkpointing", "sharding", "steady", "hard"}));
+  text += markdown_section(selected(max_batch_table(report), {"gpu", "gpu_count", "precision", "layout",
+                                                              "checkpointing", "sharding", "steady", "hard"}));
   const Table rejected = rejected_table(report);
   text += details("What was ruled out", rejected.rows.empty() ? "" : markdown_table(rejected));
-  return text + assumptions(fits ? report.at("recommendation") : report);
+  return text + markdown_assumptions(fits ? report.at("recommendation") : report);
 }
 
 std::string layers_page(const Document& report) {
   return fmt::format("### {}\n\non {}, {}\n", escape_markdown(subject(report.at("job"))),
                      escape_markdown(machine_name(report.at("machine"))), escape_markdown(settings(report.at("job")))) +
-         section(layers_table(report));
+         markdown_section(layers_table(report));
 }
 
 std::string diff_page(const Document& report) {
   const Table changes = diff_table(report);
-  const std::string rest = changes.rows.empty() ? "\nNo figure differs.\n" : section(changes);
-  return "### What changed\n" + section(diff_inputs_table(report)) + rest;
+  const std::string rest = changes.rows.empty() ? "\nNo figure differs.\n" : markdown_section(changes);
+  return "### What changed\n" + markdown_section(diff_inputs_table(report)) + rest;
 }
 
 std::string check_page(const Document& report) {

@@ -20,8 +20,6 @@ std::int64_t whole(const Document& object, std::string_view key) {
   return object.at(std::string(key)).get<std::int64_t>();
 }
 
-std::string bytes(double value) { return base::format_bytes(base::Bytes(static_cast<std::int64_t>(value))); }
-
 Fact fact(std::string label, std::string_view key, const Document& object) {
   const Document& value = object.at(std::string(key));
   return {std::move(label), figure(key, value), range(key, value)};
@@ -32,8 +30,8 @@ void describe_verdict(Summary& summary, const Document& memory) {
   if (verdict == "fits") {
     summary.tone = Tone::good;
     summary.verdict = "Fits";
-    summary.detail = fmt::format("{} of {} usable per GPU stay free", bytes(number(memory.at("headroom_bytes"))),
-                                 bytes(number(memory.at("usable_bytes"))));
+    summary.detail = fmt::format("{} of {} usable per GPU stay free", binary_bytes(number(memory.at("headroom_bytes"))),
+                                 binary_bytes(number(memory.at("usable_bytes"))));
   } else if (verdict == "fits-with-cache-flushes") {
     const std::int64_t flushes = whole(memory, "cache_flushes_per_step");
     summary.tone = Tone::warn;
@@ -46,8 +44,8 @@ void describe_verdict(Summary& summary, const Document& memory) {
     if (has(memory, "shortfall")) {
       const Document& shortfall = memory.at("shortfall");
       summary.detail =
-          fmt::format("{} short in {}{}", bytes(number(shortfall.at("missing_bytes"))), text_of(shortfall, "phase"),
-                      has(shortfall, "layer") ? " at " + text_of(shortfall, "layer") : "");
+          fmt::format("{} short in {}{}", binary_bytes(number(shortfall.at("missing_bytes"))),
+                      text_of(shortfall, "phase"), has(shortfall, "layer") ? " at " + text_of(shortfall, "layer") : "");
     }
   }
 }

@@ -335,6 +335,16 @@ Table assumptions_table(const Document& report) {
                      {"source", "source", "/source", Align::left}});
 }
 
+Table memory_table(const Document& estimate) {
+  Table table;
+  table.columns = {{"", "at the peak", Align::left}, {"", "bytes"}, {"", "of usable"}};
+  const double usable = number(estimate.at("memory").at("usable_bytes"));
+  for (const MemoryPart& part : memory_parts(estimate.at("memory"))) {
+    table.rows.push_back({{part.label, {}}, {binary_bytes(part.bytes), {}}, {percent(part.bytes / usable), {}}});
+  }
+  return table;
+}
+
 Table main_table(const Document& report) {
   const std::string_view kind = report::kind(report);
   if (kind == "estimate") {

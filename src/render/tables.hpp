@@ -22,6 +22,7 @@ Table diff_inputs_table(const Document& report);
 Table diff_table(const Document& report);
 Table check_table(const Document& report);
 Table assumptions_table(const Document& report);
+Table memory_table(const Document& estimate);  ///< the parts of a GPU's memory at the peak
 
 /// The main table of a report, which CSV writes.
 Table main_table(const Document& report);

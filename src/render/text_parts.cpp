@@ -17,8 +17,6 @@ constexpr std::size_t kLabel = 22;
 constexpr std::size_t kFigure = 11;
 constexpr std::size_t kShare = 6;
 
-std::string bytes(double value) { return base::format_bytes(base::Bytes(static_cast<std::int64_t>(value))); }
-
 std::string tinted(const Style& style, Tone tone, std::string_view text) {
   switch (tone) {
     case Tone::good: return style.good(text);
@@ -117,7 +115,7 @@ std::string text_memory(const Document& estimate, const Style& style) {
   }
   const double scale = std::max(end, usable);
   const std::size_t columns = bar_columns(style);
-  std::string text = heading(style, "Memory of one GPU at its peak", bytes(usable) + " usable");
+  std::string text = heading(style, "Memory of one GPU at its peak", binary_bytes(usable) + " usable");
   double from = 0;
   std::size_t category = 0;
   for (const MemoryPart& part : parts) {
@@ -125,13 +123,13 @@ std::string text_memory(const Document& estimate, const Style& style) {
     const bool free = part.kind != MemoryPart::Kind::category;
     const std::string bar = free ? style.dim(style.empty_bar(from / scale, to / scale, columns))
                                  : style.category(category, style.bar(from / scale, to / scale, columns));
-    text += chart_row(style, part.label, bytes(part.bytes), part.bytes / usable, bar);
+    text += chart_row(style, part.label, binary_bytes(part.bytes), part.bytes / usable, bar);
     from = to;
     ++category;
   }
   if (end > usable) {
     const auto limit = static_cast<std::size_t>(usable / scale * static_cast<double>(columns));
-    text += chart_row(style, "beyond the usable", bytes(end - usable), (end - usable) / usable,
+    text += chart_row(style, "beyond the usable", binary_bytes(end - usable), (end - usable) / usable,
                       std::string(limit, ' ') + style.bad("^ the limit"));
   }
   const Document& allocated = memory.at("allocated_peak_bytes");

@@ -16,10 +16,6 @@ namespace {
 constexpr std::array<std::string_view, 8> kKeys{
     "metric", "max", "min", "max_increase", "max_increase_percent", "max_decrease", "max_decrease_percent", "severity"};
 
-base::Diagnostic wrong(std::string place, std::string rule, std::string remedy = "") {
-  return {base::Fault::question, std::move(place), std::move(rule), std::move(remedy)};
-}
-
 /// A limit in the unit of its metric: a number, or a text such as "512MiB", "2h" or "5%".
 struct Limit {
   double value{};
@@ -35,7 +31,7 @@ base::Result<double> number_of(const std::string& text, const std::string& place
     used = 0;
   }
   if (used == 0 || used != text.size() || !std::isfinite(value)) {
-    return wrong(place, fmt::format("takes a number, not {}", base::quoted(text)));
+    return base::wrong(place, fmt::format("takes a number, not {}", base::quoted(text)));
   }
   return value;
 }
@@ -45,7 +41,7 @@ base::Result<Limit> read_limit(const Document& value, const std::string& metric,
     return Limit{value.get<double>(), false};
   }
   if (!value.is_string()) {
-    return wrong(place, "takes a number or a text such as \"512MiB\" or \"5%\"");
+    return base::wrong(place, "takes a number or a text such as \"512MiB\" or \"5%\"");
   }
   const std::string text = value.get<std::string>();
   if (text.ends_with('%')) {
@@ -71,7 +67,7 @@ base::Status read_field(Rule& rule, const std::string& key, const Document& valu
   }
   if (key == "severity") {
     if (value != "warn" && value != "fail") {
-      return wrong(place, fmt::format("takes \"warn\" or \"fail\", not {}", value.dump()));
+      return base::wrong(place, fmt::format("takes \"warn\" or \"fail\", not {}", value.dump()));
     }
     rule.severity = value == "warn" ? Severity::warn : Severity::fail;
     return std::nullopt;
@@ -82,10 +78,11 @@ base::Status read_field(Rule& rule, const std::string& key, const Document& valu
   }
   const bool of_change = key.starts_with("max_increase") || key.starts_with("max_decrease");
   if (limit->percent && !of_change) {
-    return wrong(place, "takes no percentage: percent of what?", "percentages limit changes: max_increase = \"5%\"");
+    return base::wrong(place, "takes no percentage: percent of what?",
+                       "percentages limit changes: max_increase = \"5%\"");
   }
   if (of_change && limit->value < 0) {
-    return wrong(place, "takes a limit of 0 or more");
+    return base::wrong(place, "takes a limit of 0 or more");
   }
   const bool percent = limit->percent || key.ends_with("_percent");
   std::optional<double>& target = key == "max"   ? rule.max
@@ -94,7 +91,7 @@ base::Status read_field(Rule& rule, const std::string& key, const Document& valu
                                       ? (percent ? rule.max_increase_percent : rule.max_increase)
                                       : (percent ? rule.max_decrease_percent : rule.max_decrease);
   if (target) {
-    return wrong(place, "limits the same thing a second time", "leave one of the two out");
+    return base::wrong(place, "limits the same thing a second time", "leave one of the two out");
   }
   target = limit->value;
   return std::nullopt;
@@ -103,13 +100,14 @@ base::Status read_field(Rule& rule, const std::string& key, const Document& valu
 base::Result<Rule> read_rule(const Document& row, const std::string& place) {
   const std::vector<std::string> known(kKeys.begin(), kKeys.end());
   if (!row.is_object() || !row.contains("metric") || !row.at("metric").is_string()) {
-    return wrong(place, "needs a metric, such as \"memory.reserved_peak_bytes\"");
+    return base::wrong(place, "needs a metric, such as \"memory.reserved_peak_bytes\"");
   }
   Rule rule;
   rule.metric = row.at("metric").get<std::string>();
   for (const auto& [key, value] : row.items()) {
     if (std::find(known.begin(), known.end(), key) == known.end()) {
-      return wrong(place, fmt::format("{} is not a key of a check", base::quoted(key)), base::suggestion(key, known));
+      return base::wrong(place, fmt::format("{} is not a key of a check", base::quoted(key)),
+                         base::suggestion(key, known));
     }
     if (base::Status error = read_field(rule, key, value, place + "/" + key)) {
       return *error;
@@ -118,7 +116,7 @@ base::Result<Rule> read_rule(const Document& row, const std::string& place) {
   const bool empty = !rule.max && !rule.min && !rule.max_increase && !rule.max_increase_percent && !rule.max_decrease &&
                      !rule.max_decrease_percent;
   if (empty) {
-    return wrong(place, "sets no limit", "give max, min, max_increase or max_decrease");
+    return base::wrong(place, "sets no limit", "give max, min, max_increase or max_decrease");
   }
   return rule;
 }
@@ -128,11 +126,12 @@ base::Result<Rule> read_rule(const Document& row, const std::string& place) {
 base::Result<std::vector<Rule>> read_budget(const Document& budget, std::string_view place) {
   const std::string file(place);
   if (!budget.is_object() || !budget.contains("checks") || !budget.at("checks").is_array()) {
-    return wrong(file, "is not a budget: it has no list of checks", "see configs/budgets/example.toml");
+    return base::wrong(file, "is not a budget: it has no list of checks", "see configs/budgets/example.toml");
   }
   for (const auto& [key, value] : budget.items()) {
     if (key != "checks" && key != "schema_version" && key != "$schema") {
-      return wrong(file, fmt::format("{} is not a key of a budget", base::quoted(key)), "its list is called checks");
+      return base::wrong(file, fmt::format("{} is not a key of a budget", base::quoted(key)),
+                         "its list is called checks");
     }
   }
   std::vector<Rule> rules;
@@ -144,7 +143,7 @@ base::Result<std::vector<Rule>> read_budget(const Document& budget, std::string_
     rules.push_back(std::move(*rule));
   }
   if (rules.empty()) {
-    return wrong(file, "has no checks");
+    return base::wrong(file, "has no checks");
   }
   return rules;
 }

@@ -79,9 +79,9 @@ base::Diagnostic unknown_metric(const std::string& metric, const Leaves& figures
     }
   }
   const std::vector<std::string> near = base::nearest(metric, known);
-  return {base::Fault::question, "the budget", fmt::format("{} is not a figure of the report", base::quoted(metric)),
-          near.empty() ? "figures are named by their path, such as memory.reserved_peak_bytes"
-                       : base::suggestion(metric, known)};
+  return base::wrong("the budget", fmt::format("{} is not a figure of the report", base::quoted(metric)),
+                     near.empty() ? "figures are named by their path, such as memory.reserved_peak_bytes"
+                                  : base::suggestion(metric, known));
 }
 
 /// "It ran, and now it does not" is a regression that no budget needs to spell out.

@@ -68,11 +68,11 @@ base::Result<Document> comparable(const Document& report, std::string_view place
   if (what == "plan" && report.contains("recommendation")) {
     return report.at("recommendation");
   }
-  return base::Diagnostic{
-      base::Fault::question, std::string(place),
+  return base::wrong(
+      place,
       what == "plan" ? std::string("is a plan for which nothing fits: there are no figures to compare")
                      : fmt::format("is a report of kind '{}', and figures are compared of estimates and plans", what),
-      "save one with: vggplan estimate ... --json --output FILE"};
+      "save one with: vggplan estimate ... --json --output FILE");
 }
 
 Document build_diff(const Document& before, const Document& after) {

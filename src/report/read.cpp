@@ -18,10 +18,6 @@ namespace {
 constexpr std::array<std::string_view, 9> kKinds{"estimate", "plan", "layers", "gpus", "machines",
                                                  "models",   "diff", "check",  "sweep"};
 
-base::Diagnostic wrong(std::string_view place, std::string rule, std::string remedy) {
-  return {base::Fault::question, std::string(place), std::move(rule), std::move(remedy)};
-}
-
 std::optional<int> major_of(std::string_view version) {
   int major = 0;
   const char* end = version.data() + version.size();
@@ -39,22 +35,23 @@ std::string text_at(const Document& report, const char* key) {
 base::Result<Document> read(std::string_view text, std::string_view place) {
   Document report = Document::parse(text, nullptr, false);
   if (report.is_discarded() || !report.is_object()) {
-    return wrong(place, "is not a report: it is not one JSON object", "save one with --json --output FILE");
+    return base::wrong(place, "is not a report: it is not one JSON object", "save one with --json --output FILE");
   }
   const std::string version = text_at(report, "schema_version");
   const std::optional<int> major = major_of(version);
   if (!major) {
-    return wrong(place, "is not a report: it has no schema_version such as \"1.0\"",
-                 "save one with --json --output FILE");
+    return base::wrong(place, "is not a report: it has no schema_version such as \"1.0\"",
+                       "save one with --json --output FILE");
   }
   if (major != major_of(kSchemaVersion)) {
-    return wrong(place, fmt::format("has schema version {}, and this program reads {}", version, kSchemaVersion),
-                 "write the report again with this version of vggplan");
+    return base::wrong(place, fmt::format("has schema version {}, and this program reads {}", version, kSchemaVersion),
+                       "write the report again with this version of vggplan");
   }
   const std::string kind = text_at(report, "kind");
   if (std::find(kKinds.begin(), kKinds.end(), kind) == kKinds.end()) {
     const std::vector<std::string> known(kKinds.begin(), kKinds.end());
-    return wrong(place, fmt::format("has the unknown kind {}", base::quoted(kind)), base::suggestion(kind, known));
+    return base::wrong(place, fmt::format("has the unknown kind {}", base::quoted(kind)),
+                       base::suggestion(kind, known));
   }
   return report;
 }

@@ -37,14 +37,6 @@ Family family_of(const hardware::Gpu& gpu) {
   return at == kFamilies.end() ? Family{"", 1.0, 1.0} : *at;
 }
 
-bool is_convolution(OpKind kind) {
-  return kind == OpKind::conv_forward || kind == OpKind::conv_input_grad || kind == OpKind::conv_weight_grad;
-}
-
-bool is_linear(OpKind kind) {
-  return kind == OpKind::linear_forward || kind == OpKind::linear_input_grad || kind == OpKind::linear_weight_grad;
-}
-
 /// Whether tensor cores of `gpu` take `math`.
 bool has_tensor_cores(const hardware::Gpu& gpu, base::MathMode math) {
   switch (math) {

@@ -12,9 +12,7 @@
 namespace vggplan::timing {
 namespace {
 
-using Coefficient = double HostCosts::*;
-
-constexpr std::array<Coefficient, 9> kCoefficients{
+constexpr std::array<double HostCosts::*, 9> kCoefficients{
     &HostCosts::step_seconds,
     &HostCosts::forward_op_seconds,
     &HostCosts::backward_op_seconds,
@@ -100,7 +98,7 @@ void fit_host(std::span<const StepSample> steps, const hardware::Gpu& gpu, Calib
   double least = loss(prepared, best);
   for (double stride = 1.6; stride > 1.01 && !prepared.empty();) {
     bool better = false;
-    for (const Coefficient coefficient : kCoefficients) {
+    for (double HostCosts::*const coefficient : kCoefficients) {
       for (const double factor : {stride, 1.0 / stride}) {
         HostCosts candidate = best;
         candidate.*coefficient *= factor;

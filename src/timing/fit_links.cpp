@@ -53,11 +53,10 @@ double loss(std::span<const ParallelSample> samples, const hardware::Gpu& gpu, c
 }
 
 void fit_overlap(std::span<const ParallelSample> samples, const hardware::Gpu& gpu, Calibration& calibration) {
-  using Coefficient = double LinkRates::*;
   double least = loss(samples, gpu, calibration);
   for (double stride = 1.5; stride > 1.02;) {
     bool better = false;
-    for (const Coefficient coefficient : {&LinkRates::overlap_share, &LinkRates::spread_share}) {
+    for (double LinkRates::*const coefficient : {&LinkRates::overlap_share, &LinkRates::spread_share}) {
       for (const double factor : {stride, 1.0 / stride}) {
         Calibration candidate = calibration;
         candidate.links.*coefficient *= factor;

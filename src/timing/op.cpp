@@ -147,6 +147,14 @@ std::optional<OpKind> op_kind(std::string_view name) {
   return std::nullopt;
 }
 
+bool is_convolution(OpKind kind) {
+  return kind == OpKind::conv_forward || kind == OpKind::conv_input_grad || kind == OpKind::conv_weight_grad;
+}
+
+bool is_linear(OpKind kind) {
+  return kind == OpKind::linear_forward || kind == OpKind::linear_input_grad || kind == OpKind::linear_weight_grad;
+}
+
 Op make_op(OpKind kind, base::MathMode math, base::DType type, base::Layout layout, const Extent& extent) {
   Op op;
   op.kind = kind;
@@ -161,7 +169,7 @@ Op make_op(OpKind kind, base::MathMode math, base::DType type, base::Layout layo
 Op make_optimizer(base::DType type, OptimizerLoop loop, std::int64_t elements, std::int64_t tensors,
                   const UpdateRule& rule) {
   // multi_tensor_apply: 320 blocks of 65,536 elements a kernel.
-  constexpr std::int64_t kElementsPerKernel = 320 * 65536;
+  constexpr std::int64_t kElementsPerKernel = std::int64_t{320} * 65536;
   Op op = make_op(OpKind::optimizer, base::MathMode::fp32, type, base::Layout::nchw, {elements, 1, 1, 1, 1});
   op.loop = loop;
   op.read = Bytes(rule.reads * elements * base::size_of(type));

@@ -8,14 +8,6 @@
 namespace vggplan::timing {
 namespace {
 
-bool is_convolution(OpKind kind) {
-  return kind == OpKind::conv_forward || kind == OpKind::conv_input_grad || kind == OpKind::conv_weight_grad;
-}
-
-bool is_linear(OpKind kind) {
-  return kind == OpKind::linear_forward || kind == OpKind::linear_input_grad || kind == OpKind::linear_weight_grad;
-}
-
 double elements(const Extent& e) {
   return static_cast<double>(e.n) * static_cast<double>(e.c) * static_cast<double>(e.h) * static_cast<double>(e.w);
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -26,6 +27,11 @@ struct Diagnostic {
   std::string remedy{};  ///< what to do; may be empty
   bool operator==(const Diagnostic&) const = default;
 };
+
+/// The question is wrong at `place`.
+inline Diagnostic wrong(std::string_view place, std::string rule, std::string remedy = "") {
+  return {Fault::question, std::string(place), std::move(rule), std::move(remedy)};
+}
 
 template <class T>
 class [[nodiscard]] Result {

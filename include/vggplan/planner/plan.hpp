@@ -109,7 +109,7 @@ struct MaxBatch {
 struct MaxResolution {
   std::string gpu{};
   std::int64_t batch{1};
-  std::int64_t height{};  ///< of the same aspect as the image asked about
+  std::int64_t height{};  ///< of the same aspect as the image asked about; the longer side a multiple of 32
   std::int64_t width{};
   bool limited_by_search{false};  ///< larger ones may fit: the search ends at 65,536 pixels
 };

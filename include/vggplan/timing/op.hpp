@@ -86,6 +86,8 @@ struct Op {
 
 std::string_view name_of(OpKind kind);
 std::optional<OpKind> op_kind(std::string_view name);
+bool is_convolution(OpKind kind);
+bool is_linear(OpKind kind);
 
 /// An op with the work and the traffic that its kind and extent imply: every tensor read and written
 /// once. Casts go from or to fp32, by `type`, the type of the result; pools state their input in

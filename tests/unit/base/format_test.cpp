@@ -118,20 +118,20 @@ TEST_CASE("amounts of money have cents and separators") {
 }
 
 TEST_CASE("quoted text can neither steer a terminal nor break the encoding of a report") {
-  CHECK(quoted("a100") == "'a100'");
-  CHECK(quoted("") == "''");
-  CHECK(quoted("\x1b[31mred") == "'\\x1b[31mred'");
-  CHECK(quoted("a\nb\x7f") == "'a\\x0ab\\x7f'");
-  CHECK(quoted("Bücher €") == "'Bücher €'");
-  CHECK(quoted("\xc3") == "'\\xc3'");                    // cut in the middle of a character
-  CHECK(quoted("\xed\xa0\x80") == "'\\xed\\xa0\\x80'");  // a surrogate
-  CHECK(quoted("\xc2\x9b") == "'\\xc2\\x9b'");           // the C1 form of escape [
-  CHECK(quoted("\xc0\xaf") == "'\\xc0\\xaf'");           // overlong
+  CHECK(base::quoted("a100") == "'a100'");
+  CHECK(base::quoted("") == "''");
+  CHECK(base::quoted("\x1b[31mred") == "'\\x1b[31mred'");
+  CHECK(base::quoted("a\nb\x7f") == "'a\\x0ab\\x7f'");
+  CHECK(base::quoted("Bücher €") == "'Bücher €'");
+  CHECK(base::quoted("\xc3") == "'\\xc3'");                    // cut in the middle of a character
+  CHECK(base::quoted("\xed\xa0\x80") == "'\\xed\\xa0\\x80'");  // a surrogate
+  CHECK(base::quoted("\xc2\x9b") == "'\\xc2\\x9b'");           // the C1 form of escape [
+  CHECK(base::quoted("\xc0\xaf") == "'\\xc0\\xaf'");           // overlong
 }
 
 TEST_CASE("quoted text is cut when it is long") {
-  CHECK(quoted(std::string(60, 'x')) == "'" + std::string(60, 'x') + "'");
-  CHECK(quoted(std::string(100'000, 'x')) == "'" + std::string(60, 'x') + "...'");
+  CHECK(base::quoted(std::string(60, 'x')) == "'" + std::string(60, 'x') + "'");
+  CHECK(base::quoted(std::string(100'000, 'x')) == "'" + std::string(60, 'x') + "...'");
 }
 
 }  // namespace

@@ -149,7 +149,7 @@ TEST_CASE("impossible requests say what is wrong with them") {
       {"a100x4 please", "unknown GPU 'a100x4 please'"},
       {"titanx4", "'titan' could be any of titan-rtx, titan-v, titan-x-pascal, titan-xp"},
       {"a100;h100", "unknown GPU 'a100;h100'"},
-      {"a100\n", "unknown GPU 'a100?'"},
+      {"a100\n", "unknown GPU 'a100\\x0a'"},
   };
   for (const auto& [text, rule] : table) {
     INFO(text);

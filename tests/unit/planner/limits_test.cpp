@@ -31,7 +31,7 @@ TEST_CASE("the largest number is that of trying all, where the condition flicker
   for (int round = 0; round < 4000; ++round) {
     const std::size_t ceiling = 1 + random() % 400;
     const std::size_t limit = random() % (ceiling + 1);
-    const auto stretch = static_cast<std::size_t>(guard_width(static_cast<std::int64_t>(limit)));
+    const auto stretch = static_cast<std::size_t>(kGuard);
     const auto holds = flickering(random, ceiling, limit, random() % (stretch + 1));
     const auto test = [&](std::int64_t n) { return static_cast<bool>(holds.at(static_cast<std::size_t>(n))); };
     INFO("round " << round << " ceiling " << ceiling << " limit " << limit);
