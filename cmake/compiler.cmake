@@ -24,23 +24,3 @@ if(VGGPLAN_FUZZ)
   endif()
   target_compile_options(vggplan_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
-
-# vggplan_precompile(NAME HEADERS header... [LINKS target...]): a target whose precompiled headers others reuse.
-# The headers of fmt, json and Catch2 are most of what a build of the tests spends its time on. The release
-# preset does without, which is where a missing #include shows.
-function(vggplan_precompile name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "HEADERS;LINKS")
-  if(VGGPLAN_PCH)
-    set(source ${PROJECT_BINARY_DIR}/generated/${name}.cpp)
-    file(CONFIGURE OUTPUT ${source} CONTENT "// Holds the precompiled headers.\n")
-    add_library(${name} OBJECT ${source})
-    target_link_libraries(${name} PRIVATE vggplan_options ${arg_LINKS})
-    target_precompile_headers(${name} PRIVATE ${arg_HEADERS})
-  endif()
-endfunction()
-
-function(vggplan_reuse_precompiled target name)
-  if(VGGPLAN_PCH)
-    target_precompile_headers(${target} REUSE_FROM ${name})
-  endif()
-endfunction()

@@ -5,7 +5,7 @@
 
 #include <iostream>
 
-#include "accuracy/memory_figures.hpp"
+#include "accuracy/figures/memory_figures.hpp"
 #include "support/catch.hpp"
 
 namespace vggplan::accuracy {

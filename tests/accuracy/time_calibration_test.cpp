@@ -6,7 +6,7 @@
 #include <iostream>
 #include <iterator>
 
-#include "accuracy/time_rows.hpp"
+#include "accuracy/figures/time_rows.hpp"
 #include "support/catch.hpp"
 #include "vggplan/timing/step_time.hpp"
 

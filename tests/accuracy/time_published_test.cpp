@@ -7,7 +7,7 @@
 #include <sstream>
 #include <string>
 
-#include "accuracy/time_rows.hpp"
+#include "accuracy/figures/time_rows.hpp"
 #include "support/catch.hpp"
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/lowering/ops.hpp"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iostream>
 
-#include "accuracy/time_rows.hpp"
+#include "accuracy/figures/time_rows.hpp"
 #include "support/catch.hpp"
 #include "vggplan/timing/step_time.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "accuracy/document.hpp"
+#include "accuracy/figures/document.hpp"
 
 namespace vggplan::accuracy {
 

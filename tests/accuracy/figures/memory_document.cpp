@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <functional>
 
-#include "accuracy/document.hpp"
-#include "accuracy/memory_figures.hpp"
+#include "accuracy/figures/document.hpp"
+#include "accuracy/figures/memory_figures.hpp"
 
 namespace vggplan::accuracy {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "accuracy/memory_figures.hpp"
+#include "accuracy/figures/memory_figures.hpp"
 
 #include <algorithm>
 #include <array>

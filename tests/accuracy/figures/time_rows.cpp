@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "accuracy/time_rows.hpp"
+#include "accuracy/figures/time_rows.hpp"
 
 #include <fmt/format.h>
 

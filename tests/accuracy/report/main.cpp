@@ -4,7 +4,7 @@
 #include <fstream>
 #include <iostream>
 
-#include "accuracy/document.hpp"
+#include "accuracy/figures/document.hpp"
 
 int main(int count, char** arguments) {
   try {
