@@ -106,8 +106,8 @@ Estimated<Bytes> ranged(const Simulations& all, Get get) {
           std::max(value, scaled(std::max(get(all.high), value), 1 + margin)), Basis::simulated};
 }
 
-/// What is reserved depends on the addresses of segments, which differ from process to process: the range
-/// holds a second order. (Of 185 measured steps, the central one was off by more than 8 % in 5.)
+/// What is reserved depends on the addresses of segments, and on workspaces to the last MiB: the range holds a
+/// second order. (Of 246 measured steps the central one is off by more than 1 % in 20, by 7 % at most.)
 Estimated<Bytes> reserved_peak(const Simulations& all) {
   Estimated<Bytes> peak = ranged(all, [](const Simulation& s) { return s.reserved_peak; });
   if (all.other_addresses.failure) {

@@ -111,8 +111,11 @@ struct Backward {
       outgoing = gradient_of(layer, step.network.layers[layer].input);
       step.convolution_scratch(layer, ConvPass::input_gradient, recompute);
     }
+    const TensorId contiguous =
+        step.contiguous_weight_gradient(layer) ? gradient_of(layer, step.network.layers[layer].output) : kNothing;
     std::vector<TensorId> fresh{fresh_gradient(*parameters[0], step.activation_bytes)};
     step.convolution_scratch(layer, ConvPass::weight_gradient, recompute);
+    step.tape.drop(contiguous);
     fresh.push_back(fresh_gradient(*parameters[1], step.activation_bytes));
     bias_buffers(layer);
     Spent(step, layer, incoming).free();

@@ -23,6 +23,7 @@ void cast_parameters(StepTape& step, std::size_t layer, bool keep) {
       (weight ? step.weight_copies : step.bias_copies).push_back(copy);
     }
   }
+  step.tape.heavy_kernel();  // casts
 }
 
 /// The 16-bit image, where the input is the fp32 image; otherwise the input itself.
@@ -40,6 +41,7 @@ TensorId convolve(StepTape& step, std::size_t layer, TensorId input, bool keep, 
   const TensorId output = step.tape.allocate(step.activation_size(step.network.layers[layer].output),
                                              Category::activations, layer_id(layer));
   step.convolution_scratch(layer, ConvPass::forward, recompute);
+  step.tape.heavy_kernel();
   if (keep) {
     step.saved[layer].input = operand;
   } else {

@@ -103,6 +103,10 @@ struct StepTape {
     return (fully_sharded() ? parameter.shard_elements : parameter.elements) * parameter_bytes;
   }
   [[nodiscard]] Convolution convolution(std::size_t layer) const;
+  /// Maps of one channel have no layout of their own: PyTorch takes them as contiguous, and turns the gradient.
+  [[nodiscard]] bool contiguous_weight_gradient(std::size_t layer) const {
+    return nhwc() && network.layers[layer].input.channels == 1;
+  }
   void convolution_scratch(std::size_t layer, ConvPass pass, bool recompute);
   /// Parameters of a layer: weight first, then bias.
   [[nodiscard]] std::vector<Parameter*> parameters_of(std::size_t layer);

@@ -71,7 +71,10 @@ void StepTape::convolution_scratch(std::size_t layer, ConvPass pass, bool recomp
     return;
   }
   const bool largest = variation.workspaces == Workspaces::largest;
-  const Convolution conv = convolution(layer);
+  Convolution conv = convolution(layer);
+  if (pass == ConvPass::weight_gradient && contiguous_weight_gradient(layer)) {
+    conv.layout = base::Layout::nchw;
+  }
   // Plans are cached per thread, and recomputation runs in the backward thread.
   const std::int64_t key =
       static_cast<std::int64_t>(layer) * 8 + static_cast<std::int64_t>(pass) * 2 + (recompute ? 1 : 0);
@@ -104,6 +107,11 @@ void StepTape::library_workspaces(bool backward_thread) {
   if (std::exchange(cublas_ready_[backward_thread ? 1 : 0], true)) {
     return;
   }
+  // A cuBLAS handle, and what the driver has taken for the thread by then: read off recorded addresses.
+  tape.driver_takes(base::kMiB * 64);
+  if (backward_thread) {
+    tape.driver_takes(base::kMiB * 10);
+  }
   tape.allocate(device.cublas_workspace.count(), Category::library_workspace, memory::kNoLayer);
   if (!backward_thread) {
     tape.allocate(framework.cublaslt_workspace.count(), Category::library_workspace, memory::kNoLayer);
@@ -131,6 +139,7 @@ void place_model(StepTape& step) {
     }
   }
   if (step.nhwc()) {
+    tape.heavy_kernel();  // copies between layouts
     for (Parameter& parameter : step.parameters) {
       if (parameter.convolution_weight) {
         const TensorId old = parameter.tensor;

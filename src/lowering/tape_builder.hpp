@@ -60,6 +60,15 @@ class TapeBuilder {
   void begin(base::Phase phase) {
     events_.push_back({memory::Event::Kind::phase, Category::other, phase, 0, memory::kNoLayer, 0, 0});
   }
+  /// The first of the kernels that need much local memory: only that one matters.
+  void heavy_kernel() {
+    if (!std::exchange(heavy_kernel_ran_, true)) {
+      events_.push_back({memory::Event::Kind::local_memory, Category::other, {}, 0, memory::kNoLayer, 0, 0});
+    }
+  }
+  void driver_takes(base::Bytes addresses) {
+    events_.push_back({memory::Event::Kind::driver, Category::other, {}, 0, memory::kNoLayer, 0, addresses.count()});
+  }
   void on_stream(std::uint8_t stream) { stream_ = stream; }
 
   std::vector<memory::Event> take_events() { return std::exchange(events_, {}); }
@@ -91,6 +100,7 @@ class TapeBuilder {
   std::map<std::int64_t, TensorId> scratch_of_{};
   std::vector<memory::Scratch> scratch_{};
   std::uint8_t stream_{0};
+  bool heavy_kernel_ran_{false};
 };
 
 }  // namespace vggplan::lowering

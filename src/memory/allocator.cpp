@@ -16,7 +16,7 @@ constexpr std::int64_t kExpandableRange = std::int64_t{1} << 56;
 
 }  // namespace
 
-CachingAllocator::CachingAllocator(AllocatorConfig config) : config_(config) {
+CachingAllocator::CachingAllocator(AllocatorConfig config) : config_(config), addresses_(config.addresses) {
   blocks_.reserve(1024);
   tails_.fill(kNone);
 }
@@ -111,30 +111,6 @@ CachingAllocator::Handle CachingAllocator::reserve(std::size_t pool, std::int64_
   return config_.expandable_segments ? extend(pool, size) : reserve_segment(pool, size);
 }
 
-std::int64_t CachingAllocator::place(std::int64_t bytes) {
-  constexpr std::int64_t kGranule = 33554432;
-  if (config_.addresses == AddressOrder::rising) {
-    next_address_ += bytes;
-    return next_address_ - bytes;
-  }
-  Rest* lowest = nullptr;
-  for (Rest& rest : rests_) {
-    if (rest.size >= bytes && (lowest == nullptr || rest.address < lowest->address)) {
-      lowest = &rest;
-    }
-  }
-  if (lowest == nullptr) {
-    const std::int64_t taken = round_up_to(bytes, kGranule);
-    next_address_ -= taken;
-    rests_.push_back({next_address_, taken});
-    lowest = &rests_.back();
-  }
-  const std::int64_t address = lowest->address;
-  lowest->address += bytes;
-  lowest->size -= bytes;
-  return address;
-}
-
 CachingAllocator::Handle CachingAllocator::reserve_segment(std::size_t pool, std::int64_t size) {
   const std::int64_t bytes = segment_size(size);
   if (!within_capacity(bytes)) {
@@ -142,7 +118,7 @@ CachingAllocator::Handle CachingAllocator::reserve_segment(std::size_t pool, std
   }
   const Handle block = new_block();
   blocks_[block].size = bytes;
-  blocks_[block].address = place(bytes);
+  blocks_[block].address = addresses_.place(base::Bytes(bytes));
   blocks_[block].pool = static_cast<std::uint8_t>(pool);
   reserved_ += bytes;
   if (record_) {

@@ -37,6 +37,7 @@ void require_bars(const std::string& title, const std::vector<Step>& steps) {
   print(title, Peak::reserved, reserved);
   print_worst(steps, Peak::reserved, 0.05);
   CHECK(reserved.median() <= 0.01);
+  CHECK(reserved.within(0.08) + 3 >= reserved.count());  // a few MiB of partial sums decide there
   for (const Peak peak : {Peak::first_step, Peak::after_forward, Peak::forward, Peak::backward, Peak::optimizer}) {
     const Spread phase = spread_of(steps, peak);
     print(title, peak, phase);
@@ -53,21 +54,6 @@ TEST_CASE("allocated, reserved and phase peaks of the first measured steps") {
 TEST_CASE("the same bounds hold on sizes and settings that came later") {
   REQUIRE(further_steps().size() >= 140);
   require_bars("further", further_steps());
-}
-
-TEST_CASE("reserved memory stays within 8 % but where addresses of segments decide") {
-  // Which of two equal free blocks lies lower differs from process to process, and with it what is
-  // reserved in the end. The range holds both orders that are known.
-  std::size_t outside = 0;
-  std::size_t count = 0;
-  for (const auto* steps : {&first_steps(), &further_steps()}) {
-    const Spread reserved = spread_of(*steps, Peak::reserved);
-    count += reserved.count();
-    outside += reserved.count() - reserved.within(0.08);
-    CHECK(reserved.worst() <= 0.17);
-  }
-  std::cout << outside << " of " << count << " reserved peaks off by more than 8 %\n";
-  CHECK(static_cast<double>(outside) <= 0.03 * static_cast<double>(count));
 }
 
 TEST_CASE("where cuDNN is free to choose, ranges hold what was measured, and are no wider than they must be") {

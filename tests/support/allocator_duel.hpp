@@ -42,6 +42,14 @@ class AllocatorDuel {
     live_.pop_back();
     check();
   }
+  void driver_moves_local_memory() {
+    fast_.addresses().move_local_memory();
+    plain_.open_local_memory();
+  }
+  void driver_takes(std::int64_t bytes) {
+    fast_.addresses().place(base::Bytes(bytes));
+    plain_.driver_takes(bytes);
+  }
   void empty_cache() {
     fast_.empty_cache();
     plain_.empty_cache();

@@ -9,6 +9,7 @@
 #include <list>
 #include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "brute_segments.hpp"
@@ -63,6 +64,14 @@ class BruteAllocator {
     segments_.remove_if(
         [](const Segment& segment) { return segment.pieces.size() == 1 && segment.pieces[0].is == Is::free; });
   }
+
+  /// The driver gives its first range to segments.
+  void open_local_memory() {
+    if (!std::exchange(opened_, true)) {
+      unused_.emplace(0, 414 * kMiB);
+    }
+  }
+  void driver_takes(std::int64_t bytes) { address_for(bytes); }
 
   [[nodiscard]] std::int64_t size_of(std::int64_t block) const {
     std::int64_t size = 0;
@@ -192,15 +201,20 @@ class BruteAllocator {
         const std::int64_t at = begin;
         const std::int64_t rest_end = end;
         unused_.erase(at);
-        unused_.emplace(at + bytes, rest_end);
+        keep_unused(at + bytes, rest_end);
         return at;
       }
     }
     const std::int64_t granules = (bytes + 32 * kMiB - 1) / (32 * kMiB);
     const std::int64_t top = lowest_;
     lowest_ -= granules * 32 * kMiB;
-    unused_.emplace(lowest_ + bytes, top);
+    keep_unused(lowest_ + bytes, top);
     return lowest_;
+  }
+  void keep_unused(std::int64_t begin, std::int64_t end) {
+    if (begin < end) {
+      unused_.emplace(begin, end);
+    }
   }
 
   Segment& range_of(bool small, int stream) {
@@ -269,7 +283,8 @@ class BruteAllocator {
   std::optional<std::int64_t> capacity_;
   std::list<Segment> segments_{};
   std::int64_t lowest_ = 0;
-  std::map<std::int64_t, std::int64_t> unused_{};
+  std::map<std::int64_t, std::int64_t> unused_{{414 * kMiB, 416 * kMiB}, {446 * kMiB, 466 * kMiB}};
+  bool opened_ = false;
   std::int64_t last_block_ = 0;
 };
 

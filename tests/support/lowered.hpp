@@ -52,12 +52,21 @@ class RequestList {
           break;
         case memory::Event::Kind::release: list_.push_back(-sizes_.at(event.tensor)); break;
         case memory::Event::Kind::scratch: add_workspace(tape_.scratch[event.tensor].plans.front()); break;
+        case memory::Event::Kind::local_memory:
+        case memory::Event::Kind::driver: marks_.push_back({list_.size(), event}); break;
         case memory::Event::Kind::trial:
         case memory::Event::Kind::phase: break;
       }
     }
   }
   [[nodiscard]] const std::vector<std::int64_t>& list() const { return list_; }
+
+  /// What the driver does of itself, and how many entries of the list come before it.
+  struct Mark {
+    std::size_t position{};
+    memory::Event event{};
+  };
+  [[nodiscard]] const std::vector<Mark>& marks() const { return marks_; }
 
  private:
   void add_workspace(std::int64_t bytes) {
@@ -69,6 +78,7 @@ class RequestList {
 
   const memory::Tape& tape_;
   std::vector<std::int64_t> list_{};
+  std::vector<Mark> marks_{};
   std::map<memory::TensorId, std::int64_t> sizes_{};
 };
 

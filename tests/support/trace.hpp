@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -28,12 +29,13 @@ inline Trace read_trace(const std::filesystem::path& path) {
   std::ifstream file(path);
   Trace trace{path.stem().string(), {}, {}};
   std::getline(file, trace.job);
-  TraceEvent event;
-  while (file >> event.kind >> event.bytes >> event.id) {
+  for (std::string line; std::getline(file, line);) {
+    TraceEvent event;
+    std::istringstream fields(line);
+    if (!(fields >> event.kind >> event.bytes >> event.id)) {
+      throw std::runtime_error("not a trace: " + path.string());
+    }
     trace.events.push_back(event);
-  }
-  if (trace.events.empty() || !file.eof()) {
-    throw std::runtime_error("not a trace: " + path.string());
   }
   return trace;
 }

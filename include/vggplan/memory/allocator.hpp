@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "vggplan/base/units.hpp"
+#include "vggplan/memory/address_space.hpp"
 
 namespace vggplan::memory {
 
@@ -26,16 +27,6 @@ struct AllocatorRules {
   base::Bytes large_rounding{2097152};
   base::Bytes split_remainder{1048576};  ///< the large pool splits where more than this is left over
   bool operator==(const AllocatorRules&) const = default;
-};
-
-/// Addresses of new segments. They decide between equally large free blocks, and so, later, whether a
-/// cached block is free when a request comes.
-enum class AddressOrder {
-  /// Granules of 32 MiB at falling addresses; what a segment leaves of its last granule is given to later
-  /// ones, the lowest rest first. Of 34 recorded traces 29 replay exactly so, 28 with plainly falling
-  /// addresses and 22 with rising ones.
-  falling,
-  rising,  ///< for comparison: how much depends on an order that differs from process to process
 };
 
 struct AllocatorConfig {
@@ -56,6 +47,8 @@ class CachingAllocator {
   /// giving back all cached segments.
   std::optional<Handle> allocate(base::Bytes size, std::size_t stream = 0);
   void free(Handle block);
+  /// What the driver does beside the allocator moves later segments.
+  AddressSpace& addresses() { return addresses_; }
   /// torch.cuda.empty_cache(): gives back every segment (or page) that is wholly free.
   void empty_cache();
 
@@ -91,10 +84,6 @@ class CachingAllocator {
     auto operator<=>(const FreeEntry&) const = default;
   };
   using FreeList = std::vector<FreeEntry>;
-  struct Rest {
-    std::int64_t address{};
-    std::int64_t size{};
-  };
 
   [[nodiscard]] std::size_t pool_of(std::int64_t size, std::size_t stream) const;
   [[nodiscard]] static bool is_small(std::size_t pool) { return pool % 2 == 0; }
@@ -105,7 +94,6 @@ class CachingAllocator {
   void erase_free(Handle block);
   Handle take_cached(std::size_t pool, std::int64_t size);
   Handle reserve(std::size_t pool, std::int64_t size);
-  std::int64_t place(std::int64_t bytes);
   Handle reserve_segment(std::size_t pool, std::int64_t size);
   Handle find_room(std::size_t pool, std::int64_t size);
   Handle extend(std::size_t pool, std::int64_t size);
@@ -121,8 +109,7 @@ class CachingAllocator {
   std::vector<Handle> recycled_{};
   std::array<FreeList, 2 * kStreams> free_{};
   std::array<Handle, 2 * kStreams> tails_{};  ///< expandable: first block of each pool's address range
-  std::int64_t next_address_{0};
-  std::vector<Rest> rests_{};  ///< of granules
+  AddressSpace addresses_;
   std::int64_t allocated_{0};
   std::int64_t reserved_{0};
   std::int64_t retries_{0};

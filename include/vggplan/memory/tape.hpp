@@ -54,11 +54,13 @@ inline constexpr LayerId kNoLayer = -1;
 
 struct Event {
   enum class Kind : std::uint8_t {
-    allocate,  ///< `tensor` of `bytes`
-    release,   ///< `tensor`
-    scratch,   ///< a workspace: allocated and freed at once; `tensor` names an entry of Tape::scratch
-    trial,     ///< cudnn.benchmark: the largest workspace tried, then the cache is emptied; as `scratch`
-    phase,     ///< `phase` begins
+    allocate,      ///< `tensor` of `bytes`
+    release,       ///< `tensor`
+    scratch,       ///< a workspace: allocated and freed at once; `tensor` names an entry of Tape::scratch
+    trial,         ///< cudnn.benchmark: the largest workspace tried, then the cache is emptied; as `scratch`
+    phase,         ///< `phase` begins
+    local_memory,  ///< a kernel needs more local memory than the context began with (AddressSpace)
+    driver,        ///< the driver takes `bytes` of addresses for itself
   };
   Kind kind{Kind::allocate};
   Category category{Category::other};

@@ -6,11 +6,13 @@
 // known: when an autocast context ends, its cached copies die in the order of a hash table.
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "support/catch.hpp"
 #include "support/lowered.hpp"
 #include "support/measured.hpp"
 #include "support/trace.hpp"
+#include "vggplan/memory/allocator.hpp"
 
 namespace vggplan::lowering {
 namespace {
@@ -50,9 +52,17 @@ Sizes recorded(const Trace& trace) {
 
 job::Job job_of(const Trace& trace) { return support::job_of(support::Row::parse(trace.job)); }
 
+void apply(const memory::Event& event, memory::AddressSpace& addresses) {
+  if (event.kind == memory::Event::Kind::local_memory) {
+    addresses.move_local_memory();
+  } else {
+    addresses.place(base::Bytes(event.bytes));
+  }
+}
+
 /// Set-up and two steps. The third begins with the frees of what the caller's frame held: the recording
 /// ends with them, too.
-Sizes predicted(const Trace& trace) {
+support::RequestList predicted(const Trace& trace) {
   const memory::Tape tape = support::tape_of(job_of(trace), support::built_in_framework());
   support::RequestList list(tape);
   list.add(tape.setup);
@@ -62,7 +72,44 @@ Sizes predicted(const Trace& trace) {
   const auto begins = std::find_if(third.begin(), third.end(),
                                    [](const memory::Event& event) { return event.kind == memory::Event::Kind::phase; });
   list.add({third.begin(), begins});
-  return list.list();
+  return list;
+}
+
+/// The recorded requests through the allocator, with what the tape says of the driver in between.
+Sizes replayed_segments(const Trace& trace) {
+  const support::RequestList tape = predicted(trace);
+  memory::CachingAllocator allocator({});
+  allocator.record_segments();
+  std::map<std::int64_t, memory::CachingAllocator::Handle> live;
+  auto mark = tape.marks().begin();
+  std::size_t requests = 0;  // workspaces left out, in the trace as on the tape
+  const Sizes list = recorded(trace);
+  std::size_t at = 0;
+  const auto due = [&] {
+    const Sizes before(tape.list().begin(), tape.list().begin() + static_cast<std::ptrdiff_t>(mark->position));
+    return split(before).requests.size() <= requests;
+  };
+  for (const support::TraceEvent& event : trace.events) {
+    for (; mark != tape.marks().end() && due(); ++mark) {
+      apply(mark->event, allocator.addresses());
+    }
+    if (event.kind == 'a') {
+      live[event.id] = *allocator.allocate(base::Bytes(event.bytes));
+    } else if (event.kind == 'f') {
+      allocator.free(live.at(event.id));
+    }
+    if (event.kind != 'S') {
+      const bool workspace = at + 1 < list.size() && list[at] > 0 && list[at + 1] == -list[at];
+      const bool freed = at > 0 && list[at] < 0 && list[at - 1] == -list[at];
+      requests += workspace || freed ? 0 : 1;
+      ++at;
+    }
+  }
+  Sizes segments;
+  for (const base::Bytes bytes : allocator.segments()) {
+    segments.push_back(bytes.count());
+  }
+  return segments;
 }
 
 /// Each run of frees sorted by size.
@@ -90,10 +137,10 @@ std::string difference(const Sizes& mine, const Sizes& theirs) {
 TEST_CASE("tapes ask for what PyTorch was recorded to ask for, byte for byte and in order") {
   int in_order = 0;
   const auto traces = support::read_traces();
-  REQUIRE(traces.size() == 34);
+  REQUIRE(traces.size() == 75);
   for (const Trace& trace : traces) {
     INFO(trace.name);
-    const Sizes mine = split(predicted(trace)).requests;
+    const Sizes mine = split(predicted(trace).list()).requests;
     const Sizes theirs = split(recorded(trace)).requests;
     CHECK(difference(without_order_of_frees(mine), without_order_of_frees(theirs)) == "");
     if (!job::is_autocast(job_of(trace).precision)) {
@@ -104,13 +151,26 @@ TEST_CASE("tapes ask for what PyTorch was recorded to ask for, byte for byte and
   CHECK(in_order >= 11);  // all without autocast
 }
 
+TEST_CASE("recorded requests give their cudaMalloc calls back, size for size and in order") {
+  for (const Trace& trace : support::read_traces()) {
+    INFO(trace.name);
+    Sizes segments;
+    for (const support::TraceEvent& event : trace.events) {
+      if (event.kind == 'S') {
+        segments.push_back(event.bytes);
+      }
+    }
+    CHECK(replayed_segments(trace) == segments);
+  }
+}
+
 TEST_CASE("workspaces come where PyTorch was recorded to take them, and are as large") {
   // What remains are partial sums of split work, whose number cuDNN's heuristics choose.
   constexpr double kShare = 0.01;
   constexpr double kPartialSums = 18.0 * 1048576;
   for (const Trace& trace : support::read_traces()) {
     INFO(trace.name);
-    const Split mine = split(predicted(trace));
+    const Split mine = split(predicted(trace).list());
     const Split theirs = split(recorded(trace));
     REQUIRE(mine.workspaces.size() == theirs.workspaces.size());
     for (std::size_t i = 0; i < mine.workspaces.size(); ++i) {

@@ -47,6 +47,10 @@ AllocatorDuel play(const Setting& setting, std::uint32_t seed, int operations) {
     const auto what = static_cast<std::uint32_t>(random() % 1000);
     if (what < 3) {
       duel.empty_cache();
+    } else if (what < 5) {
+      duel.driver_takes(random_size(random, setting.largest));
+    } else if (what < 6) {
+      duel.driver_moves_local_memory();
     } else if (what % 10 < full && duel.live() < 150) {
       const std::int64_t size = random_size(random, setting.largest);
       duel.allocate(size, static_cast<int>(random() % static_cast<unsigned>(setting.streams)));
