@@ -12,9 +12,13 @@ double elements(const Extent& e) {
   return static_cast<double>(e.n) * static_cast<double>(e.c) * static_cast<double>(e.h) * static_cast<double>(e.w);
 }
 
+bool is_batch_norm(OpKind kind) {
+  return kind == OpKind::batch_norm_forward || kind == OpKind::batch_norm_inference ||
+         kind == OpKind::batch_norm_backward;
+}
+
 bool has_huge_variant(OpKind kind) {
-  return kind == OpKind::max_pool_forward || kind == OpKind::max_pool_backward || kind == OpKind::batch_norm_forward ||
-         kind == OpKind::batch_norm_inference || kind == OpKind::batch_norm_backward;
+  return kind == OpKind::max_pool_forward || kind == OpKind::max_pool_backward || is_batch_norm(kind);
 }
 
 bool is_average_pool(OpKind kind) { return kind == OpKind::avg_pool_forward || kind == OpKind::avg_pool_backward; }
@@ -105,6 +109,10 @@ ShapeClass classify(const Op& op) {
     shape.layout = op.extent.h * op.extent.w == 1 ? base::Layout::nchw : op.layout;
   } else if (!is_streaming(op.kind)) {
     shape.channels = op.extent.c;
+    // cuDNN takes float16; bfloat16 goes to PyTorch's own kernels, which are three times slower with channels_last.
+    if (is_batch_norm(op.kind) && op.type == base::DType::f16) {
+      shape.math = base::MathMode::fp16;
+    }
   }
   return shape;
 }

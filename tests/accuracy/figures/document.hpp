@@ -7,6 +7,7 @@
 namespace vggplan::accuracy {
 
 std::string memory_section();
+std::string time_section();
 /// The whole file.
 std::string document();
 

@@ -230,9 +230,8 @@ std::string memory_section() {
   text += table_by_setting(further_steps());
   text += "\n### Worst steps\n\nAllocated:\n\n" + worst_rows(Peak::allocated, 8);
   text +=
-      "\nReserved. Which of two equally large free blocks lies at the lower address decides which one a request takes, "
-      "and so\n"
-      "what is reserved in the end. Addresses depend on the holes in the address space of the process.\n\n";
+      "\nReserved. Where one is off, a workspace was: a few MiB decide whether a cached block serves the next request, "
+      "too.\n\n";
   text += fmt::format("{} measured reserved peaks are inside the predicted range, {} allocated ones.\n\n",
                       share_in_range(Peak::reserved), share_in_range(Peak::allocated));
   text += worst_rows(Peak::reserved, 12);

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "accuracy/figures/document.hpp"
+#include "accuracy/figures/time_figures.hpp"
+#include "accuracy/figures/time_rows.hpp"
+
+namespace vggplan::accuracy {
+
+namespace {
+
+/// Errors of one phase over the rows that `holds` takes.
+template <class Holds>
+Errors errors_of(const std::vector<TimedStep>& steps, TimeCompared TimedStep::*phase, Holds holds) {
+  Errors errors("");
+  for (const TimedStep& step : steps) {
+    if ((step.*phase).measured > 0.0 && holds(step)) {
+      errors.add(step.label, (step.*phase).predicted.value.count(), (step.*phase).measured);
+    }
+  }
+  return errors;
+}
+
+std::string share(double value) { return fmt::format("{:.1f} %", 100 * value); }
+
+template <class Holds>
+std::string line(const std::string& name, const std::vector<TimedStep>& steps, Holds holds) {
+  const Errors step = errors_of(steps, &TimedStep::step, holds);
+  if (step.count() == 0) {
+    return "";
+  }
+  std::string text =
+      fmt::format("| {} | {} | {} | {} |", name, step.count(), share(step.median()), share(step.worst()));
+  for (const auto phase : {&TimedStep::forward, &TimedStep::backward, &TimedStep::optimizer}) {
+    const Errors errors = errors_of(steps, phase, holds);
+    text += errors.count() == 0 ? " - |" : " " + share(errors.median()) + " |";
+  }
+  return text + "\n";
+}
+
+std::string table_by_setting(const std::vector<TimedStep>& steps) {
+  std::string text =
+      "| Setting | Steps | Step: median | worst | Forward: median | Backward: median | Optimizer: median |\n"
+      "|---|--:|--:|--:|--:|--:|--:|\n";
+  const auto bound = [](const TimedStep& step) { return !step.free_choice && !step.host_bound; };
+  text += line("all that the GPU bounds", steps, bound);
+  std::map<std::string, int> settings;
+  for (const TimedStep& step : steps) {
+    ++settings[step.setting];
+  }
+  for (const auto& [setting, count] : settings) {
+    text += line(setting, steps, [&](const TimedStep& step) { return bound(step) && step.setting == setting; });
+  }
+  return text + line("the GPU waits for the host", steps,
+                     [](const TimedStep& step) { return !step.free_choice && step.host_bound; });
+}
+
+template <class Row, class Of>
+std::string worst_rows(std::vector<Row> rows, std::size_t most, Of time_of) {
+  std::stable_sort(rows.begin(), rows.end(), [&](const Row& a, const Row& b) {
+    return std::abs(time_of(a).error()) > std::abs(time_of(b).error());
+  });
+  rows.resize(std::min(rows.size(), most));
+  std::string text = "| Row | Measured ms | Predicted ms | Error | In the range |\n|---|--:|--:|--:|---|\n";
+  for (const Row& row : rows) {
+    const TimeCompared& time = time_of(row);
+    text += fmt::format("| {} | {:.2f} | {:.2f} | {:+.1f} % | {} |\n", row.label, 1e3 * time.measured,
+                        1e3 * time.predicted.value.count(), 100 * time.error(), time.inside() ? "yes" : "no");
+  }
+  return text;
+}
+
+std::string worst_steps(std::size_t most) {
+  std::vector<TimedStep> rows;
+  for (const auto* steps : {&fitted_steps(), &unseen_steps()}) {
+    std::copy_if(steps->begin(), steps->end(), std::back_inserter(rows),
+                 [](const TimedStep& step) { return !step.free_choice; });
+  }
+  return worst_rows(rows, most, [](const TimedStep& step) -> const TimeCompared& { return step.step; });
+}
+
+std::string free_choice_share() {
+  std::size_t inside = 0;
+  std::size_t count = 0;
+  for (const auto* steps : {&fitted_steps(), &unseen_steps()}) {
+    for (const TimedStep& step : *steps) {
+      count += step.free_choice ? 1U : 0U;
+      inside += step.free_choice && step.step.inside() ? 1U : 0U;
+    }
+  }
+  return fmt::format("{} of {}", inside, count);
+}
+
+std::string summary_row(const std::string& name, const std::vector<TimedRow>& rows) {
+  Errors errors("");
+  for (const TimedRow& row : rows) {
+    errors.add(row.label, row.time.predicted.value.count(), row.time.measured);
+  }
+  return fmt::format("| {} | {} | {} | {} |\n", name, errors.count(), share(errors.median()), share(errors.worst()));
+}
+
+std::string other_tools() {
+  std::string text =
+      "| Step | Measured ms | RuntimeEstimator, roofline | RuntimeEstimator, on the GPU | vggplan |\n"
+      "|---|--:|--:|--:|--:|\n";
+  const auto error = [](double answer, double measured) {
+    return answer > 0.0 ? fmt::format("{:+.0f} %", 100 * (answer / measured - 1)) : std::string("-");
+  };
+  for (const auto* steps : {&fitted_steps(), &unseen_steps()}) {
+    for (const TimedStep& step : *steps) {
+      const double roofline = answer_of("runtime-roofline", step.label);
+      const double benchmark = answer_of("runtime-benchmark", step.label);
+      if (roofline > 0.0 || benchmark > 0.0) {
+        text += fmt::format("| {} | {:.1f} | {} | {} | {:+.1f} % |\n", step.label, 1e3 * step.step.measured,
+                            error(roofline, step.step.measured), error(benchmark, step.step.measured),
+                            100 * step.step.error());
+      }
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string time_section() {
+  std::string text =
+      "\n## Time of one step\n\nBack to back, as a training loop sees it; phases on an idle GPU. Without true fp32 and "
+      "cudnn.benchmark.\n\n### Steps that the calibration was fitted to\n\n";
+  text += table_by_setting(fitted_steps());
+  text += "\n### Steps that it never saw\n\n";
+  text += table_by_setting(unseen_steps());
+  text +=
+      "\nWhere the GPU waits for the host, the same step differs by up to a quarter from run to run and from host to "
+      "host.\n\n### Worst steps\n\n";
+  text += worst_steps(12);
+  text += fmt::format("\nTrue fp32 and cudnn.benchmark: {} steps are inside the range.\n", free_choice_share());
+  text += "\n### Other times\n\n| | Rows | Median | Worst |\n|---|--:|--:|--:|\n";
+  text += summary_row("steps on two H200: DDP, ZeRO-1, FSDP2", two_gpu_steps());
+  text += summary_row("all-reduce, all-gather and reduce-scatter on two H200", collectives());
+  text += summary_row("training loops with a DataLoader", loader_loops());
+  text += summary_row("steps on other GPUs, published by others", published_steps());
+  text += "\nWorst of the published ones:\n\n";
+  text += worst_rows(published_steps(), 8, [](const TimedRow& row) -> const TimeCompared& { return row.time; });
+  text += "\n### Time next to PyTorch's RuntimeEstimator\n\n" + other_tools();
+  return text;
+}
+
+}  // namespace vggplan::accuracy

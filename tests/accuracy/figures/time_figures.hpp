@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// Measured and published times, and the program's answers to the same questions.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "vggplan/base/estimated.hpp"
+#include "vggplan/base/units.hpp"
+#include "vggplan/timing/parallel.hpp"
+
+namespace vggplan::accuracy {
+
+struct TimeCompared {
+  double measured{};  ///< seconds; 0 where the row has none
+  base::Estimated<base::Seconds> predicted{};
+  [[nodiscard]] double error() const { return predicted.value.count() / measured - 1.0; }
+  [[nodiscard]] bool inside() const { return predicted.low.count() <= measured && measured <= predicted.high.count(); }
+};
+
+/// A measured step on one GPU.
+struct TimedStep {
+  std::string label{};
+  std::string setting{};  ///< "amp-bf16 nhwc"
+  bool free_choice{};     ///< true fp32 or cudnn.benchmark: cuDNN chooses among kernels that differ several-fold
+  bool host_bound{};      ///< the GPU waits for the host: the clock of one CPU core decides
+  TimeCompared step{};    ///< back to back
+  TimeCompared forward{};
+  TimeCompared backward{};
+  TimeCompared optimizer{};
+};
+std::vector<TimedStep> timed_steps(const std::vector<std::string>& files);
+
+/// Steps that the calibration was fitted to, and those that it never saw.
+const std::vector<TimedStep>& fitted_steps();
+const std::vector<TimedStep>& unseen_steps();
+
+struct TimedRow {
+  std::string label{};
+  TimeCompared time{};
+};
+std::vector<TimedRow> two_gpu_steps();
+std::vector<TimedRow> collectives();
+/// Seconds for one image of training loops with a DataLoader.
+std::vector<TimedRow> loader_loops();
+
+/// Rows of tests/data/published/<name>.
+std::vector<nlohmann::json> published_rows(const std::string& name);
+std::string published_label(const nlohmann::json& row);
+/// What the program says of a published step.
+timing::ParallelTime published_time(const nlohmann::json& row);
+/// Those of them that can be compared.
+std::vector<TimedRow> published_steps();
+
+/// What another tool answered for the step of this label, in seconds; 0 where it was not asked.
+double answer_of(const std::string& tool, const std::string& label);
+
+}  // namespace vggplan::accuracy
