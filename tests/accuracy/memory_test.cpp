@@ -106,10 +106,9 @@ TEST_CASE("a batch that flushes in every step is never said to fit, and one that
   }
 }
 
-TEST_CASE("on two GPUs the fullest rank's peak is inside the range, which is at most one set of gradients wide") {
+void require_ranks(const std::vector<RankPeak>& ranks) {
   constexpr double kGradients = 553648128;
-  REQUIRE(two_gpu_ranks().size() == 60);
-  for (const RankPeak& rank : two_gpu_ranks()) {
+  for (const RankPeak& rank : ranks) {
     const Compared& peak = rank.allocated;
     INFO(rank.label << " rank " << rank.rank << ": " << peak.measured << " in [" << peak.predicted.low.count() << ", "
                     << peak.predicted.high.count() << "]");
@@ -120,6 +119,15 @@ TEST_CASE("on two GPUs the fullest rank's peak is inside the range, which is at 
     const double width = (peak.predicted.high - peak.predicted.low).as_double();
     CHECK(width <= kGradients + 0.01 * static_cast<double>(peak.measured));
   }
+}
+
+TEST_CASE("on several GPUs the fullest rank's peak is inside the range, which is at most one set of gradients wide") {
+  const std::vector<RankPeak> two = rank_peaks("two_gpus.jsonl");
+  REQUIRE(two.size() == 60);
+  require_ranks(two);
+  const std::vector<RankPeak> four = rank_peaks("four_gpus.jsonl");  // no rule was made with these
+  REQUIRE(four.size() == 40);
+  require_ranks(four);
 }
 
 TEST_CASE("workspaces of single convolutions on tensor cores agree with what was recorded") {

@@ -161,10 +161,10 @@ std::string batch_rows() {
   return fmt::format("{} of {} are exact.\n\n", exact, batch_cells().size()) + text;
 }
 
-std::string two_gpu_rows() {
+std::string rank_rows(const std::string& file) {
   std::string text =
       "| Job | Rank | Measured GiB | Range GiB | Error of the range's nearer end |\n|---|--:|--:|--:|--:|\n";
-  for (const RankPeak& rank : two_gpu_ranks()) {
+  for (const RankPeak& rank : rank_peaks(file)) {
     const Compared& peak = rank.allocated;
     const double low = peak.predicted.low.as_double() / static_cast<double>(peak.measured) - 1;
     const double high = peak.predicted.high.as_double() / static_cast<double>(peak.measured) - 1;
@@ -243,10 +243,12 @@ std::string memory_section() {
   text += "\n### Workspaces of single convolutions\n\n" + workspace_rows();
   text += "\n## Largest batch under a limit\n\nThe allocator may reserve no more than the limit. " + batch_rows();
   text +=
-      "\n## Memory on two GPUs\n\nUnder DDP the first bucket may or may not be gone when the rebuilt ones are made: a "
+      "\n## Memory on several GPUs\n\nUnder DDP the first bucket may or may not be gone when the rebuilt ones are "
+      "made: a "
       "race, "
       "by one set of\ngradients (0.516 GiB). Under ZeRO-1 the range is that of the fullest rank.\n\n";
-  text += two_gpu_rows();
+  text += "Two GPUs:\n\n" + rank_rows("two_gpus.jsonl");
+  text += "\nFour GPUs, which no rule was made with:\n\n" + rank_rows("four_gpus.jsonl");
   text +=
       "\n## Next to other tools\n\nErrors against the measured allocated peak; vggplan's second one against what was "
       "reserved.\n\n";

@@ -260,25 +260,22 @@ std::vector<CapacityRun> capacity_runs() {
   return runs;
 }
 
-const std::vector<RankPeak>& two_gpu_ranks() {
-  static const std::vector<RankPeak> kRanks = [] {
-    std::vector<RankPeak> peaks;
-    for (const Row& row : support::read_rows("two_gpus.jsonl")) {
-      if (row.at("kind") != "train") {
-        continue;
-      }
-      const estimate::Memory memory = memory_of(support::job_of(row), measured_target());
-      const Row& ranks = row.at("ranks");
-      for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
-        const bool fullest = std::none_of(ranks.begin(), ranks.end(),
-                                          [&](const Row& other) { return other.at("peak") > ranks[rank].at("peak"); });
-        peaks.push_back({support::label_of(row), rank, fullest, compared(ranks[rank].at("peak"), memory.allocated_peak),
-                         compared(ranks[rank].at("reserved"), memory.reserved_peak)});
-      }
+std::vector<RankPeak> rank_peaks(const std::string& file) {
+  std::vector<RankPeak> peaks;
+  for (const Row& row : support::read_rows(file)) {
+    if (row.at("kind") != "train") {
+      continue;
     }
-    return peaks;
-  }();
-  return kRanks;
+    const estimate::Memory memory = memory_of(support::job_of(row), measured_target());
+    const Row& ranks = row.at("ranks");
+    for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
+      const bool fullest = std::none_of(ranks.begin(), ranks.end(),
+                                        [&](const Row& other) { return other.at("peak") > ranks[rank].at("peak"); });
+      peaks.push_back({support::label_of(row), rank, fullest, compared(ranks[rank].at("peak"), memory.allocated_peak),
+                       compared(ranks[rank].at("reserved"), memory.reserved_peak)});
+    }
+  }
+  return peaks;
 }
 
 std::vector<WorkspaceShare> workspace_shares() {

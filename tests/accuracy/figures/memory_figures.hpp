@@ -81,7 +81,7 @@ struct CapacityRun {
 };
 std::vector<CapacityRun> capacity_runs();
 
-/// One rank of a step on two GPUs.
+/// One rank of a step on several GPUs.
 struct RankPeak {
   std::string label{};
   std::size_t rank{};
@@ -89,7 +89,7 @@ struct RankPeak {
   Compared allocated{};
   Compared reserved{};
 };
-const std::vector<RankPeak>& two_gpu_ranks();
+std::vector<RankPeak> rank_peaks(const std::string& file);
 
 /// Workspaces of single convolutions.
 struct WorkspaceShare {

@@ -138,8 +138,10 @@ std::string time_section() {
   text += worst_steps(12);
   text += fmt::format("\nTrue fp32 and cudnn.benchmark: {} steps are inside the range.\n", free_choice_share());
   text += "\n### Other times\n\n| | Rows | Median | Worst |\n|---|--:|--:|--:|\n";
-  text += summary_row("steps on two H200: DDP, ZeRO-1, FSDP2", two_gpu_steps());
-  text += summary_row("all-reduce, all-gather and reduce-scatter on two H200", collectives());
+  text += summary_row("steps on two H200: DDP, ZeRO-1, FSDP2", parallel_steps("two_gpus.jsonl"));
+  text += summary_row("steps on four H200, never fitted to", parallel_steps("four_gpus.jsonl"));
+  text += summary_row("collectives on two H200", collectives("two_gpus.jsonl"));
+  text += summary_row("collectives on four H200, never fitted to", collectives("four_gpus.jsonl"));
   text += summary_row("training loops with a DataLoader", loader_loops());
   text += summary_row("steps on other GPUs, published by others", published_steps());
   text += "\nWorst of the published ones:\n\n";

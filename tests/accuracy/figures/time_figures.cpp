@@ -132,9 +132,9 @@ const std::vector<TimedStep>& unseen_steps() {
   return kSteps;
 }
 
-std::vector<TimedRow> two_gpu_steps() {
+std::vector<TimedRow> parallel_steps(const std::string& file) {
   std::vector<TimedRow> rows;
-  for (const timing::ParallelSample& sample : samples({"two_gpus.jsonl"}).parallel) {
+  for (const timing::ParallelSample& sample : samples({file}).parallel) {
     const timing::ParallelTime time = timing::parallel_step_time(sample.ops, measured_gpu(), calibration(),
                                                                  sample.options, sample.exchange, sample.fabric);
     rows.push_back({sample.label, {sample.step.count(), time.step.step}});
@@ -142,9 +142,9 @@ std::vector<TimedRow> two_gpu_steps() {
   return rows;
 }
 
-std::vector<TimedRow> collectives() {
+std::vector<TimedRow> collectives(const std::string& file) {
   std::vector<TimedRow> rows;
-  for (const timing::CollectiveSample& sample : samples({"two_gpus.jsonl"}).collectives) {
+  for (const timing::CollectiveSample& sample : samples({file}).collectives) {
     const base::Seconds time =
         timing::collective_seconds(sample.collective, sample.bytes, sample.fabric, calibration().links);
     rows.push_back(exactly(std::to_string(sample.bytes.count()), sample.seconds.count(), time.count()));

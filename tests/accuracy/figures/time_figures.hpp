@@ -40,8 +40,9 @@ struct TimedRow {
   std::string label{};
   TimeCompared time{};
 };
-std::vector<TimedRow> two_gpu_steps();
-std::vector<TimedRow> collectives();
+/// Steps and collectives on several GPUs. The calibration was fitted to two_gpus.jsonl.
+std::vector<TimedRow> parallel_steps(const std::string& file);
+std::vector<TimedRow> collectives(const std::string& file);
 /// Seconds for one image of training loops with a DataLoader.
 std::vector<TimedRow> loader_loops();
 
