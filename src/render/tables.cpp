@@ -281,6 +281,16 @@ Table diff_inputs_table(const Document& report) {
                     {{"name", "input", "/name", Align::left}, {"old", "old", "/old"}, {"new", "new", "/new"}});
 }
 
+namespace {
+
+void sign(Cell& change) {
+  if (change.raw.is_number() && change.raw.get<double>() > 0) {
+    change.shown.insert(0, "+");
+  }
+}
+
+}  // namespace
+
 Table diff_table(const Document& report) {
   Table table = make_table("What changes with it", report.at("changes"),
                            {{"metric", "metric", "/metric", Align::left},
@@ -288,7 +298,7 @@ Table diff_table(const Document& report) {
                             {"new", "new", "/new"},
                             {"delta", "change", "/delta"},
                             {"delta_percent", "percent", "/delta_percent"}});
-  // The metric's name says the unit of its row.
+  // The metric's name says the unit of its row, and a change says its direction.
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     const Document& change = report.at("changes").at(i);
     const std::string metric = unit_key(change.at("metric").get<std::string>());
@@ -299,6 +309,8 @@ Table diff_table(const Document& report) {
         table.rows[i][column].shown = figure(metric, change.at(key));
       }
     }
+    sign(table.rows[i][3]);
+    sign(table.rows[i][4]);
   }
   return table;
 }
@@ -324,6 +336,7 @@ Table check_table(const Document& report) {
         table.rows[i][column].shown = figure(metric, check.at(key));
       }
     }
+    sign(table.rows[i][4]);
   }
   return table;
 }

@@ -11,18 +11,28 @@ namespace vggplan::render {
 
 namespace {
 
+std::string record_label(const std::string& key) {
+  if (key == "memory_bytes_per_second") {
+    return "memory bandwidth";
+  }
+  if (key == "price_usd_per_hour") {
+    return "price per hour";
+  }
+  return key == "sm_count" ? "multiprocessors" : words(without_unit(key));
+}
+
 /// One record of the catalogue with all that is known of it.
 std::string record(const Document& row, const Style& style) {
   std::size_t label = 0;
   for (const auto& [key, value] : row.items()) {
-    label = std::max(label, value.is_array() && key == "sources" ? 0 : width(words(key)));
+    label = std::max(label, width(record_label(key)));
   }
   std::string text;
   for (const auto& [key, value] : row.items()) {
     if (key == "sources" || (value.is_array() && value.empty())) {
       continue;
     }
-    text += fact_line(style, {words(key), figure(key, value), ""}, label);
+    text += fact_line(style, {record_label(key), figure(key, value), ""}, label);
   }
   if (has(row, "sources") && !row.at("sources").empty()) {
     text += "  sources\n";
@@ -42,7 +52,7 @@ std::string text_catalogue(const Document& report, const Style& style) {
   const std::string kind(report::kind(report));
   const Document& rows = report.at(kind);
   if (rows.size() == 1) {
-    return heading(style, style.encode(rows.at(0).at("name").get<std::string>())) + record(rows.at(0), style);
+    return heading(style, rows.at(0).at("name").get<std::string>()) + record(rows.at(0), style);
   }
   const Table all = catalogue_table(report);
   if (kind == "gpus") {
