@@ -106,6 +106,11 @@ std::string layers_page(const Document& report) {
          markdown_section(layers_table(report));
 }
 
+std::string sweep_page(const Document& report) {
+  const Condensed rows = condensed(main_table(report));
+  return markdown_table(rows.table) + (rows.shared.empty() ? "" : "\n" + escape_markdown(rows.shared) + "\n");
+}
+
 std::string diff_page(const Document& report) {
   const Table changes = diff_table(report);
   const std::string rest = changes.rows.empty() ? "\nNo figure differs.\n" : markdown_section(changes);
@@ -134,7 +139,9 @@ std::string markdown(const Document& report) {
   if (kind == "diff") {
     return diff_page(report);
   }
-  return kind == "check" ? check_page(report) : markdown_table(main_table(report));
+  return kind == "check"   ? check_page(report)
+         : kind == "sweep" ? sweep_page(report)
+                           : markdown_table(main_table(report));
 }
 
 }  // namespace vggplan::render

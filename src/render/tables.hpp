@@ -29,6 +29,12 @@ Table main_table(const Document& report);
 
 /// The columns named, in that order, without those that are empty in every row.
 Table selected(const Table& table, std::initializer_list<std::string_view> keys);
+/// Without the columns that hold the same in every row, which `shared` tells in a sentence.
+struct Condensed {
+  Table table{};
+  std::string shared{};
+};
+Condensed condensed(const Table& table);
 /// Without those of the columns named that hold the same in every row.
 Table without_constants(const Table& table, std::initializer_list<std::string_view> keys);
 /// Without columns, dropped in the order given, until a text table has at most `columns`.
