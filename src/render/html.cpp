@@ -190,7 +190,7 @@ std::string body(const Document& report) {
   }
   if (kind == "diff") {
     return plain_header("What changed", "") + table_section(diff_inputs_table(report)) +
-           table_section(diff_table(report));
+           table_section(attribution_table(report)) + table_section(diff_table(report));
   }
   return kind == "check" ? check_body(report) : plain_header(words(kind), "") + html_table(main_table(report));
 }

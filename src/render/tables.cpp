@@ -276,8 +276,15 @@ Table catalogue_table(const Document& report) {
 }
 
 Table diff_inputs_table(const Document& report) {
-  return make_table("What was changed", report.at("inputs"),
-                    {{"name", "input", "/name", Align::left}, {"old", "old", "/old"}, {"new", "new", "/new"}});
+  Table table = make_table("What was changed", report.at("inputs"),
+                           {{"name", "input", "/name", Align::left}, {"old", "old", "/old"}, {"new", "new", "/new"}});
+  for (std::vector<Cell>& row : table.rows) {
+    const std::string& name = row[0].raw.get_ref<const std::string&>();
+    for (const std::size_t column : {1U, 2U}) {
+      row[column].shown = figure(name, row[column].raw);
+    }
+  }
+  return table;
 }
 
 namespace {
@@ -310,6 +317,32 @@ Table diff_table(const Document& report) {
     }
     sign(table.rows[i][3]);
     sign(table.rows[i][4]);
+  }
+  return table;
+}
+
+Table attribution_table(const Document& report) {
+  Table table;
+  table.title = "What each input changes, one after the other";
+  table.columns = {{"input", "input", Align::left},
+                   {"reserved_peak_bytes", "reserved"},
+                   {"allocated_peak_bytes", "allocated"},
+                   {"step_seconds", "step"},
+                   {"images_per_second", "speed"}};
+  if (!has(report, "attribution")) {
+    return table;
+  }
+  for (const Document& row : report.at("attribution")) {
+    std::vector<Cell> cells{{words(row.at("input").get<std::string>()), row.at("input")}};
+    for (const auto& [metric, delta] : row.at("effects").items()) {
+      cells.push_back({figure(metric, delta), delta});
+      sign(cells.back());
+    }
+    cells.resize(table.columns.size());
+    const bool idle = std::all_of(cells.begin() + 1, cells.end(), [](const Cell& cell) { return cell.raw == 0; });
+    if (!idle) {
+      table.rows.push_back(std::move(cells));
+    }
   }
   return table;
 }

@@ -20,6 +20,8 @@ Table by_batch_table(const Document& estimate);
 Table catalogue_table(const Document& report);
 Table diff_inputs_table(const Document& report);
 Table diff_table(const Document& report);
+/// What each of several changed inputs does, less those that do nothing; no rows where the report does not tell.
+Table attribution_table(const Document& report);
 Table check_table(const Document& report);
 Table assumptions_table(const Document& report);
 Table memory_table(const Document& estimate);  ///< the parts of a GPU's memory at the peak

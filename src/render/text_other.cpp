@@ -94,9 +94,16 @@ std::string text_diff(const Document& report, const Style& style) {
   if (!inputs.rows.empty()) {
     text += heading(style, inputs.title) + text_table(inputs, style, "  ") + "\n";
   }
+  const Table attribution = attribution_table(report);
+  if (!attribution.rows.empty()) {
+    text += heading(style, attribution.title) + text_table(attribution, style, "  ") + "\n";
+  }
   const Table changes = style.verbose() ? diff_table(report) : main_changes(report);
   if (changes.rows.empty()) {
     return text + "No figure differs.\n";
+  }
+  if (inputs.rows.empty()) {
+    text += "No input differs: the program or its data changed.\n\n";
   }
   return text + heading(style, changes.title) + text_table(changes, style, "  ");
 }

@@ -280,7 +280,15 @@ inline report::Document sample_diff() {
   after.job.batch = 6;
   after.memory.reserved_peak = around(30 * kGiB);
   after.time.step = around(0.3);
-  return report::build_diff(report::build_estimate(sample_estimate()), report::build_estimate(after));
+  estimate::Estimate between = after;
+  between.time.step = around(0.2);
+  after.job.precision = job::Precision::tf32;
+  const report::Document old_report = report::build_estimate(sample_estimate());
+  const report::Document new_report = report::build_estimate(after);
+  report::Document diff = report::build_diff(old_report, new_report);
+  diff["attribution"] = {report::attribution_row("batch", old_report, report::build_estimate(between)),
+                         report::attribution_row("precision", report::build_estimate(between), new_report)};
+  return diff;
 }
 
 inline report::Document sample_check() {
