@@ -42,7 +42,7 @@ std::string described(const Flag& flag) {
   constexpr std::size_t kMostShown = 6;
   if (flag.choices != nullptr && flag.help.find(',') == std::string_view::npos) {
     const std::vector<std::string> names = flag.choices();
-    if (names.size() <= kMostShown) {
+    if (names.size() > 1 && names.size() <= kMostShown) {
       text += ": " + fmt::format("{}", fmt::join(names, ", "));
     }
   }
