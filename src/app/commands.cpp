@@ -60,7 +60,7 @@ const std::array<CommandInfo, 14>& infos() {
        "[NAME]",
        0,
        1,
-       {{"machines p4d.24xlarge", "one instance, with its price and sources"}},
+       {{"machines p4d.24xlarge", "one cloud instance, with sources"}},
        known_machines},
       {Command::models, "[NAME]", 0, 1, {{"models", "all models"}}, known_models},
       {Command::show, "REPORT.json", 1, 1, {{"show report.json --format markdown", "a saved report for a comment"}}},

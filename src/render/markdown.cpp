@@ -113,7 +113,9 @@ std::string sweep_page(const Document& report) {
 
 std::string diff_page(const Document& report) {
   const Table changes = diff_table(report);
-  const std::string rest = changes.rows.empty() ? "\nNo figure differs.\n" : markdown_section(changes);
+  const std::string rest = changes.rows.empty() ? "\nNo figure differs.\n"
+                                                : markdown_section(main_changes_table(report)) +
+                                                      details("All figures that differ", markdown_table(changes));
   return "### What changed\n" + markdown_section(diff_inputs_table(report)) +
          markdown_section(attribution_table(report)) + rest;
 }

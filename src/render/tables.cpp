@@ -276,7 +276,7 @@ Table catalogue_table(const Document& report) {
 }
 
 Table diff_inputs_table(const Document& report) {
-  Table table = make_table("What was changed", report.at("inputs"),
+  Table table = make_table("Inputs that differ", report.at("inputs"),
                            {{"name", "input", "/name", Align::left}, {"old", "old", "/old"}, {"new", "new", "/new"}});
   for (std::vector<Cell>& row : table.rows) {
     const std::string& name = row[0].raw.get_ref<const std::string&>();
@@ -298,7 +298,7 @@ void sign(Cell& change) {
 }  // namespace
 
 Table diff_table(const Document& report) {
-  Table table = make_table("What changes with it", report.at("changes"),
+  Table table = make_table("Figures that differ", report.at("changes"),
                            {{"metric", "metric", "/metric", Align::left},
                             {"old", "old", "/old"},
                             {"new", "new", "/new"},
@@ -318,6 +318,28 @@ Table diff_table(const Document& report) {
     sign(table.rows[i][3]);
     sign(table.rows[i][4]);
   }
+  return table;
+}
+
+namespace {
+
+/// Figures that follow from others: for those who ask.
+bool follows_from_others(const std::string& metric) {
+  for (const std::string_view name : {"memory.phases.", "memory.first_step", "memory.steady", "memory.after_forward",
+                                      "memory.device_used", "memory.headroom", "input.", "time.input"}) {
+    if (metric.starts_with(name)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Table main_changes_table(const Document& report) {
+  Table table = diff_table(report);
+  std::erase_if(table.rows,
+                [](const std::vector<Cell>& row) { return follows_from_others(row.front().raw.get<std::string>()); });
   return table;
 }
 

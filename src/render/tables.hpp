@@ -20,6 +20,7 @@ Table by_batch_table(const Document& estimate);
 Table catalogue_table(const Document& report);
 Table diff_inputs_table(const Document& report);
 Table diff_table(const Document& report);
+Table main_changes_table(const Document& report);  ///< less what follows from others
 /// What each of several changed inputs does, less those that do nothing; no rows where the report does not tell.
 Table attribution_table(const Document& report);
 Table check_table(const Document& report);

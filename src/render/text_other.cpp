@@ -56,37 +56,15 @@ std::string text_catalogue(const Document& report, const Style& style) {
   }
   const Table all = catalogue_table(report);
   if (kind == "gpus") {
-    return text_table(selected(all, {"name", "memory_total_bytes", "usable_bytes", "memory_bytes_per_second",
-                                     "bf16_tensor_flops_per_second", "aliases"}),
-                      style, "");
+    const Table shown = selected(all, {"name", "memory_total_bytes", "usable_bytes", "memory_bytes_per_second",
+                                       "bf16_tensor_flops_per_second", "aliases"});
+    return text_table(narrowed(shown, style.columns(), {"usable_bytes"}), style, "");
   }
   return text_table(kind == "machines"
                         ? selected(all, {"name", "gpu", "gpu_count", "vcpus", "ram_bytes", "price_usd_per_hour"})
                         : all,
                     style, "");
 }
-
-namespace {
-
-/// Figures that follow from others: for those who ask.
-bool follows_from_others(const std::string& metric) {
-  for (const std::string_view name : {"memory.phases.", "memory.first_step", "memory.steady", "memory.after_forward",
-                                      "memory.device_used", "memory.headroom", "input.", "time.input"}) {
-    if (metric.starts_with(name)) {
-      return true;
-    }
-  }
-  return false;
-}
-
-Table main_changes(const Document& report) {
-  Table table = diff_table(report);
-  std::erase_if(table.rows,
-                [](const std::vector<Cell>& row) { return follows_from_others(row.front().raw.get<std::string>()); });
-  return table;
-}
-
-}  // namespace
 
 std::string text_diff(const Document& report, const Style& style) {
   std::string text;
@@ -98,7 +76,7 @@ std::string text_diff(const Document& report, const Style& style) {
   if (!attribution.rows.empty()) {
     text += heading(style, attribution.title) + text_table(attribution, style, "  ") + "\n";
   }
-  const Table changes = style.verbose() ? diff_table(report) : main_changes(report);
+  const Table changes = style.verbose() ? diff_table(report) : main_changes_table(report);
   if (changes.rows.empty()) {
     return text + "No figure differs.\n";
   }
