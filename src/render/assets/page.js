@@ -4,13 +4,20 @@
   const report = JSON.parse(document.getElementById('report').textContent);
   const estimate = report.recommendation || (report.kind === 'estimate' ? report : null);
   const GiB = 2 ** 30;
-  const COLORS = 12;
+  const COLORS = 14;
   const value = (figure) => (typeof figure === 'object' ? figure.value : figure);
   const words = (key) => key.replaceAll('_', ' ');
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();
   const palette = (i) => color('c' + (i % COLORS));
   const legend = () => ({ position: 'bottom', labels: { boxWidth: 14, color: color('ink') } });
   const charts = [];
+
+  // A category of memory has one colour in all charts: in the order of its share of the peak.
+  const categories = [];
+  const categoryColor = (name) => {
+    if (!categories.includes(name)) categories.push(name);
+    return palette(categories.indexOf(name));
+  };
 
   // Text that can be read on whatever lies below it.
   function outlined(pen, text, x, y) {
@@ -97,7 +104,7 @@
     const parts = Object.entries(memory.breakdown_at_peak).filter(([, bytes]) => bytes > 0).sort((a, b) => b[1] - a[1]);
     const allocated = parts.reduce((sum, [, bytes]) => sum + bytes, 0);
     const reserved = value(memory.reserved_peak_bytes);
-    const sets = parts.map(([name, bytes], i) => ({ label: words(name), data: [bytes / GiB], backgroundColor: palette(i) }));
+    const sets = parts.map(([name, bytes]) => ({ label: words(name), data: [bytes / GiB], backgroundColor: categoryColor(name) }));
     if (reserved > allocated) {
       sets.push({ label: 'cached by allocator', data: [(reserved - allocated) / GiB], backgroundColor: color('cached') });
     }
@@ -130,8 +137,8 @@
     }
     const names = Object.keys(most).filter((name) => most[name] > 0).sort((a, b) => most[b] - most[a]);
     const sets = names.length
-      ? names.map((name, i) => ({ label: words(name), data: at((p) => p.categories[name] || 0), backgroundColor: palette(i),
-                                  borderColor: palette(i) }))
+      ? names.map((name) => ({ label: words(name), data: at((p) => p.categories[name] || 0),
+                               backgroundColor: categoryColor(name), borderColor: categoryColor(name) }))
       : [{ label: 'allocated', data: at((p) => p.allocated_bytes), backgroundColor: color('c4'), borderColor: color('c0') }];
     for (const set of sets) Object.assign(set, { fill: true, stack: 'allocated' });
     sets.push({ label: 'reserved', data: at((p) => p.reserved_bytes), stack: 'reserved', fill: false,
