@@ -129,6 +129,13 @@ def check_charts(checks, name, browser, charts):
         checks.expect(browser.value(f"document.getElementById('chart-{chart}').getAttribute('aria-label')"), f"{name}: {chart} has no label")
 
 
+    if "timeline" in drawn:
+        held = json.loads(browser.value("document.getElementById('report').textContent"))
+        held = held.get("recommendation", held)["memory"]["timeline"]
+        names = {name.replace("_", " ") for point in held for name in point["categories"]} | {"reserved"}
+        checks.expect(set(drawn["timeline"]["sets"]) == names, f"{name}: the timeline shows {drawn['timeline']['sets']}")
+
+
 def check_quiet(checks, name, browser):
     for event in browser.events:
         method, params = event.get("method"), event.get("params", {})

@@ -113,9 +113,10 @@ inline estimate::Estimate rich_estimate() {
   sample.storage.total = Bytes(27'200'000'000);
   sample.run = estimate::Run{281'250, around(625.0), around(56'250.0), rate_around(125),
                              Estimated<base::Usd>{base::Usd(195.31), base::Usd(180), base::Usd(210), Basis::modelled}};
-  sample.memory.timeline = {{3, "forward", "conv1_1", 3 * kGiB, 4 * kGiB},
-                            {3, "backward", "conv1_1", 20 * kGiB, 24 * kGiB},
-                            {3, "optimizer", "", 2 * kGiB, 24 * kGiB}};
+  sample.memory.timeline = {
+      {3, "forward", "conv1_1", 3 * kGiB, 4 * kGiB, {{"parameters", 2 * kGiB}, {"activations", kGiB}}},
+      {3, "backward", "conv1_1", 20 * kGiB, 24 * kGiB, {{"parameters", 2 * kGiB}, {"activations", 18 * kGiB}}},
+      {3, "optimizer", "", 2 * kGiB, 24 * kGiB, {{"parameters", 2 * kGiB}}}};
   sample.layers = {{"conv1_1",
                     "conv",
                     {64, 1024, 768},
