@@ -4,8 +4,31 @@
 #include <array>
 
 #include "app/flags.hpp"
+#include "vggplan/catalog/catalog.hpp"
 
 namespace vggplan::app {
+
+std::vector<std::string> known_gpus() {
+  std::vector<std::string> names = catalog::Catalog::built_in().gpu_names();
+  for (const catalog::GpuAlias& alias : catalog::gpu_aliases()) {
+    names.emplace_back(alias.alias);
+  }
+  return names;
+}
+
+std::vector<std::string> known_machines() { return catalog::Catalog::built_in().machine_names(); }
+std::vector<std::string> known_models() { return catalog::Catalog::built_in().model_names(); }
+
+std::vector<std::string> known_schemas() {
+  constexpr std::string_view kEnding = ".schema";
+  std::vector<std::string> names = catalog::Catalog::built_in().names("schema");
+  for (std::string& name : names) {
+    name.resize(name.ends_with(kEnding) ? name.size() - kEnding.size() : name.size());
+  }
+  return names;
+}
+
+std::vector<std::string> known_shells() { return {"bash", "zsh", "fish"}; }
 
 namespace {
 
@@ -32,9 +55,14 @@ const std::array<CommandInfo, 14>& infos() {
        0,
        {{"sweep --gpu h100 --size 1024x1024 --sweep batch=1,2,4,8 --sweep precision=tf32,amp-bf16", "a table"},
         {"sweep --gpu h100 --width 1024 --sweep height=512:2048:512 --format csv", "the same as CSV"}}},
-      {Command::gpus, "[NAME]", 0, 1, {{"gpus", "all GPUs"}, {"gpus a100", "one of them, with sources"}}},
-      {Command::machines, "[NAME]", 0, 1, {{"machines p4d.24xlarge", "one instance, with its price and sources"}}},
-      {Command::models, "[NAME]", 0, 1, {{"models", "all models"}}},
+      {Command::gpus, "[NAME]", 0, 1, {{"gpus", "all GPUs"}, {"gpus a100", "one of them, with sources"}}, known_gpus},
+      {Command::machines,
+       "[NAME]",
+       0,
+       1,
+       {{"machines p4d.24xlarge", "one cloud instance, with sources"}},
+       known_machines},
+      {Command::models, "[NAME]", 0, 1, {{"models", "all models"}}, known_models},
       {Command::show, "REPORT.json", 1, 1, {{"show report.json --format markdown", "a saved report for a comment"}}},
       {Command::diff, "OLD.json NEW.json", 2, 2, {{"diff old.json new.json", "what changed, and by how much"}}},
       {Command::check,
@@ -49,8 +77,13 @@ const std::array<CommandInfo, 14>& infos() {
        1000,
        {{"calibrate measurements.jsonl --gpu a100 --output a100.json",
          "from rows of scripts/measure.py; use it with --calibration a100.json"}}},
-      {Command::schema, "[NAME]", 0, 1, {{"schema report", "the JSON Schema of all reports"}}},
-      {Command::completion, "SHELL", 1, 1, {{"completion bash", "for ~/.bashrc: source <(vggplan completion bash)"}}},
+      {Command::schema, "[NAME]", 0, 1, {{"schema report", "the JSON Schema of all reports"}}, known_schemas},
+      {Command::completion,
+       "SHELL",
+       1,
+       1,
+       {{"completion bash", "for ~/.bashrc: source <(vggplan completion bash)"}},
+       known_shells},
       {Command::man, "", 0, 0, {{"man", "troff, for man -l"}}},
   }};
   return kInfos;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Scripts for three shells, each from the tables of commands and flags.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -11,6 +12,18 @@ namespace vggplan::app {
 
 namespace {
 
+std::string command_words() { return fmt::format("{}", fmt::join(base::enum_names<Command>(), " ")); }
+
+bool takes_file(const Flag& flag) { return flag.value.find("FILE") != std::string_view::npos; }
+bool takes_folder(const Flag& flag) { return flag.value == "DIR"; }
+
+std::string words_of(std::vector<std::string> (*names)()) { return fmt::format("{}", fmt::join(names(), " ")); }
+
+/// "--format|-f"
+std::string spellings(const Flag& flag) {
+  return fmt::format("--{}", flag.name) + (flag.letter == 0 ? "" : fmt::format("|-{}", flag.letter));
+}
+
 std::string flag_words(Command command) {
   std::string words;
   for (const Flag& flag : flags()) {
@@ -21,48 +34,54 @@ std::string flag_words(Command command) {
   return words;
 }
 
-std::string command_words() { return fmt::format("{}", fmt::join(base::enum_names<Command>(), " ")); }
-
-/// Flags whose value is one of a list, with the list.
-std::vector<std::pair<std::string, std::string>> choices() {
-  std::vector<std::pair<std::string, std::string>> rows;
+/// What follows a flag that takes a value.
+std::string bash_values() {
+  std::string rows;
   for (const Flag& flag : flags()) {
-    if (flag.choices != nullptr) {
-      rows.emplace_back(flag.name, fmt::format("{}", fmt::join(flag.choices(), " ")));
+    if (!flag.takes_value()) {
+      continue;
     }
+    const std::string words = flag.choices != nullptr ? fmt::format("-W '{}'", words_of(flag.choices))
+                              : takes_file(flag)      ? "-f"
+                              : takes_folder(flag)    ? "-d"
+                                                      : "";
+    const std::string reply = words.empty() ? "" : fmt::format("COMPREPLY=($(compgen {} -- \"$current\")); ", words);
+    rows += fmt::format("    {}) {}return ;;\n", spellings(flag), reply);
   }
   return rows;
 }
 
-bool takes_file(const Flag& flag) { return flag.value.find("FILE") != std::string_view::npos; }
-
 std::string bash() {
   std::string script =
       "# bash completion for vggplan: source <(vggplan completion bash)\n"
+      "# shellcheck shell=bash disable=SC2207\n"
       "_vggplan() {\n"
-      "  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=plan words\n"
+      "  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=plan flags words\n"
+      "  # Readline parts --flag=value at the sign.\n"
+      "  if [ \"$current\" = = ]; then\n"
+      "    current=\n"
+      "  elif [ \"$previous\" = = ]; then\n"
+      "    previous=${COMP_WORDS[COMP_CWORD-2]}\n"
+      "  fi\n"
       "  case \"${COMP_WORDS[1]}\" in\n"
       "    -*) ;;\n"
       "    *) [ \"$COMP_CWORD\" -gt 1 ] && command=${COMP_WORDS[1]} ;;\n"
       "  esac\n"
-      "  case \"$previous\" in\n";
-  for (const auto& [name, words] : choices()) {
-    script += fmt::format("    --{}) COMPREPLY=($(compgen -W '{}' -- \"$current\")); return ;;\n", name, words);
-  }
-  for (const Flag& flag : flags()) {
-    if (takes_file(flag) && flag.choices == nullptr) {
-      script += fmt::format("    --{}) COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n", flag.name);
-    }
-  }
-  script += "  esac\n  case \"$command\" in\n";
+      "  case \"$previous\" in\n" +
+      bash_values() + "  esac\n  case \"$command\" in\n";
   for (const auto& row : base::NameTable<Command>::table) {
-    script += fmt::format("    {}) words='{}' ;;\n", row.name, flag_words(row.value));
+    const auto names = info(row.value).names;
+    script += fmt::format("    {}) flags='{}'{} ;;\n", row.name, flag_words(row.value),
+                          names == nullptr ? "" : fmt::format(" words='{}'", words_of(names)));
   }
   script += fmt::format(
       "  esac\n"
-      "  [ \"$COMP_CWORD\" -eq 1 ] && words=\"$words {}\"\n"
-      "  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
-      "  [ ${{#COMPREPLY[@]}} -eq 0 ] && COMPREPLY=($(compgen -f -- \"$current\"))\n"
+      "  [ \"$COMP_CWORD\" -eq 1 ] && words='{}'\n"
+      "  case \"$current\" in\n"
+      "    -*) COMPREPLY=($(compgen -W \"$flags\" -- \"$current\")) ;;\n"
+      "    *) COMPREPLY=($(compgen -W \"$words\" -- \"$current\")) ;;\n"
+      "  esac\n"
+      "  [ -z \"$words\" ] && [ ${{#COMPREPLY[@]}} -eq 0 ] && COMPREPLY=($(compgen -f -- \"$current\"))\n"
       "}}\n"
       "complete -F _vggplan vggplan\n",
       command_words());
@@ -87,16 +106,22 @@ std::string in_zsh_spec(std::string_view text) {
   return in_shell_quotes(escaped);
 }
 
-std::string zsh_spec(const Flag& flag) {
-  std::string spec = fmt::format("{}--{}{}[{}]", flag.repeatable ? "*" : "", flag.name, flag.takes_value() ? "=" : "",
-                                 in_zsh_spec(flag.help));
-  if (!flag.takes_value()) {
-    return spec;
+/// One quoted argument of _arguments for each spelling of a flag.
+std::string zsh_specs(const Flag& flag) {
+  std::string about = fmt::format("[{}]", in_zsh_spec(flag.help));
+  if (flag.takes_value()) {
+    const std::string values = flag.choices != nullptr ? fmt::format("({})", words_of(flag.choices))
+                               : takes_file(flag)      ? "_files"
+                               : takes_folder(flag)    ? "_files -/"
+                                                       : "";
+    about += fmt::format(":{}:{}", in_zsh_spec(flag.value), values);
   }
-  const std::string values = flag.choices != nullptr ? fmt::format("({})", fmt::join(flag.choices(), " "))
-                             : takes_file(flag)      ? "_files"
-                                                     : "";
-  return spec + fmt::format(":{}:{}", in_zsh_spec(flag.value), values);
+  const std::string_view star = flag.repeatable ? "*" : "";
+  std::string specs = fmt::format(" \\\n        '{}--{}{}{}'", star, flag.name, flag.takes_value() ? "=" : "", about);
+  if (flag.letter != 0) {
+    specs += fmt::format(" \\\n        '{}-{}{}{}'", star, flag.letter, flag.takes_value() ? "+" : "", about);
+  }
+  return specs;
 }
 
 std::string zsh() {
@@ -122,43 +147,51 @@ std::string zsh() {
       "  fi\n"
       "  case $command in\n";
   for (const auto& row : base::NameTable<Command>::table) {
-    script += fmt::format("    {})\n      _arguments \\\n", row.name);
+    script += fmt::format("    {})\n      _arguments", row.name);
     for (const Flag& flag : flags()) {
-      if (flag.applies_to(row.value)) {
-        script += fmt::format("        '{}' \\\n", zsh_spec(flag));
-      }
+      script += flag.applies_to(row.value) ? zsh_specs(flag) : "";
     }
-    script += "        '*:file:_files'\n      ;;\n";
+    const CommandInfo& command = info(row.value);
+    script += command.names != nullptr ? fmt::format(" \\\n        '1:name:({})'", words_of(command.names))
+              : command.most > 0       ? " \\\n        '*:file:_files'"
+                                       : "";
+    script += "\n      ;;\n";
   }
   return script + "  esac\n}\n_vggplan \"$@\"\n";
+}
+
+std::string fish_flag(const Flag& flag) {
+  std::string seen;
+  for (const auto& row : base::NameTable<Command>::table) {
+    if (flag.applies_to(row.value)) {
+      seen += " " + std::string(row.name);
+    }
+  }
+  const std::string none = flag.applies_to(Command::plan) ? "not __fish_seen_subcommand_from $commands; or " : "";
+  return fmt::format("complete -c vggplan -n \"{}__fish_seen_subcommand_from{}\" -l {}{} -d '{}'{}\n", none, seen,
+                     flag.name, flag.letter == 0 ? "" : fmt::format(" -s {}", flag.letter), in_shell_quotes(flag.help),
+                     flag.choices != nullptr                  ? fmt::format(" -x -a '{}'", words_of(flag.choices))
+                     : takes_file(flag) || takes_folder(flag) ? " -r -F"
+                     : flag.takes_value()                     ? " -x"
+                                                              : "");
 }
 
 std::string fish() {
   std::string script =
       "# fish completion for vggplan: vggplan completion fish > ~/.config/fish/completions/vggplan.fish\n"
       "set -l commands " +
-      command_words() + "\n";
+      command_words() + "\ncomplete -c vggplan -f\n";
   for (const auto& row : base::NameTable<Command>::table) {
-    script += fmt::format("complete -c vggplan -f -n \"not __fish_seen_subcommand_from $commands\" -a {} -d '{}'\n",
+    script += fmt::format("complete -c vggplan -n \"not __fish_seen_subcommand_from $commands\" -a {} -d '{}'\n",
                           row.name, in_shell_quotes(row.help));
+    const CommandInfo& command = info(row.value);
+    if (command.most > 0) {
+      script += fmt::format("complete -c vggplan -n '__fish_seen_subcommand_from {}' {}\n", row.name,
+                            command.names == nullptr ? "-F" : fmt::format("-a '{}'", words_of(command.names)));
+    }
   }
   for (const Flag& flag : flags()) {
-    std::string seen;
-    for (const auto& row : base::NameTable<Command>::table) {
-      if (flag.applies_to(row.value)) {
-        seen += " " + std::string(row.name);
-      }
-    }
-    const std::string condition =
-        flag.applies_to(Command::plan)
-            ? fmt::format("not __fish_seen_subcommand_from $commands; or __fish_seen_subcommand_from{}", seen)
-            : fmt::format("__fish_seen_subcommand_from{}", seen);
-    script += fmt::format("complete -c vggplan -n '{}' -l {}{} -d '{}'{}\n", condition, flag.name,
-                          flag.letter == 0 ? "" : fmt::format(" -s {}", flag.letter), in_shell_quotes(flag.help),
-                          flag.choices != nullptr ? fmt::format(" -x -a '{}'", fmt::join(flag.choices(), " "))
-                          : takes_file(flag)      ? " -r"
-                          : flag.takes_value()    ? " -x"
-                                                  : "");
+    script += fish_flag(flag);
   }
   return script;
 }
@@ -175,9 +208,8 @@ base::Result<std::string> completion(const std::string& shell) {
   if (shell == "fish") {
     return fish();
   }
-  const std::vector<std::string> known{"bash", "zsh", "fish"};
   return base::wrong("completion", fmt::format("{} is not a shell that it is made for", base::quoted(shell)),
-                     base::suggestion(shell, known));
+                     base::suggestion(shell, known_shells()));
 }
 
 }  // namespace vggplan::app

@@ -19,6 +19,8 @@ using base::Status;
 constexpr CommandSet kJob =
     only(Command::plan) | only(Command::estimate) | only(Command::layers) | only(Command::sweep);
 constexpr CommandSet kPlan = only(Command::plan);
+constexpr CommandSet kCatalogue =
+    kJob | only(Command::gpus) | only(Command::machines) | only(Command::models) | only(Command::calibrate);
 constexpr CommandSet kAll = ~0U;
 constexpr CommandSet kReports =
     kAll & ~(only(Command::calibrate) | only(Command::schema) | only(Command::completion) | only(Command::man));
@@ -130,17 +132,8 @@ Status deadline(Options& options, Text value, Text place) {
 Status reserve(Options& options, Text value, Text place) { return put(options.reserve, parse_reserve(value, place)); }
 
 using Names = std::vector<std::string>;
-Names model_names() { return catalog::Catalog::built_in().model_names(); }
-Names machine_names() { return catalog::Catalog::built_in().machine_names(); }
 Names storage_names() { return catalog::Catalog::built_in().storage_names(); }
 Names framework_names() { return catalog::Catalog::built_in().names("frameworks"); }
-Names gpu_names() {
-  Names names = catalog::Catalog::built_in().gpu_names();
-  for (const catalog::GpuAlias& alias : catalog::gpu_aliases()) {
-    names.emplace_back(alias.alias);
-  }
-  return names;
-}
 Names checkpointing_names() { return {"none", "block", "seq:2", "seq:4"}; }
 
 using O = Options;
@@ -150,7 +143,7 @@ constexpr Range kGpus{1, catalog::kMostGpus};
 // name, letter, value, default, help, group, commands, repeatable, configurable, choices, store
 constexpr std::array kFlags = std::to_array<Flag>({
     {"model", 0, "NAME|FILE", "vgg16", "vgg11, vgg13, vgg16, vgg19, each also with _bn; or a model file (.json)",
-     Group::job, kJob, false, true, model_names, word<&O::model>},
+     Group::job, kJob, false, true, known_models, word<&O::model>},
     {"height", 0, "PIXELS", "", "height of the images; required", Group::job, kJob, false, true, nullptr,
      whole<&O::height, kPixels>},
     {"width", 0, "PIXELS", "", "width of the images; required", Group::job, kJob, false, true, nullptr,
@@ -162,7 +155,7 @@ constexpr std::array kFlags = std::to_array<Flag>({
      whole<&O::classes, Range{1, 100'000'000}>},
     {"head", 0, "HEAD", "adaptive", "what follows the convolutions", Group::job, kJob, false, true,
      base::enum_names<graph::Head>, choice<&O::head, graph::Head>},
-    {"mode", 0, "MODE", "train", "train or infer", Group::job, kJob, false, true, base::enum_names<job::Mode>,
+    {"mode", 0, "MODE", "train", "training or inference", Group::job, kJob, false, true, base::enum_names<job::Mode>,
      choice<&O::mode, job::Mode>},
     {"batch", 'b', "N", "1; plan chooses", "images per GPU and micro-batch", Group::job, kJob, false, true, nullptr,
      whole<&O::batch, kBatch>},
@@ -193,20 +186,22 @@ constexpr std::array kFlags = std::to_array<Flag>({
      word<&O::framework>},
 
     {"gpus", 'g', "LIST", "", "GPUs and how many: a100x4, 8xh100, l4; alternatives behind commas; any", Group::machine,
-     kJob, false, true, gpu_names, word<&O::gpus>},
-    {"gpu", 0, "NAME", "", "one kind of GPU", Group::machine, kJob | only(Command::calibrate), false, true, gpu_names},
+     kJob, false, true, known_gpus, word<&O::gpus>},
+    {"gpu", 0, "NAME", "", "one kind of GPU", Group::machine, kJob | only(Command::calibrate), false, true, known_gpus},
     {"gpu-count", 0, "N", "1", "how many of it, over all nodes", Group::machine, kJob, false, true, nullptr,
      whole<&O::gpu_count, kGpus>},
     {"nodes", 0, "N", "1", "machines that the GPUs are spread over", Group::machine, kJob, false, true, nullptr,
      whole<&O::nodes, kGpus>},
     {"machine", 0, "NAME", "", "a machine or cloud instance: gives GPUs, CPUs, RAM and price", Group::machine, kJob,
-     false, true, machine_names, word<&O::machine>},
+     false, true, known_machines, word<&O::machine>},
     {"usable-memory", 0, "SIZE", "", "bytes that the allocator may reserve on each GPU", Group::machine, kJob, false,
      true, nullptr, usable_memory},
     {"gpu-file", 0, "FILE", "", "a GPU of your own (.json)", Group::machine, kJob | only(Command::gpus), false, true,
      nullptr, word<&O::gpu_file>},
     {"calibration", 0, "FILE", "", "how fast your GPU is: written by vggplan calibrate (.json)", Group::machine, kJob,
      false, true, nullptr, word<&O::calibration>},
+    {"config-dir", 0, "DIR", "", "records of your own: DIR/gpus/NAME.json, machines, models, storage, ...",
+     Group::machine, kCatalogue, false, true, nullptr, word<&O::config_dir>},
     {"price", 0, "NAME=USD", "", "price per hour of a GPU or of a machine", Group::machine, kJob, true, true, nullptr,
      price},
 
@@ -218,7 +213,7 @@ constexpr std::array kFlags = std::to_array<Flag>({
      base::enum_names<job::ImageFormat>, data_choice<&D::format, job::ImageFormat>},
     {"bytes-per-image", 0, "SIZE", "", "size of an image's file", Group::data, kJob, false, true, nullptr,
      data_size<&D::bytes_per_image>},
-    {"pipeline", 0, "NAME", "tv-uint8", "what decodes the images, and where", Group::data, kJob, false, true,
+    {"pipeline", 0, "NAME", "tv-uint8", "what decodes the images", Group::data, kJob, false, true,
      base::enum_names<job::Pipeline>, data_choice<&D::pipeline, job::Pipeline>},
     {"workers", 0, "N", "", "data loader processes of one machine", Group::data, kJob, false, true, nullptr,
      data_whole<&D::workers, Range{0, 100'000}>},
@@ -259,8 +254,8 @@ constexpr std::array kFlags = std::to_array<Flag>({
      nullptr, export_to},
     {"timeline", 0, "", "", "with memory over the steps", Group::output,
      only(Command::plan) | only(Command::estimate) | only(Command::sweep), false, true, nullptr, toggle<&O::timeline>},
-    {"verbose", 'v', "", "", "with ranges, assumptions and what was ruled out", Group::output, kReports, false, true,
-     nullptr, toggle<&O::verbose>},
+    {"verbose", 'v', "", "", "with assumptions, what was ruled out and all small parts", Group::output, kReports, false,
+     true, nullptr, toggle<&O::verbose>},
     {"color", 0, "WHEN", "auto", "auto, always or never", Group::output, kReports, false, true, base::enum_names<Color>,
      choice<&O::color, Color>},
     {"quiet", 'q', "", "", "no notes on standard error", Group::output, kAll, false, true, nullptr, toggle<&O::quiet>},

@@ -46,8 +46,17 @@ struct CommandInfo {
   std::size_t fewest{0};          ///< positional arguments
   std::size_t most{0};
   std::vector<std::pair<std::string_view, std::string_view>> examples{};  ///< arguments and what they answer
+  std::vector<std::string> (*names)(){nullptr};  ///< what the positional may be; null: nothing, or a file
 };
 const CommandInfo& info(Command command);
+
+/// Names of the catalogue that flags and arguments take: GPUs with their aliases, schemas without their ending.
+std::vector<std::string> known_gpus();
+std::vector<std::string> known_machines();
+std::vector<std::string> known_models();
+std::vector<std::string> known_schemas();
+/// Shells that completion is made for.
+std::vector<std::string> known_shells();
 
 /// VGGPLAN_USABLE_MEMORY for "usable-memory".
 std::string environment_name(std::string_view flag);

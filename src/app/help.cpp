@@ -42,7 +42,7 @@ std::string described(const Flag& flag) {
   constexpr std::size_t kMostShown = 6;
   if (flag.choices != nullptr && flag.help.find(',') == std::string_view::npos) {
     const std::vector<std::string> names = flag.choices();
-    if (names.size() <= kMostShown) {
+    if (names.size() > 1 && names.size() <= kMostShown) {
       text += ": " + fmt::format("{}", fmt::join(names, ", "));
     }
   }
@@ -93,7 +93,9 @@ constexpr std::string_view kExitCodes =
 
 std::string program_help(std::size_t columns) {
   std::string text =
-      "vggplan: how much GPU memory and time the training of a VGG network takes, and what to run it on\n\n";
+      wrapped("vggplan: how much GPU memory and time the training of a VGG network takes, and what to run it on", 0,
+              columns) +
+      "\n\n";
   text += examples(info(Command::plan));
   text += "\nUsage: vggplan [COMMAND] [FLAGS]\n\nCommands:\n";
   for (const auto& row : base::NameTable<Command>::table) {
@@ -101,7 +103,10 @@ std::string program_help(std::size_t columns) {
   }
   text += "\nvggplan COMMAND --help shows the flags of a command. Without a command it plans:\n";
   text += flag_groups(Command::plan, columns);
-  text += "\nEvery setting may also come from a variable (VGGPLAN_BATCH=4) or from vggplan.toml (batch = 4).\n\n";
+  text += "\n" +
+          wrapped("Every setting may also come from a variable (VGGPLAN_BATCH=4) or from vggplan.toml (batch = 4).", 0,
+                  columns) +
+          "\n\n";
   return text + std::string(kExitCodes);
 }
 

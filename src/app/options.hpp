@@ -80,6 +80,7 @@ struct Options {
   std::optional<base::Bytes> usable_memory{};
   std::optional<std::string> gpu_file{};
   std::optional<std::string> calibration{};
+  std::optional<std::string> config_dir{};
 
   job::DataSet data{};
 

@@ -116,11 +116,7 @@ base::Result<int> run_catalogue(const Request& request, World& world) {
 
 base::Result<int> run_schema(const Request& request, World& world) {
   const Catalog catalog = Catalog::built_in();
-  constexpr std::string_view kEnding = ".schema";
-  std::vector<std::string> known;
-  for (const std::string& name : catalog.names("schema")) {
-    known.push_back(name.ends_with(kEnding) ? name.substr(0, name.size() - kEnding.size()) : name);
-  }
+  const std::vector<std::string> known = known_schemas();
   std::string text;
   if (request.positionals.empty()) {
     for (const std::string& name : known) {
@@ -131,7 +127,7 @@ base::Result<int> run_schema(const Request& request, World& world) {
     if (!name) {
       return name.error();
     }
-    const base::Result<std::string_view> schema = catalog.text("schema", name->front() + std::string(kEnding));
+    const base::Result<std::string_view> schema = catalog.text("schema", name->front() + ".schema");
     if (!schema) {
       return schema.error();
     }

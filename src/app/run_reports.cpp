@@ -2,6 +2,7 @@
 // show, diff and check: what is done with saved reports.
 #include <fmt/format.h>
 
+#include "app/attribution.hpp"
 #include "app/output.hpp"
 #include "app/run.hpp"
 #include "vggplan/catalog/catalog.hpp"
@@ -129,7 +130,14 @@ base::Result<int> run_diff(const Request& request, World& world) {
     return after.error();
   }
   return guarded(new_path, [&]() -> base::Result<int> {
-    if (base::Status error = deliver(report::build_diff(*before, *after), request.options, world)) {
+    Document report = report::build_diff(*before, *after);
+    if (const base::Result<Document> rows = attribute(*before, *after, world); !rows) {
+      note(world, request.options,
+           fmt::format("which input changes what is not told: {} {}", rows.error().place, rows.error().rule));
+    } else if (!rows->empty()) {
+      report["attribution"] = *rows;
+    }
+    if (base::Status error = deliver(report, request.options, world)) {
       return *error;
     }
     return kYes;

@@ -55,10 +55,15 @@ class Progress {
  public:
   Progress(World& world, const Options& options, std::int64_t total)
       : world_(world), total_(total), wanted_(!options.quiet && world.err_is_terminal()), start_(world.seconds()) {}
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  Progress(Progress&&) = delete;
+  Progress& operator=(Progress&&) = delete;
+  ~Progress() { clear(); }
 
   void show(std::int64_t done) {
     const double now = world_.seconds();
-    if (!wanted_ || now - start_ < 1 || now - last_ < 0.1) {
+    if (!wanted_ || now - start_ < 1 || (drawn_ && now - last_ < 0.1)) {
       return;
     }
     last_ = now;
@@ -68,6 +73,7 @@ class Progress {
     drawn_ = true;
   }
 
+  /// Ahead of what is written to the same terminal, and at the end.
   void clear() {
     if (drawn_) {
       world_.write_err("\r\x1b[K");
@@ -169,65 +175,94 @@ std::vector<base::Result<Document>> solve_all(const std::vector<Job>& jobs, cons
   return answers;
 }
 
+/// The jobs of a sweep by their number.
+class Jobs {
+ public:
+  Jobs(const Space& space, const Settled& settled, const catalog::Catalog& catalog, World& world)
+      : space_(space), settled_(settled), questions_(catalog, world) {
+    // The axes are known by now; to read them again at every point would cost the square of their number.
+    settled_.erase("sweep");
+  }
+
+  base::Result<Job> at(std::int64_t point) {
+    const base::Result<Options> options = space_.options(settled_, point);
+    if (!options) {
+      return options.error();
+    }
+    base::Result<EstimateQuestion> question = questions_.estimate(*options, Command::sweep);
+    if (!question) {
+      return question.error();
+    }
+    return Job{std::move(*question), point_part(space_, point)};
+  }
+
+  /// Looks at every point and yields the GPUs that they are about: a sweep that cannot end does not begin.
+  base::Result<std::vector<std::string>> check() {
+    std::set<std::string> gpus;
+    for (std::int64_t point = 0; point < space_.size(); ++point) {
+      const base::Result<Job> job = at(point);
+      if (!job) {
+        return job.error();
+      }
+      gpus.insert(job->question.target.gpu.name);
+    }
+    return std::vector<std::string>(gpus.begin(), gpus.end());
+  }
+
+  /// Of a chunk that was checked.
+  std::vector<Job> chunk(std::int64_t first) {
+    std::vector<Job> jobs;
+    for (std::int64_t point = first; point < std::min(first + kChunk, space_.size()); ++point) {
+      jobs.push_back(std::move(*at(point)));
+    }
+    return jobs;
+  }
+
+  base::Result<estimate::Knowledge> knowledge(const Options& options, const std::vector<std::string>& gpus) const {
+    return questions_.knowledge(options, gpus);
+  }
+
+ private:
+  const Space& space_;
+  Settled settled_;
+  Questions questions_;
+};
+
 }  // namespace
 
 base::Result<int> run_sweep(const Request& request, World& world) {
   const base::Result<Space> space = Space::make(request.options.sweep);
-  if (!space) {
-    return space.error();
-  }
   const base::Result<catalog::Catalog> catalog = load_catalog(request.options, world);
-  if (!catalog) {
-    return catalog.error();
+  if (!space || !catalog) {
+    return space ? catalog.error() : space.error();
   }
-  Questions questions(*catalog, world);
-  // The axes are known by now; to read them again at every point would cost the square of their number.
-  Settled base = request.settled;
-  base.erase("sweep");
-  const auto job_at = [&](std::int64_t point) -> base::Result<Job> {
-    const base::Result<Options> options = space->options(base, point);
-    if (!options) {
-      return options.error();
-    }
-    base::Result<EstimateQuestion> question = questions.estimate(*options, Command::sweep);
-    if (!question) {
-      return question.error();
-    }
-    return Job{std::move(*question), point_part(*space, point)};
-  };
-  // Every point is checked before the first is answered: a sweep that cannot end does not begin.
-  std::set<std::string> gpus;
-  for (std::int64_t point = 0; point < space->size(); ++point) {
-    const base::Result<Job> job = job_at(point);
-    if (!job) {
-      return job.error();
-    }
-    gpus.insert(job->question.target.gpu.name);
+  Progress progress(world, request.options, space->size());
+  Jobs jobs(*space, request.settled, *catalog, world);
+  const base::Result<std::vector<std::string>> gpus = jobs.check();
+  if (!gpus) {
+    return gpus.error();
   }
-  const base::Result<estimate::Knowledge> knowledge = questions.knowledge(request.options, {gpus.begin(), gpus.end()});
+  const base::Result<estimate::Knowledge> knowledge = jobs.knowledge(request.options, *gpus);
   if (!knowledge) {
     return knowledge.error();
   }
   Sink sink(*space, request.options, world);
-  Progress progress(world, request.options, space->size());
+  const bool same_terminal = world.out_is_terminal() && !request.options.output;
   for (std::int64_t first = 0; first < space->size(); first += kChunk) {
-    std::vector<Job> jobs;
-    for (std::int64_t point = first; point < std::min(first + kChunk, space->size()); ++point) {
-      jobs.push_back(std::move(*job_at(point)));
+    const auto answers = solve_all(jobs.chunk(first), *knowledge, request.options.timeline);
+    if (same_terminal) {
+      progress.clear();
     }
-    progress.clear();
-    for (const base::Result<Document>& answer : solve_all(jobs, *knowledge, request.options.timeline)) {
-      if (!answer) {
-        return answer.error();
-      }
-      if (base::Status error = sink.add(*answer)) {
+    for (const base::Result<Document>& answer : answers) {
+      base::Status error = answer ? sink.add(*answer) : base::Status(answer.error());
+      if (error) {
         return *error;
       }
     }
     if (base::Status error = sink.flush()) {
       return *error;
     }
-    progress.show(first + static_cast<std::int64_t>(jobs.size()));
+    progress.show(first + static_cast<std::int64_t>(answers.size()));
   }
   progress.clear();
   if (base::Status error = sink.finish()) {

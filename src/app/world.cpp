@@ -5,12 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <vector>
 
 #include "vggplan/app/app.hpp"
@@ -136,6 +137,20 @@ class RealWorld final : public World {
   bool is_file(const std::string& path) override {
     struct stat about {};
     return ::stat(path.c_str(), &about) == 0 && S_ISREG(about.st_mode);
+  }
+
+  base::Result<std::vector<std::string>> list_folder(const std::string& path) override {
+    std::error_code error;
+    std::vector<std::string> names;
+    for (std::filesystem::directory_iterator entry(path, error);
+         !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+      names.push_back(entry->path().filename().string());
+    }
+    if (error) {
+      return file_error(path, "read", error.value());
+    }
+    std::sort(names.begin(), names.end());
+    return names;
   }
 
   const std::map<std::string, std::string>& environment() override { return environment_; }

@@ -73,12 +73,18 @@ Bytes phase_peak(const Simulation& simulation, Phase phase) {
   return simulation.steps.empty() ? Bytes(0) : simulation.steps.back().phase_peak[static_cast<std::size_t>(phase)];
 }
 
-void add_breakdown(Memory& memory, const graph::Network& network, const memory::Breakdown& peak) {
-  for (std::size_t i = 0; i < peak.categories.size(); ++i) {
-    if (peak.categories[i] != 0) {
-      memory.breakdown.emplace_back(name_of(static_cast<memory::Category>(i)), Bytes(peak.categories[i]));
+std::vector<std::pair<std::string, Bytes>> named(const std::array<std::int64_t, memory::kCategories>& categories) {
+  std::vector<std::pair<std::string, Bytes>> held;
+  for (std::size_t i = 0; i < categories.size(); ++i) {
+    if (categories[i] != 0) {
+      held.emplace_back(name_of(static_cast<memory::Category>(i)), Bytes(categories[i]));
     }
   }
+  return held;
+}
+
+void add_breakdown(Memory& memory, const graph::Network& network, const memory::Breakdown& peak) {
+  memory.breakdown = named(peak.categories);
   for (std::size_t i = 0; i < peak.layers.size(); ++i) {
     if (peak.layers[i] != 0) {
       const bool layered = i < network.layers.size();
@@ -215,7 +221,8 @@ Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& ta
   add_breakdown(memory, lowered.network, all.central.peak);
   for (const memory::Moment& moment : all.central.timeline) {
     memory.timeline.push_back({static_cast<std::int64_t>(moment.step), std::string(name_of(moment.phase)),
-                               layer_name(lowered.network, moment.layer), moment.allocated, moment.reserved});
+                               layer_name(lowered.network, moment.layer), moment.allocated, moment.reserved,
+                               named(moment.categories)});
   }
   return memory;
 }

@@ -183,7 +183,8 @@ class Replay {
       }
     }
     if (options_.timeline && step_ + 1 >= options_.steps) {
-      result_.timeline.push_back({step_ + 1, phase_, event.layer, allocator_.allocated(), allocator_.reserved()});
+      result_.timeline.push_back(
+          {step_ + 1, phase_, event.layer, allocator_.allocated(), allocator_.reserved(), current_.categories});
     }
   }
 

@@ -29,6 +29,9 @@ std::string decimal(double value) {
 base::Bytes bytes_of(double value) { return base::Bytes(std::llround(value)); }
 
 std::string number_figure(std::string_view key, double value) {
+  if (key.ends_with("utilization")) {
+    return percent(value);
+  }
   if (key.ends_with("bytes_per_second")) {
     return base::format_scaled(value, "B/s");
   }
@@ -50,14 +53,14 @@ std::string number_figure(std::string_view key, double value) {
   if (key.find("flops_") != std::string_view::npos || key.ends_with("flops")) {
     return base::format_scaled(value, "FLOP");
   }
-  if (key.ends_with("macs") || key == "macs_forward") {
+  if (key.ends_with("macs") || key.ends_with("macs_forward")) {
     return base::format_scaled(value, "MAC");
+  }
+  if (key.ends_with("_mhz")) {
+    return decimal(value) + " MHz";
   }
   if (key.ends_with("percent")) {
     return decimal(value) + " %";
-  }
-  if (key.ends_with("utilization")) {
-    return percent(value);
   }
   return decimal(value);
 }
@@ -121,22 +124,28 @@ std::string unit_key(std::string_view metric) {
   return bytes ? "_bytes" : std::string(metric);
 }
 
+std::string without_unit(std::string_view name) {
+  for (const std::string_view unit : {"_bytes_per_second", "_flops_per_second", "_bytes", "_seconds", "_mhz", "_usd"}) {
+    if (name.ends_with(unit)) {
+      return std::string(name.substr(0, name.size() - unit.size()));
+    }
+  }
+  return std::string(name);
+}
+
 std::string metric_words(std::string_view metric) {
   const std::size_t dot = metric.find('.');
   if (dot == std::string_view::npos) {
     return words(metric);
   }
-  std::string name(metric.substr(dot + 1));
-  for (const std::string_view unit : {"_bytes", "_seconds"}) {
-    if (name.ends_with(unit)) {
-      name.resize(name.size() - unit.size());
-    }
+  const std::string_view section = metric.substr(0, dot);
+  const std::string_view name = metric.substr(dot + 1);
+  const std::size_t inner = name.find('.');
+  if (inner == std::string_view::npos) {
+    return fmt::format("{}: {}", section, words(without_unit(name)));
   }
-  if (const std::size_t inner = name.find('.'); inner != std::string::npos) {
-    name = name.substr(0, inner).starts_with("breakdown") ? "of that " + name.substr(inner + 1)
-                                                          : name.substr(inner + 1) + " " + name.substr(0, inner);
-  }
-  return std::string(metric.substr(0, dot)) + ": " + words(name);
+  const std::string last = words(without_unit(name.substr(inner + 1)));
+  return name.starts_with("breakdown") ? "at peak: " + last : fmt::format("{}: peak of {}", section, last);
 }
 
 bool has(const Document& object, std::string_view key) { return object.find(std::string(key)) != object.end(); }

@@ -20,6 +20,8 @@ std::string range(std::string_view key, const Document& value);
 
 /// The key that says the unit of a figure named by its path: categories of memory have names without one.
 std::string unit_key(std::string_view metric);
+/// "reserved_peak" for "reserved_peak_bytes": where the figure beside it shows its unit.
+std::string without_unit(std::string_view name);
 /// "memory: reserved peak" for "memory.reserved_peak_bytes".
 std::string metric_words(std::string_view metric);
 

@@ -19,11 +19,16 @@ std::string table_section(const Table& table) {
   return table.rows.empty() ? "" : html_section(table.title, html_table(table));
 }
 
+std::string condensed_table(const Table& table) {
+  const Condensed rows = condensed(table);
+  return html_table(rows.table) +
+         (rows.shared.empty() ? "" : "<p class=\"quiet\">" + escape_html(rows.shared) + "</p>\n");
+}
+
 /// A place for page.js to draw in. What it shows stands in a table, too.
-std::string chart(std::string_view id, std::string_view label, std::string_view height = "") {
-  return fmt::format(
-      "<div class=\"chart{}{}\"><canvas id=\"chart-{}\" role=\"img\" aria-label=\"{}\"></canvas></div>\n",
-      height.empty() ? "" : " ", height, id, escape_html(label));
+std::string chart(std::string_view id, std::string_view label, std::string_view attributes = "class=\"chart\"") {
+  return fmt::format("<div {}><canvas id=\"chart-{}\" role=\"img\" aria-label=\"{}\"></canvas></div>\n", attributes, id,
+                     escape_html(label));
 }
 
 std::string_view tone_class(Tone tone) {
@@ -61,9 +66,9 @@ std::string html_warnings(const Document& report) {
 }
 
 std::string memory(const Document& estimate) {
-  return html_section(
-      "Memory of one GPU at its peak",
-      chart("memory", "Memory by category against the usable memory", "low") + html_table(memory_table(estimate)));
+  return html_section("Memory of one GPU at its peak",
+                      chart("memory", "Memory by category against the usable memory", "class=\"chart low\"") +
+                          html_table(memory_table(estimate)));
 }
 
 std::string timeline(const Document& estimate) {
@@ -106,8 +111,10 @@ std::string layers(const Document& holder) {
   if (!has(holder, "layers")) {
     return "";
   }
+  // A line of text for each layer, and a few for axis and legend.
+  const std::string tall = fmt::format("class=\"chart\" style=\"height: {}rem\"", 6 + holder.at("layers").size());
   return html_section(
-      "Layers", chart("layers", "Time of forward and backward by layer", "tall") + html_table(layers_table(holder)));
+      "Layers", chart("layers", "Time of forward and backward by layer", tall) + html_table(layers_table(holder)));
 }
 
 std::string html_assumptions(const Document& report) {
@@ -146,7 +153,7 @@ std::string plan_body(const Document& report) {
          html_section("Why this", sentences(best.at("why"))) + launch(best.at("launch")) + memory(best) +
          timeline(best) + time(best) +
          html_section("Alternatives", chart("alternatives", "Time against cost of the alternatives") +
-                                          html_table(alternatives_table(report))) +
+                                          condensed_table(alternatives_table(report))) +
          batches(best) + layers(best) + limits + html_assumptions(best);
 }
 
@@ -172,16 +179,18 @@ std::string body(const Document& report) {
     return plan_body(report);
   }
   if (kind == "layers") {
-    return plain_header(subject(report.at("job")), "on " + machine_name(report.at("machine"))) + layers(report);
+    return plain_header(subject(report.at("job")),
+                        "on " + machine_name(report.at("machine")) + ", " + settings(report.at("job"))) +
+           html_warnings(report) + layers(report) + html_assumptions(report);
   }
   if (kind == "sweep") {
     return plain_header("Sweep", fmt::format("{} points", report.at("points").size())) +
            (report.at("points").empty() ? "" : chart("points", "Memory and speed by point")) +
-           html_table(main_table(report));
+           condensed_table(main_table(report));
   }
   if (kind == "diff") {
     return plain_header("What changed", "") + table_section(diff_inputs_table(report)) +
-           table_section(diff_table(report));
+           table_section(attribution_table(report)) + table_section(diff_table(report));
   }
   return kind == "check" ? check_body(report) : plain_header(words(kind), "") + html_table(main_table(report));
 }
@@ -195,7 +204,11 @@ std::string embedded_json(const Document& report) {
   return escaped;
 }
 
-std::string scripts(const Document& report) {
+/// A page without charts needs no scripts, and is a hundredth of the size.
+std::string scripts(const Document& report, const std::string& content) {
+  if (content.find("<canvas") == std::string::npos) {
+    return "";
+  }
   const std::string library = chart_library();
   if (library.empty()) {
     return "<style>.chart { display: none; }</style>\n";
@@ -215,7 +228,7 @@ std::string html(const Document& report) {
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n"
       "<style>\n{}</style>\n</head>\n<body>\n<main>\n{}</main>\n<footer>vggplan {}</footer>\n{}</body>\n</html>\n",
       escape_html(title), page_style(), content, escape_html(report.at("tool").at("version").get<std::string>()),
-      scripts(report));
+      scripts(report, content));
 }
 
 }  // namespace vggplan::render

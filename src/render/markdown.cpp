@@ -106,10 +106,18 @@ std::string layers_page(const Document& report) {
          markdown_section(layers_table(report));
 }
 
+std::string sweep_page(const Document& report) {
+  const Condensed rows = condensed(main_table(report));
+  return markdown_table(rows.table) + (rows.shared.empty() ? "" : "\n" + escape_markdown(rows.shared) + "\n");
+}
+
 std::string diff_page(const Document& report) {
   const Table changes = diff_table(report);
-  const std::string rest = changes.rows.empty() ? "\nNo figure differs.\n" : markdown_section(changes);
-  return "### What changed\n" + markdown_section(diff_inputs_table(report)) + rest;
+  const std::string rest = changes.rows.empty() ? "\nNo figure differs.\n"
+                                                : markdown_section(main_changes_table(report)) +
+                                                      details("All figures that differ", markdown_table(changes));
+  return "### What changed\n" + markdown_section(diff_inputs_table(report)) +
+         markdown_section(attribution_table(report)) + rest;
 }
 
 std::string check_page(const Document& report) {
@@ -134,7 +142,9 @@ std::string markdown(const Document& report) {
   if (kind == "diff") {
     return diff_page(report);
   }
-  return kind == "check" ? check_page(report) : markdown_table(main_table(report));
+  return kind == "check"   ? check_page(report)
+         : kind == "sweep" ? sweep_page(report)
+                           : markdown_table(main_table(report));
 }
 
 }  // namespace vggplan::render

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <array>
+#include <span>
 #include <utility>
 
 #include "render/figures.hpp"
 #include "render/style.hpp"
 #include "render/tables.hpp"
+#include "render/text_parts.hpp"
 #include "vggplan/render/render.hpp"
 
 namespace vggplan::render {
@@ -23,6 +25,18 @@ constexpr std::array<Answer, 4> kAnswers{{{"allocated_peak_bytes", "allocated", 
                                           {"step_seconds", "step", 12},
                                           {"images_per_second", "speed", 16}}};
 constexpr std::size_t kVerdict = 8;
+
+/// Without what was allocated where the swept flags leave no room for it: what is reserved decides.
+std::span<const Answer> answers(const std::vector<PointColumn>& columns, const TextOptions& options) {
+  std::size_t used = kVerdict;
+  for (const PointColumn& column : columns) {
+    used += column.width + 2;
+  }
+  for (const Answer& answer : kAnswers) {
+    used += answer.width;
+  }
+  return std::span(kAnswers).subspan(used > options.columns ? 1 : 0);
+}
 
 std::string_view short_verdict(const Document& memory) {
   const auto& verdict = memory.at("verdict").get_ref<const std::string&>();
@@ -46,7 +60,7 @@ std::string PointWriter::text_header() const {
     line += pad_left(column.key, column.width) + "  ";
   }
   line += pad_right("fits", kVerdict);
-  for (const Answer& answer : kAnswers) {
+  for (const Answer& answer : answers(columns_, options_)) {
     line += pad_left(answer.heading, answer.width);
   }
   return Style(options_).dim(line) + "\n";
@@ -60,12 +74,32 @@ std::string PointWriter::text_row(const Document& estimate) const {
   }
   const std::string verdict = pad_right(short_verdict(estimate.at("memory")), kVerdict);
   line += verdict.starts_with("yes") ? verdict : verdict.starts_with("no") ? style.bad(verdict) : style.warn(verdict);
-  for (const Answer& answer : kAnswers) {
+  for (const Answer& answer : answers(columns_, options_)) {
     const bool memory = answer.key.ends_with("bytes");
     const Document& part = estimate.at(memory ? "memory" : "time");
     line += pad_left(figure(answer.key, part.at(std::string(answer.key))), answer.width);
   }
   return line + "\n";
+}
+
+std::string text_points(const Document& points, const TextOptions& options) {
+  std::vector<PointColumn> columns;
+  for (const Document& estimate : points) {
+    std::size_t index = 0;
+    for (const auto& [key, value] : estimate.at("point").items()) {
+      if (index == columns.size()) {
+        columns.push_back({key, 0});
+      }
+      columns[index].width = std::max(columns[index].width, width(figure("", value)));
+      ++index;
+    }
+  }
+  const PointWriter writer(std::move(columns), options);
+  std::string text = writer.text_header();
+  for (const Document& estimate : points) {
+    text += writer.text_row(estimate);
+  }
+  return text;
 }
 
 std::string PointWriter::csv_header(const Document& estimate) { return render::csv_header(one_row(estimate)); }

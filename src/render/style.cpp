@@ -78,11 +78,22 @@ std::string pad_left(std::string_view text, std::size_t columns) {
   return std::string(columns > used ? columns - used : 0, ' ') + std::string(text);
 }
 
+namespace {
+
+/// Where the first word of `text` ends. A number keeps the word behind it: "62 %", "27.50 GiB".
+std::size_t word_end(std::string_view text) {
+  const std::size_t end = std::min(text.find(' '), text.size());
+  const bool number = end > 0 && text.substr(0, end).find_first_not_of("0123456789.,") == std::string_view::npos;
+  return number && end + 1 < text.size() && text[end + 1] != ' ' ? std::min(text.find(' ', end + 1), text.size()) : end;
+}
+
+}  // namespace
+
 std::vector<std::string> wrap(std::string_view text, std::size_t columns) {
   std::vector<std::string> lines;
   std::string line;
   while (!text.empty()) {
-    const std::size_t end = std::min(text.find(' '), text.size());
+    const std::size_t end = word_end(text);
     const std::string_view word = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
     if (word.empty()) {
@@ -96,6 +107,22 @@ std::vector<std::string> wrap(std::string_view text, std::size_t columns) {
   }
   if (!line.empty()) {
     lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+std::vector<std::string> wrap_and_cut(std::string_view text, std::size_t columns) {
+  std::vector<std::string> lines;
+  for (const std::string& line : wrap(text, columns)) {
+    std::string piece;
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      if (!continues(line[i]) && width(piece) == columns) {
+        lines.push_back(std::move(piece));
+        piece.clear();
+      }
+      piece += line[i];
+    }
+    lines.push_back(std::move(piece));
   }
   return lines;
 }
@@ -118,6 +145,27 @@ std::string Style::bar(double from, double to, std::size_t columns) const {
 std::string Style::empty_bar(double from, double to, std::size_t columns) const {
   const Cells run = cells(from, to, columns);
   return std::string(run.first, ' ') + repeat(options_.unicode ? "░" : ".", run.count);
+}
+
+Document Style::encode_all(const Document& value) const {
+  if (value.is_string()) {
+    return encode(value.get_ref<const std::string&>());
+  }
+  if (value.is_object()) {
+    Document object = Document::object();
+    for (const auto& [key, item] : value.items()) {
+      object[encode(key)] = encode_all(item);
+    }
+    return object;
+  }
+  if (value.is_array()) {
+    Document array = Document::array();
+    for (const Document& item : value) {
+      array.push_back(encode_all(item));
+    }
+    return array;
+  }
+  return value;
 }
 
 std::string Style::encode(std::string_view text) const {

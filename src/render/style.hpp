@@ -18,8 +18,10 @@ std::size_t width(std::string_view text);
 std::string pad_right(std::string_view text, std::size_t columns);
 std::string pad_left(std::string_view text, std::size_t columns);
 
-/// Words of `text` on lines of at most `columns`.
+/// Words of `text` on lines of at most `columns`. A word that is longer stands alone.
 std::vector<std::string> wrap(std::string_view text, std::size_t columns);
+/// The same, and words that are longer are cut: for the cells of a table.
+std::vector<std::string> wrap_and_cut(std::string_view text, std::size_t columns);
 
 class Style {
  public:
@@ -41,11 +43,10 @@ class Style {
   /// The same for room that is left over.
   [[nodiscard]] std::string empty_bar(double from, double to, std::size_t columns) const;
 
-  /// "x" between numbers, "..." and the like in the character set at hand.
-  [[nodiscard]] std::string times() const { return options_.unicode ? "×" : "x"; }
-  [[nodiscard]] std::string separator() const { return options_.unicode ? " · " : ", "; }
-  /// Replaces what ASCII lacks.
+  /// Without control characters, and in ASCII where the terminal knows no more.
   [[nodiscard]] std::string encode(std::string_view text) const;
+  /// The same for every string of a report, keys included: done once, so that no section can forget it.
+  [[nodiscard]] Document encode_all(const Document& value) const;
 
  private:
   [[nodiscard]] std::string paint(std::string_view code, std::string_view text) const;

@@ -45,32 +45,78 @@ std::vector<std::size_t> column_widths(const Table& table) {
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
     std::size_t widest = width(table.columns[i].heading);
     for (const std::vector<Cell>& row : table.rows) {
-      widest = std::max(widest, width(printable(row.at(i).shown)));
+      widest = std::max(widest, width(row.at(i).shown));
     }
     widths.push_back(widest);
   }
   return widths;
 }
 
-std::string text_row(const Table& table, const std::vector<Cell>& row, const std::vector<std::size_t>& widths) {
-  std::string line;
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    const std::string shown = printable(row[i].shown);
-    line += i == 0 ? "" : "  ";
-    line += table.columns[i].align == Align::left ? pad_right(shown, widths[i]) : pad_left(shown, widths[i]);
+namespace {
+
+constexpr std::string_view kGap = "  ";
+
+/// The widest text gives way, column by column, until the row fits.
+std::vector<std::size_t> fitted_widths(const Table& table, std::size_t columns) {
+  constexpr std::size_t kNarrowest = 12;
+  std::vector<std::size_t> widths = column_widths(table);
+  std::size_t total = kGap.size() * (widths.empty() ? 0 : widths.size() - 1);
+  for (const std::size_t column : widths) {
+    total += column;
   }
-  return trimmed_end(line);
+  for (; total > columns; --total) {
+    std::size_t* widest = nullptr;
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+      const bool can = table.columns[i].align == Align::left && widths[i] > kNarrowest;
+      widest = can && (widest == nullptr || widths[i] > *widest) ? &widths[i] : widest;
+    }
+    if (widest == nullptr) {
+      break;
+    }
+    --*widest;
+  }
+  return widths;
 }
 
+/// One row, on as many lines as its longest cell takes.
+std::vector<std::string> text_row(const Table& table, const std::vector<Cell>& row,
+                                  const std::vector<std::size_t>& widths) {
+  std::vector<std::vector<std::string>> cells;
+  std::size_t height = 1;
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    const bool wraps = width(row[i].shown) > widths[i];
+    cells.push_back(wraps ? wrap_and_cut(row[i].shown, widths[i]) : std::vector{row[i].shown});
+    height = std::max(height, cells.back().size());
+  }
+  std::vector<std::string> lines;
+  for (std::size_t y = 0; y < height; ++y) {
+    std::string line;
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      const std::string piece = y < cells[i].size() ? cells[i][y] : "";
+      line += i == 0 ? "" : kGap;
+      line += table.columns[i].align == Align::left ? pad_right(piece, widths[i]) : pad_left(piece, widths[i]);
+    }
+    lines.push_back(trimmed_end(std::move(line)));
+  }
+  return lines;
+}
+
+}  // namespace
+
 std::string text_table(const Table& table, const Style& style, std::string_view indent) {
-  const std::vector<std::size_t> widths = column_widths(table);
+  const std::vector<std::size_t> widths = fitted_widths(table, style.columns() - indent.size());
   std::vector<Cell> headings;
   for (const Column& column : table.columns) {
     headings.push_back({column.heading, {}});
   }
-  std::string text = std::string(indent) + style.dim(text_row(table, headings, widths)) + "\n";
+  std::string text;
+  for (const std::string& line : text_row(table, headings, widths)) {
+    text += std::string(indent) + style.dim(line) + "\n";
+  }
   for (const std::vector<Cell>& row : table.rows) {
-    text += std::string(indent) + style.encode(text_row(table, row, widths)) + "\n";
+    for (const std::string& line : text_row(table, row, widths)) {
+      text += std::string(indent) + line + "\n";
+    }
   }
   return text;
 }

@@ -33,7 +33,7 @@ struct Table {
 Cell cell(std::string_view key, const Document& object);
 
 std::vector<std::size_t> column_widths(const Table& table);
-std::string text_row(const Table& table, const std::vector<Cell>& row, const std::vector<std::size_t>& widths);
+/// On at most the columns of `style` where texts can be broken: figures are not.
 std::string text_table(const Table& table, const Style& style, std::string_view indent);
 std::string markdown_table(const Table& table);
 std::string html_table(const Table& table);

@@ -2,7 +2,6 @@
 #include "render/tables.hpp"
 
 #include <algorithm>
-#include <stdexcept>
 #include <utility>
 
 #include "render/figures.hpp"
@@ -277,18 +276,35 @@ Table catalogue_table(const Document& report) {
 }
 
 Table diff_inputs_table(const Document& report) {
-  return make_table("What was changed", report.at("inputs"),
-                    {{"name", "input", "/name", Align::left}, {"old", "old", "/old"}, {"new", "new", "/new"}});
+  Table table = make_table("Inputs that differ", report.at("inputs"),
+                           {{"name", "input", "/name", Align::left}, {"old", "old", "/old"}, {"new", "new", "/new"}});
+  for (std::vector<Cell>& row : table.rows) {
+    const std::string& name = row[0].raw.get_ref<const std::string&>();
+    for (const std::size_t column : {1U, 2U}) {
+      row[column].shown = figure(name, row[column].raw);
+    }
+  }
+  return table;
 }
 
+namespace {
+
+void sign(Cell& change) {
+  if (change.raw.is_number() && change.raw.get<double>() > 0) {
+    change.shown.insert(0, "+");
+  }
+}
+
+}  // namespace
+
 Table diff_table(const Document& report) {
-  Table table = make_table("What changes with it", report.at("changes"),
+  Table table = make_table("Figures that differ", report.at("changes"),
                            {{"metric", "metric", "/metric", Align::left},
                             {"old", "old", "/old"},
                             {"new", "new", "/new"},
                             {"delta", "change", "/delta"},
                             {"delta_percent", "percent", "/delta_percent"}});
-  // The metric's name says the unit of its row.
+  // The metric's name says the unit of its row, and a change says its direction.
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     const Document& change = report.at("changes").at(i);
     const std::string metric = unit_key(change.at("metric").get<std::string>());
@@ -298,6 +314,56 @@ Table diff_table(const Document& report) {
       if (has(change, key)) {
         table.rows[i][column].shown = figure(metric, change.at(key));
       }
+    }
+    sign(table.rows[i][3]);
+    sign(table.rows[i][4]);
+  }
+  return table;
+}
+
+namespace {
+
+/// Figures that follow from others: for those who ask.
+bool follows_from_others(const std::string& metric) {
+  for (const std::string_view name : {"memory.phases.", "memory.first_step", "memory.steady", "memory.after_forward",
+                                      "memory.device_used", "memory.headroom", "input.", "time.input"}) {
+    if (metric.starts_with(name)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Table main_changes_table(const Document& report) {
+  Table table = diff_table(report);
+  std::erase_if(table.rows,
+                [](const std::vector<Cell>& row) { return follows_from_others(row.front().raw.get<std::string>()); });
+  return table;
+}
+
+Table attribution_table(const Document& report) {
+  Table table;
+  table.title = "What each input changes, one after the other";
+  table.columns = {{"input", "input", Align::left},
+                   {"reserved_peak_bytes", "reserved"},
+                   {"allocated_peak_bytes", "allocated"},
+                   {"step_seconds", "step"},
+                   {"images_per_second", "speed"}};
+  if (!has(report, "attribution")) {
+    return table;
+  }
+  for (const Document& row : report.at("attribution")) {
+    std::vector<Cell> cells{{words(row.at("input").get<std::string>()), row.at("input")}};
+    for (const auto& [metric, delta] : row.at("effects").items()) {
+      cells.push_back({figure(metric, delta), delta});
+      sign(cells.back());
+    }
+    cells.resize(table.columns.size());
+    const bool idle = std::all_of(cells.begin() + 1, cells.end(), [](const Cell& cell) { return cell.raw == 0; });
+    if (!idle) {
+      table.rows.push_back(std::move(cells));
     }
   }
   return table;
@@ -324,6 +390,7 @@ Table check_table(const Document& report) {
         table.rows[i][column].shown = figure(metric, check.at(key));
       }
     }
+    sign(table.rows[i][4]);
   }
   return table;
 }
@@ -363,84 +430,6 @@ Table main_table(const Document& report) {
     return diff_table(report);
   }
   return kind == "check" ? check_table(report) : catalogue_table(report);
-}
-
-namespace {
-
-void drop_column(Table& table, std::string_view key) {
-  const auto found =
-      std::find_if(table.columns.begin(), table.columns.end(), [&](const Column& c) { return c.key == key; });
-  if (found == table.columns.end()) {
-    return;
-  }
-  const auto index = found - table.columns.begin();
-  table.columns.erase(found);
-  for (std::vector<Cell>& row : table.rows) {
-    row.erase(row.begin() + index);
-  }
-}
-
-bool is_constant(const Table& table, std::string_view key) {
-  const auto found =
-      std::find_if(table.columns.begin(), table.columns.end(), [&](const Column& c) { return c.key == key; });
-  const auto index = static_cast<std::size_t>(found - table.columns.begin());
-  return found != table.columns.end() && table.rows.size() > 1 &&
-         std::all_of(table.rows.begin(), table.rows.end(),
-                     [&](const std::vector<Cell>& row) { return row[index].shown == table.rows.front()[index].shown; });
-}
-
-std::size_t text_width(const Table& table) {
-  std::size_t total = 0;
-  for (const std::size_t column : column_widths(table)) {
-    total += column + (total == 0 ? 0 : 2);
-  }
-  return total;
-}
-
-}  // namespace
-
-Table without_constants(const Table& table, std::initializer_list<std::string_view> keys) {
-  Table result = table;
-  for (const std::string_view key : keys) {
-    if (is_constant(table, key)) {
-      drop_column(result, key);
-    }
-  }
-  return result;
-}
-
-Table narrowed(Table table, std::size_t columns, std::initializer_list<std::string_view> droppable) {
-  for (const std::string_view key : droppable) {
-    if (text_width(table) <= columns) {
-      break;
-    }
-    drop_column(table, key);
-  }
-  return table;
-}
-
-Table selected(const Table& table, std::initializer_list<std::string_view> keys) {
-  Table result;
-  result.title = table.title;
-  result.rows.resize(table.rows.size());
-  for (const std::string_view key : keys) {
-    const auto found =
-        std::find_if(table.columns.begin(), table.columns.end(), [&](const Column& c) { return c.key == key; });
-    if (found == table.columns.end()) {
-      throw std::logic_error("a table lacks the column " + std::string(key));
-    }
-    const auto index = static_cast<std::size_t>(found - table.columns.begin());
-    const bool empty = std::all_of(table.rows.begin(), table.rows.end(),
-                                   [&](const std::vector<Cell>& row) { return row[index].shown.empty(); });
-    if (empty && !table.rows.empty()) {
-      continue;
-    }
-    result.columns.push_back(*found);
-    for (std::size_t row = 0; row < table.rows.size(); ++row) {
-      result.rows[row].push_back(table.rows[row][index]);
-    }
-  }
-  return result;
 }
 
 }  // namespace vggplan::render

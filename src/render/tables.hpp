@@ -20,6 +20,9 @@ Table by_batch_table(const Document& estimate);
 Table catalogue_table(const Document& report);
 Table diff_inputs_table(const Document& report);
 Table diff_table(const Document& report);
+Table main_changes_table(const Document& report);  ///< less what follows from others
+/// What each of several changed inputs does, less those that do nothing; no rows where the report does not tell.
+Table attribution_table(const Document& report);
 Table check_table(const Document& report);
 Table assumptions_table(const Document& report);
 Table memory_table(const Document& estimate);  ///< the parts of a GPU's memory at the peak
@@ -29,6 +32,12 @@ Table main_table(const Document& report);
 
 /// The columns named, in that order, without those that are empty in every row.
 Table selected(const Table& table, std::initializer_list<std::string_view> keys);
+/// Without the columns that hold the same in every row, which `shared` tells in a sentence.
+struct Condensed {
+  Table table{};
+  std::string shared{};
+};
+Condensed condensed(const Table& table);
 /// Without those of the columns named that hold the same in every row.
 Table without_constants(const Table& table, std::initializer_list<std::string_view> keys);
 /// Without columns, dropped in the order given, until a text table has at most `columns`.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <initializer_list>
 
 #include "render/figures.hpp"
@@ -44,20 +45,32 @@ std::string launch(const Document& part, const Style& style) {
   std::string text = heading(style, "Start it with");
   // A command is not wrapped: it is there to be copied.
   if (has(part, "command")) {
-    text += "  " + style.encode(part.at("command").get<std::string>()) + "\n";
+    text += "  " + part.at("command").get<std::string>() + "\n";
   }
   for (const Document& line : part.at("code")) {
-    text += "  " + style.encode(line.get<std::string>()) + "\n";
+    text += "  " + line.get<std::string>() + "\n";
   }
   return text;
 }
 
-std::string limits(const Document& plan, const Style& style) {
+std::string largest_batches(const Document& plan, const Style& style) {
+  const Document& cells = plan.at("max_batch");
+  const bool none_fits =
+      std::all_of(cells.begin(), cells.end(), [](const Document& cell) { return cell.at("hard") == 0; });
+  if (none_fits) {
+    const std::string tried =
+        cells.size() < 2 ? "" : fmt::format(": {} combinations of settings were tried", cells.size());
+    return cells.empty() ? "" : "Not even one image fits" + tried + ".\n";
+  }
   const Table table = selected(max_batch_table(plan), {"gpu", "gpu_count", "precision", "layout", "checkpointing",
                                                        "sharding", "steady", "hard"});
-  std::string text = titled(narrowed(without_constants(table, {"gpu", "gpu_count", "sharding"}), style.columns() - 2,
-                                     {"sharding", "gpu_count"}),
-                            style);
+  return titled(narrowed(without_constants(table, {"gpu", "gpu_count", "sharding"}), style.columns() - 2,
+                         {"sharding", "gpu_count"}),
+                style);
+}
+
+std::string limits(const Document& plan, const Style& style) {
+  std::string text = largest_batches(plan, style);
   if (has(plan, "max_resolution")) {
     const Document& most = plan.at("max_resolution");
     text +=
@@ -122,22 +135,21 @@ std::string text_plan(const Document& report, const Style& style) {
 }
 
 std::string text_layers(const Document& report, const Style& style) {
-  const Table all = layers_table(report);
-  const Table shown = style.columns() >= 130
-                          ? all
-                          : selected(all, {"name", "output_shape", "parameters", "macs", "output_bytes", "saved_bytes",
-                                           "forward_seconds", "backward_seconds"});
+  const Table shown = narrowed(layers_table(report), style.columns(),
+                               {"flops_backward", "flops_forward", "kind", "workspace_bytes", "output_bytes"});
   const Document& job = report.at("job");
   return joined(
-      {style.bold(style.encode(subject(job))) + "\non " + style.encode(machine_name(report.at("machine"))) + ", " +
-           settings(job) + "\n",
+      {style.bold(subject(job)) + "\n" +
+           paragraph(style, "on ", "   ", machine_name(report.at("machine")) + ", " + settings(job)),
        text_table(shown, style, ""),
-       std::string("Parameters and MACs are counted, MACs for one image; bytes and times are of one micro-batch.\n"),
+       paragraph(style, "", "",
+                 "Parameters and MACs are counted, MACs for one image; bytes and times are of one micro-batch."),
        text_warnings(report, style), text_assumptions(report, style)});
 }
 
-std::string text(const Document& report, const TextOptions& options) {
+std::string text(const Document& original, const TextOptions& options) {
   const Style style(options);
+  const Document report = style.encode_all(original);
   const std::string_view kind = report::kind(report);
   if (kind == "estimate") {
     return text_estimate(report, style);
@@ -149,7 +161,7 @@ std::string text(const Document& report, const TextOptions& options) {
     return text_layers(report, style);
   }
   if (kind == "sweep") {
-    return text_table(main_table(report), style, "");
+    return text_points(report.at("points"), options);
   }
   if (kind == "diff") {
     return text_diff(report, style);

@@ -11,18 +11,28 @@ namespace vggplan::render {
 
 namespace {
 
+std::string record_label(const std::string& key) {
+  if (key == "memory_bytes_per_second") {
+    return "memory bandwidth";
+  }
+  if (key == "price_usd_per_hour") {
+    return "price per hour";
+  }
+  return key == "sm_count" ? "multiprocessors" : words(without_unit(key));
+}
+
 /// One record of the catalogue with all that is known of it.
 std::string record(const Document& row, const Style& style) {
   std::size_t label = 0;
   for (const auto& [key, value] : row.items()) {
-    label = std::max(label, value.is_array() && key == "sources" ? 0 : width(words(key)));
+    label = std::max(label, width(record_label(key)));
   }
   std::string text;
   for (const auto& [key, value] : row.items()) {
     if (key == "sources" || (value.is_array() && value.empty())) {
       continue;
     }
-    text += fact_line(style, {words(key), figure(key, value), ""}, label);
+    text += fact_line(style, {record_label(key), figure(key, value), ""}, label);
   }
   if (has(row, "sources") && !row.at("sources").empty()) {
     text += "  sources\n";
@@ -42,13 +52,13 @@ std::string text_catalogue(const Document& report, const Style& style) {
   const std::string kind(report::kind(report));
   const Document& rows = report.at(kind);
   if (rows.size() == 1) {
-    return heading(style, style.encode(rows.at(0).at("name").get<std::string>())) + record(rows.at(0), style);
+    return heading(style, rows.at(0).at("name").get<std::string>()) + record(rows.at(0), style);
   }
   const Table all = catalogue_table(report);
   if (kind == "gpus") {
-    return text_table(selected(all, {"name", "memory_total_bytes", "usable_bytes", "memory_bytes_per_second",
-                                     "bf16_tensor_flops_per_second", "aliases"}),
-                      style, "");
+    const Table shown = selected(all, {"name", "memory_total_bytes", "usable_bytes", "memory_bytes_per_second",
+                                       "bf16_tensor_flops_per_second", "aliases"});
+    return text_table(narrowed(shown, style.columns(), {"usable_bytes"}), style, "");
   }
   return text_table(kind == "machines"
                         ? selected(all, {"name", "gpu", "gpu_count", "vcpus", "ram_bytes", "price_usd_per_hour"})
@@ -56,37 +66,22 @@ std::string text_catalogue(const Document& report, const Style& style) {
                     style, "");
 }
 
-namespace {
-
-/// Figures that follow from others: for those who ask.
-bool follows_from_others(const std::string& metric) {
-  for (const std::string_view name : {"memory.phases.", "memory.first_step", "memory.steady", "memory.after_forward",
-                                      "memory.device_used", "memory.headroom", "input.", "time.input"}) {
-    if (metric.starts_with(name)) {
-      return true;
-    }
-  }
-  return false;
-}
-
-Table main_changes(const Document& report) {
-  Table table = diff_table(report);
-  std::erase_if(table.rows,
-                [](const std::vector<Cell>& row) { return follows_from_others(row.front().raw.get<std::string>()); });
-  return table;
-}
-
-}  // namespace
-
 std::string text_diff(const Document& report, const Style& style) {
   std::string text;
   const Table inputs = diff_inputs_table(report);
   if (!inputs.rows.empty()) {
     text += heading(style, inputs.title) + text_table(inputs, style, "  ") + "\n";
   }
-  const Table changes = style.verbose() ? diff_table(report) : main_changes(report);
+  const Table attribution = attribution_table(report);
+  if (!attribution.rows.empty()) {
+    text += heading(style, attribution.title) + text_table(attribution, style, "  ") + "\n";
+  }
+  const Table changes = style.verbose() ? diff_table(report) : main_changes_table(report);
   if (changes.rows.empty()) {
     return text + "No figure differs.\n";
+  }
+  if (inputs.rows.empty()) {
+    text += "No input differs: the program or its data changed.\n\n";
   }
   return text + heading(style, changes.title) + text_table(changes, style, "  ");
 }

@@ -32,10 +32,9 @@ std::size_t bar_columns(const Style& style) {
   return style.columns() > kUsed + 8 ? style.columns() - kUsed : 8;
 }
 
-std::string chart_row(const Style& style, std::string_view label, std::string_view figure_text, double share,
-                      const std::string& bar) {
-  std::string line = fmt::format("  {}{} {}  {}", pad_right(style.encode(label), kLabel),
-                                 pad_left(figure_text, kFigure), pad_left(percent(share), kShare), bar);
+std::string chart_row(std::string_view label, std::string_view figure_text, double share, const std::string& bar) {
+  std::string line = fmt::format("  {}{} {}  {}", pad_right(label, kLabel), pad_left(figure_text, kFigure),
+                                 pad_left(percent(share), kShare), bar);
   line.erase(line.find_last_not_of(' ') + 1);
   return line + "\n";
 }
@@ -62,28 +61,42 @@ std::string heading(const Style& style, std::string_view left, std::string_view 
 }
 
 std::string fact_line(const Style& style, const Fact& fact, std::size_t label_columns) {
-  std::string line = "  " + pad_right(fact.label, label_columns) + "  " + style.encode(fact.value);
-  if (!fact.range.empty() && style.verbose()) {
-    line += style.dim("  (" + fact.range + ")");
+  const std::string label = "  " + pad_right(fact.label, label_columns) + "  ";
+  const std::size_t room = style.columns() > width(label) + 20 ? style.columns() - width(label) : 20;
+  std::vector<std::string> lines = wrap(fact.value, room);
+  if (lines.empty()) {
+    lines.emplace_back();
   }
-  return line + "\n";
+  if (!fact.range.empty()) {
+    const std::string range = "(" + fact.range + ")";
+    if (width(lines.back()) + 2 + width(range) <= room) {
+      lines.back() += "  " + style.dim(range);
+    } else {
+      lines.push_back(style.dim(range));
+    }
+  }
+  std::string text;
+  for (const std::string& line : lines) {
+    text += (text.empty() ? label : std::string(width(label), ' ')) + line + "\n";
+  }
+  return text;
 }
 
 std::string paragraph(const Style& style, std::string_view first, std::string_view rest, std::string_view text) {
   const std::size_t columns = style.columns() > width(first) + 20 ? style.columns() - width(first) : 20;
   std::string result;
-  for (const std::string& line : wrap(style.encode(text), columns)) {
+  for (const std::string& line : wrap(text, columns)) {
     result += std::string(result.empty() ? first : rest) + line + "\n";
   }
   return result;
 }
 
 std::string text_summary(const Summary& summary, const Style& style) {
-  std::string text = style.bold(style.encode(summary.subject)) + "\n";
+  std::string text = style.bold(summary.subject) + "\n";
   text += paragraph(style, "on ", "   ", summary.machine) + "\n";
   std::string answer = tinted(style, summary.tone, summary.verdict);
   const std::size_t room = style.columns() - std::min(style.columns(), width(summary.verdict) + 4);
-  const std::vector<std::string> detail = wrap(style.encode(summary.detail), std::max<std::size_t>(room, 20));
+  const std::vector<std::string> detail = wrap(summary.detail, std::max<std::size_t>(room, 20));
   text += "  " + answer + (detail.empty() ? "" : ": " + detail.front()) + "\n";
   for (std::size_t i = 1; i < detail.size(); ++i) {
     text += "    " + detail[i] + "\n";
@@ -105,10 +118,40 @@ std::string text_summary(const Summary& summary, const Style& style) {
   return text;
 }
 
+namespace {
+
+/// What would show as "0.0 %" in one row, for those who did not ask for all.
+std::vector<MemoryPart> without_crumbs(const std::vector<MemoryPart>& parts, double usable) {
+  std::vector<MemoryPart> kept;
+  MemoryPart crumbs;
+  std::size_t count = 0;
+  for (const MemoryPart& part : parts) {
+    if (part.kind == MemoryPart::Kind::category && part.bytes < 0.0005 * usable) {
+      crumbs.bytes += part.bytes;
+      ++count;
+    } else {
+      kept.push_back(part);
+    }
+  }
+  if (count < 2) {
+    return parts;
+  }
+  crumbs.label = fmt::format("{} smaller ones", count);
+  const auto after = std::find_if(kept.begin(), kept.end(),
+                                  [](const MemoryPart& part) { return part.kind != MemoryPart::Kind::category; });
+  kept.insert(after, crumbs);
+  return kept;
+}
+
+}  // namespace
+
 std::string text_memory(const Document& estimate, const Style& style) {
   const Document& memory = estimate.at("memory");
-  const std::vector<MemoryPart> parts = memory_parts(memory);
+  std::vector<MemoryPart> parts = memory_parts(memory);
   const double usable = number(memory.at("usable_bytes"));
+  if (!style.verbose()) {
+    parts = without_crumbs(parts, usable);
+  }
   double end = 0;
   for (const MemoryPart& part : parts) {
     end += part.bytes;
@@ -123,13 +166,13 @@ std::string text_memory(const Document& estimate, const Style& style) {
     const bool free = part.kind != MemoryPart::Kind::category;
     const std::string bar = free ? style.dim(style.empty_bar(from / scale, to / scale, columns))
                                  : style.category(category, style.bar(from / scale, to / scale, columns));
-    text += chart_row(style, part.label, binary_bytes(part.bytes), part.bytes / usable, bar);
+    text += chart_row(part.label, binary_bytes(part.bytes), part.bytes / usable, bar);
     from = to;
     ++category;
   }
   if (end > usable) {
     const auto limit = static_cast<std::size_t>(usable / scale * static_cast<double>(columns));
-    text += chart_row(style, "beyond the usable", binary_bytes(end - usable), (end - usable) / usable,
+    text += chart_row("beyond the usable", binary_bytes(end - usable), (end - usable) / usable,
                       std::string(limit, ' ') + style.bad("^ the limit"));
   }
   const Document& allocated = memory.at("allocated_peak_bytes");
@@ -163,8 +206,7 @@ std::string text_time(const Document& estimate, const Style& style) {
   for (const TimePart& part : parts) {
     const double seconds = number(part.seconds);
     const std::string bar = style.bar(from / scale, (from + seconds) / scale, bar_columns(style));
-    text +=
-        chart_row(style, part.label, figure("_seconds", part.seconds), seconds / scale, style.category(category, bar));
+    text += chart_row(part.label, figure("_seconds", part.seconds), seconds / scale, style.category(category, bar));
     from += seconds;
     ++category;
   }

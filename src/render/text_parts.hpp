@@ -23,10 +23,12 @@ std::string text_layers(const Document& report, const Style& style);
 std::string text_catalogue(const Document& report, const Style& style);
 std::string text_diff(const Document& report, const Style& style);
 std::string text_check(const Document& report, const Style& style);
+/// The points of a sweep, as the program writes them one by one.
+std::string text_points(const Document& points, const TextOptions& options);
 
 /// A heading with something at the right end of the line.
 std::string heading(const Style& style, std::string_view left, std::string_view right = "");
-/// "  label   value   range".
+/// "  label   value   (range)", the range on a line of its own where there is no room.
 std::string fact_line(const Style& style, const Fact& fact, std::size_t label_columns);
 /// Paragraph with a hanging indent.
 std::string paragraph(const Style& style, std::string_view first, std::string_view rest, std::string_view text);

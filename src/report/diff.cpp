@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "report/flatten.hpp"
 #include "report/values.hpp"
 #include "vggplan/report/compare.hpp"
@@ -58,6 +61,9 @@ Document differences(const std::string& label, const Leaves& before, const Leave
   return rows;
 }
 
+constexpr std::array<const char*, 4> kMainFigures{"memory.reserved_peak_bytes", "memory.allocated_peak_bytes",
+                                                  "time.step_seconds", "time.images_per_second"};
+
 }  // namespace
 
 base::Result<Document> comparable(const Document& report, std::string_view place) {
@@ -80,6 +86,26 @@ Document build_diff(const Document& before, const Document& after) {
   report["inputs"] = differences("name", inputs_of(before), inputs_of(after));
   report["changes"] = differences("metric", figures_of(before), figures_of(after));
   return report;
+}
+
+Document attribution_row(const std::string& input, const Document& before, const Document& after) {
+  const Leaves old_figures = figures_of(before);
+  const Leaves new_figures = figures_of(after);
+  Document effects = Document::object();
+  for (const char* metric : kMainFigures) {
+    effects[metric] = difference("metric", metric, find(old_figures, metric), find(new_figures, metric)).at("delta");
+  }
+  return {{"input", input}, {"effects", std::move(effects)}};
+}
+
+bool same_figures(const Document& a, const Document& b) {
+  const Leaves of_a = figures_of(a);
+  const Leaves of_b = figures_of(b);
+  return std::all_of(kMainFigures.begin(), kMainFigures.end(), [&](const char* metric) {
+    const Document* in_a = find(of_a, metric);
+    const Document* in_b = find(of_b, metric);
+    return in_a != nullptr && in_b != nullptr && *in_a == *in_b;
+  });
 }
 
 }  // namespace vggplan::report

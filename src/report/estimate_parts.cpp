@@ -31,6 +31,9 @@ Document timeline_part(const std::vector<estimate::TimelinePoint>& timeline) {
     set_if_not_empty(row, "layer", point.layer);
     row["allocated_bytes"] = plain(point.allocated);
     row["reserved_bytes"] = plain(point.reserved);
+    if (!point.categories.empty()) {
+      row["categories"] = byte_table(point.categories);
+    }
     part.push_back(std::move(row));
   }
   return part;

@@ -108,6 +108,24 @@ TEST_CASE("a variable that nearly names a setting is told of", "[cli]") {
   CHECK(ran.err == "vggplan: the variable 'VGGPLAN_BACH' is not known; did you mean 'VGGPLAN_BATCH'?\n");
 }
 
+TEST_CASE("--config-dir adds records and replaces those of the same name", "[cli]") {
+  FakeWorld world;
+  world.files["mine/storage/attic.json"] = R"({"name": "attic", "title": "A shelf", "latency_seconds": 1,
+    "sequential_read_bytes_per_second": 1000000, "unverified": ["sequential_read_bytes_per_second", "latency_seconds"],
+    "sources": [{"reference": "assumption", "note": "slow"}]})";
+  world.files["mine/notes.txt"] = "not read";
+  CHECK(run("machines p4d.24xlarge --config-dir mine", world).code == app::kYes);
+  CHECK(run("estimate --size 64x64 --gpu t4 --storage attic", world).code == app::kWrongQuestion);
+  const Ran slow = run("estimate --size 64x64 --gpu t4 --images 1000 --storage attic --config-dir mine --json", world);
+  INFO(slow.err);
+  REQUIRE(slow.code == app::kYes);
+  CHECK(nlohmann::json::parse(slow.out).at("job").at("data").at("storage") == "attic");
+  world.files["mine/storage/attic.json"] = "{}";
+  CHECK(run("estimate --size 64x64 --gpu t4 --config-dir mine", world)
+            .err.starts_with("vggplan: mine/storage/attic.json"));
+  CHECK(run("estimate --size 64x64 --gpu t4 --config-dir none", world).code == app::kFileTrouble);
+}
+
 TEST_CASE("settings that do not concern a command are passed over", "[cli]") {
   FakeWorld world;
   world.files["vggplan.toml"] = "objective = \"cheapest\"\nsweep = [\"batch=1,2\"]\nagainst = \"x.json\"\n";

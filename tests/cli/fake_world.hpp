@@ -4,6 +4,7 @@
 
 #include <initializer_list>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,19 @@ class FakeWorld final : public app::World {
     return std::nullopt;
   }
   bool is_file(const std::string& path) override { return files.contains(path); }
+  base::Result<std::vector<std::string>> list_folder(const std::string& path) override {
+    std::set<std::string> names;
+    for (const auto& [file, text] : files) {
+      if (file.starts_with(path + "/")) {
+        const std::string rest = file.substr(path.size() + 1);
+        names.insert(rest.substr(0, rest.find('/')));
+      }
+    }
+    if (names.empty()) {
+      return base::Diagnostic{base::Fault::file, path, "cannot be read: No such file or directory", ""};
+    }
+    return std::vector<std::string>(names.begin(), names.end());
+  }
   const std::map<std::string, std::string>& environment() override { return variables; }
   bool out_is_terminal() override { return out_is_tty; }
   bool err_is_terminal() override { return err_is_tty; }

@@ -113,9 +113,10 @@ inline estimate::Estimate rich_estimate() {
   sample.storage.total = Bytes(27'200'000'000);
   sample.run = estimate::Run{281'250, around(625.0), around(56'250.0), rate_around(125),
                              Estimated<base::Usd>{base::Usd(195.31), base::Usd(180), base::Usd(210), Basis::modelled}};
-  sample.memory.timeline = {{3, "forward", "conv1_1", 3 * kGiB, 4 * kGiB},
-                            {3, "backward", "conv1_1", 20 * kGiB, 24 * kGiB},
-                            {3, "optimizer", "", 2 * kGiB, 24 * kGiB}};
+  sample.memory.timeline = {
+      {3, "forward", "conv1_1", 3 * kGiB, 4 * kGiB, {{"parameters", 2 * kGiB}, {"activations", kGiB}}},
+      {3, "backward", "conv1_1", 20 * kGiB, 24 * kGiB, {{"parameters", 2 * kGiB}, {"activations", 18 * kGiB}}},
+      {3, "optimizer", "", 2 * kGiB, 24 * kGiB, {{"parameters", 2 * kGiB}}}};
   sample.layers = {{"conv1_1",
                     "conv",
                     {64, 1024, 768},
@@ -280,7 +281,15 @@ inline report::Document sample_diff() {
   after.job.batch = 6;
   after.memory.reserved_peak = around(30 * kGiB);
   after.time.step = around(0.3);
-  return report::build_diff(report::build_estimate(sample_estimate()), report::build_estimate(after));
+  estimate::Estimate between = after;
+  between.time.step = around(0.2);
+  after.job.precision = job::Precision::tf32;
+  const report::Document old_report = report::build_estimate(sample_estimate());
+  const report::Document new_report = report::build_estimate(after);
+  report::Document diff = report::build_diff(old_report, new_report);
+  diff["attribution"] = {report::attribution_row("batch", old_report, report::build_estimate(between)),
+                         report::attribution_row("precision", report::build_estimate(between), new_report)};
+  return diff;
 }
 
 inline report::Document sample_check() {

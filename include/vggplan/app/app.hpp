@@ -39,6 +39,8 @@ class World {
   /// Replaces the file in one step: a reader sees the old text or the new, whole.
   virtual base::Status write_file(const std::string& path, std::string_view text) = 0;
   virtual bool is_file(const std::string& path) = 0;
+  /// Names of the files and folders in a folder, sorted.
+  virtual base::Result<std::vector<std::string>> list_folder(const std::string& path) = 0;
 
   virtual const std::map<std::string, std::string>& environment() = 0;
   virtual bool out_is_terminal() = 0;

@@ -29,6 +29,7 @@ struct TimelinePoint {
   std::string layer{};
   Bytes allocated{};
   Bytes reserved{};
+  std::vector<std::pair<std::string, Bytes>> categories{};  ///< of what is allocated, without those of 0
 };
 
 struct Shortfall {  ///< the allocation that failed

@@ -42,6 +42,7 @@ struct Moment {
   LayerId layer{kNoLayer};
   base::Bytes allocated{};
   base::Bytes reserved{};
+  std::array<std::int64_t, kCategories> categories{};  ///< of what is allocated: they sum to it
 };
 
 struct Simulation {

@@ -17,6 +17,11 @@ base::Result<Document> comparable(const Document& report, std::string_view place
 /// The inputs that differ, and the figures that differ, of two comparable documents.
 Document build_diff(const Document& before, const Document& after);
 
+/// What changing `input` does to the main figures: memory, step and speed.
+Document attribution_row(const std::string& input, const Document& before, const Document& after);
+/// Whether the main figures of two estimates are the same.
+bool same_figures(const Document& a, const Document& b);
+
 enum class Severity { warn, fail };
 
 /// A limit for one figure. A rule trips when the figure is beyond every limit of increase given, or beyond `max`

@@ -257,6 +257,10 @@ TEST_CASE("the timeline holds each allocation of the last step, and its largest 
   CHECK(got.timeline[0].allocated == Bytes(90 * kMiB));
   CHECK(got.timeline[1].allocated == got.steps.back().allocated_peak);
   CHECK(got.timeline[1].reserved <= got.reserved_peak);
+  for (const Moment& moment : got.timeline) {
+    CHECK(std::accumulate(moment.categories.begin(), moment.categories.end(), std::int64_t{0}) ==
+          moment.allocated.count());
+  }
   CHECK(simulate(small_training(), {}).timeline.empty());
 }
 

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: MIT
+// What must hold of every report in every format, whatever it says.
+#include <algorithm>
+#include <optional>
+#include <sstream>
+#include <vector>
+
+#include "render/figures.hpp"
+#include "render/style.hpp"
+#include "render/tables.hpp"
+#include "support/catch.hpp"
+#include "support/samples.hpp"
+#include "vggplan/render/render.hpp"
+
+namespace vggplan {
+
+namespace {
+
+using render::Document;
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) {
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+/// A second reader of CSV, by RFC 4180; nothing where a quote is out of place.
+std::optional<std::vector<std::vector<std::string>>> parse_csv(const std::string& text) {
+  std::vector<std::vector<std::string>> rows(1, std::vector<std::string>(1));
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    std::string& field = rows.back().back();
+    if (quoted) {
+      const bool doubled = c == '"' && i + 1 < text.size() && text[i + 1] == '"';
+      quoted = c != '"' || doubled;
+      field += quoted ? std::string(1, c) : "";
+      i += doubled ? 1 : 0;
+    } else if (c == '"') {
+      if (!field.empty()) {
+        return std::nullopt;
+      }
+      quoted = true;
+    } else if (c == ',') {
+      rows.back().emplace_back();
+    } else if (c == '\n') {
+      rows.emplace_back(1);
+    } else {
+      field += c;
+    }
+  }
+  const bool ended = !quoted && rows.back() == std::vector<std::string>(1);
+  rows.pop_back();
+  return ended ? std::optional(rows) : std::nullopt;
+}
+
+/// Names of elements that are open at the end of `page`, or the first that closes what is not open.
+std::vector<std::string> unbalanced(const std::string& page) {
+  static const std::vector<std::string> kVoid{"meta", "br", "link", "hr", "img"};
+  std::vector<std::string> open;
+  std::size_t at = 0;
+  while ((at = page.find('<', at)) != std::string::npos) {
+    if (page.compare(at, 2, "<!") == 0) {
+      ++at;
+      continue;
+    }
+    const std::size_t end = page.find('>', at);
+    const bool closes = page[at + 1] == '/';
+    const std::size_t start = at + (closes ? 2 : 1);
+    const std::string name = page.substr(start, page.find_first_of(" >", start) - start);
+    at = end;
+    if (std::find(kVoid.begin(), kVoid.end(), name) != kVoid.end()) {
+      continue;
+    }
+    if (!closes) {
+      open.push_back(name);
+    } else if (open.empty() || open.back() != name) {
+      open.push_back("/" + name);
+      return open;
+    } else {
+      open.pop_back();
+    }
+    if (!closes && (name == "script" || name == "style")) {
+      at = std::min(page.find("</" + name + ">", end), page.size());
+    }
+  }
+  return open;
+}
+
+/// All strings of a document replaced by one that every format must defuse.
+Document hostile(const Document& value) {
+  if (value.is_object()) {
+    Document object = Document::object();
+    for (const auto& [key, item] : value.items()) {
+      // What programs dispatch on must stay what it is.
+      const bool fixed = key == "kind" || key == "verdict" || key == "schema_version" || key == "mode" ||
+                         key == "basis" || key == "severity" || key == "metric";
+      object[key] = fixed ? item : hostile(item);
+    }
+    return object;
+  }
+  if (value.is_array()) {
+    Document array = Document::array();
+    for (const Document& item : value) {
+      array.push_back(hostile(item));
+    }
+    return array;
+  }
+  return value.is_string() ? Document("</script><script>alert(1)</script>\x1b[31m\n|`*_\"a,b\" \xc2\x9b") : value;
+}
+
+}  // namespace
+
+TEST_CASE("text keeps to its columns", "[render]") {
+  for (const test::Sample& sample : test::samples()) {
+    for (const std::size_t columns : {80U, 100U, 160U}) {
+      for (const bool verbose : {false, true}) {
+        for (const std::string& line : lines_of(render::text(sample.report, {columns, false, true, verbose}))) {
+          INFO(sample.name << ": " << line);
+          CHECK(render::width(line) <= columns);
+          CHECK((line.empty() || line.back() != ' '));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("text without colour has no escapes, and with colour says the same", "[render]") {
+  for (const test::Sample& sample : test::samples()) {
+    const std::string plain = render::text(sample.report, {80, false, true, true});
+    CHECK(plain.find('\x1b') == std::string::npos);
+    std::string colored = render::text(sample.report, {80, true, true, true});
+    CHECK(colored.find('\x1b') != std::string::npos);
+    for (std::size_t at = 0; (at = colored.find('\x1b', at)) != std::string::npos;) {
+      colored.erase(at, colored.find('m', at) - at + 1);
+    }
+    // Spaces at the end of a line may come and go with colour.
+    const auto squeeze = [](std::string text) {
+      text.erase(std::remove(text.begin(), text.end(), ' '), text.end());
+      return text;
+    };
+    CHECK(squeeze(colored) == squeeze(plain));
+  }
+}
+
+TEST_CASE("text in ASCII is ASCII", "[render]") {
+  for (const test::Sample& sample : test::samples()) {
+    for (const std::string& line : lines_of(render::text(hostile(sample.report), {80, false, false, true}))) {
+      INFO(sample.name << ": " << line);
+      CHECK(std::all_of(line.begin(), line.end(), [](char c) { return c >= ' ' && c <= '~'; }));
+    }
+  }
+}
+
+TEST_CASE("every table is rectangular", "[render]") {
+  for (const test::Sample& sample : test::samples()) {
+    const render::Table table = render::main_table(sample.report);
+    for (const auto& row : table.rows) {
+      CHECK(row.size() == table.columns.size());
+    }
+    const auto csv = parse_csv(render::csv(sample.report));
+    INFO(sample.name);
+    REQUIRE(csv);
+    CHECK(csv->size() == table.rows.size() + 1);
+    for (const auto& row : *csv) {
+      CHECK(row.size() == table.columns.size());
+    }
+  }
+}
+
+TEST_CASE("CSV holds the values of the report to the last digit", "[render]") {
+  const Document report = test::sample_layers();
+  const auto csv = parse_csv(render::csv(report));
+  REQUIRE(csv);
+  const std::vector<std::string>& head = csv->front();
+  for (std::size_t row = 0; row < report.at("layers").size(); ++row) {
+    for (std::size_t column = 0; column < head.size(); ++column) {
+      const Document& value = report.at("layers").at(row).at(head[column]);
+      if (value.is_number()) {
+        CHECK((*csv)[row + 1][column] == value.dump());
+      }
+    }
+  }
+}
+
+TEST_CASE("JSON reads back equal, and one line is one line", "[render]") {
+  for (const test::Sample& sample : test::samples()) {
+    CHECK(Document::parse(render::json(sample.report)) == sample.report);
+    CHECK(Document::parse(render::json_line(sample.report)) == sample.report);
+    const std::string line = render::json_line(sample.report);
+    CHECK(std::count(line.begin(), line.end(), '\n') == 1);
+  }
+}
+
+TEST_CASE("HTML is well-formed, and hostile names stay text", "[render]") {
+  for (const test::Sample& sample : test::samples()) {
+    INFO(sample.name);
+    CHECK(unbalanced(render::html(sample.report)).empty());
+    const std::string page = render::html(hostile(sample.report));
+    CHECK(unbalanced(page).empty());
+    CHECK(page.find("<script>alert") == std::string::npos);
+  }
+}
+
+TEST_CASE("hostile names do not steer the terminal or break Markdown tables", "[render]") {
+  for (const test::Sample& sample : test::samples()) {
+    const std::string text = render::text(hostile(sample.report), {80, false, true, true});
+    INFO(sample.name);
+    CHECK(text.find('\x1b') == std::string::npos);
+    CHECK(text.find("\xc2\x9b") == std::string::npos);
+    const std::string markdown = render::markdown(hostile(sample.report));
+    CHECK(markdown.find("<script>") == std::string::npos);
+    for (const std::string& line : lines_of(markdown)) {
+      INFO(line);
+      CHECK((!line.starts_with("|") || line.ends_with("|")));
+    }
+  }
+}
+
+TEST_CASE("the bars of memory end where the memory ends", "[render]") {
+  // 64 GiB reserved of 39.5 GiB usable: the chart must say so.
+  const std::string refused = render::text(report::build_estimate(test::refused_estimate()), {80, false, false, false});
+  CHECK(refused.find("Does not fit") != std::string::npos);
+  CHECK(refused.find("^ the limit") != std::string::npos);
+  CHECK(refused.find("beyond the usable       24.50 GiB") != std::string::npos);
+}
+
+TEST_CASE("a figure is shown by the unit that its key ends in", "[render]") {
+  CHECK(render::figure("reserved_peak_bytes", Document(3221225472)) == "3 GiB");
+  CHECK(render::figure("step_seconds", Document(0.1714)) == "171 ms");
+  CHECK(render::figure("parameters", Document(138357544)) == "138,357,544");
+  CHECK(render::figure("images_per_second", Document(5.764)) == "5.76 images/s");
+  CHECK(render::figure("images_per_second", Document(1234.4)) == "1,234 images/s");
+  CHECK(render::figure("usd_per_million_images", Document(12.5)) == "$12.50");
+  CHECK(render::figure("memory_bytes_per_second", Document(2039000000000LL)) == "2.04 TB/s");
+  CHECK(render::figure("delta_percent", Document(-4.5)) == "-4.5 %");
+  CHECK(render::figure("output_shape", Document({64, 224, 224})) == "64x224x224");
+  CHECK(render::figure("aliases", Document({"a", "b"})) == "a, b");
+  CHECK(render::figure("bucket_view", Document(true)) == "yes");
+}
+
+TEST_CASE("a range names its unit once, unless its ends differ in unit", "[render]") {
+  const auto range = [](const char* key, const Document& low, const Document& high) {
+    return render::range(key, {{"value", low}, {"low", low}, {"high", high}, {"basis", "modelled"}});
+  };
+  CHECK(range("step_seconds", 0.2, 0.3) == "200 to 300 ms");
+  CHECK(range("step_seconds", 0.9, 1.2) == "900 ms to 1.20 s");
+  CHECK(range("step_seconds", 3600, 7200) == "1 h 00 min to 2 h 00 min");
+  CHECK(range("step_seconds", 0.2, 0.2).empty());
+  CHECK(render::range("parameters", Document(5)).empty());
+}
+
+TEST_CASE("words wrap at spaces, and a word too long stands alone", "[render]") {
+  CHECK(render::wrap("aa bb cc", 5) == std::vector<std::string>{"aa bb", "cc"});
+  CHECK(render::wrap("aaaaaaaa b", 5) == std::vector<std::string>{"aaaaaaaa", "b"});
+  CHECK(render::wrap("", 5).empty());
+  CHECK(render::wrap("  a  b ", 9) == std::vector<std::string>{"a b"});
+}
+
+}  // namespace vggplan
