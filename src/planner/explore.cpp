@@ -51,7 +51,7 @@ class Walk {
     return last_true(kLargestBatch, [&](std::int64_t batch) { return !below_floor({batch, accumulation}); });
   }
 
-  void reject(const Refusal& refusal, BatchChoice choice, std::optional<Bytes> miss) {
+  void reject(const Refusal& refusal, BatchChoice choice, Miss miss) {
     out.rejected.add(refusal, 1, miss, describe(job(choice), gpu()));
   }
   void reject_for_memory(BatchChoice choice, bool allow_flushes);
@@ -82,14 +82,14 @@ void Walk::reject_for_memory(BatchChoice choice, bool allow_flushes) {
   }
   const auto answer = memory(choice);
   if (!answer) {
-    return reject(kInvalid, choice, std::nullopt);
+    return reject(kInvalid, choice, {});
   }
   if (answer->verdict == Verdict::does_not_fit) {
     remember_miss(choice, answer->missing);
     return reject(kMemory, choice, answer->missing);
   }
   if (!allow_flushes) {
-    reject(kFlushes, choice, std::nullopt);
+    reject(kFlushes, choice, {});
   }
 }
 
@@ -105,7 +105,7 @@ void Walk::time_best_first(const std::vector<BatchChoice>& choices, bool allow_f
     const job::Job asked = job(choice);
     const auto floor = engine_.time_floor(asked, target_);
     if (!floor) {
-      reject(kInvalid, choice, std::nullopt);
+      reject(kInvalid, choice, {});
       continue;
     }
     const auto images = static_cast<double>(job::global_batch(asked));
@@ -115,7 +115,7 @@ void Walk::time_best_first(const std::vector<BatchChoice>& choices, bool allow_f
   double best = 0;
   for (const Promise& promise : promises) {
     if (promise.most * kBand < best) {
-      reject(kSlower, promise.choice, std::nullopt);
+      reject(kSlower, promise.choice, PercentSlower{100 * (best / promise.most - 1)});
       continue;
     }
     if (below_floor(promise.choice) || !fits(promise.choice, allow_flushes)) {
@@ -124,7 +124,7 @@ void Walk::time_best_first(const std::vector<BatchChoice>& choices, bool allow_f
     }
     const auto figures = evaluate(job(promise.choice), target_, *memory(promise.choice), engine_);
     if (!figures) {
-      reject(kInvalid, promise.choice, std::nullopt);
+      reject(kInvalid, promise.choice, {});
       continue;
     }
     best = std::max(best, figures->images_per_second);
@@ -178,7 +178,7 @@ void walk_open(Walk& walk, std::int64_t accumulation, bool allow_flushes) {
 
 }  // namespace
 
-void Tally::add(const Refusal& refusal, std::int64_t count, std::optional<Bytes> miss, const std::string& example) {
+void Tally::add(const Refusal& refusal, std::int64_t count, Miss miss, const std::string& example) {
   Rejection row{refusal.reason, refusal.message, count, miss, example};
   Tally one;
   one.rows_.emplace(refusal.reason, std::move(row));
@@ -192,7 +192,7 @@ void Tally::merge(const Tally& other) {
       continue;
     }
     mine->second.count += row.count;
-    if (row.nearest_miss && (!mine->second.nearest_miss || *row.nearest_miss < *mine->second.nearest_miss)) {
+    if (row.nearest_miss < mine->second.nearest_miss) {
       mine->second.nearest_miss = row.nearest_miss;
       mine->second.example = row.example;
       mine->second.message = row.message;
@@ -259,7 +259,7 @@ Explored explore(const PlanRequest& request, const Group& group, const Explored*
   Walk walk(request, group, engine);
   const auto refused = [&](const Refusal& refusal) {
     walk.out.enumerated = 1;
-    walk.out.rejected.add(refusal, 1, std::nullopt, describe(request, group));
+    walk.out.rejected.add(refusal, 1, {}, describe(request, group));
     return walk.out;
   };
   if (const auto refusal = refuse(request, group)) {

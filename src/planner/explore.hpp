@@ -24,7 +24,7 @@ struct Limits {
 /// Why candidates were put aside, with how many and the nearest miss. Ordered by reason.
 class Tally {
  public:
-  void add(const Refusal& refusal, std::int64_t count, std::optional<base::Bytes> miss, const std::string& example);
+  void add(const Refusal& refusal, std::int64_t count, Miss miss, const std::string& example);
   void merge(const Tally& other);
   [[nodiscard]] std::int64_t total() const;
   [[nodiscard]] std::vector<Rejection> list() const;  ///< most frequent first

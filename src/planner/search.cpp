@@ -84,8 +84,8 @@ Search search(const PlanRequest& request, const estimate::Engine& engine, bool a
     found.rejected.merge(explored.rejected);
     for (const Evaluated& figures : explored.evaluated) {
       const Contender contender{figures, i, explored.group.candidate};
-      if (const auto missed = constraint_missed(request, figures)) {
-        found.rejected.add(*missed, 1, std::nullopt, describe(figures.job, figures.gpu));
+      if (const auto missed = constraints_missed(request, figures); !missed.empty()) {
+        found.rejected.add(missed.front().refusal, 1, missed.front().by, describe(figures.job, figures.gpu));
         found.missed.push_back(contender);
       } else {
         found.contenders.push_back(contender);
