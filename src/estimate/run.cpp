@@ -74,10 +74,13 @@ base::Result<Estimate> estimate(const job::Job& job, const Target& target, const
   answer.time.images_per_second.low = images_per_second(job, fed(parallel.step.step.high));
   answer.time.images_per_second.high = images_per_second(job, fed(parallel.step.step.low));
   answer.input = input_part(job, target, *calibration, throughput, step);
-  answer.storage = storage_part(lowered->network, job, answer.time.images_per_second.value);
-  answer.run = run_part(job, answer.time, usd_per_hour(job, target, knowledge));
+  answer.storage =
+      storage_part(lowered->network, job, throughput.gpu_images_per_second * static_cast<double>(job.parallel.nodes));
+  answer.storage.offers = storage_offers(job, target, knowledge, *calibration, step);
+  const auto price = quote(job, target, knowledge);
+  answer.run = run_part(job, answer.time, price ? std::optional(price->per_hour) : std::nullopt);
   answer.warnings = warnings_of(*lowered, answer);
-  answer.assumptions = assumptions_of(answer, *calibration);
+  answer.assumptions = assumptions_of(answer, *calibration, price);
   if (options.layers) {
     answer.layers = layer_part(*lowered, job, target, knowledge.framework, answer.time.layers);
   } else {

@@ -36,6 +36,9 @@ timing::ParallelTime step_of(const Work& work, const job::Job& job, const Target
 /// there are as many as needed, if the CPUs are known no more than those.
 timing::InputThroughput feed(const job::Job& job, const Target& target, const Knowledge& knowledge,
                              const timing::Calibration& calibration, base::Seconds step);
+/// What each known storage would deliver, to all machines together.
+std::vector<StorageOffer> storage_offers(const job::Job& job, const Target& target, const Knowledge& knowledge,
+                                         const timing::Calibration& calibration, base::Seconds step);
 timing::ImagePath image_path(const job::Job& job);
 std::int64_t workers_of(const job::Job& job, const Target& target, const timing::InputThroughput& throughput);
 

@@ -91,6 +91,9 @@ ReceptiveField receptive_field(const graph::ModelSpec& model);
 /// Bytes of one image file: the user's figure, or measured bytes per pixel of the format.
 Bytes bytes_per_image(const job::Job& job);
 
+/// Bytes that are read of one image: its file, or its pixels from a decoded cache.
+Bytes bytes_read_per_image(const job::Job& job);
+
 /// torch.save of a state_dict: `with_optimizer` adds the optimizer's.
 Bytes checkpoint_bytes(const graph::Network& network, const job::Job& job, bool with_optimizer);
 
