@@ -66,7 +66,9 @@ base::Result<Estimate> estimate(const job::Job& job, const Target& target, const
   answer.target = target;
   answer.model = summary_of(*lowered, job);
   answer.memory = memory_part(*lowered, job, target, knowledge.framework, options.timeline);
-  const timing::ParallelTime parallel = step_of(work_of(*lowered, job), job, target, knowledge, *calibration);
+  const Work work = work_of(*lowered, job);
+  const timing::ParallelTime parallel =
+      step_of(work, own_time_of(work, job, target, *calibration), job, target, knowledge, *calibration);
   const Seconds step = parallel.step.step.value;
   const auto fed = [&](Seconds seconds) { return feed(job, target, knowledge, *calibration, seconds); };
   const timing::InputThroughput throughput = fed(step);

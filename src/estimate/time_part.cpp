@@ -101,11 +101,15 @@ Work work_of(const Lowered& lowered, const job::Job& job) {
   return {lowering::lower_ops(lowered.network, job, lowered.segments), lowering::exchange_of(lowered.network, job)};
 }
 
-timing::ParallelTime step_of(const Work& work, const job::Job& job, const Target& target, const Knowledge& knowledge,
-                             const timing::Calibration& calibration) {
+timing::OwnTime own_time_of(const Work& work, const job::Job& job, const Target& target,
+                            const timing::Calibration& calibration) {
   const timing::StepOptions options{job.accumulation, job.cudnn_benchmark};
-  return timing::parallel_step_time(work.ops, target.gpu, calibration, options, work.exchange,
-                                    fabric_of(job, target, knowledge));
+  return timing::own_time(work.ops, target.gpu, calibration, options, work.exchange);
+}
+
+timing::ParallelTime step_of(const Work& work, const timing::OwnTime& own, const job::Job& job, const Target& target,
+                             const Knowledge& knowledge, const timing::Calibration& calibration) {
+  return timing::parallel_step_time(own, target.gpu, calibration, work.exchange, fabric_of(job, target, knowledge));
 }
 
 timing::ImagePath image_path(const job::Job& job) {

@@ -12,17 +12,24 @@ namespace vggplan::planner {
 /// allocator's need by a percent or so of the whole: its "fits" flickers near the limit, not far from it.
 inline constexpr std::int64_t kGuard = 8;
 
-/// Largest n in [1, ceiling] with holds(n), 0 if there is none. Bisects, then tries the next `kGuard` numbers.
-/// Exact where everything up to some limit holds and nothing holds more than `kGuard` beyond it; and always
-/// for a ceiling of `kGuard` or less.
+/// An n in [0, ceiling] such that holds(n) or n = 0, and not holds(n + 1) or n = ceiling.
 template <class Holds>
-std::int64_t largest_that(std::int64_t ceiling, Holds holds) {
+std::int64_t bisected(std::int64_t ceiling, Holds holds) {
   std::int64_t good = 0;
   std::int64_t bad = ceiling + 1;
   while (bad - good > 1) {
     const std::int64_t middle = good + (bad - good) / 2;
     (holds(middle) ? good : bad) = middle;
   }
+  return good;
+}
+
+/// Largest n in [1, ceiling] with holds(n), 0 if there is none. Bisects, then tries the next `kGuard` numbers.
+/// Exact where everything up to some limit holds and nothing holds more than `kGuard` beyond it; and always
+/// for a ceiling of `kGuard` or less.
+template <class Holds>
+std::int64_t largest_that(std::int64_t ceiling, Holds holds) {
+  const std::int64_t good = bisected(ceiling, holds);
   for (std::int64_t n = std::min(ceiling, good + kGuard); n > good; --n) {
     if (holds(n)) {
       return n;

@@ -26,12 +26,12 @@ std::string signed_percent(double ratio) {
   return fmt::format("{:+.{}f} %", percent, std::abs(percent) < 9.95 ? 1 : 0);
 }
 
-Story::Story(const PlanRequest& request, const Search& found, const Contender& chosen,
-             const estimate::Estimate& estimate, const estimate::Engine& engine)
+Story::Story(const PlanRequest& request, const Contender& chosen, const estimate::Estimate& estimate,
+             const std::optional<Limits>& limits, const estimate::Engine& engine)
     : request_(request),
-      found_(found),
       chosen_(chosen),
       estimate_(estimate),
+      batch_limits_(limits),
       engine_(engine),
       candidate_(request.candidates[chosen.candidate]),
       target_(limited_target(request, candidate_)) {}
@@ -117,8 +117,10 @@ void Story::bound() {
       by_gpu ? fmt::format("The GPU bounds the step of {}, at {:.0f} % of its peak arithmetic",
                            base::format_seconds(time.step.value), 100 * time.model_flops_utilization)
              : fmt::format("The step of {} is bound by {}", base::format_seconds(time.step.value), time.bound_by);
-  if (best().job.parallel.gpus > 1 && step > 0) {
-    text += fmt::format("; averaging the gradients adds {:.1f} % that the backward pass does not hide",
+  if (best().job.parallel.gpus > 1 && trains() && step > 0) {
+    const bool gathers = best().job.parallel.sharding == job::Sharding::fsdp2;
+    text += fmt::format("; {} takes {:.1f} % of it beyond what computing hides",
+                        gathers ? "gathering parameters and averaging gradients" : "averaging the gradients",
                         100 * exposed / step);
   }
   say(text + ".");
@@ -130,7 +132,7 @@ void Story::bound() {
 
 void Story::larger_batches() {
   const Evaluated& b = best();
-  const auto limits = found_.groups[chosen_.group].limits;
+  const auto& limits = batch_limits_;
   if (!limits || limits->steady <= b.job.batch) {
     return;
   }
@@ -146,8 +148,7 @@ void Story::larger_batches() {
 std::optional<std::int64_t> Story::next_larger_batch() const {
   const std::int64_t batch = best().job.batch;
   if (!request_.global_batch) {
-    const auto limits = found_.groups[chosen_.group].limits;
-    return std::max(limits ? limits->steady : 0, batch) + 1;
+    return std::max(batch_limits_ ? batch_limits_->steady : 0, batch) + 1;
   }
   PlanRequest open = request_;
   open.batch.reset();
@@ -225,8 +226,7 @@ void Story::gpus() {
 
 /// Gradients are as large whatever the batch: the more images, the less of the step is communication.
 void Story::batch_and_scaling() {
-  const auto limits = found_.groups[chosen_.group].limits;
-  const std::int64_t most = limits ? limits->steady : best().job.batch;
+  const std::int64_t most = batch_limits_ ? batch_limits_->steady : best().job.batch;
   if (best().job.parallel.gpus == 1 || !trains() || request_.global_batch || most < 2) {
     return;
   }
@@ -257,9 +257,10 @@ void Story::one_more_gpu() {
   }
 }
 
-std::vector<std::string> reasons(const PlanRequest& request, const Search& found, const Contender& chosen,
-                                 const estimate::Estimate& estimate, const estimate::Engine& engine) {
-  return Story(request, found, chosen, estimate, engine).tell();
+std::vector<std::string> reasons(const PlanRequest& request, const Contender& chosen,
+                                 const estimate::Estimate& estimate, const std::optional<Limits>& limits,
+                                 const estimate::Engine& engine) {
+  return Story(request, chosen, estimate, limits, engine).tell();
 }
 
 }  // namespace vggplan::planner

@@ -15,8 +15,8 @@ std::string signed_percent(double ratio);  ///< "+28 %", "-3.1 %"
 
 class Story {
  public:
-  Story(const PlanRequest& request, const Search& found, const Contender& chosen, const estimate::Estimate& estimate,
-        const estimate::Engine& engine);
+  Story(const PlanRequest& request, const Contender& chosen, const estimate::Estimate& estimate,
+        const std::optional<Limits>& limits, const estimate::Engine& engine);
 
   std::vector<std::string> tell();
 
@@ -61,9 +61,9 @@ class Story {
   void global_batch();
 
   const PlanRequest& request_;
-  const Search& found_;
   const Contender& chosen_;
   const estimate::Estimate& estimate_;
+  std::optional<Limits> batch_limits_;
   const estimate::Engine& engine_;
   const Candidate& candidate_;
   estimate::Target target_;

@@ -40,6 +40,23 @@ TEST_CASE("the largest number is that of trying all, where the condition flicker
   }
 }
 
+TEST_CASE("bisection ends where the condition turns, whatever it does elsewhere") {
+  std::mt19937 random(11);
+  for (int round = 0; round < 2000; ++round) {
+    const std::size_t ceiling = random() % 60;
+    std::vector<bool> holds(ceiling + 2, false);
+    for (std::size_t n = 1; n <= ceiling; ++n) {
+      holds[n] = random() % 2 == 0;
+    }
+    const std::int64_t n = bisected(static_cast<std::int64_t>(ceiling), [&](std::int64_t i) {
+      return static_cast<bool>(holds.at(static_cast<std::size_t>(i)));
+    });
+    const auto at = static_cast<std::size_t>(n);
+    CHECK((n == 0 || holds.at(at)));
+    CHECK((at == ceiling || !holds.at(at + 1)));
+  }
+}
+
 TEST_CASE("up to eight numbers, the largest is found whatever the condition") {
   for (unsigned pattern = 0; pattern < 256; ++pattern) {
     std::vector<bool> holds(9, false);
