@@ -20,7 +20,7 @@ using estimate::Verdict;
 constexpr std::int64_t kLargestBatch = 1 << 24;
 
 const Refusal kFloor{"memory-floor",
-                     "parameters, optimizer state and saved activations alone exceed the usable memory"};
+                     "parameters, optimizer state, gradients and saved activations alone exceed the usable memory"};
 const Refusal kMemory{"memory", "the simulated step runs out of memory"};
 const Refusal kFlushes{"cache-flushes", "runs only by flushing the allocator's cache in every step"};
 const Refusal kSlower{"slower", "cannot come within 1 % of the best batch of the same settings"};
@@ -182,7 +182,8 @@ bool sharding_is_idle(const Walk& walk, const Explored& unsharded, const PlanReq
   const std::int64_t accumulation = request.accumulation.value_or(1);
   const auto fixed = fixed_batches(request, walk.out.group.gpus);
   const std::int64_t without = largest_evaluated(unsharded);
-  std::int64_t too_large = 0;
+  constexpr int kMostTooLarge = 8;  // rungs: twice as many images
+  int too_large = 0;
   for (const BatchChoice& choice : fixed ? *fixed : walk.ladder(accumulation)) {
     if (choice.batch <= without || walk.most(choice) <= bar || walk.rate(choice) <= bar) {
       continue;
@@ -190,7 +191,7 @@ bool sharding_is_idle(const Walk& walk, const Explored& unsharded, const PlanReq
     if (!walk.below_floor(choice) && walk.fits(choice, allow_flushes)) {
       return false;
     }
-    if (++too_large == kGuard) {
+    if (++too_large == kMostTooLarge) {
       return true;
     }
   }
@@ -199,10 +200,10 @@ bool sharding_is_idle(const Walk& walk, const Explored& unsharded, const PlanReq
 
 Limits limits_of(const Walk& walk, std::int64_t accumulation) {
   Limits limits;
-  limits.hard = largest_that(walk.ceiling(accumulation), [&](std::int64_t batch) {
+  limits.hard = largest_below(walk.ceiling(accumulation), [&](std::int64_t batch) {
     return walk.fits({batch, accumulation}, true);
   });
-  limits.steady = largest_near(limits.hard, [&](std::int64_t batch) {
+  limits.steady = largest_below(limits.hard, [&](std::int64_t batch) {
     return walk.fits({batch, accumulation}, false);
   });
   return limits;
