@@ -126,8 +126,8 @@ std::vector<Assumption> assumptions_of(const Estimate& estimate, const timing::C
     const hardware::Machine* machine = price->machine;
     assumptions.push_back({"price", base::format_usd(price->per_hour) + " an hour",
                            machine == nullptr ? "--price"
-                                              : fmt::format("{}: {} ({})", machine->name, machine->price->reference,
-                                                            machine->price->date)});
+                                              : fmt::format("{0}, {1}: vggplan machines {0} has the source",
+                                                            machine->name, machine->price->date)});
   }
   return assumptions;
 }
