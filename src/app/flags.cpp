@@ -65,6 +65,10 @@ Status toggle(Options& options, Text value, Text place) {
   return put(options.*Member, parse_switch(value, place));
 }
 template <auto Member>
+Status data_toggle(Options& options, Text value, Text place) {
+  return put(options.data.*Member, parse_switch(value, place));
+}
+template <auto Member>
 Status word(Options& options, Text value, Text place) {
   if (value.empty()) {
     return base::wrong(place, "takes a value that is not empty");
@@ -221,6 +225,8 @@ constexpr std::array kFlags = std::to_array<Flag>({
      data_whole<&D::cpus, Range{1, 100'000}>},
     {"ram", 0, "SIZE", "", "host memory of one machine", Group::data, kJob, false, true, nullptr, data_size<&D::ram>},
     {"storage", 0, "NAME", "", "where the data set lies", Group::data, kJob, false, true, storage_names, storage},
+    {"decoded-cache", 0, "", "", "keep decoded images on the storage and read these from the second epoch on",
+     Group::data, kJob, false, true, nullptr, data_toggle<&D::decoded_cache>},
     {"checkpoint-every", 0, "EPOCHS", "", "epochs between saved checkpoints", Group::data, kJob, false, true, nullptr,
      data_whole<&D::checkpoint_every, kCount>},
     {"keep-checkpoints", 0, "N", "1", "checkpoints that stay on the disk", Group::data, kJob, false, true, nullptr,
@@ -230,7 +236,8 @@ constexpr std::array kFlags = std::to_array<Flag>({
      base::enum_names<planner::Objective>, choice<&O::objective, planner::Objective>},
     {"deadline", 0, "TIME", "", "longest time of the whole run: 24h, 90min, 2d", Group::goal, kPlan, false, true,
      nullptr, deadline},
-    {"max-gpus", 0, "N", "", "most GPUs to use", Group::goal, kPlan, false, true, nullptr, whole<&O::max_gpus, kGpus>},
+    {"max-gpus", 0, "N", "", "most GPUs to use; so many of each name without a number are looked at", Group::goal,
+     kPlan, false, true, nullptr, whole<&O::max_gpus, kGpus>},
     {"max-cost", 0, "USD", "", "most that the whole run may cost", Group::goal, kPlan, false, true, nullptr, max_cost},
     {"reserve", 0, "SIZE", "0%", "usable memory to leave free: 10% or 4GiB", Group::goal, kPlan, false, true, nullptr,
      reserve},

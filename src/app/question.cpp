@@ -368,13 +368,23 @@ base::Result<PlanQuestion> Questions::plan(const Options& options) {
     }
     planner::Candidate candidate;
     candidate.target = make_target(wanted.choice.gpu, machine, options);
-    candidate.gpus = options.gpu_count.value_or(wanted.count);
+    // A name without a number is one GPU, or as many as --max-gpus allows.
+    const std::int64_t most = wanted.counted ? wanted.count : options.max_gpus.value_or(wanted.count);
+    candidate.gpus = options.gpu_count.value_or(most);
     candidate.exactly = options.gpu_count.has_value();
     candidate.per_node = machine         ? machine->gpu_count
                          : options.nodes ? ceil_div(candidate.gpus, *options.nodes)
                                          : kGpusPerNode;
     request.candidates.push_back(std::move(candidate));
     warn_of(wanted.choice, options, question.warnings);
+  }
+  for (const std::string& name : catalog_.gpu_names()) {
+    base::Result<hardware::Gpu> gpu = catalog_.gpu(name);
+    if (!gpu) {
+      return gpu.error();
+    }
+    const base::Bytes usable = gpu->usable_memory();
+    request.others.push_back({std::move(*gpu), std::nullopt, usable});
   }
   return question;
 }

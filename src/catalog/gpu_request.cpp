@@ -198,7 +198,7 @@ base::Status add_alternative(const Catalog& catalog, std::string_view text, std:
       return other.choice.gpu.name == choice.gpu.name && other.count == *count;
     });
     if (!known) {
-      requests.push_back({std::move(choice), *count});
+      requests.push_back({std::move(choice), *count, parts.count.has_value()});
     }
   }
   return {};

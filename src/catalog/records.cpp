@@ -19,6 +19,7 @@ using Context = ObjectReader::Context;
 constexpr std::int64_t kMostSms = 4096;
 constexpr std::int64_t kMostGpusOfMachine = 4096;
 constexpr std::int64_t kMostVcpus = 1'000'000;
+constexpr std::int64_t kMostParallelReads = 1'000'000;
 constexpr std::int64_t kWidestLayer = 65'536;
 constexpr std::int64_t kWidestHidden = 1'048'576;
 constexpr std::size_t kMostFeatures = 1000;
@@ -165,6 +166,7 @@ hardware::Storage storage_fields(ObjectReader& reader, Context& context) {
   storage.title = reader.text("title");
   storage.sequential_read = base::BytesPerSecond(reader.number("sequential_read_bytes_per_second", kPositive));
   storage.latency = base::Seconds(reader.number("latency_seconds", {0, 3600}));
+  storage.parallel_reads = reader.optional_integer("parallel_reads", 1, kMostParallelReads);
   read_provenance(reader, context, storage);
   return storage;
 }

@@ -57,6 +57,12 @@ void add_settings(Key& key, const job::Job& job) {
   key.add(job.optimizer_impl).add(job.cudnn_benchmark);
 }
 
+/// Under DDP each GPU does what it would do alone, however many there are.
+void add_sharing(Key& key, const job::Job& job) {
+  const bool alike = job.parallel.gpus == 1 || job.parallel.sharding == job::Sharding::ddp;
+  key.add(alike ? job::Sharding::ddp : job.parallel.sharding).add(alike ? 1 : job.parallel.gpus);
+}
+
 /// Pure functions, remembered. Two threads that miss at once both compute, and agree.
 template <class V>
 class Memo {
@@ -82,6 +88,7 @@ class Memo {
 using SharedLowered = std::shared_ptr<const base::Result<Lowered>>;
 using SharedCalibration = std::shared_ptr<const base::Result<timing::Calibration>>;
 using SharedWork = std::shared_ptr<const Work>;
+using SharedOwnTime = std::shared_ptr<const timing::OwnTime>;
 
 class Models {
  public:
@@ -112,14 +119,16 @@ class Models {
   }
 
   base::Result<Seconds> time_floor(const job::Job& job, const Target& target) {
+    const SharedCalibration calibration = calibrated(target.gpu);
+    const SharedLowered lowered = lower(job);
+    if (!*calibration || !*lowered) {
+      return *calibration ? lowered->error() : calibration->error();
+    }
     job::Job alone = job;
     alone.parallel = {};
-    const auto step = step_on_one(alone, target);
-    if (!step) {
-      return step.error();
-    }
+    const timing::StepTime& step = own(*work(alone, **lowered), alone, target, **calibration)->step;
     const bool shared = job.parallel.gpus > 1 && job.parallel.sharding != job::Sharding::ddp;
-    return shared ? std::max(Seconds(0), step->step.value - step->optimizer.value) : step->step.value;
+    return shared ? std::max(Seconds(0), step.step.value - step.optimizer.value) : step.step.value;
   }
 
   base::Result<TimeAnswer> time(const job::Job& job, const Target& target) {
@@ -128,7 +137,9 @@ class Models {
     if (!*calibration || !*lowered) {
       return *calibration ? lowered->error() : calibration->error();
     }
-    const timing::ParallelTime parallel = step_of(*work(job, **lowered), job, target, knowledge_, **calibration);
+    const SharedWork done = work(job, **lowered);
+    const SharedOwnTime by_itself = own(*done, job, target, **calibration);
+    const timing::ParallelTime parallel = step_of(*done, *by_itself, job, target, knowledge_, **calibration);
     const timing::InputThroughput throughput = feed(job, target, knowledge_, **calibration, parallel.step.step.value);
     return TimeAnswer{parallel.step.step.value, parallel.exposed.value, images_per_second(job, throughput),
                       bound_by(parallel, throughput), usd_per_hour(job, target, knowledge_)};
@@ -153,22 +164,19 @@ class Models {
   SharedWork work(const job::Job& job, const Lowered& lowered) {
     Key key;
     add_settings(key, job);
-    key.add(job.parallel.gpus > 1 ? job.parallel.sharding : job::Sharding::ddp).add(job.parallel.gpus);
+    add_sharing(key, job);
     key.add(job.parallel.bucket.count()).add(job.parallel.bucket_view);
     return works_.get(key.take(), [&] { return std::make_shared<const Work>(work_of(lowered, job)); });
   }
 
-  base::Result<timing::StepTime> step_on_one(const job::Job& job, const Target& target) {
+  SharedOwnTime own(const Work& work, const job::Job& job, const Target& target,
+                    const timing::Calibration& calibration) {
     Key key;
     add_settings(key, job);
+    add_sharing(key, job);
     key.add(target.gpu.name);
-    return steps_.get(key.take(), [&]() -> base::Result<timing::StepTime> {
-      const SharedCalibration calibration = calibrated(target.gpu);
-      const SharedLowered lowered = lower(job);
-      if (!*calibration || !*lowered) {
-        return *calibration ? lowered->error() : calibration->error();
-      }
-      return step_of(*work(job, **lowered), job, target, knowledge_, **calibration).step;
+    return own_times_.get(key.take(), [&] {
+      return std::make_shared<const timing::OwnTime>(own_time_of(work, job, target, calibration));
     });
   }
 
@@ -176,7 +184,7 @@ class Models {
   Memo<SharedLowered> lowered_{};
   Memo<SharedCalibration> calibrations_{};
   Memo<SharedWork> works_{};
-  Memo<base::Result<timing::StepTime>> steps_{};
+  Memo<SharedOwnTime> own_times_{};
   Memo<base::Result<MemoryAnswer>> memories_{};
 };
 

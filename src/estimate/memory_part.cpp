@@ -229,22 +229,69 @@ Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& ta
 
 namespace {
 
-/// What autograd holds at once, at least: everything at the end of the forward pass; with checkpointing, the
-/// inputs of the segments up to one and what that one saves when it has run again.
-Bytes activations_floor(const Lowered& lowered, const job::Job& job) {
-  const Bytes kept = lowering::saved_bytes(lowered.network, lowered.segments, job).activations();
-  if (lowered.segments.empty()) {
-    return kept;
+/// What a node of backward adds at its end: the gradient that came in, the one that it makes, and those of the
+/// parameters of all layers behind it.
+class Gradients {
+ public:
+  Gradients(const graph::Network& network, const job::Job& job)
+      : network_(network),
+        element_bytes_(job.batch * base::size_of(job::activation_type(job.precision))),
+        parameter_bytes_(base::size_of(job::parameter_type(job.precision))),
+        shards_(job.parallel.sharding == job::Sharding::fsdp2 ? job.parallel.gpus : 1) {}
+
+  /// Layers in falling order, each once.
+  Bytes at(std::size_t layer) {
+    const graph::Layer& here = network_.layers[layer];
+    const Bytes behind(parameters_ * parameter_bytes_ / shards_);
+    parameters_ += graph::count(network_, layer).parameters;
+    if (std::holds_alternative<graph::Flatten>(here.kind)) {
+      return behind;  // a view of the gradient that came in
+    }
+    const std::int64_t made = layer == 0 ? 0 : here.input.elements();  // the image has no gradient
+    return behind + Bytes((here.output.elements() + made) * element_bytes_);
   }
+
+ private:
+  const graph::Network& network_;
+  std::int64_t element_bytes_;
+  std::int64_t parameter_bytes_;
+  std::int64_t shards_;
+  std::int64_t parameters_{0};
+};
+
+/// What is saved while the backward of each layer runs: by the layers up to it. Of a checkpointed segment that
+/// runs again all that it saves, of those before it their inputs.
+std::vector<Bytes> saved_at(const Lowered& lowered, const job::Job& job) {
   const std::vector<Bytes> inside = lowering::saved_bytes(lowered.network, {}, job).layers;
   const std::vector<Bytes> outside = lowering::saved_bytes(lowered.network, lowered.segments, job).layers;
-  Bytes most = kept;
-  for (const lowering::Segment& segment : lowered.segments) {
-    Bytes held{};
-    for (std::size_t layer = 0; layer < segment.last; ++layer) {
-      held += layer < segment.first ? outside[layer] : inside[layer];
+  std::vector<Bytes> held(lowered.network.layers.size());
+  Bytes before{};
+  Bytes again{};
+  auto segment = lowered.segments.begin();
+  for (std::size_t layer = 0; layer < held.size(); ++layer) {
+    if (segment != lowered.segments.end() && layer == segment->last) {
+      ++segment;
     }
-    most = std::max(most, held);
+    const bool checkpointed = segment != lowered.segments.end() && layer >= segment->first;
+    again = checkpointed && layer != segment->first ? again : before;
+    again += inside[layer];
+    before += outside[layer];
+    held[layer] = checkpointed ? again : before;
+  }
+  return held;
+}
+
+/// Activations and gradients that live at once, at least: at the end of the forward pass, or at the end of some
+/// layer's backward.
+Bytes activations_floor(const Lowered& lowered, const job::Job& job) {
+  Bytes most = lowering::saved_bytes(lowered.network, lowered.segments, job).total();
+  if (job.mode == job::Mode::infer) {
+    return most;
+  }
+  const std::vector<Bytes> held = saved_at(lowered, job);
+  Gradients gradients(lowered.network, job);
+  for (std::size_t layer = held.size(); layer-- > 0;) {
+    most = std::max(most, held[layer] + gradients.at(layer));
   }
   return most;
 }

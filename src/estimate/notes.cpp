@@ -22,6 +22,29 @@ std::int64_t largest_tensor(const graph::Network& network, const job::Job& job) 
   return largest * job.batch;
 }
 
+std::optional<Bytes> ram_of(const Estimate& estimate) {
+  return estimate.job.data.ram || !estimate.target.machine ? estimate.job.data.ram : estimate.target.machine->ram;
+}
+
+void add_host_warnings(const Estimate& estimate, std::vector<Warning>& warnings) {
+  const std::optional<Bytes> ram = ram_of(estimate);
+  const Bytes needed = estimate.input.host_memory;
+  if (ram && needed > *ram) {
+    warnings.push_back({"host-memory",
+                        fmt::format("workers and batches in flight need {} of host memory, and the machine has {}",
+                                    base::format_bytes(needed), base::format_bytes(*ram)),
+                        "use fewer workers, or hand over uint8 (--pipeline tv-uint8)"});
+  }
+  const std::optional<Bytes> images = estimate.input.page_cache;
+  if (ram && images && estimate.time.bound_by == "storage" && needed + *images <= *ram) {
+    warnings.push_back({"page-cache",
+                        fmt::format("the data set ({}) fits in the host's memory: only the first epoch waits for the "
+                                    "storage",
+                                    base::format_decimal_bytes(*images)),
+                        "leave --storage out to see the later epochs"});
+  }
+}
+
 }  // namespace
 
 std::vector<Warning> warnings_of(const Lowered& lowered, const Estimate& estimate) {
@@ -42,6 +65,7 @@ std::vector<Warning> warnings_of(const Lowered& lowered, const Estimate& estimat
          "measured step took 138 GiB",
          "use tf32, PyTorch's default, or allow for the upper end of the range"});
   }
+  add_host_warnings(estimate, warnings);
   if (job.cudnn_benchmark) {
     warnings.push_back(
         {"benchmark-workspace",
@@ -72,7 +96,8 @@ std::vector<Warning> warnings_of(const Lowered& lowered, const Estimate& estimat
   return warnings;
 }
 
-std::vector<Assumption> assumptions_of(const Estimate& estimate, const timing::Calibration& calibration) {
+std::vector<Assumption> assumptions_of(const Estimate& estimate, const timing::Calibration& calibration,
+                                       const std::optional<Quote>& price) {
   const hardware::Gpu& gpu = estimate.target.gpu;
   const bool measured = calibration.gpu == gpu.name;
   std::vector<Assumption> assumptions;
@@ -88,6 +113,21 @@ std::vector<Assumption> assumptions_of(const Estimate& estimate, const timing::C
   }
   if (estimate.job.parallel.gpus > 1) {
     assumptions.push_back({"NCCL", "842 MiB a GPU", "measured with two H200 over NVLink"});
+  }
+  if (estimate.storage.logs) {
+    assumptions.push_back({"logs", base::format_decimal_bytes(*estimate.storage.logs),
+                           "four scalars a step in a TensorBoard file, 50 bytes each"});
+  }
+  if (estimate.job.data.decoded_cache) {
+    assumptions.push_back(
+        {"decoded cache", "one byte a sample", "the first epoch, which decodes and writes it, is timed as the others"});
+  }
+  if (price && estimate.run) {
+    const hardware::Machine* machine = price->machine;
+    assumptions.push_back({"price", base::format_usd(price->per_hour) + " an hour",
+                           machine == nullptr ? "--price"
+                                              : fmt::format("{0}, {1}: vggplan machines {0} has the source",
+                                                            machine->name, machine->price->date)});
   }
   return assumptions;
 }

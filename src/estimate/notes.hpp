@@ -5,12 +5,14 @@
 #include <vector>
 
 #include "estimate/memory_part.hpp"
+#include "estimate/storage_part.hpp"
 #include "vggplan/estimate/estimate.hpp"
 #include "vggplan/timing/calibration.hpp"
 
 namespace vggplan::estimate {
 
 std::vector<Warning> warnings_of(const Lowered& lowered, const Estimate& estimate);
-std::vector<Assumption> assumptions_of(const Estimate& estimate, const timing::Calibration& calibration);
+std::vector<Assumption> assumptions_of(const Estimate& estimate, const timing::Calibration& calibration,
+                                       const std::optional<Quote>& price);
 
 }  // namespace vggplan::estimate

@@ -66,7 +66,9 @@ base::Result<Estimate> estimate(const job::Job& job, const Target& target, const
   answer.target = target;
   answer.model = summary_of(*lowered, job);
   answer.memory = memory_part(*lowered, job, target, knowledge.framework, options.timeline);
-  const timing::ParallelTime parallel = step_of(work_of(*lowered, job), job, target, knowledge, *calibration);
+  const Work work = work_of(*lowered, job);
+  const timing::ParallelTime parallel =
+      step_of(work, own_time_of(work, job, target, *calibration), job, target, knowledge, *calibration);
   const Seconds step = parallel.step.step.value;
   const auto fed = [&](Seconds seconds) { return feed(job, target, knowledge, *calibration, seconds); };
   const timing::InputThroughput throughput = fed(step);
@@ -74,10 +76,13 @@ base::Result<Estimate> estimate(const job::Job& job, const Target& target, const
   answer.time.images_per_second.low = images_per_second(job, fed(parallel.step.step.high));
   answer.time.images_per_second.high = images_per_second(job, fed(parallel.step.step.low));
   answer.input = input_part(job, target, *calibration, throughput, step);
-  answer.storage = storage_part(lowered->network, job, answer.time.images_per_second.value);
-  answer.run = run_part(job, answer.time, usd_per_hour(job, target, knowledge));
+  answer.storage =
+      storage_part(lowered->network, job, throughput.gpu_images_per_second * static_cast<double>(job.parallel.nodes));
+  answer.storage.offers = storage_offers(job, target, knowledge, *calibration, step);
+  const auto price = quote(job, target, knowledge);
+  answer.run = run_part(job, answer.time, price ? std::optional(price->per_hour) : std::nullopt);
   answer.warnings = warnings_of(*lowered, answer);
-  answer.assumptions = assumptions_of(answer, *calibration);
+  answer.assumptions = assumptions_of(answer, *calibration, price);
   if (options.layers) {
     answer.layers = layer_part(*lowered, job, target, knowledge.framework, answer.time.layers);
   } else {

@@ -54,6 +54,10 @@ Tensors tensors_of(const graph::Network& network) {
   return tensors;
 }
 
+/// Loss, accuracy, learning rate and speed in a TensorBoard event file: 16 bytes of framing and 34 of event a scalar.
+constexpr std::int64_t kScalarBytes = 16 + 34;
+constexpr Bytes kLogBytesPerStep{4 * kScalarBytes};
+
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
@@ -98,52 +102,87 @@ Bytes checkpoint_bytes(const graph::Network& network, const job::Job& job, bool 
   return Bytes(bytes);
 }
 
+Bytes bytes_read_per_image(const job::Job& job) {
+  return job.data.decoded_cache ? Bytes(job.image.elements()) : bytes_per_image(job);
+}
+
+namespace {
+
+/// As many as are kept, but no more than are written where that is known.
+std::int64_t kept_checkpoints(const job::DataSet& data) {
+  const std::int64_t keep = data.keep_checkpoints;
+  return data.checkpoint_every ? std::min(keep, std::max<std::int64_t>(1, data.epochs / *data.checkpoint_every)) : keep;
+}
+
+std::int64_t steps_of(const job::Job& job) {
+  const std::int64_t epochs = job.mode == job::Mode::train ? job.data.epochs : 1;
+  return ceil_div(*job.data.images, job::global_batch(job)) * epochs;
+}
+
+}  // namespace
+
 StorageNeed storage_part(const graph::Network& network, const job::Job& job, double images_per_second) {
   StorageNeed need;
   need.bytes_per_image = bytes_per_image(job);
-  need.read_rate = base::BytesPerSecond(need.bytes_per_image.as_double() * images_per_second);
+  need.read_rate = base::BytesPerSecond(bytes_read_per_image(job).as_double() * images_per_second);
   if (job.data.images) {
     need.dataset = need.bytes_per_image * *job.data.images;
     need.total += *need.dataset;
+    if (job.data.decoded_cache) {
+      need.cache = bytes_read_per_image(job) * *job.data.images;
+      need.total += *need.cache;
+    }
   }
   if (job.mode == job::Mode::train) {
+    need.weights = checkpoint_bytes(network, job, false);
     need.checkpoint = checkpoint_bytes(network, job, true);
-    need.checkpoints = need.checkpoint * job.data.keep_checkpoints;
+    need.checkpoints = need.checkpoint * kept_checkpoints(job.data);
     need.total += need.checkpoints;
+    if (job.data.images) {
+      need.logs = kLogBytesPerStep * steps_of(job);
+      need.total += *need.logs;
+    }
   }
   return need;
 }
 
-std::optional<base::Usd> usd_per_hour(const job::Job& job, const Target& target, const Knowledge& knowledge) {
+std::optional<Quote> quote(const job::Job& job, const Target& target, const Knowledge& knowledge) {
   const auto asked = [&](const std::string& name) -> std::optional<base::Usd> {
     const auto found = knowledge.prices.find(name);
     return found == knowledge.prices.end() ? std::nullopt : std::optional(found->second);
   };
-  const double gpus = static_cast<double>(job.parallel.gpus);
-  if (target.machine) {
-    const double machines =
-        static_cast<double>(std::max(job.parallel.nodes, ceil_div(job.parallel.gpus, target.machine->gpu_count)));
-    if (const auto price = asked(target.machine->name)) {
-      return *price * machines;
+  const auto of_machines = [&](const hardware::Machine& machine, std::int64_t count) -> std::optional<Quote> {
+    const auto machines = static_cast<double>(count);
+    if (const auto own = asked(machine.name)) {
+      return Quote{*own * machines, nullptr};
     }
-    if (target.machine->price) {
-      return target.machine->price->per_hour * machines;
+    return machine.price ? std::optional(Quote{machine.price->per_hour * machines, &machine}) : std::nullopt;
+  };
+  if (target.machine) {
+    const std::int64_t count = std::max(job.parallel.nodes, ceil_div(job.parallel.gpus, target.machine->gpu_count));
+    if (const auto price = of_machines(*target.machine, count)) {
+      return price;
     }
   }
   if (const auto price = asked(target.gpu.name)) {
-    return *price * gpus;
+    return Quote{*price * static_cast<double>(job.parallel.gpus), nullptr};
   }
-  std::optional<base::Usd> cheapest;
+  std::optional<Quote> cheapest;
   for (const hardware::Machine& machine : knowledge.machines) {
-    const auto own = asked(machine.name);
-    if (machine.gpu != target.gpu.name || (!own && !machine.price)) {
+    if (machine.gpu != target.gpu.name) {
       continue;
     }
-    const base::Usd each = own ? *own : machine.price->per_hour;
-    const base::Usd all = each * static_cast<double>(ceil_div(job.parallel.gpus, machine.gpu_count));
-    cheapest = cheapest ? std::min(*cheapest, all) : all;
+    const auto price = of_machines(machine, ceil_div(job.parallel.gpus, machine.gpu_count));
+    if (price && (!cheapest || price->per_hour < cheapest->per_hour)) {
+      cheapest = price;
+    }
   }
   return cheapest;
+}
+
+std::optional<base::Usd> usd_per_hour(const job::Job& job, const Target& target, const Knowledge& knowledge) {
+  const auto price = quote(job, target, knowledge);
+  return price ? std::optional(price->per_hour) : std::nullopt;
 }
 
 std::optional<Run> run_part(const job::Job& job, const Time& time, std::optional<base::Usd> per_hour) {
@@ -162,7 +201,7 @@ std::optional<Run> run_part(const job::Job& job, const Time& time, std::optional
   };
   const double gpus = static_cast<double>(job.parallel.gpus);
   Run run;
-  run.steps = steps * (job.mode == job::Mode::train ? job.data.epochs : 1);
+  run.steps = steps_of(job);
   run.epoch = from_rate([](double seconds) { return Seconds(seconds); });
   run.total = from_rate([&](double seconds) { return Seconds(seconds * epochs); });
   run.gpu_hours = from_rate([&](double seconds) { return seconds * epochs * gpus / kHour; });

@@ -9,9 +9,15 @@
 
 namespace vggplan::estimate {
 
+/// `images_per_second`: what the GPUs of all machines take.
 StorageNeed storage_part(const graph::Network& network, const job::Job& job, double images_per_second);
 
 /// What the GPUs of the job cost an hour: the user's price, the machine's, or the cheapest that offers the GPU.
+struct Quote {
+  base::Usd per_hour{};
+  const hardware::Machine* machine{};  ///< whose price in the catalogue it is; none: the user's
+};
+std::optional<Quote> quote(const job::Job& job, const Target& target, const Knowledge& knowledge);
 std::optional<base::Usd> usd_per_hour(const job::Job& job, const Target& target, const Knowledge& knowledge);
 
 /// Nothing where the number of images is unknown.

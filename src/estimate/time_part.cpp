@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/lowering/ops.hpp"
@@ -100,35 +101,82 @@ Work work_of(const Lowered& lowered, const job::Job& job) {
   return {lowering::lower_ops(lowered.network, job, lowered.segments), lowering::exchange_of(lowered.network, job)};
 }
 
-timing::ParallelTime step_of(const Work& work, const job::Job& job, const Target& target, const Knowledge& knowledge,
-                             const timing::Calibration& calibration) {
+timing::OwnTime own_time_of(const Work& work, const job::Job& job, const Target& target,
+                            const timing::Calibration& calibration) {
   const timing::StepOptions options{job.accumulation, job.cudnn_benchmark};
-  return timing::parallel_step_time(work.ops, target.gpu, calibration, options, work.exchange,
-                                    fabric_of(job, target, knowledge));
+  return timing::own_time(work.ops, target.gpu, calibration, options, work.exchange);
+}
+
+timing::ParallelTime step_of(const Work& work, const timing::OwnTime& own, const job::Job& job, const Target& target,
+                             const Knowledge& knowledge, const timing::Calibration& calibration) {
+  return timing::parallel_step_time(own, target.gpu, calibration, work.exchange, fabric_of(job, target, knowledge));
 }
 
 timing::ImagePath image_path(const job::Job& job) {
   timing::ImagePath path;
-  path.file = file_of(job.data.format);
+  path.file = job.data.decoded_cache ? timing::ImageFile::raw : file_of(job.data.format);
   path.decoder = decoder_of(job.data.pipeline);
   path.float_in_worker = job.data.pipeline == job::Pipeline::pil_float;
   path.pixels = job.image.height * job.image.width;
   path.channels = job.image.channels;
-  path.file_bytes = bytes_per_image(job);
+  path.file_bytes = bytes_read_per_image(job);
   return path;
 }
 
-timing::InputThroughput feed(const job::Job& job, const Target& target, const Knowledge& knowledge,
-                             const timing::Calibration& calibration, base::Seconds step) {
+namespace {
+
+/// Readers behind whose transfers the storage's latency hides, as far as it serves so many at once.
+std::int64_t readers_wanted(const hardware::Storage& storage, const timing::ImagePath& path, double images_per_second) {
+  constexpr double kUnnoticed = 0.05;  // of the transfer: where the storage is too slow anyway
+  const double transfer = (path.file_bytes / storage.sequential_read).count();
+  const double spare = std::max(1 / images_per_second - transfer, kUnnoticed * transfer);
+  const double wanted = std::min(std::ceil(storage.latency.count() / spare), static_cast<double>(kManyWorkers));
+  const std::int64_t readers = std::max<std::int64_t>(1, static_cast<std::int64_t>(wanted));
+  return std::min(readers, storage.parallel_reads.value_or(readers));
+}
+
+timing::InputThroughput feed_from(const std::optional<hardware::Storage>& storage, const job::Job& job,
+                                  const Target& target, const timing::Calibration& calibration, base::Seconds step) {
+  const timing::ImagePath path = image_path(job);
+  const base::Seconds each = seconds_per_image(job, step);
   timing::InputSide side;
   side.gpus = gpus_per_machine(job);
   side.cpus = cpus_of(job, target).value_or(kManyWorkers * side.gpus);
   side.workers = job.data.workers.value_or(side.cpus);
-  if (const auto storage = storage_of(job, knowledge)) {
-    side.storage_read = storage->sequential_read;
-    side.storage_latency = storage->latency;
+  timing::InputThroughput fed = timing::input_throughput(path, side, each, calibration.input);
+  if (!storage) {
+    return fed;
   }
-  return timing::input_throughput(image_path(job), side, seconds_per_image(job, step), calibration.input);
+  const std::int64_t needed = std::max(fed.workers_needed, readers_wanted(*storage, path, fed.gpu_images_per_second));
+  // The timing room shares the latency among all workers that may be; here among those that there will be and
+  // that the storage serves at once.
+  const std::int64_t assumed = std::max(side.workers, side.gpus);
+  const std::int64_t readers = std::max(job.data.workers.value_or(std::min(needed, assumed)), side.gpus);
+  const std::int64_t served = std::min(readers, storage->parallel_reads.value_or(readers));
+  side.storage_read = storage->sequential_read;
+  side.storage_latency = storage->latency * (static_cast<double>(assumed) / static_cast<double>(served));
+  fed = timing::input_throughput(path, side, each, calibration.input);
+  fed.workers_needed = needed;
+  return fed;
+}
+
+}  // namespace
+
+timing::InputThroughput feed(const job::Job& job, const Target& target, const Knowledge& knowledge,
+                             const timing::Calibration& calibration, base::Seconds step) {
+  return feed_from(storage_of(job, knowledge), job, target, calibration, step);
+}
+
+std::vector<StorageOffer> storage_offers(const job::Job& job, const Target& target, const Knowledge& knowledge,
+                                         const timing::Calibration& calibration, base::Seconds step) {
+  std::vector<StorageOffer> offers;
+  for (const hardware::Storage& storage : knowledge.storages) {
+    const timing::InputThroughput fed = feed_from(storage, job, target, calibration, step);
+    const double images = *fed.storage_images_per_second * static_cast<double>(job.parallel.nodes);
+    offers.push_back({storage.name, images, base::BytesPerSecond(images * bytes_read_per_image(job).as_double()),
+                      *fed.storage_images_per_second >= fed.gpu_images_per_second});
+  }
+  return offers;
 }
 
 std::int64_t workers_of(const job::Job& job, const Target& target, const timing::InputThroughput& throughput) {
@@ -194,6 +242,9 @@ Input input_part(const job::Job& job, const Target& target, const timing::Calibr
   const Bytes batch = timing::handed_bytes(path) * job.batch;
   input.host_memory = (batch * kPrefetch + kWorkerProcess) * input.workers +
                       (batch * kPrefetch + kTrainingProcess) * gpus_per_machine(job);
+  if (job.data.images) {
+    input.page_cache = bytes_read_per_image(job) * *job.data.images;
+  }
   return input;
 }
 

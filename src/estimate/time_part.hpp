@@ -29,13 +29,19 @@ struct Work {
 };
 Work work_of(const Lowered& lowered, const job::Job& job);
 
-timing::ParallelTime step_of(const Work& work, const job::Job& job, const Target& target, const Knowledge& knowledge,
-                             const timing::Calibration& calibration);
+/// Of one GPU by itself. Under DDP it does not depend on how many there are.
+timing::OwnTime own_time_of(const Work& work, const job::Job& job, const Target& target,
+                            const timing::Calibration& calibration);
+timing::ParallelTime step_of(const Work& work, const timing::OwnTime& own, const job::Job& job, const Target& target,
+                             const Knowledge& knowledge, const timing::Calibration& calibration);
 
 /// What one machine's workers, copies and storage deliver against its GPUs. Without a wish for workers
 /// there are as many as needed, if the CPUs are known no more than those.
 timing::InputThroughput feed(const job::Job& job, const Target& target, const Knowledge& knowledge,
                              const timing::Calibration& calibration, base::Seconds step);
+/// What each known storage would deliver, to all machines together.
+std::vector<StorageOffer> storage_offers(const job::Job& job, const Target& target, const Knowledge& knowledge,
+                                         const timing::Calibration& calibration, base::Seconds step);
 timing::ImagePath image_path(const job::Job& job);
 std::int64_t workers_of(const job::Job& job, const Target& target, const timing::InputThroughput& throughput);
 

@@ -20,11 +20,11 @@ using estimate::Verdict;
 constexpr std::int64_t kLargestBatch = 1 << 24;
 
 const Refusal kFloor{"memory-floor",
-                     "parameters, optimizer state and saved activations alone exceed the usable memory"};
+                     "parameters, optimizer state, gradients and saved activations alone exceed the usable memory"};
 const Refusal kMemory{"memory", "the simulated step runs out of memory"};
 const Refusal kFlushes{"cache-flushes", "runs only by flushing the allocator's cache in every step"};
 const Refusal kSlower{"slower", "cannot come within 1 % of the best batch of the same settings"};
-const Refusal kSharding{"sharding", "spreads less memory over the GPUs than one more image needs"};
+const Refusal kSharding{"sharding", "makes room for no batch that is faster than those that fit without it"};
 const Refusal kInvalid{"combination", "the settings do not go together"};
 
 /// One group, its job for any batch, and the target without the reserve.
@@ -47,11 +47,31 @@ class Walk {
     const auto answer = memory(choice);
     return answer && answer->verdict != Verdict::does_not_fit && (flushing || answer->verdict == Verdict::fits);
   }
+  /// Images per second; 0 where the settings do not go together.
+  [[nodiscard]] double rate(BatchChoice choice) const {
+    const auto time = engine_.time(job(choice), target_);
+    return time ? time->images_per_second : 0;
+  }
+  /// Images per second that it cannot exceed.
+  [[nodiscard]] double most(BatchChoice choice) const {
+    const job::Job asked = job(choice);
+    const auto floor = engine_.time_floor(asked, target_);
+    const bool known = floor && floor->count() > 0;
+    return known ? static_cast<double>(job::global_batch(asked)) / floor->count() : HUGE_VAL;
+  }
+  /// Batches up to the first that the floor forbids, that one included.
+  [[nodiscard]] std::vector<BatchChoice> ladder(std::int64_t accumulation) const {
+    std::vector<BatchChoice> rungs;
+    for (const std::int64_t batch : batch_ladder(ceiling(accumulation) + 1)) {
+      rungs.push_back({batch, accumulation});
+    }
+    return rungs;
+  }
   [[nodiscard]] std::int64_t ceiling(std::int64_t accumulation) const {
     return last_true(kLargestBatch, [&](std::int64_t batch) { return !below_floor({batch, accumulation}); });
   }
 
-  void reject(const Refusal& refusal, BatchChoice choice, std::optional<Bytes> miss) {
+  void reject(const Refusal& refusal, BatchChoice choice, Miss miss) {
     out.rejected.add(refusal, 1, miss, describe(job(choice), gpu()));
   }
   void reject_for_memory(BatchChoice choice, bool allow_flushes);
@@ -82,18 +102,19 @@ void Walk::reject_for_memory(BatchChoice choice, bool allow_flushes) {
   }
   const auto answer = memory(choice);
   if (!answer) {
-    return reject(kInvalid, choice, std::nullopt);
+    return reject(kInvalid, choice, {});
   }
   if (answer->verdict == Verdict::does_not_fit) {
     remember_miss(choice, answer->missing);
     return reject(kMemory, choice, answer->missing);
   }
   if (!allow_flushes) {
-    reject(kFlushes, choice, std::nullopt);
+    reject(kFlushes, choice, {});
   }
 }
 
-/// Simulates and times, most promising first by the floor of its time, and stops where no other can come close.
+/// Times and then simulates, most promising first by the floor of its time: what is slower than what fits by
+/// more than `kBand` needs no simulation.
 void Walk::time_best_first(const std::vector<BatchChoice>& choices, bool allow_flushes) {
   struct Promise {
     BatchChoice choice{};
@@ -102,46 +123,31 @@ void Walk::time_best_first(const std::vector<BatchChoice>& choices, bool allow_f
   std::vector<Promise> promises;
   for (const BatchChoice choice : choices) {
     ++out.enumerated;
-    const job::Job asked = job(choice);
-    const auto floor = engine_.time_floor(asked, target_);
-    if (!floor) {
-      reject(kInvalid, choice, std::nullopt);
-      continue;
-    }
-    const auto images = static_cast<double>(job::global_batch(asked));
-    promises.push_back({choice, floor->count() > 0 ? images / floor->count() : HUGE_VAL});
+    promises.push_back({choice, most(choice)});
   }
   std::ranges::stable_sort(promises, std::ranges::greater{}, &Promise::most);
   double best = 0;
   for (const Promise& promise : promises) {
     if (promise.most * kBand < best) {
-      reject(kSlower, promise.choice, std::nullopt);
+      reject(kSlower, promise.choice, PercentSlower{100 * (best / promise.most - 1)});
       continue;
     }
-    if (below_floor(promise.choice) || !fits(promise.choice, allow_flushes)) {
+    const auto time = engine_.time(job(promise.choice), target_);
+    if (!time || !(time->images_per_second > 0)) {
+      reject(kInvalid, promise.choice, {});
+    } else if (time->images_per_second * kBand < best) {
+      reject(kSlower, promise.choice, PercentSlower{100 * (best / time->images_per_second - 1)});
+    } else if (below_floor(promise.choice) || !fits(promise.choice, allow_flushes)) {
       reject_for_memory(promise.choice, allow_flushes);
-      continue;
+    } else {
+      best = std::max(best, time->images_per_second);
+      out.evaluated.push_back(evaluate(job(promise.choice), target_, *memory(promise.choice), *time));
     }
-    const auto figures = evaluate(job(promise.choice), target_, *memory(promise.choice), engine_);
-    if (!figures) {
-      reject(kInvalid, promise.choice, std::nullopt);
-      continue;
-    }
-    best = std::max(best, figures->images_per_second);
-    out.evaluated.push_back(*figures);
   }
 }
 
-/// Sharding that the plan itself would choose has to make room for something: for a larger batch, or for
-/// any batch at all. Its time is at best that of DDP.
-bool sharding_is_idle(const Walk& walk, const Explored& unsharded, const PlanRequest& request,
-                      const estimate::Engine& engine) {
-  if (unsharded.evaluated.empty()) {
-    return false;
-  }
-  if (request.batch && !request.global_batch) {
-    return true;
-  }
+/// Whether one more image needs more than what sharding frees on each GPU.
+bool frees_too_little(const Walk& walk, const PlanRequest& request, const estimate::Engine& engine) {
   const auto floor = [&](job::Sharding sharding, std::int64_t batch) {
     Group group = walk.out.group;
     group.settings.sharding = sharding;
@@ -151,34 +157,88 @@ bool sharding_is_idle(const Walk& walk, const Explored& unsharded, const PlanReq
   return floor(job::Sharding::ddp, 1) - floor(walk.out.group.settings.sharding, 1) < image;
 }
 
+/// What a candidate has to beat to count beside others of its GPUs that are simpler. Within `kBand` these are
+/// preferred; a limit of time or money may lie in between.
+double bar_beside(const Explored& others, const PlanRequest& request) {
+  const double best = std::ranges::max(others.evaluated, {}, &Evaluated::images_per_second).images_per_second;
+  return best * (request.deadline || request.max_cost ? 1 : kBand);
+}
+
+std::int64_t largest_evaluated(const Explored& explored) {
+  return std::ranges::max(explored.evaluated, {}, [](const Evaluated& e) { return e.job.batch; }).job.batch;
+}
+
+/// Sharding that the plan itself would choose has to make room for something: for any batch at all, or for a
+/// larger one that is faster than all that fit without it.
+bool sharding_is_idle(const Walk& walk, const Explored& unsharded, const PlanRequest& request, bool allow_flushes,
+                      const estimate::Engine& engine) {
+  if (unsharded.evaluated.empty()) {
+    return false;
+  }
+  if ((request.batch && !request.global_batch) || frees_too_little(walk, request, engine)) {
+    return true;
+  }
+  const double bar = bar_beside(unsharded, request);
+  const std::int64_t accumulation = request.accumulation.value_or(1);
+  const auto fixed = fixed_batches(request, walk.out.group.gpus);
+  const std::int64_t without = largest_evaluated(unsharded);
+  constexpr int kMostTooLarge = 8;  // rungs: twice as many images
+  int too_large = 0;
+  for (const BatchChoice& choice : fixed ? *fixed : walk.ladder(accumulation)) {
+    if (choice.batch <= without || walk.most(choice) <= bar || walk.rate(choice) <= bar) {
+      continue;
+    }
+    if (!walk.below_floor(choice) && walk.fits(choice, allow_flushes)) {
+      return false;
+    }
+    if (++too_large == kMostTooLarge) {
+      return true;
+    }
+  }
+  return true;
+}
+
 Limits limits_of(const Walk& walk, std::int64_t accumulation) {
   Limits limits;
-  limits.hard = largest_that(walk.ceiling(accumulation), [&](std::int64_t batch) {
+  limits.hard = largest_below(walk.ceiling(accumulation), [&](std::int64_t batch) {
     return walk.fits({batch, accumulation}, true);
   });
-  limits.steady = largest_near(limits.hard, [&](std::int64_t batch) {
+  limits.steady = largest_below(limits.hard, [&](std::int64_t batch) {
     return walk.fits({batch, accumulation}, false);
   });
   return limits;
 }
 
-void walk_open(Walk& walk, std::int64_t accumulation, bool allow_flushes) {
-  const Limits limits = limits_of(walk, accumulation);
-  walk.out.limits = limits;
-
-  const std::int64_t top = allow_flushes ? limits.hard : limits.steady;
-  std::vector<BatchChoice> choices;
-  for (const std::int64_t batch : batch_ladder(top)) {
-    choices.push_back({batch, accumulation});
+/// Rungs are some percent apart. Between the fastest and the next, rates go on rising up to where memory ends or
+/// another algorithm begins: to the last batch before that.
+void refine(Walk& walk, std::int64_t accumulation, bool allow_flushes) {
+  const Evaluated& best = std::ranges::max(walk.out.evaluated, {}, &Evaluated::images_per_second);
+  const std::int64_t batch = best.job.batch;
+  const double rate = best.images_per_second;
+  const auto rungs = walk.ladder(accumulation);
+  const auto next = std::ranges::find_if(rungs, [&](const BatchChoice& rung) { return rung.batch > batch; });
+  if (next == rungs.end()) {
+    return;
   }
-  walk.time_best_first(choices, allow_flushes);
-  ++walk.out.enumerated;
-  walk.reject_for_memory({top + 1, accumulation}, allow_flushes);  // the nearest miss
+  const std::int64_t more = bisected(next->batch - batch - 1, [&](std::int64_t n) {
+    const BatchChoice choice{batch + n, accumulation};
+    return walk.rate(choice) > rate && !walk.below_floor(choice) && walk.fits(choice, allow_flushes);
+  });
+  if (more > 0) {
+    walk.time_best_first({{batch + more, accumulation}}, allow_flushes);
+  }
+}
+
+void walk_open(Walk& walk, std::int64_t accumulation, bool allow_flushes) {
+  walk.time_best_first(walk.ladder(accumulation), allow_flushes);
+  if (!walk.out.evaluated.empty()) {
+    refine(walk, accumulation, allow_flushes);
+  }
 }
 
 }  // namespace
 
-void Tally::add(const Refusal& refusal, std::int64_t count, std::optional<Bytes> miss, const std::string& example) {
+void Tally::add(const Refusal& refusal, std::int64_t count, Miss miss, const std::string& example) {
   Rejection row{refusal.reason, refusal.message, count, miss, example};
   Tally one;
   one.rows_.emplace(refusal.reason, std::move(row));
@@ -192,7 +252,7 @@ void Tally::merge(const Tally& other) {
       continue;
     }
     mine->second.count += row.count;
-    if (row.nearest_miss && (!mine->second.nearest_miss || *row.nearest_miss < *mine->second.nearest_miss)) {
+    if (row.nearest_miss < mine->second.nearest_miss) {
       mine->second.nearest_miss = row.nearest_miss;
       mine->second.example = row.example;
       mine->second.message = row.message;
@@ -222,12 +282,8 @@ Limits solve_limits(const PlanRequest& request, const Group& group, std::int64_t
   return limits_of(Walk(request, group, engine), accumulation);
 }
 
-std::optional<Evaluated> evaluate(const job::Job& job, const estimate::Target& target,
-                                  const estimate::MemoryAnswer& memory, const estimate::Engine& engine) {
-  const auto time = engine.time(job, target);
-  if (!time || !(time->images_per_second > 0)) {
-    return std::nullopt;
-  }
+Evaluated evaluate(const job::Job& job, const estimate::Target& target, const estimate::MemoryAnswer& memory,
+                   const estimate::TimeAnswer& time) {
   Evaluated row;
   row.job = job;
   row.gpu = target.gpu.name;
@@ -235,23 +291,30 @@ std::optional<Evaluated> evaluate(const job::Job& job, const estimate::Target& t
   row.usable = target.usable;
   row.allocated_peak = memory.allocated_peak;
   row.reserved_peak = memory.reserved_peak;
-  row.step = time->step;
-  row.images_per_second = time->images_per_second;
-  row.bound_by = time->bound_by;
-  row.usd_per_hour = time->usd_per_hour;
-  const double hours_per_million = 1e6 / time->images_per_second / 3600;
+  row.step = time.step;
+  row.images_per_second = time.images_per_second;
+  row.bound_by = time.bound_by;
+  row.usd_per_hour = time.usd_per_hour;
+  const double hours_per_million = 1e6 / time.images_per_second / 3600;
   row.gpu_hours_per_million_images = hours_per_million * static_cast<double>(job.parallel.gpus);
-  if (time->usd_per_hour) {
-    row.usd_per_million_images = base::Usd(time->usd_per_hour->count() * hours_per_million);
+  if (time.usd_per_hour) {
+    row.usd_per_million_images = base::Usd(time.usd_per_hour->count() * hours_per_million);
   }
   if (job.data.images) {
     const auto images = static_cast<double>(*job.data.images) * static_cast<double>(job.data.epochs);
-    row.total = base::Seconds(images / time->images_per_second);
-    if (time->usd_per_hour) {
-      row.cost = base::Usd(time->usd_per_hour->count() * row.total->count() / 3600);
+    row.total = base::Seconds(images / time.images_per_second);
+    if (time.usd_per_hour) {
+      row.cost = base::Usd(time.usd_per_hour->count() * row.total->count() / 3600);
     }
   }
   return row;
+}
+
+std::optional<Evaluated> evaluate(const job::Job& job, const estimate::Target& target,
+                                  const estimate::MemoryAnswer& memory, const estimate::Engine& engine) {
+  const auto time = engine.time(job, target);
+  const bool timed = time && time->images_per_second > 0;
+  return timed ? std::optional(evaluate(job, target, memory, *time)) : std::nullopt;
 }
 
 Explored explore(const PlanRequest& request, const Group& group, const Explored* unsharded, bool allow_flushes,
@@ -259,13 +322,13 @@ Explored explore(const PlanRequest& request, const Group& group, const Explored*
   Walk walk(request, group, engine);
   const auto refused = [&](const Refusal& refusal) {
     walk.out.enumerated = 1;
-    walk.out.rejected.add(refusal, 1, std::nullopt, describe(request, group));
+    walk.out.rejected.add(refusal, 1, {}, describe(request, group));
     return walk.out;
   };
   if (const auto refusal = refuse(request, group)) {
     return refused(*refusal);
   }
-  if (unsharded != nullptr && sharding_is_idle(walk, *unsharded, request, engine)) {
+  if (unsharded != nullptr && sharding_is_idle(walk, *unsharded, request, allow_flushes, engine)) {
     return refused(kSharding);
   }
   if (const auto choices = fixed_batches(request, group.gpus)) {

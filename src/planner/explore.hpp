@@ -24,7 +24,7 @@ struct Limits {
 /// Why candidates were put aside, with how many and the nearest miss. Ordered by reason.
 class Tally {
  public:
-  void add(const Refusal& refusal, std::int64_t count, std::optional<base::Bytes> miss, const std::string& example);
+  void add(const Refusal& refusal, std::int64_t count, Miss miss, const std::string& example);
   void merge(const Tally& other);
   [[nodiscard]] std::int64_t total() const;
   [[nodiscard]] std::vector<Rejection> list() const;  ///< most frequent first
@@ -39,7 +39,6 @@ struct Explored {
   std::int64_t enumerated{};
   std::vector<Evaluated> evaluated{};
   Tally rejected{};
-  std::optional<Limits> limits{};             ///< where the batch was open
   std::optional<base::Bytes> nearest_miss{};  ///< bytes short of the smallest candidate, where none fits
   std::optional<job::Job> nearest_job{};
 };
@@ -52,7 +51,9 @@ Limits solve_limits(const PlanRequest& request, const Group& group, std::int64_t
 Explored explore(const PlanRequest& request, const Group& group, const Explored* unsharded, bool allow_flushes,
                  const estimate::Engine& engine);
 
-/// The figures of a job that fits.
+/// The figures of a job that fits; nothing where it has no time.
+Evaluated evaluate(const job::Job& job, const estimate::Target& target, const estimate::MemoryAnswer& memory,
+                   const estimate::TimeAnswer& time);
 std::optional<Evaluated> evaluate(const job::Job& job, const estimate::Target& target,
                                   const estimate::MemoryAnswer& memory, const estimate::Engine& engine);
 

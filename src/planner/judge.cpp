@@ -91,17 +91,23 @@ Score score(const PlanRequest& request, const Evaluated& figures) {
   return s;
 }
 
-std::optional<Refusal> constraint_missed(const PlanRequest& request, const Evaluated& figures) {
+std::vector<Missed> constraints_missed(const PlanRequest& request, const Evaluated& figures) {
+  using What = Missed::What;
+  std::vector<Missed> missed;
   if (request.deadline && figures.total && *figures.total > *request.deadline) {
-    return Refusal{"deadline", fmt::format("takes longer than {}", base::format_seconds(*request.deadline))};
+    missed.push_back({What::deadline,
+                      {"deadline", fmt::format("takes longer than {}", base::format_seconds(*request.deadline))},
+                      *figures.total - *request.deadline});
   }
   if (request.max_cost && figures.cost && *figures.cost > *request.max_cost) {
-    return Refusal{"max-cost", fmt::format("costs more than {}", base::format_usd(*request.max_cost))};
+    missed.push_back({What::max_cost,
+                      {"max-cost", fmt::format("costs more than {}", base::format_usd(*request.max_cost))},
+                      *figures.cost - *request.max_cost});
   }
   if (request.max_cost && !figures.cost) {
-    return Refusal{"price", "no price is known"};
+    missed.push_back({What::price, {"price", "no price is known"}, {}});
   }
-  return std::nullopt;
+  return missed;
 }
 
 std::optional<std::size_t> winner(const PlanRequest& request, std::span<const Contender> contenders) {

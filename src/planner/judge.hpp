@@ -26,8 +26,15 @@ struct Score {
 };
 Score score(const PlanRequest& request, const Evaluated& figures);
 
-/// Which constraint of the request a candidate misses, if any.
-std::optional<Refusal> constraint_missed(const PlanRequest& request, const Evaluated& figures);
+/// A constraint of the request that a candidate misses, and by how much.
+struct Missed {
+  enum class What { deadline, max_cost, price };
+  What what{};
+  Refusal refusal{};
+  Miss by{};
+};
+/// All that the candidate misses: the deadline first, then the budget or that no price is known.
+std::vector<Missed> constraints_missed(const PlanRequest& request, const Evaluated& figures);
 
 /// Index of the winner: among those within `kBand` of the best figure at the lowest rank, the one that needs
 /// the fewest GPUs, then shards and recomputes least, changes the arithmetic least, and has the smallest

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The largest number for which something holds, when that is true for small numbers and false for large
-// ones but not cleanly so in between.
+// The largest number for which something holds. An allocator's "fits" is true for small numbers and false for
+// large ones, but not cleanly so in between: fragmentation makes it flicker over a tenth of the range and more.
 #pragma once
 
 #include <algorithm>
@@ -8,40 +8,37 @@
 
 namespace vggplan::planner {
 
-/// How far beyond a bisected limit the neighbours are tried one by one. Rounding and fragmentation move an
-/// allocator's need by a percent or so of the whole: its "fits" flickers near the limit, not far from it.
-inline constexpr std::int64_t kGuard = 8;
+/// Up to so many numbers, all are tried from the ceiling downwards; of more, as many at equal distances.
+inline constexpr std::int64_t kMostTried = 512;
 
-/// Largest n in [1, ceiling] with holds(n), 0 if there is none. Bisects, then tries the next `kGuard` numbers.
-/// Exact where everything up to some limit holds and nothing holds more than `kGuard` beyond it; and always
-/// for a ceiling of `kGuard` or less.
+/// Largest n in [1, ceiling] with holds(n), 0 if there is none: exact for a ceiling of `kMostTried` or less.
+/// Beyond, holds(n) is true, and numbers above are missed only where they hold in stretches shorter than
+/// ceiling / kMostTried. Quick where the answer is close to the ceiling.
 template <class Holds>
-std::int64_t largest_that(std::int64_t ceiling, Holds holds) {
+std::int64_t largest_below(std::int64_t ceiling, Holds holds) {
+  const std::int64_t stride = std::max<std::int64_t>(1, (ceiling + kMostTried - 1) / kMostTried);
+  std::int64_t n = ceiling;
+  while (n > 0 && !holds(n)) {
+    n -= stride;
+  }
+  for (std::int64_t above = std::min(ceiling, n + stride - 1); above > std::max<std::int64_t>(n, 0); --above) {
+    if (holds(above)) {
+      return above;
+    }
+  }
+  return std::max<std::int64_t>(n, 0);
+}
+
+/// An n in [0, ceiling] such that holds(n) or n = 0, and not holds(n + 1) or n = ceiling.
+template <class Holds>
+std::int64_t bisected(std::int64_t ceiling, Holds holds) {
   std::int64_t good = 0;
   std::int64_t bad = ceiling + 1;
   while (bad - good > 1) {
     const std::int64_t middle = good + (bad - good) / 2;
     (holds(middle) ? good : bad) = middle;
   }
-  for (std::int64_t n = std::min(ceiling, good + kGuard); n > good; --n) {
-    if (holds(n)) {
-      return n;
-    }
-  }
   return good;
-}
-
-/// The same where the answer is expected close to the ceiling: looks from there downwards first, so that
-/// what it finds within the guard is exact.
-template <class Holds>
-std::int64_t largest_near(std::int64_t ceiling, Holds holds) {
-  const std::int64_t below = std::max<std::int64_t>(0, ceiling - kGuard);
-  for (std::int64_t n = ceiling; n > below; --n) {
-    if (holds(n)) {
-      return n;
-    }
-  }
-  return largest_that(below, holds);
 }
 
 /// Largest n >= 1 with holds(n), for a condition that is true up to a limit and false beyond; 0 if holds(1)
@@ -55,11 +52,7 @@ std::int64_t last_true(std::int64_t most, Holds holds) {
     bad *= 2;
   }
   bad = std::min(bad, most + 1);
-  while (bad - good > 1) {
-    const std::int64_t middle = good + (bad - good) / 2;
-    (holds(middle) ? good : bad) = middle;
-  }
-  return good;
+  return good + bisected(bad - good - 1, [&](std::int64_t n) { return holds(good + n); });
 }
 
 }  // namespace vggplan::planner

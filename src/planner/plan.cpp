@@ -62,32 +62,11 @@ base::Status common_error(const PlanRequest& request) {
   return first;
 }
 
-bool same_settings(const Group& a, const Group& b) { return a.candidate == b.candidate && a.settings == b.settings; }
-
 /// Limits of the leading group first, then its GPU's other settings at the same count, then the other GPUs
 /// at their largest count with the leading group's settings where they have them.
-std::vector<MaxBatch> max_batches(const PlanRequest& request, const Search& found, const Group& lead,
-                                  std::int64_t accumulation, const estimate::Engine& engine) {
-  std::vector<MaxBatch> cells;
-  const auto add = [&](const Group& group, const std::optional<Limits>& known) {
-    const Candidate& candidate = request.candidates[group.candidate];
-    const Limits limits = known && accumulation == request.accumulation.value_or(1)
-                              ? *known
-                              : solve_limits(request, group, accumulation, engine);
-    cells.push_back({candidate.target.gpu.name, group.settings.precision, group.settings.layout,
-                     group.settings.checkpointing, group.settings.sharding, group.gpus,
-                     limited_target(request, candidate).usable, limits.steady, limits.hard});
-  };
-  const auto limits_of = [&](const Group& group) -> std::optional<Limits> {
-    for (const Explored& explored : found.groups) {
-      if (same_settings(explored.group, group) && explored.group.gpus == group.gpus) {
-        return explored.limits;
-      }
-    }
-    return std::nullopt;
-  };
-  add(lead, limits_of(lead));
-  std::vector<const Explored*> others(request.candidates.size(), nullptr);
+std::vector<const Group*> groups_of_interest(const PlanRequest& request, const Search& found, const Group& lead) {
+  std::vector<const Group*> groups{&lead};
+  std::vector<const Group*> others(request.candidates.size(), nullptr);
   for (const Explored& explored : found.groups) {
     const Group& group = explored.group;
     if (refuse(request, group)) {
@@ -97,18 +76,35 @@ std::vector<MaxBatch> max_batches(const PlanRequest& request, const Search& foun
         group.settings.sharding == lead.settings.sharding || group.settings.sharding == job::Sharding::ddp;
     if (group.candidate == lead.candidate) {
       if (group.gpus == lead.gpus && comparable && group.settings != lead.settings) {
-        add(group, explored.limits);
+        groups.push_back(&group);
       }
     } else if (group.settings == lead.settings || others[group.candidate] == nullptr ||
-               others[group.candidate]->group.settings != lead.settings) {
-      others[group.candidate] = &explored;
+               others[group.candidate]->settings != lead.settings) {
+      others[group.candidate] = &group;
     }
   }
-  for (const Explored* explored : others) {
-    if (explored != nullptr) {
-      add(explored->group, explored->limits);
-    }
-  }
+  std::ranges::copy_if(others, std::back_inserter(groups), [](const Group* group) { return group != nullptr; });
+  return groups;
+}
+
+std::vector<MaxBatch> max_batches(const PlanRequest& request, const Search& found, const Group& lead,
+                                  std::int64_t accumulation, const estimate::Engine& engine) {
+  const std::vector<const Group*> groups = groups_of_interest(request, found, lead);
+  std::vector<MaxBatch> cells(groups.size());
+  parallel_for(groups.size(), request.threads, [&](std::size_t i) {
+    const Group& group = *groups[i];
+    const Candidate& candidate = request.candidates[group.candidate];
+    const Limits limits = solve_limits(request, group, accumulation, engine);
+    cells[i] = {candidate.target.gpu.name,
+                group.settings.precision,
+                group.settings.layout,
+                group.settings.checkpointing,
+                group.settings.sharding,
+                group.gpus,
+                limited_target(request, candidate).usable,
+                limits.steady,
+                limits.hard};
+  });
   return cells;
 }
 
@@ -166,13 +162,18 @@ base::Status recommend(Plan& plan, const PlanRequest& request, const Search& fou
   }
   Recommendation recommendation;
   recommendation.estimate = std::move(*estimate);
-  recommendation.why = reasons(request, found, best, recommendation.estimate, engine);
+  const Group& lead = found.groups[best.group].group;
+  std::optional<Limits> limits;
+  if (!request.batch && !request.global_batch) {
+    limits = solve_limits(request, lead, best.figures.job.accumulation, engine);
+  }
+  recommendation.why = reasons(request, best, recommendation.estimate, limits, engine);
   recommendation.launch = launch_settings(recommendation.estimate);
   plan.job = best.figures.job;
   plan.warnings = recommendation.estimate.warnings;
   plan.assumptions = recommendation.estimate.assumptions;
   plan.recommendation = std::move(recommendation);
-  plan.max_batch = max_batches(request, found, found.groups[best.group].group, best.figures.job.accumulation, engine);
+  plan.max_batch = max_batches(request, found, lead, best.figures.job.accumulation, engine);
   add_figures(plan, request, found, chosen);
   if (request.solve_resolution) {
     job::Job one = best.figures.job;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "story.hpp"
 #include "vggplan/base/format.hpp"
 
 namespace vggplan::planner {
@@ -13,86 +14,64 @@ namespace {
 
 using estimate::Verdict;
 
-/// "+28 %", "-3.1 %".
-std::string signed_percent(double ratio) {
-  const double percent = (ratio - 1) * 100;
-  return fmt::format("{:+.{}f} %", percent, std::abs(percent) < 9.95 ? 1 : 0);
-}
-
 std::string rate(double images_per_second) {
   const int digits = images_per_second < 9.95 ? 2 : images_per_second < 99.5 ? 1 : 0;
   return fmt::format("{:.{}f} images/s", images_per_second, digits);
 }
 
-/// What the sentences are made from: the chosen job, and the same job with something changed.
-class Story {
- public:
-  Story(const PlanRequest& request, const Search& found, const Contender& chosen, const estimate::Estimate& estimate,
-        const estimate::Engine& engine)
-      : request_(request),
-        found_(found),
-        chosen_(chosen),
-        estimate_(estimate),
-        engine_(engine),
-        candidate_(request.candidates[chosen.candidate]),
-        target_(limited_target(request, candidate_)) {}
+}  // namespace
 
-  std::vector<std::string> tell() {
-    objective();
-    bound();
-    next_batch();
-    gpus();
-    checkpointing();
-    precision();
-    layout();
-    global_batch();
-    return std::move(sentences_);
-  }
+std::string signed_percent(double ratio) {
+  const double percent = (ratio - 1) * 100;
+  return fmt::format("{:+.{}f} %", percent, std::abs(percent) < 9.95 ? 1 : 0);
+}
 
- private:
-  struct Variant {
-    std::optional<estimate::MemoryAnswer> memory{};
-    std::optional<Evaluated> figures{};
-    [[nodiscard]] bool fits() const { return memory && memory->verdict == Verdict::fits && figures; }
-  };
+Story::Story(const PlanRequest& request, const Contender& chosen, const estimate::Estimate& estimate,
+             const std::optional<Limits>& limits, const estimate::Engine& engine)
+    : request_(request),
+      chosen_(chosen),
+      estimate_(estimate),
+      batch_limits_(limits),
+      engine_(engine),
+      candidate_(request.candidates[chosen.candidate]),
+      target_(limited_target(request, candidate_)) {}
 
-  [[nodiscard]] const Evaluated& best() const { return chosen_.figures; }
-  void say(std::string sentence) { sentences_.push_back(std::move(sentence)); }
+std::vector<std::string> Story::tell() {
+  objective();
+  limits();
+  bound();
+  larger_batches();
+  next_batch();
+  gpus();
+  batch_and_scaling();
+  one_more_gpu();
+  checkpointing();
+  sharding();
+  precision();
+  layout();
+  batch_norm();
+  global_batch();
+  return std::move(sentences_);
+}
 
-  /// The job with a change; its time is modelled even where its memory does not fit.
-  template <class Change>
-  Variant with(Change change) const {
-    job::Job job = best().job;
-    change(job);
-    Variant variant;
-    if (job::validate(job)) {
-      return variant;
-    }
-    if (const auto memory = engine_.memory(job, target_)) {
-      variant.memory = *memory;
-      variant.figures = evaluate(job, target_, *memory, engine_);
-    }
+Story::Variant Story::variant(const job::Job& job, const estimate::Target& target) const {
+  Variant variant;
+  if (job::validate(job)) {
     return variant;
   }
+  if (const auto memory = engine_.memory(job, target)) {
+    variant.memory = *memory;
+    variant.figures = evaluate(job, target, *memory, engine_);
+  }
+  return variant;
+}
 
-  void objective();
-  void bound();
-  void next_batch();
-  void gpus();
-  void checkpointing();
-  void precision();
-  void layout();
-  void global_batch();
-
-  const PlanRequest& request_;
-  const Search& found_;
-  const Contender& chosen_;
-  const estimate::Estimate& estimate_;
-  const estimate::Engine& engine_;
-  const Candidate& candidate_;
-  estimate::Target target_;
-  std::vector<std::string> sentences_{};
-};
+base::Bytes Story::reserved_without_limit(const job::Job& job) const {
+  estimate::Target boundless = target_;
+  boundless.usable = base::kGiB * (1 << 20);
+  const auto memory = engine_.memory(job, boundless);
+  return memory ? memory->reserved_peak : base::Bytes(0);
+}
 
 void Story::objective() {
   const Evaluated& b = best();
@@ -117,6 +96,18 @@ void Story::objective() {
   say(text + ".");
 }
 
+void Story::limits() {
+  const Evaluated& b = best();
+  if (request_.deadline && b.total) {
+    say(fmt::format("The run takes {} of the {} allowed.", base::format_seconds(*b.total),
+                    base::format_seconds(*request_.deadline)));
+  }
+  if (request_.max_cost && b.cost) {
+    say(fmt::format("The run costs {} of the {} allowed.", base::format_usd(*b.cost),
+                    base::format_usd(*request_.max_cost)));
+  }
+}
+
 void Story::bound() {
   const auto& time = estimate_.time;
   const double step = time.step.value.count();
@@ -126,8 +117,10 @@ void Story::bound() {
       by_gpu ? fmt::format("The GPU bounds the step of {}, at {:.0f} % of its peak arithmetic",
                            base::format_seconds(time.step.value), 100 * time.model_flops_utilization)
              : fmt::format("The step of {} is bound by {}", base::format_seconds(time.step.value), time.bound_by);
-  if (best().job.parallel.gpus > 1 && step > 0) {
-    text += fmt::format("; averaging the gradients adds {:.1f} % that the backward pass does not hide",
+  if (best().job.parallel.gpus > 1 && trains() && step > 0) {
+    const bool gathers = best().job.parallel.sharding == job::Sharding::fsdp2;
+    text += fmt::format("; {} takes {:.1f} % of it beyond what computing hides",
+                        gathers ? "gathering parameters and averaging gradients" : "averaging the gradients",
                         100 * exposed / step);
   }
   say(text + ".");
@@ -137,150 +130,137 @@ void Story::bound() {
   }
 }
 
-void Story::next_batch() {
+void Story::larger_batches() {
   const Evaluated& b = best();
-  const auto limits = found_.groups[chosen_.group].limits;
-  const auto need = [&](std::int64_t batch) {
-    const Variant next = with([&](job::Job& job) { job.batch = batch; });
-    if (!next.memory || next.memory->verdict == Verdict::fits) {
-      return;
-    }
-    if (next.memory->verdict == Verdict::fits_with_cache_flushes) {
-      say(fmt::format("Batch {} would run only by flushing the allocator's cache {} times a step.", batch,
-                      next.memory->cache_flushes_per_step));
-    } else {
-      say(fmt::format("Batch {} would need {} more than the {} that are usable.", batch,
-                      base::format_bytes(next.memory->missing), base::format_bytes(target_.usable)));
+  const auto& limits = batch_limits_;
+  if (!limits || limits->steady <= b.job.batch) {
+    return;
+  }
+  const Variant largest = with([&](job::Job& job) { job.batch = limits->steady; });
+  if (largest.figures) {
+    say(fmt::format("Up to batch {} fits; it would change the rate by {} and raise the peak from {} to {}.",
+                    limits->steady, signed_percent(largest.figures->images_per_second / b.images_per_second),
+                    base::format_bytes(b.reserved_peak), base::format_bytes(largest.memory->reserved_peak)));
+  }
+}
+
+/// The smallest batch beyond those that fit; with a global batch, the next one that divides.
+std::optional<std::int64_t> Story::next_larger_batch() const {
+  const std::int64_t batch = best().job.batch;
+  if (!request_.global_batch) {
+    return std::max(batch_limits_ ? batch_limits_->steady : 0, batch) + 1;
+  }
+  PlanRequest open = request_;
+  open.batch.reset();
+  open.accumulation.reset();
+  const auto choices = fixed_batches(open, best().job.parallel.gpus);
+  const auto next = std::ranges::find_if(*choices, [&](const BatchChoice& choice) { return choice.batch > batch; });
+  return next == choices->end() ? std::nullopt : std::optional(next->batch);
+}
+
+void Story::next_batch() {
+  const auto batch = next_larger_batch();
+  if (!batch) {
+    return;
+  }
+  const Evaluated& b = best();
+  const auto larger = [&](job::Job& job) {
+    job.batch = *batch;
+    if (request_.global_batch) {
+      job.accumulation = *request_.global_batch / (*batch * job.parallel.gpus);
     }
   };
-  if (!limits) {
-    return need(b.job.batch + 1);
+  const Variant next = with(larger);
+  if (!next.memory || !next.figures) {
+    return;
   }
-  if (limits->steady > b.job.batch) {
-    const Variant largest = with([&](job::Job& job) { job.batch = limits->steady; });
-    if (largest.figures) {
-      say(fmt::format("Up to batch {} fits; it would change the rate by {} and raise the peak from {} to {}.",
-                      limits->steady, signed_percent(largest.figures->images_per_second / b.images_per_second),
-                      base::format_bytes(b.reserved_peak), base::format_bytes(largest.memory->reserved_peak)));
+  switch (next.memory->verdict) {
+    case Verdict::fits:
+      say(fmt::format("Batch {} would reserve {} instead of {} and change the rate by {}.", *batch,
+                      base::format_bytes(next.memory->reserved_peak), base::format_bytes(b.reserved_peak),
+                      signed_percent(next.figures->images_per_second / b.images_per_second)));
+      break;
+    case Verdict::fits_with_cache_flushes:
+      say(fmt::format("Batch {} would run only by flushing the allocator's cache {} times a step.", *batch,
+                      next.memory->cache_flushes_per_step));
+      break;
+    case Verdict::does_not_fit:
+      say(fmt::format("Batch {} does not fit: it would reserve {}, and {} are usable.", *batch,
+                      base::format_bytes(reserved_without_limit(next.figures->job)),
+                      base::format_bytes(target_.usable)));
+      break;
+  }
+}
+
+Story::Variant Story::on_gpus(std::int64_t gpus, std::int64_t batch) const {
+  return with([&](job::Job& job) {
+    const std::int64_t per_node = std::max<std::int64_t>(1, candidate_.per_node);
+    job.batch = batch;
+    job.parallel.gpus = gpus;
+    job.parallel.nodes = (gpus + per_node - 1) / per_node;
+    if (request_.global_batch) {
+      job.accumulation = std::max<std::int64_t>(1, *request_.global_batch / (batch * gpus));
     }
+  });
+}
+
+/// Share of the GPUs' work that is left of what each would do alone.
+std::optional<double> Story::scaling(std::int64_t batch) const {
+  const std::int64_t n = best().job.parallel.gpus;
+  const Variant one = on_gpus(1, batch);
+  const Variant all = on_gpus(n, batch);
+  if (!one.figures || !all.figures) {
+    return std::nullopt;
   }
-  need(std::max(limits->steady, b.job.batch) + 1);
+  return all.figures->images_per_second / one.figures->images_per_second / static_cast<double>(n);
 }
 
 void Story::gpus() {
-  const Evaluated& b = best();
-  const std::int64_t n = b.job.parallel.gpus;
-  const auto at = [&](std::int64_t gpus) {
-    return with([&](job::Job& job) {
-      job.parallel.gpus = gpus;
-      job.parallel.nodes = (gpus + candidate_.per_node - 1) / std::max<std::int64_t>(1, candidate_.per_node);
-      if (request_.global_batch) {
-        job.accumulation = std::max<std::int64_t>(1, *request_.global_batch / (job.batch * gpus));
-      }
-    });
-  };
-  if (n > 1) {
-    const Variant one = at(1);
-    if (one.figures) {
-      const double speedup = b.images_per_second / one.figures->images_per_second;
-      say(fmt::format("{} GPUs do {:.2f} times the work of one ({:.0f} % scaling efficiency).", n, speedup,
-                      100 * speedup / static_cast<double>(n)));
-    }
+  const std::int64_t n = best().job.parallel.gpus;
+  const auto share = n > 1 ? scaling(best().job.batch) : std::nullopt;
+  if (share) {
+    say(fmt::format("{} GPUs do {:.2f} times the work of one ({:.0f} % scaling efficiency).", n,
+                    *share * static_cast<double>(n), 100 * *share));
   }
-  const bool divides = !request_.global_batch || *request_.global_batch % (b.job.batch * (n + 1)) == 0;
-  const Variant more = divides ? at(n + 1) : Variant{};
-  if (more.fits()) {
-    std::string text = fmt::format("One more GPU would bring {} ({})", rate(more.figures->images_per_second),
-                                   signed_percent(more.figures->images_per_second / b.images_per_second));
-    if (!request_.global_batch) {
-      text += fmt::format(", at a global batch of {}", job::global_batch(more.figures->job));
+}
+
+/// Gradients are as large whatever the batch: the more images, the less of the step is communication.
+void Story::batch_and_scaling() {
+  const std::int64_t most = batch_limits_ ? batch_limits_->steady : best().job.batch;
+  if (best().job.parallel.gpus == 1 || !trains() || request_.global_batch || most < 2) {
+    return;
+  }
+  const auto small = scaling(1);
+  const auto large = scaling(most);
+  if (small && large && *large - *small >= 0.01) {
+    say(
+        fmt::format("At batch 1 per GPU the efficiency would be {:.0f} %, at batch {} {:.0f} %: every step exchanges "
+                    "the same gradients, however many images it saw.",
+                    100 * *small, most, 100 * *large));
+  }
+}
+
+void Story::one_more_gpu() {
+  const Evaluated& b = best();
+  const std::int64_t more = b.job.parallel.gpus + 1;
+  if (request_.global_batch && *request_.global_batch % (b.job.batch * more) != 0) {
+    return;
+  }
+  const Variant next = on_gpus(more, b.job.batch);
+  if (next.fits()) {
+    std::string text = fmt::format("One more GPU would bring {} ({})", rate(next.figures->images_per_second),
+                                   signed_percent(next.figures->images_per_second / b.images_per_second));
+    if (!request_.global_batch && trains()) {
+      text += fmt::format(", at a global batch of {}", job::global_batch(next.figures->job));
     }
     say(text + ".");
   }
 }
 
-void Story::checkpointing() {
-  const Evaluated& b = best();
-  if (b.job.mode != job::Mode::train || b.job.checkpointing.kind == job::Checkpointing::Kind::sequential) {
-    return;
-  }
-  const bool now = b.job.checkpointing.kind == job::Checkpointing::Kind::block;
-  const Variant other = with([&](job::Job& job) {
-    job.checkpointing = {now ? job::Checkpointing::Kind::none : job::Checkpointing::Kind::block, 0};
-  });
-  if (!other.memory || !other.figures) {
-    return;
-  }
-  const double ratio = other.figures->step.count() / b.step.count();
-  if (!now) {
-    say(fmt::format(
-        "Checkpointing each block would lower the allocated peak from {} to {} and make the step longer by {:.0f} %.",
-        base::format_bytes(b.allocated_peak), base::format_bytes(other.memory->allocated_peak), 100 * (ratio - 1)));
-  } else if (other.memory->verdict == Verdict::does_not_fit) {
-    say(fmt::format(
-        "Checkpointing makes room: without it this batch is {} short. It makes the step longer by {:.0f} %.",
-        base::format_bytes(other.memory->missing), 100 * (1 / ratio - 1)));
-  } else {
-    say(fmt::format("Checkpointing lowers the peak by {} and makes the step longer by {:.0f} %.",
-                    base::format_bytes(other.memory->allocated_peak - b.allocated_peak), 100 * (1 / ratio - 1)));
-  }
-}
-
-void Story::precision() {
-  const Evaluated& b = best();
-  if (!job::is_autocast(b.job.precision) || request_.precision) {
-    return;
-  }
-  const Variant tf32 = with([&](job::Job& job) { job.precision = job::Precision::tf32; });
-  if (!tf32.memory || !tf32.figures) {
-    return;
-  }
-  std::string text = fmt::format(
-      "{} is {:.2f} times as fast as tf32 at the same batch and its peak is {:.0f} % of tf32's; weights, "
-      "gradients and optimizer stay in float32, products are rounded to 16 bits",
-      base::name_of_enum(b.job.precision), tf32.figures->step.count() / b.step.count(),
-      100 * b.allocated_peak.as_double() / tf32.memory->allocated_peak.as_double());
-  if (b.job.precision == job::Precision::amp_fp16) {
-    text += ", and the loss is scaled (this GPU has no bfloat16)";
-  }
-  say(text + ".");
-}
-
-void Story::layout() {
-  const Evaluated& b = best();
-  if (request_.layout) {
-    return;
-  }
-  const bool last = b.job.layout == base::Layout::nhwc;
-  const Variant other = with([&](job::Job& job) { job.layout = last ? base::Layout::nchw : base::Layout::nhwc; });
-  if (!other.memory || !other.figures) {
-    return;
-  }
-  say(fmt::format("{} instead would change the step by {} and reserve {} instead of {}; the results are the same.",
-                  last ? "The default layout (nchw)" : "channels_last (nhwc)",
-                  signed_percent(other.figures->step.count() / b.step.count()),
-                  base::format_bytes(other.memory->reserved_peak), base::format_bytes(b.reserved_peak)));
-}
-
-void Story::global_batch() {
-  const job::Job& job = best().job;
-  const std::int64_t global = job::global_batch(job);
-  if (job.mode != job::Mode::train) {
-    return;
-  }
-  if (!request_.global_batch && global > 1) {
-    say(
-        fmt::format("One optimizer step sees {} images; where training was tuned for another global batch, fix it with "
-                    "--global-batch, or scale the learning rate.",
-                    global));
-  }
-}
-
-}  // namespace
-
-std::vector<std::string> reasons(const PlanRequest& request, const Search& found, const Contender& chosen,
-                                 const estimate::Estimate& estimate, const estimate::Engine& engine) {
-  return Story(request, found, chosen, estimate, engine).tell();
+std::vector<std::string> reasons(const PlanRequest& request, const Contender& chosen,
+                                 const estimate::Estimate& estimate, const std::optional<Limits>& limits,
+                                 const estimate::Engine& engine) {
+  return Story(request, chosen, estimate, limits, engine).tell();
 }
 
 }  // namespace vggplan::planner

@@ -10,8 +10,10 @@
 
 namespace vggplan::planner {
 
-std::vector<std::string> reasons(const PlanRequest& request, const Search& found, const Contender& chosen,
-                                 const estimate::Estimate& estimate, const estimate::Engine& engine);
+/// `limits`: of the chosen settings, where the batch was open.
+std::vector<std::string> reasons(const PlanRequest& request, const Contender& chosen,
+                                 const estimate::Estimate& estimate, const std::optional<Limits>& limits,
+                                 const estimate::Engine& engine);
 
 Launch launch_settings(const estimate::Estimate& estimate);
 

@@ -9,7 +9,7 @@
 
 namespace vggplan::planner {
 
-/// Ranked: what leaves training as it is first, then the cheapest in time.
+/// Ranked: what leaves training and hardware as they are first, then the cheapest in time.
 std::vector<Remedy> memory_remedies(const PlanRequest& request, const job::Job& job, const Candidate& candidate,
                                     const estimate::Engine& engine);
 

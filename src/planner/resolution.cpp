@@ -46,7 +46,7 @@ MaxResolution largest_resolution(const job::Job& job, const estimate::Target& ta
   const std::int64_t ceiling = last_true(kLargestSide / kSideStep, [&](std::int64_t steps) {
     return engine.memory_floor(with_side(steps), target) <= target.usable;
   });
-  const std::int64_t side = kSideStep * largest_that(ceiling, [&](std::int64_t steps) {
+  const std::int64_t side = kSideStep * largest_below(ceiling, [&](std::int64_t steps) {
                               return fits(with_side(steps), target, flushing, engine);
                             });
   MaxResolution result;
@@ -87,9 +87,12 @@ job::Job on_tile(job::Job job, std::int64_t side) {
 Tiling largest_tile(const job::Job& job, const estimate::Target& target, const estimate::Engine& engine) {
   const auto field = estimate::receptive_field(job.model);
   const std::int64_t longest = std::max(job.image.height, job.image.width);
-  const std::int64_t ceiling = (longest + field.stride - 1) / field.stride;
-  const std::int64_t steps = largest_that(
-      ceiling, [&](std::int64_t n) { return fits(on_tile(job, n * field.stride), target, false, engine); });
+  const std::int64_t whole = (longest + field.stride - 1) / field.stride;
+  const auto tile = [&](std::int64_t n) { return on_tile(job, n * field.stride); };
+  const std::int64_t ceiling =
+      last_true(whole, [&](std::int64_t n) { return engine.memory_floor(tile(n), target) <= target.usable; });
+  const std::int64_t steps =
+      largest_below(ceiling, [&](std::int64_t n) { return fits(tile(n), target, false, engine); });
   return tiling(job.image, field, steps * field.stride);
 }
 

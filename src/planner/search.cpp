@@ -10,36 +10,6 @@
 namespace vggplan::planner {
 namespace {
 
-/// Calls work(0) ... work(count - 1), each once, on a few threads. Results go to places of their own.
-void parallel_for(std::size_t count, unsigned threads, const std::function<void(std::size_t)>& work) {
-  if (threads == 0) {
-    threads = std::max(1U, std::thread::hardware_concurrency());
-  }
-  threads = static_cast<unsigned>(std::min<std::size_t>(threads, count));
-  std::atomic<std::size_t> next{0};
-  std::exception_ptr failure;
-  std::mutex failure_guard;
-  const auto drain = [&] {
-    try {
-      for (std::size_t i = next++; i < count; i = next++) {
-        work(i);
-      }
-    } catch (...) {
-      const std::scoped_lock lock(failure_guard);
-      failure = std::current_exception();
-    }
-  };
-  std::vector<std::jthread> helpers;
-  for (unsigned i = 1; i < threads; ++i) {
-    helpers.emplace_back(drain);
-  }
-  drain();
-  helpers.clear();
-  if (failure) {
-    std::rethrow_exception(failure);
-  }
-}
-
 /// Groups that shard because the plan tries it, not because the request says so.
 bool shards_by_choice(const PlanRequest& request, const Group& group) {
   return !request.sharding && group.settings.sharding != job::Sharding::ddp;
@@ -75,6 +45,35 @@ std::vector<Explored> explore_all(const PlanRequest& request, const estimate::En
 
 }  // namespace
 
+void parallel_for(std::size_t count, unsigned threads, const std::function<void(std::size_t)>& work) {
+  if (threads == 0) {
+    threads = std::max(1U, std::thread::hardware_concurrency());
+  }
+  threads = static_cast<unsigned>(std::min<std::size_t>(threads, count));
+  std::atomic<std::size_t> next{0};
+  std::exception_ptr failure;
+  std::mutex failure_guard;
+  const auto drain = [&] {
+    try {
+      for (std::size_t i = next++; i < count; i = next++) {
+        work(i);
+      }
+    } catch (...) {
+      const std::scoped_lock lock(failure_guard);
+      failure = std::current_exception();
+    }
+  };
+  std::vector<std::jthread> helpers;
+  for (unsigned i = 1; i < threads; ++i) {
+    helpers.emplace_back(drain);
+  }
+  drain();
+  helpers.clear();
+  if (failure) {
+    std::rethrow_exception(failure);
+  }
+}
+
 Search search(const PlanRequest& request, const estimate::Engine& engine, bool allow_flushes) {
   Search found;
   found.groups = explore_all(request, engine, allow_flushes);
@@ -84,8 +83,8 @@ Search search(const PlanRequest& request, const estimate::Engine& engine, bool a
     found.rejected.merge(explored.rejected);
     for (const Evaluated& figures : explored.evaluated) {
       const Contender contender{figures, i, explored.group.candidate};
-      if (const auto missed = constraint_missed(request, figures)) {
-        found.rejected.add(*missed, 1, std::nullopt, describe(figures.job, figures.gpu));
+      if (const auto missed = constraints_missed(request, figures); !missed.empty()) {
+        found.rejected.add(missed.front().refusal, 1, missed.front().by, describe(figures.job, figures.gpu));
         found.missed.push_back(contender);
       } else {
         found.contenders.push_back(contender);

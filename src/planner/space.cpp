@@ -63,13 +63,12 @@ std::vector<Settings> settings_of(const PlanRequest& request, std::int64_t gpus)
 }
 
 std::optional<Refusal> refuse_precision(const PlanRequest& request, const hardware::Gpu& gpu, Precision precision) {
+  if (!has_units_for(precision, gpu)) {
+    const bool wants_bf16 = precision == Precision::amp_bf16 || precision == Precision::bf16;
+    return Refusal{"precision",
+                   fmt::format("{} has no {}", gpu.name, wants_bf16 ? "bfloat16 units" : "float16 tensor cores")};
+  }
   const bool has_bf16 = gpu.bf16_tensor.has_value();
-  if ((precision == Precision::amp_bf16 || precision == Precision::bf16) && !has_bf16) {
-    return Refusal{"precision", fmt::format("{} has no bfloat16 units", gpu.name)};
-  }
-  if (precision == Precision::amp_fp16 && !gpu.fp16_tensor) {
-    return Refusal{"precision", fmt::format("{} has no float16 tensor cores", gpu.name)};
-  }
   if (precision == Precision::amp_fp16 && has_bf16 && !request.precision) {
     return Refusal{"numerics",
                    fmt::format("float16 needs loss scaling, bfloat16 does not, and {} runs both", gpu.name)};
@@ -153,23 +152,40 @@ std::optional<std::vector<BatchChoice>> fixed_batches(const PlanRequest& request
     return choices;
   }
   const std::int64_t share = *request.global_batch / gpus;
-  const auto add = [&](std::int64_t batch) {
+  for (const std::int64_t batch : divisors(share)) {
     const BatchChoice choice{batch, share / batch};
     if ((!request.batch || *request.batch == batch) &&
         (!request.accumulation || *request.accumulation == choice.accumulation)) {
       choices.push_back(choice);
     }
-  };
-  for (std::int64_t small = 1; small * small <= share; ++small) {
-    if (share % small == 0) {
-      add(small);
-      if (small * small != share) {
-        add(share / small);
+  }
+  return choices;
+}
+
+std::vector<std::int64_t> divisors(std::int64_t n) {
+  std::vector<std::int64_t> small;
+  std::vector<std::int64_t> large;
+  for (std::int64_t i = 1; i * i <= n; ++i) {
+    if (n % i == 0) {
+      small.push_back(i);
+      if (i * i != n) {
+        large.push_back(n / i);
       }
     }
   }
-  std::ranges::sort(choices, {}, &BatchChoice::batch);
-  return choices;
+  small.insert(small.end(), large.rbegin(), large.rend());
+  return small;
+}
+
+bool has_units_for(Precision precision, const hardware::Gpu& gpu) {
+  switch (precision) {
+    case Precision::fp32:
+    case Precision::tf32: return true;
+    case Precision::amp_bf16:
+    case Precision::bf16: return gpu.bf16_tensor.has_value();
+    case Precision::amp_fp16: return gpu.fp16_tensor.has_value();
+  }
+  return false;
 }
 
 estimate::Target limited_target(const PlanRequest& request, const Candidate& candidate) {

@@ -52,6 +52,12 @@ std::vector<std::int64_t> batch_ladder(std::int64_t limit);
 /// divisors of a GPU's share. Empty where the share is not whole. Nothing where the batch is open.
 std::optional<std::vector<BatchChoice>> fixed_batches(const PlanRequest& request, std::int64_t gpus);
 
+/// Of n > 0, from 1 to n.
+std::vector<std::int64_t> divisors(std::int64_t n);
+
+/// Whether the GPU computes in the precision at all.
+bool has_units_for(job::Precision precision, const hardware::Gpu& gpu);
+
 /// The candidate's target with the reserve taken off.
 estimate::Target limited_target(const PlanRequest& request, const Candidate& candidate);
 

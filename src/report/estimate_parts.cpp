@@ -51,6 +51,17 @@ Document by_batch_part(const std::vector<estimate::Estimate>& estimates) {
   return part;
 }
 
+Document offers_part(const std::vector<estimate::StorageOffer>& offers) {
+  Document part = Document::array();
+  for (const estimate::StorageOffer& offer : offers) {
+    part.push_back({{"name", offer.name},
+                    {"images_per_second", plain(offer.images_per_second)},
+                    {"read_bytes_per_second", plain(offer.read_rate)},
+                    {"sufficient", offer.sufficient}});
+  }
+  return part;
+}
+
 }  // namespace
 
 Document memory_part(const estimate::Estimate& estimate) {
@@ -116,6 +127,7 @@ Document input_part(const estimate::Input& input) {
   part["copy_images_per_second"] = plain(input.copy_images_per_second);
   set_if(part, "storage_images_per_second", input.storage_images_per_second);
   part["host_memory_bytes"] = plain(input.host_memory);
+  set_if(part, "page_cache_bytes", input.page_cache);
   return part;
 }
 
@@ -123,12 +135,18 @@ Document storage_part(const estimate::StorageNeed& storage, job::Mode mode) {
   Document part = Document::object();
   part["bytes_per_image"] = plain(storage.bytes_per_image);
   set_if(part, "dataset_bytes", storage.dataset);
+  set_if(part, "cache_bytes", storage.cache);
   if (mode == job::Mode::train) {
+    set_if(part, "weights_bytes", storage.weights);
     part["checkpoint_bytes"] = plain(storage.checkpoint);
     part["checkpoints_bytes"] = plain(storage.checkpoints);
+    set_if(part, "logs_bytes", storage.logs);
   }
   part["total_bytes"] = plain(storage.total);
   part["read_bytes_per_second"] = plain(storage.read_rate);
+  if (!storage.offers.empty()) {
+    part["profiles"] = offers_part(storage.offers);
+  }
   return part;
 }
 

@@ -17,6 +17,9 @@ Document data_part(const job::DataSet& data) {
   set_if(part, "cpus", data.cpus);
   set_if(part, "ram_bytes", data.ram);
   set_if(part, "storage", data.storage);
+  if (data.decoded_cache) {
+    part["decoded_cache"] = true;
+  }
   set_if(part, "checkpoint_every", data.checkpoint_every);
   part["keep_checkpoints"] = data.keep_checkpoints;
   return part;

@@ -126,9 +126,21 @@ Document max_resolution_part(const planner::MaxResolution& resolution) {
           {"limited_by_search", resolution.limited_by_search}};
 }
 
+void set_miss(Document& part, const planner::Miss& miss) {
+  if (const auto* bytes = std::get_if<base::Bytes>(&miss)) {
+    part["nearest_miss_bytes"] = plain(*bytes);
+  } else if (const auto* seconds = std::get_if<base::Seconds>(&miss)) {
+    part["nearest_miss_seconds"] = plain(*seconds);
+  } else if (const auto* usd = std::get_if<base::Usd>(&miss)) {
+    part["nearest_miss_usd"] = plain(*usd);
+  } else if (const auto* slower = std::get_if<planner::PercentSlower>(&miss)) {
+    part["nearest_miss_percent"] = plain(slower->percent);
+  }
+}
+
 Document rejection_part(const planner::Rejection& rejection) {
   Document part = {{"reason", rejection.reason}, {"message", rejection.message}, {"count", rejection.count}};
-  set_if(part, "nearest_miss_bytes", rejection.nearest_miss);
+  set_miss(part, rejection.nearest_miss);
   set_if_not_empty(part, "example", rejection.example);
   return part;
 }

@@ -172,20 +172,23 @@ std::vector<base::Bytes> buckets(const Exchange& exchange) {
   return sizes;
 }
 
-ParallelTime parallel_step_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Calibration& calibration,
-                                const StepOptions& options, const Exchange& exchange, const Fabric& fabric) {
+OwnTime own_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Calibration& calibration,
+                 const StepOptions& options, const Exchange& exchange) {
+  const std::vector<Op> own = shard_optimizer(ops, exchange.largest_share);
+  return {step_time(own, gpu, calibration, options), ready_times(own, gpu, calibration, exchange)};
+}
+
+ParallelTime parallel_step_time(const OwnTime& own, const hardware::Gpu& gpu, const Calibration& calibration,
+                                const Exchange& exchange, const Fabric& fabric) {
   ParallelTime time;
+  time.step = own.step;
   if (fabric.gpus < 2) {
-    time.step = step_time(ops, gpu, calibration, options);
     time.communication = time.exposed = base::exactly(base::Seconds(0.0), calibration.basis);
     return time;
   }
   const LinkRates& rates = calibration.links;
-  const std::vector<Op> own = shard_optimizer(ops, exchange.largest_share);
-  time.step = step_time(own, gpu, calibration, options);
-  const std::vector<double> ready = ready_times(own, gpu, calibration, exchange);
-  Traffic traffic = exchange.sharing == Sharing::fsdp2 ? fsdp2(exchange, ready, gpu, fabric, rates)
-                                                       : ddp(exchange, ready, gpu, fabric, rates);
+  Traffic traffic = exchange.sharing == Sharing::fsdp2 ? fsdp2(exchange, own.ready, gpu, fabric, rates)
+                                                       : ddp(exchange, own.ready, gpu, fabric, rates);
   if (exchange.sharing == Sharing::zero1) {
     // Every GPU sends the parameters that it has updated to all others, after its step.
     const double broadcast = seconds_of(Collective::broadcast, total(exchange), fabric, rates);
@@ -201,6 +204,11 @@ ParallelTime parallel_step_time(std::span<const Op> ops, const hardware::Gpu& gp
   time.step.step = plus(time.step.step, exposed, kMargin);
   time.step.backward = plus(time.step.backward, exposed, kMargin);
   return time;
+}
+
+ParallelTime parallel_step_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Calibration& calibration,
+                                const StepOptions& options, const Exchange& exchange, const Fabric& fabric) {
+  return parallel_step_time(own_time(ops, gpu, calibration, options, exchange), gpu, calibration, exchange, fabric);
 }
 
 }  // namespace vggplan::timing

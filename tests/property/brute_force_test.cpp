@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The planner's search against one that leaves nothing out, over random jobs and made-up GPUs.
 #include <algorithm>
+#include <cmath>
 #include <random>
 #include <tuple>
 
@@ -45,38 +46,68 @@ class BruteForce {
  private:
   void collect(bool flushing) {
     for (std::size_t i = 0; i < request_.candidates.size(); ++i) {
-      for (std::int64_t gpus = 1; gpus <= request_.candidates[i].gpus; ++gpus) {
-        if (!request_.max_gpus || gpus <= *request_.max_gpus) {
+      const Candidate& c = request_.candidates[i];
+      for (std::int64_t gpus = 1; gpus <= c.gpus; ++gpus) {
+        // Up to a machine any number, beyond it whole machines; the number that was asked for in any case.
+        const bool tried = gpus == c.gpus || (!c.exactly && (gpus <= c.per_node || gpus % c.per_node == 0));
+        if (tried && (!request_.max_gpus || gpus <= *request_.max_gpus)) {
           collect(i, gpus, flushing);
         }
       }
     }
   }
 
+  [[nodiscard]] bool offered(const job::Job& job, bool bf16) const {
+    if (request_.precision) {
+      const bool wants_bf16 = job.precision == Precision::amp_bf16 || job.precision == Precision::bf16;
+      return job.precision == *request_.precision && (bf16 || !wants_bf16);
+    }
+    const bool better = job.precision == Precision::amp_fp16 && bf16;  // bfloat16 is there, and safer
+    const bool possible = job.precision == Precision::tf32 || job.precision == Precision::amp_fp16 ||
+                          (job.precision == Precision::amp_bf16 && bf16);
+    return possible && !better;
+  }
+
   void collect(std::size_t index, std::int64_t gpus, bool flushing) {
-    const bool bf16 = request_.candidates[index].target.gpu.bf16_tensor.has_value();
-    for (const Precision precision : {Precision::tf32, Precision::amp_bf16, Precision::amp_fp16}) {
-      if ((precision == Precision::amp_bf16 && !bf16) || (precision == Precision::amp_fp16 && bf16)) {
-        continue;
-      }
+    const Candidate& candidate = request_.candidates[index];
+    job::Job job = request_.job;
+    job.parallel.gpus = gpus;
+    job.parallel.nodes = (gpus + candidate.per_node - 1) / candidate.per_node;
+    for (const Precision precision :
+         {Precision::fp32, Precision::tf32, Precision::amp_bf16, Precision::amp_fp16, Precision::bf16}) {
       for (const auto layout : {base::Layout::nchw, base::Layout::nhwc}) {
         for (const Kind kind : {Kind::none, Kind::block}) {
-          job::Job job = request_.job;
           job.precision = precision;
           job.layout = layout;
           job.checkpointing = {kind, 0};
-          job.parallel.gpus = gpus;
-          const bool ddp = batches(job, index, flushing);
-          // Sharding is for jobs that need it: where DDP runs, it has to free room for one more image.
-          const double freed = world_.state * (1 - 1 / static_cast<double>(gpus));
-          const bool worth = !ddp || (!only_batch() && freed >= world_.memory_of_image(job));
-          for (const Sharding sharding : {Sharding::zero1, Sharding::fsdp2}) {
-            job.parallel.sharding = sharding;
-            if (gpus > 1 && worth && !(sharding == Sharding::fsdp2 && layout == base::Layout::nhwc)) {
-              batches(job, index, flushing);
-            }
+          const bool fixed = (request_.layout && layout != *request_.layout) ||
+                             (request_.checkpointing && kind != request_.checkpointing->kind);
+          if (!fixed && offered(job, candidate.target.gpu.bf16_tensor.has_value())) {
+            shardings(job, index, flushing);
           }
         }
+      }
+    }
+  }
+
+  void shardings(job::Job job, std::size_t index, bool flushing) {
+    if (job.parallel.gpus % job.parallel.nodes != 0) {
+      return;  // machines that are not equally full
+    }
+    if (request_.sharding && job.parallel.gpus > 1) {
+      job.parallel.sharding = *request_.sharding;
+      batches(job, index, flushing);
+      return;
+    }
+    job.parallel.sharding = Sharding::ddp;
+    const bool ddp = batches(job, index, flushing);
+    // Sharding is for jobs that need it: where DDP runs, it has to free room for one more image.
+    const double freed = world_.state * (1 - 1 / static_cast<double>(job.parallel.gpus));
+    const bool worth = !ddp || (!only_batch() && freed >= world_.memory_of_image(job));
+    for (const Sharding sharding : {Sharding::zero1, Sharding::fsdp2}) {
+      job.parallel.sharding = sharding;
+      if (job.parallel.gpus > 1 && worth) {
+        batches(job, index, flushing);
       }
     }
   }
@@ -85,18 +116,24 @@ class BruteForce {
 
   /// Every batch that the request allows; true where one of them runs.
   bool batches(job::Job job, std::size_t index, bool flushing) {
+    if (job.parallel.gpus > 1 && job.parallel.sharding == Sharding::fsdp2 && job.layout == base::Layout::nhwc) {
+      return false;  // PyTorch refuses
+    }
     bool any = false;
     for (std::int64_t batch = 1; batch <= 64; ++batch) {
       if (request_.batch && *request_.batch != batch) {
         continue;
       }
       job.batch = batch;
-      job.accumulation = 1;
+      job.accumulation = request_.accumulation.value_or(1);
       if (request_.global_batch) {
         if (*request_.global_batch % (batch * job.parallel.gpus) != 0) {
           continue;
         }
         job.accumulation = *request_.global_batch / (batch * job.parallel.gpus);
+        if (request_.accumulation && job.accumulation != *request_.accumulation) {
+          continue;
+        }
       }
       any |= consider(job, index, flushing);
     }
@@ -105,17 +142,23 @@ class BruteForce {
 
   bool consider(const job::Job& job, std::size_t index, bool flushing) {
     const auto& target = request_.candidates[index].target;
-    const Verdict verdict = world_.verdict(job, target.usable.as_double());
+    const double reserve =
+        std::floor(target.usable.as_double() * request_.reserve.percent / 100) + request_.reserve.bytes.as_double();
+    const Verdict verdict = world_.verdict(job, target.usable.as_double() - reserve);
     if (verdict == Verdict::does_not_fit || (verdict == Verdict::fits_with_cache_flushes && !flushing)) {
       return false;
     }
+    REQUIRE(job.batch <= 8);  // the planner tries every batch up to there
     Entry entry{job, index, 1 / world_.images_per_second(job), 0, false, verdict != Verdict::fits};
     const auto price = prices_.find(target.gpu.name);
     entry.priced = price != prices_.end();
     entry.cost =
         entry.seconds_per_image / 3600 * static_cast<double>(job.parallel.gpus) * (entry.priced ? price->second : 1);
-    if (request_.deadline &&
-        entry.seconds_per_image * static_cast<double>(*job.data.images) > request_.deadline->count()) {
+    const double images = static_cast<double>(job.data.images.value_or(0) * job.data.epochs);
+    if (request_.deadline && entry.seconds_per_image * images > request_.deadline->count()) {
+      return true;
+    }
+    if (request_.max_cost && !(entry.priced && entry.cost * images <= request_.max_cost->count())) {
       return true;
     }
     entries_.push_back(entry);
@@ -138,8 +181,9 @@ class BruteForce {
     const auto least = std::ranges::min(entries_, {}, [&](const Entry& e) { return aim(e); });
     std::optional<Entry> chosen;
     const auto simplicity = [](const Entry& e) {
-      return std::tuple(e.job.parallel.gpus, e.job.parallel.sharding, e.job.checkpointing.kind, e.job.precision,
-                        e.job.batch, e.job.accumulation, e.job.layout, e.gpu);
+      const std::int64_t batch = e.job.model.batch_norm ? -e.job.batch : e.job.batch;  // statistics of more images
+      return std::tuple(e.job.parallel.gpus, e.job.parallel.sharding, e.job.checkpointing.kind, e.job.precision, batch,
+                        e.job.accumulation, e.job.layout, e.gpu);
     };
     for (const Entry& e : entries_) {
       const auto [f, n, p, figure] = aim(e);
@@ -172,13 +216,13 @@ class Dice {
 
 World random_world(Dice& dice) {
   World world;
-  world.fixed = dice.between(200, 3000);
+  world.fixed = dice.between(100, 1000);
   world.state = dice.between(0, world.fixed / 2);
   world.buckets = dice.between(0, 300);
-  world.image = dice.between(250, 800);
-  world.half = dice.between(0.5, 1);
-  world.nhwc = dice.between(0.7, 1.1);
-  world.checkpointed = dice.between(0.5, 0.9);
+  world.image = dice.between(950, 1600);
+  world.half = dice.between(0.6, 1);
+  world.nhwc = dice.between(0.8, 1.1);
+  world.checkpointed = dice.between(0.6, 0.9);
   world.slack = dice.between(1, 1.4);
   world.flicker = dice.coin() ? 0 : dice.between(0, 0.3);
   world.image_seconds = dice.between(0.001, 0.1);
@@ -193,31 +237,64 @@ World random_world(Dice& dice) {
   return world;
 }
 
-/// Capacities for which the largest batch stays so small that every batch is a rung of the planner's ladder.
+/// Settings that the user insists on, in some of the requests.
+void fix_some(Dice& dice, PlanRequest& request) {
+  const auto rarely = [&] { return dice.whole(0, 5) == 0; };
+  if (rarely()) {
+    request.precision = static_cast<Precision>(dice.whole(0, 4));
+  }
+  if (rarely()) {
+    request.layout = dice.coin() ? base::Layout::nchw : base::Layout::nhwc;
+  }
+  if (rarely()) {
+    request.checkpointing = job::Checkpointing{dice.coin() ? Kind::none : Kind::block, 0};
+  }
+  if (rarely()) {
+    request.sharding = static_cast<Sharding>(dice.whole(0, 2));
+  }
+}
+
 PlanRequest random_request(Dice& dice, support::Prices& prices) {
   PlanRequest request;
   request.job = support::small_job();
   const std::int64_t gpus = dice.whole(1, 3);
   for (std::int64_t i = 0; i < gpus; ++i) {
     const std::string name = "gpu" + std::to_string(i);
-    request.candidates.push_back(support::made_up_gpu(name, dice.whole(500, 2600), dice.whole(1, 6), dice.coin()));
-    if (dice.coin()) {
+    request.candidates.push_back(support::made_up_gpu(name, dice.whole(1000, 2200), dice.whole(1, 6), dice.coin()));
+    request.candidates.back().per_node = dice.coin() ? 8 : dice.whole(1, 4);
+    request.candidates.back().exactly = dice.whole(0, 5) == 0;
+    if (dice.whole(0, 2) > 0) {
       prices[name] = dice.between(0.5, 5);
     }
   }
   request.objective = static_cast<Objective>(dice.whole(0, 2));
-  if (dice.whole(0, 3) == 0) {
+  const auto rarely = [&] { return dice.whole(0, 3) == 0; };
+  if (rarely()) {
     request.global_batch = dice.whole(1, 24);
-  } else if (dice.whole(0, 3) == 0) {
+  } else if (rarely()) {
     request.batch = dice.whole(1, 5);
   }
-  if (dice.whole(0, 3) == 0) {
+  if (rarely()) {
+    request.accumulation = dice.whole(1, 3);
+  }
+  if (rarely()) {
     request.max_gpus = dice.whole(1, 4);
   }
-  if (dice.whole(0, 3) == 0) {
+  if (rarely()) {
     request.job.data.images = 1000;
-    request.deadline = base::Seconds(dice.between(1, 100));
+    request.job.data.epochs = dice.whole(1, 3);
+    request.deadline = base::Seconds(dice.between(5, 200));
   }
+  if (rarely()) {
+    request.job.data.images = 1000;
+    request.max_cost = base::Usd(dice.between(0.01, 0.5));
+  }
+  if (rarely()) {
+    request.reserve.percent = dice.between(0, 20);
+    request.reserve.bytes = base::Bytes(dice.whole(0, 100));
+  }
+  request.job.model = support::vgg(16, rarely());
+  fix_some(dice, request);
   request.threads = static_cast<unsigned>(dice.whole(1, 3));
   return request;
 }
@@ -225,15 +302,18 @@ PlanRequest random_request(Dice& dice, support::Prices& prices) {
 TEST_CASE("the planner finds the winner that a search without shortcuts finds") {
   int answered = 0;
   int refused = 0;
-  for (std::uint32_t seed = 1; seed <= 1500; ++seed) {
+  for (std::uint32_t seed = 1; seed <= 2000; ++seed) {
     Dice dice(seed);
     const World world = random_world(dice);
     support::Prices prices;
     const PlanRequest request = random_request(dice, prices);
     const auto planned = plan(request, support::engine_of(world, prices));
-    REQUIRE(planned.has_value());
     const auto expected = BruteForce(request, world, prices).best();
     INFO("seed " << seed);
+    if (!planned) {  // settings that never go together, such as fsdp2 and channels_last
+      REQUIRE_FALSE(expected);
+      continue;
+    }
     REQUIRE(planned->recommendation.has_value() == expected.has_value());
     REQUIRE(planned->evaluated + planned->rejected_count == planned->enumerated);
     if (!expected) {
@@ -251,8 +331,8 @@ TEST_CASE("the planner finds the winner that a search without shortcuts finds") 
     CHECK(job.checkpointing == expected->job.checkpointing);
     CHECK(job.parallel.sharding == expected->job.parallel.sharding);
   }
-  CHECK(answered > 500);
-  CHECK(refused > 50);
+  CHECK(answered > 800);
+  CHECK(refused > 300);
 }
 
 TEST_CASE("the same question has the same answer, however many threads look for it") {

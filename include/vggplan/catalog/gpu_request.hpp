@@ -16,6 +16,7 @@ inline constexpr std::int64_t kMostGpus = 4096;
 struct GpuRequest {
   GpuChoice choice{};
   std::int64_t count{1};
+  bool counted{false};  ///< the count was given, not taken to be one
 };
 
 /// The alternatives of a comma-separated list, in its order, each once. `any` stands for every GPU of

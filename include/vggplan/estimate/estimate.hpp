@@ -86,16 +86,29 @@ struct Input {
   std::int64_t workers_needed{};
   double copy_images_per_second{};
   std::optional<double> storage_images_per_second{};
-  Bytes host_memory{};
+  Bytes host_memory{};                ///< of one machine: processes, batches in flight, pinned buffers
+  std::optional<Bytes> page_cache{};  ///< more of it, so that every epoch but the first is read from memory
+};
+
+/// What a kind of storage delivers against what the GPUs take.
+struct StorageOffer {
+  std::string name{};
+  double images_per_second{};
+  base::BytesPerSecond read_rate{};
+  bool sufficient{};
 };
 
 struct StorageNeed {
   std::optional<Bytes> dataset{};
   Bytes bytes_per_image{};
-  Bytes checkpoint{};
-  Bytes checkpoints{};
+  std::optional<Bytes> cache{};    ///< of decoded images
+  std::optional<Bytes> weights{};  ///< a checkpoint of the weights alone
+  Bytes checkpoint{};              ///< with the optimizer's state
+  Bytes checkpoints{};             ///< all that are kept
+  std::optional<Bytes> logs{};
   Bytes total{};
-  base::BytesPerSecond read_rate{};
+  base::BytesPerSecond read_rate{};  ///< that keeps the GPUs busy
+  std::vector<StorageOffer> offers{};
 };
 
 struct Run {  ///< present when the number of images is known

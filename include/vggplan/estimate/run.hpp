@@ -38,7 +38,7 @@ struct Knowledge {
 /// The allocator's answer under `Target::usable`.
 struct MemoryAnswer {
   Verdict verdict{Verdict::fits};
-  Bytes allocated_peak{};  ///< where it does not fit: allocated plus requested when the allocation failed
+  Bytes allocated_peak{};  ///< to the end of step 2; where it does not fit: what the failing allocation would make
   Bytes reserved_peak{};
   std::int64_t cache_flushes_per_step{};
   Bytes missing{};  ///< where it does not fit: bytes short at the failing allocation
@@ -54,8 +54,9 @@ struct TimeAnswer {
 
 /// Everything a search may ask, cheapest first. All functions are pure and safe to call from several threads.
 struct Engine {
-  /// Never more than what the allocator must hold at once; a microsecond. Does not shrink when the batch or
-  /// the image grows.
+  /// Never more than what the allocator must hold at once in some step: with a byte less, nothing fits. May be
+  /// above `MemoryAnswer::allocated_peak`, which ends with step 2: GradScaler can skip that long, and the
+  /// optimizer's state comes after. Does not shrink when the batch or the image grows. A microsecond.
   std::function<Bytes(const job::Job&, const Target&)> memory_floor{};
   /// Never more than `time().step`: the same step without communication, input and optimizer.
   std::function<base::Result<Seconds>(const job::Job&, const Target&)> time_floor{};
@@ -89,6 +90,9 @@ ReceptiveField receptive_field(const graph::ModelSpec& model);
 
 /// Bytes of one image file: the user's figure, or measured bytes per pixel of the format.
 Bytes bytes_per_image(const job::Job& job);
+
+/// Bytes that are read of one image: its file, or its pixels from a decoded cache.
+Bytes bytes_read_per_image(const job::Job& job);
 
 /// torch.save of a state_dict: `with_optimizer` adds the optimizer's.
 Bytes checkpoint_bytes(const graph::Network& network, const job::Job& job, bool with_optimizer);

@@ -102,7 +102,8 @@ struct Storage {
   std::string name{};  ///< nvme, sata-ssd, hdd, nfs, object-store
   std::string title{};
   base::BytesPerSecond sequential_read{};
-  base::Seconds latency{};  ///< per read of one file
+  base::Seconds latency{};                       ///< per read of one file
+  std::optional<std::int64_t> parallel_reads{};  ///< files read at once; nothing: as many as ask
   std::vector<std::string> unverified{};
   std::vector<Source> sources{};
   bool operator==(const Storage&) const = default;

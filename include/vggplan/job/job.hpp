@@ -52,6 +52,7 @@ struct DataSet {
   std::optional<std::int64_t> cpus{};
   std::optional<base::Bytes> ram{};
   std::optional<std::string> storage{};
+  bool decoded_cache{false};  ///< decoded images are kept on the storage and read from the second epoch on
   std::optional<std::int64_t> checkpoint_every{};  ///< epochs
   std::int64_t keep_checkpoints{1};
   bool operator==(const DataSet&) const = default;

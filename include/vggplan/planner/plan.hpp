@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "vggplan/base/names.hpp"
@@ -42,7 +43,7 @@ struct PlanRequest {
   std::optional<job::Checkpointing> checkpointing{};
   std::optional<job::Sharding> sharding{};
   std::vector<Candidate> candidates{};
-  std::vector<estimate::Target> others{};  ///< GPUs not asked about, which a remedy may name
+  std::vector<estimate::Target> others{};  ///< GPUs that a remedy may name, asked about or not
   Objective objective{Objective::fastest};
   std::optional<base::Seconds> deadline{};
   std::optional<base::Usd> max_cost{};
@@ -114,11 +115,21 @@ struct MaxResolution {
   bool limited_by_search{false};  ///< larger ones may fit: the search ends at 65,536 pixels
 };
 
+/// Slower by so many percent than what it is held against.
+struct PercentSlower {
+  double percent{};
+  auto operator<=>(const PercentSlower&) const = default;
+};
+
+/// By how much a candidate misses: memory, a deadline, a budget, another candidate. All candidates that are
+/// rejected for one reason miss in the same unit; nothing where there is no more or less.
+using Miss = std::variant<std::monostate, base::Bytes, base::Seconds, base::Usd, PercentSlower>;
+
 struct Rejection {
   std::string reason{};  ///< code: memory, memory-floor, precision, combination, global-batch, deadline ...
   std::string message{};
   std::int64_t count{};
-  std::optional<base::Bytes> nearest_miss{};
+  Miss nearest_miss{};
   std::string example{};
 };
 
@@ -131,6 +142,7 @@ struct Remedy {
   base::Bytes saved{};
   std::optional<double> slowdown{};  ///< seconds per image against the job as asked; above 1 is slower
   bool changes_training{false};
+  bool more_hardware{false};
   job::Job job{};
   std::string gpu{};
   estimate::MemoryAnswer memory{};

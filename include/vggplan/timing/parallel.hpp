@@ -37,7 +37,17 @@ struct ParallelTime {
   base::Estimated<base::Seconds> exposed{};        ///< by how much they lengthen the step
 };
 
-/// With one GPU in the fabric this is step_time().
+/// What a GPU does by itself, however many there are besides.
+struct OwnTime {
+  StepTime step{};
+  std::vector<double> ready{};  ///< seconds from the start of backward to each gradient; then to its end
+};
+OwnTime own_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Calibration& calibration,
+                 const StepOptions& options, const Exchange& exchange);
+
+/// The same with what the GPUs send each other. With one GPU in the fabric there is nothing to send.
+ParallelTime parallel_step_time(const OwnTime& own, const hardware::Gpu& gpu, const Calibration& calibration,
+                                const Exchange& exchange, const Fabric& fabric);
 ParallelTime parallel_step_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Calibration& calibration,
                                 const StepOptions& options, const Exchange& exchange, const Fabric& fabric);
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
+
 #include "estimate/storage_part.hpp"
 #include "support/catch.hpp"
 #include "support/known.hpp"
@@ -73,17 +75,139 @@ TEST_CASE("a larger image never makes a smaller file") {
   }
 }
 
-TEST_CASE("the total is data set and checkpoints") {
+TEST_CASE("the total is data set, checkpoints and logs") {
   job::Job job = large_job();
   job.data.images = 4024;
   job.data.epochs = 10;
   job.data.keep_checkpoints = 3;
   const StorageNeed need = storage_part(support::vgg16(4024, 3036), job, 10);
   REQUIRE(need.dataset);
+  REQUIRE(need.logs);
   CHECK(*need.dataset == bytes_per_image(job) * 4024);
+  CHECK(need.weights == Bytes(553'441'155));
+  CHECK(need.checkpoint == Bytes(1'106'880'739));
   CHECK(need.checkpoints == need.checkpoint * 3);
-  CHECK(need.total == *need.dataset + need.checkpoints);
+  CHECK(*need.logs == Bytes(40'240 * 200));  // one step an image, 200 bytes a step
+  CHECK_FALSE(need.cache);
+  CHECK(need.total == *need.dataset + need.checkpoints + *need.logs);
   CHECK(need.read_rate.count() == Approx(10 * bytes_per_image(job).as_double()));
+}
+
+TEST_CASE("no more checkpoints are kept than are written") {
+  job::Job job = large_job();
+  job.data.epochs = 30;
+  job.data.keep_checkpoints = 5;
+  const auto kept = [&](std::optional<std::int64_t> every) {
+    job.data.checkpoint_every = every;
+    const StorageNeed need = storage_part(support::vgg16(4024, 3036), job, 10);
+    return need.checkpoints.count() / need.checkpoint.count();
+  };
+  CHECK(kept(std::nullopt) == 5);
+  CHECK(kept(6) == 5);
+  CHECK(kept(10) == 3);
+  CHECK(kept(100) == 1);
+}
+
+TEST_CASE("a decoded cache holds one byte a sample beside the files, and is what is read") {
+  job::Job job = large_job();
+  job.data.images = 4024;
+  job.data.decoded_cache = true;
+  const StorageNeed need = storage_part(support::vgg16(4024, 3036), job, 10);
+  REQUIRE(need.cache);
+  CHECK(*need.cache == Bytes(4024LL * 3 * 4024 * 3036));
+  CHECK(need.total == *need.dataset + *need.cache + need.checkpoints + *need.logs);
+  CHECK(need.read_rate.count() == Approx(10.0 * 3 * 4024 * 3036));
+}
+
+TEST_CASE("with a decoded cache the workers decode nothing") {
+  const Target target = support::target("h200-sxm-141gb");
+  job::Job job = large_job();
+  const auto files = estimate(job, target, support::known());
+  job.data.decoded_cache = true;
+  const auto cached = estimate(job, target, support::known());
+  // What remains is to hand over 36.65 MB at 1.1 ns a byte: 25 images a second.
+  CHECK(cached->input.decode_images_per_second_per_worker > 1.5 * files->input.decode_images_per_second_per_worker);
+  CHECK(cached->input.decode_images_per_second_per_worker == Approx(1 / (36'650'592 * 1.1e-9)).epsilon(0.1));
+}
+
+const StorageOffer& offer(const Estimate& estimate, const std::string& name) {
+  return *std::ranges::find(estimate.storage.offers, name, &StorageOffer::name);
+}
+
+TEST_CASE("a hard disk reads one file after the other, however many workers ask") {
+  job::Job job = large_job();
+  job.image = {3, 512, 512};
+  const Target target = support::target("h200-sxm-141gb");
+  const hardware::Storage hdd = support::built_in_catalog().storage("hdd").value();
+  const double seconds = hdd.latency.count() + bytes_per_image(job).as_double() / hdd.sequential_read.count();
+  for (const std::int64_t workers : {1, 16, 64}) {
+    job.data.workers = workers;
+    CHECK(offer(*estimate(job, target, support::known()), "hdd").images_per_second == Approx(1 / seconds));
+  }
+}
+
+TEST_CASE("latency of an object store hides behind many readers: more workers are asked for, and then it is enough") {
+  job::Job job = large_job();
+  job.image = {3, 512, 512};
+  job.batch = 64;
+  const Target target = support::target("h200-sxm-141gb");
+  const auto without = estimate(job, target, support::known());
+  job.data.storage = "object-store";
+  const auto with = estimate(job, target, support::known());
+  CHECK(with->input.workers > without->input.workers);
+  CHECK(offer(*with, "object-store").sufficient);
+  CHECK(with->time.bound_by == "gpu");
+  job.data.workers = 1;
+  const auto alone = estimate(job, target, support::known());
+  CHECK_FALSE(offer(*alone, "object-store").sufficient);
+  CHECK(alone->time.bound_by == "storage");
+  CHECK(alone->input.workers_needed == with->input.workers);
+}
+
+TEST_CASE("a storage is sufficient where it delivers what the GPUs take, and the job is not bound by it then") {
+  for (const std::int64_t side : {224, 1024, 4000}) {
+    for (const auto format : {job::ImageFormat::jpeg, job::ImageFormat::raw}) {
+      for (const std::string& name : support::built_in_catalog().storage_names()) {
+        job::Job job = large_job();
+        job.image = {3, side, side};
+        job.data.format = format;
+        job.data.storage = name;
+        const auto answer = estimate(job, support::target("h200-sxm-141gb"), support::known());
+        INFO(name << " " << side);
+        CHECK(offer(*answer, name).sufficient == (answer->time.bound_by != "storage"));
+        CHECK((offer(*answer, name).read_rate >= answer->storage.read_rate) == offer(*answer, name).sufficient);
+      }
+    }
+  }
+}
+
+bool warns(const Estimate& estimate, const std::string& code) {
+  return std::ranges::any_of(estimate.warnings, [&](const Warning& warning) { return warning.code == code; });
+}
+
+TEST_CASE("host memory that the machine lacks is warned of, and a data set that stays in memory is pointed out") {
+  job::Job job = large_job();
+  job.batch = 4;
+  job.data.pipeline = job::Pipeline::pil_float;
+  job.data.workers = 16;
+  const Target target = support::target("h200-sxm-141gb");
+  job.data.ram = base::kGiB * 512;
+  const auto roomy = estimate(job, target, support::known());
+  // Two batches of float images a worker and as much pinned: 17 x 2 x 4 x 146.6 MB, and the processes.
+  CHECK(roomy->input.host_memory.as_double() == Approx(17 * 2 * 4 * 146.6e6 + 8e9).epsilon(0.1));
+  CHECK_FALSE(warns(*roomy, "host-memory"));
+  job.data.ram = base::kGiB * 16;
+  CHECK(warns(*estimate(job, target, support::known()), "host-memory"));
+  job.data.ram = base::kGiB * 512;
+  job.data.storage = "hdd";
+  job.data.format = job::ImageFormat::tiff;
+  job.data.images = 1000;
+  const auto bound = estimate(job, target, support::known());
+  CHECK(*bound->input.page_cache == bytes_per_image(job) * 1000);
+  CHECK(bound->time.bound_by == "storage");
+  CHECK(warns(*bound, "page-cache"));
+  job.data.images = 1'000'000;
+  CHECK_FALSE(warns(*estimate(job, target, support::known()), "page-cache"));
 }
 
 TEST_CASE("inference keeps no checkpoints, and an unknown number of images no data set") {
@@ -128,8 +252,10 @@ TEST_CASE("the user's price comes before the catalogue's, and nothing is invente
   knowledge.machines = {machine("one", 1, 4)};
   knowledge.prices["h200-sxm-141gb"] = base::Usd(1.5);
   CHECK(usd_per_hour(job, bare, knowledge)->count() == 3);
+  CHECK(quote(job, bare, knowledge)->machine == nullptr);
   bare.machine = machine("eight", 8, 20);
   CHECK(usd_per_hour(job, bare, knowledge)->count() == 20);
+  CHECK(quote(job, bare, knowledge)->machine->name == "eight");
   knowledge.prices["eight"] = base::Usd(10);
   CHECK(usd_per_hour(job, bare, knowledge)->count() == 10);
 }

@@ -125,12 +125,19 @@ TEST_CASE("money counts only where it is known: a limit on cost refuses what has
   PlanRequest request;
   request.max_cost = base::Usd(10);
   Evaluated figures;
-  REQUIRE(constraint_missed(request, figures));
-  CHECK(constraint_missed(request, figures)->reason == "price");
+  const auto missed = [&] { return constraints_missed(request, figures); };
+  REQUIRE(missed().size() == 1);
+  CHECK(missed()[0].refusal.reason == "price");
   figures.cost = base::Usd(9);
-  CHECK_FALSE(constraint_missed(request, figures));
+  CHECK(missed().empty());
   figures.cost = base::Usd(11);
-  CHECK(constraint_missed(request, figures)->reason == "max-cost");
+  REQUIRE(missed().size() == 1);
+  CHECK(missed()[0].refusal.reason == "max-cost");
+  CHECK(std::get<base::Usd>(missed()[0].by) == base::Usd(1));
+  request.deadline = base::Seconds(60);
+  figures.total = base::Seconds(90);
+  REQUIRE(missed().size() == 2);
+  CHECK(std::get<base::Seconds>(missed()[0].by) == base::Seconds(30));
 }
 
 }  // namespace

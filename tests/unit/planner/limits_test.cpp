@@ -17,7 +17,7 @@ std::int64_t by_trying_all(const std::vector<bool>& holds) {
   return best;
 }
 
-/// True up to `limit`, then a stretch in which each n holds with some probability, then false.
+/// Each n up to the limit holds, each in a stretch beyond it with some probability, and none further on.
 std::vector<bool> flickering(std::mt19937& random, std::size_t ceiling, std::size_t limit, std::size_t stretch) {
   std::vector<bool> holds(ceiling + 1, false);
   for (std::size_t n = 1; n <= ceiling; ++n) {
@@ -26,29 +26,60 @@ std::vector<bool> flickering(std::mt19937& random, std::size_t ceiling, std::siz
   return holds;
 }
 
-TEST_CASE("the largest number is that of trying all, where the condition flickers no further than the guard") {
+TEST_CASE("up to so many numbers, the largest is that of trying all, whatever the condition") {
   std::mt19937 random(7);
-  for (int round = 0; round < 4000; ++round) {
-    const std::size_t ceiling = 1 + random() % 400;
-    const std::size_t limit = random() % (ceiling + 1);
-    const auto stretch = static_cast<std::size_t>(kGuard);
-    const auto holds = flickering(random, ceiling, limit, random() % (stretch + 1));
+  for (int round = 0; round < 2000; ++round) {
+    const std::size_t ceiling = 1 + random() % static_cast<std::size_t>(kMostTried);
+    const auto holds = flickering(random, ceiling, random() % (ceiling + 1), random() % 200);
     const auto test = [&](std::int64_t n) { return static_cast<bool>(holds.at(static_cast<std::size_t>(n))); };
-    INFO("round " << round << " ceiling " << ceiling << " limit " << limit);
-    REQUIRE(largest_that(static_cast<std::int64_t>(ceiling), test) == by_trying_all(holds));
-    REQUIRE(largest_near(static_cast<std::int64_t>(ceiling), test) == by_trying_all(holds));
+    INFO("round " << round << " ceiling " << ceiling);
+    REQUIRE(largest_below(static_cast<std::int64_t>(ceiling), test) == by_trying_all(holds));
   }
-}
-
-TEST_CASE("up to eight numbers, the largest is found whatever the condition") {
   for (unsigned pattern = 0; pattern < 256; ++pattern) {
     std::vector<bool> holds(9, false);
     for (unsigned n = 1; n <= 8; ++n) {
       holds[n] = (pattern >> (n - 1) & 1U) != 0;
     }
     const auto test = [&](std::int64_t n) { return static_cast<bool>(holds.at(static_cast<std::size_t>(n))); };
-    CHECK(largest_that(8, test) == by_trying_all(holds));
-    CHECK(largest_near(8, test) == by_trying_all(holds));
+    CHECK(largest_below(8, test) == by_trying_all(holds));
+  }
+}
+
+TEST_CASE("of more numbers, the largest is exact where the condition turns once, and holds in any case") {
+  std::mt19937 random(13);
+  for (int round = 0; round < 500; ++round) {
+    const std::size_t ceiling = 1 + random() % 20'000;
+    const std::size_t limit = random() % (ceiling + 1);
+    int asked = 0;
+    const auto once = [&](std::int64_t n) {
+      ++asked;
+      return n <= static_cast<std::int64_t>(limit);
+    };
+    CHECK(largest_below(static_cast<std::int64_t>(ceiling), once) == static_cast<std::int64_t>(limit));
+    CHECK(asked <= kMostTried + static_cast<std::int64_t>(ceiling) / kMostTried + 2);
+    const auto holds = flickering(random, ceiling, limit, ceiling / 10);
+    const auto test = [&](std::int64_t n) { return static_cast<bool>(holds.at(static_cast<std::size_t>(n))); };
+    const std::int64_t found = largest_below(static_cast<std::int64_t>(ceiling), test);
+    CHECK((found == 0 || test(found)));
+    CHECK(found >= static_cast<std::int64_t>(limit));
+    CHECK(found <= by_trying_all(holds));
+  }
+}
+
+TEST_CASE("bisection ends where the condition turns, whatever it does elsewhere") {
+  std::mt19937 random(11);
+  for (int round = 0; round < 2000; ++round) {
+    const std::size_t ceiling = random() % 60;
+    std::vector<bool> holds(ceiling + 2, false);
+    for (std::size_t n = 1; n <= ceiling; ++n) {
+      holds[n] = random() % 2 == 0;
+    }
+    const std::int64_t n = bisected(static_cast<std::int64_t>(ceiling), [&](std::int64_t i) {
+      return static_cast<bool>(holds.at(static_cast<std::size_t>(i)));
+    });
+    const auto at = static_cast<std::size_t>(n);
+    CHECK((n == 0 || holds.at(at)));
+    CHECK((at == ceiling || !holds.at(at + 1)));
   }
 }
 
@@ -58,11 +89,11 @@ TEST_CASE("nothing is asked beyond the ceiling, and nothing holds at a ceiling o
     REQUIRE(n <= 37);
     return true;
   };
-  CHECK(largest_that(37, within) == 37);
-  CHECK(largest_near(37, within) == 37);
+  CHECK(largest_below(37, within) == 37);
   CHECK(last_true(37, within) == 37);
-  CHECK(largest_that(0, within) == 0);
-  CHECK(largest_near(0, within) == 0);
+  CHECK(bisected(37, within) == 37);
+  CHECK(largest_below(0, within) == 0);
+  CHECK(bisected(0, within) == 0);
 }
 
 TEST_CASE("galloping finds the last number of a condition that turns once") {

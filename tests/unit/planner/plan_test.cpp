@@ -171,6 +171,94 @@ TEST_CASE("a missed deadline is answered with GPUs that meet it, and with the ti
   CHECK(remedy(*answer, "deadline") != nullptr);
 }
 
+/// Within every limit of the request, by the models themselves.
+bool within(const PlanRequest& request, const Remedy& remedy, const estimate::Engine& engine,
+            std::optional<double> price) {
+  const auto time = engine.time(remedy.job, request.candidates[0].target);
+  const double seconds = static_cast<double>(*request.job.data.images) / time->images_per_second;
+  const double gpu_hours = seconds / 3600 * static_cast<double>(remedy.job.parallel.gpus);
+  return (!request.deadline || seconds <= request.deadline->count()) &&
+         (!request.max_cost || (price && gpu_hours * *price <= request.max_cost->count()));
+}
+
+PlanRequest limited_request(double seconds, double usd) {
+  PlanRequest request = request_for({made_up_gpu("a", 2600, 2)});
+  request.job.data.images = 100'000;
+  request.batch = 4;
+  request.deadline = base::Seconds(seconds);
+  request.max_cost = base::Usd(usd);
+  return request;
+}
+
+TEST_CASE("of a deadline and a budget only what stands in the way is to be relaxed, and then it is enough") {
+  const auto engine = engine_of(World{}, {{"a", 3600.0}});  // a dollar a second
+  PlanRequest late = limited_request(1, 1e6);
+  const auto answer = plan(late, engine);
+  REQUIRE(remedy(*answer, "deadline") != nullptr);
+  CHECK(remedy(*answer, "max-cost") == nullptr);
+  late.deadline = base::Seconds(1e9);
+  CHECK(within(late, *remedy(*answer, "deadline"), engine, 3600.0));
+
+  PlanRequest dear = limited_request(1e9, 1);
+  const auto other = plan(dear, engine);
+  REQUIRE(remedy(*other, "max-cost") != nullptr);
+  CHECK(remedy(*other, "deadline") == nullptr);
+  CHECK(remedy(*other, "more-gpus") == nullptr);
+
+  const auto both = plan(limited_request(1, 1), engine);
+  REQUIRE(both->remedies.size() == 1);
+  CHECK(both->remedies[0].change.find(" and $") != std::string::npos);
+}
+
+TEST_CASE("more GPUs are a remedy only where they keep within the budget as well") {
+  World world;
+  world.exchange = 0.2;
+  const auto engine = engine_of(world, {{"a", 3600.0}});
+  const double alone =
+      100'000 / engine.time(limited_request(1, 1).job, made_up_gpu("a", 1, 1).target)->images_per_second;
+  for (const double budget : {0.5 * alone, 2 * alone, 20 * alone}) {
+    const PlanRequest request = limited_request(alone / 4, budget);
+    const auto answer = plan(request, engine);
+    REQUIRE_FALSE(answer->recommendation);
+    if (const Remedy* more = remedy(*answer, "more-gpus")) {
+      CHECK(within(request, *more, engine, 3600.0));
+    }
+  }
+}
+
+TEST_CASE("where only a price is missing, the remedy says up to which price the budget holds") {
+  const auto answer = plan(limited_request(1e9, 50), engine_of(World{}));
+  const Remedy* price = remedy(*answer, "price");
+  REQUIRE(price != nullptr);
+  const std::size_t at = price->change.find("up to $");
+  REQUIRE(at != std::string::npos);
+  const double most = std::stod(price->change.substr(at + 7));
+  const PlanRequest request = limited_request(1e9, 50);
+  CHECK(plan(request, engine_of(World{}, {{"a", most * 0.99}}))->recommendation.has_value());
+  CHECK_FALSE(plan(request, engine_of(World{}, {{"a", most * 1.02}}))->recommendation.has_value());
+}
+
+TEST_CASE("what is rejected says by how much the nearest misses, in the unit of its reason") {
+  World world;
+  world.slack = 1;  // nothing lies between what fits and what does not
+  const auto engine = engine_of(world, {{"a", 3600.0}});
+  const auto miss = [](const Plan& plan, const std::string& reason) {
+    const auto row = std::ranges::find(plan.rejected, reason, &Rejection::reason);
+    REQUIRE(row != plan.rejected.end());
+    return row->nearest_miss;
+  };
+  PlanRequest request = limited_request(1, 1e6);
+  const auto late = plan(request, engine);
+  request.deadline.reset();
+  const auto free = plan(request, engine);
+  const double fastest = 100'000 / free->recommendation->estimate.time.images_per_second.value;
+  CHECK(std::get<base::Seconds>(miss(*late, "deadline")).count() == Approx(fastest - 1).epsilon(0.011));
+  CHECK(std::get<base::Usd>(miss(*plan(limited_request(1e9, 1), engine), "max-cost")) > base::Usd(0));
+  request.batch.reset();
+  const auto open = plan(request, engine);
+  CHECK(std::get<base::Bytes>(miss(*open, "memory")) > base::Bytes(0));
+}
+
 TEST_CASE("every remedy is a job that the models say runs") {
   World world;
   PlanRequest request = request_for({made_up_gpu("a", 8000, 2)});
@@ -200,7 +288,7 @@ TEST_CASE("every remedy is a job that the models say runs") {
   CHECK(remedy(*answer, "tiles") != nullptr);
 }
 
-TEST_CASE("remedies that leave training as it is come first, and the cheapest in time of them") {
+TEST_CASE("remedies that leave training and hardware as they are come first, and the cheapest in time of them") {
   World world;
   PlanRequest request = request_for({made_up_gpu("a", 1700, 1)});
   request.precision = Precision::tf32;
@@ -210,19 +298,12 @@ TEST_CASE("remedies that leave training as it is come first, and the cheapest in
   const auto answer = plan(request, engine_of(world));
   REQUIRE(answer.has_value());
   REQUIRE(answer->remedies.size() > 2);
-  bool changing = false;
-  double slowdown = 0;
-  for (const Remedy& one : answer->remedies) {
-    CHECK((one.changes_training || !changing));
-    if (one.changes_training != changing) {
-      changing = one.changes_training;
-      slowdown = 0;
-    }
-    if (one.memory.verdict == Verdict::fits) {
-      CHECK(one.slowdown.value_or(1) >= slowdown);
-      slowdown = one.slowdown.value_or(1);
-    }
-  }
+  const auto rank = [](const Remedy& r) {
+    return std::tuple(r.changes_training, r.more_hardware, r.memory.verdict, r.slowdown.value_or(1));
+  };
+  CHECK(std::ranges::is_sorted(answer->remedies, {}, rank));
+  CHECK_FALSE(answer->remedies.front().changes_training);
+  CHECK(answer->remedies.back().changes_training);
 }
 
 TEST_CASE("a smaller batch with accumulation keeps the global batch") {

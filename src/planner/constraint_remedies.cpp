@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "remedies.hpp"
+#include "vggplan/base/format.hpp"
+
+namespace vggplan::planner {
+namespace {
+
+using estimate::Target;
+using estimate::Verdict;
+
+/// Fewest GPUs, in whole machines beyond the count asked about, that meet the deadline; at most 512.
+std::optional<job::Job> enough_gpus(const PlanRequest& request, const Contender& contender,
+                                    const estimate::Engine& engine) {
+  constexpr std::int64_t kMostGpus = 512;
+  const Candidate& candidate = request.candidates[contender.candidate];
+  const std::int64_t per_node = std::max<std::int64_t>(1, candidate.per_node);
+  const Target target = limited_target(request, candidate);
+  job::Job job = contender.figures.job;
+  const std::int64_t share = job::global_batch(job);
+  while (job.parallel.gpus < kMostGpus) {
+    job.parallel.gpus += job.parallel.gpus < per_node ? 1 : per_node - job.parallel.gpus % per_node;
+    job.parallel.nodes = (job.parallel.gpus + per_node - 1) / per_node;
+    if (request.global_batch) {
+      if (share % (job.batch * job.parallel.gpus) != 0) {
+        continue;
+      }
+      job.accumulation = share / (job.batch * job.parallel.gpus);
+    }
+    const auto memory = engine.memory(job, target);
+    const auto figures =
+        memory && memory->verdict == Verdict::fits ? evaluate(job, target, *memory, engine) : std::nullopt;
+    if (figures && constraints_missed(request, *figures).empty()) {
+      return job;
+    }
+  }
+  return std::nullopt;
+}
+
+/// What to relax, for candidates that miss nothing else.
+class Relaxation {
+ public:
+  Relaxation(const PlanRequest& request, const Search& found, const estimate::Engine& engine)
+      : request_(request), found_(found), engine_(engine) {}
+
+  std::vector<Remedy> list() {
+    more_gpus();
+    longer();
+    dearer();
+    priced();
+    if (remedies_.empty()) {
+      longer_and_dearer();
+    }
+    return std::move(remedies_);
+  }
+
+ private:
+  using What = Missed::What;
+
+  [[nodiscard]] std::vector<Contender> missing_only(What what) const {
+    std::vector<Contender> those;
+    for (const Contender& contender : found_.missed) {
+      const auto missed = constraints_missed(request_, contender.figures);
+      if (missed.size() == 1 && missed.front().what == what) {
+        those.push_back(contender);
+      }
+    }
+    return those;
+  }
+
+  /// Of the same rank (no cache flushes before cache flushes), the least by `figure`.
+  template <class Figure>
+  [[nodiscard]] const Contender* least(const std::vector<Contender>& those, Figure figure) const {
+    const auto key = [&](const Contender& c) { return std::tuple(c.figures.verdict, figure(c.figures)); };
+    const auto found = std::ranges::min_element(those, {}, key);
+    return found == those.end() ? nullptr : &*found;
+  }
+
+  void offer(const std::string& code, const std::string& change, const Contender& contender, const job::Job& job,
+             const std::string& costs) {
+    const Target target = limited_target(request_, request_.candidates[contender.candidate]);
+    const auto memory = engine_.memory(job, target);
+    const auto figures = memory ? evaluate(job, target, *memory, engine_) : std::nullopt;
+    if (!figures) {
+      return;
+    }
+    Remedy remedy;
+    remedy.code = code;
+    remedy.change = change;
+    remedy.saves = fmt::format("the run takes {}{}", base::format_seconds(*figures->total),
+                               figures->cost ? " and costs " + base::format_usd(*figures->cost) : "");
+    remedy.costs = costs;
+    remedy.slowdown = contender.figures.images_per_second / figures->images_per_second;
+    remedy.job = job;
+    remedy.gpu = contender.figures.gpu;
+    remedy.memory = *memory;
+    remedies_.push_back(std::move(remedy));
+  }
+
+  void more_gpus() {
+    const std::vector<Contender> late = missing_only(What::deadline);
+    const auto best = winner(request_, late);
+    const auto job = best ? enough_gpus(request_, late[*best], engine_) : std::nullopt;
+    if (job) {
+      offer("more-gpus", fmt::format("use {} GPUs", job->parallel.gpus), late[*best], *job,
+            request_.global_batch ? "more GPUs" : fmt::format("a global batch of {}", job::global_batch(*job)));
+    }
+  }
+
+  void longer() {
+    const std::vector<Contender> late = missing_only(What::deadline);
+    if (const Contender* best = least(late, [](const Evaluated& f) { return *f.total; })) {
+      offer("deadline", "allow " + base::format_seconds(*best->figures.total), *best, best->figures.job, "time");
+    }
+  }
+
+  void dearer() {
+    const std::vector<Contender> dear = missing_only(What::max_cost);
+    if (const Contender* best = least(dear, [](const Evaluated& f) { return *f.cost; })) {
+      offer("max-cost", "allow " + base::format_usd(*best->figures.cost), *best, best->figures.job, "money");
+    }
+  }
+
+  /// Nothing is invented: what the price must be is all that can be said.
+  void priced() {
+    const std::vector<Contender> unpriced = missing_only(What::price);
+    const auto gpu_hours = [](const Evaluated& f) {
+      return f.total->count() / 3600 * static_cast<double>(f.job.parallel.gpus);
+    };
+    if (const Contender* best = least(unpriced, gpu_hours)) {
+      const base::Usd most(request_.max_cost->count() / gpu_hours(best->figures));
+      offer("price",
+            fmt::format("give the price of {0} (--price {0}=USD_PER_HOUR): it is within the budget up to {1} an hour",
+                        best->figures.gpu, base::format_usd(most)),
+            *best, best->figures.job, "nothing");
+    }
+  }
+
+  void longer_and_dearer() {
+    const auto best = winner(request_, found_.missed);
+    const Evaluated& figures = found_.missed[*best].figures;
+    std::string change = "allow " + base::format_seconds(*figures.total);
+    change += figures.cost ? " and " + base::format_usd(*figures.cost) : ", and give a price with --price";
+    offer("deadline", change, found_.missed[*best], figures.job, "time and money");
+  }
+
+  const PlanRequest& request_;
+  const Search& found_;
+  const estimate::Engine& engine_;
+  std::vector<Remedy> remedies_{};
+};
+
+}  // namespace
+
+std::vector<Remedy> constraint_remedies(const PlanRequest& request, const Search& found,
+                                        const estimate::Engine& engine) {
+  return Relaxation(request, found, engine).list();
+}
+
+}  // namespace vggplan::planner

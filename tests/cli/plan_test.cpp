@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// Questions to the planner as they are typed.
+#include <nlohmann/json.hpp>
+
+#include "cli/fake_world.hpp"
+#include "support/catch.hpp"
+
+namespace vggplan {
+
+namespace {
+
+using nlohmann::json;
+using test::run;
+
+json planned(const std::string& arguments) { return json::parse(run("--size 224x224 --json " + arguments).out); }
+
+}  // namespace
+
+TEST_CASE("a name without a number is one GPU, and with --max-gpus as many as that", "[cli]") {
+  const auto most = [](const std::string& arguments) {
+    std::int64_t gpus = 0;
+    const json plan = planned(arguments);
+    for (const json& candidate : plan.at("candidates")) {
+      gpus = std::max(gpus, candidate.at("gpu_count").get<std::int64_t>());
+    }
+    return gpus;
+  };
+  CHECK(most("--gpus t4") == 1);
+  CHECK(most("--gpus t4 --max-gpus 6") == 6);
+  CHECK(most("--gpus any --max-gpus 3") == 3);
+  CHECK(most("--gpus t4x2 --max-gpus 6") == 2);
+  CHECK(most("--gpus t4 --gpu-count 4 --max-gpus 6") == 4);
+}
+
+TEST_CASE("no plan uses more GPUs than --max-gpus", "[cli]") {
+  const json plan = planned("--gpus t4x8 --max-gpus 3");
+  CHECK(plan.at("recommendation").at("launch").at("gpu_count") <= 3);
+  for (const json& row : plan.at("pareto")) {
+    CHECK(row.at("settings").at("gpu_count") <= 3);
+  }
+}
+
+TEST_CASE("where no GPU asked about has the memory, one of the catalogue is named", "[cli]") {
+  const json plan = json::parse(run("--size 4024x3036 --batch 2 --gpus t4 --json").out);
+  bool named = false;
+  for (const json& remedy : plan.at("remedies")) {
+    named |= remedy.at("code") == "more-memory" && remedy.at("settings").at("gpu") != "t4";
+  }
+  CHECK(named);
+}
+
+}  // namespace vggplan

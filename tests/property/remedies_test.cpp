@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+// What the planner proposes where nothing fits, with the real models.
+#include <algorithm>
+#include <set>
+
+#include "support/catch.hpp"
+#include "support/known.hpp"
+#include "vggplan/base/format.hpp"
+#include "vggplan/planner/plan.hpp"
+
+namespace vggplan::planner {
+namespace {
+
+using estimate::Target;
+using estimate::Verdict;
+
+const estimate::Engine& engine() {
+  static const estimate::Engine kEngine = estimate::make_engine(support::known());
+  return kEngine;
+}
+
+/// The job as it is, nothing open.
+PlanRequest request_of(const job::Job& job, const std::string& gpu, base::Bytes usable) {
+  PlanRequest request;
+  request.job = job;
+  request.batch = job.batch;
+  request.precision = job.precision;
+  request.layout = job.layout;
+  request.checkpointing = job.checkpointing;
+  request.sharding = job.parallel.sharding;
+  Candidate candidate;
+  candidate.target = support::target(gpu);
+  candidate.target.usable = usable;
+  candidate.gpus = job.parallel.gpus;
+  candidate.exactly = true;
+  request.candidates.push_back(candidate);
+  for (const char* other : {"t4", "a100-sxm4-80gb", "h200-sxm-141gb"}) {
+    request.others.push_back(support::target(other));
+  }
+  return request;
+}
+
+job::Job large_job(std::int64_t batch) {
+  job::Job job;
+  job.model = support::built_in_catalog().model("vgg16").value();
+  job.image = {3, 4024, 3036};
+  job.batch = batch;
+  return job;
+}
+
+/// A job that is mostly optimizer state.
+job::Job small_job(std::int64_t gpus) {
+  job::Job job = large_job(2);
+  job.image = {3, 224, 224};
+  job.optimizer = job::Optimizer::adamw;
+  job.parallel.gpus = gpus;
+  return job;
+}
+
+std::vector<Remedy> remedies_of(const PlanRequest& request) {
+  const auto answer = plan(request, engine());
+  REQUIRE(answer.has_value());
+  REQUIRE_FALSE(answer->recommendation);
+  return answer->remedies;
+}
+
+bool runs(const job::Job& job, const Target& target) {
+  const auto answer = estimate::simulate_memory(job, target, support::known());
+  return answer && answer->verdict != Verdict::does_not_fit;
+}
+
+template <class Holds>
+bool some(const std::vector<Remedy>& remedies, const std::string& code, Holds holds) {
+  return std::ranges::any_of(remedies, [&](const Remedy& r) { return r.code == code && holds(r.job); });
+}
+
+TEST_CASE("every kind of remedy is offered somewhere, and each is a job that a fresh simulation says runs") {
+  const std::vector<PlanRequest> requests{
+      request_of(large_job(2), "h200-sxm-141gb", base::kGiB * 39),
+      request_of(large_job(4), "rtx-2080-ti", support::target("rtx-2080-ti").usable),
+      request_of(large_job(1), "rtx-3070", support::target("rtx-3070").usable),
+      request_of(small_job(1), "t4", base::kMiB * 2300),
+      request_of(small_job(8), "t4", base::kMiB * 2300),
+  };
+  std::set<std::string> codes;
+  for (const PlanRequest& request : requests) {
+    for (const Remedy& remedy : remedies_of(request)) {
+      Target target = request.candidates.front().target;
+      if (remedy.code == "more-memory") {
+        target = support::target(remedy.gpu);
+      }
+      INFO(target.gpu.name << ": " << remedy.change);
+      CHECK(runs(remedy.job, target));
+      CHECK_FALSE(remedy.change.empty());
+      CHECK_FALSE(remedy.saves.empty());
+      CHECK_FALSE(remedy.costs.empty());
+      codes.insert(remedy.code);
+    }
+  }
+  for (const char* code :
+       {"precision", "pure-bf16", "layout", "checkpointing", "smaller-batch", "optimizer", "expandable-segments",
+        "sharding", "more-memory", "tiles", "lower-resolution", "combination"}) {
+    INFO(code);
+    CHECK(codes.contains(code));
+  }
+}
+
+// max_batch.jsonl: under 39 GiB, tf32 and nchw ran one image of 4024x3036, and each of these ran two.
+TEST_CASE("what was measured to run under 39 GiB is among the remedies of what was not") {
+  const auto remedies = remedies_of(request_of(large_job(2), "h200-sxm-141gb", base::kGiB * 39));
+  CHECK(some(remedies, "layout", [](const job::Job& job) { return job.layout == base::Layout::nhwc; }));
+  CHECK(some(remedies, "precision", [](const job::Job& job) { return job.precision == job::Precision::amp_bf16; }));
+  CHECK(some(remedies, "checkpointing",
+             [](const job::Job& job) { return job.checkpointing.kind == job::Checkpointing::Kind::block; }));
+  CHECK(some(remedies, "expandable-segments", [](const job::Job& job) { return job.expandable_segments; }));
+  CHECK(some(remedies, "smaller-batch", [](const job::Job& job) { return job.batch == 1 && job.accumulation == 2; }));
+}
+
+TEST_CASE("a combination holds nothing that it can do without, and keeps the global batch") {
+  for (const char* gpu : {"rtx-2080-ti", "rtx-3070", "rtx-3080", "t4"}) {
+    for (const std::int64_t batch : {2, 4, 6}) {
+      const job::Job asked = large_job(batch);
+      const Target target = support::target(gpu);
+      for (const Remedy& remedy : remedies_of(request_of(asked, gpu, target.usable))) {
+        if (remedy.code != "combination") {
+          continue;
+        }
+        INFO(gpu << ": " << remedy.change);
+        CHECK(job::global_batch(remedy.job) == batch);
+        const auto needed = [&](auto field) {
+          job::Job without = remedy.job;
+          without.*field = asked.*field;
+          CHECK((without == remedy.job || !runs(without, target)));
+        };
+        needed(&job::Job::precision);
+        needed(&job::Job::layout);
+        needed(&job::Job::checkpointing);
+        needed(&job::Job::expandable_segments);
+        needed(&job::Job::optimizer);
+        needed(&job::Job::optimizer_impl);
+      }
+    }
+  }
+}
+
+TEST_CASE("the smallest memory that a remedy names is enough, and a MiB less is not") {
+  for (const std::int64_t batch : {2, 3}) {
+    const auto remedies = remedies_of(request_of(large_job(batch), "h200-sxm-141gb", base::kGiB * 39));
+    const auto more = std::ranges::find(remedies, "more-memory", &Remedy::code);
+    REQUIRE(more != remedies.end());
+    Target target = support::target("h200-sxm-141gb");
+    const auto verdict = [&](base::Bytes usable) {
+      target.usable = usable;
+      return estimate::simulate_memory(large_job(batch), target, support::known())->verdict;
+    };
+    base::Bytes least = base::kGiB * 39;
+    while (verdict(least) != Verdict::fits) {
+      least += base::kMiB;
+    }
+    INFO(more->change);
+    CHECK(more->change.find(base::format_bytes(least)) != std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace vggplan::planner
