@@ -16,17 +16,17 @@ inline constexpr std::int64_t kMostTried = 512;
 /// ceiling / kMostTried. Quick where the answer is close to the ceiling.
 template <class Holds>
 std::int64_t largest_below(std::int64_t ceiling, Holds holds) {
-  const std::int64_t stride = std::max<std::int64_t>(1, (ceiling + kMostTried - 1) / kMostTried);
-  std::int64_t n = ceiling;
-  while (n > 0 && !holds(n)) {
-    n -= stride;
-  }
-  for (std::int64_t above = std::min(ceiling, n + stride - 1); above > std::max<std::int64_t>(n, 0); --above) {
-    if (holds(above)) {
-      return above;
+  std::int64_t base = 0;  // nothing above `ceiling` is looked at any more
+  while (ceiling > base) {
+    const std::int64_t stride = (ceiling - base + kMostTried - 1) / kMostTried;
+    std::int64_t n = ceiling;
+    while (n > base && !holds(n)) {
+      n -= stride;
     }
+    base = std::max(base, n);
+    ceiling = std::min(ceiling, n + stride - 1);
   }
-  return std::max<std::int64_t>(n, 0);
+  return base;
 }
 
 /// An n in [0, ceiling] such that holds(n) or n = 0, and not holds(n + 1) or n = ceiling.
