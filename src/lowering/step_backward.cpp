@@ -93,7 +93,7 @@ struct Backward {
 
   TensorId linear(std::size_t layer, TensorId incoming) {
     const TensorId outgoing = gradient_of(layer, step.network.layers[layer].input);
-    step.library_workspaces(true);
+    step.cublas_workspaces(true);
     const auto parameters = step.parameters_of(layer);
     std::vector<TensorId> fresh;
     for (Parameter* parameter : parameters) {

@@ -135,7 +135,7 @@ TensorId linear(StepTape& step, std::size_t layer, TensorId input, bool keep) {
   } else {
     output = step.tape.allocate(bytes, Category::activations, layer_id(layer));
   }
-  step.library_workspaces(false);
+  step.cublas_workspaces(false);
   if (keep) {
     step.saved[layer].input = input;
   } else {

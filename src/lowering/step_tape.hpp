@@ -113,7 +113,7 @@ struct StepTape {
   /// Batch norm runs in PyTorch's own kernels where cuDNN does not take the type or the size.
   [[nodiscard]] bool native_batch_norm(std::size_t layer) const;
   /// cuBLAS takes a workspace per thread at its first call; forward and backward are two threads.
-  void library_workspaces(bool backward_thread);
+  void cublas_workspaces(bool backward_thread);
 
  private:
   bool cublas_ready_[2]{false, false};

@@ -103,7 +103,7 @@ bool StepTape::native_batch_norm(std::size_t layer) const {
   return unknown_type || job.batch * network.layers[layer].input.elements() >= kIndexLimit;
 }
 
-void StepTape::library_workspaces(bool backward_thread) {
+void StepTape::cublas_workspaces(bool backward_thread) {
   if (std::exchange(cublas_ready_[backward_thread ? 1 : 0], true)) {
     return;
   }
