@@ -28,9 +28,6 @@ struct PlanQuestion {
   std::vector<estimate::Warning> warnings{};
 };
 
-/// The built-in catalogue with --config-dir, --gpu-file and --calibration on top.
-base::Result<catalog::Catalog> load_catalog(const Options& options, World& world);
-
 /// Asks the catalogue once for what a sweep asks again and again.
 class Questions {
  public:

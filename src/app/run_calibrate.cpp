@@ -5,8 +5,8 @@
 #include <iterator>
 
 #include "app/calibration.hpp"
+#include "app/load_catalog.hpp"
 #include "app/output.hpp"
-#include "app/question.hpp"
 #include "app/run.hpp"
 #include "vggplan/catalog/calibration.hpp"
 #include "vggplan/catalog/catalog.hpp"

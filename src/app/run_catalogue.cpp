@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "app/load_catalog.hpp"
 #include "app/output.hpp"
-#include "app/question.hpp"
 #include "app/run.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/graph/graph.hpp"

@@ -2,6 +2,7 @@
 // plan, estimate and layers.
 #include <algorithm>
 
+#include "app/load_catalog.hpp"
 #include "app/output.hpp"
 #include "app/parallel.hpp"
 #include "app/question.hpp"

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "app/load_catalog.hpp"
 #include "app/output.hpp"
 #include "app/parallel.hpp"
 #include "app/question.hpp"

@@ -1,23 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Writes docs/accuracy.md to the file named, or to stdout.
-#include <exception>
-#include <fstream>
-#include <iostream>
-
+// Writes docs/accuracy.md.
 #include "accuracy/figures/document.hpp"
+#include "support/write_document.hpp"
 
 int main(int count, char** arguments) {
-  try {
-    const std::string text = vggplan::accuracy::document();
-    if (count < 2) {
-      std::cout << text;
-      return 0;
-    }
-    std::ofstream file(arguments[1]);
-    file << text;
-    return file.good() ? 0 : 1;
-  } catch (const std::exception& error) {
-    std::cerr << "accuracy_report: " << error.what() << '\n';
-    return 1;
-  }
+  return vggplan::support::write_document(vggplan::accuracy::document, count, arguments);
 }

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+#include "app/load_catalog.hpp"
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "vggplan/catalog/calibration.hpp"
+
+namespace vggplan::app {
+
+namespace {
+
+base::Result<catalog::Catalog> with_calibration(const catalog::Catalog& catalog, const std::string& path,
+                                                World& world) {
+  const base::Result<std::string> text = world.read_file(path);
+  if (!text) {
+    return text.error();
+  }
+  const auto calibration = catalog::read_calibration(*text, path);
+  if (!calibration) {
+    return calibration.error();
+  }
+  const catalog::ConfigFile file{"calibration/" + calibration->gpu + ".json", *text, path};
+  return catalog.with_overrides(std::span(&file, 1));
+}
+
+/// The files of --config-dir by their path in it: DIR/gpus/my-card.json is "gpus/my-card.json".
+base::Result<std::vector<catalog::ConfigFile>> files_in(const std::string& folder, World& world) {
+  std::vector<std::string> paths;
+  const base::Result<std::vector<std::string>> top = world.list_folder(folder);
+  if (!top) {
+    return top.error();
+  }
+  for (const std::string& name : *top) {
+    if (name.ends_with(".json")) {
+      paths.push_back(name);
+    } else if (const auto inner = world.list_folder(folder + "/" + name)) {
+      for (const std::string& file : *inner) {
+        paths.push_back(name + "/" + file);
+      }
+    }
+  }
+  std::vector<catalog::ConfigFile> files;
+  for (const std::string& path : paths) {
+    if (!path.ends_with(".json")) {
+      continue;
+    }
+    const std::string shown = folder + "/" + path;
+    const base::Result<std::string> text = world.read_file(shown);
+    if (!text) {
+      return text.error();
+    }
+    files.push_back({path, *text, shown});
+  }
+  return files;
+}
+
+}  // namespace
+
+base::Result<catalog::Catalog> load_catalog(const Options& options, World& world) {
+  base::Result<catalog::Catalog> catalog = catalog::Catalog::built_in();
+  if (options.config_dir) {
+    const base::Result<std::vector<catalog::ConfigFile>> files = files_in(*options.config_dir, world);
+    if (!files) {
+      return files.error();
+    }
+    catalog = catalog->with_overrides(*files);
+    if (!catalog) {
+      return catalog;
+    }
+  }
+  if (options.gpu_file) {
+    const base::Result<std::string> text = world.read_file(*options.gpu_file);
+    if (!text) {
+      return text.error();
+    }
+    catalog = catalog->with_gpu_file({*options.gpu_file, *text, *options.gpu_file});
+  }
+  return catalog && options.calibration ? with_calibration(*catalog, *options.calibration, world) : catalog;
+}
+
+}  // namespace vggplan::app
