@@ -443,6 +443,11 @@ def repeat(call, seconds=1.0):
     return 1e3 * (time.time() - start) / n
 
 
+def decode_on_gpu(data):
+    torchvision.io.decode_jpeg(data, device="cuda")
+    torch.cuda.synchronize()
+
+
 def time_input(out, quick):
     try:
         from PIL import Image
@@ -467,6 +472,9 @@ def time_input(out, quick):
             if decode and not out.has(row):
                 data = torch.frombuffer(bytearray(raw), dtype=torch.uint8)
                 out.write(dict(row, ms=round(repeat(lambda: decode(data), seconds), 4)))
+            row = dict(row, kind="decode-nvjpeg")
+            if fmt == "JPEG" and not out.has(row):
+                out.write(dict(row, ms=round(repeat(lambda: decode_on_gpu(data), seconds), 4)))
         row = dict(kind="pil-totensor-normalize", h=h, w=w)
         functional = torchvision.transforms.functional
         if not out.has(row):

@@ -4,12 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "vggplan/base/checked.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/catalog/calibration.hpp"
 #include "vggplan/catalog/framework.hpp"
+#include "vggplan/timing/carry_over.hpp"
 
 namespace vggplan::app {
 
@@ -314,8 +314,33 @@ base::Result<PlanQuestion> Questions::plan(const Options& options) {
   return question;
 }
 
-/// The framework profile, and the calibrations of the GPUs asked about. Where one has none, that of every
-/// measured GPU, from which coefficients are carried over.
+/// Names of the calibrations that time `gpus`: their own, or that of the measured GPU most alike.
+base::Result<std::set<std::string>> Questions::calibrations_for(const std::vector<std::string>& gpus) const {
+  const std::vector<std::string> names = catalog_.names("calibration");
+  std::vector<hardware::Gpu> measured;
+  for (const std::string& name : names) {
+    const base::Result<hardware::Gpu> gpu = catalog_.gpu(name);
+    if (!gpu) {
+      return gpu.error();
+    }
+    measured.push_back(*gpu);
+  }
+  std::set<std::string> wanted;
+  if (measured.empty()) {
+    return wanted;
+  }
+  for (const std::string& name : gpus) {
+    const base::Result<hardware::Gpu> gpu = catalog_.gpu(name);
+    if (!gpu) {
+      return gpu.error();
+    }
+    const bool own = std::find(names.begin(), names.end(), name) != names.end();
+    wanted.insert(own ? name : names[timing::most_alike(measured, *gpu)]);
+  }
+  return wanted;
+}
+
+/// The framework profile, and the calibrations that the GPUs asked about need.
 base::Status Questions::add_profiles(const Options& options, const std::vector<std::string>& gpus,
                                      estimate::Knowledge& knowledge) const {
   const base::Result<std::string_view> text = catalog_.text("frameworks", options.framework);
@@ -328,23 +353,18 @@ base::Status Questions::add_profiles(const Options& options, const std::vector<s
     return framework.error();
   }
   knowledge.framework = std::move(*framework);
-  const std::vector<std::string> measured = catalog_.names("calibration");
-  const auto is_in = [](const std::string& gpu, const std::vector<std::string>& list) {
-    return std::find(list.begin(), list.end(), gpu) != list.end();
-  };
-  const bool all_measured =
-      std::all_of(gpus.begin(), gpus.end(), [&](const std::string& gpu) { return is_in(gpu, measured); });
-  for (const std::string& gpu_name : measured) {
-    if (all_measured && !is_in(gpu_name, gpus)) {
-      continue;
-    }
-    const base::Result<std::string_view> rates = catalog_.text("calibration", gpu_name);
-    base::Result<hardware::Gpu> gpu = catalog_.gpu(gpu_name);
+  const base::Result<std::set<std::string>> names = calibrations_for(gpus);
+  if (!names) {
+    return names.error();
+  }
+  for (const std::string& name : *names) {
+    const base::Result<std::string_view> rates = catalog_.text("calibration", name);
+    base::Result<hardware::Gpu> gpu = catalog_.gpu(name);
     if (!rates || !gpu) {
       return rates ? gpu.error() : rates.error();
     }
     base::Result<timing::Calibration> calibration =
-        catalog::read_calibration(*rates, catalog_.shown("calibration", gpu_name));
+        catalog::read_calibration(*rates, catalog_.shown("calibration", name));
     if (!calibration) {
       return calibration.error();
     }

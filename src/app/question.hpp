@@ -2,6 +2,7 @@
 // From options to what the estimate and the plan are asked, with the catalogue's help.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,7 @@ class Questions {
   base::Result<estimate::Knowledge> knowledge(const Options& options, const std::vector<std::string>& gpus) const;
 
  private:
+  base::Result<std::set<std::string>> calibrations_for(const std::vector<std::string>& gpus) const;
   base::Status add_profiles(const Options& options, const std::vector<std::string>& gpus,
                             estimate::Knowledge& knowledge) const;
   base::Result<graph::ModelSpec> model(const Options& options);

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <vector>
 
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/lowering/ops.hpp"
@@ -83,7 +85,11 @@ base::Result<timing::Calibration> calibration_for(const hardware::Gpu& gpu, cons
   if (knowledge.measured.empty()) {
     return base::Diagnostic{base::Fault::program, "calibration", "no GPU has a calibration", "reinstall vggplan"};
   }
-  return timing::carry_over(knowledge.measured.front().calibration, knowledge.measured.front().gpu, gpu);
+  std::vector<hardware::Gpu> candidates;
+  std::transform(knowledge.measured.begin(), knowledge.measured.end(), std::back_inserter(candidates),
+                 [](const Measured& measured) { return measured.gpu; });
+  const Measured& from = knowledge.measured[timing::most_alike(candidates, gpu)];
+  return timing::carry_over(from.calibration, from.gpu, gpu);
 }
 
 base::Status check_precision(const job::Job& job, const hardware::Gpu& gpu) {

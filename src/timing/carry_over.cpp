@@ -48,6 +48,17 @@ bool has_tensor_cores(const hardware::Gpu& gpu, base::MathMode math) {
   return false;
 }
 
+/// Bytes of memory traffic for each FLOP of the fastest training arithmetic, all by the data sheet.
+double balance(const hardware::Gpu& gpu) {
+  double fastest = 0;
+  for (const base::MathMode math :
+       {base::MathMode::fp32, base::MathMode::tf32, base::MathMode::fp16, base::MathMode::bf16}) {
+    const auto rate = hardware::peak_rate(gpu, math);
+    fastest = std::max(fastest, rate ? rate->count() : 0.0);
+  }
+  return gpu.memory_bandwidth.count() / fastest;
+}
+
 /// An op of the class with so many pixels or images, for its roofline.
 Op op_of(const ShapeClass& shape, double size) {
   const base::DType type = shape.element_bytes == 4             ? base::DType::f32
@@ -172,6 +183,14 @@ class Carrier {
 };
 
 }  // namespace
+
+std::size_t most_alike(std::span<const hardware::Gpu> measured, const hardware::Gpu& gpu) {
+  const auto distance = [&](const hardware::Gpu& other) { return std::abs(std::log(balance(other) / balance(gpu))); };
+  const auto nearest = std::min_element(measured.begin(), measured.end(), [&](const auto& a, const auto& b) {
+    return distance(a) < distance(b);
+  });
+  return static_cast<std::size_t>(nearest - measured.begin());
+}
 
 Calibration carry_over(const Calibration& measured, const hardware::Gpu& from, const hardware::Gpu& to) {
   const Carrier carrier(measured, from, to);

@@ -27,8 +27,7 @@ struct Measured {
 /// What the catalogue knows that an estimate needs.
 struct Knowledge {
   lowering::Framework framework{};
-  std::vector<Measured>
-      measured{};  ///< GPUs with a calibration; coefficients of others are carried over from the first
+  std::vector<Measured> measured{};  ///< GPUs with a calibration; others' coefficients come from the most alike
   std::vector<hardware::Link> links{};
   std::vector<hardware::Storage> storages{};
   std::vector<hardware::Machine> machines{};  ///< with prices; the cheapest that offers the GPU prices a bare GPU

@@ -2,10 +2,17 @@
 // Coefficients for a GPU that nobody measured, from those of one that was.
 #pragma once
 
+#include <cstddef>
+#include <span>
+
 #include "vggplan/hardware/hardware.hpp"
 #include "vggplan/timing/calibration.hpp"
 
 namespace vggplan::timing {
+
+/// The one of `measured` (not empty) to carry over from to `gpu`: that with the most similar bandwidth for its
+/// arithmetic, so that the same operations wait for memory on both. The first where several are as close.
+std::size_t most_alike(std::span<const hardware::Gpu> measured, const hardware::Gpu& gpu);
 
 /// `measured` is of `from`. Shares of the roofline stay, sizes are taken in proportion to the number of SMs,
 /// memory-bound rates follow bandwidth or, where instructions bound them, SMs and clock. Convolutions without
