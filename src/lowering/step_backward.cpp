@@ -194,7 +194,8 @@ struct Backward {
     if (std::holds_alternative<graph::BatchNorm2d>(kind)) {
       return batch_norm(layer, incoming);
     }
-    if (std::holds_alternative<graph::Flatten>(kind)) {
+    const auto* dropout = std::get_if<graph::Dropout>(&kind);
+    if (std::holds_alternative<graph::Flatten>(kind) || (dropout != nullptr && dropout->passes_through())) {
       return incoming;
     }
     return pass_through(layer, incoming);

@@ -145,7 +145,7 @@ TensorId linear(StepTape& step, std::size_t layer, TensorId input, bool keep) {
 }
 
 TensorId drop_out(StepTape& step, std::size_t layer, TensorId input, bool keep) {
-  if (!step.training()) {
+  if (!step.training() || std::get<graph::Dropout>(step.network.layers[layer].kind).passes_through()) {
     return input;
   }
   const graph::Shape& shape = step.network.layers[layer].output;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "lowering/step_tape.hpp"
+#include "vggplan/base/checked.hpp"
 
 namespace vggplan::lowering {
 
@@ -28,22 +29,13 @@ StepTape::StepTape(const graph::Network& network_, const job::Job& job_, const s
 }
 
 void StepTape::collect_parameters() {
-  const auto add = [&](std::size_t layer, std::int64_t elements, std::int64_t rows, bool convolution_weight) {
-    const std::int64_t ranks = job.parallel.gpus;
-    const std::int64_t shard_rows = (rows + ranks - 1) / ranks;
-    parameters.push_back({layer_id(layer), elements, elements / rows * shard_rows, convolution_weight});
-  };
   for (std::size_t layer = 0; layer < network.layers.size(); ++layer) {
-    const graph::LayerKind& kind = network.layers[layer].kind;
-    if (const auto* conv = std::get_if<graph::Conv2d>(&kind)) {
-      add(layer, conv->in_channels * conv->out_channels * kTaps, conv->out_channels, true);
-      add(layer, conv->out_channels, conv->out_channels, false);
-    } else if (const auto* norm = std::get_if<graph::BatchNorm2d>(&kind)) {
-      add(layer, norm->channels, norm->channels, false);
-      add(layer, norm->channels, norm->channels, false);
-    } else if (const auto* linear = std::get_if<graph::Linear>(&kind)) {
-      add(layer, linear->in_features * linear->out_features, linear->out_features, false);
-      add(layer, linear->out_features, linear->out_features, false);
+    bool weight = true;
+    for (const graph::ParameterTensor& tensor : graph::parameter_tensors(network.layers[layer])) {
+      const std::int64_t shard_rows = base::ceil_div(tensor.rows, job.parallel.gpus);
+      const bool of_convolution = std::holds_alternative<graph::Conv2d>(network.layers[layer].kind);
+      parameters.push_back({layer_id(layer), tensor.elements, tensor.elements / tensor.rows * shard_rows,
+                            std::exchange(weight, false) && of_convolution});
     }
   }
 }

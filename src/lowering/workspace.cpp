@@ -5,6 +5,8 @@
 #include <bit>
 #include <functional>
 
+#include "vggplan/graph/graph.hpp"
+
 namespace vggplan::lowering {
 
 namespace {
@@ -22,7 +24,7 @@ std::int64_t bytes_of(const WorkspaceSize& size, const Convolution& conv) {
     return static_cast<std::int64_t>(copies * static_cast<double>(elements * conv.element_bytes));
   };
   return operand(size.input, in * pixels) + operand(size.output, conv.out_channels * pixels) +
-         operand(size.weight, in * conv.out_channels * kTaps) + size.bytes;
+         operand(size.weight, in * conv.out_channels * graph::kTaps) + size.bytes;
 }
 
 /// Partial sums of the tiles that do not fill a wave.
@@ -40,7 +42,7 @@ std::int64_t stream_k_bytes(const StreamK& rule, ConvPass pass, const Convolutio
   if (partial == 0) {
     return 0;
   }
-  const std::int64_t steps = kTaps * summed / kProductsPerStep;
+  const std::int64_t steps = graph::kTaps * summed / kProductsPerStep;
   const std::int64_t most = std::min(slots / partial, steps / rule.iterations);
   if (most <= 1) {
     return 0;
