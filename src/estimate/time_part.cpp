@@ -97,8 +97,9 @@ base::Status check_precision(const job::Job& job, const hardware::Gpu& gpu) {
                      hardware::peak_rate(gpu, base::MathMode::fp16) ? "use amp-fp16 or tf32" : "use tf32 or fp32");
 }
 
-Work work_of(const Lowered& lowered, const job::Job& job) {
-  return {lowering::lower_ops(lowered.network, job, lowered.segments), lowering::exchange_of(lowered.network, job)};
+Work work_of(const Lowered& lowered, const job::Job& job, const lowering::Framework& framework) {
+  return {lowering::lower_ops(lowered.network, job, lowered.segments),
+          lowering::exchange_of(lowered.network, job, framework)};
 }
 
 timing::OwnTime own_time_of(const Work& work, const job::Job& job, const Target& target,
