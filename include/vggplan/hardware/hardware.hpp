@@ -61,6 +61,9 @@ std::optional<base::FlopsPerSecond> peak_rate(const Gpu& gpu, base::MathMode mod
 /// apart and join two cards, so cards that take them are assumed to be on PCIe alone.
 Topology default_topology(const Gpu& gpu, std::int64_t count);
 
+/// What a ring of `count` GPUs of one machine goes over: bridges join pairs, so one of more crosses PCIe.
+Topology ring_topology(Topology machine, std::int64_t count);
+
 /// Name of the Link that data between GPUs goes over; nothing for a GPU alone.
 std::optional<std::string> peer_link(const Gpu& gpu, Topology topology);
 
