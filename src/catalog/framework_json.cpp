@@ -140,7 +140,7 @@ base::Result<lowering::Framework> read_framework(std::string_view text, const st
   framework.name = reader.name("name");
   reader.skip("title");
   reader.skip("sources");
-  if (const nlohmann::json* allocator = reader.object("allocator")) {
+  if (const nlohmann::json* allocator = reader.object("allocator", true)) {
     framework.allocator = read_allocator(*allocator, reader.pointer_to("allocator"), context);
   }
   framework.cublas_workspace = reader.bytes("cublas_workspace_bytes");

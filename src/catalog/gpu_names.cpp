@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "vggplan/base/ascii.hpp"
 #include "vggplan/catalog/catalog.hpp"
 
 namespace vggplan::catalog {
@@ -45,7 +46,7 @@ bool contains(const std::array<std::string_view, N>& words, std::string_view wor
 }
 
 bool digits(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return !text.empty() && std::all_of(text.begin(), text.end(), base::is_digit);
 }
 
 bool is_memory(std::string_view word) { return word.ends_with("gb") && digits(word.substr(0, word.size() - 2)); }
@@ -65,7 +66,7 @@ Words split(std::string_view text) {
     if (c == ' ' || c == '-' || c == '_' || c == '\t') {
       flush();
     } else {
-      word += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      word += base::lower(c);
     }
   }
   flush();

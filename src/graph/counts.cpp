@@ -2,6 +2,7 @@
 #include "graph/counts.hpp"
 
 #include <algorithm>
+#include <variant>
 
 #include "vggplan/base/checked.hpp"
 

@@ -3,6 +3,7 @@
 #include "vggplan/lowering/saved.hpp"
 
 #include <numeric>
+#include <variant>
 
 namespace vggplan::lowering {
 
@@ -118,14 +119,11 @@ SavedBytes saved_bytes(const graph::Network& network, const std::vector<Segment>
   }
   const std::int64_t copy_size = job::is_autocast(job.precision) ? size_of(job::activation_type(job.precision)) : 0;
   Walk walk(network, job);
-  auto segment = segments.begin();
   for (std::size_t i = 0; i < network.layers.size(); ++i) {
     const Layer& layer = network.layers[i];
-    if (segment != segments.end() && i == segment->last) {
-      ++segment;
-    }
-    if (segment != segments.end() && i >= segment->first) {
-      saved.layers[i] = i == segment->first ? walk.enter_segment() : Bytes{};
+    const std::size_t segment = segment_of(segments, i);
+    if (segment != kNoSegment) {
+      saved.layers[i] = i == segments[segment].first ? walk.enter_segment() : Bytes{};
       walk.pass_inside_segment(layer);
     } else {
       saved.layers[i] = walk.pass(layer);

@@ -2,6 +2,8 @@
 #include "vggplan/lowering/tape.hpp"
 
 #include <algorithm>
+#include <utility>
+#include <variant>
 
 #include "lowering/step_tape.hpp"
 #include "vggplan/base/checked.hpp"

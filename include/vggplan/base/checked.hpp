@@ -29,6 +29,11 @@ constexpr std::optional<std::int64_t> checked_product(std::int64_t first, Rest..
 /// Quotient rounded up (a >= 0, b > 0).
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return a / b + (a % b == 0 ? 0 : 1); }
 
+/// `value` rounded up to a multiple of `step` (value >= 0, step > 0).
+constexpr std::int64_t round_up(std::int64_t value, std::int64_t step) { return ceil_div(value, step) * step; }
+
+inline constexpr std::int64_t kLargestInt32 = 2'147'483'647;  ///< libraries index with 32 bits up to about here
+
 /// No count of bytes, FLOPs or elements in the program exceeds this: integers up to here are exact
 /// in every JSON reader, which keeps numbers as doubles.
 inline constexpr std::int64_t kLargestExact = 9'007'199'254'740'992;  // 2^53

@@ -15,6 +15,15 @@
 
 namespace vggplan::graph {
 
+// Far beyond use, and small enough that a product of three needs no check and layers are counted in 16 bits.
+inline constexpr std::int64_t kLargestSide = 1 << 20;  ///< of an image, in pixels
+inline constexpr std::int64_t kMostChannels = 1 << 20;
+inline constexpr std::int64_t kMostClasses = 1 << 30;
+inline constexpr std::size_t kMostFeatures = 1000;
+inline constexpr std::size_t kMostHidden = 16;
+/// Of a tensor, its gradient and an index of 8 bytes: products that are checked with it hold all that is counted.
+inline constexpr std::int64_t kBytesPerElement = 16;
+
 /// One image's worth of a feature map: channels x height x width. A flat vector has height = width = 1.
 struct Shape {
   std::int64_t channels{};

@@ -14,6 +14,9 @@
 
 namespace vggplan::hardware {
 
+/// No cluster that trains one VGG is larger; a larger count is a slip of the keyboard.
+inline constexpr std::int64_t kMostGpus = 4096;
+
 /// Where figures come from. `fields` are keys of the file; empty: the source covers the whole record.
 struct Source {
   std::vector<std::string> fields{};
@@ -71,7 +74,6 @@ struct Link {
   std::string name{};
   std::string title{};
   base::BytesPerSecond per_direction{};
-  std::optional<base::Seconds> latency{};  ///< of a small message
   std::vector<std::string> unverified{};
   std::vector<Source> sources{};
   bool operator==(const Link&) const = default;
