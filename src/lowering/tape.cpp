@@ -101,10 +101,9 @@ void StepTape::cublas_workspaces(bool backward_thread) {
   if (std::exchange(cublas_ready_[backward_thread ? 1 : 0], true)) {
     return;
   }
-  // A cuBLAS handle, and what the driver has taken for the thread by then: read off recorded addresses.
-  tape.driver_takes(base::kMiB * 64);
+  tape.driver_takes(framework.cublas_handle_driver);
   if (backward_thread) {
-    tape.driver_takes(base::kMiB * 10);
+    tape.driver_takes(framework.backward_thread_driver);
   }
   tape.allocate(device.cublas_workspace.count(), Category::library_workspace, memory::kNoLayer);
   if (!backward_thread) {
@@ -168,14 +167,14 @@ void drop_outputs(StepTape& step) {
 }
 
 /// GradScaler starts at 65536 and skips steps until the gradients fit float16. For one image the gradient of
-/// the scaled loss is 65536 itself, which does not fit. With batch norm, gradients of a fresh network are
-/// large: the first two or more steps were skipped in three measured runs (batches 2, 4 and 16).
+/// the scaled loss is 65536 itself, which does not fit. With batch norm, gradients of a fresh network are large.
 std::size_t skipped_steps(const StepTape& step) {
   if (step.job.precision != job::Precision::amp_fp16) {
     return 0;
   }
-  constexpr std::size_t kWithBatchNorm = 2;
-  return step.job.model.batch_norm ? kWithBatchNorm : step.job.batch == 1 ? 1 : 0;
+  return step.job.model.batch_norm ? static_cast<std::size_t>(step.framework.scaler_skips_with_batch_norm)
+         : step.job.batch == 1     ? 1
+                                   : 0;
 }
 
 struct StepKind {
