@@ -107,7 +107,9 @@ bool is_row(const nlohmann::json& list, std::size_t fewest) {
 constexpr double kLastOctave = 60.0;  // sizes are whole numbers of 64 bits
 
 /// The streams of an optimizer and Linear layers of a whole feature map count here as well.
-bool are_channels(const nlohmann::json& value) { return value.get<std::uint64_t>() <= std::uint64_t{base::kLargestExact}; }
+bool are_channels(const nlohmann::json& value) {
+  return value.get<std::uint64_t>() <= std::uint64_t{base::kLargestExact};
+}
 
 /// [channels, outputs, first octave, share, share ...]: one curve of a family.
 bool read_curve(const nlohmann::json& list, timing::ShareCurve& curve) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "catalog/json_reader.hpp"
 #include "catalog/records.hpp"
@@ -136,12 +137,30 @@ base::Status Catalog::add(const ConfigFile& file) {
   return {};
 }
 
+base::Status Catalog::check_links() const {
+  for (const auto& [name, entry] : folders_.at("gpus")) {
+    if (entry.owner == nullptr) {
+      continue;
+    }
+    const hardware::Gpu gpu = read_gpu(entry.text, entry.shown).value();
+    for (const auto& [key, wanted] : {std::pair{"host_link", gpu.pcie}, {"nvlink", gpu.nvlink.value_or(gpu.pcie)}}) {
+      if (const auto found = link(wanted); !found) {
+        return base::wrong(fmt::format("{}:/{}", entry.shown, key), found.error().rule, found.error().remedy);
+      }
+    }
+  }
+  return {};
+}
+
 base::Result<Catalog> Catalog::with_overrides(std::span<const ConfigFile> files) const {
   Catalog catalog = *this;
   for (const ConfigFile& file : files) {
     if (auto error = catalog.add(file)) {
       return *error;
     }
+  }
+  if (auto error = catalog.check_links()) {
+    return *error;
   }
   return catalog;
 }
@@ -154,6 +173,9 @@ base::Result<Catalog> Catalog::with_gpu_file(const ConfigFile& file) const {
   Catalog catalog = *this;
   const ConfigFile placed{fmt::format("gpus/{}.json", gpu->name), file.text, shown_of(file)};
   if (auto error = catalog.add(placed)) {
+    return *error;
+  }
+  if (auto error = catalog.check_links()) {
     return *error;
   }
   return catalog;

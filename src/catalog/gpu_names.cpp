@@ -45,9 +45,7 @@ bool contains(const std::array<std::string_view, N>& words, std::string_view wor
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-bool digits(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), base::is_digit);
-}
+bool digits(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), base::is_digit); }
 
 bool is_memory(std::string_view word) { return word.ends_with("gb") && digits(word.substr(0, word.size() - 2)); }
 bool is_form(std::string_view word) { return word.starts_with("sxm") && word.size() <= 4; }

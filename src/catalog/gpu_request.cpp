@@ -113,9 +113,9 @@ base::Result<std::int64_t> parse_count(std::string_view count, std::string_view 
   std::int64_t value = 0;
   const auto parsed = std::from_chars(count.data(), count.data() + count.size(), value);
   if (parsed.ec != std::errc{} || value < 1 || value > hardware::kMostGpus) {
-    return base::wrong(place,
-                       fmt::format("the number of GPUs must be from 1 to {}, not {}", hardware::kMostGpus, base::quoted(count)),
-                       kExamples);
+    return base::wrong(
+        place, fmt::format("the number of GPUs must be from 1 to {}, not {}", hardware::kMostGpus, base::quoted(count)),
+        kExamples);
   }
   return value;
 }

@@ -126,9 +126,10 @@ base::Result<timing::OpSample> op_of(const json& value, const std::string& place
   const auto loop = updates ? row.word<timing::OptimizerLoop>("impl") : timing::OptimizerLoop::foreach;
   const auto layout = updates ? base::Layout::nchw : row.word<base::Layout>("layout");
   const timing::Extent sizes =
-      updates ? timing::Extent{row.integer("parameters"), row.integer("tensors"), row.integer("passes"),
-                               row.integer("reads"), row.integer("writes")}
-              : timing::Extent{row.integer("n"), row.integer("c"), row.integer("k"), row.integer("h"), row.integer("w")};
+      updates
+          ? timing::Extent{row.integer("parameters"), row.integer("tensors"), row.integer("passes"),
+                           row.integer("reads"), row.integer("writes")}
+          : timing::Extent{row.integer("n"), row.integer("c"), row.integer("k"), row.integer("h"), row.integer("w")};
   const base::Seconds seconds(row.number("us") * 1e-6);
   if (!row.trouble().empty()) {
     return wrong_row(place, row.trouble());

@@ -76,8 +76,8 @@ void read_provenance(ObjectReader& reader, Context& context, Record& record) {
 }
 
 void check_compute_capability(ObjectReader& reader, const std::string& text) {
-  const bool shape = (text.size() == 3 || text.size() == 4) && text[text.size() - 2] == '.' && base::is_digit(text.back()) &&
-                     std::all_of(text.begin(), text.end() - 2, base::is_digit);
+  const bool shape = (text.size() == 3 || text.size() == 4) && text[text.size() - 2] == '.' &&
+                     base::is_digit(text.back()) && std::all_of(text.begin(), text.end() - 2, base::is_digit);
   if (!shape) {
     reader.report("compute_capability", fmt::format("must be like '8.0', not {}", base::quoted(text)), "");
   }

@@ -115,9 +115,10 @@ TEST_CASE("a row that cannot be read is named by its line") {
   CHECK(rule(R"({"op":"fill","precision":"int8","us":1})").find("unknown word 'int8' in 'precision'") == 0);
   CHECK(rule(R"({"op":"fill","precision":"fp32","layout":"nwhc","n":1,"c":1,"k":1,"h":1,"w":1,"us":1})") ==
         "unknown word 'nwhc' in 'layout'; did you mean 'nhwc' or 'nchw'?");
-  CHECK(rule(
-            R"({"op":"optimizer","precision":"fp32","impl":"fast","parameters":9,"tensors":1,"passes":1,"reads":1,"writes":1,"us":1})")
-            .find("unknown word 'fast' in 'impl'") == 0);
+  CHECK(
+      rule(
+          R"({"op":"optimizer","precision":"fp32","impl":"fast","parameters":9,"tensors":1,"passes":1,"reads":1,"writes":1,"us":1})")
+          .find("unknown word 'fast' in 'impl'") == 0);
   CHECK(rule(R"({"kind":"e2e","pipeline":"dali","h":9,"w":9,"jpeg_bytes":9,"workers":1,"images_per_s":1})") ==
         "'pipeline' is tv-uint8 or pil-float, not 'dali'");
   CHECK(rule(R"({"kind":"decode-pil","h":1073741824,"w":9,"format":"JPEG","ms":3})") ==

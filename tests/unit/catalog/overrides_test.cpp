@@ -85,8 +85,7 @@ TEST_CASE("files are checked when they are added, used or not") {
     const std::string name = built_in.names(folder).front();
     std::string text(built_in.text(folder, name).value());
     CHECK(with({{folder + "/" + name + ".json", text}}).has_value());
-    CHECK(with({{folder + "/other.json", text}}).error().rule ==
-          "is '" + name + "', but the file is called 'other'");
+    CHECK(with({{folder + "/other.json", text}}).error().rule == "is '" + name + "', but the file is called 'other'");
     text.insert(text.find('{') + 1, "\"bogus\": 1,");
     CHECK(with({{folder + "/" + name + ".json", text}}).error().rule.find("bogus") != std::string::npos);
   }
@@ -98,6 +97,22 @@ TEST_CASE("files are checked when they are added, used or not") {
     "latency_seconds": 0, "sources": []})"}})
             .error()
             .remedy == "name where the figures come from");
+}
+
+TEST_CASE("the links that a user's GPU names must be known, from the user's file or the catalogue") {
+  std::string text = gpu_text("lab", 3);
+  const std::size_t at = text.find("pcie4x16");
+  REQUIRE(at != std::string::npos);
+  text.replace(at, 8, "pcie4x61");
+  const auto lab = with({{"gpus/lab.json", text, "/cfg/gpus/lab.json"}});
+  REQUIRE_FALSE(lab.has_value());
+  CHECK(lab.error().place == "/cfg/gpus/lab.json:/host_link");
+  CHECK(lab.error().rule == "unknown link 'pcie4x61'");
+  CHECK(lab.error().remedy.find("'pcie4x16'") != std::string::npos);
+  CHECK(Catalog::built_in().with_gpu_file({"lab.json", text}).error().rule == lab.error().rule);
+  CHECK(with({{"gpus/lab.json", text}, {"links.json", R"({"links": [{"name": "pcie4x61", "title": "Odd",
+    "bytes_per_second_per_direction": 1e9, "sources": [{"reference": "us"}]}]})"}})
+            .has_value());
 }
 
 TEST_CASE("files of no known kind are refused") {
