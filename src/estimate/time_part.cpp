@@ -33,8 +33,8 @@ std::optional<std::int64_t> cpus_of(const job::Job& job, const Target& target) {
 
 timing::Fabric fabric_of(const job::Job& job, const Target& target, const Knowledge& knowledge) {
   const std::int64_t here = gpus_per_machine(job);
-  const hardware::Topology topology =
-      target.machine ? hardware::ring_topology(target.machine->topology, here) : hardware::default_topology(target.gpu, here);
+  const hardware::Topology topology = target.machine ? hardware::ring_topology(target.machine->topology, here)
+                                                     : hardware::default_topology(target.gpu, here);
   const std::optional<std::string> name = hardware::peer_link(target.gpu, topology);
   const auto link = std::find_if(knowledge.links.begin(), knowledge.links.end(),
                                  [&](const hardware::Link& candidate) { return name && candidate.name == *name; });

@@ -49,7 +49,7 @@ timing::Exchange exchange_of(const graph::Network& network, const job::Job& job,
   exchange.bucket_view = job.parallel.bucket_view;
   exchange.largest_share = largest_share(network, job.parallel);
   const std::int64_t size = base::size_of(job::parameter_type(job.precision));
-  std::vector<std::int64_t> sizes;          // of the tensors, in the order in which their gradients become ready
+  std::vector<std::int64_t> sizes;         // of the tensors, in the order in which their gradients become ready
   std::vector<std::size_t> gradient_of{};  // of each tensor, the index in `gradients`
   for (std::size_t i = network.layers.size(); i-- > 0;) {
     const std::vector<graph::ParameterTensor> tensors = graph::parameter_tensors(network.layers[i]);

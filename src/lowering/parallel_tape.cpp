@@ -123,8 +123,7 @@ void rebuild_buckets(StepTape& step) {
     release_first_bucket(step);
   }
   step.buckets.clear();
-  for (const Group& group :
-       groups_of(sizes, step.framework.first_bucket.count(), step.job.parallel.bucket.count())) {
+  for (const Group& group : groups_of(sizes, step.framework.first_bucket.count(), step.job.parallel.bucket.count())) {
     step.buckets.push_back(buffer(step, group.bytes));
   }
 }

@@ -26,8 +26,7 @@ std::vector<Group> groups_of(const std::vector<std::int64_t>& sizes, std::int64_
 std::vector<std::size_t> owners_of(const std::vector<std::int64_t>& elements, std::int64_t ranks) {
   std::vector<std::size_t> order(elements.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return elements[a] > elements[b]; });
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return elements[a] > elements[b]; });
   std::vector<std::int64_t> held(static_cast<std::size_t>(ranks), 0);
   std::vector<std::size_t> owners(elements.size());
   for (const std::size_t index : order) {

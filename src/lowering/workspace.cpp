@@ -149,8 +149,8 @@ ReductionBuffers buffers_of(const ReductionShape& shape, const Device& device) {
   if (!across_warps || per_thread < kMaxValues || grid > target) {
     return {};
   }
-  const std::int64_t blocks =
-      std::max(std::min(base::ceil_div(target, grid), base::ceil_div(per_thread, kMinValues)), base::ceil_div(per_thread, kMaxValues));
+  const std::int64_t blocks = std::max(std::min(base::ceil_div(target, grid), base::ceil_div(per_thread, kMinValues)),
+                                       base::ceil_div(per_thread, kMaxValues));
   if (blocks <= 1) {
     return {};
   }

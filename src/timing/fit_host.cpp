@@ -61,7 +61,8 @@ double loss(const std::vector<Prepared>& steps, const HostCosts& costs) {
       work.push_back(work_of(step.sample->ops[i], step.device[i], costs));
     }
     const QueueTimes times = run_queue(work, costs, 1);
-    // The step is what is asked for; its three phases, which were timed with waits between them, count as much together.
+    // The step is what is asked for; its three phases, which were timed with waits between them, count as much
+    // together.
     constexpr double kStepWeight = 4.0;
     sum += kStepWeight * residual(times.step, step.sample->step.count());
     const std::array<base::Seconds, 3> measured{step.sample->forward, step.sample->backward, step.sample->optimizer};
@@ -126,8 +127,9 @@ void fit_spread(std::span<const StepSample> steps, const hardware::Gpu& gpu, Cal
     const StepTime time = step_time(step.ops, gpu, calibration);
     const double modelled = time.step.value.count();
     const auto kind = spread_kind(step.ops, modelled, time.device_busy.count());
-    std::find_if(kinds.begin(), kinds.end(), [&](const Kind& k) { return k.spread == kind; })
-        ->ratios.push_back(step.step.count() / modelled);
+    std::find_if(kinds.begin(), kinds.end(), [&](const Kind& k) {
+      return k.spread == kind;
+    })->ratios.push_back(step.step.count() / modelled);
   }
   for (const Kind& kind : kinds) {
     calibration.*kind.spread = kind.ratios.empty() ? kind.unknown : spread_around(kind.ratios, kind.least);

@@ -55,11 +55,12 @@ double loss(std::span<const ParallelSample> samples, const hardware::Gpu& gpu, c
 
 void fit_overlap(std::span<const ParallelSample> samples, const hardware::Gpu& gpu, Calibration& calibration) {
   constexpr std::array kCoefficients{&LinkRates::overlap_share, &LinkRates::spread_share};
-  calibration.links = search(calibration.links, kCoefficients, {.first = 1.5, .last = 1.02}, [&](const LinkRates& rates) {
-    Calibration candidate = calibration;
-    candidate.links = rates;
-    return loss(samples, gpu, candidate);
-  });
+  calibration.links =
+      search(calibration.links, kCoefficients, {.first = 1.5, .last = 1.02}, [&](const LinkRates& rates) {
+        Calibration candidate = calibration;
+        candidate.links = rates;
+        return loss(samples, gpu, candidate);
+      });
 }
 
 }  // namespace

@@ -23,9 +23,7 @@ Groups group(std::span<const OpSample> ops, bool streaming) {
 }
 
 /// Octaves between nodes. Linear is measured batch by batch, and its kernels change with each doubling.
-double spacing(OpKind kind) {
-  return is_linear(kind) ? 1.0 : 2.0;
-}
+double spacing(OpKind kind) { return is_linear(kind) ? 1.0 : 2.0; }
 
 StreamRate fit_stream(const ShapeClass& shape, const std::vector<const OpSample*>& samples, base::Bytes l2) {
   std::vector<std::array<double, 3>> rows;

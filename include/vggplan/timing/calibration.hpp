@@ -49,8 +49,8 @@ struct HostCosts {
   bool operator==(const HostCosts&) const = default;
 };
 
-/// How far measured steps lie from the model, as ratios measured / modelled: from the 2nd to the 98th percentile, with a
-/// margin.
+/// How far measured steps lie from the model, as ratios measured / modelled: from the 2nd to the 98th percentile, with
+/// a margin.
 struct Spread {
   double low{0.95};
   double high{1.05};

@@ -81,7 +81,7 @@ TEST_CASE("exactly what is reserved is enough, and less than what is allocated i
   target.usable = roomy.reserved_peak.value;
   CHECK(answer(job, target).memory.verdict == Verdict::fits);
   // Parameters and what autograd keeps live at the same time: with a byte less, nothing helps.
-  target.usable = Bytes(4 * whole.model.parameters - 1) + whole.model.saved_activation_bytes;
+  target.usable = Bytes(4 * whole.model.parameters - 1) + whole.model.saved_activations;
   const Memory tight = answer(job, target).memory;
   REQUIRE(tight.verdict == Verdict::does_not_fit);
   REQUIRE(tight.shortfall);
@@ -108,7 +108,7 @@ TEST_CASE("NVLink bridges help a pair of cards; a ring of four crosses PCIe") {
     return answer(job, target).time.communication.value.count();
   };
   using hardware::Topology;
-  CHECK(communication(Topology::nvlink_bridge, 2) < 0.2 * communication(Topology::pcie, 2));
+  CHECK(communication(Topology::nvlink_bridge, 2) < 0.4 * communication(Topology::pcie, 2));
   CHECK(communication(Topology::nvlink_bridge, 4) == communication(Topology::pcie, 4));
 }
 

@@ -141,7 +141,8 @@ TEST_CASE("gradients are exchanged last layer first, all of them") {
   CHECK(exchange.gradients.front().is_unit);
   SECTION("ZeRO-1 gives the largest tensor to one GPU: fc6 is three quarters of VGG16") {
     job.parallel.sharding = job::Sharding::zero1;
-    CHECK(lowering::exchange_of(network, job, support::built_in_framework()).largest_share == Catch::Detail::Approx(102'760'448.0 / 138'357'544.0));
+    CHECK(lowering::exchange_of(network, job, support::built_in_framework()).largest_share ==
+          Catch::Detail::Approx(102'760'448.0 / 138'357'544.0));
   }
   SECTION("FSDP2 gives every GPU the same") {
     job.parallel.sharding = job::Sharding::fsdp2;
