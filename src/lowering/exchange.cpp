@@ -33,7 +33,7 @@ double largest_share(const graph::Network& network, const job::Parallel& paralle
     elements.push_back(tensor.elements);
   }
   const std::vector<std::size_t> owners = owners_of(elements, parallel.gpus);
-  std::vector<std::int64_t> held(static_cast<std::size_t>(parallel.gpus), 0);
+  std::vector<std::int64_t> held(elements.size(), 0);  // by rank
   for (std::size_t i = 0; i < elements.size(); ++i) {
     held[owners[i]] += elements[i];
   }
@@ -49,8 +49,8 @@ timing::Exchange exchange_of(const graph::Network& network, const job::Job& job,
   exchange.bucket_view = job.parallel.bucket_view;
   exchange.largest_share = largest_share(network, job.parallel);
   const std::int64_t size = base::size_of(job::parameter_type(job.precision));
-  std::vector<std::int64_t> sizes;         // of the tensors, in the order in which their gradients become ready
-  std::vector<std::size_t> gradient_of{};  // of each tensor, the index in `gradients`
+  std::vector<std::int64_t> sizes;       // of the tensors, in the order in which their gradients become ready
+  std::vector<std::size_t> gradient_of;  // of each tensor, the index in `gradients`
   for (std::size_t i = network.layers.size(); i-- > 0;) {
     const std::vector<graph::ParameterTensor> tensors = graph::parameter_tensors(network.layers[i]);
     for (auto tensor = tensors.rbegin(); tensor != tensors.rend(); ++tensor) {

@@ -27,7 +27,8 @@ std::vector<std::size_t> owners_of(const std::vector<std::int64_t>& elements, st
   std::vector<std::size_t> order(elements.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return elements[a] > elements[b]; });
-  std::vector<std::int64_t> held(static_cast<std::size_t>(ranks), 0);
+  // Ranks beyond the number of tensors get none.
+  std::vector<std::int64_t> held(std::min(static_cast<std::size_t>(ranks), elements.size()), 0);
   std::vector<std::size_t> owners(elements.size());
   for (const std::size_t index : order) {
     const auto least = std::min_element(held.begin(), held.end());
