@@ -6,6 +6,7 @@
 
 #include "support/catch.hpp"
 #include "support/vgg.hpp"
+#include "vggplan/hardware/hardware.hpp"
 
 namespace vggplan::job {
 namespace {
