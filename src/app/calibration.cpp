@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "vggplan/catalog/framework.hpp"
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/lowering/ops.hpp"
 #include "vggplan/lowering/schedule.hpp"
@@ -110,8 +111,8 @@ base::Result<timing::Fabric> fabric_of(const hardware::Gpu& gpu, std::int64_t gp
   return timing::make_fabric(*link, topology, gpus, 1, std::nullopt);
 }
 
-base::Status add_step(const catalog::MeasuredStep& step, const hardware::Gpu& gpu, const catalog::Catalog& catalog,
-                      timing::Samples& samples) {
+base::Status add_step(const catalog::MeasuredStep& step, const hardware::Gpu& gpu, const lowering::Framework& framework,
+                      const catalog::Catalog& catalog, timing::Samples& samples) {
   auto lowered = lower(step, catalog);
   if (!lowered) {
     return lowered.error();
@@ -124,7 +125,7 @@ base::Status add_step(const catalog::MeasuredStep& step, const hardware::Gpu& gp
     samples.parallel.push_back({label_of(step),
                                 std::move(lowered->ops),
                                 {step.accumulation, step.benchmark},
-                                lowering::exchange_of(lowered->network, lowered->job),
+                                lowering::exchange_of(lowered->network, lowered->job, framework),
                                 *fabric,
                                 step.step});
   } else if (step.forward.count() > 0.0) {
@@ -143,8 +144,14 @@ base::Result<timing::Samples> samples_of(const catalog::Measurements& rows, cons
   samples.stages = rows.stages;
   samples.copies = rows.copies;
   samples.loaders = rows.loaders;
+  const std::string profile = job::Job{}.framework;
+  const auto text = catalog.text("frameworks", profile);
+  const auto framework = text ? catalog::read_framework(*text, catalog.shown("frameworks", profile)) : text.error();
+  if (!framework) {
+    return framework.error();
+  }
   for (const catalog::MeasuredStep& step : rows.steps) {
-    if (base::Status status = add_step(step, gpu, catalog, samples)) {
+    if (base::Status status = add_step(step, gpu, *framework, catalog, samples)) {
       return *status;
     }
   }

@@ -142,7 +142,7 @@ Names checkpointing_names() { return {"none", "block", "seq:2", "seq:4"}; }
 
 using O = Options;
 using D = job::DataSet;
-constexpr Range kGpus{1, catalog::kMostGpus};
+constexpr Range kGpus{1, hardware::kMostGpus};
 
 // name, letter, value, default, help, group, commands, repeatable, configurable, choices, store
 constexpr std::array kFlags = std::to_array<Flag>({

@@ -6,18 +6,10 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "vggplan/base/format.hpp"
+#include "vggplan/base/ascii.hpp"
 
 namespace vggplan::base {
 namespace {
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), [](char c) { return lower(c); });
-  return result;
-}
 
 /// Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours cost one each.
 std::size_t edit_distance(std::string_view a, std::string_view b) {

@@ -6,23 +6,15 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <span>
 #include <string>
 
+#include "vggplan/base/ascii.hpp"
 #include "vggplan/base/checked.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/base/names.hpp"
 
 namespace vggplan::base {
 namespace {
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
-bool same_letters(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : static_cast<int>(c); };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
-}
 
 template <class Predicate>
 std::string_view take_while(std::string_view& text, Predicate holds) {

@@ -78,12 +78,7 @@ constexpr std::array<SpreadKey, 3> kSpreadKeys{{
 
 ShapeClass read_shape(ObjectReader& reader) {
   ShapeClass shape;
-  const std::string op = reader.name("op");
-  const auto kind = timing::op_kind(op);
-  if (!kind) {
-    reader.report("op", "unknown operation '" + op + "'", "see docs/how-time-is-modelled.md for their names");
-  }
-  shape.kind = kind.value_or(timing::OpKind::fill);
+  shape.kind = reader.enumeration<timing::OpKind>("op");
   if (reader.has("math")) {
     shape.math = reader.enumeration<base::MathMode>("math");
   }
@@ -109,10 +104,20 @@ bool is_row(const nlohmann::json& list, std::size_t fewest) {
          std::all_of(list.begin(), list.end(), [](const nlohmann::json& v) { return v.is_number_unsigned(); });
 }
 
+constexpr double kLastOctave = 60.0;  // sizes are whole numbers of 64 bits
+
+/// The streams of an optimizer and Linear layers of a whole feature map count here as well.
+bool are_channels(const nlohmann::json& value) {
+  return value.get<std::uint64_t>() <= std::uint64_t{base::kLargestExact};
+}
+
 /// [channels, outputs, first octave, share, share ...]: one curve of a family.
 bool read_curve(const nlohmann::json& list, timing::ShareCurve& curve) {
   constexpr std::size_t kHead = 3;
   if (!is_row(list, kHead + 1)) {
+    return false;
+  }
+  if (!are_channels(list[0]) || !are_channels(list[1])) {
     return false;
   }
   curve.shape.channels = list[0].get<std::int64_t>();
@@ -121,14 +126,15 @@ bool read_curve(const nlohmann::json& list, timing::ShareCurve& curve) {
   for (std::size_t i = kHead; i < list.size(); ++i) {
     curve.shares.push_back(kShareUnit * list[i].get<double>());
   }
-  return curve.first_octave <= 60.0 &&
+  const double last_octave = curve.first_octave + curve.octaves_per_node * static_cast<double>(curve.shares.size() - 1);
+  return last_octave <= kLastOctave &&
          std::all_of(curve.shares.begin(), curve.shares.end(), [](double share) { return share > 0.0; });
 }
 
 /// [channels, start in ns, MB/s in cache, MB/s beyond it].
 bool read_stream(const nlohmann::json& list, timing::StreamRate& rate) {
   constexpr std::size_t kLength = 4;
-  if (!is_row(list, kLength) || list.size() != kLength) {
+  if (!is_row(list, kLength) || list.size() != kLength || !are_channels(list[0])) {
     return false;
   }
   rate.shape.channels = list[0].get<std::int64_t>();
@@ -156,7 +162,7 @@ void read_streams(ObjectReader& reader, Calibration& calibration) {
 void read_family(ObjectReader& reader, Calibration& calibration) {
   timing::ShareCurve family;
   family.shape = read_shape(reader);
-  family.octaves_per_node = reader.number("octaves_per_node", {0, 60, true});
+  family.octaves_per_node = reader.number("octaves_per_node", {0, kLastOctave, true});
   const nlohmann::json* list = reader.array("by_channels", true);
   for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
     timing::ShareCurve curve = family;
@@ -182,24 +188,24 @@ void read_list(ObjectReader& parent, std::string_view key, ObjectReader::Context
 }
 
 void read_costs(ObjectReader& parent, ObjectReader::Context& context, Calibration& calibration) {
-  if (const nlohmann::json* host = parent.object("host")) {
+  if (const nlohmann::json* host = parent.object("host", true)) {
     ObjectReader reader(*host, parent.pointer_to("host"), context);
     for (const HostKey& key : kHostKeys) {
       calibration.host.*key.field = reader.number(key.key, {0, 10});
     }
     reader.finish();
   }
-  if (const nlohmann::json* links = parent.object("links")) {
+  if (const nlohmann::json* links = parent.object("links", true)) {
     ObjectReader reader(*links, parent.pointer_to("links"), context);
     for (const LinkKey& key : kLinkKeys) {
       calibration.links.*key.field = reader.number(key.key, {0, 10});
     }
     reader.finish();
   }
-  if (const nlohmann::json* spread = parent.object("spread")) {
+  if (const nlohmann::json* spread = parent.object("spread", true)) {
     ObjectReader reader(*spread, parent.pointer_to("spread"), context);
     for (const SpreadKey& key : kSpreadKeys) {
-      if (const nlohmann::json* range = reader.object(key.key)) {
+      if (const nlohmann::json* range = reader.object(key.key, true)) {
         ObjectReader ends(*range, reader.pointer_to(key.key), context);
         (calibration.*key.field).low = ends.number("low", {0, 1, true});
         (calibration.*key.field).high = ends.number("high", {1, 100});
@@ -211,7 +217,7 @@ void read_costs(ObjectReader& parent, ObjectReader::Context& context, Calibratio
 }
 
 void read_input(ObjectReader& parent, ObjectReader::Context& context, Calibration& calibration) {
-  const nlohmann::json* input = parent.object("input");
+  const nlohmann::json* input = parent.object("input", true);
   if (input == nullptr) {
     return;
   }
@@ -241,7 +247,7 @@ void read_input(ObjectReader& parent, ObjectReader::Context& context, Calibratio
 }
 
 std::string shape_text(const ShapeClass& shape) {
-  std::string text = fmt::format(R"("op": "{}", "element_bytes": {}, "layout": "{}")", timing::name_of(shape.kind),
+  std::string text = fmt::format(R"("op": "{}", "element_bytes": {}, "layout": "{}")", base::name_of_enum(shape.kind),
                                  shape.element_bytes, base::name_of_enum(shape.layout));
   if (shape.math != base::MathMode::fp32) {
     text += fmt::format(R"(, "math": "{}")", base::name_of_enum(shape.math));

@@ -6,12 +6,16 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "catalog/json_reader.hpp"
 #include "catalog/records.hpp"
+#include "vggplan/base/ascii.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/base/names.hpp"
+#include "vggplan/catalog/calibration.hpp"
 #include "vggplan/catalog/embedded.hpp"
+#include "vggplan/catalog/framework.hpp"
 
 namespace vggplan::catalog {
 
@@ -46,13 +50,6 @@ std::pair<std::string_view, std::string_view> split_path(std::string_view path) 
                                                   : std::pair<std::string_view, std::string_view>{};
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return out;
-}
-
 /// Azure's documents write its sizes with and without the first word.
 std::string_view without_prefix(std::string_view name) {
   constexpr std::string_view kPrefix = "standard_";
@@ -61,19 +58,21 @@ std::string_view without_prefix(std::string_view name) {
 
 std::string shown_of(const ConfigFile& file) { return file.shown.empty() ? file.path : file.shown; }
 
-base::Diagnostic wrong_name(const std::string& shown, const std::string& inside, std::string_view stem) {
-  return base::wrong(shown + ":/name",
+base::Diagnostic wrong_name(const std::string& shown, std::string_view key, const std::string& inside,
+                            std::string_view stem) {
+  return base::wrong(fmt::format("{}:/{}", shown, key),
                      fmt::format("is {}, but the file is called {}", base::quoted(inside), base::quoted(stem)),
                      "give both the same name");
 }
 
-/// Reads a record for its errors alone.
+/// Reads a record for its errors alone. `name`: what must be the file's name as well.
 template <class T>
-base::Status check_record(const base::Result<T>& record, const std::string& shown, std::string_view stem) {
+base::Status check_record(const base::Result<T>& record, const std::string& shown, std::string_view stem,
+                          std::string T::*name = &T::name, std::string_view key = "name") {
   if (!record) {
     return record.error();
   }
-  return record->name == stem ? base::Status{} : wrong_name(shown, record->name, stem);
+  return (*record).*name == stem ? base::Status{} : wrong_name(shown, key, (*record).*name, stem);
 }
 
 base::Status check_file(std::string_view folder, std::string_view stem, const std::string& text,
@@ -90,8 +89,10 @@ base::Status check_file(std::string_view folder, std::string_view stem, const st
   if (folder == "storage") {
     return check_record(read_storage(text, shown), shown, stem);
   }
-  const auto root = parse_json(text, shown);
-  return root ? base::Status{} : root.error();
+  if (folder == "frameworks") {
+    return check_record(read_framework(text, shown), shown, stem);
+  }
+  return check_record(read_calibration(text, shown), shown, stem, &timing::Calibration::gpu, "gpu");
 }
 
 }  // namespace
@@ -136,12 +137,30 @@ base::Status Catalog::add(const ConfigFile& file) {
   return {};
 }
 
+base::Status Catalog::check_links() const {
+  for (const auto& [name, entry] : folders_.at("gpus")) {
+    if (entry.owner == nullptr) {
+      continue;
+    }
+    const hardware::Gpu gpu = read_gpu(entry.text, entry.shown).value();
+    for (const auto& [key, wanted] : {std::pair{"host_link", gpu.pcie}, {"nvlink", gpu.nvlink.value_or(gpu.pcie)}}) {
+      if (const auto found = link(wanted); !found) {
+        return base::wrong(fmt::format("{}:/{}", entry.shown, key), found.error().rule, found.error().remedy);
+      }
+    }
+  }
+  return {};
+}
+
 base::Result<Catalog> Catalog::with_overrides(std::span<const ConfigFile> files) const {
   Catalog catalog = *this;
   for (const ConfigFile& file : files) {
     if (auto error = catalog.add(file)) {
       return *error;
     }
+  }
+  if (auto error = catalog.check_links()) {
+    return *error;
   }
   return catalog;
 }
@@ -154,6 +173,9 @@ base::Result<Catalog> Catalog::with_gpu_file(const ConfigFile& file) const {
   Catalog catalog = *this;
   const ConfigFile placed{fmt::format("gpus/{}.json", gpu->name), file.text, shown_of(file)};
   if (auto error = catalog.add(placed)) {
+    return *error;
+  }
+  if (auto error = catalog.check_links()) {
     return *error;
   }
   return catalog;
@@ -175,9 +197,9 @@ base::Result<const Catalog::Entry*> Catalog::entry(std::string_view folder, std:
     if (const auto exact = found->second.find(name); exact != found->second.end()) {
       return &exact->second;
     }
-    const std::string wanted = lower(name);
+    const std::string wanted = base::lower(name);
     for (const auto& [key, value] : found->second) {
-      if (without_prefix(lower(key)) == without_prefix(wanted)) {
+      if (without_prefix(base::lower(key)) == without_prefix(wanted)) {
         return &value;
       }
     }

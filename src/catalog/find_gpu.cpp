@@ -2,8 +2,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
-
 #include "catalog/gpu_names.hpp"
 #include "catalog/json_reader.hpp"
 #include "catalog/records.hpp"

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "vggplan/base/ascii.hpp"
 #include "vggplan/catalog/catalog.hpp"
 
 namespace vggplan::catalog {
@@ -44,9 +45,7 @@ bool contains(const std::array<std::string_view, N>& words, std::string_view wor
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-bool digits(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
+bool digits(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), base::is_digit); }
 
 bool is_memory(std::string_view word) { return word.ends_with("gb") && digits(word.substr(0, word.size() - 2)); }
 bool is_form(std::string_view word) { return word.starts_with("sxm") && word.size() <= 4; }
@@ -65,7 +64,7 @@ Words split(std::string_view text) {
     if (c == ' ' || c == '-' || c == '_' || c == '\t') {
       flush();
     } else {
-      word += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      word += base::lower(c);
     }
   }
   flush();

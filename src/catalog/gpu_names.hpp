@@ -2,7 +2,6 @@
 // What people write for a GPU, and which name of the catalogue they mean.
 #pragma once
 
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>

@@ -9,17 +9,19 @@
 #include <string>
 
 #include "catalog/json_reader.hpp"
+#include "vggplan/base/ascii.hpp"
 #include "vggplan/base/format.hpp"
 
 namespace vggplan::catalog {
 
 namespace {
 
+using base::is_digit;
+
 const std::string kExamples = "write it like a100x4, 4xa100, a100:4 or a100-40gb-pcie:8";
 constexpr std::string_view kAny = "any";
 
 bool is_space(char c) { return c == ' ' || c == '\t'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_times(char c) { return c == 'x' || c == 'X' || c == '*'; }
 
 std::string_view trim(std::string_view text) {
@@ -110,19 +112,15 @@ base::Result<std::int64_t> parse_count(std::string_view count, std::string_view 
   }
   std::int64_t value = 0;
   const auto parsed = std::from_chars(count.data(), count.data() + count.size(), value);
-  if (parsed.ec != std::errc{} || value < 1 || value > kMostGpus) {
-    return base::wrong(place,
-                       fmt::format("the number of GPUs must be from 1 to {}, not {}", kMostGpus, base::quoted(count)),
-                       kExamples);
+  if (parsed.ec != std::errc{} || value < 1 || value > hardware::kMostGpus) {
+    return base::wrong(
+        place, fmt::format("the number of GPUs must be from 1 to {}, not {}", hardware::kMostGpus, base::quoted(count)),
+        kExamples);
   }
   return value;
 }
 
-bool is_any(std::string_view name) {
-  return name.size() == kAny.size() && std::equal(name.begin(), name.end(), kAny.begin(), [](char a, char b) {
-           return a == b || (a >= 'A' && a <= 'Z' && a - 'A' + 'a' == b);
-         });
-}
+bool is_any(std::string_view name) { return base::same_letters(name, kAny); }
 
 bool is_known(const Catalog& catalog, std::string_view name) { return is_any(name) || catalog.find_gpu(name, ""); }
 

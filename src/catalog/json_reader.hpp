@@ -60,7 +60,7 @@ class ObjectReader {
   /// Elements of an array; empty when the key is absent and not `required`.
   std::vector<std::string> texts(std::string_view key);
   const nlohmann::json* array(std::string_view key, bool required);
-  const nlohmann::json* object(std::string_view key);
+  const nlohmann::json* object(std::string_view key, bool required = false);
 
   base::Bytes bytes(std::string_view key, std::int64_t low = 1) { return base::Bytes(integer(key, low)); }
   template <class Q>

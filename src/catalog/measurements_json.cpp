@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 #include <nlohmann/json.hpp>
@@ -7,6 +9,7 @@
 #include <utility>
 
 #include "vggplan/base/checked.hpp"
+#include "vggplan/base/format.hpp"
 #include "vggplan/base/names.hpp"
 #include "vggplan/catalog/measurements.hpp"
 
@@ -36,6 +39,41 @@ class Row {
   bool boolean(const char* key) {
     return get<bool>(key, false, [](const json& v) { return v.is_boolean(); });
   }
+  /// Of an image in pixels.
+  std::int64_t side(const char* key) { return between(key, 1, std::int64_t{1} << 20); }
+  std::int64_t between(const char* key, std::int64_t least, std::int64_t most,
+                       std::optional<std::int64_t> otherwise = std::nullopt) {
+    const std::int64_t value = integer(key, otherwise);
+    if (value < least || value > most) {
+      note(fmt::format("'{}' must be {} to {}, but is {}", key, least, most, value));
+      return least;
+    }
+    return value;
+  }
+  template <class E>
+  E word(const char* key) {
+    const std::string found = text(key);
+    const auto value = base::parse_enum<E>(found);
+    if (!value) {
+      note(fmt::format("unknown word {} in '{}'; {}", base::quoted(found), key,
+                       base::suggestion(found, base::enum_names<E>())));
+    }
+    return value.value_or(E{});
+  }
+  /// Whether the word is the second of the two that it may be.
+  bool second(const char* key, std::string_view one, std::string_view other) {
+    const std::string found = text(key);
+    if (found != one && found != other) {
+      note(fmt::format("'{}' is {} or {}, not {}", key, one, other, base::quoted(found)));
+    }
+    return found == other;
+  }
+  /// The first trouble is told.
+  void note(std::string trouble) {
+    if (trouble_.empty()) {
+      trouble_ = std::move(trouble);
+    }
+  }
   [[nodiscard]] const std::string& trouble() const { return trouble_; }
 
  private:
@@ -46,9 +84,7 @@ class Row {
       return *otherwise;
     }
     if (found == value_.end() || !check(*found)) {
-      if (trouble_.empty()) {
-        trouble_ = std::string("'") + key + "' is missing or of the wrong type";
-      }
+      note(std::string("'") + key + "' is missing or of the wrong type");
       return T{};
     }
     return found->template get<T>();
@@ -58,29 +94,15 @@ class Row {
   std::string trouble_{};
 };
 
-/// Unit and type of an operation by its word.
-struct Arithmetic {
-  base::MathMode math{};
-  base::DType type{};
-};
-std::optional<Arithmetic> arithmetic(const std::string& precision) {
-  const auto math = base::parse_enum<base::MathMode>(precision);
-  if (!math) {
-    return std::nullopt;
+/// What a tensor of an operation in this arithmetic holds.
+base::DType type_of(base::MathMode math) {
+  switch (math) {
+    case base::MathMode::fp32:
+    case base::MathMode::tf32: return base::DType::f32;
+    case base::MathMode::fp16: return base::DType::f16;
+    case base::MathMode::bf16: return base::DType::bf16;
   }
-  switch (*math) {
-    case base::MathMode::fp32: return Arithmetic{*math, base::DType::f32};
-    case base::MathMode::tf32: return Arithmetic{*math, base::DType::f32};
-    case base::MathMode::fp16: return Arithmetic{*math, base::DType::f16};
-    case base::MathMode::bf16: return Arithmetic{*math, base::DType::bf16};
-  }
-  return std::nullopt;
-}
-
-timing::OptimizerLoop loop_of(const std::string& impl) {
-  return impl == "fused"  ? timing::OptimizerLoop::fused
-         : impl == "loop" ? timing::OptimizerLoop::single
-                          : timing::OptimizerLoop::foreach;
+  return base::DType::f32;
 }
 
 /// make_op() multiplies sizes without looking; what passes here cannot wrap.
@@ -97,43 +119,31 @@ bool is_countable(const timing::Extent& e) {
 
 base::Result<timing::OpSample> op_of(const json& value, const std::string& place) {
   Row row(value);
-  const std::string name = row.text("op");
-  const auto kind = timing::op_kind(name);
-  const auto how = arithmetic(row.text("precision"));
+  // An optimizer goes over tensors of its parameters, all other operations over images.
+  const bool updates = value.contains("parameters");
+  const auto kind = row.word<timing::OpKind>("op");
+  const auto math = row.word<base::MathMode>("precision");
+  const auto loop = updates ? row.word<timing::OptimizerLoop>("impl") : timing::OptimizerLoop::foreach;
+  const auto layout = updates ? base::Layout::nchw : row.word<base::Layout>("layout");
+  const timing::Extent sizes =
+      updates
+          ? timing::Extent{row.integer("parameters"), row.integer("tensors"), row.integer("passes"),
+                           row.integer("reads"), row.integer("writes")}
+          : timing::Extent{row.integer("n"), row.integer("c"), row.integer("k"), row.integer("h"), row.integer("w")};
+  const base::Seconds seconds(row.number("us") * 1e-6);
   if (!row.trouble().empty()) {
     return wrong_row(place, row.trouble());
   }
-  if (!kind || !how) {
-    return wrong_row(place, !kind ? "unknown operation '" + name + "'" : "unknown precision");
-  }
-  timing::OpSample sample;
-  sample.seconds = base::Seconds(row.number("us") * 1e-6);
-  if (const timing::Extent parameters{row.integer("parameters", 1), row.integer("reads", 1), row.integer("writes", 1),
-                                      row.integer("tensors", 1), row.integer("passes", 1)};
-      value.contains("parameters") && !is_countable(parameters)) {
-    sample.op.extent = parameters;
-  } else if (value.contains("parameters")) {
-    sample.op =
-        timing::make_optimizer(how->type, loop_of(row.text("impl")), row.integer("parameters"), row.integer("tensors"),
-                               {row.integer("passes"), row.integer("reads"), row.integer("writes")});
-    sample.op.kind = *kind;
-  } else {
-    const bool nhwc = row.text("layout") == "nhwc";
-    const timing::Extent extent{row.integer("n"), row.integer("c"), row.integer("k"), row.integer("h"),
-                                row.integer("w")};
-    if (is_countable(extent)) {
-      sample.op = timing::make_op(*kind, how->math, how->type, nhwc ? base::Layout::nhwc : base::Layout::nchw, extent);
-    } else {
-      sample.op.extent = extent;
-    }
-  }
-  if (!row.trouble().empty()) {
-    return wrong_row(place, row.trouble());
-  }
-  if (!is_countable(sample.op.extent)) {
+  if (!is_countable(sizes)) {
     return wrong_row(place, "sizes are positive, and their product is below 2^53");
   }
-  return sample;
+  const base::DType type = type_of(math);
+  if (!updates) {
+    return timing::OpSample{timing::make_op(kind, math, type, layout, sizes), seconds};
+  }
+  timing::Op op = timing::make_optimizer(type, loop, sizes.n, sizes.c, {sizes.k, sizes.h, sizes.w});
+  op.kind = kind;
+  return timing::OpSample{op, seconds};
 }
 
 /// "how" is single, ddp, zero1 or fsdp2; "kw" holds DDP's arguments.
@@ -144,8 +154,9 @@ void read_parallel(const json& value, Row& row, MeasuredStep& step) {
   step.accumulation = row.integer("accum", 1);
   if (const auto kw = value.find("kw"); kw != value.end() && kw->is_object()) {
     Row arguments(*kw);
-    step.bucket_mb = arguments.integer("bucket_cap_mb", 25);
+    step.bucket_mb = arguments.between("bucket_cap_mb", 1, 1 << 20, 25);
     step.bucket_view = arguments.boolean("gradient_as_bucket_view");
+    row.note(arguments.trouble());
   }
 }
 
@@ -217,9 +228,10 @@ base::Status read_input(const json& value, const std::string& kind, const std::s
     }
   } else if (kind == "e2e") {
     timing::LoaderSample sample;
-    sample.path.float_in_worker = row.text("pipeline") == "pil-float";
-    sample.path.decoder = sample.path.float_in_worker ? timing::Decoder::pil : timing::Decoder::torchvision;
-    sample.path.pixels = row.integer("h") * row.integer("w");
+    const bool pil = row.second("pipeline", "tv-uint8", "pil-float");
+    sample.path.float_in_worker = pil;
+    sample.path.decoder = pil ? timing::Decoder::pil : timing::Decoder::torchvision;
+    sample.path.pixels = row.side("h") * row.side("w");
     sample.path.file_bytes = base::Bytes(row.integer("jpeg_bytes"));
     sample.workers = row.integer("workers");
     sample.images_per_second = row.number("images_per_s");
@@ -228,7 +240,7 @@ base::Status read_input(const json& value, const std::string& kind, const std::s
     std::string format = row.text("format", kind == "decode-nvjpeg" ? "JPEG" : "");
     std::transform(format.begin(), format.end(), format.begin(), [](unsigned char c) { return std::tolower(c); });
     measurements.stages.push_back({format.empty() ? kind : kind + "-" + format,
-                                   static_cast<double>(row.integer("h")) * static_cast<double>(row.integer("w")),
+                                   static_cast<double>(row.side("h") * row.side("w")),
                                    base::Seconds(row.number("ms") * 1e-3)});
   }
   return row.trouble().empty() ? base::Status{} : base::Status{wrong_row(place, row.trouble())};

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "catalog/json_reader.hpp"
+#include "vggplan/base/ascii.hpp"
 #include "vggplan/base/format.hpp"
 
 namespace vggplan::catalog {
@@ -17,13 +18,11 @@ using nlohmann::json;
 using Context = ObjectReader::Context;
 
 constexpr std::int64_t kMostSms = 4096;
-constexpr std::int64_t kMostGpusOfMachine = 4096;
 constexpr std::int64_t kMostVcpus = 1'000'000;
 constexpr std::int64_t kMostParallelReads = 1'000'000;
-constexpr std::int64_t kWidestLayer = 65'536;
-constexpr std::int64_t kWidestHidden = 1'048'576;
-constexpr std::size_t kMostFeatures = 1000;
-constexpr std::size_t kMostHidden = 16;
+using graph::kMostChannels;
+using graph::kMostFeatures;
+using graph::kMostHidden;
 
 /// Reads `text` with `read(ObjectReader&)`; the error, if there was one, in place of the record.
 template <class T, class Read>
@@ -77,9 +76,8 @@ void read_provenance(ObjectReader& reader, Context& context, Record& record) {
 }
 
 void check_compute_capability(ObjectReader& reader, const std::string& text) {
-  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  const bool shape = (text.size() == 3 || text.size() == 4) && text[text.size() - 2] == '.' && digit(text.back()) &&
-                     std::all_of(text.begin(), text.end() - 2, digit);
+  const bool shape = (text.size() == 3 || text.size() == 4) && text[text.size() - 2] == '.' &&
+                     base::is_digit(text.back()) && std::all_of(text.begin(), text.end() - 2, base::is_digit);
   if (!shape) {
     reader.report("compute_capability", fmt::format("must be like '8.0', not {}", base::quoted(text)), "");
   }
@@ -142,7 +140,7 @@ hardware::Machine machine_fields(ObjectReader& reader, Context& context) {
   machine.name = reader.name("name");
   machine.provider = reader.text("provider");
   machine.gpu = reader.name("gpu");
-  machine.gpu_count = reader.integer("gpu_count", 1, kMostGpusOfMachine);
+  machine.gpu_count = reader.integer("gpu_count", 1, hardware::kMostGpus);
   machine.topology = reader.enumeration<hardware::Topology>("topology");
   if ((machine.gpu_count == 1) != (machine.topology == hardware::Topology::none)) {
     reader.report("topology", "must be 'none' for one GPU, and something else for several", "");
@@ -180,7 +178,6 @@ std::vector<hardware::Link> link_list(ObjectReader& reader, Context& context) {
     link.name = item.name("name");
     link.title = item.text("title");
     link.per_direction = base::BytesPerSecond(item.number("bytes_per_second_per_direction", kPositive));
-    link.latency = item.optional_quantity<base::Seconds>("latency_seconds", {0, 10});
     read_provenance(item, context, link);
     item.finish();
     links.push_back(std::move(link));
@@ -202,12 +199,12 @@ void read_features(ObjectReader& reader, graph::ModelSpec& model) {
   for (const json& item : *list) {
     if (item == "M") {
       model.features.push_back(graph::kPool);
-    } else if (width_in(item, kWidestLayer)) {
+    } else if (width_in(item, kMostChannels)) {
       model.features.push_back(item.get<std::int64_t>());
     } else {
       reader.report("features",
                     fmt::format("entry {} must be a width from 1 to {} or \"M\", not {}", model.features.size(),
-                                kWidestLayer, base::quoted(item.dump(-1, ' ', true, json::error_handler_t::replace))),
+                                kMostChannels, base::quoted(item.dump(-1, ' ', true, json::error_handler_t::replace))),
                     "\"M\" stands for a max pooling");
       return;
     }
@@ -228,8 +225,8 @@ void read_hidden(ObjectReader& reader, graph::ModelSpec& model) {
     return;
   }
   for (const json& item : *list) {
-    if (!width_in(item, kWidestHidden)) {
-      reader.report("hidden", fmt::format("entry {} must be a width from 1 to {}", model.hidden.size(), kWidestHidden),
+    if (!width_in(item, kMostChannels)) {
+      reader.report("hidden", fmt::format("entry {} must be a width from 1 to {}", model.hidden.size(), kMostChannels),
                     "");
       return;
     }

@@ -166,7 +166,8 @@ class Models {
     add_settings(key, job);
     add_sharing(key, job);
     key.add(job.parallel.bucket.count()).add(job.parallel.bucket_view);
-    return works_.get(key.take(), [&] { return std::make_shared<const Work>(work_of(lowered, job)); });
+    return works_.get(key.take(),
+                      [&] { return std::make_shared<const Work>(work_of(lowered, job, knowledge_.framework)); });
   }
 
   SharedOwnTime own(const Work& work, const job::Job& job, const Target& target,

@@ -77,7 +77,7 @@ std::vector<std::pair<std::string, Bytes>> named(const std::array<std::int64_t, 
   std::vector<std::pair<std::string, Bytes>> held;
   for (std::size_t i = 0; i < categories.size(); ++i) {
     if (categories[i] != 0) {
-      held.emplace_back(name_of(static_cast<memory::Category>(i)), Bytes(categories[i]));
+      held.emplace_back(base::name_of_enum(static_cast<memory::Category>(i)), Bytes(categories[i]));
     }
   }
   return held;
@@ -198,7 +198,7 @@ Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& ta
   memory.verdict = verdict_of(all.central);
   memory.usable = target.usable;
   if (const auto& failure = all.central.failure) {
-    memory.shortfall = Shortfall{failure->requested, failure->missing, std::string(name_of(failure->phase)),
+    memory.shortfall = Shortfall{failure->requested, failure->missing, std::string(base::name_of_enum(failure->phase)),
                                  layer_name(lowered.network, failure->layer)};
     all = simulate_all(lowered, job, target, framework, options_for(job, framework, std::nullopt, timeline));
   } else {
@@ -220,7 +220,7 @@ Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& ta
   memory.headroom = target.usable - memory.reserved_peak.value;
   add_breakdown(memory, lowered.network, all.central.peak);
   for (const memory::Moment& moment : all.central.timeline) {
-    memory.timeline.push_back({static_cast<std::int64_t>(moment.step), std::string(name_of(moment.phase)),
+    memory.timeline.push_back({static_cast<std::int64_t>(moment.step), std::string(base::name_of_enum(moment.phase)),
                                layer_name(lowered.network, moment.layer), moment.allocated, moment.reserved,
                                named(moment.categories)});
   }

@@ -35,8 +35,8 @@ std::optional<std::int64_t> cpus_of(const job::Job& job, const Target& target) {
 
 timing::Fabric fabric_of(const job::Job& job, const Target& target, const Knowledge& knowledge) {
   const std::int64_t here = gpus_per_machine(job);
-  const hardware::Topology topology =
-      target.machine ? target.machine->topology : hardware::default_topology(target.gpu, here);
+  const hardware::Topology topology = target.machine ? hardware::ring_topology(target.machine->topology, here)
+                                                     : hardware::default_topology(target.gpu, here);
   const std::optional<std::string> name = hardware::peer_link(target.gpu, topology);
   const auto link = std::find_if(knowledge.links.begin(), knowledge.links.end(),
                                  [&](const hardware::Link& candidate) { return name && candidate.name == *name; });
@@ -103,8 +103,9 @@ base::Status check_precision(const job::Job& job, const hardware::Gpu& gpu) {
                      hardware::peak_rate(gpu, base::MathMode::fp16) ? "use amp-fp16 or tf32" : "use tf32 or fp32");
 }
 
-Work work_of(const Lowered& lowered, const job::Job& job) {
-  return {lowering::lower_ops(lowered.network, job, lowered.segments), lowering::exchange_of(lowered.network, job)};
+Work work_of(const Lowered& lowered, const job::Job& job, const lowering::Framework& framework) {
+  return {lowering::lower_ops(lowered.network, job, lowered.segments),
+          lowering::exchange_of(lowered.network, job, framework)};
 }
 
 timing::OwnTime own_time_of(const Work& work, const job::Job& job, const Target& target,

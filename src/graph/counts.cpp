@@ -2,6 +2,7 @@
 #include "graph/counts.hpp"
 
 #include <algorithm>
+#include <variant>
 
 #include "vggplan/base/checked.hpp"
 
@@ -12,8 +13,6 @@ namespace {
 using base::checked_add;
 using base::checked_mul;
 using base::checked_product;
-
-constexpr std::int64_t kTaps = 9;  // 3x3
 
 /// A convolution or Linear layer of `weights` weights and `biases` biases, applied at `positions` places.
 std::optional<LayerCounts> matrix_counts(std::optional<std::int64_t> weights, std::int64_t biases,
@@ -88,8 +87,32 @@ std::int64_t activation_elements(const Network& network) {
 base::Bytes output_bytes(const Layer& layer, base::DType type) {
   const auto* dropout = std::get_if<Dropout>(&layer.kind);
   const bool passes_through = std::holds_alternative<Relu>(layer.kind) || std::holds_alternative<Flatten>(layer.kind) ||
-                              (dropout != nullptr && dropout->probability == 0);
+                              (dropout != nullptr && dropout->passes_through());
   return base::Bytes(passes_through ? 0 : layer.output.elements() * base::size_of(type));
+}
+
+std::vector<ParameterTensor> parameter_tensors(const Layer& layer) {
+  if (const auto* conv = std::get_if<Conv2d>(&layer.kind)) {
+    return {{conv->in_channels * conv->out_channels * kTaps, conv->out_channels},
+            {conv->out_channels, conv->out_channels}};
+  }
+  if (const auto* linear = std::get_if<Linear>(&layer.kind)) {
+    return {{linear->in_features * linear->out_features, linear->out_features},
+            {linear->out_features, linear->out_features}};
+  }
+  if (const auto* norm = std::get_if<BatchNorm2d>(&layer.kind)) {
+    return {{norm->channels, norm->channels}, {norm->channels, norm->channels}};
+  }
+  return {};
+}
+
+std::vector<ParameterTensor> parameter_tensors(const Network& network) {
+  std::vector<ParameterTensor> tensors;
+  for (const Layer& layer : network.layers) {
+    const std::vector<ParameterTensor> own = parameter_tensors(layer);
+    tensors.insert(tensors.end(), own.begin(), own.end());
+  }
+  return tensors;
 }
 
 }  // namespace vggplan::graph

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Shape inference and counting of one layer, shared by the builder, which needs to know whether a
+// Counting of one layer, shared by the builder, which needs to know whether a
 // count would wrap, and by the public counts, which are asked of networks that passed the builder.
 #pragma once
 

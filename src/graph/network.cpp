@@ -4,23 +4,18 @@
 #include <algorithm>
 #include <array>
 #include <utility>
+#include <variant>
 
 #include "graph/counts.hpp"
 #include "vggplan/base/checked.hpp"
+#include "vggplan/base/range.hpp"
 
 namespace vggplan::graph {
 
 namespace {
 
-using base::Diagnostic;
-using base::Fault;
 using base::kLargestExact;
 
-// Far beyond use, and small enough that a product of three needs no check.
-constexpr std::int64_t kLargestSide = 1 << 20;
-constexpr std::int64_t kMostChannels = 1 << 20;
-constexpr std::int64_t kMostClasses = 1 << 30;
-constexpr std::size_t kMostFeatures = 1000;
 constexpr std::int64_t kMostPools = 20;  // halve kLargestSide to one pixel
 
 Shape output_shape(const LayerKind& kind, const Shape& input) {
@@ -61,6 +56,10 @@ base::Status check_spec(const ModelSpec& spec) {
       return wrong(fmt::format("the width of a convolution must be 1 to {}, but is {}", kMostChannels, width), "");
     }
   }
+  if (spec.hidden.size() > kMostHidden) {
+    return wrong(fmt::format("has {} hidden layers, more than {}", spec.hidden.size(), kMostHidden),
+                 "take widths out of hidden");
+  }
   for (const std::int64_t width : spec.hidden) {
     if (bad_width(width)) {
       return wrong(fmt::format("the width of a hidden layer must be 1 to {}, but is {}", kMostChannels, width), "");
@@ -73,33 +72,16 @@ base::Status check_spec(const ModelSpec& spec) {
   return std::nullopt;
 }
 
-struct Range {
-  std::string_view flag{};
-  std::int64_t value{};
-  std::int64_t least{};
-  std::int64_t most{};
-  std::string_view why{};
-};
-
-base::Status check_range(const Range& range) {
-  if (range.value >= range.least && range.value <= range.most) {
-    return std::nullopt;
-  }
-  const bool small = range.value < range.least;
-  return base::wrong(std::string(range.flag),
-                     fmt::format("must be {} to {}{}, but is {}", range.least, range.most, range.why, range.value),
-                     small ? fmt::format("give {} or more", range.least) : fmt::format("give at most {}", range.most));
-}
-
 base::Status check_question(const ModelSpec& spec, const Shape& input, std::int64_t classes) {
   const auto pools = std::count(spec.features.begin(), spec.features.end(), kPool);
   const std::int64_t least = std::int64_t{1} << pools;
   const std::string why = pools == 0 ? "" : fmt::format(" for {}, which halves the image {} times", spec.name, pools);
+  using base::Range;
   for (const Range& range :
        {Range{"--height", input.height, least, kLargestSide, why},
         Range{"--width", input.width, least, kLargestSide, why},
         Range{"--channels", input.channels, 1, kMostChannels, ""}, Range{"--classes", classes, 1, kMostClasses, ""}}) {
-    if (auto problem = check_range(range)) {
+    if (auto problem = base::check_range(range)) {
       return problem;
     }
   }
@@ -141,8 +123,6 @@ class Builder {
   }
 
  private:
-  static constexpr std::int64_t kBytesPerElement = 16;  // a tensor, its gradient and an index of 8 bytes
-
   void fail(std::string_view what, std::string_view where) {
     overflow_ = what;
     overflow_layer_ = where;

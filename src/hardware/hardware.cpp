@@ -21,6 +21,10 @@ Topology default_topology(const Gpu& gpu, std::int64_t count) {
   return on_board && gpu.nvlink_topology != Topology::none ? gpu.nvlink_topology : Topology::pcie;
 }
 
+Topology ring_topology(Topology machine, std::int64_t count) {
+  return machine == Topology::nvlink_bridge && count > 2 ? Topology::pcie : machine;
+}
+
 std::optional<std::string> peer_link(const Gpu& gpu, Topology topology) {
   switch (topology) {
     case Topology::none: return std::nullopt;

@@ -2,9 +2,10 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <utility>
 
 #include "vggplan/base/checked.hpp"
+#include "vggplan/base/range.hpp"
+#include "vggplan/hardware/hardware.hpp"
 #include "vggplan/job/job.hpp"
 
 namespace vggplan::job {
@@ -12,26 +13,9 @@ namespace vggplan::job {
 namespace {
 
 using base::checked_product;
-using base::Diagnostic;
-using base::Fault;
 using base::kLargestExact;
+using base::Range;
 using base::Status;
-
-struct Range {
-  std::string_view place{};
-  std::optional<std::int64_t> value{};
-  std::int64_t least{1};
-  std::int64_t most{};
-};
-
-Status check(const Range& range) {
-  if (!range.value || (*range.value >= range.least && *range.value <= range.most)) {
-    return std::nullopt;
-  }
-  const bool small = *range.value < range.least;
-  return base::wrong(range.place, fmt::format("must be {} to {}, but is {}", range.least, range.most, *range.value),
-                     small ? fmt::format("give {} or more", range.least) : fmt::format("give at most {}", range.most));
-}
 
 /// Limits of single numbers. The upper ones lie far beyond use; they keep every product that later
 /// parts form within 64 bits, and loops over GPUs or micro-batches short.
@@ -42,10 +26,10 @@ Status check_ranges(const Job& job) {
   };
   const DataSet& data = job.data;
   const std::array ranges{
-      Range{"--batch", job.batch, 1, 1 << 30},
-      Range{"--accumulation", job.accumulation, 1, 1 << 16},
-      Range{"--gpus", job.parallel.gpus, 1, 1 << 16},
-      Range{"--nodes", job.parallel.nodes, 1, 1 << 16},
+      Range{"--batch", job.batch, 1, kMostBatch},
+      Range{"--accumulation", job.accumulation, 1, kMostAccumulation},
+      Range{"--gpus", job.parallel.gpus, 1, hardware::kMostGpus},
+      Range{"--nodes", job.parallel.nodes, 1, hardware::kMostGpus},
       Range{"--bucket-mb", job.parallel.bucket.count() / base::kMiB.count(), 1, 1 << 20},
       Range{"--images", data.images, 1, kMillion * kMillion},
       Range{"--epochs", data.epochs, 1, kMillion},
@@ -57,7 +41,7 @@ Status check_ranges(const Job& job) {
       Range{"--keep-checkpoints", data.keep_checkpoints, 1, kMillion},
   };
   for (const Range& range : ranges) {
-    if (auto problem = check(range)) {
+    if (auto problem = base::check_range(range)) {
       return problem;
     }
   }
@@ -67,9 +51,7 @@ Status check_ranges(const Job& job) {
 bool exact(std::optional<std::int64_t> product) { return product && *product <= kLargestExact; }
 
 Status check_products(const Job& job, const graph::Network& network) {
-  // A tensor, its gradient and an index of 8 bytes for each element.
-  constexpr std::int64_t kBytesPerElement = 16;
-  if (!exact(checked_product(job.batch, kBytesPerElement, graph::activation_elements(network)))) {
+  if (!exact(checked_product(job.batch, graph::kBytesPerElement, graph::activation_elements(network)))) {
     return base::wrong(
         "--batch",
         fmt::format("{} images of {}x{} need more than {} bytes, the largest number that is counted exactly", job.batch,

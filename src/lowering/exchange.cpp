@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
-#include <functional>
 #include <numeric>
 #include <variant>
 #include <vector>
 
+#include "lowering/partition.hpp"
 #include "vggplan/lowering/ops.hpp"
 
 namespace vggplan::lowering {
@@ -21,53 +21,49 @@ timing::Sharing sharing_of(job::Sharding sharding) {
   return timing::Sharing::ddp;
 }
 
-/// Elements of each parameter tensor: weight and bias of every layer that has them.
-std::vector<std::int64_t> tensors_of(const graph::Network& network) {
-  std::vector<std::int64_t> sizes;
-  for (const graph::Layer& layer : network.layers) {
-    if (const auto* conv = std::get_if<graph::Conv2d>(&layer.kind)) {
-      sizes.insert(sizes.end(), {conv->in_channels * conv->out_channels * 9, conv->out_channels});
-    } else if (const auto* linear = std::get_if<graph::Linear>(&layer.kind)) {
-      sizes.insert(sizes.end(), {linear->in_features * linear->out_features, linear->out_features});
-    } else if (const auto* norm = std::get_if<graph::BatchNorm2d>(&layer.kind)) {
-      sizes.insert(sizes.end(), {norm->channels, norm->channels});
-    }
+/// Share of the parameters that the busiest rank updates.
+double largest_share(const graph::Network& network, const job::Parallel& parallel) {
+  switch (parallel.sharding) {
+    case job::Sharding::ddp: return 1.0;
+    case job::Sharding::fsdp2: return 1.0 / static_cast<double>(parallel.gpus);
+    case job::Sharding::zero1: break;
   }
-  return sizes;
-}
-
-/// ZeroRedundancyOptimizer: tensors by size, largest first, each to the GPU with the least so far.
-double largest_share(std::vector<std::int64_t> sizes, std::int64_t gpus) {
-  std::sort(sizes.begin(), sizes.end(), std::greater<>());
-  const std::int64_t all = std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
-  std::vector<std::int64_t> load(static_cast<std::size_t>(std::min<std::int64_t>(
-                                     gpus, static_cast<std::int64_t>(std::max<std::size_t>(sizes.size(), 1)))),
-                                 0);
-  for (const std::int64_t size : sizes) {
-    *std::min_element(load.begin(), load.end()) += size;
+  std::vector<std::int64_t> elements;
+  for (const graph::ParameterTensor& tensor : graph::parameter_tensors(network)) {
+    elements.push_back(tensor.elements);
   }
-  return all == 0 ? 1.0 : static_cast<double>(*std::max_element(load.begin(), load.end())) / static_cast<double>(all);
+  const std::vector<std::size_t> owners = owners_of(elements, parallel.gpus);
+  std::vector<std::int64_t> held(elements.size(), 0);  // by rank
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    held[owners[i]] += elements[i];
+  }
+  const std::int64_t all = std::accumulate(elements.begin(), elements.end(), std::int64_t{0});
+  return static_cast<double>(*std::max_element(held.begin(), held.end())) / static_cast<double>(all);
 }
 
 }  // namespace
 
-timing::Exchange exchange_of(const graph::Network& network, const job::Job& job) {
+timing::Exchange exchange_of(const graph::Network& network, const job::Job& job, const Framework& framework) {
   timing::Exchange exchange;
   exchange.sharing = sharing_of(job.parallel.sharding);
-  exchange.bucket = job.parallel.bucket;
   exchange.bucket_view = job.parallel.bucket_view;
+  exchange.largest_share = largest_share(network, job.parallel);
   const std::int64_t size = base::size_of(job::parameter_type(job.precision));
+  std::vector<std::int64_t> sizes;       // of the tensors, in the order in which their gradients become ready
+  std::vector<std::size_t> gradient_of;  // of each tensor, the index in `gradients`
   for (std::size_t i = network.layers.size(); i-- > 0;) {
-    const std::int64_t parameters = graph::count(network, i).parameters;
-    if (parameters > 0) {
-      exchange.gradients.push_back(
-          {i, Bytes(parameters * size), std::holds_alternative<graph::Linear>(network.layers[i].kind)});
+    const std::vector<graph::ParameterTensor> tensors = graph::parameter_tensors(network.layers[i]);
+    for (auto tensor = tensors.rbegin(); tensor != tensors.rend(); ++tensor) {
+      sizes.push_back(tensor->elements * size);
+      gradient_of.push_back(exchange.gradients.size());
+    }
+    if (!tensors.empty()) {
+      exchange.gradients.push_back({i, Bytes(graph::count(network, i).parameters * size),
+                                    std::holds_alternative<graph::Linear>(network.layers[i].kind)});
     }
   }
-  switch (job.parallel.sharding) {
-    case job::Sharding::ddp: break;
-    case job::Sharding::zero1: exchange.largest_share = largest_share(tensors_of(network), job.parallel.gpus); break;
-    case job::Sharding::fsdp2: exchange.largest_share = 1.0 / static_cast<double>(job.parallel.gpus); break;
+  for (const Group& group : groups_of(sizes, framework.first_bucket.count(), job.parallel.bucket.count())) {
+    exchange.buckets.push_back({Bytes(group.bytes), gradient_of[group.last]});
   }
   return exchange;
 }

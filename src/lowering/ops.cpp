@@ -50,7 +50,7 @@ class Emitter {
 
   void optimizer() {
     const std::int64_t parameters = graph::count(network_).parameters;
-    const std::int64_t tensors = parameter_tensors(network_);
+    const auto tensors = static_cast<std::int64_t>(graph::parameter_tensors(network_).size());
     if (job_.accumulation > 1) {
       start(timing::kNoLayer, Phase::backward, false);
       Op op = timing::make_op(OpKind::grad_accumulate, MathMode::fp32, job::parameter_type(job_.precision),
@@ -89,12 +89,12 @@ class Emitter {
     return {job_.batch, shape.channels, shape.channels, shape.height, shape.width};
   }
 
-  void cast_parameters(std::int64_t weights, std::int64_t biases, DType to) {
+  void cast_parameters(DType to) {
     if (!autocast_) {
       return;
     }
-    for (const std::int64_t elements : {weights, biases}) {
-      push(timing::make_op(OpKind::cast, MathMode::fp32, to, Layout::nchw, {elements, 1, 1, 1, 1}));
+    for (const graph::ParameterTensor& tensor : graph::parameter_tensors(layer())) {
+      push(timing::make_op(OpKind::cast, MathMode::fp32, to, Layout::nchw, {tensor.elements, 1, 1, 1, 1}));
     }
   }
 
@@ -104,7 +104,7 @@ class Emitter {
         {job_.batch, conv.in_channels, conv.out_channels, layer().output.height, layer().output.width}));
   }
   void forward_of(const graph::Conv2d& conv) {
-    cast_parameters(conv.in_channels * conv.out_channels * 9, conv.out_channels, type_);
+    cast_parameters(type_);
     convolution(OpKind::conv_forward, conv);
     push(OpKind::bias_add, map(layer().output));
   }
@@ -114,7 +114,7 @@ class Emitter {
       convolution(OpKind::conv_input_grad, conv);
     }
     convolution(OpKind::conv_weight_grad, conv);
-    cast_parameters(conv.in_channels * conv.out_channels * 9, conv.out_channels, DType::f32);
+    cast_parameters(DType::f32);
   }
 
   void forward_of(const graph::BatchNorm2d&) {
@@ -152,7 +152,7 @@ class Emitter {
                          {job_.batch, linear.in_features, linear.out_features, 1, 1}));
   }
   void forward_of(const graph::Linear& kind) {
-    cast_parameters(kind.in_features * kind.out_features, kind.out_features, type_);
+    cast_parameters(type_);
     linear(OpKind::linear_forward, kind);
   }
   void backward_of(const graph::Linear& kind) {
@@ -160,15 +160,16 @@ class Emitter {
     linear(OpKind::linear_weight_grad, kind);
     // A row of outputs per image is what channels_last is: the same reduction.
     push(timing::make_op(OpKind::bias_grad, MathMode::fp32, type_, Layout::nhwc, map(layer().output)));
-    cast_parameters(kind.in_features * kind.out_features, kind.out_features, DType::f32);
+    cast_parameters(DType::f32);
   }
 
-  void forward_of(const graph::Dropout&) {
-    if (training()) {
-      push(OpKind::dropout_forward, map(layer().output));
+  void dropout(OpKind kind, const graph::Dropout& dropout) {
+    if (training() && !dropout.passes_through()) {
+      push(kind, map(layer().output));
     }
   }
-  void backward_of(const graph::Dropout&) { push(OpKind::dropout_backward, map(layer().output)); }
+  void forward_of(const graph::Dropout& kind) { dropout(OpKind::dropout_forward, kind); }
+  void backward_of(const graph::Dropout& kind) { dropout(OpKind::dropout_backward, kind); }
 
   const graph::Network& network_;
   const job::Job& job_;

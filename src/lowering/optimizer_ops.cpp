@@ -2,8 +2,6 @@
 // Passes over memory of torch.optim's update rules, as torch 2.11 writes them down (sgd.py, adam.py).
 #include "lowering/optimizer_ops.hpp"
 
-#include <variant>
-
 namespace vggplan::lowering {
 namespace {
 
@@ -38,17 +36,6 @@ UpdateRule rule_of(job::Optimizer optimizer, bool fused) {
 }
 
 }  // namespace
-
-std::int64_t parameter_tensors(const graph::Network& network) {
-  std::int64_t tensors = 0;
-  for (const graph::Layer& layer : network.layers) {
-    const bool has = std::holds_alternative<graph::Conv2d>(layer.kind) ||
-                     std::holds_alternative<graph::Linear>(layer.kind) ||
-                     std::holds_alternative<graph::BatchNorm2d>(layer.kind);
-    tensors += has ? 2 : 0;
-  }
-  return tensors;
-}
 
 void append_optimizer_ops(const job::Job& job, std::int64_t parameters, std::int64_t tensors,
                           std::vector<timing::Op>& ops) {

@@ -4,14 +4,10 @@
 #include <cstdint>
 #include <vector>
 
-#include "vggplan/graph/graph.hpp"
 #include "vggplan/job/job.hpp"
 #include "vggplan/timing/op.hpp"
 
 namespace vggplan::lowering {
-
-/// Weights and biases of the network, each a tensor of its own.
-std::int64_t parameter_tensors(const graph::Network& network);
 
 /// Appends the passes of one optimizer step over `parameters` elements in `tensors` tensors.
 void append_optimizer_ops(const job::Job& job, std::int64_t parameters, std::int64_t tensors,

@@ -62,10 +62,9 @@ void momentum_loop(StepTape& step, bool first) {
 }
 
 void adam_state(StepTape& step, bool fused) {
-  constexpr std::int64_t kStepBytes = 4;
   for (Parameter& parameter : step.parameters) {
     if (fused && parameter.owned) {  // its step counter lives on the GPU
-      step.tape.allocate(kStepBytes, Category::optimizer_state, parameter.layer);
+      step.tape.allocate(kFp32, Category::optimizer_state, parameter.layer);
     }
     make_state(step, parameter, &Parameter::state1);
     make_state(step, parameter, &Parameter::state2);
@@ -104,10 +103,6 @@ void momentum_step(StepTape& step, bool first) {
   }
 }
 
-}  // namespace
-
-namespace {
-
 void update(StepTape& step, bool first) {
   switch (step.job.optimizer) {
     case Optimizer::sgd: return;
@@ -125,7 +120,6 @@ void update(StepTape& step, bool first) {
 /// GradScaler.unscale_: the scale's reciprocal, in double; and flags of infinities. The last one lives
 /// until GradScaler.update.
 TensorId unscale(StepTape& step) {
-  constexpr std::int64_t kFp32 = 4;
   constexpr std::int64_t kFp64 = 8;
   const auto scalar = [&](std::int64_t bytes) {
     return step.tape.allocate(bytes, Category::optimizer_temporaries, memory::kNoLayer);

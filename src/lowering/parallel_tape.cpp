@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // DDP's buckets, ZeRO-1's partition and FSDP2's shards: docs/how-memory-is-counted.md.
-#include <algorithm>
 #include <numeric>
 #include <utility>
+#include <variant>
 
+#include "lowering/partition.hpp"
 #include "lowering/step_tape.hpp"
 
 namespace vggplan::lowering {
@@ -16,36 +17,15 @@ TensorId buffer(StepTape& step, std::int64_t bytes) {
   return step.tape.allocate(bytes, Category::communication, memory::kNoLayer);
 }
 
-/// Sizes of consecutive groups: one closes when it reaches its limit. `limits`: of the first group, of the others.
-std::vector<std::int64_t> group_sizes(const std::vector<std::int64_t>& sizes, std::int64_t first_limit,
-                                      std::int64_t limit) {
-  std::vector<std::int64_t> groups;
-  std::int64_t open = 0;
-  for (const std::int64_t size : sizes) {
-    open += size;
-    if (open >= (groups.empty() ? first_limit : limit)) {
-      groups.push_back(std::exchange(open, 0));
-    }
-  }
-  if (open > 0) {
-    groups.push_back(open);
-  }
-  return groups;
-}
-
-/// ZeroRedundancyOptimizer: whole parameters, largest first, to the rank that has least. The tape is
-/// that of rank 0, which gets the largest of all.
+/// ZeRO: the tape is that of rank 0.
 void partition(StepTape& step) {
-  std::vector<std::size_t> order(step.parameters.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return step.parameters[a].elements > step.parameters[b].elements;
-  });
-  std::vector<std::int64_t> held(static_cast<std::size_t>(step.job.parallel.gpus), 0);
-  for (const std::size_t index : order) {
-    const auto least = std::min_element(held.begin(), held.end());
-    *least += step.parameters[index].elements;
-    step.parameters[index].owned = least == held.begin();
+  std::vector<std::int64_t> elements;
+  for (const Parameter& parameter : step.parameters) {
+    elements.push_back(parameter.elements);
+  }
+  const std::vector<std::size_t> owners = owners_of(elements, step.job.parallel.gpus);
+  for (std::size_t i = 0; i < owners.size(); ++i) {
+    step.parameters[i].owned = owners[i] == 0;
   }
 }
 
@@ -121,8 +101,8 @@ void replicate(StepTape& step) {
   }
   const std::int64_t chunk = step.framework.broadcast_chunk.count();
   std::vector<TensorId> chunks;
-  for (const std::int64_t bytes : group_sizes(sizes, chunk, chunk)) {
-    chunks.push_back(buffer(step, bytes));
+  for (const Group& group : groups_of(sizes, chunk, chunk)) {
+    chunks.push_back(buffer(step, group.bytes));
   }
   for (const TensorId sent : chunks) {
     step.tape.drop(sent);
@@ -143,9 +123,8 @@ void rebuild_buckets(StepTape& step) {
     release_first_bucket(step);
   }
   step.buckets.clear();
-  for (const std::int64_t bytes :
-       group_sizes(sizes, step.framework.first_bucket.count(), step.job.parallel.bucket.count())) {
-    step.buckets.push_back(buffer(step, bytes));
+  for (const Group& group : groups_of(sizes, step.framework.first_bucket.count(), step.job.parallel.bucket.count())) {
+    step.buckets.push_back(buffer(step, group.bytes));
   }
 }
 

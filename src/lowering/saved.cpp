@@ -3,6 +3,7 @@
 #include "vggplan/lowering/saved.hpp"
 
 #include <numeric>
+#include <variant>
 
 namespace vggplan::lowering {
 
@@ -79,7 +80,7 @@ class Walk {
       return mean ? Bytes{} : keep_flowing();
     }
     if (const auto* dropout = std::get_if<graph::Dropout>(&layer.kind)) {
-      return Bytes(dropout->probability > 0 ? outputs : 0);  // a mask of one byte each
+      return Bytes(dropout->passes_through() ? 0 : outputs);  // a mask of one byte each
     }
     return Bytes{};  // a flatten; of channels_last it copies, and the copy is kept instead of the original
   }
@@ -100,14 +101,11 @@ Bytes loss_bytes(const graph::Network& network, const job::Job& job) {
   return Bytes(scores * type + cast + job.batch * size_of(DType::i64) + nll_type);
 }
 
-std::int64_t weight_elements(const Layer& layer) {
-  if (const auto* conv = std::get_if<graph::Conv2d>(&layer.kind)) {
-    return 9 * conv->in_channels * conv->out_channels;
-  }
-  if (const auto* linear = std::get_if<graph::Linear>(&layer.kind)) {
-    return linear->in_features * linear->out_features;
-  }
-  return 0;
+/// Weights that autocast casts: not those of batch norm, which runs in fp32.
+std::int64_t cast_weights(const Layer& layer) {
+  const std::vector<graph::ParameterTensor> tensors = graph::parameter_tensors(layer);
+  const bool cast = !tensors.empty() && !std::holds_alternative<graph::BatchNorm2d>(layer.kind);
+  return cast ? tensors.front().elements : 0;
 }
 
 }  // namespace
@@ -121,18 +119,15 @@ SavedBytes saved_bytes(const graph::Network& network, const std::vector<Segment>
   }
   const std::int64_t copy_size = job::is_autocast(job.precision) ? size_of(job::activation_type(job.precision)) : 0;
   Walk walk(network, job);
-  auto segment = segments.begin();
   for (std::size_t i = 0; i < network.layers.size(); ++i) {
     const Layer& layer = network.layers[i];
-    if (segment != segments.end() && i == segment->last) {
-      ++segment;
-    }
-    if (segment != segments.end() && i >= segment->first) {
-      saved.layers[i] = i == segment->first ? walk.enter_segment() : Bytes{};
+    const std::size_t segment = segment_of(segments, i);
+    if (segment != kNoSegment) {
+      saved.layers[i] = i == segments[segment].first ? walk.enter_segment() : Bytes{};
       walk.pass_inside_segment(layer);
     } else {
       saved.layers[i] = walk.pass(layer);
-      saved.weight_copies += Bytes(copy_size * weight_elements(layer));
+      saved.weight_copies += Bytes(copy_size * cast_weights(layer));
     }
   }
   saved.loss = loss_bytes(network, job);

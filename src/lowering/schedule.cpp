@@ -7,14 +7,12 @@
 #include <algorithm>
 #include <cstdlib>
 #include <string>
-#include <utility>
+#include <variant>
 
 namespace vggplan::lowering {
 
 namespace {
 
-using base::Diagnostic;
-using base::Fault;
 using graph::Network;
 using job::Checkpointing;
 
@@ -114,24 +112,25 @@ base::Result<std::vector<Segment>> segments(const Network& network, const Checkp
   return std::vector<Segment>{};
 }
 
+std::size_t segment_of(const std::vector<Segment>& segments, std::size_t layer) {
+  const auto found = std::find_if(segments.begin(), segments.end(), [layer](const Segment& segment) {
+    return segment.first <= layer && layer < segment.last;
+  });
+  return found == segments.end() ? kNoSegment : static_cast<std::size_t>(found - segments.begin());
+}
+
 std::vector<Visit> schedule(const Network& network, const std::vector<Segment>& segments, job::Mode mode) {
   const std::size_t layers = network.layers.size();
-  std::vector<std::size_t> segment_of(layers, kNoSegment);
   std::vector<Visit> visits;
-  if (mode == job::Mode::train) {
-    for (std::size_t s = 0; s < segments.size(); ++s) {
-      std::fill(segment_of.begin() + static_cast<std::ptrdiff_t>(segments[s].first),
-                segment_of.begin() + static_cast<std::ptrdiff_t>(segments[s].last), s);
-    }
-  }
   for (std::size_t layer = 0; layer < layers; ++layer) {
-    visits.push_back({Pass::forward, layer, segment_of[layer]});
+    const std::size_t segment = mode == job::Mode::train ? segment_of(segments, layer) : kNoSegment;
+    visits.push_back({Pass::forward, layer, segment});
   }
   if (mode == job::Mode::infer) {
     return visits;
   }
   for (std::size_t layer = layers; layer-- > 0;) {
-    const std::size_t s = segment_of[layer];
+    const std::size_t s = visits[layer].segment;
     if (s != kNoSegment && layer + 1 == segments[s].last) {
       for (std::size_t again = segments[s].first; again < recompute_end(network, segments[s]); ++again) {
         visits.push_back({Pass::recompute, again, s});

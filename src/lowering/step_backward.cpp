@@ -4,6 +4,7 @@
 // A node allocates its gradients, then the incoming gradient dies, then what the node had saved.
 // Under a checkpoint the saved tensors were unpacked into locals, so they die first.
 #include <utility>
+#include <variant>
 
 #include "lowering/step_tape.hpp"
 
@@ -132,14 +133,13 @@ struct Backward {
 
   /// One kernel (cuDNN, or PyTorch's for NCHW); else sums first, then the gradient of the input.
   TensorId batch_norm(std::size_t layer, TensorId incoming) {
-    constexpr std::int64_t kSumBytes = 4;
     const graph::Shape& shape = step.network.layers[layer].input;
     const bool fused =
-        !step.native_batch_norm(layer) || (!step.nhwc() && step.job.batch * shape.elements() <= kIndexLimit);
+        !step.native_batch_norm(layer) || (!step.nhwc() && step.job.batch * shape.elements() < kIndexLimit);
     TensorId outgoing = fused ? gradient_of(layer, shape) : kNothing;
     std::vector<TensorId> sums;
     for (int sum = 0; sum < (fused ? 0 : 2); ++sum) {
-      sums.push_back(step.tape.allocate(shape.channels * kSumBytes, Category::other, layer_id(layer)));
+      sums.push_back(step.tape.allocate(shape.channels * kFp32, Category::other, layer_id(layer)));
     }
     const auto parameters = step.parameters_of(layer);
     std::vector<TensorId> fresh;
@@ -194,7 +194,8 @@ struct Backward {
     if (std::holds_alternative<graph::BatchNorm2d>(kind)) {
       return batch_norm(layer, incoming);
     }
-    if (std::holds_alternative<graph::Flatten>(kind)) {
+    const auto* dropout = std::get_if<graph::Dropout>(&kind);
+    if (std::holds_alternative<graph::Flatten>(kind) || (dropout != nullptr && dropout->passes_through())) {
       return incoming;
     }
     return pass_through(layer, incoming);
@@ -202,7 +203,6 @@ struct Backward {
 
   /// From the loss to the gradient of the logits. `scaled`: the gradient of the scaled loss.
   TensorId cross_entropy(TensorId scaled) {
-    constexpr std::int64_t kFp32 = 4;
     TapeBuilder& tape = step.tape;
     LossTensors& loss = step.loss;
     const std::int64_t scores = step.job.batch * step.job.classes;
@@ -228,7 +228,6 @@ struct Backward {
 
   /// GradScaler.scale: the loss times a scale that lives on the GPU.
   TensorId scale_loss() {
-    constexpr std::int64_t kFp32 = 4;
     if (!step.scales_loss()) {
       return kNothing;
     }
@@ -256,7 +255,7 @@ struct Backward {
   }
 
   void run() {
-    const std::int64_t loss_bytes = step.autocast ? 4 : step.activation_bytes;
+    const std::int64_t loss_bytes = step.autocast ? kFp32 : step.activation_bytes;
     const TensorId scaled = scale_loss();
     const TensorId seed = scalar(loss_bytes);
     TensorId incoming = cross_entropy(scaled == kNothing ? kNothing : scalar(loss_bytes));

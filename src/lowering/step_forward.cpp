@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Forward allocations, in PyTorch's order: docs/how-memory-is-counted.md.
+#include <utility>
+#include <variant>
+
 #include "lowering/step_tape.hpp"
 
 namespace vggplan::lowering {
@@ -61,12 +64,12 @@ void normalize_staging(StepTape& step, std::size_t layer) {
 }
 
 TensorId normalize(StepTape& step, std::size_t layer, TensorId input, bool keep) {
-  constexpr std::int64_t kStatisticBytes = 4;  // fp32, whatever the input
   const graph::Shape& shape = step.network.layers[layer].output;
   const TensorId output = step.tape.allocate(step.activation_size(shape), Category::activations, layer_id(layer));
   if (step.training()) {
     for (TensorId& statistic : step.saved[layer].statistics) {
-      statistic = step.tape.allocate(shape.channels * kStatisticBytes, Category::activations, layer_id(layer));
+      // fp32, whatever the input.
+      statistic = step.tape.allocate(shape.channels * kFp32, Category::activations, layer_id(layer));
     }
     normalize_staging(step, layer);
   }
@@ -145,7 +148,7 @@ TensorId linear(StepTape& step, std::size_t layer, TensorId input, bool keep) {
 }
 
 TensorId drop_out(StepTape& step, std::size_t layer, TensorId input, bool keep) {
-  if (!step.training()) {
+  if (!step.training() || std::get<graph::Dropout>(step.network.layers[layer].kind).passes_through()) {
     return input;
   }
   const graph::Shape& shape = step.network.layers[layer].output;
@@ -170,7 +173,6 @@ TensorId relu(StepTape& step, std::size_t layer, TensorId input, bool keep) {
 }
 
 void cross_entropy(StepTape& step) {
-  constexpr std::int64_t kFp32 = 4;
   const std::int64_t scores = step.job.batch * step.job.classes;
   const std::int64_t loss_bytes = step.autocast ? kFp32 : step.activation_bytes;
   LossTensors& loss = step.loss;
@@ -239,12 +241,9 @@ void forward(StepTape& step) {
   TensorId value = step.image;
   TensorId classifier_input = kNothing;
   step.tape.retain(value);
-  std::size_t segment = 0;
   for (std::size_t layer = 0; layer < step.network.layers.size(); ++layer) {
-    while (segment < step.segments.size() && layer >= step.segments[segment].last) {
-      ++segment;
-    }
-    const bool inside = segment < step.segments.size() && layer >= step.segments[segment].first && step.training();
+    const std::size_t segment = segment_of(step.segments, layer);
+    const bool inside = segment != kNoSegment && step.training();
     if (inside && layer == step.segments[segment].first) {
       step.tape.retain(value);
       step.segment_inputs[segment] = value;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "lowering/tape_builder.hpp"
+#include "vggplan/base/checked.hpp"
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/job/job.hpp"
 #include "vggplan/lowering/framework.hpp"
@@ -19,7 +20,11 @@ using memory::Category;
 using memory::LayerId;
 using memory::TensorId;
 
-inline constexpr std::int64_t kIndexLimit = 2147483647;  ///< largest element count with 32-bit indices
+/// Batch norm goes to cuDNN, and to PyTorch's one kernel for NCHW, below this many elements
+/// (aten/src/ATen/native/Normalization.cpp, _select_batch_norm_backend: numel < INT32_MAX).
+inline constexpr std::int64_t kIndexLimit = base::kLargestInt32;
+
+inline constexpr std::int64_t kFp32 = base::size_of(base::DType::f32);
 
 /// A trained tensor, in the order of model.parameters().
 struct Parameter {

@@ -2,8 +2,11 @@
 #include "vggplan/lowering/tape.hpp"
 
 #include <algorithm>
+#include <utility>
+#include <variant>
 
 #include "lowering/step_tape.hpp"
+#include "vggplan/base/checked.hpp"
 
 namespace vggplan::lowering {
 
@@ -28,22 +31,13 @@ StepTape::StepTape(const graph::Network& network_, const job::Job& job_, const s
 }
 
 void StepTape::collect_parameters() {
-  const auto add = [&](std::size_t layer, std::int64_t elements, std::int64_t rows, bool convolution_weight) {
-    const std::int64_t ranks = job.parallel.gpus;
-    const std::int64_t shard_rows = (rows + ranks - 1) / ranks;
-    parameters.push_back({layer_id(layer), elements, elements / rows * shard_rows, convolution_weight});
-  };
   for (std::size_t layer = 0; layer < network.layers.size(); ++layer) {
-    const graph::LayerKind& kind = network.layers[layer].kind;
-    if (const auto* conv = std::get_if<graph::Conv2d>(&kind)) {
-      add(layer, conv->in_channels * conv->out_channels * kTaps, conv->out_channels, true);
-      add(layer, conv->out_channels, conv->out_channels, false);
-    } else if (const auto* norm = std::get_if<graph::BatchNorm2d>(&kind)) {
-      add(layer, norm->channels, norm->channels, false);
-      add(layer, norm->channels, norm->channels, false);
-    } else if (const auto* linear = std::get_if<graph::Linear>(&kind)) {
-      add(layer, linear->in_features * linear->out_features, linear->out_features, false);
-      add(layer, linear->out_features, linear->out_features, false);
+    bool weight = true;
+    for (const graph::ParameterTensor& tensor : graph::parameter_tensors(network.layers[layer])) {
+      const std::int64_t shard_rows = base::ceil_div(tensor.rows, job.parallel.gpus);
+      const bool of_convolution = std::holds_alternative<graph::Conv2d>(network.layers[layer].kind);
+      parameters.push_back({layer_id(layer), tensor.elements, tensor.elements / tensor.rows * shard_rows,
+                            std::exchange(weight, false) && of_convolution});
     }
   }
 }
@@ -107,10 +101,9 @@ void StepTape::cublas_workspaces(bool backward_thread) {
   if (std::exchange(cublas_ready_[backward_thread ? 1 : 0], true)) {
     return;
   }
-  // A cuBLAS handle, and what the driver has taken for the thread by then: read off recorded addresses.
-  tape.driver_takes(base::kMiB * 64);
+  tape.driver_takes(framework.cublas_handle_driver);
   if (backward_thread) {
-    tape.driver_takes(base::kMiB * 10);
+    tape.driver_takes(framework.backward_thread_driver);
   }
   tape.allocate(device.cublas_workspace.count(), Category::library_workspace, memory::kNoLayer);
   if (!backward_thread) {
@@ -174,14 +167,14 @@ void drop_outputs(StepTape& step) {
 }
 
 /// GradScaler starts at 65536 and skips steps until the gradients fit float16. For one image the gradient of
-/// the scaled loss is 65536 itself, which does not fit. With batch norm, gradients of a fresh network are
-/// large: the first two or more steps were skipped in three measured runs (batches 2, 4 and 16).
+/// the scaled loss is 65536 itself, which does not fit. With batch norm, gradients of a fresh network are large.
 std::size_t skipped_steps(const StepTape& step) {
   if (step.job.precision != job::Precision::amp_fp16) {
     return 0;
   }
-  constexpr std::size_t kWithBatchNorm = 2;
-  return step.job.model.batch_norm ? kWithBatchNorm : step.job.batch == 1 ? 1 : 0;
+  return step.job.model.batch_norm ? static_cast<std::size_t>(step.framework.scaler_skips_with_batch_norm)
+         : step.job.batch == 1     ? 1
+                                   : 0;
 }
 
 struct StepKind {

@@ -90,8 +90,7 @@ class TapeBuilder {
     if (fresh) {
       scratch_.push_back({make_plans()});
     }
-    const std::int64_t first = scratch_[place->second].plans.front();
-    events_.push_back({kind, Category::convolution_workspace, {}, stream_, layer, place->second, first});
+    events_.push_back({kind, Category::convolution_workspace, {}, stream_, layer, place->second, 0});
   }
 
   std::vector<memory::Event> events_{};

@@ -5,24 +5,25 @@
 #include <bit>
 #include <functional>
 
+#include "vggplan/base/checked.hpp"
+#include "vggplan/graph/graph.hpp"
+
 namespace vggplan::lowering {
 
 namespace {
-
-constexpr std::int64_t div_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 constexpr std::int64_t power_of_two_below(std::int64_t value) {
   return static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(std::max<std::int64_t>(value, 1))));
 }
 
 std::int64_t bytes_of(const WorkspaceSize& size, const Convolution& conv) {
-  const std::int64_t in = div_up(conv.in_channels, size.align) * size.align;
+  const std::int64_t in = base::round_up(conv.in_channels, size.align);
   const std::int64_t pixels = conv.images * conv.height * conv.width;
   const auto operand = [&](double copies, std::int64_t elements) {
     return static_cast<std::int64_t>(copies * static_cast<double>(elements * conv.element_bytes));
   };
   return operand(size.input, in * pixels) + operand(size.output, conv.out_channels * pixels) +
-         operand(size.weight, in * conv.out_channels * kTaps) + size.bytes;
+         operand(size.weight, in * conv.out_channels * graph::kTaps) + size.bytes;
 }
 
 /// Partial sums of the tiles that do not fill a wave.
@@ -34,18 +35,18 @@ std::int64_t stream_k_bytes(const StreamK& rule, ConvPass pass, const Convolutio
   const std::int64_t produced = forward ? conv.out_channels : conv.in_channels;
   const std::int64_t summed = forward ? conv.in_channels : conv.out_channels;
   const std::int64_t pixels = conv.images * conv.height * conv.width;
-  const std::int64_t tiles = div_up(pixels, rule.tile_pixels) * div_up(produced, rule.tile_channels);
+  const std::int64_t tiles = base::ceil_div(pixels, rule.tile_pixels) * base::ceil_div(produced, rule.tile_channels);
   const std::int64_t slots = std::max<std::int64_t>(1, rule.slots * device.sm_count / kReferenceSms);
-  const std::int64_t partial = div_up(tiles % slots, rule.cluster) * rule.cluster;
+  const std::int64_t partial = base::round_up(tiles % slots, rule.cluster);
   if (partial == 0) {
     return 0;
   }
-  const std::int64_t steps = kTaps * summed / kProductsPerStep;
+  const std::int64_t steps = graph::kTaps * summed / kProductsPerStep;
   const std::int64_t most = std::min(slots / partial, steps / rule.iterations);
   if (most <= 1) {
     return 0;
   }
-  const std::int64_t parts = div_up(steps, div_up(steps, most));
+  const std::int64_t parts = base::ceil_div(steps, base::ceil_div(steps, most));
   return partial * parts * rule.tile_pixels * rule.tile_channels * kSumBytes;
 }
 
@@ -139,17 +140,17 @@ ReductionBuffers buffers_of(const ReductionShape& shape, const Device& device) {
   const std::int64_t width = std::min(d0, most / height);
   std::int64_t step_in = shape.along_input ? width : 1;
   std::int64_t step_out = shape.along_input ? 1 : width;
-  const std::int64_t values = div_up(shape.inputs, step_in);
+  const std::int64_t values = base::ceil_div(shape.inputs, step_in);
   const bool across_warps = values >= std::min(kMinValues * height, kMaxValues);
   (across_warps ? step_in : step_out) *= height;
-  const std::int64_t grid = div_up(shape.outputs / shape.vector, step_out);
+  const std::int64_t grid = base::ceil_div(shape.outputs / shape.vector, step_out);
   const std::int64_t target = device.sm_count * (device.threads_per_sm / (width * height));
-  const std::int64_t per_thread = div_up(shape.inputs, step_in);
+  const std::int64_t per_thread = base::ceil_div(shape.inputs, step_in);
   if (!across_warps || per_thread < kMaxValues || grid > target) {
     return {};
   }
-  const std::int64_t blocks =
-      std::max(std::min(div_up(target, grid), div_up(per_thread, kMinValues)), div_up(per_thread, kMaxValues));
+  const std::int64_t blocks = std::max(std::min(base::ceil_div(target, grid), base::ceil_div(per_thread, kMinValues)),
+                                       base::ceil_div(per_thread, kMaxValues));
   if (blocks <= 1) {
     return {};
   }
@@ -160,7 +161,7 @@ ReductionBuffers buffers_of(const ReductionShape& shape, const Device& device) {
 }  // namespace
 
 ReductionBuffers bias_reduction(const Convolution& conv, const Device& device) {
-  constexpr std::int64_t kOffsetLimit = 2147483647;  // TensorIterator: byte offsets fit int32, or it splits
+  constexpr std::int64_t kOffsetLimit = base::kLargestInt32;  // TensorIterator: byte offsets fit, or it splits
   ReductionShape shape{conv.out_channels, conv.images * conv.height * conv.width, true, 1, 1};
   const bool nhwc = conv.layout == base::Layout::nhwc && conv.height * conv.width > 1;
   if (nhwc) {
@@ -174,8 +175,8 @@ ReductionBuffers bias_reduction(const Convolution& conv, const Device& device) {
   std::int64_t bytes = conv.images * conv.out_channels * conv.height * conv.width * conv.element_bytes;
   std::int64_t& halved = !nhwc && conv.images == 1 ? shape.outputs : shape.inputs;
   while (bytes > kOffsetLimit && halved > 1) {
-    halved = div_up(halved, 2);
-    bytes = div_up(bytes, 2);
+    halved = base::ceil_div(halved, 2);
+    bytes = base::ceil_div(bytes, 2);
     pieces *= 2;
   }
   ReductionBuffers buffers = buffers_of(shape, device);
@@ -199,14 +200,14 @@ NormBuffers batch_norm_staging(std::int64_t channels, std::int64_t pixels) {
   constexpr std::int64_t kMostRows = 128;
   constexpr std::int64_t kFewestRows = 8;
   const std::int64_t narrow = std::min(power_of_two_below(channels), kTile);
-  const std::int64_t height = std::min(power_of_two_below(div_up(pixels, kPerThread)), kMaxThreads / narrow);
+  const std::int64_t height = std::min(power_of_two_below(base::ceil_div(pixels, kPerThread)), kMaxThreads / narrow);
   const std::int64_t width = std::min(power_of_two_below(channels), kMaxThreads / height);
-  const std::int64_t rows = std::min(div_up(pixels, height * kPerThread), kMostRows);
+  const std::int64_t rows = std::min(base::ceil_div(pixels, height * kPerThread), kMostRows);
   if (rows < kFewestRows) {
     return {};
   }
   return {4 * channels * rows * kAccumulator, 2 * channels * rows * kAccumulator,
-          div_up(channels, width) * kAccumulator};
+          base::ceil_div(channels, width) * kAccumulator};
 }
 
 }  // namespace vggplan::lowering

@@ -9,8 +9,6 @@ namespace vggplan::memory {
 
 namespace {
 
-constexpr std::int64_t round_up_to(std::int64_t value, std::int64_t step) { return (value + step - 1) / step * step; }
-
 /// Address ranges of expandable pools are far apart, so that they never meet.
 constexpr std::int64_t kExpandableRange = std::int64_t{1} << 56;
 
@@ -31,7 +29,7 @@ std::int64_t CachingAllocator::segment_size(std::int64_t size) const {
     return rules.small_segment.count();
   }
   return size < rules.large_request.count() ? rules.large_segment.count()
-                                            : round_up_to(size, rules.large_rounding.count());
+                                            : base::round_up(size, rules.large_rounding.count());
 }
 
 bool CachingAllocator::within_capacity(std::int64_t more) const {
@@ -64,7 +62,7 @@ void CachingAllocator::erase_free(Handle block) {
 }
 
 std::optional<CachingAllocator::Handle> CachingAllocator::allocate(base::Bytes size, std::size_t stream) {
-  const std::int64_t rounded = round_up_to(size.count(), config_.rules.rounding.count());
+  const std::int64_t rounded = base::round_up(size.count(), config_.rules.rounding.count());
   const std::size_t pool = pool_of(rounded, stream);
   Handle block = take_cached(pool, rounded);
   if (block == kNone) {
@@ -164,7 +162,7 @@ CachingAllocator::Handle CachingAllocator::extend(std::size_t pool, std::int64_t
     const bool begun = is_free(block);
     const Handle hole = begun ? blocks_[block].next : block;
     const std::int64_t there = begun ? blocks_[block].size : 0;
-    if (!map(hole, std::min(round_up_to(size - there, page), blocks_[hole].size))) {
+    if (!map(hole, std::min(base::round_up(size - there, page), blocks_[hole].size))) {
       return kNone;
     }
     if (begun) {
@@ -287,7 +285,7 @@ void CachingAllocator::unmap_pages(FreeList& list, std::int64_t page) {
   const FreeList before = list;
   for (const FreeEntry& entry : before) {
     const std::int64_t base = blocks_[entry.block].address / kExpandableRange * kExpandableRange;
-    const std::int64_t first = base + round_up_to(entry.address - base, page);
+    const std::int64_t first = base + base::round_up(entry.address - base, page);
     const std::int64_t last = base + (entry.address - base + entry.size) / page * page;
     if (last <= first) {
       continue;
@@ -322,7 +320,7 @@ void CachingAllocator::unmap_pages(FreeList& list, std::int64_t page) {
 }
 
 base::Bytes CachingAllocator::segment_for(base::Bytes requested) const {
-  return base::Bytes(segment_size(round_up_to(requested.count(), config_.rules.rounding.count())));
+  return base::Bytes(segment_size(base::round_up(requested.count(), config_.rules.rounding.count())));
 }
 
 base::Bytes CachingAllocator::largest_cached(std::size_t stream) const {

@@ -202,7 +202,8 @@ class Replay {
     const Bytes wanted =
         options_.allocator.expandable_segments ? Bytes(requested) : allocator_.segment_for(Bytes(requested));
     const Bytes missing = std::max(Bytes(1), allocator_.reserved() + wanted - capacity);
-    result_.failure = OutOfMemory{step_, phase_, event.layer, Bytes(requested), missing};
+    const std::size_t step = result_.steps.empty() ? 0 : step_ + 1;
+    result_.failure = OutOfMemory{step, phase_, event.layer, Bytes(requested), missing};
   }
 
   Simulation finish() {

@@ -29,7 +29,7 @@ Document quantity(const base::Estimated<T>& estimated) {
   object["value"] = plain(estimated.value);
   object["low"] = plain(estimated.low);
   object["high"] = plain(estimated.high);
-  object["basis"] = base::name_of(estimated.basis);
+  object["basis"] = base::name_of_enum(estimated.basis);
   return object;
 }
 

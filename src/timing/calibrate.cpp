@@ -32,7 +32,7 @@ void describe_ops(std::span<const OpSample> ops, const hardware::Gpu& gpu, Fit& 
     }
   }
   for (const auto& [kind, values] : errors) {
-    fit.lines.push_back(line(std::string(name_of(kind)), values));
+    fit.lines.push_back(line(std::string(base::name_of_enum(kind)), values));
   }
 }
 

@@ -10,10 +10,11 @@ namespace {
 // A100 (300 GB/s), from NCCL tables in vTrain (github.com/VIA-Research/vTrain); this half GPU fits them.
 constexpr double kRingLoss = 0.5;
 // Meshes of NVLinks (DGX-1) give a ring of few GPUs few links: 22.6, 85 and 134 of 150 GB/s on 2, 4 and 8 V100, same
-// tables. Two GPUs have one link between them: 25 GB/s of NVLink 2, 20 of NVLink 1.
+// tables. Two GPUs have one link between them: one of the six of NVLink 2 (25 GB/s), one of the four of NVLink 1.
 constexpr double kMeshShare8 = 0.9;
 constexpr double kMeshShare4 = 0.57;
 constexpr double kOneLink = 25e9;
+constexpr double kOneOfFour = 0.25;
 // PCIe carries NCCL's rings at about a third of its rate where data passes through the host: 4.9 to 5.6 of
 // 15.75 GB/s on 2, 4 and 8 RTX 2080 Ti (github.com/lambdal/lambda-tensorflow-benchmark, VGG16 with and without peers).
 constexpr double kPcieShare = 0.34;
@@ -25,13 +26,11 @@ double ring_share(const Fabric& fabric, const LinkRates& rates) {
   switch (fabric.topology) {
     case hardware::Topology::none: return 1.0;
     case hardware::Topology::pcie: return kPcieShare;
-    case hardware::Topology::nvlink_bridge:
-      // Bridges join pairs; a ring of more crosses PCIe, which is slower than the bridge by far.
-      return rates.nvlink_share * 2.0 / (2.0 + kRingLoss);
+    case hardware::Topology::nvlink_bridge: return rates.nvlink_share * 2.0 / (2.0 + kRingLoss);  // joins pairs
     case hardware::Topology::nvlink_mesh:
       return n >= 8.0   ? kMeshShare8
              : n >= 4.0 ? kMeshShare4
-                        : kMeshShare8 * std::min(kOneLink / fabric.link.count(), 0.25);
+                        : kMeshShare8 * std::min(kOneLink / fabric.link.count(), kOneOfFour);
     case hardware::Topology::nvswitch: return rates.nvlink_share * n / (n + kRingLoss);
   }
   return 1.0;
@@ -67,7 +66,7 @@ base::Seconds collective_seconds(Collective collective, base::Bytes bytes, const
   const auto nodes = static_cast<double>(fabric.nodes);
   const double gather =
       collective == Collective::all_gather || collective == Collective::reduce_scatter ? rates.gather_share : 1.0;
-  double start = rates.start_seconds + rates.hop_seconds * (inside - 2.0);
+  double start = rates.start_seconds + rates.hop_seconds * std::max(0.0, inside - 2.0);
   double transfer = 0.0;
   if (inside > 1.0) {
     transfer = bytes.as_double() * ring_traffic(collective, inside) /

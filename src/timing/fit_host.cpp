@@ -6,13 +6,13 @@
 #include "timing/fit.hpp"
 #include "timing/least_squares.hpp"
 #include "timing/queue.hpp"
-#include "timing/rates.hpp"
+#include "timing/spread.hpp"
 #include "vggplan/timing/step_time.hpp"
 
 namespace vggplan::timing {
 namespace {
 
-constexpr std::array<double HostCosts::*, 9> kCoefficients{
+constexpr std::array<double HostCosts::*, 9> kHostCoefficients{
     &HostCosts::step_seconds,
     &HostCosts::forward_op_seconds,
     &HostCosts::backward_op_seconds,
@@ -46,7 +46,7 @@ struct Prepared {
 };
 
 double residual(double modelled, double measured) {
-  // Large misses say that a row is odd, not that the coefficients are: they grow linearly.
+  // Misses by more than a third say that a row is odd, not that the coefficients are: they grow linearly.
   const double r = std::abs(std::log(std::max(modelled, 1e-9) / std::max(measured, 1e-9)));
   constexpr double kUsual = 0.3;
   return r < kUsual ? r * r : kUsual * (2.0 * r - kUsual);
@@ -58,17 +58,13 @@ double loss(const std::vector<Prepared>& steps, const HostCosts& costs) {
   for (const Prepared& step : steps) {
     work.clear();
     for (std::size_t i = 0; i < step.sample->ops.size(); ++i) {
-      const Op& op = step.sample->ops[i];
-      Work item;
-      item.phase = op.phase;
-      item.host = host_seconds(op, costs);
-      item.waits = op.kind == OpKind::host_read;
-      item.after_first = op.after_first;
-      item.device = step.device[i] + (item.waits ? 0.0 : static_cast<double>(op.kernels) * costs.gap_seconds);
-      work.push_back(item);
+      work.push_back(work_of(step.sample->ops[i], step.device[i], costs));
     }
     const QueueTimes times = run_queue(work, costs, 1);
-    sum += 4.0 * residual(times.step, step.sample->step.count());
+    // The step is what is asked for; its three phases, which were timed with waits between them, count as much
+    // together.
+    constexpr double kStepWeight = 4.0;
+    sum += kStepWeight * residual(times.step, step.sample->step.count());
     const std::array<base::Seconds, 3> measured{step.sample->forward, step.sample->backward, step.sample->optimizer};
     for (std::size_t i = 0; i < measured.size(); ++i) {
       sum += times.phases[i] > 0.0 ? residual(times.phases[i], measured[i].count()) : 0.0;
@@ -82,7 +78,8 @@ double loss(const std::vector<Prepared>& steps, const HostCosts& costs) {
 void fit_host(std::span<const StepSample> steps, const hardware::Gpu& gpu, Calibration& calibration) {
   std::vector<Prepared> prepared;
   for (const StepSample& step : steps) {
-    // The device alone decides long steps; where cuDNN tried or chose oddly they say nothing here.
+    // The device alone decides steps of several times what the host needs (a few milliseconds); where cuDNN tried or
+    // chose oddly they say nothing here.
     constexpr double kLongest = 0.030;
     if (step.chosen_by_trial || step.step.count() > kLongest || step.ops.empty()) {
       continue;
@@ -95,49 +92,48 @@ void fit_host(std::span<const StepSample> steps, const hardware::Gpu& gpu, Calib
   }
   HostCosts best = first_guess();
   best.gap_seconds = calibration.host.gap_seconds;
-  double least = loss(prepared, best);
-  for (double stride = 1.6; stride > 1.01 && !prepared.empty();) {
-    bool better = false;
-    for (double HostCosts::*const coefficient : kCoefficients) {
-      for (const double factor : {stride, 1.0 / stride}) {
-        HostCosts candidate = best;
-        candidate.*coefficient *= factor;
-        const double value = loss(prepared, candidate);
-        if (value < least) {
-          least = value;
-          best = candidate;
-          better = true;
-        }
-      }
-    }
-    stride = better ? stride : 1.0 + 0.6 * (stride - 1.0);
+  if (!prepared.empty()) {
+    best = search(best, kHostCoefficients, {.first = 1.6, .last = 1.01},
+                  [&](const HostCosts& costs) { return loss(prepared, costs); });
   }
   calibration.host = best;
 }
 
+namespace {
+
+/// The observed range with a margin, since the rows of tomorrow are not those of the fit; never narrower than `least`.
+Spread spread_around(const std::vector<double>& ratios, double least) {
+  Spread s;
+  s.low = std::min(1.0 - least, percentile(ratios, 0.02) - 0.5 * least);
+  s.high = std::max(1.0 + least, percentile(ratios, 0.98) + 0.5 * least);
+  return s;
+}
+
+}  // namespace
+
 void fit_spread(std::span<const StepSample> steps, const hardware::Gpu& gpu, Calibration& calibration) {
-  std::vector<double> usual;
-  std::vector<double> fp32;
-  std::vector<double> host;
+  // By what steps of each kind differ when nothing was changed: GPUs of one kind and their clocks; cuDNN's choice
+  // in true fp32 from size to size; the clock of one CPU core from run to run.
+  struct Kind {
+    Spread Calibration::*spread{};
+    double least{};
+    Spread unknown{};
+    std::vector<double> ratios{};
+  };
+  std::array<Kind, 3> kinds{{{&Calibration::spread, 0.04, {0.9, 1.1}, {}},
+                             {&Calibration::spread_fp32, 0.25, {0.5, 2.0}, {}},
+                             {&Calibration::spread_host, 0.2, {0.7, 1.4}, {}}}};
   for (const StepSample& step : steps) {
     const StepTime time = step_time(step.ops, gpu, calibration);
-    const double ratio = step.step.count() / time.step.value.count();
-    const bool true_fp32 = std::any_of(step.ops.begin(), step.ops.end(), [](const Op& op) {
-      return op.kind == OpKind::conv_forward && op.math == base::MathMode::fp32;
-    });
-    const bool host_bound = time.step.value.count() > 1.05 * time.device_busy.count();
-    (true_fp32 ? fp32 : host_bound ? host : usual).push_back(ratio);
+    const double modelled = time.step.value.count();
+    const auto kind = spread_kind(step.ops, modelled, time.device_busy.count());
+    std::find_if(kinds.begin(), kinds.end(), [&](const Kind& k) {
+      return k.spread == kind;
+    })->ratios.push_back(step.step.count() / modelled);
   }
-  const auto spread = [](const std::vector<double>& ratios, double least) {
-    // The observed range with a margin: the rows of tomorrow are not those of the fit.
-    Spread s;
-    s.low = std::min(1.0 - least, percentile(ratios, 0.02) - 0.5 * least);
-    s.high = std::max(1.0 + least, percentile(ratios, 0.98) + 0.5 * least);
-    return s;
-  };
-  calibration.spread = usual.empty() ? Spread{0.9, 1.1} : spread(usual, 0.04);
-  calibration.spread_fp32 = fp32.empty() ? Spread{0.5, 2.0} : spread(fp32, 0.25);
-  calibration.spread_host = host.empty() ? Spread{0.7, 1.4} : spread(host, 0.2);
+  for (const Kind& kind : kinds) {
+    calibration.*kind.spread = kind.ratios.empty() ? kind.unknown : spread_around(kind.ratios, kind.least);
+  }
 }
 
 }  // namespace vggplan::timing

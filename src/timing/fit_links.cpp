@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "timing/fit.hpp"
@@ -53,23 +54,13 @@ double loss(std::span<const ParallelSample> samples, const hardware::Gpu& gpu, c
 }
 
 void fit_overlap(std::span<const ParallelSample> samples, const hardware::Gpu& gpu, Calibration& calibration) {
-  double least = loss(samples, gpu, calibration);
-  for (double stride = 1.5; stride > 1.02;) {
-    bool better = false;
-    for (double LinkRates::*const coefficient : {&LinkRates::overlap_share, &LinkRates::spread_share}) {
-      for (const double factor : {stride, 1.0 / stride}) {
+  constexpr std::array kCoefficients{&LinkRates::overlap_share, &LinkRates::spread_share};
+  calibration.links =
+      search(calibration.links, kCoefficients, {.first = 1.5, .last = 1.02}, [&](const LinkRates& rates) {
         Calibration candidate = calibration;
-        candidate.links.*coefficient *= factor;
-        const double value = loss(samples, gpu, candidate);
-        if (value < least) {
-          least = value;
-          calibration.links = candidate.links;
-          better = true;
-        }
-      }
-    }
-    stride = better ? stride : 1.0 + 0.6 * (stride - 1.0);
-  }
+        candidate.links = rates;
+        return loss(samples, gpu, candidate);
+      });
 }
 
 }  // namespace

@@ -23,11 +23,7 @@ Groups group(std::span<const OpSample> ops, bool streaming) {
 }
 
 /// Octaves between nodes. Linear is measured batch by batch, and its kernels change with each doubling.
-double spacing(OpKind kind) {
-  const bool linear =
-      kind == OpKind::linear_forward || kind == OpKind::linear_input_grad || kind == OpKind::linear_weight_grad;
-  return linear ? 1.0 : 2.0;
-}
+double spacing(OpKind kind) { return is_linear(kind) ? 1.0 : 2.0; }
 
 StreamRate fit_stream(const ShapeClass& shape, const std::vector<const OpSample*>& samples, base::Bytes l2) {
   std::vector<std::array<double, 3>> rows;
@@ -64,7 +60,7 @@ ShareCurve fit_curve(const ShapeClass& shape, const std::vector<const OpSample*>
   std::vector<double> x;
   std::vector<double> y;
   for (const OpSample* sample : samples) {
-    x.push_back(std::log2(size_of(sample->op)));
+    x.push_back(std::log2(curve_size(sample->op)));
     y.push_back(std::log(roofline_seconds(sample->op, gpu) / sample->seconds.count()));
   }
   const auto [least, most] = std::minmax_element(x.begin(), x.end());

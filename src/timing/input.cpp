@@ -7,25 +7,6 @@
 namespace vggplan::timing {
 namespace {
 
-std::string_view name_of(ImageFile file) {
-  switch (file) {
-    case ImageFile::jpeg: return "jpeg";
-    case ImageFile::png: return "png";
-    case ImageFile::tiff: return "tiff";
-    case ImageFile::raw: return "raw";
-  }
-  return "";
-}
-
-std::string_view name_of(Decoder decoder) {
-  switch (decoder) {
-    case Decoder::pil: return "pil";
-    case Decoder::torchvision: return "torchvision";
-    case Decoder::nvjpeg: return "nvjpeg";
-  }
-  return "";
-}
-
 double along(const StageCurve& curve, double pixels) {
   const auto& nodes = curve.nodes;
   if (pixels <= nodes.front().pixels) {
@@ -61,7 +42,7 @@ double rate_of(double seconds) { return seconds > 0.0 ? 1.0 / seconds : HUGE_VAL
 }  // namespace
 
 std::string stage_name(Decoder decoder, ImageFile file) {
-  return "decode-" + std::string(name_of(decoder)) + "-" + std::string(name_of(file));
+  return "decode-" + std::string(base::name_of_enum(decoder)) + "-" + std::string(base::name_of_enum(file));
 }
 
 std::string_view name_of(Bound bound) {
@@ -111,7 +92,9 @@ InputThroughput input_throughput(const ImagePath& path, const InputSide& side, b
   const auto running = static_cast<double>(std::min(side.workers, side.cpus));
   out.worker_images_per_second = side.workers == 0 ? out.gpu_images_per_second : running * rate_of(worker);
   const double busy = gpus * rate_of(step_seconds_per_image.count() + gpu_seconds(path, rates).count());
-  out.workers_needed = static_cast<std::int64_t>(std::ceil(busy * worker));
+  // A calibration of the user's may hold rates without bound; std::min drops what is no number.
+  constexpr double kMost = 1e15;
+  out.workers_needed = static_cast<std::int64_t>(std::ceil(std::min(kMost, busy * worker)));
   out.images_per_second = out.gpu_images_per_second;
   const auto limit = [&out](double rate, Bound bound) {
     if (rate < out.images_per_second) {

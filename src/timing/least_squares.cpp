@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <optional>
+#include <utility>
 
 namespace vggplan::timing {
 namespace {
@@ -104,46 +106,59 @@ std::vector<double> fit_nodes(std::span<const double> x, std::span<const double>
   return heights;
 }
 
-std::array<double, 3> fit_non_negative(std::span<const std::array<double, 3>> rows) {
-  std::array<double, 3> best{};
-  double least = std::numeric_limits<double>::infinity();
-  for (unsigned free = 1; free < 8; ++free) {
-    std::vector<std::size_t> columns;
-    for (std::size_t c = 0; c < 3; ++c) {
-      if ((free >> c & 1U) != 0U) {
-        columns.push_back(c);
-      }
-    }
-    Matrix a(columns.size(), std::vector<double>(columns.size(), 0.0));
-    std::vector<double> b(columns.size(), 0.0);
-    for (const auto& row : rows) {
-      for (std::size_t p = 0; p < columns.size(); ++p) {
-        for (std::size_t q = 0; q < columns.size(); ++q) {
-          a[p][q] += row[columns[p]] * row[columns[q]];
-        }
-        b[p] += row[columns[p]];
-      }
-    }
-    if (std::any_of(columns.begin(), columns.end(), [&, p = std::size_t{0}](std::size_t) mutable {
-          return a[p][p] < 1e-30 ? (++p, true) : (++p, false);
-        })) {
-      continue;
-    }
-    const std::vector<double> c = solve(a, b);
-    std::array<double, 3> candidate{};
+namespace {
+
+using Triple = std::array<double, 3>;
+
+/// Least squares over some of the columns; the other coefficients are 0. Nothing where a column is empty.
+std::optional<Triple> fit_columns(std::span<const Triple> rows, const std::vector<std::size_t>& columns) {
+  constexpr double kEmpty = 1e-30;
+  Matrix a(columns.size(), std::vector<double>(columns.size(), 0.0));
+  std::vector<double> b(columns.size(), 0.0);
+  for (const Triple& row : rows) {
     for (std::size_t p = 0; p < columns.size(); ++p) {
-      candidate[columns[p]] = c[p];
+      for (std::size_t q = 0; q < columns.size(); ++q) {
+        a[p][q] += row[columns[p]] * row[columns[q]];
+      }
+      b[p] += row[columns[p]];
     }
-    double error = 0.0;
-    for (const auto& row : rows) {
-      const double r = row[0] * candidate[0] + row[1] * candidate[1] + row[2] * candidate[2] - 1.0;
-      error += r * r;
+  }
+  Triple found{};
+  for (std::size_t p = 0; p < columns.size(); ++p) {
+    if (a[p][p] < kEmpty) {
+      return std::nullopt;
     }
+  }
+  const std::vector<double> c = solve(std::move(a), std::move(b));
+  for (std::size_t p = 0; p < columns.size(); ++p) {
+    found[columns[p]] = c[p];
+  }
+  return found;
+}
+
+double squares(std::span<const Triple> rows, const Triple& c) {
+  double sum = 0.0;
+  for (const Triple& row : rows) {
+    const double r = row[0] * c[0] + row[1] * c[1] + row[2] * c[2] - 1.0;
+    sum += r * r;
+  }
+  return sum;
+}
+
+}  // namespace
+
+std::array<double, 3> fit_non_negative(std::span<const std::array<double, 3>> rows) {
+  static const std::vector<std::vector<std::size_t>> kSubsets{{0}, {1}, {0, 1}, {2}, {0, 2}, {1, 2}, {0, 1, 2}};
+  Triple best{};
+  double least = std::numeric_limits<double>::infinity();
+  for (const std::vector<std::size_t>& columns : kSubsets) {
+    const std::optional<Triple> found = fit_columns(rows, columns);
     const bool feasible =
-        std::all_of(candidate.begin(), candidate.end(), [](double v) { return v >= 0.0 && std::isfinite(v); });
-    if (feasible && error < least) {
+        found && std::all_of(found->begin(), found->end(), [](double v) { return v >= 0.0 && std::isfinite(v); });
+    const double error = feasible ? squares(rows, *found) : least;
+    if (error < least) {
       least = error;
-      best = candidate;
+      best = *found;
     }
   }
   return best;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <span>
 #include <vector>
 
@@ -18,6 +19,35 @@ std::vector<double> fit_nodes(std::span<const double> x, std::span<const double>
 /// Non-negative c with least sum of (row . c - 1)^2: relative errors where each row was divided by
 /// its measured value.
 std::array<double, 3> fit_non_negative(std::span<const std::array<double, 3>> rows);
+
+/// By which factor a search changes a coefficient: at first, and when it stops.
+struct Stride {
+  double first{};
+  double last{};
+};
+
+/// Multiplies and divides one coefficient after the other for as long as that makes the loss less, with strides that
+/// shrink when nothing does.
+template <class Values, std::size_t N, class Loss>
+Values search(Values best, const std::array<double Values::*, N>& coefficients, const Stride& strides, Loss loss) {
+  double least = loss(best);
+  for (double stride = strides.first; stride > strides.last;) {
+    bool better = false;
+    for (double Values::*const coefficient : coefficients) {
+      for (const double factor : {stride, 1.0 / stride}) {
+        Values candidate = best;
+        candidate.*coefficient *= factor;
+        if (const double value = loss(candidate); value < least) {
+          least = value;
+          best = candidate;
+          better = true;
+        }
+      }
+    }
+    stride = better ? stride : 1.0 + 0.6 * (stride - 1.0);
+  }
+  return best;
+}
 
 double median(std::vector<double> values);  ///< 0 of nothing
 double percentile(std::vector<double> values, double share);

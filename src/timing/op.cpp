@@ -1,46 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "vggplan/timing/op.hpp"
 
-#include <array>
-#include <utility>
-
 namespace vggplan::timing {
 namespace {
 
 using base::Bytes;
 using base::Flops;
 
-constexpr std::array<std::pair<OpKind, std::string_view>, 28> kNames{{
-    {OpKind::conv_forward, "conv_forward"},
-    {OpKind::conv_input_grad, "conv_input_grad"},
-    {OpKind::conv_weight_grad, "conv_weight_grad"},
-    {OpKind::linear_forward, "linear_forward"},
-    {OpKind::linear_input_grad, "linear_input_grad"},
-    {OpKind::linear_weight_grad, "linear_weight_grad"},
-    {OpKind::bias_add, "bias_add"},
-    {OpKind::bias_grad, "bias_grad"},
-    {OpKind::relu_forward, "relu_forward"},
-    {OpKind::relu_backward, "relu_backward"},
-    {OpKind::max_pool_forward, "max_pool_forward"},
-    {OpKind::max_pool_backward, "max_pool_backward"},
-    {OpKind::avg_pool_forward, "avg_pool_forward"},
-    {OpKind::avg_pool_backward, "avg_pool_backward"},
-    {OpKind::batch_norm_forward, "batch_norm_forward"},
-    {OpKind::batch_norm_inference, "batch_norm_inference"},
-    {OpKind::batch_norm_backward, "batch_norm_backward"},
-    {OpKind::dropout_forward, "dropout_forward"},
-    {OpKind::dropout_backward, "dropout_backward"},
-    {OpKind::loss_forward, "loss_forward"},
-    {OpKind::loss_backward, "loss_backward"},
-    {OpKind::cast, "cast"},
-    {OpKind::fill, "fill"},
-    {OpKind::copy, "copy"},
-    {OpKind::grad_accumulate, "grad_accumulate"},
-    {OpKind::optimizer, "optimizer"},
-    {OpKind::grad_unscale, "grad_unscale"},
-    {OpKind::host_read, "host_read"},
-}};
-
+constexpr std::int64_t kTaps = 9;        // of a 3x3 kernel
 constexpr std::int64_t kIndexBytes = 8;  // max_pool2d keeps int64 indices
 constexpr std::int64_t kMaskBytes = 1;
 
@@ -56,9 +23,7 @@ Counts count(OpKind kind, const Extent& e) {
   Counts counts;
   counts.in = e.n * e.c * e.h * e.w;
   counts.out = e.n * e.k * e.h * e.w;
-  const bool convolution =
-      kind == OpKind::conv_forward || kind == OpKind::conv_input_grad || kind == OpKind::conv_weight_grad;
-  counts.weights = e.c * e.k * (convolution ? 9 : 1);
+  counts.weights = e.c * e.k * (is_convolution(kind) ? kTaps : 1);
   counts.pooled = e.n * e.c * (e.h / 2) * (e.w / 2);
   return counts;
 }
@@ -128,24 +93,6 @@ void set_traffic(Op& op) {
 }
 
 }  // namespace
-
-std::string_view name_of(OpKind kind) {
-  for (const auto& [value, name] : kNames) {
-    if (value == kind) {
-      return name;
-    }
-  }
-  return "";
-}
-
-std::optional<OpKind> op_kind(std::string_view name) {
-  for (const auto& [value, known] : kNames) {
-    if (known == name) {
-      return value;
-    }
-  }
-  return std::nullopt;
-}
 
 bool is_convolution(OpKind kind) {
   return kind == OpKind::conv_forward || kind == OpKind::conv_input_grad || kind == OpKind::conv_weight_grad;

@@ -44,31 +44,6 @@ std::vector<double> ready_times(std::span<const Op> ops, const hardware::Gpu& gp
   return times;
 }
 
-/// A bucket and the moment when its last gradient is ready.
-struct Bucket {
-  base::Bytes bytes{};
-  double ready{};
-};
-
-std::vector<Bucket> fill_buckets(const Exchange& exchange, const std::vector<double>& ready) {
-  std::vector<Bucket> filled;
-  Bucket open;
-  base::Bytes limit = exchange.first_bucket;
-  for (std::size_t i = 0; i < exchange.gradients.size(); ++i) {
-    open.bytes += exchange.gradients[i].bytes;
-    open.ready = i < ready.size() ? ready[i] : 0.0;
-    if (open.bytes >= limit) {
-      filled.push_back(open);
-      open = {};
-      limit = exchange.bucket;
-    }
-  }
-  if (open.bytes.count() > 0) {
-    filled.push_back(open);
-  }
-  return filled;
-}
-
 /// What the collectives take, and what of it comes after the last kernel of backward.
 struct Traffic {
   double communication{};
@@ -86,9 +61,9 @@ Traffic reduce_in_buckets(const Exchange& exchange, const std::vector<double>& r
                           const LinkRates& rates) {
   Traffic traffic;
   double end = 0.0;
-  for (const Bucket& bucket : fill_buckets(exchange, ready)) {
+  for (const Bucket& bucket : exchange.buckets) {
     const double duration = seconds_of(Collective::all_reduce, bucket.bytes, fabric, rates);
-    end = std::max(end, bucket.ready) + duration;
+    end = std::max(end, ready[bucket.last]) + duration;
     traffic.communication += duration;
   }
   traffic.after = std::max(0.0, end - ready.back());
@@ -163,14 +138,6 @@ std::vector<Op> shard_optimizer(std::span<const Op> ops, double share) {
 }
 
 }  // namespace
-
-std::vector<base::Bytes> buckets(const Exchange& exchange) {
-  std::vector<base::Bytes> sizes;
-  for (const Bucket& bucket : fill_buckets(exchange, {})) {
-    sizes.push_back(bucket.bytes);
-  }
-  return sizes;
-}
 
 OwnTime own_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Calibration& calibration,
                  const StepOptions& options, const Exchange& exchange) {

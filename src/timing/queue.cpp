@@ -52,19 +52,16 @@ void step(std::span<const Work> work, const HostCosts& costs, std::int64_t micro
   }
 }
 
-}  // namespace
-
+/// What the host needs to start the op.
 double host_seconds(const Op& op, const HostCosts& costs) {
   switch (op.phase) {
     case base::Phase::setup:
     case base::Phase::forward:
     case base::Phase::backward: {
       const bool python = op.phase == base::Phase::forward || op.recompute;
-      const bool convolution =
-          op.kind == OpKind::conv_forward || op.kind == OpKind::conv_input_grad || op.kind == OpKind::conv_weight_grad;
       const double recording = op.records ? 1.0 : costs.unrecorded_share;
       return (python ? recording * costs.forward_op_seconds : costs.backward_op_seconds) +
-             (convolution ? costs.convolution_seconds : 0.0) +
+             (is_convolution(op.kind) ? costs.convolution_seconds : 0.0) +
              static_cast<double>(op.kernels - 1) * costs.kernel_seconds;
     }
     case base::Phase::optimizer:
@@ -75,16 +72,20 @@ double host_seconds(const Op& op, const HostCosts& costs) {
   return 0.0;
 }
 
-Work work_of(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration) {
-  const HostCosts& costs = calibration.host;
+}  // namespace
+
+Work work_of(const Op& op, double kernel_seconds, const HostCosts& costs) {
   Work work;
   work.phase = op.phase;
   work.host = host_seconds(op, costs);
   work.waits = op.kind == OpKind::host_read;
   work.after_first = op.after_first;
-  work.device = op_seconds(op, gpu, calibration).count() +
-                (work.waits ? 0.0 : static_cast<double>(op.kernels) * costs.gap_seconds);
+  work.device = kernel_seconds + (work.waits ? 0.0 : static_cast<double>(op.kernels) * costs.gap_seconds);
   return work;
+}
+
+Work work_of(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration) {
+  return work_of(op, op_seconds(op, gpu, calibration).count(), calibration.host);
 }
 
 QueueTimes run_queue(std::span<const Work> work, const HostCosts& costs, std::int64_t accumulation) {

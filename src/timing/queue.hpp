@@ -23,7 +23,8 @@ struct Work {
 };
 
 Work work_of(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration);
-double host_seconds(const Op& op, const HostCosts& costs);
+/// The same where the time of its kernels is known.
+Work work_of(const Op& op, double kernel_seconds, const HostCosts& costs);
 
 struct QueueTimes {
   double step{};                   ///< one of many back-to-back steps

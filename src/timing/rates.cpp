@@ -89,7 +89,7 @@ base::Seconds op_seconds(const Op& op, const hardware::Gpu& gpu, const Calibrati
   }
   const ShareCurve* curve = find(calibration.curves, shape);
   const double share =
-      curve == nullptr || curve->shares.empty() ? kUnknownShare : share_at(*curve, std::log2(size_of(op)));
+      curve == nullptr || curve->shares.empty() ? kUnknownShare : share_at(*curve, std::log2(curve_size(op)));
   return base::Seconds(roofline_seconds(op, gpu) / share);
 }
 

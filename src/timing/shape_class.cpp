@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "vggplan/base/checked.hpp"
+
 namespace vggplan::timing {
 namespace {
 
@@ -36,7 +38,7 @@ Variant variant_of(const Op& op) {
     return op.layout == base::Layout::nchw && op.extent.n == 1 ? Variant::one_image : Variant::usual;
   }
   if (has_huge_variant(op.kind)) {
-    return elements(op.extent) > 2147483647.0 ? Variant::huge : Variant::usual;
+    return elements(op.extent) > static_cast<double>(base::kLargestInt32) ? Variant::huge : Variant::usual;
   }
   if (op.kind == OpKind::optimizer && op.loop != OptimizerLoop::foreach) {
     return op.loop == OptimizerLoop::fused ? Variant::fused : Variant::single;
@@ -117,7 +119,7 @@ ShapeClass classify(const Op& op) {
   return shape;
 }
 
-double size_of(const Op& op) {
+double curve_size(const Op& op) {
   const Extent& e = op.extent;
   if (is_linear(op.kind)) {
     return static_cast<double>(e.n);
@@ -144,14 +146,14 @@ double footprint(const Op& op) {
 }
 
 double distance(const ShapeClass& a, const ShapeClass& b) {
-  if (a.kind != b.kind || is_streaming(a.kind) != is_streaming(b.kind)) {
+  if (a.kind != b.kind) {
     return std::numeric_limits<double>::infinity();
   }
   // The unit that multiplies and the size of an element say more than the layout, that more than
   // channels; the weights only have to keep this order.
-  const bool half = a.element_bytes == b.element_bytes;
-  double d = (half ? 0.0 : 1000.0) + (a.layout == b.layout ? 0.0 : 100.0) + (a.variant == b.variant ? 0.0 : 50.0);
-  d += a.math == b.math ? 0.0 : half && a.element_bytes == 2 ? 30.0 : 2000.0;
+  const bool as_wide = a.element_bytes == b.element_bytes;
+  double d = (as_wide ? 0.0 : 1000.0) + (a.layout == b.layout ? 0.0 : 100.0) + (a.variant == b.variant ? 0.0 : 50.0);
+  d += a.math == b.math ? 0.0 : as_wide && a.element_bytes == 2 ? 30.0 : 2000.0;
   return d + octaves(a.channels, b.channels) + octaves(a.outputs, b.outputs);
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Every measured step through the whole estimate. The bounds are those that the project set itself
-// before the rules were made; docs/accuracy.md has the figures.
+// Every measured step through the whole estimate; docs/accuracy.md has the figures.
 #include <fmt/format.h>
 
 #include <iostream>
@@ -46,20 +45,20 @@ void require_bars(const std::string& title, const std::vector<Step>& steps) {
   }
 }
 
-TEST_CASE("allocated, reserved and phase peaks of the first measured steps") {
-  REQUIRE(first_steps().size() == 121);
-  require_bars("first", first_steps());
+TEST_CASE("allocated, reserved and phase peaks of the fitted steps") {
+  REQUIRE(fitted_peaks().size() == 121);
+  require_bars("fitted", fitted_peaks());
 }
 
-TEST_CASE("the same bounds hold on sizes and settings that came later") {
-  REQUIRE(further_steps().size() >= 140);
-  require_bars("further", further_steps());
+TEST_CASE("the same bounds hold on other sizes and settings") {
+  REQUIRE(other_peaks().size() >= 140);
+  require_bars("others", other_peaks());
 }
 
 TEST_CASE("where cuDNN is free to choose, ranges hold what was measured, and are no wider than they must be") {
   std::size_t inside = 0;
   std::size_t count = 0;
-  for (const auto* steps : {&first_steps(), &further_steps()}) {
+  for (const auto* steps : {&fitted_peaks(), &other_peaks()}) {
     for (const Step& step : *steps) {
       if (!step.free_choice) {
         continue;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // GPUs that were not measured, against what others published.
+#include <algorithm>
 #include <cmath>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "accuracy/figures/time_figures.hpp"
 #include "accuracy/figures/time_rows.hpp"
@@ -38,15 +40,13 @@ TEST_CASE("GPUs that were not measured are timed within 12 % of published figure
 }
 
 TEST_CASE("scaling over the GPUs of one machine is within 8 points with NVLink and 20 without") {
-  std::map<std::string, double> single;  // images per second of one GPU, by source's setting
+  std::map<std::string, double> single;  // images per second of one GPU, by setting
   const auto setting = [](const json& row) {
-    const std::string source = row.at("source").get<std::string>();
-    return row.at("gpu").get<std::string>() + row.at("precision").get<std::string>() +
-           row.at("framework").get<std::string>() + std::to_string(row.at("batch").get<int>()) +
-           (row.at("section") == "2.1" && source.find("LambdaCloud") == std::string::npos ? source.substr(90, 12) : "");
+    return row.at("gpu").get<std::string>() + " " + row.at("precision").get<std::string>() + " " +
+           row.at("framework").get<std::string>() + " " + std::to_string(row.at("batch").get<int>());
   };
-  double worst_nvlink = 0.0;
-  double worst_other = 0.0;
+  std::vector<double> nvlink;  // points between published and modelled efficiency
+  std::vector<double> others;
   for (const json& row : accuracy::published_rows("training.jsonl")) {
     const bool trapped = row.contains("trap") && row.at("trap").get<std::string>().find("XLA") == std::string::npos;
     if (!row.contains("images_per_second") || trapped) {
@@ -55,23 +55,27 @@ TEST_CASE("scaling over the GPUs of one machine is within 8 points with NVLink a
     const auto gpus = row.value("gpus", std::int64_t{1});
     const double rate = row.at("images_per_second").get<double>();
     if (gpus == 1) {
-      single[setting(row)] = rate;
+      CHECK(single.emplace(setting(row), rate).second);
       continue;
     }
-    if (single.find(setting(row)) == single.end()) {
+    const auto one = single.find(setting(row));
+    if (one == single.end()) {
       continue;
     }
-    const double published = rate / (static_cast<double>(gpus) * single[setting(row)]);
+    const double published = rate / (static_cast<double>(gpus) * one->second);
     const timing::ParallelTime time = accuracy::published_time(row);
     const double modelled = (time.step.step.value.count() - time.exposed.value.count()) / time.step.step.value.count();
-    const double points = std::abs(modelled - published);
-    const bool nvlink = row.at("topology") != "pcie";
-    (nvlink ? worst_nvlink : worst_other) = std::max(nvlink ? worst_nvlink : worst_other, points);
+    (row.at("topology") == "pcie" ? others : nvlink).push_back(std::abs(modelled - published));
     if (std::getenv("VGGPLAN_PRINT_ROWS") != nullptr) {
       std::cout << accuracy::published_label(row) << " x" << gpus << " published " << published << " modelled "
                 << modelled << '\n';
     }
   }
+  // All rows of several GPUs but those of a GPU alone that is not published, and those with a trap.
+  REQUIRE(nvlink.size() == 9);
+  REQUIRE(others.size() == 22);
+  const double worst_nvlink = *std::max_element(nvlink.begin(), nvlink.end());
+  const double worst_other = *std::max_element(others.begin(), others.end());
   std::cout << "scaling: NVLink within " << 100 * worst_nvlink << " points, others within " << 100 * worst_other
             << '\n';
   CHECK(worst_nvlink < 0.08);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Every format of representative reports, byte for byte. To accept a change, run with
 // VGGPLAN_UPDATE_GOLDEN=1 and read the difference before it is committed.
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
+#include "golden/golden.hpp"
+
+#include <string>
 
 #include "support/catch.hpp"
 #include "support/samples.hpp"
@@ -13,18 +12,6 @@
 namespace vggplan {
 
 namespace {
-
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-void write_file(const std::string& path, const std::string& text) {
-  std::filesystem::create_directories(std::filesystem::path(path).parent_path());
-  std::ofstream(path, std::ios::binary) << text;
-}
 
 /// The version changes with each release, and is not what these files guard.
 std::string without_version(std::string text) {
@@ -49,26 +36,17 @@ std::string without_scripts(std::string page) {
   return page;
 }
 
-void compare(const std::string& name, const std::string& actual) {
-  const std::string path = std::string(VGGPLAN_SOURCE_DIR) + "/tests/golden/" + name;
-  if (std::getenv("VGGPLAN_UPDATE_GOLDEN") != nullptr) {
-    write_file(path, actual);
-  }
-  INFO(path);
-  CHECK(actual == read_file(path));
-}
-
 }  // namespace
 
 TEST_CASE("reports look as they did in every format", "[golden]") {
   for (const test::Sample& sample : test::samples()) {
     const std::string folder = sample.name + "/";
-    compare(folder + "report.txt", render::text(sample.report, {}));
-    compare(folder + "verbose.txt", render::text(sample.report, {100, false, false, true}));
-    compare(folder + "report.json", without_version(render::json(sample.report)));
-    compare(folder + "report.csv", render::csv(sample.report));
-    compare(folder + "report.md", render::markdown(sample.report));
-    compare(folder + "report.html", without_version(without_scripts(render::html(sample.report))));
+    test::compare_golden(folder + "report.txt", render::text(sample.report, {}));
+    test::compare_golden(folder + "verbose.txt", render::text(sample.report, {100, false, false, true}));
+    test::compare_golden(folder + "report.json", without_version(render::json(sample.report)));
+    test::compare_golden(folder + "report.csv", render::csv(sample.report));
+    test::compare_golden(folder + "report.md", render::markdown(sample.report));
+    test::compare_golden(folder + "report.html", without_version(without_scripts(render::html(sample.report))));
   }
 }
 

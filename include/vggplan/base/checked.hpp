@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// 64-bit arithmetic that says when it would wrap. Sizes from the user pass through here once, at
+// 64-bit arithmetic that says when it would wrap, or cannot. Sizes from the user pass through here once, at
 // the edge (graph shape inference, job validation); what passed is small enough for plain arithmetic.
 #pragma once
 
@@ -25,6 +25,14 @@ constexpr std::optional<std::int64_t> checked_product(std::int64_t first, Rest..
   ((product = product ? checked_mul(*product, rest) : std::nullopt), ...);
   return product;
 }
+
+/// Quotient rounded up (a >= 0, b > 0).
+constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return a / b + (a % b == 0 ? 0 : 1); }
+
+/// `value` rounded up to a multiple of `step` (value >= 0, step > 0).
+constexpr std::int64_t round_up(std::int64_t value, std::int64_t step) { return ceil_div(value, step) * step; }
+
+inline constexpr std::int64_t kLargestInt32 = 2'147'483'647;  ///< libraries index with 32 bits up to about here
 
 /// No count of bytes, FLOPs or elements in the program exceeds this: integers up to here are exact
 /// in every JSON reader, which keeps numbers as doubles.

@@ -5,6 +5,8 @@
 #include <compare>
 #include <cstdint>
 
+#include "vggplan/base/checked.hpp"
+
 namespace vggplan::base {
 
 /// A number with a unit. `Tag` names the unit, `Rep` is the representation.
@@ -57,8 +59,6 @@ inline constexpr Bytes kMiB{1024LL * 1024};
 inline constexpr Bytes kGiB{1024LL * 1024 * 1024};
 
 /// `value` rounded up to a multiple of `step` (step > 0, value >= 0).
-constexpr Bytes round_up(Bytes value, Bytes step) {
-  return Bytes((value.count() + step.count() - 1) / step.count() * step.count());
-}
+constexpr Bytes round_up(Bytes value, Bytes step) { return Bytes(round_up(value.count(), step.count())); }
 
 }  // namespace vggplan::base

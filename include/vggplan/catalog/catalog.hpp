@@ -82,6 +82,8 @@ class Catalog {
   [[nodiscard]] base::Result<const Entry*> entry(std::string_view folder, std::string_view name) const;
   [[nodiscard]] base::Result<GpuChoice> load_gpu(const std::string& name) const;
   base::Status add(const ConfigFile& file);
+  /// The links that the user's GPUs name must be known.
+  [[nodiscard]] base::Status check_links() const;
 
   std::map<std::string, Folder, std::less<>> folders_{};
   std::vector<Entry> links_{};  ///< files of links, the user's last

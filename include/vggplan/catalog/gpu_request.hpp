@@ -10,9 +10,6 @@
 
 namespace vggplan::catalog {
 
-/// No cluster that trains one VGG is larger; a larger count is a slip of the keyboard.
-inline constexpr std::int64_t kMostGpus = 4096;
-
 struct GpuRequest {
   GpuChoice choice{};
   std::int64_t count{1};

@@ -15,6 +15,15 @@
 
 namespace vggplan::graph {
 
+// Far beyond use, and small enough that a product of three needs no check and layers are counted in 16 bits.
+inline constexpr std::int64_t kLargestSide = 1 << 20;  ///< of an image, in pixels
+inline constexpr std::int64_t kMostChannels = 1 << 20;
+inline constexpr std::int64_t kMostClasses = 1 << 30;
+inline constexpr std::size_t kMostFeatures = 1000;
+inline constexpr std::size_t kMostHidden = 16;
+/// Of a tensor, its gradient and an index of 8 bytes: products that are checked with it hold all that is counted.
+inline constexpr std::int64_t kBytesPerElement = 16;
+
 /// One image's worth of a feature map: channels x height x width. A flat vector has height = width = 1.
 struct Shape {
   std::int64_t channels{};
@@ -23,6 +32,8 @@ struct Shape {
   [[nodiscard]] constexpr std::int64_t elements() const { return channels * height * width; }
   bool operator==(const Shape&) const = default;
 };
+
+inline constexpr std::int64_t kTaps = 9;  ///< of a 3x3 kernel
 
 /// 3x3, stride 1, padding 1, with bias: the only convolution that VGG has.
 struct Conv2d {
@@ -55,6 +66,8 @@ struct Linear {
 };
 struct Dropout {
   double probability{0.5};
+  /// PyTorch returns the input itself, in training too.
+  [[nodiscard]] constexpr bool passes_through() const { return probability == 0; }
   bool operator==(const Dropout&) const = default;
 };
 
@@ -124,6 +137,16 @@ std::int64_t activation_elements(const Network& network);
 /// Bytes that the layer's forward pass allocates for its output, for one image: none for a ReLU
 /// (in place), a flatten (a view) or a dropout of probability 0 (returns its input).
 base::Bytes output_bytes(const Layer& layer, base::DType type);
+
+/// A trained tensor of a layer. Of `rows` in its first dimension, which is the one that FSDP2 cuts.
+struct ParameterTensor {
+  std::int64_t elements{};
+  std::int64_t rows{};
+  bool operator==(const ParameterTensor&) const = default;
+};
+/// In the order of module.parameters(): weight, then bias; nothing for a layer that trains nothing.
+std::vector<ParameterTensor> parameter_tensors(const Layer& layer);
+std::vector<ParameterTensor> parameter_tensors(const Network& network);
 
 /// As PyTorch names the module: "Conv2d", "ReLU" ...
 std::string_view kind_name(const LayerKind& kind);

@@ -14,6 +14,9 @@
 
 namespace vggplan::hardware {
 
+/// No cluster that trains one VGG is larger; a larger count is a slip of the keyboard.
+inline constexpr std::int64_t kMostGpus = 4096;
+
 /// Where figures come from. `fields` are keys of the file; empty: the source covers the whole record.
 struct Source {
   std::vector<std::string> fields{};
@@ -61,6 +64,9 @@ std::optional<base::FlopsPerSecond> peak_rate(const Gpu& gpu, base::MathMode mod
 /// apart and join two cards, so cards that take them are assumed to be on PCIe alone.
 Topology default_topology(const Gpu& gpu, std::int64_t count);
 
+/// What a ring of `count` GPUs of one machine goes over: bridges join pairs, so one of more crosses PCIe.
+Topology ring_topology(Topology machine, std::int64_t count);
+
 /// Name of the Link that data between GPUs goes over; nothing for a GPU alone.
 std::optional<std::string> peer_link(const Gpu& gpu, Topology topology);
 
@@ -68,7 +74,6 @@ struct Link {
   std::string name{};
   std::string title{};
   base::BytesPerSecond per_direction{};
-  std::optional<base::Seconds> latency{};  ///< of a small message
   std::vector<std::string> unverified{};
   std::vector<Source> sources{};
   bool operator==(const Link&) const = default;

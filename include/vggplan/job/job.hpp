@@ -33,6 +33,9 @@ struct Checkpointing {
 std::string to_string(const Checkpointing& checkpointing);  ///< "none", "block", "seq:4"
 base::Result<Checkpointing> parse_checkpointing(std::string_view text);
 
+inline constexpr std::int64_t kMostBatch = 1 << 30;
+inline constexpr std::int64_t kMostAccumulation = 1 << 16;
+
 struct Parallel {
   std::int64_t gpus{1};  ///< in all, over every node
   std::int64_t nodes{1};

@@ -6,6 +6,7 @@
 
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/job/job.hpp"
+#include "vggplan/lowering/framework.hpp"
 #include "vggplan/lowering/schedule.hpp"
 #include "vggplan/timing/op.hpp"
 #include "vggplan/timing/parallel.hpp"
@@ -18,6 +19,6 @@ std::vector<timing::Op> lower_ops(const graph::Network& network, const job::Job&
                                   const std::vector<Segment>& segments);
 
 /// What GPUs send each other in a step of `job`: gradients in the order in which backward makes them.
-timing::Exchange exchange_of(const graph::Network& network, const job::Job& job);
+timing::Exchange exchange_of(const graph::Network& network, const job::Job& job, const Framework& framework);
 
 }  // namespace vggplan::lowering

@@ -36,6 +36,9 @@ struct Segment {
 /// Error where N exceeds the layers, or a segment would start with an in-place ReLU, which autograd refuses.
 base::Result<std::vector<Segment>> segments(const graph::Network& network, const job::Checkpointing& checkpointing);
 
+/// Index of the segment that holds the layer, or kNoSegment.
+std::size_t segment_of(const std::vector<Segment>& segments, std::size_t layer);
+
 /// Forward visits, then (training) backward visits, with recomputation just before the backward of
 /// each checkpointed segment. Recomputation stops after the last tensor that backward needs
 /// (torch.utils.checkpoint's early stop): a segment's final convolution is not run again. Inference

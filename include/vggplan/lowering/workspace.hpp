@@ -10,8 +10,6 @@
 
 namespace vggplan::lowering {
 
-inline constexpr std::int64_t kTaps = 9;  ///< of a 3x3 kernel
-
 struct Convolution {
   std::int64_t images{};
   std::int64_t in_channels{};

@@ -57,7 +57,7 @@ class CachingAllocator {
   [[nodiscard]] base::Bytes reserved() const { return base::Bytes(reserved_); }
   /// torch.cuda.memory_stats()["num_alloc_retries"]: how often the cache was flushed for a request.
   [[nodiscard]] std::int64_t retries() const { return retries_; }
-  /// Largest block that could be had without cudaMalloc, on `stream`: what cudnn.benchmark asks.
+  /// Largest block that could be had without cudaMalloc, on `stream`.
   [[nodiscard]] base::Bytes largest_cached(std::size_t stream = 0) const;
   /// What cudaMalloc would be asked for, were no cached block large enough.
   [[nodiscard]] base::Bytes segment_for(base::Bytes requested) const;

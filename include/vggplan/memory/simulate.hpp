@@ -21,15 +21,15 @@ struct Breakdown {
 
 /// Peaks of one step, phase by phase (index by base::Phase).
 struct StepMemory {
-  std::array<base::Bytes, 4> phase_peak{};   ///< largest allocated while in the phase
-  std::array<base::Bytes, 4> after_phase{};  ///< allocated when the phase ended
+  std::array<base::Bytes, base::kPhases> phase_peak{};   ///< largest allocated while in the phase
+  std::array<base::Bytes, base::kPhases> after_phase{};  ///< allocated when the phase ended
   base::Bytes allocated_peak{};
   base::Bytes reserved_peak{};  ///< largest reserved so far
   std::int64_t flushes{};
 };
 
 struct OutOfMemory {
-  std::size_t step{};  ///< 0: set-up or the first step
+  std::size_t step{};  ///< from 1; 0 is the set-up
   base::Phase phase{};
   LayerId layer{kNoLayer};
   base::Bytes requested{};
@@ -37,7 +37,7 @@ struct OutOfMemory {
 };
 
 struct Moment {
-  std::size_t step{};
+  std::size_t step{};  ///< from 1
   base::Phase phase{};
   LayerId layer{kNoLayer};
   base::Bytes allocated{};

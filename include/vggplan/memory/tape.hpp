@@ -4,9 +4,9 @@
 
 #include <array>
 #include <cstdint>
-#include <string_view>
 #include <vector>
 
+#include "vggplan/base/names.hpp"
 #include "vggplan/base/phase.hpp"
 #include "vggplan/base/units.hpp"
 
@@ -29,24 +29,6 @@ enum class Category : std::uint8_t {
   rounding,           ///< block size less the bytes asked for
 };
 inline constexpr std::size_t kCategories = 14;
-
-constexpr std::string_view name_of(Category category) {
-  constexpr std::array<std::string_view, kCategories> names{"parameters",
-                                                            "gradients",
-                                                            "optimizer_state",
-                                                            "optimizer_temporaries",
-                                                            "input",
-                                                            "activations",
-                                                            "pooling_indices",
-                                                            "activation_gradients",
-                                                            "weight_copies",
-                                                            "convolution_workspace",
-                                                            "library_workspace",
-                                                            "communication",
-                                                            "other",
-                                                            "rounding"};
-  return names[static_cast<std::size_t>(category)];
-}
 
 using TensorId = std::uint32_t;
 using LayerId = std::int16_t;
@@ -90,3 +72,27 @@ struct Tape {
 };
 
 }  // namespace vggplan::memory
+
+namespace vggplan::base {
+
+template <>
+struct NameTable<memory::Category> {
+  static constexpr std::array<Named<memory::Category>, memory::kCategories> table{{
+      {memory::Category::parameters, "parameters", ""},
+      {memory::Category::gradients, "gradients", ""},
+      {memory::Category::optimizer_state, "optimizer_state", ""},
+      {memory::Category::optimizer_temporaries, "optimizer_temporaries", ""},
+      {memory::Category::input, "input", ""},
+      {memory::Category::activations, "activations", ""},
+      {memory::Category::pooling_indices, "pooling_indices", ""},
+      {memory::Category::activation_gradients, "activation_gradients", ""},
+      {memory::Category::weight_copies, "weight_copies", ""},
+      {memory::Category::convolution_workspace, "convolution_workspace", ""},
+      {memory::Category::library_workspace, "library_workspace", ""},
+      {memory::Category::communication, "communication", ""},
+      {memory::Category::other, "other", ""},
+      {memory::Category::rounding, "rounding", ""},
+  }};
+};
+
+}  // namespace vggplan::base

@@ -49,7 +49,8 @@ struct HostCosts {
   bool operator==(const HostCosts&) const = default;
 };
 
-/// How far measured steps lie from the model: ratio measured / modelled at the 5th and 95th percentile.
+/// How far measured steps lie from the model, as ratios measured / modelled: from the 2nd to the 98th percentile, with
+/// a margin.
 struct Spread {
   double low{0.95};
   double high{1.05};

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <string_view>
 
 #include "vggplan/base/units.hpp"
 #include "vggplan/hardware/hardware.hpp"
@@ -13,10 +12,10 @@ namespace vggplan::timing {
 
 enum class Collective { all_reduce, all_gather, reduce_scatter, broadcast };
 
-/// Fitted: what a collective reaches of its links. configs/calibration holds the values.
+/// What a collective reaches of its links: fitted, all but the hop. configs/calibration holds the values.
 struct LinkRates {
   double start_seconds{36e-6};  ///< of any collective between two GPUs
-  double hop_seconds{5e-6};     ///< more for each further GPU of the ring
+  double hop_seconds{5e-6};     ///< assumed, for each further GPU of the ring; four H200s on a switch show none
   double nvlink_share{0.82};    ///< of an NVLink's rate that a ring of many GPUs reaches
   double gather_share{0.8};     ///< rate of all-gather and reduce-scatter against that of all-reduce
   double overlap_share{0.6};    ///< of the time of a collective that the kernels beside it lose
@@ -35,8 +34,8 @@ struct Fabric {
   [[nodiscard]] std::int64_t gpus_per_node() const { return gpus / nodes; }
 };
 
-/// `link` is that of hardware::peer_link(); `network` the machine's, where several nodes are asked for and
-/// nothing is known 100 Gbit/s are assumed.
+/// `topology` is hardware::ring_topology()'s, `link` that of hardware::peer_link(); `network` the machine's, where
+/// several nodes are asked for and nothing is known 100 Gbit/s are assumed.
 Fabric make_fabric(const hardware::Link& link, hardware::Topology topology, std::int64_t gpus, std::int64_t nodes,
                    std::optional<base::BytesPerSecond> network);
 

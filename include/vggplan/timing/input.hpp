@@ -3,12 +3,14 @@
 // what the GPUs take.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "vggplan/base/names.hpp"
 #include "vggplan/base/units.hpp"
 
 namespace vggplan::timing {
@@ -31,7 +33,7 @@ struct StageCurve {
 
 /// Measured on one core of the machine with the GPU; configs/calibration holds them.
 struct InputRates {
-  std::vector<StageCurve> stages{};          ///< sorted by name
+  std::vector<StageCurve> stages{};
   double handover_seconds_per_byte{1.1e-9};  ///< of the tensor: batching, and shared memory to the main process
   double inline_seconds_per_byte{0.5e-9};    ///< the same without workers
   base::BytesPerSecond pinned_copy{50e9};    ///< to the GPU
@@ -85,3 +87,26 @@ InputThroughput input_throughput(const ImagePath& path, const InputSide& side, b
                                  const InputRates& rates);
 
 }  // namespace vggplan::timing
+
+namespace vggplan::base {
+
+/// As the stages of the input side are called after them.
+template <>
+struct NameTable<timing::ImageFile> {
+  static constexpr std::array<Named<timing::ImageFile>, 4> table{{
+      {timing::ImageFile::jpeg, "jpeg", ""},
+      {timing::ImageFile::png, "png", ""},
+      {timing::ImageFile::tiff, "tiff", ""},
+      {timing::ImageFile::raw, "raw", ""},
+  }};
+};
+template <>
+struct NameTable<timing::Decoder> {
+  static constexpr std::array<Named<timing::Decoder>, 3> table{{
+      {timing::Decoder::pil, "pil", ""},
+      {timing::Decoder::torchvision, "torchvision", ""},
+      {timing::Decoder::nvjpeg, "nvjpeg", ""},
+  }};
+};
+
+}  // namespace vggplan::base

@@ -2,12 +2,12 @@
 // One operation of a training step as work: what the timing model knows of it. No layer, no framework.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
-#include <string_view>
 
 #include "vggplan/base/dtype.hpp"
+#include "vggplan/base/names.hpp"
 #include "vggplan/base/phase.hpp"
 #include "vggplan/base/units.hpp"
 
@@ -84,8 +84,6 @@ struct Op {
   [[nodiscard]] base::Bytes bytes() const { return read + written; }
 };
 
-std::string_view name_of(OpKind kind);
-std::optional<OpKind> op_kind(std::string_view name);
 bool is_convolution(OpKind kind);
 bool is_linear(OpKind kind);
 
@@ -108,3 +106,50 @@ Op make_optimizer(base::DType type, OptimizerLoop loop, std::int64_t elements, s
                   const UpdateRule& rule);
 
 }  // namespace vggplan::timing
+
+namespace vggplan::base {
+
+template <>
+struct NameTable<timing::OpKind> {
+  static constexpr std::array<Named<timing::OpKind>, 28> table{{
+      {timing::OpKind::conv_forward, "conv_forward", ""},
+      {timing::OpKind::conv_input_grad, "conv_input_grad", ""},
+      {timing::OpKind::conv_weight_grad, "conv_weight_grad", ""},
+      {timing::OpKind::linear_forward, "linear_forward", ""},
+      {timing::OpKind::linear_input_grad, "linear_input_grad", ""},
+      {timing::OpKind::linear_weight_grad, "linear_weight_grad", ""},
+      {timing::OpKind::bias_add, "bias_add", ""},
+      {timing::OpKind::bias_grad, "bias_grad", ""},
+      {timing::OpKind::relu_forward, "relu_forward", ""},
+      {timing::OpKind::relu_backward, "relu_backward", ""},
+      {timing::OpKind::max_pool_forward, "max_pool_forward", ""},
+      {timing::OpKind::max_pool_backward, "max_pool_backward", ""},
+      {timing::OpKind::avg_pool_forward, "avg_pool_forward", ""},
+      {timing::OpKind::avg_pool_backward, "avg_pool_backward", ""},
+      {timing::OpKind::batch_norm_forward, "batch_norm_forward", ""},
+      {timing::OpKind::batch_norm_inference, "batch_norm_inference", ""},
+      {timing::OpKind::batch_norm_backward, "batch_norm_backward", ""},
+      {timing::OpKind::dropout_forward, "dropout_forward", ""},
+      {timing::OpKind::dropout_backward, "dropout_backward", ""},
+      {timing::OpKind::loss_forward, "loss_forward", ""},
+      {timing::OpKind::loss_backward, "loss_backward", ""},
+      {timing::OpKind::cast, "cast", ""},
+      {timing::OpKind::fill, "fill", ""},
+      {timing::OpKind::copy, "copy", ""},
+      {timing::OpKind::grad_accumulate, "grad_accumulate", ""},
+      {timing::OpKind::optimizer, "optimizer", ""},
+      {timing::OpKind::grad_unscale, "grad_unscale", ""},
+      {timing::OpKind::host_read, "host_read", ""},
+  }};
+};
+
+template <>
+struct NameTable<timing::OptimizerLoop> {
+  static constexpr std::array<Named<timing::OptimizerLoop>, 3> table{{
+      {timing::OptimizerLoop::foreach, "foreach", ""},
+      {timing::OptimizerLoop::fused, "fused", ""},
+      {timing::OptimizerLoop::single, "loop", ""},
+  }};
+};
+
+}  // namespace vggplan::base

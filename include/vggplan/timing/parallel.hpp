@@ -21,12 +21,17 @@ struct Gradient {
   bool is_unit{false};  ///< FSDP2 gathers and scatters it by itself (the Linear layers); the rest is one unit
 };
 
+/// Gradients that DDP reduces in one collective.
+struct Bucket {
+  base::Bytes bytes{};
+  std::size_t last{};  ///< index of the gradient that completes it
+};
+
 /// What the GPUs send each other in a step.
 struct Exchange {
   Sharing sharing{Sharing::ddp};
   std::vector<Gradient> gradients{};  ///< in the order in which they become ready
-  base::Bytes bucket{25 * base::kMiB};
-  base::Bytes first_bucket{base::kMiB};
+  std::vector<Bucket> buckets{};      ///< in the order in which they are full
   bool bucket_view{false};
   double largest_share{1.0};  ///< of the parameters that one GPU updates
 };
@@ -50,8 +55,5 @@ ParallelTime parallel_step_time(const OwnTime& own, const hardware::Gpu& gpu, co
                                 const Exchange& exchange, const Fabric& fabric);
 ParallelTime parallel_step_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Calibration& calibration,
                                 const StepOptions& options, const Exchange& exchange, const Fabric& fabric);
-
-/// Sizes of DDP's buckets: gradients in order of readiness, a new bucket once one is full.
-std::vector<base::Bytes> buckets(const Exchange& exchange);
 
 }  // namespace vggplan::timing

@@ -37,7 +37,7 @@ ShapeClass classify(const Op& op);
 bool is_streaming(OpKind kind);
 
 /// What a curve is drawn over: images for Linear, pixels of all images for the rest.
-double size_of(const Op& op);
+double curve_size(const Op& op);
 
 /// A thread walks each window of the channels_last adaptive pool: the time is that of one image.
 bool runs_images_side_by_side(const Op& op);

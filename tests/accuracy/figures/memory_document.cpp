@@ -89,7 +89,7 @@ struct Worst {
 
 std::vector<Worst> worst_of(Peak peak, std::size_t most) {
   std::vector<Worst> rows;
-  for (const auto* steps : {&first_steps(), &further_steps()}) {
+  for (const auto* steps : {&fitted_peaks(), &other_peaks()}) {
     for (const Step& step : *steps) {
       if (!step.free_choice && step.peaks.count(peak) > 0) {
         rows.push_back({step.label, step.peaks.at(peak)});
@@ -119,7 +119,7 @@ std::string worst_rows(Peak peak, std::size_t most) {
 std::string share_in_range(Peak peak) {
   std::size_t inside = 0;
   std::size_t count = 0;
-  for (const auto* steps : {&first_steps(), &further_steps()}) {
+  for (const auto* steps : {&fitted_peaks(), &other_peaks()}) {
     for (const Step& step : *steps) {
       if (!step.free_choice && step.peaks.count(peak) > 0) {
         ++count;
@@ -134,7 +134,7 @@ std::string free_choice_rows() {
   std::string text = "| Step | Measured GiB | Range GiB | |\n|---|--:|--:|---|\n";
   std::size_t inside = 0;
   std::size_t count = 0;
-  for (const auto* steps : {&first_steps(), &further_steps()}) {
+  for (const auto* steps : {&fitted_peaks(), &other_peaks()}) {
     for (const Step& step : *steps) {
       if (step.free_choice) {
         const Compared& peak = step.peaks.at(Peak::allocated);
@@ -180,7 +180,7 @@ std::string other_tools() {
       "| Step | Allocated, measured GiB | Reserved, measured GiB | torchinfo | MemTracker | vggplan, allocated | "
       "vggplan, reserved |\n"
       "|---|--:|--:|--:|--:|--:|--:|\n";
-  for (const auto* steps : {&first_steps(), &further_steps()}) {
+  for (const auto* steps : {&fitted_peaks(), &other_peaks()}) {
     for (const Step& step : *steps) {
       if (!step.torchinfo && !step.mem_tracker) {
         continue;
@@ -224,10 +224,13 @@ std::string memory_section() {
       "the first step, of forward, backward and optimizer, and what is allocated when forward is over. *Too low*: by "
       "more\n"
       "than 0.01 %, which is what runs repeat to.\n\n"
-      "### Steps that the rules were made with\n\n";
-  text += table_by_setting(first_steps());
-  text += "\n### Steps measured later: other sizes, batches and settings\n\n";
-  text += table_by_setting(further_steps());
+      "### Fitted steps\n\n";
+  text += table_by_setting(fitted_peaks());
+  text +=
+      "\n### Other sizes, batches and settings\n\nNothing was fitted to `held_out_steps.jsonl`; some rules were "
+      "refined "
+      "after rows of\n`further_steps.jsonl`.\n\n";
+  text += table_by_setting(other_peaks());
   text += "\n### Worst steps\n\nAllocated:\n\n" + worst_rows(Peak::allocated, 8);
   text +=
       "\nReserved. Where one is off, a workspace was: a few MiB decide whether a cached block serves the next request, "

@@ -190,12 +190,12 @@ std::vector<Step> measured_steps(const std::vector<std::string>& files) {
   return steps;
 }
 
-const std::vector<Step>& first_steps() {
+const std::vector<Step>& fitted_peaks() {
   static const std::vector<Step> kSteps = measured_steps({"single_gpu.jsonl"});
   return kSteps;
 }
 
-const std::vector<Step>& further_steps() {
+const std::vector<Step>& other_peaks() {
   static const std::vector<Step> kSteps =
       measured_steps({"held_out_steps.jsonl", "host_bound_steps.jsonl", "further_steps.jsonl"});
   return kSteps;

@@ -42,8 +42,8 @@ struct Step {
 std::vector<Step> measured_steps(const std::vector<std::string>& files);
 
 /// Rows of the files that the rules of workspaces were made from, and of those taken to check them.
-const std::vector<Step>& first_steps();
-const std::vector<Step>& further_steps();
+const std::vector<Step>& fitted_peaks();
+const std::vector<Step>& other_peaks();
 
 /// Errors of one peak over some steps.
 class Spread {

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "accuracy/figures/time_rows.hpp"
+#include "support/lowered.hpp"
 #include "support/measured.hpp"
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/lowering/ops.hpp"
@@ -197,7 +198,8 @@ timing::ParallelTime published_time(const json& row) {
     std::erase_if(ops, [](const timing::Op& op) { return op.phase == base::Phase::optimizer; });
   }
   return timing::parallel_step_time(ops, gpu, timing::carry_over(calibration(), measured_gpu(), gpu), {},
-                                    lowering::exchange_of(network, job), fabric_of(row, gpu, job.parallel.gpus));
+                                    lowering::exchange_of(network, job, support::built_in_framework()),
+                                    fabric_of(row, gpu, job.parallel.gpus));
 }
 
 std::vector<TimedRow> published_steps() {

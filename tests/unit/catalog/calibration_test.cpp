@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "vggplan/catalog/calibration.hpp"
 
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "support/catch.hpp"
@@ -50,6 +51,26 @@ TEST_CASE("an error in a calibration names the file, the place and the rule") {
   CHECK(error_of(replaced(stored(), "[1, 64,", "[-1, 64,")).find("by_channels") != std::string::npos);
   CHECK(error_of(replaced(stored(), "[1, 64,", "[1.5, 64,")).find("by_channels") != std::string::npos);
   CHECK(error_of("{").find("my.json") == 0);
+  SECTION("every part that the schema asks for is asked for here") {
+    auto json = nlohmann::json::parse(stored());
+    for (const std::string key : {"host", "links", "input", "spread", "streams", "curves"}) {
+      auto less = json;
+      less.erase(key);
+      CHECK(error_of(less.dump()) == "my.json:/" + key + ": is missing");
+    }
+    json["spread"].erase("fp32");
+    CHECK(error_of(json.dump()) == "my.json:/spread/fp32: is missing");
+  }
+  SECTION("sizes and channels stay within what is counted") {
+    auto json = nlohmann::json::parse(stored());
+    const auto with_curve = [&](const nlohmann::json& curve) {
+      json["curves"][0]["by_channels"] = {curve};
+      return error_of(json.dump());
+    };
+    CHECK(with_curve({64, 64, 61, 50000}).find("/by_channels") != std::string::npos);
+    CHECK(with_curve({64, 64, 59, 50000, 50000, 50000}).find("/by_channels") != std::string::npos);
+    CHECK(with_curve({18446744073709551615U, 64, 10, 50000}).find("/by_channels") != std::string::npos);
+  }
 }
 
 TEST_CASE("rows of measurements become ops, steps, collectives and stages") {
@@ -90,8 +111,22 @@ TEST_CASE("a row that cannot be read is named by its line") {
   };
   CHECK(rule("[]").find("one JSON object") != std::string::npos);
   CHECK(rule("{").find("one JSON object") != std::string::npos);
-  CHECK(rule(R"({"op":"conv","precision":"tf32","us":1})").find("unknown operation 'conv'") != std::string::npos);
-  CHECK(rule(R"({"op":"fill","precision":"int8","us":1})").find("unknown precision") != std::string::npos);
+  CHECK(rule(R"({"op":"conv","precision":"tf32","us":1})").find("unknown word 'conv' in 'op'") != std::string::npos);
+  CHECK(rule(R"({"op":"fill","precision":"int8","us":1})").find("unknown word 'int8' in 'precision'") == 0);
+  CHECK(rule(R"({"op":"fill","precision":"fp32","layout":"nwhc","n":1,"c":1,"k":1,"h":1,"w":1,"us":1})") ==
+        "unknown word 'nwhc' in 'layout'; did you mean 'nhwc' or 'nchw'?");
+  CHECK(
+      rule(
+          R"({"op":"optimizer","precision":"fp32","impl":"fast","parameters":9,"tensors":1,"passes":1,"reads":1,"writes":1,"us":1})")
+          .find("unknown word 'fast' in 'impl'") == 0);
+  CHECK(rule(R"({"kind":"e2e","pipeline":"dali","h":9,"w":9,"jpeg_bytes":9,"workers":1,"images_per_s":1})") ==
+        "'pipeline' is tv-uint8 or pil-float, not 'dali'");
+  CHECK(rule(R"({"kind":"decode-pil","h":1073741824,"w":9,"format":"JPEG","ms":3})") ==
+        "'h' must be 1 to 1048576, but is 1073741824");
+  CHECK(
+      rule(
+          R"({"kind":"train","h":64,"w":64,"batch":3,"precision":"tf32","layout":"nchw","optimizer":"sgd","how":"ddp","world":2,"ms":1,"kw":{"bucket_cap_mb":9223372036854775807}})")
+          .find("'bucket_cap_mb' must be 1 to 1048576") == 0);
   CHECK(rule(R"({"op":"fill","precision":"fp32","layout":"nchw","n":1,"c":1,"k":1,"h":1,"us":1})").find("'w'") !=
         std::string::npos);
   // Sizes are multiplied; what would wrap is refused.

@@ -141,11 +141,13 @@ TEST_CASE("a model that cannot be is refused") {
   };
   CHECK(model_error(with_features("[]")).rule == "must hold from 1 to 1000 entries, not 0");
   CHECK(model_error(with_features("[64, \"m\"]")) ==
-        Diagnostic{Fault::question, "m.json:/features", "entry 1 must be a width from 1 to 65536 or \"M\", not '\"m\"'",
+        Diagnostic{Fault::question, "m.json:/features",
+                   "entry 1 must be a width from 1 to 1048576 or \"M\", not '\"m\"'",
                    "\"M\" stands for a max pooling"});
-  CHECK(model_error(with_features("[0]")).rule == "entry 0 must be a width from 1 to 65536 or \"M\", not '0'");
-  CHECK(model_error(with_features("[64, 1.5]")).rule == "entry 1 must be a width from 1 to 65536 or \"M\", not '1.5'");
-  CHECK(model_error(with_features("[64, 65537]")).place == "m.json:/features");
+  CHECK(model_error(with_features("[0]")).rule == "entry 0 must be a width from 1 to 1048576 or \"M\", not '0'");
+  CHECK(model_error(with_features("[64, 1.5]")).rule ==
+        "entry 1 must be a width from 1 to 1048576 or \"M\", not '1.5'");
+  CHECK(model_error(with_features("[64, 1048577]")).place == "m.json:/features");
   CHECK(model_error(with_features("[64, -1]")).place == "m.json:/features");
   CHECK(model_error(with_features("[\"M\", 64]")).rule == "must begin with a convolution");
   CHECK(model_error(with_features("\"64\"")).rule == "must be an array, not a string");

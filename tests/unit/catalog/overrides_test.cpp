@@ -39,30 +39,32 @@ TEST_CASE("the texts outlive the files they came from and the catalogue they wer
 }
 
 TEST_CASE("models, machines, storage and other folders can be overridden too") {
+  std::string framework(Catalog::built_in().text("frameworks", "pytorch-2.11").value());
+  framework.replace(framework.find("pytorch-2.11"), 12, "mine");
   const auto catalog = with({
       {"models/tiny.json", R"({"name": "tiny", "features": [8, "M"], "batch_norm": false})"},
       {"machines/box.json", R"({"name": "box", "provider": "us", "gpu": "t4", "gpu_count": 2, "topology": "pcie",
         "price": {"usd_per_hour": 0, "reference": "ours", "date": "2026"}, "sources": [{"reference": "us"}]})"},
       {"storage/tape.json", R"({"name": "tape", "title": "Tape", "sequential_read_bytes_per_second": 3e8,
         "latency_seconds": 60, "sources": [{"reference": "us"}]})"},
-      {"frameworks/mine.json", "{}"},
+      {"frameworks/mine.json", framework},
   });
   REQUIRE(catalog.has_value());
   CHECK(catalog->model("tiny")->features.size() == 2);
   CHECK(catalog->machine("box")->price->per_hour == base::Usd(0));
   CHECK(catalog->storage("tape")->latency == base::Seconds(60));
-  CHECK(*catalog->text("frameworks", "mine") == "{}");
+  CHECK(*catalog->text("frameworks", "mine") == framework);
   CHECK(catalog->machines_with("t4")->size() == Catalog::built_in().machines_with("t4")->size() + 1);
 }
 
 TEST_CASE("links of a user's file replace those of the same name") {
   const auto catalog = with({{"links.json", R"({"links": [
     {"name": "pcie4x16", "title": "Slow riser", "bytes_per_second_per_direction": 8e9, "sources": [{"reference": "us"}]},
-    {"name": "string", "title": "Two cans", "bytes_per_second_per_direction": 1, "latency_seconds": 1,
+    {"name": "string", "title": "Two cans", "bytes_per_second_per_direction": 1,
      "sources": [{"reference": "us"}]}]})"}});
   REQUIRE(catalog.has_value());
   CHECK(catalog->link("pcie4x16")->per_direction == base::BytesPerSecond(8e9));
-  CHECK(catalog->link("string")->latency == base::Seconds(1));
+  CHECK(catalog->link("string")->per_direction == base::BytesPerSecond(1));
   CHECK(catalog->link("pcie5x16")->per_direction == base::BytesPerSecond(63e9));
   CHECK(catalog->links()->size() == Catalog::built_in().links()->size() + 1);
 }
@@ -77,6 +79,16 @@ TEST_CASE("files are checked when they are added, used or not") {
                                              "is 'y', but the file is called 'x'", "give both the same name"});
   CHECK_FALSE(with({{"calibration/x.json", "nonsense"}}).has_value());
   CHECK_FALSE(with({{"links.json", "{}"}}).has_value());
+  // Profiles and calibrations as well, though few questions need them.
+  const Catalog built_in = Catalog::built_in();
+  for (const std::string folder : {"frameworks", "calibration"}) {
+    const std::string name = built_in.names(folder).front();
+    std::string text(built_in.text(folder, name).value());
+    CHECK(with({{folder + "/" + name + ".json", text}}).has_value());
+    CHECK(with({{folder + "/other.json", text}}).error().rule == "is '" + name + "', but the file is called 'other'");
+    text.insert(text.find('{') + 1, "\"bogus\": 1,");
+    CHECK(with({{folder + "/" + name + ".json", text}}).error().rule.find("bogus") != std::string::npos);
+  }
   CHECK(with({{"machines/m.json", R"({"name": "m", "provider": "p", "gpu": "t4", "gpu_count": 1, "topology": "pcie",
     "sources": [{"reference": "us"}]})"}})
             .error()
@@ -85,6 +97,22 @@ TEST_CASE("files are checked when they are added, used or not") {
     "latency_seconds": 0, "sources": []})"}})
             .error()
             .remedy == "name where the figures come from");
+}
+
+TEST_CASE("the links that a user's GPU names must be known, from the user's file or the catalogue") {
+  std::string text = gpu_text("lab", 3);
+  const std::size_t at = text.find("pcie4x16");
+  REQUIRE(at != std::string::npos);
+  text.replace(at, 8, "pcie4x61");
+  const auto lab = with({{"gpus/lab.json", text, "/cfg/gpus/lab.json"}});
+  REQUIRE_FALSE(lab.has_value());
+  CHECK(lab.error().place == "/cfg/gpus/lab.json:/host_link");
+  CHECK(lab.error().rule == "unknown link 'pcie4x61'");
+  CHECK(lab.error().remedy.find("'pcie4x16'") != std::string::npos);
+  CHECK(Catalog::built_in().with_gpu_file({"lab.json", text}).error().rule == lab.error().rule);
+  CHECK(with({{"gpus/lab.json", text}, {"links.json", R"({"links": [{"name": "pcie4x61", "title": "Odd",
+    "bytes_per_second_per_direction": 1e9, "sources": [{"reference": "us"}]}]})"}})
+            .has_value());
 }
 
 TEST_CASE("files of no known kind are refused") {

@@ -130,6 +130,22 @@ TEST_CASE("the first convolution alone has no input gradient") {
   CHECK(count(net, index_of(net, "dropout2")) == LayerCounts{});
 }
 
+TEST_CASE("the tensors of a network hold its parameters") {
+  for (const ModelSpec& spec : {vgg(11), vgg(16, true)}) {
+    const Network net = network(spec, {3, 224, 224});
+    std::int64_t sum = 0;
+    for (const ParameterTensor& tensor : parameter_tensors(net)) {
+      CHECK(tensor.elements % tensor.rows == 0);
+      sum += tensor.elements;
+    }
+    CHECK(sum == count(net).parameters);
+  }
+  // len(list(torchvision.models.vgg16().parameters())), and a weight of out x in x 3 x 3.
+  const Network net = vgg16(224, 224);
+  CHECK(parameter_tensors(net).size() == 32);
+  CHECK(parameter_tensors(net.layers[index_of(net, "conv1_2")]).front() == ParameterTensor{36'864, 64});
+}
+
 TEST_CASE("an output takes storage unless the layer works in place or yields a view") {
   const Network net = vgg16(224, 224);
   const auto bytes = [&](std::string_view name, base::DType type) {

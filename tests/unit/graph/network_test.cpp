@@ -174,6 +174,8 @@ TEST_CASE("a model that cannot be built names what is wrong with it") {
   spec = vgg(16);
   spec.hidden = {4096, 0};
   CHECK(error_of(spec, {3, 224, 224}).rule == "the width of a hidden layer must be 1 to 1048576, but is 0");
+  spec.hidden.assign(17, 8);  // layers are counted in 16 bits
+  CHECK(error_of(spec, {3, 224, 224}).rule == "has 17 hidden layers, more than 16");
   spec = vgg(16);
   spec.dropout = 1;
   CHECK(error_of(spec, {3, 224, 224}).rule == "dropout must be at least 0 and below 1, but is 1");

@@ -67,6 +67,14 @@ TEST_CASE("the link between GPUs follows from the topology, and is PCIe where th
   CHECK(peer_link(gpu, Topology::nvlink_bridge) == "pcie4x16");
 }
 
+TEST_CASE("a bridge carries the ring of a pair, PCIe that of more cards") {
+  CHECK(ring_topology(Topology::nvlink_bridge, 2) == Topology::nvlink_bridge);
+  CHECK(ring_topology(Topology::nvlink_bridge, 3) == Topology::pcie);
+  CHECK(ring_topology(Topology::nvlink_bridge, 4) == Topology::pcie);
+  CHECK(ring_topology(Topology::nvlink_mesh, 8) == Topology::nvlink_mesh);
+  CHECK(ring_topology(Topology::nvswitch, 8) == Topology::nvswitch);
+}
+
 TEST_CASE("every topology has a name of its own") {
   CHECK(base::enum_names<Topology>() ==
         std::vector<std::string>{"none", "pcie", "nvlink-bridge", "nvlink-mesh", "nvswitch"});

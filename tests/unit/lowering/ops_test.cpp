@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "support/catch.hpp"
+#include "support/lowered.hpp"
 #include "support/vgg.hpp"
 #include "vggplan/timing/parallel.hpp"
 
@@ -113,6 +114,13 @@ TEST_CASE("micro-batches after the first add their gradients") {
   CHECK(add->bytes().count() == 3 * 4 * 138'357'544LL);
 }
 
+TEST_CASE("a dropout of probability 0 starts nothing: PyTorch returns its input") {
+  job::Job job = job_with(job::Precision::tf32);
+  job.model.dropout = 0;
+  CHECK(count(ops_of(job), OpKind::dropout_forward) == 0);
+  CHECK(count(ops_of(job), OpKind::dropout_backward) == 0);
+}
+
 TEST_CASE("GradScaler reads back whether to step") {
   CHECK(count(ops_of(job_with(job::Precision::amp_fp16)), OpKind::host_read) == 1);
   CHECK(count(ops_of(job_with(job::Precision::amp_bf16)), OpKind::host_read) == 0);
@@ -122,7 +130,7 @@ TEST_CASE("gradients are exchanged last layer first, all of them") {
   job::Job job = job_with(job::Precision::amp_bf16);
   job.parallel.gpus = 2;
   const graph::Network network = support::network(job.model, job.image, job.classes, job.head);
-  const timing::Exchange exchange = lowering::exchange_of(network, job);
+  const timing::Exchange exchange = lowering::exchange_of(network, job, support::built_in_framework());
   std::int64_t bytes = 0;
   for (const timing::Gradient& gradient : exchange.gradients) {
     bytes += gradient.bytes.count();
@@ -133,10 +141,35 @@ TEST_CASE("gradients are exchanged last layer first, all of them") {
   CHECK(exchange.gradients.front().is_unit);
   SECTION("ZeRO-1 gives the largest tensor to one GPU: fc6 is three quarters of VGG16") {
     job.parallel.sharding = job::Sharding::zero1;
-    CHECK(lowering::exchange_of(network, job).largest_share == Catch::Detail::Approx(102'760'448.0 / 138'357'544.0));
+    CHECK(lowering::exchange_of(network, job, support::built_in_framework()).largest_share ==
+          Catch::Detail::Approx(102'760'448.0 / 138'357'544.0));
   }
   SECTION("FSDP2 gives every GPU the same") {
     job.parallel.sharding = job::Sharding::fsdp2;
-    CHECK(lowering::exchange_of(network, job).largest_share == 0.5);
+    CHECK(lowering::exchange_of(network, job, support::built_in_framework()).largest_share == 0.5);
   }
+}
+
+TEST_CASE("DDP's buckets fill tensor by tensor, last layer first; the framework says when the first is full") {
+  job::Job job = job_with(job::Precision::tf32);
+  job.parallel.gpus = 2;
+  const graph::Network network = support::network(job.model, job.image, job.classes, job.head);
+  lowering::Framework framework = support::built_in_framework();
+  const auto sizes = [&] {
+    std::vector<std::int64_t> bytes;
+    for (const timing::Bucket& bucket : lowering::exchange_of(network, job, framework).buckets) {
+      bytes.push_back(bucket.bytes.count());
+    }
+    return bytes;
+  };
+  // Weights and biases of fc3, fc2 and fc1; then three convolutions of 512 to 512 channels to a bucket of 25 MiB.
+  constexpr std::int64_t kFc3 = 4 * (4096 * 1000 + 1000);
+  constexpr std::int64_t kFc2 = 4 * (4096 * 4096 + 4096);
+  constexpr std::int64_t kFc1 = 4 * (25'088LL * 4096 + 4096);
+  constexpr std::int64_t kWide = 4 * (9 * 512 * 512 + 512);
+  const std::vector<std::int64_t> got = sizes();
+  REQUIRE(got.size() == 6);
+  CHECK(std::vector(got.begin(), got.begin() + 4) == std::vector<std::int64_t>{kFc3, kFc2, kFc1, 3 * kWide});
+  framework.first_bucket = base::Bytes(20'000'000);
+  CHECK(sizes().front() == kFc3 + kFc2);
 }

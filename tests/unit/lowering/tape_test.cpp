@@ -104,6 +104,7 @@ std::vector<Job> many_jobs() {
   add([](Job& job) { job.cudnn_benchmark = true; });
   add([](Job& job) { job.expandable_segments = true; });
   add([](Job& job) { job.image.channels = 1; });
+  add([](Job& job) { job.model.dropout = 0; });
   for (const job::Optimizer optimizer : {job::Optimizer::sgd, job::Optimizer::adam, job::Optimizer::adamw}) {
     for (const job::OptimizerImpl impl :
          {job::OptimizerImpl::foreach, job::OptimizerImpl::fused, job::OptimizerImpl::loop}) {

@@ -38,10 +38,10 @@ TEST_CASE("work and traffic of an op are those of its tensors, by hand") {
 TEST_CASE("every kind has a name that leads back to it") {
   for (int i = 0; i <= static_cast<int>(OpKind::host_read); ++i) {
     const auto kind = static_cast<OpKind>(i);
-    REQUIRE_FALSE(name_of(kind).empty());
-    CHECK(op_kind(name_of(kind)) == kind);
+    REQUIRE_FALSE(base::name_of_enum(kind).empty());
+    CHECK(base::parse_enum<OpKind>(base::name_of_enum(kind)) == kind);
   }
-  CHECK_FALSE(op_kind("convolution"));
+  CHECK_FALSE(base::parse_enum<OpKind>("convolution"));
 }
 
 TEST_CASE("ops fall into one class where the same kernels run, and differ in size alone") {

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#include "lowering/partition.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace vggplan::lowering {
+
+std::vector<Group> groups_of(const std::vector<std::int64_t>& sizes, std::int64_t first_limit, std::int64_t limit) {
+  std::vector<Group> groups;
+  Group open;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    open.bytes += sizes[i];
+    open.last = i;
+    if (open.bytes >= (groups.empty() ? first_limit : limit)) {
+      groups.push_back(open);
+      open = {};
+    }
+  }
+  if (open.bytes > 0) {
+    groups.push_back(open);
+  }
+  return groups;
+}
+
+std::vector<std::size_t> owners_of(const std::vector<std::int64_t>& elements, std::int64_t ranks) {
+  std::vector<std::size_t> order(elements.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return elements[a] > elements[b]; });
+  // Ranks beyond the number of tensors get none.
+  std::vector<std::int64_t> held(std::min(static_cast<std::size_t>(ranks), elements.size()), 0);
+  std::vector<std::size_t> owners(elements.size());
+  for (const std::size_t index : order) {
+    const auto least = std::min_element(held.begin(), held.end());
+    *least += elements[index];
+    owners[index] = static_cast<std::size_t>(least - held.begin());
+  }
+  return owners;
+}
+
+}  // namespace vggplan::lowering
