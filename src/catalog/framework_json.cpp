@@ -148,7 +148,7 @@ base::Result<lowering::Framework> read_framework(std::string_view text, const st
   framework.cublaslt_workspace = reader.bytes("cublaslt_workspace_bytes");
   framework.cublas_handle_driver = reader.bytes("cublas_handle_driver_bytes");
   framework.backward_thread_driver = reader.bytes("backward_thread_driver_bytes");
-  framework.scaler_skips_with_batch_norm = reader.integer("scaler_skips_with_batch_norm", 0, 100);
+  framework.scaler_pixels_with_batch_norm = reader.integer("scaler_pixels_with_batch_norm", 1);
   framework.first_bucket = reader.bytes("ddp_first_bucket_bytes");
   framework.broadcast_chunk = reader.bytes("ddp_broadcast_chunk_bytes");
   framework.split_elements = reader.integer("convolution_split_elements", 1);

@@ -126,9 +126,12 @@ struct Backward {
 
   void bias_buffers(std::size_t layer) {
     const ReductionBuffers buffers = bias_reduction(step.convolution(layer), step.device);
+    const TensorId sums =
+        buffers.between > 0 ? step.tape.allocate(buffers.between, Category::other, layer_id(layer)) : kNothing;
     for (std::int64_t piece = 0; piece < buffers.pieces; ++piece) {
       kernel_buffers(step, layer, buffers.partial_sums, buffers.counters);
     }
+    step.tape.drop(sums);
   }
 
   /// One kernel (cuDNN, or PyTorch's for NCHW); else sums first, then the gradient of the input.

@@ -166,17 +166,6 @@ void drop_outputs(StepTape& step) {
   }
 }
 
-/// GradScaler starts at 65536 and skips steps until the gradients fit float16. For one image the gradient of
-/// the scaled loss is 65536 itself, which does not fit. With batch norm, gradients of a fresh network are large.
-std::size_t skipped_steps(const StepTape& step) {
-  if (step.job.precision != job::Precision::amp_fp16) {
-    return 0;
-  }
-  return step.job.model.batch_norm ? static_cast<std::size_t>(step.framework.scaler_skips_with_batch_norm)
-         : step.job.batch == 1     ? 1
-                                   : 0;
-}
-
 struct StepKind {
   bool fresh{};    ///< no gradients from an earlier step
   bool skipped{};  ///< GradScaler found infinities
@@ -217,6 +206,18 @@ std::vector<memory::Event> inference_step(StepTape& step) {
 
 }  // namespace
 
+std::size_t skipped_steps(const job::Job& job, const Framework& framework) {
+  if (job.precision != job::Precision::amp_fp16) {
+    return 0;
+  }
+  const std::int64_t enough = framework.scaler_pixels_with_batch_norm;
+  const std::int64_t pixels = job.batch * job.image.height * job.image.width;
+  if (job.model.batch_norm && pixels < enough) {
+    return pixels < enough / 4 ? kMostSkips : 1;
+  }
+  return job.batch == 1 ? 1 : 0;
+}
+
 memory::Tape lower_tape(const graph::Network& network, const job::Job& job, const std::vector<Segment>& segments,
                         const Framework& framework, const Device& device, const Variation& variation) {
   StepTape step(network, job, segments, framework, device, variation);
@@ -233,7 +234,7 @@ memory::Tape lower_tape(const graph::Network& network, const job::Job& job, cons
   if (!step.training()) {
     tape.steps = {inference_step(step), inference_step(step)};
   } else {
-    const std::size_t skipped = skipped_steps(step);
+    const std::size_t skipped = skipped_steps(step.job, step.framework);
     const std::size_t special = std::max(skipped + 1, step.replicated() ? std::size_t{3} : std::size_t{1});
     for (std::size_t i = 0; i < special; ++i) {
       if (i == 2) {

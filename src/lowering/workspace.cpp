@@ -181,6 +181,7 @@ ReductionBuffers bias_reduction(const Convolution& conv, const Device& device) {
   }
   ReductionBuffers buffers = buffers_of(shape, device);
   buffers.pieces = pieces;
+  buffers.between = pieces > 1 && conv.element_bytes < kAccumulator ? kAccumulator * conv.out_channels : 0;
   return buffers;
 }
 

@@ -55,6 +55,19 @@ TEST_CASE("the same bounds hold on other sizes and settings") {
   require_bars("others", other_peaks());
 }
 
+TEST_CASE("the rules, read off an H200, hold on an H100") {
+  REQUIRE(h100_peaks().size() == 95);
+  const Spread allocated = spread_of(h100_peaks(), Peak::allocated);
+  print("H100", Peak::allocated, allocated);
+  CHECK(allocated.worst() <= 0.01);
+  CHECK(static_cast<double>(allocated.within(1e-4)) >= 0.9 * static_cast<double>(allocated.count()));
+  const Spread reserved = spread_of(h100_peaks(), Peak::reserved);
+  print("H100", Peak::reserved, reserved);
+  print_worst(h100_peaks(), Peak::reserved, 0.05);
+  CHECK(reserved.median() <= 0.01);
+  CHECK(reserved.worst() <= 0.1);
+}
+
 TEST_CASE("where cuDNN is free to choose, ranges hold what was measured, and are no wider than they must be") {
   std::size_t inside = 0;
   std::size_t count = 0;

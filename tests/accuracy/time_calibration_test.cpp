@@ -85,7 +85,8 @@ Errors cross(const timing::Samples& all, bool fit_small, const std::string& titl
   });
   std::copy_if(all.steps.begin(), all.steps.end(), std::back_inserter(part.steps),
                [&](const timing::StepSample& s) { return (pixels_of(s) <= kSplit) == fit_small; });
-  const timing::Fit fit = timing::calibrate(accuracy::h200(), part);
+  const timing::Fit fit = timing::calibrate(accuracy::gpu_named(accuracy::kH200), part);
+  const hardware::Gpu gpu = accuracy::gpu_named(accuracy::kH200);
   Errors errors(title);
   for (const timing::StepSample& step : all.steps) {
     const bool fp32 = std::any_of(step.ops.begin(), step.ops.end(), [](const timing::Op& op) {
@@ -93,8 +94,7 @@ Errors cross(const timing::Samples& all, bool fit_small, const std::string& titl
     });
     const bool chosen = fit_small ? pixels_of(step) > 1.2e7 && pixels_of(step) < 1.3e7 : pixels_of(step) <= kSplit;
     if (!fp32 && !step.chosen_by_trial && chosen) {
-      errors.add(step.label, timing::step_time(step.ops, accuracy::h200(), fit.calibration).step.value.count(),
-                 step.step.count());
+      errors.add(step.label, timing::step_time(step.ops, gpu, fit.calibration).step.value.count(), step.step.count());
     }
   }
   std::cout << errors.summary() << '\n';
@@ -103,13 +103,16 @@ Errors cross(const timing::Samples& all, bool fit_small, const std::string& titl
 
 }  // namespace
 
-TEST_CASE("the stored calibration is the fit of the stored measurements, number by number") {
-  const timing::Calibration fitted =
-      timing::calibrate(accuracy::h200(), accuracy::samples(accuracy::calibration_files())).calibration;
-  Comparison comparison;
-  comparison.compare(json::parse(catalog::write_calibration(fitted)),
-                     json::parse(accuracy::catalogue().text("calibration", accuracy::h200().name).value()), "");
-  CHECK(comparison.numbers() > 4000);
+TEST_CASE("the stored calibrations are the fits of the stored measurements, number by number") {
+  for (const std::string_view gpu : {accuracy::kH200, accuracy::kH100}) {
+    INFO(gpu);
+    const timing::Samples samples = accuracy::samples(accuracy::calibration_files(gpu), gpu);
+    const timing::Calibration fitted = timing::calibrate(accuracy::gpu_named(gpu), samples).calibration;
+    Comparison comparison;
+    comparison.compare(json::parse(catalog::write_calibration(fitted)),
+                       json::parse(accuracy::catalogue().text("calibration", std::string(gpu)).value()), "");
+    CHECK(comparison.numbers() > 4000);
+  }
 }
 
 TEST_CASE("a calibration on images up to 1024x1024 times 4024x3036 within 5 %, and the other way round") {

@@ -93,7 +93,8 @@ TEST_CASE("published all-reduces on A100 and V100 are met within a third") {
     REQUIRE(link);
     const timing::Fabric fabric =
         timing::make_fabric(*link, *topology, row.at("world").get<std::int64_t>(), 1, std::nullopt);
-    const timing::LinkRates rates = timing::carry_over(accuracy::stored_calibration(), accuracy::h200(), *gpu).links;
+    const timing::LinkRates rates =
+        timing::carry_over(accuracy::stored_calibration(), accuracy::gpu_named(accuracy::kH200), *gpu).links;
     errors.add(row.at("gpu").get<std::string>() + " x" + std::to_string(row.at("world").get<int>()),
                timing::collective_seconds(timing::Collective::all_reduce,
                                           base::Bytes(row.at("bytes").get<std::int64_t>()), fabric, rates)

@@ -24,6 +24,13 @@ struct Variation {
   bool both_bucket_sets{true};  ///< DDP: the first bucket still lives when the rebuilt ones are made (a race)
 };
 
+/// First steps of amp-fp16 that GradScaler skips, up to two: further ones change no figure. Its scale starts at 65536
+/// and is halved until the gradients fit float16. For one image the gradient of the scaled loss is 65536 itself, which
+/// does not. With batch norm the gradients of a fresh network are large. They are means over the pixels of a batch,
+/// so that with four times the pixels they are half as large.
+inline constexpr std::size_t kMostSkips = 2;
+std::size_t skipped_steps(const job::Job& job, const Framework& framework);
+
 /// The tape of one process (the one with the most memory, under sharding). Layer ids index `network.layers`.
 memory::Tape lower_tape(const graph::Network& network, const job::Job& job, const std::vector<Segment>& segments,
                         const Framework& framework, const Device& device, const Variation& variation = {});

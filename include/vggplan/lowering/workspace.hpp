@@ -40,7 +40,8 @@ std::int64_t fft_workspace(const Convolution& convolution);
 struct ReductionBuffers {
   std::int64_t partial_sums{0};
   std::int64_t counters{0};
-  std::int64_t pieces{1};  ///< how often: a tensor beyond 32-bit offsets is reduced in pieces
+  std::int64_t pieces{1};   ///< how often: a tensor beyond 32-bit offsets is reduced in pieces
+  std::int64_t between{0};  ///< fp32 sums that 16-bit pieces add up in, held until the last (AccumulationBuffer)
 };
 ReductionBuffers bias_reduction(const Convolution& convolution, const Device& device);
 

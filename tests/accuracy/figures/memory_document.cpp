@@ -231,6 +231,7 @@ std::string memory_section() {
       "refined "
       "after rows of\n`further_steps.jsonl`.\n\n";
   text += table_by_setting(other_peaks());
+  text += "\n### An H100, for which no rule was made\n\n" + table_by_setting(h100_peaks());
   text += "\n### Worst steps\n\nAllocated:\n\n" + worst_rows(Peak::allocated, 8);
   text +=
       "\nReserved. Where one is off, a workspace was: a few MiB decide whether a cached block serves the next request, "

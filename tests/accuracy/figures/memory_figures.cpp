@@ -96,7 +96,7 @@ std::optional<std::int64_t> answer_of(std::string_view tool, const Row& row) {
   return std::nullopt;
 }
 
-Step step_of(const Row& row) {
+Step step_of(const Row& row, const estimate::Target& target) {
   Step step;
   step.label = support::label_of(row);
   step.job = support::job_of(row);
@@ -105,7 +105,7 @@ Step step_of(const Row& row) {
   step.skips_at_random = step.job.precision == job::Precision::amp_fp16 && step.job.model.batch_norm;
   step.torchinfo = answer_of("torchinfo", row);
   step.mem_tracker = answer_of("memtracker", row);
-  const estimate::Memory memory = memory_of(step.job, measured_target());
+  const estimate::Memory memory = memory_of(step.job, target);
   for (const Field& field : kFields) {
     if (row.contains(field.key)) {
       step.peaks[field.peak] = {row.at(field.key).get<std::int64_t>(), memory.*field.figure};
@@ -155,6 +155,11 @@ lowering::ConvPass pass_of(const std::string& op) {
                                    : lowering::ConvPass::weight_gradient;
 }
 
+estimate::Target target_of(std::string_view name) {
+  const hardware::Gpu gpu = built_in().gpu(std::string(name)).value();
+  return {gpu, std::nullopt, gpu.usable_memory()};
+}
+
 }  // namespace
 
 const estimate::Knowledge& knowledge() {
@@ -171,19 +176,17 @@ const estimate::Knowledge& knowledge() {
   return kKnowledge;
 }
 
-estimate::Target measured_target() {
-  const hardware::Gpu gpu = built_in().gpu(kGpu).value();
-  return {gpu, std::nullopt, gpu.usable_memory()};
-}
+estimate::Target measured_target() { return target_of(kGpu); }
 
 std::string_view name_of(Peak peak) { return kFields[static_cast<std::size_t>(peak)].name; }
 
-std::vector<Step> measured_steps(const std::vector<std::string>& files) {
+std::vector<Step> measured_steps(const std::vector<std::string>& files, std::string_view gpu) {
+  const estimate::Target target = target_of(gpu);
   std::vector<Step> steps;
   for (const std::string& file : files) {
     for (const Row& row : support::read_rows(file)) {
       if (row.contains("peak") && row.contains("reserved")) {
-        steps.push_back(step_of(row));
+        steps.push_back(step_of(row, target));
       }
     }
   }
@@ -191,13 +194,19 @@ std::vector<Step> measured_steps(const std::vector<std::string>& files) {
 }
 
 const std::vector<Step>& fitted_peaks() {
-  static const std::vector<Step> kSteps = measured_steps({"single_gpu.jsonl"});
+  static const std::vector<Step> kSteps = measured_steps({"single_gpu.jsonl"}, kGpu);
   return kSteps;
 }
 
 const std::vector<Step>& other_peaks() {
+  static const std::vector<Step> kSteps = measured_steps(
+      {"held_out_steps.jsonl", "host_bound_steps.jsonl", "further_steps.jsonl", "random_steps.jsonl"}, kGpu);
+  return kSteps;
+}
+
+const std::vector<Step>& h100_peaks() {
   static const std::vector<Step> kSteps =
-      measured_steps({"held_out_steps.jsonl", "host_bound_steps.jsonl", "further_steps.jsonl"});
+      measured_steps({"h100_steps.jsonl", "h100_random_steps.jsonl"}, "h100-sxm5-80gb");
   return kSteps;
 }
 

@@ -39,11 +39,13 @@ struct Step {
   std::optional<std::int64_t> torchinfo{};  ///< what other tools say of the same step
   std::optional<std::int64_t> mem_tracker{};
 };
-std::vector<Step> measured_steps(const std::vector<std::string>& files);
+std::vector<Step> measured_steps(const std::vector<std::string>& files, std::string_view gpu);
 
 /// Rows of the files that the rules of workspaces were made from, and of those taken to check them.
 const std::vector<Step>& fitted_peaks();
 const std::vector<Step>& other_peaks();
+/// Steps on an H100, for which no rule was made.
+const std::vector<Step>& h100_peaks();
 
 /// Errors of one peak over some steps.
 class Spread {

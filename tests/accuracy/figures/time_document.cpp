@@ -132,6 +132,10 @@ std::string time_section() {
   text += table_by_setting(fitted_steps());
   text += "\n### Steps that it never saw\n\n";
   text += table_by_setting(unseen_steps());
+  text += "\n### An H100, calibrated by scripts/measure.py: steps that its calibration never saw\n\n";
+  text += table_by_setting(h100_unseen_steps());
+  text += "\n### The same H100 as if nobody had measured it: carried over from the H200\n\n";
+  text += table_by_setting(h100_carried_steps());
   text +=
       "\nWhere the GPU waits for the host, the same step differs by up to a quarter from run to run and from host to "
       "host.\n\n### Worst steps\n\n";

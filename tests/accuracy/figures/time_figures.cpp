@@ -25,7 +25,7 @@ const timing::Calibration& calibration() {
 }
 
 const hardware::Gpu& measured_gpu() {
-  static const hardware::Gpu kGpu = h200();
+  static const hardware::Gpu kGpu = gpu_named(kH200);
   return kGpu;
 }
 
@@ -54,9 +54,8 @@ std::string setting_of(const std::string& label) {
   return setting;
 }
 
-TimedStep timed(const timing::StepSample& sample) {
-  const timing::StepTime time =
-      timing::step_time(sample.ops, measured_gpu(), calibration(), {1, sample.chosen_by_trial});
+TimedStep timed(const timing::StepSample& sample, const hardware::Gpu& gpu, const timing::Calibration& calibration) {
+  const timing::StepTime time = timing::step_time(sample.ops, gpu, calibration, {1, sample.chosen_by_trial});
   TimedStep row;
   row.label = sample.label;
   row.setting = setting_of(sample.label);
@@ -115,22 +114,38 @@ timing::Fabric fabric_of(const json& row, const hardware::Gpu& gpu, std::int64_t
 
 }  // namespace
 
-std::vector<TimedStep> timed_steps(const std::vector<std::string>& files) {
+std::vector<TimedStep> timed_steps(const std::vector<std::string>& files, const hardware::Gpu& gpu,
+                                   const timing::Calibration& calibration) {
   std::vector<TimedStep> rows;
-  for (const timing::StepSample& sample : samples(files).steps) {
-    rows.push_back(timed(sample));
+  for (const timing::StepSample& sample : samples(files, gpu.name).steps) {
+    rows.push_back(timed(sample, gpu, calibration));
   }
   return rows;
 }
 
 const std::vector<TimedStep>& fitted_steps() {
-  static const std::vector<TimedStep> kSteps = timed_steps({"single_gpu.jsonl"});
+  static const std::vector<TimedStep> kSteps = timed_steps({"single_gpu.jsonl"}, measured_gpu(), calibration());
   return kSteps;
 }
 
 const std::vector<TimedStep>& unseen_steps() {
-  static const std::vector<TimedStep> kSteps = timed_steps({"held_out_steps.jsonl", "further_steps.jsonl"});
+  static const std::vector<TimedStep> kSteps =
+      timed_steps({"held_out_steps.jsonl", "further_steps.jsonl", "random_steps.jsonl"}, measured_gpu(), calibration());
   return kSteps;
+}
+
+std::vector<TimedStep> h100_fitted_steps() {
+  return timed_steps({"h100_steps.jsonl"}, gpu_named(kH100), stored_calibration(kH100));
+}
+
+std::vector<TimedStep> h100_unseen_steps() {
+  return timed_steps({"h100_random_steps.jsonl"}, gpu_named(kH100), stored_calibration(kH100));
+}
+
+std::vector<TimedStep> h100_carried_steps() {
+  const hardware::Gpu h100 = gpu_named(kH100);
+  return timed_steps({"h100_steps.jsonl", "h100_random_steps.jsonl"}, h100,
+                     timing::carry_over(calibration(), measured_gpu(), h100));
 }
 
 std::vector<TimedRow> parallel_steps(const std::string& file) {

@@ -30,11 +30,18 @@ struct TimedStep {
   TimeCompared backward{};
   TimeCompared optimizer{};
 };
-std::vector<TimedStep> timed_steps(const std::vector<std::string>& files);
+/// Timed with a calibration of `gpu`.
+std::vector<TimedStep> timed_steps(const std::vector<std::string>& files, const hardware::Gpu& gpu,
+                                   const timing::Calibration& calibration);
 
 /// Steps that the calibration was fitted to, and those that it never saw.
 const std::vector<TimedStep>& fitted_steps();
 const std::vector<TimedStep>& unseen_steps();
+
+/// The same on an H100, timed with its own calibration, and with what is carried over to it from the H200.
+std::vector<TimedStep> h100_fitted_steps();
+std::vector<TimedStep> h100_unseen_steps();
+std::vector<TimedStep> h100_carried_steps();
 
 struct TimedRow {
   std::string label{};

@@ -49,11 +49,11 @@ const catalog::Catalog& catalogue() {
   return kCatalog;
 }
 
-hardware::Gpu h200() { return checked(catalogue().gpu("h200-sxm-141gb")); }
+hardware::Gpu gpu_named(std::string_view name) { return checked(catalogue().gpu(std::string(name))); }
 
-timing::Calibration stored_calibration() {
-  const auto text = checked(catalogue().text("calibration", "h200-sxm-141gb"));
-  return checked(catalog::read_calibration(text, "h200-sxm-141gb.json"));
+timing::Calibration stored_calibration(std::string_view gpu) {
+  const std::string name(gpu);
+  return checked(catalog::read_calibration(checked(catalogue().text("calibration", name)), name + ".json"));
 }
 
 catalog::Measurements measurements(const std::vector<std::string>& files) {
@@ -70,11 +70,14 @@ catalog::Measurements measurements(const std::vector<std::string>& files) {
   return all;
 }
 
-timing::Samples samples(const std::vector<std::string>& files) {
-  return checked(app::samples_of(measurements(files), h200(), catalogue()));
+timing::Samples samples(const std::vector<std::string>& files, std::string_view gpu) {
+  return checked(app::samples_of(measurements(files), gpu_named(gpu), catalogue()));
 }
 
-std::vector<std::string> calibration_files() {
+std::vector<std::string> calibration_files(std::string_view gpu) {
+  if (gpu == kH100) {
+    return {"h100_operations.jsonl", "h100_steps.jsonl"};
+  }
   return {"convolutions.jsonl", "operations.jsonl",     "single_gpu.jsonl", "host_bound_steps.jsonl",
           "two_gpus.jsonl",     "input_pipeline.jsonl", "data_loader.jsonl"};
 }

@@ -15,14 +15,17 @@ namespace vggplan::accuracy {
 
 std::string read_data(const std::string& name);  ///< below tests/data
 const catalog::Catalog& catalogue();
-hardware::Gpu h200();
-timing::Calibration stored_calibration();
+/// The GPUs that were measured, each with a stored calibration.
+inline constexpr std::string_view kH200 = "h200-sxm-141gb";
+inline constexpr std::string_view kH100 = "h100-sxm5-80gb";
+hardware::Gpu gpu_named(std::string_view name);
+timing::Calibration stored_calibration(std::string_view gpu = kH200);
 
 /// The rows of some files of tests/data/measurements.
 catalog::Measurements measurements(const std::vector<std::string>& files);
-timing::Samples samples(const std::vector<std::string>& files);
-/// The files that the stored calibration was fitted to.
-std::vector<std::string> calibration_files();
+timing::Samples samples(const std::vector<std::string>& files, std::string_view gpu = kH200);
+/// The files that the stored calibration of the GPU was fitted to.
+std::vector<std::string> calibration_files(std::string_view gpu);
 
 /// Relative errors; prints each when VGGPLAN_PRINT_ROWS is set.
 class Errors {

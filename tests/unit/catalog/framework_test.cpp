@@ -97,7 +97,7 @@ const std::string kProfile = R"({
     "large_segment_bytes": 20971520, "large_request_bytes": 10485760, "large_rounding_bytes": 2097152,
     "split_remainder_bytes": 1048576},
   "cublas_workspace_bytes": 1, "cublas_workspace_sm90_bytes": 2, "cublaslt_workspace_bytes": 3,
-  "cublas_handle_driver_bytes": 7, "backward_thread_driver_bytes": 8, "scaler_skips_with_batch_norm": 1,
+  "cublas_handle_driver_bytes": 7, "backward_thread_driver_bytes": 8, "scaler_pixels_with_batch_norm": 9,
   "ddp_first_bucket_bytes": 4, "ddp_broadcast_chunk_bytes": 5, "convolution_split_elements": 6,
   "convolution_workspace": [
     {"math": ["tf32", "bf16"], "layout": "nchw", "pass": "forward", "in_channels": [3, 8], "out_channels": [64],
@@ -115,7 +115,7 @@ TEST_CASE("a user's profile is read in full") {
   CHECK(framework->split_elements == 6);
   CHECK(framework->cublas_handle_driver == base::Bytes(7));
   CHECK(framework->backward_thread_driver == base::Bytes(8));
-  CHECK(framework->scaler_skips_with_batch_norm == 1);
+  CHECK(framework->scaler_pixels_with_batch_norm == 9);
   REQUIRE(framework->workspace.size() == 1);
   const lowering::WorkspaceRule& rule = framework->workspace[0];
   CHECK(rule.math == std::vector<MathMode>{MathMode::tf32, MathMode::bf16});
