@@ -19,6 +19,8 @@ using estimate::Verdict;
 /// No batch beyond this is looked at: more images than the largest data sets have.
 constexpr std::int64_t kLargestBatch = 1 << 24;
 
+std::int64_t divided_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
 const Refusal kFloor{"memory-floor",
                      "parameters, optimizer state, gradients and saved activations alone exceed the usable memory"};
 const Refusal kMemory{"memory", "the simulated step runs out of memory"};
@@ -47,28 +49,28 @@ class Walk {
     const auto answer = memory(choice);
     return answer && answer->verdict != Verdict::does_not_fit && (flushing || answer->verdict == Verdict::fits);
   }
-  /// Images per second; 0 where the settings do not go together.
+  /// Useful images per second; 0 where the settings do not go together.
   [[nodiscard]] double rate(BatchChoice choice) const {
-    const auto time = engine_.time(job(choice), target_);
-    return time ? time->images_per_second : 0;
+    const job::Job asked = job(choice);
+    const auto time = engine_.time(asked, target_);
+    return time ? time->images_per_second * useful_share(asked) : 0;
   }
-  /// Images per second that it cannot exceed.
+  /// Useful images per second that it cannot exceed.
   [[nodiscard]] double most(BatchChoice choice) const {
     const job::Job asked = job(choice);
     const auto floor = engine_.time_floor(asked, target_);
     const bool known = floor && floor->count() > 0;
-    return known ? static_cast<double>(job::global_batch(asked)) / floor->count() : HUGE_VAL;
+    return known ? static_cast<double>(job::global_batch(asked)) / floor->count() * useful_share(asked) : HUGE_VAL;
   }
-  /// Batches up to the first that the floor forbids, that one included.
-  [[nodiscard]] std::vector<BatchChoice> ladder(std::int64_t accumulation) const {
-    std::vector<BatchChoice> rungs;
-    for (const std::int64_t batch : batch_ladder(ceiling(accumulation) + 1)) {
-      rungs.push_back({batch, accumulation});
-    }
-    return rungs;
-  }
+  [[nodiscard]] bool valid(BatchChoice choice) const { return !job::validate(job(choice)); }
+  /// Batches up to the first that the floor forbids, that one included, or to the whole data set.
+  [[nodiscard]] std::vector<BatchChoice> ladder(std::int64_t accumulation) const;
+  /// No batch above fits, or makes sense.
   [[nodiscard]] std::int64_t ceiling(std::int64_t accumulation) const {
-    return last_true(kLargestBatch, [&](std::int64_t batch) { return !below_floor({batch, accumulation}); });
+    const std::int64_t floor =
+        last_true(kLargestBatch, [&](std::int64_t batch) { return !below_floor({batch, accumulation}); });
+    const auto makes_sense = [&](std::int64_t batch) { return valid({batch, accumulation}); };
+    return floor == 0 || makes_sense(floor) ? floor : bisected(floor, makes_sense);
   }
 
   void reject(const Refusal& refusal, BatchChoice choice, Miss miss) {
@@ -94,6 +96,28 @@ class Walk {
   estimate::Target target_;
 };
 
+std::vector<BatchChoice> Walk::ladder(std::int64_t accumulation) const {
+  std::int64_t last = ceiling(accumulation);
+  last += valid({last + 1, accumulation}) ? 1 : 0;
+  const auto most = batch_of_data(request_, out.group.gpus, accumulation);
+  const std::int64_t parts = out.group.gpus * accumulation;
+  std::vector<std::int64_t> batches = batch_ladder(most ? std::clamp<std::int64_t>(*most, 1, std::max<std::int64_t>(last, 1)) : last);
+  if (most) {
+    // The smallest batch of as many steps wastes least in the last of them.
+    for (std::size_t i = batches.size(); i-- > 0;) {
+      const std::int64_t steps = divided_up(*request_.job.data.images, batches[i] * parts);
+      batches.push_back(divided_up(*request_.job.data.images, steps * parts));
+    }
+    std::ranges::sort(batches);
+    batches.erase(std::ranges::unique(batches).begin(), batches.end());
+  }
+  std::vector<BatchChoice> rungs;
+  for (const std::int64_t batch : batches) {
+    rungs.push_back({batch, accumulation});
+  }
+  return rungs;
+}
+
 void Walk::reject_for_memory(BatchChoice choice, bool allow_flushes) {
   const Bytes floor = engine_.memory_floor(job(choice), target_);
   if (floor > target_.usable) {
@@ -109,6 +133,7 @@ void Walk::reject_for_memory(BatchChoice choice, bool allow_flushes) {
     return reject(kMemory, choice, answer->missing);
   }
   if (!allow_flushes) {
+    remember_miss(choice, Bytes(0));
     reject(kFlushes, choice, {});
   }
 }
@@ -123,27 +148,39 @@ void Walk::time_best_first(const std::vector<BatchChoice>& choices, bool allow_f
   std::vector<Promise> promises;
   for (const BatchChoice choice : choices) {
     ++out.enumerated;
-    promises.push_back({choice, most(choice)});
+    if (const auto error = job::validate(job(choice))) {
+      reject({kInvalid.reason, error->rule}, choice, {});
+    } else {
+      promises.push_back({choice, most(choice)});
+    }
   }
   std::ranges::stable_sort(promises, std::ranges::greater{}, &Promise::most);
-  double best = 0;
+  double best = 0;  // useful images per second
   for (const Promise& promise : promises) {
     if (promise.most * kBand < best) {
       reject(kSlower, promise.choice, PercentSlower{100 * (best / promise.most - 1)});
       continue;
     }
-    const auto time = engine_.time(job(promise.choice), target_);
+    const job::Job job = this->job(promise.choice);
+    const auto time = engine_.time(job, target_);
     if (!time || !(time->images_per_second > 0)) {
       reject(kInvalid, promise.choice, {});
-    } else if (time->images_per_second * kBand < best) {
-      reject(kSlower, promise.choice, PercentSlower{100 * (best / time->images_per_second - 1)});
+      continue;
+    }
+    const double rate = time->images_per_second * useful_share(job);
+    if (rate * kBand < best) {
+      reject(kSlower, promise.choice, PercentSlower{100 * (best / rate - 1)});
     } else if (below_floor(promise.choice) || !fits(promise.choice, allow_flushes)) {
       reject_for_memory(promise.choice, allow_flushes);
     } else {
-      best = std::max(best, time->images_per_second);
-      out.evaluated.push_back(evaluate(job(promise.choice), target_, *memory(promise.choice), *time));
+      best = std::max(best, rate);
+      out.evaluated.push_back(evaluate(job, target_, *memory(promise.choice), *time));
     }
   }
+}
+
+const Evaluated& fastest(const Explored& explored) {
+  return *std::ranges::max_element(explored.evaluated, {}, &Evaluated::useful_images_per_second);
 }
 
 /// Whether one more image needs more than what sharding frees on each GPU.
@@ -158,10 +195,10 @@ bool frees_too_little(const Walk& walk, const PlanRequest& request, const estima
 }
 
 /// What a candidate has to beat to count beside others of its GPUs that are simpler. Within `kBand` these are
-/// preferred; a limit of time or money may lie in between.
+/// preferred; but a limit of time or money may lie in between, and where money is the aim all of it counts.
 double bar_beside(const Explored& others, const PlanRequest& request) {
-  const double best = std::ranges::max(others.evaluated, {}, &Evaluated::images_per_second).images_per_second;
-  return best * (request.deadline || request.max_cost ? 1 : kBand);
+  const bool exact = request.deadline || request.max_cost || request.objective == Objective::cheapest;
+  return fastest(others).useful_images_per_second * (exact ? 1 : kBand);
 }
 
 std::int64_t largest_evaluated(const Explored& explored) {
@@ -200,9 +237,11 @@ bool sharding_is_idle(const Walk& walk, const Explored& unsharded, const PlanReq
 
 Limits limits_of(const Walk& walk, std::int64_t accumulation) {
   Limits limits;
-  limits.hard = largest_below(walk.ceiling(accumulation), [&](std::int64_t batch) {
+  const std::int64_t ceiling = walk.ceiling(accumulation);
+  limits.hard = largest_below(ceiling, [&](std::int64_t batch) {
     return walk.fits({batch, accumulation}, true);
   });
+  limits.limited_by_search = limits.hard == ceiling && !walk.below_floor({ceiling + 1, accumulation});
   limits.steady = largest_below(limits.hard, [&](std::int64_t batch) {
     return walk.fits({batch, accumulation}, false);
   });
@@ -212,9 +251,9 @@ Limits limits_of(const Walk& walk, std::int64_t accumulation) {
 /// Rungs are some percent apart. Between the fastest and the next, rates go on rising up to where memory ends or
 /// another algorithm begins: to the last batch before that.
 void refine(Walk& walk, std::int64_t accumulation, bool allow_flushes) {
-  const Evaluated& best = std::ranges::max(walk.out.evaluated, {}, &Evaluated::images_per_second);
+  const Evaluated& best = fastest(walk.out);
   const std::int64_t batch = best.job.batch;
-  const double rate = best.images_per_second;
+  const double rate = best.useful_images_per_second;
   const auto rungs = walk.ladder(accumulation);
   const auto next = std::ranges::find_if(rungs, [&](const BatchChoice& rung) { return rung.batch > batch; });
   if (next == rungs.end()) {
@@ -282,6 +321,11 @@ Limits solve_limits(const PlanRequest& request, const Group& group, std::int64_t
   return limits_of(Walk(request, group, engine), accumulation);
 }
 
+double useful_share(const job::Job& job) {
+  const auto computed = estimate::images_of_epoch(job);
+  return computed ? static_cast<double>(*job.data.images) / *computed : 1;
+}
+
 Evaluated evaluate(const job::Job& job, const estimate::Target& target, const estimate::MemoryAnswer& memory,
                    const estimate::TimeAnswer& time) {
   Evaluated row;
@@ -293,16 +337,16 @@ Evaluated evaluate(const job::Job& job, const estimate::Target& target, const es
   row.reserved_peak = memory.reserved_peak;
   row.step = time.step;
   row.images_per_second = time.images_per_second;
+  row.useful_images_per_second = time.images_per_second * useful_share(job);
   row.bound_by = time.bound_by;
   row.usd_per_hour = time.usd_per_hour;
-  const double hours_per_million = 1e6 / time.images_per_second / 3600;
+  const double hours_per_million = 1e6 / row.useful_images_per_second / 3600;
   row.gpu_hours_per_million_images = hours_per_million * static_cast<double>(job.parallel.gpus);
   if (time.usd_per_hour) {
     row.usd_per_million_images = base::Usd(time.usd_per_hour->count() * hours_per_million);
   }
-  if (job.data.images) {
-    const auto images = static_cast<double>(*job.data.images) * static_cast<double>(job.data.epochs);
-    row.total = base::Seconds(images / time.images_per_second);
+  if (const auto images = estimate::images_of_epoch(job)) {
+    row.total = base::Seconds(*images / time.images_per_second * static_cast<double>(estimate::epochs_of(job)));
     if (time.usd_per_hour) {
       row.cost = base::Usd(time.usd_per_hour->count() * row.total->count() / 3600);
     }

@@ -19,6 +19,7 @@ inline constexpr double kBand = 1.01;
 struct Limits {
   std::int64_t steady{};
   std::int64_t hard{};
+  bool limited_by_search{false};
 };
 
 /// Why candidates were put aside, with how many and the nearest miss. Ordered by reason.
@@ -50,6 +51,9 @@ Limits solve_limits(const PlanRequest& request, const Group& group, std::int64_t
 /// `unsharded` is what became of the same settings under DDP, for groups that shard by the plan's own choice.
 Explored explore(const PlanRequest& request, const Group& group, const Explored* unsharded, bool allow_flushes,
                  const estimate::Engine& engine);
+
+/// Images of the data set per image computed: the last batch of an epoch may be short and counts whole.
+double useful_share(const job::Job& job);
 
 /// The figures of a job that fits; nothing where it has no time.
 Evaluated evaluate(const job::Job& job, const estimate::Target& target, const estimate::MemoryAnswer& memory,

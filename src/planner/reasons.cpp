@@ -68,7 +68,7 @@ Story::Variant Story::variant(const job::Job& job, const estimate::Target& targe
 
 base::Bytes Story::reserved_without_limit(const job::Job& job) const {
   estimate::Target boundless = target_;
-  boundless.usable = base::kGiB * (1 << 20);
+  boundless.usable = kMostMemory;
   const auto memory = engine_.memory(job, boundless);
   return memory ? memory->reserved_peak : base::Bytes(0);
 }
@@ -194,10 +194,9 @@ void Story::next_batch() {
 
 Story::Variant Story::on_gpus(std::int64_t gpus, std::int64_t batch) const {
   return with([&](job::Job& job) {
-    const std::int64_t per_node = std::max<std::int64_t>(1, candidate_.per_node);
     job.batch = batch;
     job.parallel.gpus = gpus;
-    job.parallel.nodes = (gpus + per_node - 1) / per_node;
+    job.parallel.nodes = nodes_of(request_, candidate_, gpus);
     if (request_.global_batch) {
       job.accumulation = std::max<std::int64_t>(1, *request_.global_batch / (batch * gpus));
     }

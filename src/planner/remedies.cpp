@@ -19,9 +19,6 @@ using estimate::MemoryAnswer;
 using estimate::Target;
 using estimate::Verdict;
 
-/// No GPU has as much: 64 TiB.
-constexpr Bytes kMostMemory = base::kGiB * 65'536;
-
 /// More GPUs share the batch among them: they stand in the place of smaller batches.
 bool exclude_each_other(const Change& a, const Change& b) {
   return a.code == b.code || (a.code == "smaller-batch" && b.more_hardware);
@@ -229,7 +226,7 @@ void Doctor::more_memory() {
   }
   const Target* best = nullptr;
   for (const Target& other : request_.others) {
-    const auto there = has_units_for(job_.precision, other.gpu) ? runs(job_, other) : std::nullopt;
+    const auto there = estimate::check_precision(job_, other.gpu) ? std::nullopt : runs(job_, other);
     if (there && there->verdict == Verdict::fits && (best == nullptr || other.usable < best->usable)) {
       best = &other;
       answer = there;
