@@ -64,27 +64,40 @@ base::Status error_of(const PlanRequest& request, const Group& group) {
                      : fmt::format("give a multiple of {}", unit));
   }
   const BatchChoice one{1, request.accumulation.value_or(1)};
-  base::Status last;
+  base::Status first;  // too many micro-batches are no reason as long as another choice has fewer
   for (const BatchChoice choice : fixed.value_or(std::vector{one})) {
     const job::Job job = job_of(request, group, choice);
-    last = job::validate(job);
-    if (!last) {
+    auto error = job::validate(job);
+    if (!error) {
       return estimate::check_precision(job, request.candidates[group.candidate].target.gpu);
     }
-  }
-  return last;
-}
-
-/// An error where what is fixed makes sense for no candidate: that of the last one, which has the most GPUs.
-base::Status common_error(const PlanRequest& request) {
-  base::Status last;
-  for (const Group& group : enumerate_groups(request)) {
-    last = error_of(request, group);
-    if (!last) {
-      return std::nullopt;
+    if (!first || first->place == "--accumulation") {
+      first = std::move(error);
     }
   }
-  return last;
+  if (request.global_batch) {
+    return wrong("--global-batch", fmt::format("{} images are too many for one step: {} {}", *request.global_batch,
+                                               first->place, first->rule),
+                 "give a smaller one");
+  }
+  return first;
+}
+
+/// An error where what is fixed makes sense for no candidate: that of the most GPUs of the last one, and of the
+/// first of its settings, in which the plan's own choices are PyTorch's defaults.
+base::Status common_error(const PlanRequest& request) {
+  base::Status shown;
+  const std::vector<Group> groups = enumerate_groups(request);
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    auto error = error_of(request, groups[i]);
+    if (!error) {
+      return std::nullopt;
+    }
+    if (i == 0 || groups[i].gpus != groups[i - 1].gpus || groups[i].candidate != groups[i - 1].candidate) {
+      shown = std::move(error);
+    }
+  }
+  return shown;
 }
 
 void add_figures(Plan& plan, const PlanRequest& request, const Search& found, std::size_t chosen) {
@@ -158,6 +171,7 @@ base::Status recommend(Plan& plan, const PlanRequest& request, const Search& fou
   }
   recommendation.why = reasons(request, best, recommendation.estimate, limits, engine);
   recommendation.launch = launch_settings(recommendation.estimate);
+  recommendation.figures = best.figures;
   plan.job = best.figures.job;
   plan.warnings = recommendation.estimate.warnings;
   plan.assumptions = recommendation.estimate.assumptions;

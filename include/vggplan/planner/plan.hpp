@@ -72,12 +72,6 @@ struct Launch {
   std::vector<std::string> code{};  ///< what to set in the training program
 };
 
-struct Recommendation {
-  estimate::Estimate estimate{};
-  std::vector<std::string> why{};
-  Launch launch{};
-};
-
 /// A candidate that was simulated and timed.
 struct Evaluated {
   job::Job job{};
@@ -97,6 +91,13 @@ struct Evaluated {
   std::optional<base::Usd> cost{};
 };
 
+struct Recommendation {
+  estimate::Estimate estimate{};
+  std::vector<std::string> why{};
+  Launch launch{};
+  Evaluated figures{};
+};
+
 struct MaxBatch {
   std::string gpu{};
   job::Precision precision{};
@@ -113,7 +114,7 @@ struct MaxBatch {
 struct MaxResolution {
   std::string gpu{};
   std::int64_t batch{1};
-  std::int64_t height{};  ///< of the same aspect as the image asked about; the longer side a multiple of 32
+  std::int64_t height{};  ///< of the same aspect as the image asked about
   std::int64_t width{};
   bool limited_by_search{false};  ///< larger ones may fit: the search ends at 65,536 pixels
   job::Job job{};                 ///< the settings that it holds for
