@@ -16,8 +16,8 @@ using base::Bytes;
 using estimate::MemoryAnswer;
 using estimate::Verdict;
 
-/// No batch beyond this is looked at: more images than the largest data sets have.
-constexpr std::int64_t kLargestBatch = 1 << 24;
+/// No batch beyond this is looked at: as many images as a large data set has.
+constexpr std::int64_t kLargestBatch = 1 << 20;
 
 std::int64_t divided_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -67,14 +67,15 @@ class Walk {
   [[nodiscard]] std::vector<BatchChoice> ladder(std::int64_t accumulation) const;
   /// No batch above fits, or makes sense.
   [[nodiscard]] std::int64_t ceiling(std::int64_t accumulation) const {
-    const std::int64_t floor =
-        last_true(kLargestBatch, [&](std::int64_t batch) { return !below_floor({batch, accumulation}); });
+    const std::int64_t floor = by_floor(accumulation);
     const auto makes_sense = [&](std::int64_t batch) { return valid({batch, accumulation}); };
     return floor == 0 || makes_sense(floor) ? floor : bisected(floor, makes_sense);
   }
 
   void reject(const Refusal& refusal, BatchChoice choice, Miss miss) {
-    out.rejected.add(refusal, 1, miss, describe(job(choice), gpu()));
+    if (!out.rejected.count_if_further(refusal.reason, miss)) {
+      out.rejected.add(refusal, 1, miss, describe(job(choice), gpu()));
+    }
   }
   void reject_for_memory(BatchChoice choice, bool allow_flushes);
   void time_best_first(const std::vector<BatchChoice>& choices, bool allow_flushes);
@@ -84,6 +85,9 @@ class Walk {
   Explored out{};
 
  private:
+  [[nodiscard]] std::int64_t by_floor(std::int64_t accumulation) const {
+    return last_true(kLargestBatch, [&](std::int64_t batch) { return !below_floor({batch, accumulation}); });
+  }
   void remember_miss(BatchChoice choice, Bytes miss) {
     if (!out.nearest_miss || miss < *out.nearest_miss) {
       out.nearest_miss = miss;
@@ -97,18 +101,18 @@ class Walk {
 };
 
 std::vector<BatchChoice> Walk::ladder(std::int64_t accumulation) const {
-  std::int64_t last = ceiling(accumulation);
-  last += valid({last + 1, accumulation}) ? 1 : 0;
+  const std::int64_t floor = by_floor(accumulation);
+  const std::int64_t last = valid({floor + 1, accumulation}) ? floor + 1 : ceiling(accumulation);
   const auto most = batch_of_data(request_, out.group.gpus, accumulation);
   const std::int64_t parts = out.group.gpus * accumulation;
-  std::vector<std::int64_t> batches = batch_ladder(most ? std::clamp<std::int64_t>(*most, 1, std::max<std::int64_t>(last, 1)) : last);
+  const std::int64_t end = most ? std::clamp<std::int64_t>(*most, 1, std::max<std::int64_t>(last, 1)) : last;
+  std::vector<std::int64_t> batches = batch_ladder(end);
   if (most) {
     // The smallest batch of as many steps wastes least in the last of them.
-    for (std::size_t i = batches.size(); i-- > 0;) {
-      const std::int64_t steps = divided_up(*request_.job.data.images, batches[i] * parts);
-      batches.push_back(divided_up(*request_.job.data.images, steps * parts));
+    for (std::int64_t& batch : batches) {
+      const std::int64_t steps = divided_up(*request_.job.data.images, batch * parts);
+      batch = divided_up(*request_.job.data.images, steps * parts);
     }
-    std::ranges::sort(batches);
     batches.erase(std::ranges::unique(batches).begin(), batches.end());
   }
   std::vector<BatchChoice> rungs;
@@ -148,11 +152,7 @@ void Walk::time_best_first(const std::vector<BatchChoice>& choices, bool allow_f
   std::vector<Promise> promises;
   for (const BatchChoice choice : choices) {
     ++out.enumerated;
-    if (const auto error = job::validate(job(choice))) {
-      reject({kInvalid.reason, error->rule}, choice, {});
-    } else {
-      promises.push_back({choice, most(choice)});
-    }
+    promises.push_back({choice, most(choice)});
   }
   std::ranges::stable_sort(promises, std::ranges::greater{}, &Promise::most);
   double best = 0;  // useful images per second
@@ -222,10 +222,13 @@ bool sharding_is_idle(const Walk& walk, const Explored& unsharded, const PlanReq
   constexpr int kMostTooLarge = 8;  // rungs: twice as many images
   int too_large = 0;
   for (const BatchChoice& choice : fixed ? *fixed : walk.ladder(accumulation)) {
+    if (choice.batch > without && walk.below_floor(choice)) {
+      return true;  // as are all that follow
+    }
     if (choice.batch <= without || walk.most(choice) <= bar || walk.rate(choice) <= bar) {
       continue;
     }
-    if (!walk.below_floor(choice) && walk.fits(choice, allow_flushes)) {
+    if (walk.fits(choice, allow_flushes)) {
       return false;
     }
     if (++too_large == kMostTooLarge) {
@@ -248,40 +251,34 @@ Limits limits_of(const Walk& walk, std::int64_t accumulation) {
   return limits;
 }
 
-/// Rungs are some percent apart. Between the fastest and the next, rates go on rising up to where memory ends or
-/// another algorithm begins: to the last batch before that.
-void refine(Walk& walk, std::int64_t accumulation, bool allow_flushes) {
-  const Evaluated& best = fastest(walk.out);
-  const std::int64_t batch = best.job.batch;
-  const double rate = best.useful_images_per_second;
-  const auto rungs = walk.ladder(accumulation);
-  const auto next = std::ranges::find_if(rungs, [&](const BatchChoice& rung) { return rung.batch > batch; });
-  if (next == rungs.end()) {
-    return;
-  }
-  const std::int64_t more = bisected(next->batch - batch - 1, [&](std::int64_t n) {
-    const BatchChoice choice{batch + n, accumulation};
-    return walk.rate(choice) > rate && !walk.below_floor(choice) && walk.fits(choice, allow_flushes);
+/// What the user fixes may leave batches that make no sense: too many micro-batches, more work than is counted.
+void walk_fixed(Walk& walk, std::vector<BatchChoice> choices, bool allow_flushes) {
+  std::erase_if(choices, [&](const BatchChoice& choice) {
+    const auto error = job::validate(walk.job(choice));
+    if (error) {
+      ++walk.out.enumerated;
+      walk.reject({kInvalid.reason, error->rule}, choice, {});
+    }
+    return error.has_value();
   });
-  if (more > 0) {
-    walk.time_best_first({{batch + more, accumulation}}, allow_flushes);
-  }
-}
-
-void walk_open(Walk& walk, std::int64_t accumulation, bool allow_flushes) {
-  walk.time_best_first(walk.ladder(accumulation), allow_flushes);
-  if (!walk.out.evaluated.empty()) {
-    refine(walk, accumulation, allow_flushes);
-  }
+  walk.time_best_first(choices, allow_flushes);
 }
 
 }  // namespace
 
 void Tally::add(const Refusal& refusal, std::int64_t count, Miss miss, const std::string& example) {
-  Rejection row{refusal.reason, refusal.message, count, miss, example};
   Tally one;
-  one.rows_.emplace(refusal.reason, std::move(row));
+  one.rows_.emplace(refusal.reason, Rejection{refusal.reason, refusal.message, count, miss, example});
   merge(one);
+}
+
+bool Tally::count_if_further(const std::string& reason, Miss miss) {
+  const auto row = rows_.find(reason);
+  if (row == rows_.end() || miss < row->second.nearest_miss) {
+    return false;
+  }
+  ++row->second.count;
+  return true;
 }
 
 void Tally::merge(const Tally& other) {
@@ -376,11 +373,31 @@ Explored explore(const PlanRequest& request, const Group& group, const Explored*
     return refused(kSharding);
   }
   if (const auto choices = fixed_batches(request, group.gpus)) {
-    walk.time_best_first(*choices, allow_flushes);
+    walk_fixed(walk, *choices, allow_flushes);
   } else {
-    walk_open(walk, request.accumulation.value_or(1), allow_flushes);
+    walk.time_best_first(walk.ladder(request.accumulation.value_or(1)), allow_flushes);
   }
   return walk.out;
+}
+
+void refine(const PlanRequest& request, Explored& explored, bool allow_flushes, const estimate::Engine& engine) {
+  Walk walk(request, explored.group, engine);
+  walk.out = std::move(explored);
+  const Evaluated best = fastest(walk.out);
+  const std::int64_t batch = best.job.batch;
+  const std::int64_t accumulation = best.job.accumulation;
+  const auto rungs = walk.ladder(accumulation);
+  const auto next = std::ranges::find_if(rungs, [&](const BatchChoice& rung) { return rung.batch > batch; });
+  const std::int64_t between = next == rungs.end() ? 0 : next->batch - batch - 1;
+  const std::int64_t more = bisected(between, [&](std::int64_t n) {
+    const BatchChoice choice{batch + n, accumulation};
+    return walk.rate(choice) > best.useful_images_per_second && !walk.below_floor(choice) &&
+           walk.fits(choice, allow_flushes);
+  });
+  if (more > 0) {
+    walk.time_best_first({{batch + more, accumulation}}, allow_flushes);
+  }
+  explored = std::move(walk.out);
 }
 
 }  // namespace vggplan::planner

@@ -26,6 +26,9 @@ struct Limits {
 class Tally {
  public:
   void add(const Refusal& refusal, std::int64_t count, Miss miss, const std::string& example);
+  /// One more that misses no closer than another of its reason: nothing but the count changes. False where it is
+  /// to be added.
+  bool count_if_further(const std::string& reason, Miss miss);
   void merge(const Tally& other);
   [[nodiscard]] std::int64_t total() const;
   [[nodiscard]] std::vector<Rejection> list() const;  ///< most frequent first
@@ -51,6 +54,10 @@ Limits solve_limits(const PlanRequest& request, const Group& group, std::int64_t
 /// `unsharded` is what became of the same settings under DDP, for groups that shard by the plan's own choice.
 Explored explore(const PlanRequest& request, const Group& group, const Explored* unsharded, bool allow_flushes,
                  const estimate::Engine& engine);
+
+/// Rungs are some percent apart: adds the last batch beyond the fastest rung up to which rates go on rising, where
+/// memory ends or another algorithm begins. For groups whose batch is open.
+void refine(const PlanRequest& request, Explored& explored, bool allow_flushes, const estimate::Engine& engine);
 
 /// Images of the data set per image computed: the last batch of an epoch may be short and counts whole.
 double useful_share(const job::Job& job);

@@ -23,6 +23,7 @@ struct Contender {
 struct Score {
   int rank{};       ///< cache flushes, then (cheapest) no known price, then (fewest-gpus) the number of GPUs
   double figure{};  ///< seconds, dollars or GPU-hours per useful image
+  auto operator<=>(const Score&) const = default;
 };
 Score score(const PlanRequest& request, const Evaluated& figures);
 

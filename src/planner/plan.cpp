@@ -76,8 +76,8 @@ base::Status error_of(const PlanRequest& request, const Group& group) {
     }
   }
   if (request.global_batch) {
-    return wrong("--global-batch", fmt::format("{} images are too many for one step: {} {}", *request.global_batch,
-                                               first->place, first->rule),
+    return wrong("--global-batch", fmt::format("{} images are too many for one step ({}: {})",
+                                               *request.global_batch, first->place, first->rule),
                  "give a smaller one");
   }
   return first;

@@ -11,32 +11,52 @@ bool shards_by_choice(const PlanRequest& request, const Group& group) {
   return !request.sharding && group.settings.sharding != job::Sharding::ddp;
 }
 
-/// The same group under DDP.
-std::size_t unsharded_twin(const std::vector<Group>& groups, std::size_t index) {
-  Settings settings = groups[index].settings;
-  settings.sharding = job::Sharding::ddp;
-  while (groups[index].settings != settings) {
-    --index;  // DDP comes first among the shardings of its settings
-  }
-  return index;
+bool same_but_sharding(const Group& a, const Group& b) {
+  Settings settings = a.settings;
+  settings.sharding = b.settings.sharding;
+  return a.candidate == b.candidate && a.gpus == b.gpus && settings == b.settings;
 }
 
 std::vector<Explored> explore_all(const PlanRequest& request, const estimate::Engine& engine, bool allow_flushes) {
   const std::vector<Group> groups = enumerate_groups(request);
-  std::vector<std::size_t> plain;
-  std::vector<std::size_t> sharded;
+  // DDP comes first among the shardings of its settings, and tells whether the others are worth a look.
+  std::vector<std::size_t> firsts;
   for (std::size_t i = 0; i < groups.size(); ++i) {
-    (shards_by_choice(request, groups[i]) ? sharded : plain).push_back(i);
+    if (i == 0 || !same_but_sharding(groups[i], groups[i - 1])) {
+      firsts.push_back(i);
+    }
   }
   std::vector<Explored> results(groups.size());
-  base::parallel_for(plain.size(), request.threads, [&](std::size_t i) {
-    results[plain[i]] = explore(request, groups[plain[i]], nullptr, allow_flushes, engine);
-  });
-  base::parallel_for(sharded.size(), request.threads, [&](std::size_t i) {
-    const Explored& twin = results[unsharded_twin(groups, sharded[i])];
-    results[sharded[i]] = explore(request, groups[sharded[i]], &twin, allow_flushes, engine);
+  base::parallel_for(firsts.size(), request.threads, [&](std::size_t family) {
+    const std::size_t first = firsts[family];
+    for (std::size_t i = first; i < groups.size() && same_but_sharding(groups[i], groups[first]); ++i) {
+      const Explored* unsharded = shards_by_choice(request, groups[i]) ? &results[first] : nullptr;
+      results[i] = explore(request, groups[i], unsharded, allow_flushes, engine);
+    }
   });
   return results;
+}
+
+/// The groups that may win, or keep a limit, by a batch between two rungs.
+std::vector<std::size_t> worth_refining(const PlanRequest& request, const std::vector<Explored>& groups) {
+  constexpr double kWithin = 1.1;  // a rung is a quarter above the one before at most, and rates rise by less
+  std::vector<std::optional<Score>> best(groups.size());
+  std::optional<Score> leader;
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    for (const Evaluated& figures : groups[i].evaluated) {
+      const Score now = score(request, figures);
+      best[i] = best[i] ? std::min(*best[i], now) : now;
+      leader = leader ? std::min(*leader, now) : now;
+    }
+  }
+  const bool limited = request.deadline || request.max_cost;
+  std::vector<std::size_t> those;
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    if (best[i] && (limited || (best[i]->rank == leader->rank && best[i]->figure <= kWithin * leader->figure))) {
+      those.push_back(i);
+    }
+  }
+  return those;
 }
 
 }  // namespace
@@ -44,6 +64,11 @@ std::vector<Explored> explore_all(const PlanRequest& request, const estimate::En
 Search search(const PlanRequest& request, const estimate::Engine& engine, bool allow_flushes) {
   Search found;
   found.groups = explore_all(request, engine, allow_flushes);
+  if (!request.batch && !request.global_batch) {
+    const auto those = worth_refining(request, found.groups);
+    base::parallel_for(those.size(), request.threads,
+                       [&](std::size_t i) { refine(request, found.groups[those[i]], allow_flushes, engine); });
+  }
   for (std::size_t i = 0; i < found.groups.size(); ++i) {
     Explored& explored = found.groups[i];
     found.enumerated += explored.enumerated;
