@@ -42,7 +42,7 @@ std::optional<job::Job> enough_gpus(const PlanRequest& request, const Contender&
   job::Job job = contender.figures.job;
   const std::int64_t share = job::global_batch(job);
   while (job.parallel.gpus < kMostGpus) {
-    job.parallel.gpus += request.nodes ? *request.nodes
+    job.parallel.gpus += request.nodes                  ? *request.nodes
                          : job.parallel.gpus < per_node ? 1
                                                         : per_node - job.parallel.gpus % per_node;
     job.parallel.nodes = nodes_of(request, candidate, job.parallel.gpus);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "explore.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
@@ -241,9 +239,7 @@ bool sharding_is_idle(const Walk& walk, const Explored& unsharded, const PlanReq
 Limits limits_of(const Walk& walk, std::int64_t accumulation) {
   Limits limits;
   const std::int64_t ceiling = walk.ceiling(accumulation);
-  limits.hard = largest_below(ceiling, [&](std::int64_t batch) {
-    return walk.fits({batch, accumulation}, true);
-  });
+  limits.hard = largest_below(ceiling, [&](std::int64_t batch) { return walk.fits({batch, accumulation}, true); });
   limits.limited_by_search = limits.hard == ceiling && !walk.below_floor({ceiling + 1, accumulation});
   limits.steady = largest_below(limits.hard, [&](std::int64_t batch) {
     return walk.fits({batch, accumulation}, false);
@@ -265,53 +261,6 @@ void walk_fixed(Walk& walk, std::vector<BatchChoice> choices, bool allow_flushes
 }
 
 }  // namespace
-
-void Tally::add(const Refusal& refusal, std::int64_t count, Miss miss, const std::string& example) {
-  Tally one;
-  one.rows_.emplace(refusal.reason, Rejection{refusal.reason, refusal.message, count, miss, example});
-  merge(one);
-}
-
-bool Tally::count_if_further(const std::string& reason, Miss miss) {
-  const auto row = rows_.find(reason);
-  if (row == rows_.end() || miss < row->second.nearest_miss) {
-    return false;
-  }
-  ++row->second.count;
-  return true;
-}
-
-void Tally::merge(const Tally& other) {
-  for (const auto& [reason, row] : other.rows_) {
-    auto [mine, fresh] = rows_.emplace(reason, row);
-    if (fresh) {
-      continue;
-    }
-    mine->second.count += row.count;
-    if (row.nearest_miss < mine->second.nearest_miss) {
-      mine->second.nearest_miss = row.nearest_miss;
-      mine->second.example = row.example;
-      mine->second.message = row.message;
-    }
-  }
-}
-
-std::int64_t Tally::total() const {
-  std::int64_t sum = 0;
-  for (const auto& [reason, row] : rows_) {
-    sum += row.count;
-  }
-  return sum;
-}
-
-std::vector<Rejection> Tally::list() const {
-  std::vector<Rejection> rows;
-  for (const auto& [reason, row] : rows_) {
-    rows.push_back(row);
-  }
-  std::ranges::stable_sort(rows, std::ranges::greater{}, &Rejection::count);
-  return rows;
-}
 
 Limits solve_limits(const PlanRequest& request, const Group& group, std::int64_t accumulation,
                     const estimate::Engine& engine) {

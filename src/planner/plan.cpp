@@ -53,8 +53,7 @@ base::Status check(const PlanRequest& request) {
 base::Status error_of(const PlanRequest& request, const Group& group) {
   const auto fixed = fixed_batches(request, group.gpus);
   if (fixed && fixed->empty()) {
-    const std::int64_t unit =
-        group.gpus * request.batch.value_or(1) * request.accumulation.value_or(1);
+    const std::int64_t unit = group.gpus * request.batch.value_or(1) * request.accumulation.value_or(1);
     return wrong("--global-batch",
                  fmt::format("{} images do not divide into whole micro-batches on {} GPU{}", *request.global_batch,
                              group.gpus, group.gpus == 1 ? "" : "s"),
@@ -76,9 +75,10 @@ base::Status error_of(const PlanRequest& request, const Group& group) {
     }
   }
   if (request.global_batch) {
-    return wrong("--global-batch", fmt::format("{} images are too many for one step ({}: {})",
-                                               *request.global_batch, first->place, first->rule),
-                 "give a smaller one");
+    return wrong(
+        "--global-batch",
+        fmt::format("{} images are too many for one step ({}: {})", *request.global_batch, first->place, first->rule),
+        "give a smaller one");
   }
   return first;
 }
@@ -113,8 +113,8 @@ void add_figures(Plan& plan, const PlanRequest& request, const Search& found, st
 }
 
 void add_warnings(Plan& plan, const PlanRequest& request, const Search& found) {
-  const auto unpriced = std::ranges::count_if(
-      found.contenders, [](const Contender& c) { return !c.figures.usd_per_hour.has_value(); });
+  const auto unpriced =
+      std::ranges::count_if(found.contenders, [](const Contender& c) { return !c.figures.usd_per_hour.has_value(); });
   if (unpriced > 0 && (request.objective == Objective::cheapest || request.max_cost)) {
     const bool all = static_cast<std::size_t>(unpriced) == found.contenders.size();
     plan.warnings.push_back({"price-unknown",
@@ -154,6 +154,16 @@ void explain_failure(Plan& plan, const PlanRequest& request, const Search& found
   plan.remedies = memory_remedies(request, *nearest->nearest_job, request.candidates[nearest->group.candidate], engine);
 }
 
+/// A smaller batch is no way out of cache flushes where none is without them.
+void correct_hints(std::vector<estimate::Warning>& warnings, const std::vector<MaxBatch>& cells) {
+  const bool none = std::ranges::all_of(cells, [](const MaxBatch& cell) { return cell.steady == 0; });
+  for (estimate::Warning& warning : warnings) {
+    if (none && warning.code == "cache-flushes") {
+      warning.hint = "no batch does without; try --expandable-segments, or a GPU with more memory";
+    }
+  }
+}
+
 base::Status recommend(Plan& plan, const PlanRequest& request, const Search& found, std::size_t chosen,
                        const estimate::Engine& engine) {
   const Contender& best = found.contenders[chosen];
@@ -173,10 +183,11 @@ base::Status recommend(Plan& plan, const PlanRequest& request, const Search& fou
   recommendation.launch = launch_settings(recommendation.estimate);
   recommendation.figures = best.figures;
   plan.job = best.figures.job;
+  plan.max_batch = max_batches(request, found, lead, best.figures.job.accumulation, engine);
+  correct_hints(recommendation.estimate.warnings, plan.max_batch);
   plan.warnings = recommendation.estimate.warnings;
   plan.assumptions = recommendation.estimate.assumptions;
   plan.recommendation = std::move(recommendation);
-  plan.max_batch = max_batches(request, found, lead, best.figures.job.accumulation, engine);
   add_figures(plan, request, found, chosen);
   if (request.solve_resolution) {
     job::Job one = best.figures.job;

@@ -88,8 +88,8 @@ std::optional<MemoryAnswer> Doctor::runs(const job::Job& job, const Target& targ
   const auto answer = engine_.memory(job, target);
   // A limit of time or money says nothing of steps that flush the cache.
   const bool flushing = !request_.deadline && !request_.max_cost;
-  const bool good = answer && (answer->verdict == Verdict::fits ||
-                               (flushing && answer->verdict == Verdict::fits_with_cache_flushes));
+  const bool good =
+      answer && (answer->verdict == Verdict::fits || (flushing && answer->verdict == Verdict::fits_with_cache_flushes));
   return good ? std::optional(*answer) : std::nullopt;
 }
 
@@ -122,7 +122,7 @@ void Doctor::add(const Change& change, const Target& target, const MemoryAnswer&
     remedy.slowdown = pieces / time->images_per_second / seconds_per_image_;
   }
   std::string costs = change.costs;
-  if (remedy.slowdown && *remedy.slowdown <= 0.995) {
+  if (remedy.slowdown && *remedy.slowdown <= 0.95) {
     remedy.saves += fmt::format("; {:.2g} times as fast", 1 / *remedy.slowdown);
   } else if (remedy.slowdown && *remedy.slowdown >= 1.005) {
     const std::string time_text = fmt::format("{:.2f} times the time per image", *remedy.slowdown);
@@ -258,12 +258,12 @@ void Doctor::more_memory() {
           ? fmt::format("use a GPU with {} of usable memory; none that is known has it", base::format_bytes(needed))
           : fmt::format("use a GPU with {} of usable memory, such as {}", base::format_bytes(needed), best->gpu.name);
   const std::size_t before = remedies_.size();
-  add({"more-memory", text, "another GPU", false, job_, true},
-                       best == nullptr ? with_capacity(enough) : *best, *answer);
+  add({"more-memory", text, "another GPU", false, job_, true}, best == nullptr ? with_capacity(enough) : *best,
+      *answer);
   if (remedies_.size() > before) {
-    remedies_.back().saves = fmt::format("{} more than the {} that are usable",
-                                         base::format_bytes(needed - target_.usable),
-                                         base::format_bytes(target_.usable));
+    remedies_.back().saves =
+        fmt::format("{} more than the {} that are usable", base::format_bytes(needed - target_.usable),
+                    base::format_bytes(target_.usable));
     remedies_.back().saved = Bytes(0);
   }
 }

@@ -43,9 +43,8 @@ MaxResolution largest_resolution(const job::Job& job, const estimate::Target& ta
     changed.image = scaled(job.image, side);
     return changed;
   };
-  const std::int64_t ceiling = last_true(kLargestSide, [&](std::int64_t side) {
-    return engine.memory_floor(with_side(side), target) <= target.usable;
-  });
+  const std::int64_t ceiling = last_true(
+      kLargestSide, [&](std::int64_t side) { return engine.memory_floor(with_side(side), target) <= target.usable; });
   // From pixel to pixel "fits" flickers with the rounding of every tensor's size: each is tried.
   std::int64_t side = ceiling;
   while (side > 0 && !fits(with_side(side), target, flushing, engine)) {

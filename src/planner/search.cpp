@@ -37,22 +37,31 @@ std::vector<Explored> explore_all(const PlanRequest& request, const estimate::En
   return results;
 }
 
-/// The groups that may win, or keep a limit, by a batch between two rungs.
+/// The groups that may win, or come to keep a limit, by a batch between two rungs: rungs are a quarter apart at
+/// most, and rates rise by less.
 std::vector<std::size_t> worth_refining(const PlanRequest& request, const std::vector<Explored>& groups) {
-  constexpr double kWithin = 1.1;  // a rung is a quarter above the one before at most, and rates rise by less
-  std::vector<std::optional<Score>> best(groups.size());
+  constexpr double kWithin = 1.1;
+  PlanRequest lenient = request;
+  lenient.deadline = request.deadline ? std::optional(*request.deadline * kWithin) : std::nullopt;
+  lenient.max_cost = request.max_cost ? std::optional(*request.max_cost * kWithin) : std::nullopt;
   std::optional<Score> leader;
+  std::vector<std::optional<Score>> best(groups.size());
   for (std::size_t i = 0; i < groups.size(); ++i) {
     for (const Evaluated& figures : groups[i].evaluated) {
       const Score now = score(request, figures);
-      best[i] = best[i] ? std::min(*best[i], now) : now;
-      leader = leader ? std::min(*leader, now) : now;
+      if (constraints_missed(lenient, figures).empty()) {
+        best[i] = best[i] ? std::min(*best[i], now) : now;
+      }
+      if (constraints_missed(request, figures).empty()) {
+        leader = leader ? std::min(*leader, now) : now;
+      }
     }
   }
-  const bool limited = request.deadline || request.max_cost;
   std::vector<std::size_t> those;
   for (std::size_t i = 0; i < groups.size(); ++i) {
-    if (best[i] && (limited || (best[i]->rank == leader->rank && best[i]->figure <= kWithin * leader->figure))) {
+    const auto& own = best[i];
+    if (own && (!leader || own->rank < leader->rank ||
+                (own->rank == leader->rank && own->figure <= kWithin * leader->figure))) {
       those.push_back(i);
     }
   }

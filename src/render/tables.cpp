@@ -195,7 +195,7 @@ Table alternatives_table(const Document& plan) {
     rows.push_back(alternative);
     rows.back()["rank"] = rank++;
   }
-  Table table = make_table(rank > 1 && has(plan, "recommendation") ? "Alternatives to the recommendation (1)" : "Alternatives",
+  Table table = make_table(has(plan, "recommendation") ? "Alternatives to the recommendation (1)" : "Alternatives",
                            rows, alternative_specs());
   // The heading has the unit.
   for (std::vector<Cell>& row : table.rows) {
@@ -210,15 +210,15 @@ Table alternatives_table(const Document& plan) {
 
 Table max_batch_table(const Document& plan) {
   Table table = make_table("Largest batch per GPU", plan.at("max_batch"),
-                    {{"gpu", "GPU", "/gpu", Align::left},
-                     {"gpu_count", "GPUs", "/gpu_count"},
-                     {"precision", "precision", "/precision", Align::left},
-                     {"layout", "layout", "/layout", Align::left},
-                     {"checkpointing", "checkpointing", "/checkpointing", Align::left},
-                     {"sharding", "sharding", "/sharding", Align::left},
-                     {"usable_bytes", "usable", "/usable_bytes"},
-                     {"steady", "batch", "/steady"},
-                     {"hard", "with flushes", "/hard"}});
+                           {{"gpu", "GPU", "/gpu", Align::left},
+                            {"gpu_count", "GPUs", "/gpu_count"},
+                            {"precision", "precision", "/precision", Align::left},
+                            {"layout", "layout", "/layout", Align::left},
+                            {"checkpointing", "checkpointing", "/checkpointing", Align::left},
+                            {"sharding", "sharding", "/sharding", Align::left},
+                            {"usable_bytes", "usable", "/usable_bytes"},
+                            {"steady", "batch", "/steady"},
+                            {"hard", "with flushes", "/hard"}});
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     if (plan.at("max_batch").at(i).value("limited_by_search", false)) {
       table.rows[i].back().shown += " or more";

@@ -206,10 +206,12 @@ class BruteForce {
     }
     const auto gpus_of = [](const Entry& e) { return e.job.parallel.gpus; };
     if (request_.objective == Objective::cheapest) {
-      keep(equal, [](const Entry& e) { return e.seconds_per_image; }, 1 + 1e-12);
+      keep(
+          equal, [](const Entry& e) { return e.seconds_per_image; }, 1 + 1e-12);
     }
     keep(equal, gpus_of, 1);
-    keep(equal, [](const Entry& e) { return e.priced ? e.cost : 0; }, 1.01);
+    keep(
+        equal, [](const Entry& e) { return e.priced ? e.cost : 0; }, 1.01);
     std::optional<Entry> chosen;
     const auto simplicity = [](const Entry& e) {
       const std::int64_t batch = e.job.model.batch_norm ? -e.job.batch : e.job.batch;  // statistics of more images

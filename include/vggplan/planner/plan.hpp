@@ -106,8 +106,8 @@ struct MaxBatch {
   job::Sharding sharding{};
   std::int64_t gpus{1};
   base::Bytes usable{};
-  std::int64_t steady{};  ///< largest batch without cache flushes; 0 where not even one image fits
-  std::int64_t hard{};    ///< largest batch that runs at all
+  std::int64_t steady{};          ///< largest batch without cache flushes; 0 where not even one image fits
+  std::int64_t hard{};            ///< largest batch that runs at all
   bool limited_by_search{false};  ///< larger ones may fit: the search ends here
 };
 
@@ -162,7 +162,7 @@ struct Failure {
 
 struct Plan {
   std::optional<Recommendation> recommendation{};
-  std::optional<Failure> failure{};  ///< where there is no recommendation
+  std::optional<Failure> failure{};       ///< where there is no recommendation
   std::vector<Evaluated> alternatives{};  ///< ranked; the recommendation is not among them
   std::vector<Evaluated> pareto{};        ///< no other is at least as good in time, cost and GPUs
   std::vector<MaxBatch> max_batch{};      ///< first: the settings recommended, or those fixed
