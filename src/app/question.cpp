@@ -271,6 +271,7 @@ base::Result<PlanQuestion> Questions::plan(const Options& options) {
   request.layout = options.layout;
   request.checkpointing = options.checkpointing;
   request.sharding = options.sharding;
+  request.nodes = options.nodes;
   request.objective = options.objective;
   request.deadline = options.deadline;
   request.max_cost = options.max_cost;
@@ -297,9 +298,7 @@ base::Result<PlanQuestion> Questions::plan(const Options& options) {
     const std::int64_t most = wanted.counted ? wanted.count : options.max_gpus.value_or(wanted.count);
     candidate.gpus = options.gpu_count.value_or(most);
     candidate.exactly = options.gpu_count.has_value();
-    candidate.per_node = machine         ? machine->gpu_count
-                         : options.nodes ? ceil_div(candidate.gpus, *options.nodes)
-                                         : kGpusPerNode;
+    candidate.per_node = machine ? machine->gpu_count : kGpusPerNode;
     request.candidates.push_back(std::move(candidate));
     warn_of(wanted.choice, options, question.warnings);
   }

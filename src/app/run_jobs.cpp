@@ -4,9 +4,9 @@
 
 #include "app/load_catalog.hpp"
 #include "app/output.hpp"
-#include "app/parallel.hpp"
 #include "app/question.hpp"
 #include "app/run.hpp"
+#include "vggplan/base/parallel.hpp"
 #include "vggplan/report/build.hpp"
 
 namespace vggplan::app {
@@ -45,7 +45,7 @@ base::Result<std::vector<estimate::Estimate>> by_batch(const estimate::Estimate&
   const std::vector<std::int64_t> batches = batches_around(center.job.batch);
   std::vector<base::Result<estimate::Estimate>> answers(batches.size(),
                                                         base::Result<estimate::Estimate>(base::Diagnostic{}));
-  parallel_for(batches.size(), [&](std::size_t i) {
+  base::parallel_for(batches.size(), 0, [&](std::size_t i) {
     job::Job job = center.job;
     job.batch = batches[i];
     answers[i] = estimate::estimate(job, center.target, knowledge);
@@ -110,7 +110,7 @@ base::Result<report::PlanDetails> in_full(const planner::Plan& plan, const plann
   }
   std::vector<base::Result<estimate::Estimate>> answers(all.size(),
                                                         base::Result<estimate::Estimate>(base::Diagnostic{}));
-  parallel_for(all.size(), [&](std::size_t i) {
+  base::parallel_for(all.size(), 0, [&](std::size_t i) {
     const auto candidate = std::find_if(request.candidates.begin(), request.candidates.end(),
                                         [&](const auto& row) { return row.target.gpu.name == all[i]->gpu; });
     answers[i] = engine.full(all[i]->job, candidate->target);

@@ -6,10 +6,10 @@
 
 #include "app/load_catalog.hpp"
 #include "app/output.hpp"
-#include "app/parallel.hpp"
 #include "app/question.hpp"
 #include "app/run.hpp"
 #include "app/sweep.hpp"
+#include "vggplan/base/parallel.hpp"
 #include "vggplan/report/build.hpp"
 
 namespace vggplan::app {
@@ -172,7 +172,7 @@ base::Result<Document> solve(const Job& job, const estimate::Knowledge& knowledg
 std::vector<base::Result<Document>> solve_all(const std::vector<Job>& jobs, const estimate::Knowledge& knowledge,
                                               bool with_timeline) {
   std::vector<base::Result<Document>> answers(jobs.size(), base::Result<Document>(base::Diagnostic{}));
-  parallel_for(jobs.size(), [&](std::size_t i) { answers[i] = solve(jobs[i], knowledge, with_timeline); });
+  base::parallel_for(jobs.size(), 0, [&](std::size_t i) { answers[i] = solve(jobs[i], knowledge, with_timeline); });
   return answers;
 }
 

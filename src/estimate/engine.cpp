@@ -63,7 +63,8 @@ void add_sharing(Key& key, const job::Job& job) {
   key.add(alike ? job::Sharding::ddp : job.parallel.sharding).add(alike ? 1 : job.parallel.gpus);
 }
 
-/// Pure functions, remembered. Two threads that miss at once both compute, and agree.
+/// Pure functions, remembered; all forgotten when there are too many. Two threads that miss at once both compute,
+/// and agree.
 template <class V>
 class Memo {
  public:
@@ -77,10 +78,15 @@ class Memo {
     }
     V value = compute();
     const std::scoped_lock lock(guard_);
+    if (known_.size() >= kMost) {
+      known_.clear();
+    }
     return known_.emplace(std::move(key), std::move(value)).first->second;
   }
 
  private:
+  /// Several times the settings and batches of one GPU model. Searches go from one model to the next.
+  static constexpr std::size_t kMost = 8192;
   std::mutex guard_{};
   std::unordered_map<std::string, V> known_{};
 };
@@ -95,8 +101,13 @@ class Models {
   explicit Models(Knowledge knowledge) : knowledge_(std::move(knowledge)) {}
 
   Bytes memory_floor(const job::Job& job) {
-    const SharedLowered lowered = lower(job);
-    return *lowered ? estimate::memory_floor(**lowered, job) : Bytes(0);
+    Key key;
+    add_settings(key, job);
+    add_sharing(key, job);
+    return memory_floors_.get(key.take(), [&] {
+      const SharedLowered lowered = lower(job);
+      return *lowered ? estimate::memory_floor(**lowered, job) : Bytes(0);
+    });
   }
 
   base::Result<MemoryAnswer> memory(const job::Job& job, const Target& target) {
@@ -119,16 +130,21 @@ class Models {
   }
 
   base::Result<Seconds> time_floor(const job::Job& job, const Target& target) {
-    const SharedCalibration calibration = calibrated(target.gpu);
-    const SharedLowered lowered = lower(job);
-    if (!*calibration || !*lowered) {
-      return *calibration ? lowered->error() : calibration->error();
-    }
-    job::Job alone = job;
-    alone.parallel = {};
-    const timing::StepTime& step = own(*work(alone, **lowered), alone, target, **calibration)->step;
     const bool shared = job.parallel.gpus > 1 && job.parallel.sharding != job::Sharding::ddp;
-    return shared ? std::max(Seconds(0), step.step.value - step.optimizer.value) : step.step.value;
+    Key key;
+    add_settings(key, job);
+    key.add(shared ? 1 : 0).add(target.gpu.name);
+    return time_floors_.get(key.take(), [&]() -> base::Result<Seconds> {
+      const SharedCalibration calibration = calibrated(target.gpu);
+      const SharedLowered lowered = lower(job);
+      if (!*calibration || !*lowered) {
+        return *calibration ? lowered->error() : calibration->error();
+      }
+      job::Job alone = job;
+      alone.parallel = {};
+      const timing::StepTime& step = own(*work(alone, **lowered), alone, target, **calibration)->step;
+      return shared ? std::max(Seconds(0), step.step.value - step.optimizer.value) : step.step.value;
+    });
   }
 
   base::Result<TimeAnswer> time(const job::Job& job, const Target& target) {
@@ -187,6 +203,8 @@ class Models {
   Memo<SharedWork> works_{};
   Memo<SharedOwnTime> own_times_{};
   Memo<base::Result<MemoryAnswer>> memories_{};
+  Memo<Bytes> memory_floors_{};
+  Memo<base::Result<Seconds>> time_floors_{};
 };
 
 }  // namespace

@@ -115,8 +115,7 @@ std::int64_t kept_checkpoints(const job::DataSet& data) {
 }
 
 std::int64_t steps_of(const job::Job& job) {
-  const std::int64_t epochs = job.mode == job::Mode::train ? job.data.epochs : 1;
-  return ceil_div(*job.data.images, job::global_batch(job)) * epochs;
+  return ceil_div(*job.data.images, job::global_batch(job)) * epochs_of(job);
 }
 
 }  // namespace
@@ -185,15 +184,24 @@ std::optional<base::Usd> usd_per_hour(const job::Job& job, const Target& target,
   return price ? std::optional(price->per_hour) : std::nullopt;
 }
 
-std::optional<Run> run_part(const job::Job& job, const Time& time, std::optional<base::Usd> per_hour) {
+std::int64_t epochs_of(const job::Job& job) { return job.mode == job::Mode::train ? job.data.epochs : 1; }
+
+std::optional<double> images_of_epoch(const job::Job& job) {
   if (!job.data.images) {
     return std::nullopt;
   }
-  constexpr double kHour = 3600;
   const std::int64_t steps = ceil_div(*job.data.images, job::global_batch(job));
-  const double seen =
-      static_cast<double>(steps * job::global_batch(job));  // the last batch may be short: counted whole
-  const double epochs = static_cast<double>(job.mode == job::Mode::train ? job.data.epochs : 1);
+  return static_cast<double>(steps) * static_cast<double>(job::global_batch(job));
+}
+
+std::optional<Run> run_part(const job::Job& job, const Time& time, std::optional<base::Usd> per_hour) {
+  const auto images = images_of_epoch(job);
+  if (!images) {
+    return std::nullopt;
+  }
+  constexpr double kHour = 3600;
+  const double seen = *images;
+  const double epochs = static_cast<double>(epochs_of(job));
   const auto& rate = time.images_per_second;
   const auto from_rate = [&](auto make) {
     using Value = decltype(make(1.0));

@@ -19,9 +19,6 @@ namespace vggplan::estimate {
 /// The GPU's own coefficients, or those of a measured one carried over; an error where nothing was measured.
 base::Result<timing::Calibration> calibration_for(const hardware::Gpu& gpu, const Knowledge& knowledge);
 
-/// The precision's units are missing on the GPU (bf16 before Ampere, 16 bit before Volta).
-base::Status check_precision(const job::Job& job, const hardware::Gpu& gpu);
-
 /// A step as the timing room sees it. Does not depend on the GPU.
 struct Work {
   std::vector<timing::Op> ops{};

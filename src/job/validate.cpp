@@ -107,7 +107,7 @@ Status check_parallel(const Job& job) {
   }
   if (parallel.sharding == Sharding::fsdp2 && job.layout == base::Layout::nhwc) {
     // fully_shard takes contiguous parameters alone (torch/distributed/fsdp/_fully_shard/_fsdp_param.py).
-    return base::wrong("--sharding", "fsdp2 refuses parameters in channels_last, but --layout is nhwc",
+    return base::wrong("--sharding", "fsdp2 refuses parameters in channels_last (nhwc)",
                        "use --layout nchw, or --sharding ddp or zero1");
   }
   return std::nullopt;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "remedies.hpp"
 #include "vggplan/base/format.hpp"
@@ -11,6 +12,25 @@ namespace {
 
 using estimate::Target;
 using estimate::Verdict;
+
+/// A duration that is shown as it is meant, no shorter than `time`: what is read off a remedy must hold.
+std::string at_least(base::Seconds time) {
+  const double unit = time.count() < 3600 ? 1 : time.count() < 47 * 3600 ? 60 : 3600;
+  return base::format_seconds(base::Seconds(std::ceil(time.count() / unit) * unit));
+}
+
+std::string at_least(base::Usd amount) { return base::format_usd(base::Usd(std::ceil(amount.count() * 100) / 100)); }
+
+/// To the cent, or to two digits where that is more.
+std::string at_most(base::Usd amount) {
+  int digits = 2;
+  double scale = 100;
+  while (amount.count() * scale < 10 && digits < 9) {
+    scale *= 10;
+    ++digits;
+  }
+  return fmt::format("${:.{}f}", std::floor(amount.count() * scale) / scale, digits);
+}
 
 /// Fewest GPUs, in whole machines beyond the count asked about, that meet the deadline; at most 512.
 std::optional<job::Job> enough_gpus(const PlanRequest& request, const Contender& contender,
@@ -22,13 +42,18 @@ std::optional<job::Job> enough_gpus(const PlanRequest& request, const Contender&
   job::Job job = contender.figures.job;
   const std::int64_t share = job::global_batch(job);
   while (job.parallel.gpus < kMostGpus) {
-    job.parallel.gpus += job.parallel.gpus < per_node ? 1 : per_node - job.parallel.gpus % per_node;
-    job.parallel.nodes = (job.parallel.gpus + per_node - 1) / per_node;
+    job.parallel.gpus += request.nodes                  ? *request.nodes
+                         : job.parallel.gpus < per_node ? 1
+                                                        : per_node - job.parallel.gpus % per_node;
+    job.parallel.nodes = nodes_of(request, candidate, job.parallel.gpus);
     if (request.global_batch) {
       if (share % (job.batch * job.parallel.gpus) != 0) {
         continue;
       }
       job.accumulation = share / (job.batch * job.parallel.gpus);
+    }
+    if (!request.global_batch && job::global_batch(job) > *job.data.images) {
+      break;
     }
     const auto memory = engine.memory(job, target);
     const auto figures =
@@ -92,8 +117,11 @@ class Relaxation {
     remedy.change = change;
     remedy.saves = fmt::format("the run takes {}{}", base::format_seconds(*figures->total),
                                figures->cost ? " and costs " + base::format_usd(*figures->cost) : "");
+    remedy.changes_training =
+        job.mode == job::Mode::train && job::global_batch(job) != job::global_batch(contender.figures.job);
+    remedy.more_hardware = job.parallel.gpus > contender.figures.job.parallel.gpus;
     remedy.costs = costs;
-    remedy.slowdown = contender.figures.images_per_second / figures->images_per_second;
+    remedy.slowdown = contender.figures.useful_images_per_second / figures->useful_images_per_second;
     remedy.job = job;
     remedy.gpu = contender.figures.gpu;
     remedy.memory = *memory;
@@ -106,21 +134,22 @@ class Relaxation {
     const auto job = best ? enough_gpus(request_, late[*best], engine_) : std::nullopt;
     if (job) {
       offer("more-gpus", fmt::format("use {} GPUs", job->parallel.gpus), late[*best], *job,
-            request_.global_batch ? "more GPUs" : fmt::format("a global batch of {}", job::global_batch(*job)));
+            request_.global_batch ? "more GPUs"
+                                  : fmt::format("changes training: a global batch of {}", job::global_batch(*job)));
     }
   }
 
   void longer() {
     const std::vector<Contender> late = missing_only(What::deadline);
     if (const Contender* best = least(late, [](const Evaluated& f) { return *f.total; })) {
-      offer("deadline", "allow " + base::format_seconds(*best->figures.total), *best, best->figures.job, "time");
+      offer("deadline", "allow " + at_least(*best->figures.total), *best, best->figures.job, "time");
     }
   }
 
   void dearer() {
     const std::vector<Contender> dear = missing_only(What::max_cost);
     if (const Contender* best = least(dear, [](const Evaluated& f) { return *f.cost; })) {
-      offer("max-cost", "allow " + base::format_usd(*best->figures.cost), *best, best->figures.job, "money");
+      offer("max-cost", "allow " + at_least(*best->figures.cost), *best, best->figures.job, "money");
     }
   }
 
@@ -134,7 +163,7 @@ class Relaxation {
       const base::Usd most(request_.max_cost->count() / gpu_hours(best->figures));
       offer("price",
             fmt::format("give the price of {0} (--price {0}=USD_PER_HOUR): it is within the budget up to {1} an hour",
-                        best->figures.gpu, base::format_usd(most)),
+                        best->figures.gpu, at_most(most)),
             *best, best->figures.job, "nothing");
     }
   }
@@ -142,8 +171,8 @@ class Relaxation {
   void longer_and_dearer() {
     const auto best = winner(request_, found_.missed);
     const Evaluated& figures = found_.missed[*best].figures;
-    std::string change = "allow " + base::format_seconds(*figures.total);
-    change += figures.cost ? " and " + base::format_usd(*figures.cost) : ", and give a price with --price";
+    std::string change = "allow " + at_least(*figures.total);
+    change += figures.cost ? " and " + at_least(*figures.cost) : ", and give a price with --price";
     offer("deadline", change, found_.missed[*best], figures.job, "time and money");
   }
 

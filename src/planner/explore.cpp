@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "explore.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
@@ -16,8 +14,10 @@ using base::Bytes;
 using estimate::MemoryAnswer;
 using estimate::Verdict;
 
-/// No batch beyond this is looked at: more images than the largest data sets have.
-constexpr std::int64_t kLargestBatch = 1 << 24;
+/// No batch beyond this is looked at: as many images as a large data set has.
+constexpr std::int64_t kLargestBatch = 1 << 20;
+
+std::int64_t divided_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 const Refusal kFloor{"memory-floor",
                      "parameters, optimizer state, gradients and saved activations alone exceed the usable memory"};
@@ -47,32 +47,33 @@ class Walk {
     const auto answer = memory(choice);
     return answer && answer->verdict != Verdict::does_not_fit && (flushing || answer->verdict == Verdict::fits);
   }
-  /// Images per second; 0 where the settings do not go together.
+  /// Useful images per second; 0 where the settings do not go together.
   [[nodiscard]] double rate(BatchChoice choice) const {
-    const auto time = engine_.time(job(choice), target_);
-    return time ? time->images_per_second : 0;
+    const job::Job asked = job(choice);
+    const auto time = engine_.time(asked, target_);
+    return time ? time->images_per_second * useful_share(asked) : 0;
   }
-  /// Images per second that it cannot exceed.
+  /// Useful images per second that it cannot exceed.
   [[nodiscard]] double most(BatchChoice choice) const {
     const job::Job asked = job(choice);
     const auto floor = engine_.time_floor(asked, target_);
     const bool known = floor && floor->count() > 0;
-    return known ? static_cast<double>(job::global_batch(asked)) / floor->count() : HUGE_VAL;
+    return known ? static_cast<double>(job::global_batch(asked)) / floor->count() * useful_share(asked) : HUGE_VAL;
   }
-  /// Batches up to the first that the floor forbids, that one included.
-  [[nodiscard]] std::vector<BatchChoice> ladder(std::int64_t accumulation) const {
-    std::vector<BatchChoice> rungs;
-    for (const std::int64_t batch : batch_ladder(ceiling(accumulation) + 1)) {
-      rungs.push_back({batch, accumulation});
-    }
-    return rungs;
-  }
+  [[nodiscard]] bool valid(BatchChoice choice) const { return !job::validate(job(choice)); }
+  /// Batches up to the first that the floor forbids, that one included, or to the whole data set.
+  [[nodiscard]] std::vector<BatchChoice> ladder(std::int64_t accumulation) const;
+  /// No batch above fits, or makes sense.
   [[nodiscard]] std::int64_t ceiling(std::int64_t accumulation) const {
-    return last_true(kLargestBatch, [&](std::int64_t batch) { return !below_floor({batch, accumulation}); });
+    const std::int64_t floor = by_floor(accumulation);
+    const auto makes_sense = [&](std::int64_t batch) { return valid({batch, accumulation}); };
+    return floor == 0 || makes_sense(floor) ? floor : bisected(floor, makes_sense);
   }
 
   void reject(const Refusal& refusal, BatchChoice choice, Miss miss) {
-    out.rejected.add(refusal, 1, miss, describe(job(choice), gpu()));
+    if (!out.rejected.count_if_further(refusal.reason, miss)) {
+      out.rejected.add(refusal, 1, miss, describe(job(choice), gpu()));
+    }
   }
   void reject_for_memory(BatchChoice choice, bool allow_flushes);
   void time_best_first(const std::vector<BatchChoice>& choices, bool allow_flushes);
@@ -82,6 +83,9 @@ class Walk {
   Explored out{};
 
  private:
+  [[nodiscard]] std::int64_t by_floor(std::int64_t accumulation) const {
+    return last_true(kLargestBatch, [&](std::int64_t batch) { return !below_floor({batch, accumulation}); });
+  }
   void remember_miss(BatchChoice choice, Bytes miss) {
     if (!out.nearest_miss || miss < *out.nearest_miss) {
       out.nearest_miss = miss;
@@ -93,6 +97,28 @@ class Walk {
   const estimate::Engine& engine_;
   estimate::Target target_;
 };
+
+std::vector<BatchChoice> Walk::ladder(std::int64_t accumulation) const {
+  const std::int64_t floor = by_floor(accumulation);
+  const std::int64_t last = valid({floor + 1, accumulation}) ? floor + 1 : ceiling(accumulation);
+  const auto most = batch_of_data(request_, out.group.gpus, accumulation);
+  const std::int64_t parts = out.group.gpus * accumulation;
+  const std::int64_t end = most ? std::clamp<std::int64_t>(*most, 1, std::max<std::int64_t>(last, 1)) : last;
+  std::vector<std::int64_t> batches = batch_ladder(end);
+  if (most) {
+    // The smallest batch of as many steps wastes least in the last of them.
+    for (std::int64_t& batch : batches) {
+      const std::int64_t steps = divided_up(*request_.job.data.images, batch * parts);
+      batch = divided_up(*request_.job.data.images, steps * parts);
+    }
+    batches.erase(std::ranges::unique(batches).begin(), batches.end());
+  }
+  std::vector<BatchChoice> rungs;
+  for (const std::int64_t batch : batches) {
+    rungs.push_back({batch, accumulation});
+  }
+  return rungs;
+}
 
 void Walk::reject_for_memory(BatchChoice choice, bool allow_flushes) {
   const Bytes floor = engine_.memory_floor(job(choice), target_);
@@ -109,6 +135,7 @@ void Walk::reject_for_memory(BatchChoice choice, bool allow_flushes) {
     return reject(kMemory, choice, answer->missing);
   }
   if (!allow_flushes) {
+    remember_miss(choice, Bytes(0));
     reject(kFlushes, choice, {});
   }
 }
@@ -126,24 +153,32 @@ void Walk::time_best_first(const std::vector<BatchChoice>& choices, bool allow_f
     promises.push_back({choice, most(choice)});
   }
   std::ranges::stable_sort(promises, std::ranges::greater{}, &Promise::most);
-  double best = 0;
+  double best = 0;  // useful images per second
   for (const Promise& promise : promises) {
     if (promise.most * kBand < best) {
       reject(kSlower, promise.choice, PercentSlower{100 * (best / promise.most - 1)});
       continue;
     }
-    const auto time = engine_.time(job(promise.choice), target_);
+    const job::Job job = this->job(promise.choice);
+    const auto time = engine_.time(job, target_);
     if (!time || !(time->images_per_second > 0)) {
       reject(kInvalid, promise.choice, {});
-    } else if (time->images_per_second * kBand < best) {
-      reject(kSlower, promise.choice, PercentSlower{100 * (best / time->images_per_second - 1)});
+      continue;
+    }
+    const double rate = time->images_per_second * useful_share(job);
+    if (rate * kBand < best) {
+      reject(kSlower, promise.choice, PercentSlower{100 * (best / rate - 1)});
     } else if (below_floor(promise.choice) || !fits(promise.choice, allow_flushes)) {
       reject_for_memory(promise.choice, allow_flushes);
     } else {
-      best = std::max(best, time->images_per_second);
-      out.evaluated.push_back(evaluate(job(promise.choice), target_, *memory(promise.choice), *time));
+      best = std::max(best, rate);
+      out.evaluated.push_back(evaluate(job, target_, *memory(promise.choice), *time));
     }
   }
+}
+
+const Evaluated& fastest(const Explored& explored) {
+  return *std::ranges::max_element(explored.evaluated, {}, &Evaluated::useful_images_per_second);
 }
 
 /// Whether one more image needs more than what sharding frees on each GPU.
@@ -158,10 +193,10 @@ bool frees_too_little(const Walk& walk, const PlanRequest& request, const estima
 }
 
 /// What a candidate has to beat to count beside others of its GPUs that are simpler. Within `kBand` these are
-/// preferred; a limit of time or money may lie in between.
+/// preferred; but a limit of time or money may lie in between, and where money is the aim all of it counts.
 double bar_beside(const Explored& others, const PlanRequest& request) {
-  const double best = std::ranges::max(others.evaluated, {}, &Evaluated::images_per_second).images_per_second;
-  return best * (request.deadline || request.max_cost ? 1 : kBand);
+  const bool exact = request.deadline || request.max_cost || request.objective == Objective::cheapest;
+  return fastest(others).useful_images_per_second * (exact ? 1 : kBand);
 }
 
 std::int64_t largest_evaluated(const Explored& explored) {
@@ -185,10 +220,13 @@ bool sharding_is_idle(const Walk& walk, const Explored& unsharded, const PlanReq
   constexpr int kMostTooLarge = 8;  // rungs: twice as many images
   int too_large = 0;
   for (const BatchChoice& choice : fixed ? *fixed : walk.ladder(accumulation)) {
+    if (choice.batch > without && walk.below_floor(choice)) {
+      return true;  // as are all that follow
+    }
     if (choice.batch <= without || walk.most(choice) <= bar || walk.rate(choice) <= bar) {
       continue;
     }
-    if (!walk.below_floor(choice) && walk.fits(choice, allow_flushes)) {
+    if (walk.fits(choice, allow_flushes)) {
       return false;
     }
     if (++too_large == kMostTooLarge) {
@@ -200,86 +238,38 @@ bool sharding_is_idle(const Walk& walk, const Explored& unsharded, const PlanReq
 
 Limits limits_of(const Walk& walk, std::int64_t accumulation) {
   Limits limits;
-  limits.hard = largest_below(walk.ceiling(accumulation), [&](std::int64_t batch) {
-    return walk.fits({batch, accumulation}, true);
-  });
+  const std::int64_t ceiling = walk.ceiling(accumulation);
+  limits.hard = largest_below(ceiling, [&](std::int64_t batch) { return walk.fits({batch, accumulation}, true); });
+  limits.limited_by_search = limits.hard == ceiling && !walk.below_floor({ceiling + 1, accumulation});
   limits.steady = largest_below(limits.hard, [&](std::int64_t batch) {
     return walk.fits({batch, accumulation}, false);
   });
   return limits;
 }
 
-/// Rungs are some percent apart. Between the fastest and the next, rates go on rising up to where memory ends or
-/// another algorithm begins: to the last batch before that.
-void refine(Walk& walk, std::int64_t accumulation, bool allow_flushes) {
-  const Evaluated& best = std::ranges::max(walk.out.evaluated, {}, &Evaluated::images_per_second);
-  const std::int64_t batch = best.job.batch;
-  const double rate = best.images_per_second;
-  const auto rungs = walk.ladder(accumulation);
-  const auto next = std::ranges::find_if(rungs, [&](const BatchChoice& rung) { return rung.batch > batch; });
-  if (next == rungs.end()) {
-    return;
-  }
-  const std::int64_t more = bisected(next->batch - batch - 1, [&](std::int64_t n) {
-    const BatchChoice choice{batch + n, accumulation};
-    return walk.rate(choice) > rate && !walk.below_floor(choice) && walk.fits(choice, allow_flushes);
+/// What the user fixes may leave batches that make no sense: too many micro-batches, more work than is counted.
+void walk_fixed(Walk& walk, std::vector<BatchChoice> choices, bool allow_flushes) {
+  std::erase_if(choices, [&](const BatchChoice& choice) {
+    const auto error = job::validate(walk.job(choice));
+    if (error) {
+      ++walk.out.enumerated;
+      walk.reject({kInvalid.reason, error->rule}, choice, {});
+    }
+    return error.has_value();
   });
-  if (more > 0) {
-    walk.time_best_first({{batch + more, accumulation}}, allow_flushes);
-  }
-}
-
-void walk_open(Walk& walk, std::int64_t accumulation, bool allow_flushes) {
-  walk.time_best_first(walk.ladder(accumulation), allow_flushes);
-  if (!walk.out.evaluated.empty()) {
-    refine(walk, accumulation, allow_flushes);
-  }
+  walk.time_best_first(choices, allow_flushes);
 }
 
 }  // namespace
 
-void Tally::add(const Refusal& refusal, std::int64_t count, Miss miss, const std::string& example) {
-  Rejection row{refusal.reason, refusal.message, count, miss, example};
-  Tally one;
-  one.rows_.emplace(refusal.reason, std::move(row));
-  merge(one);
-}
-
-void Tally::merge(const Tally& other) {
-  for (const auto& [reason, row] : other.rows_) {
-    auto [mine, fresh] = rows_.emplace(reason, row);
-    if (fresh) {
-      continue;
-    }
-    mine->second.count += row.count;
-    if (row.nearest_miss < mine->second.nearest_miss) {
-      mine->second.nearest_miss = row.nearest_miss;
-      mine->second.example = row.example;
-      mine->second.message = row.message;
-    }
-  }
-}
-
-std::int64_t Tally::total() const {
-  std::int64_t sum = 0;
-  for (const auto& [reason, row] : rows_) {
-    sum += row.count;
-  }
-  return sum;
-}
-
-std::vector<Rejection> Tally::list() const {
-  std::vector<Rejection> rows;
-  for (const auto& [reason, row] : rows_) {
-    rows.push_back(row);
-  }
-  std::ranges::stable_sort(rows, std::ranges::greater{}, &Rejection::count);
-  return rows;
-}
-
 Limits solve_limits(const PlanRequest& request, const Group& group, std::int64_t accumulation,
                     const estimate::Engine& engine) {
   return limits_of(Walk(request, group, engine), accumulation);
+}
+
+double useful_share(const job::Job& job) {
+  const auto computed = estimate::images_of_epoch(job);
+  return computed ? static_cast<double>(*job.data.images) / *computed : 1;
 }
 
 Evaluated evaluate(const job::Job& job, const estimate::Target& target, const estimate::MemoryAnswer& memory,
@@ -293,16 +283,16 @@ Evaluated evaluate(const job::Job& job, const estimate::Target& target, const es
   row.reserved_peak = memory.reserved_peak;
   row.step = time.step;
   row.images_per_second = time.images_per_second;
+  row.useful_images_per_second = time.images_per_second * useful_share(job);
   row.bound_by = time.bound_by;
   row.usd_per_hour = time.usd_per_hour;
-  const double hours_per_million = 1e6 / time.images_per_second / 3600;
+  const double hours_per_million = 1e6 / row.useful_images_per_second / 3600;
   row.gpu_hours_per_million_images = hours_per_million * static_cast<double>(job.parallel.gpus);
   if (time.usd_per_hour) {
     row.usd_per_million_images = base::Usd(time.usd_per_hour->count() * hours_per_million);
   }
-  if (job.data.images) {
-    const auto images = static_cast<double>(*job.data.images) * static_cast<double>(job.data.epochs);
-    row.total = base::Seconds(images / time.images_per_second);
+  if (const auto images = estimate::images_of_epoch(job)) {
+    row.total = base::Seconds(*images / time.images_per_second * static_cast<double>(estimate::epochs_of(job)));
     if (time.usd_per_hour) {
       row.cost = base::Usd(time.usd_per_hour->count() * row.total->count() / 3600);
     }
@@ -332,11 +322,31 @@ Explored explore(const PlanRequest& request, const Group& group, const Explored*
     return refused(kSharding);
   }
   if (const auto choices = fixed_batches(request, group.gpus)) {
-    walk.time_best_first(*choices, allow_flushes);
+    walk_fixed(walk, *choices, allow_flushes);
   } else {
-    walk_open(walk, request.accumulation.value_or(1), allow_flushes);
+    walk.time_best_first(walk.ladder(request.accumulation.value_or(1)), allow_flushes);
   }
   return walk.out;
+}
+
+void refine(const PlanRequest& request, Explored& explored, bool allow_flushes, const estimate::Engine& engine) {
+  Walk walk(request, explored.group, engine);
+  walk.out = std::move(explored);
+  const Evaluated best = fastest(walk.out);
+  const std::int64_t batch = best.job.batch;
+  const std::int64_t accumulation = best.job.accumulation;
+  const auto rungs = walk.ladder(accumulation);
+  const auto next = std::ranges::find_if(rungs, [&](const BatchChoice& rung) { return rung.batch > batch; });
+  const std::int64_t between = next == rungs.end() ? 0 : next->batch - batch - 1;
+  const std::int64_t more = bisected(between, [&](std::int64_t n) {
+    const BatchChoice choice{batch + n, accumulation};
+    return walk.rate(choice) > best.useful_images_per_second && !walk.below_floor(choice) &&
+           walk.fits(choice, allow_flushes);
+  });
+  if (more > 0) {
+    walk.time_best_first({{batch + more, accumulation}}, allow_flushes);
+  }
+  explored = std::move(walk.out);
 }
 
 }  // namespace vggplan::planner

@@ -3,12 +3,12 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "space.hpp"
+#include "tally.hpp"
 #include "vggplan/planner/plan.hpp"
 
 namespace vggplan::planner {
@@ -19,18 +19,7 @@ inline constexpr double kBand = 1.01;
 struct Limits {
   std::int64_t steady{};
   std::int64_t hard{};
-};
-
-/// Why candidates were put aside, with how many and the nearest miss. Ordered by reason.
-class Tally {
- public:
-  void add(const Refusal& refusal, std::int64_t count, Miss miss, const std::string& example);
-  void merge(const Tally& other);
-  [[nodiscard]] std::int64_t total() const;
-  [[nodiscard]] std::vector<Rejection> list() const;  ///< most frequent first
-
- private:
-  std::map<std::string, Rejection> rows_{};
+  bool limited_by_search{false};
 };
 
 /// What became of the candidates of one group.
@@ -50,6 +39,13 @@ Limits solve_limits(const PlanRequest& request, const Group& group, std::int64_t
 /// `unsharded` is what became of the same settings under DDP, for groups that shard by the plan's own choice.
 Explored explore(const PlanRequest& request, const Group& group, const Explored* unsharded, bool allow_flushes,
                  const estimate::Engine& engine);
+
+/// Rungs are some percent apart: adds the last batch beyond the fastest rung up to which rates go on rising, where
+/// memory ends or another algorithm begins. For groups whose batch is open.
+void refine(const PlanRequest& request, Explored& explored, bool allow_flushes, const estimate::Engine& engine);
+
+/// Images of the data set per image computed: the last batch of an epoch may be short and counts whole.
+double useful_share(const job::Job& job);
 
 /// The figures of a job that fits; nothing where it has no time.
 Evaluated evaluate(const job::Job& job, const estimate::Target& target, const estimate::MemoryAnswer& memory,

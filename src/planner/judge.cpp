@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 #include <tuple>
 
@@ -48,28 +49,57 @@ std::vector<std::size_t> all(std::span<const Contender> contenders) {
   return indices;
 }
 
-std::size_t winner_among(const PlanRequest& request, std::span<const Contender> contenders,
-                         const std::vector<std::size_t>& indices) {
-  Score best = score(request, contenders[indices.front()].figures);
+/// Leaves those whose figure is at most `band` times the least; those that have none stay.
+template <class Figure>
+void keep_least(std::vector<std::size_t>& indices, double band, Figure figure) {
+  std::optional<double> least;
   for (const std::size_t i : indices) {
-    const Score s = score(request, contenders[i].figures);
-    if (std::tuple(s.rank, s.figure) < std::tuple(best.rank, best.figure)) {
-      best = s;
+    if (const std::optional<double> f = figure(i)) {
+      least = std::min(least.value_or(*f), *f);
     }
   }
-  std::optional<std::size_t> chosen;
-  for (const std::size_t i : indices) {
-    const Score s = score(request, contenders[i].figures);
-    const bool equal = s.rank == best.rank && s.figure <= best.figure * kBand;
-    if (equal && (!chosen || preference(contenders[i]) < preference(contenders[*chosen]))) {
-      chosen = i;
-    }
-  }
-  return *chosen;
+  std::erase_if(indices, [&](std::size_t i) {
+    const std::optional<double> f = figure(i);
+    return f && *f > *least * band;
+  });
 }
 
-double money(const Evaluated& figures, bool priced) {
-  return priced ? figures.usd_per_million_images->count() : figures.gpu_hours_per_million_images;
+std::size_t winner_among(const PlanRequest& request, std::span<const Contender> contenders,
+                         std::vector<std::size_t> indices) {
+  const auto figures = [&](std::size_t i) -> const Evaluated& { return contenders[i].figures; };
+  keep_least(indices, 1, [&](std::size_t i) { return std::optional<double>(score(request, figures(i)).rank); });
+  const double band = request.objective == Objective::cheapest ? 1 : kBand;
+  keep_least(indices, band, [&](std::size_t i) { return std::optional(score(request, figures(i)).figure); });
+  if (request.objective == Objective::cheapest) {
+    keep_least(indices, 1, [&](std::size_t i) { return std::optional(1 / figures(i).useful_images_per_second); });
+  }
+  keep_least(indices, 1, [&](std::size_t i) { return std::optional<double>(figures(i).job.parallel.gpus); });
+  keep_least(indices, kBand, [&](std::size_t i) {
+    const auto usd = figures(i).usd_per_million_images;
+    return usd ? std::optional(usd->count()) : std::nullopt;
+  });
+  return *std::ranges::min_element(indices, {}, [&](std::size_t i) { return preference(contenders[i]); });
+}
+
+/// What the front is about.
+struct Point {
+  double seconds{};
+  std::int64_t gpus{};
+  bool priced{};
+  double money{};  ///< dollars, or GPU-hours
+  auto operator<=>(const Point&) const = default;
+};
+
+Point point_of(const Contender& contender) {
+  const Evaluated& f = contender.figures;
+  const bool priced = f.usd_per_million_images.has_value();
+  return {1 / f.useful_images_per_second, f.job.parallel.gpus, priced,
+          priced ? f.usd_per_million_images->count() : f.gpu_hours_per_million_images};
+}
+
+/// Or is the same.
+bool beats(const Point& a, const Point& b) {
+  return a.priced == b.priced && a.seconds <= b.seconds && a.gpus <= b.gpus && a.money <= b.money;
 }
 
 }  // namespace
@@ -77,7 +107,7 @@ double money(const Evaluated& figures, bool priced) {
 Score score(const PlanRequest& request, const Evaluated& figures) {
   Score s;
   s.rank = figures.verdict == estimate::Verdict::fits ? 0 : 1 << 30;
-  s.figure = 1 / figures.images_per_second;
+  s.figure = 1 / figures.useful_images_per_second;
   switch (request.objective) {
     case Objective::fastest: break;
     case Objective::fewest_gpus:
@@ -85,7 +115,8 @@ Score score(const PlanRequest& request, const Evaluated& figures) {
       break;
     case Objective::cheapest:
       s.rank += figures.usd_per_million_images ? 0 : 1;
-      s.figure = money(figures, figures.usd_per_million_images.has_value());
+      s.figure = figures.usd_per_million_images ? figures.usd_per_million_images->count()
+                                                : figures.gpu_hours_per_million_images;
       break;
   }
   return s;
@@ -132,27 +163,20 @@ std::vector<std::size_t> runners_up(const PlanRequest& request, std::span<const 
   return sorted(request, contenders, std::move(best));
 }
 
-std::vector<std::size_t> pareto_front(std::span<const Contender> contenders) {
-  const bool priced =
-      std::ranges::all_of(contenders, [](const Contender& c) { return c.figures.usd_per_million_images.has_value(); });
-  const auto key = [&](std::size_t i) {
-    const Evaluated& f = contenders[i].figures;
-    return std::tuple(1 / f.images_per_second, money(f, priced), f.job.parallel.gpus);
-  };
+std::vector<std::size_t> pareto_front(std::span<const Contender> contenders, std::optional<std::size_t> chosen) {
+  std::vector<Point> points;
+  for (const Contender& contender : contenders) {
+    points.push_back(point_of(contender));
+  }
   std::vector<std::size_t> indices = all(contenders);
-  std::ranges::sort(indices, {}, [&](std::size_t i) { return std::tuple(key(i), preference(contenders[i])); });
+  std::erase_if(indices, [&](std::size_t i) { return chosen && i != *chosen && beats(points[i], points[*chosen]); });
+  std::ranges::sort(indices, {}, [&](std::size_t i) { return std::tuple(points[i], preference(contenders[i])); });
   std::vector<std::size_t> front;
   for (const std::size_t i : indices) {
-    const auto [time, cost, gpus] = key(i);
-    const bool beaten = std::ranges::any_of(front, [&, time = time, cost = cost, gpus = gpus](std::size_t j) {
-      const auto [other_time, other_cost, other_gpus] = key(j);
-      return other_time <= time && other_cost <= cost && other_gpus <= gpus;
-    });
-    if (!beaten) {
+    if (std::ranges::none_of(front, [&](std::size_t j) { return beats(points[j], points[i]); })) {
       front.push_back(i);
     }
   }
-  std::ranges::stable_sort(front, {}, [&](std::size_t i) { return std::get<0>(key(i)); });
   return front;
 }
 

@@ -22,7 +22,8 @@ struct Contender {
 /// What the objective minimises, coarse to fine. Candidates of a lower `rank` are always preferred.
 struct Score {
   int rank{};       ///< cache flushes, then (cheapest) no known price, then (fewest-gpus) the number of GPUs
-  double figure{};  ///< seconds, dollars or GPU-hours per image
+  double figure{};  ///< seconds, dollars or GPU-hours per useful image
+  auto operator<=>(const Score&) const = default;
 };
 Score score(const PlanRequest& request, const Evaluated& figures);
 
@@ -36,17 +37,19 @@ struct Missed {
 /// All that the candidate misses: the deadline first, then the budget or that no price is known.
 std::vector<Missed> constraints_missed(const PlanRequest& request, const Evaluated& figures);
 
-/// Index of the winner: among those within `kBand` of the best figure at the lowest rank, the one that needs
-/// the fewest GPUs, then shards and recomputes least, changes the arithmetic least, and has the smallest
-/// batch (the largest, for networks with batch norm). Nothing for an empty span.
+/// Index of the winner at the lowest rank. `cheapest`: the least money, and nothing is given up for simplicity. Else,
+/// among those within `kBand` of the best figure, the one that needs the fewest GPUs; of these, among those within
+/// `kBand` of the least money, the one that shards and recomputes least, changes the arithmetic least, and has the
+/// smallest batch (the largest, for networks with batch norm). Nothing for an empty span.
 std::optional<std::size_t> winner(const PlanRequest& request, std::span<const Contender> contenders);
 
 /// The best of each group but the winner's, best first.
 std::vector<std::size_t> runners_up(const PlanRequest& request, std::span<const Contender> contenders,
                                     std::size_t winner);
 
-/// Contenders that no other beats: none is at least as good in time per image, money per image (GPU-hours
-/// where prices are missing) and GPUs, and better in one. Fastest first, one for each point.
-std::vector<std::size_t> pareto_front(std::span<const Contender> contenders);
+/// Contenders that no other beats: none is at least as good in time per image, money per image and GPUs. Prices are
+/// compared with prices, and where both are unknown GPU-hours; one with a price and one without beat each other
+/// never. What beats the chosen one does so within `kBand`, and counts as the same. Fastest first, one for each point.
+std::vector<std::size_t> pareto_front(std::span<const Contender> contenders, std::optional<std::size_t> chosen);
 
 }  // namespace vggplan::planner

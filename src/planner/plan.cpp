@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "capacity.hpp"
+#include "failure.hpp"
 #include "reasons.hpp"
 #include "remedies.hpp"
 #include "resolution.hpp"
@@ -47,65 +49,55 @@ base::Status check(const PlanRequest& request) {
   return std::nullopt;
 }
 
-/// The error that every candidate runs into, where the job itself makes no sense.
-base::Status common_error(const PlanRequest& request) {
-  base::Status first;
-  for (const Group& group : enumerate_groups(request)) {
-    auto error = job::validate(job_of(request, group, {}));
+/// Why none of the group's batches makes sense, if so.
+base::Status error_of(const PlanRequest& request, const Group& group) {
+  const auto fixed = fixed_batches(request, group.gpus);
+  if (fixed && fixed->empty()) {
+    const std::int64_t unit = group.gpus * request.batch.value_or(1) * request.accumulation.value_or(1);
+    return wrong("--global-batch",
+                 fmt::format("{} images do not divide into whole micro-batches on {} GPU{}", *request.global_batch,
+                             group.gpus, group.gpus == 1 ? "" : "s"),
+                 request.batch && request.accumulation
+                     ? fmt::format("it is {} with --batch {} and --accumulation {}; leave one of them out", unit,
+                                   *request.batch, *request.accumulation)
+                     : fmt::format("give a multiple of {}", unit));
+  }
+  const BatchChoice one{1, request.accumulation.value_or(1)};
+  base::Status first;  // too many micro-batches are no reason as long as another choice has fewer
+  for (const BatchChoice choice : fixed.value_or(std::vector{one})) {
+    const job::Job job = job_of(request, group, choice);
+    auto error = job::validate(job);
     if (!error) {
-      return std::nullopt;
+      return estimate::check_precision(job, request.candidates[group.candidate].target.gpu);
     }
-    if (!first) {
+    if (!first || first->place == "--accumulation") {
       first = std::move(error);
     }
+  }
+  if (request.global_batch) {
+    return wrong(
+        "--global-batch",
+        fmt::format("{} images are too many for one step ({}: {})", *request.global_batch, first->place, first->rule),
+        "give a smaller one");
   }
   return first;
 }
 
-/// Limits of the leading group first, then its GPU's other settings at the same count, then the other GPUs
-/// at their largest count with the leading group's settings where they have them.
-std::vector<const Group*> groups_of_interest(const PlanRequest& request, const Search& found, const Group& lead) {
-  std::vector<const Group*> groups{&lead};
-  std::vector<const Group*> others(request.candidates.size(), nullptr);
-  for (const Explored& explored : found.groups) {
-    const Group& group = explored.group;
-    if (refuse(request, group)) {
-      continue;
+/// An error where what is fixed makes sense for no candidate: that of the most GPUs of the last one, and of the
+/// first of its settings, in which the plan's own choices are PyTorch's defaults.
+base::Status common_error(const PlanRequest& request) {
+  base::Status shown;
+  const std::vector<Group> groups = enumerate_groups(request);
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    auto error = error_of(request, groups[i]);
+    if (!error) {
+      return std::nullopt;
     }
-    const bool comparable =
-        group.settings.sharding == lead.settings.sharding || group.settings.sharding == job::Sharding::ddp;
-    if (group.candidate == lead.candidate) {
-      if (group.gpus == lead.gpus && comparable && group.settings != lead.settings) {
-        groups.push_back(&group);
-      }
-    } else if (group.settings == lead.settings || others[group.candidate] == nullptr ||
-               others[group.candidate]->settings != lead.settings) {
-      others[group.candidate] = &group;
+    if (i == 0 || groups[i].gpus != groups[i - 1].gpus || groups[i].candidate != groups[i - 1].candidate) {
+      shown = std::move(error);
     }
   }
-  std::ranges::copy_if(others, std::back_inserter(groups), [](const Group* group) { return group != nullptr; });
-  return groups;
-}
-
-std::vector<MaxBatch> max_batches(const PlanRequest& request, const Search& found, const Group& lead,
-                                  std::int64_t accumulation, const estimate::Engine& engine) {
-  const std::vector<const Group*> groups = groups_of_interest(request, found, lead);
-  std::vector<MaxBatch> cells(groups.size());
-  parallel_for(groups.size(), request.threads, [&](std::size_t i) {
-    const Group& group = *groups[i];
-    const Candidate& candidate = request.candidates[group.candidate];
-    const Limits limits = solve_limits(request, group, accumulation, engine);
-    cells[i] = {candidate.target.gpu.name,
-                group.settings.precision,
-                group.settings.layout,
-                group.settings.checkpointing,
-                group.settings.sharding,
-                group.gpus,
-                limited_target(request, candidate).usable,
-                limits.steady,
-                limits.hard};
-  });
-  return cells;
+  return shown;
 }
 
 void add_figures(Plan& plan, const PlanRequest& request, const Search& found, std::size_t chosen) {
@@ -115,18 +107,27 @@ void add_figures(Plan& plan, const PlanRequest& request, const Search& found, st
     }
     plan.alternatives.push_back(found.contenders[i].figures);
   }
-  for (const std::size_t i : pareto_front(found.contenders)) {
+  for (const std::size_t i : pareto_front(found.contenders, chosen)) {
     plan.pareto.push_back(found.contenders[i].figures);
   }
 }
 
 void add_warnings(Plan& plan, const PlanRequest& request, const Search& found) {
-  const bool unpriced =
-      std::ranges::any_of(found.contenders, [](const Contender& c) { return !c.figures.usd_per_hour; });
-  if (unpriced && (request.objective == Objective::cheapest || request.max_cost)) {
+  const auto unpriced =
+      std::ranges::count_if(found.contenders, [](const Contender& c) { return !c.figures.usd_per_hour.has_value(); });
+  if (unpriced > 0 && (request.objective == Objective::cheapest || request.max_cost)) {
+    const bool all = static_cast<std::size_t>(unpriced) == found.contenders.size();
     plan.warnings.push_back({"price-unknown",
-                             "some of the GPUs have no price; they are compared by GPU-hours, after the priced ones",
+                             all ? "no price is known; GPU-hours are compared instead"
+                                 : "some of the GPUs have no price; they come after the priced ones, by GPU-hours",
                              "give prices with --price NAME=USD_PER_HOUR"});
+  }
+  const auto& images = request.job.data.images;
+  if (plan.recommendation && images && job::global_batch(plan.job) > *images) {
+    plan.warnings.push_back({"batch-above-data-set",
+                             fmt::format("one optimizer step takes {} images, and the data set has {}",
+                                         base::format_count(job::global_batch(plan.job)), base::format_count(*images)),
+                             "fewer GPUs or a smaller batch waste nothing"});
   }
   if (request.reserve.percent > 0 || request.reserve.bytes > base::Bytes(0)) {
     const Candidate& first = request.candidates.front();
@@ -139,6 +140,7 @@ void add_warnings(Plan& plan, const PlanRequest& request, const Search& found) {
 
 /// Where nothing can be recommended: the candidate that comes closest speaks for the others.
 void explain_failure(Plan& plan, const PlanRequest& request, const Search& found, const estimate::Engine& engine) {
+  plan.failure = failure_of(request, found);
   if (!found.missed.empty()) {
     plan.remedies = constraint_remedies(request, found, engine);
     return;
@@ -150,6 +152,16 @@ void explain_failure(Plan& plan, const PlanRequest& request, const Search& found
   plan.job = *nearest->nearest_job;
   plan.max_batch = max_batches(request, found, nearest->group, nearest->nearest_job->accumulation, engine);
   plan.remedies = memory_remedies(request, *nearest->nearest_job, request.candidates[nearest->group.candidate], engine);
+}
+
+/// A smaller batch is no way out of cache flushes where none is without them.
+void correct_hints(std::vector<estimate::Warning>& warnings, const std::vector<MaxBatch>& cells) {
+  const bool none = std::ranges::all_of(cells, [](const MaxBatch& cell) { return cell.steady == 0; });
+  for (estimate::Warning& warning : warnings) {
+    if (none && warning.code == "cache-flushes") {
+      warning.hint = "no batch does without; try --expandable-segments, or a GPU with more memory";
+    }
+  }
 }
 
 base::Status recommend(Plan& plan, const PlanRequest& request, const Search& found, std::size_t chosen,
@@ -169,11 +181,13 @@ base::Status recommend(Plan& plan, const PlanRequest& request, const Search& fou
   }
   recommendation.why = reasons(request, best, recommendation.estimate, limits, engine);
   recommendation.launch = launch_settings(recommendation.estimate);
+  recommendation.figures = best.figures;
   plan.job = best.figures.job;
+  plan.max_batch = max_batches(request, found, lead, best.figures.job.accumulation, engine);
+  correct_hints(recommendation.estimate.warnings, plan.max_batch);
   plan.warnings = recommendation.estimate.warnings;
   plan.assumptions = recommendation.estimate.assumptions;
   plan.recommendation = std::move(recommendation);
-  plan.max_batch = max_batches(request, found, lead, best.figures.job.accumulation, engine);
   add_figures(plan, request, found, chosen);
   if (request.solve_resolution) {
     job::Job one = best.figures.job;
@@ -190,8 +204,12 @@ base::Status describe_job(Plan& plan, const PlanRequest& request, const estimate
   job::Job one = plan.recommendation ? plan.job : request.job;
   one.batch = 1;
   one.accumulation = 1;
-  const auto summary =
-      engine.full(one, plan.recommendation ? plan.recommendation->estimate.target : request.candidates.front().target);
+  one.parallel = plan.recommendation ? one.parallel : job::Parallel{};
+  const auto able = std::ranges::find_if(request.candidates, [&](const Candidate& candidate) {
+    return !estimate::check_precision(one, candidate.target.gpu);
+  });
+  const auto& target = able == request.candidates.end() ? request.candidates.front().target : able->target;
+  const auto summary = engine.full(one, plan.recommendation ? plan.recommendation->estimate.target : target);
   if (!summary) {
     return summary.error();
   }
@@ -210,11 +228,9 @@ base::Result<Plan> plan(const PlanRequest& request, const estimate::Engine& engi
     return *error;
   }
   Search found = search(request, engine, false);
-  if (found.contenders.empty()) {
-    Search flushing = search(request, engine, true);
-    if (!flushing.contenders.empty() || found.missed.empty()) {
-      found = std::move(flushing);
-    }
+  // How long cache flushes take is not modelled: what needs them cannot be held against a limit.
+  if (found.contenders.empty() && !request.deadline && !request.max_cost) {
+    found = search(request, engine, true);
   }
   Plan result;
   result.job = request.job;

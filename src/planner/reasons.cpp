@@ -23,6 +23,9 @@ std::string rate(double images_per_second) {
 
 std::string signed_percent(double ratio) {
   const double percent = (ratio - 1) * 100;
+  if (std::abs(percent) < 0.05) {
+    return "less than 0.1 %";
+  }
   return fmt::format("{:+.{}f} %", percent, std::abs(percent) < 9.95 ? 1 : 0);
 }
 
@@ -66,11 +69,11 @@ Story::Variant Story::variant(const job::Job& job, const estimate::Target& targe
   return variant;
 }
 
-base::Bytes Story::reserved_without_limit(const job::Job& job) const {
+estimate::MemoryAnswer Story::without_limit(const job::Job& job) const {
   estimate::Target boundless = target_;
-  boundless.usable = base::kGiB * (1 << 20);
+  boundless.usable = kMostMemory;
   const auto memory = engine_.memory(job, boundless);
-  return memory ? memory->reserved_peak : base::Bytes(0);
+  return memory ? *memory : estimate::MemoryAnswer{};
 }
 
 void Story::objective() {
@@ -78,7 +81,8 @@ void Story::objective() {
   std::string text = fmt::format("{} reaches {}", describe(b.job, b.gpu), rate(b.images_per_second));
   switch (request_.objective) {
     case Objective::fastest:
-      text += ", the most of all candidates (those within 1 % count as equal, and the simpler wins)";
+      text += b.total ? ", and no candidate ends sooner" : ", the most of all candidates";
+      text += " (those within 1 % count as equal, and the simpler wins)";
       break;
     case Objective::cheapest:
       text +=
@@ -186,7 +190,7 @@ void Story::next_batch() {
       break;
     case Verdict::does_not_fit:
       say(fmt::format("Batch {} does not fit: it would reserve {}, and {} are usable.", *batch,
-                      base::format_bytes(reserved_without_limit(next.figures->job)),
+                      base::format_bytes(without_limit(next.figures->job).reserved_peak),
                       base::format_bytes(target_.usable)));
       break;
   }
@@ -194,10 +198,9 @@ void Story::next_batch() {
 
 Story::Variant Story::on_gpus(std::int64_t gpus, std::int64_t batch) const {
   return with([&](job::Job& job) {
-    const std::int64_t per_node = std::max<std::int64_t>(1, candidate_.per_node);
     job.batch = batch;
     job.parallel.gpus = gpus;
-    job.parallel.nodes = (gpus + per_node - 1) / per_node;
+    job.parallel.nodes = nodes_of(request_, candidate_, gpus);
     if (request_.global_batch) {
       job.accumulation = std::max<std::int64_t>(1, *request_.global_batch / (batch * gpus));
     }

@@ -31,7 +31,7 @@ void Story::checkpointing() {
                     base::format_bytes(b.allocated_peak), base::format_bytes(other.memory->allocated_peak), costs));
   } else if (other.memory->verdict == Verdict::does_not_fit) {
     say(fmt::format("Checkpointing makes room: without it this batch would reserve {}. It {}.",
-                    base::format_bytes(reserved_without_limit(other.figures->job)), costs));
+                    base::format_bytes(without_limit(other.figures->job).reserved_peak), costs));
   } else {
     say(fmt::format("Checkpointing lowers the allocated peak by {} and {}.",
                     base::format_bytes(other.memory->allocated_peak - b.allocated_peak), costs));
@@ -52,7 +52,7 @@ void Story::sharding() {
   std::string text = fmt::format("{} spreads {} over the GPUs", base::name_of_enum(b.job.parallel.sharding), spread);
   text += ddp.memory->verdict == Verdict::does_not_fit
               ? fmt::format(": under ddp this batch would reserve {}",
-                            base::format_bytes(reserved_without_limit(ddp.figures->job)))
+                            base::format_bytes(without_limit(ddp.figures->job).reserved_peak))
               : fmt::format(": it reserves {} instead of {} under ddp", base::format_bytes(b.reserved_peak),
                             base::format_bytes(ddp.memory->reserved_peak));
   say(text + fmt::format("; the step changes by {}, the results do not.",
@@ -73,7 +73,7 @@ void Story::precision() {
       "{} is {:.2f} times as fast as {} at the same batch, with {:.0f} % of its peak; weights, gradients and optimizer "
       "stay in float32, products are rounded to 16 bits",
       base::name_of_enum(b.job.precision), tf32.figures->step.count() / b.step.count(), other,
-      100 * b.allocated_peak.as_double() / tf32.memory->allocated_peak.as_double());
+      100 * b.allocated_peak.as_double() / without_limit(tf32.figures->job).allocated_peak.as_double());
   if (b.job.precision == job::Precision::amp_fp16) {
     text += ", and the loss is scaled (this GPU has no bfloat16)";
   }
@@ -93,7 +93,8 @@ void Story::layout() {
   say(fmt::format("{} instead would change the step by {} and reserve {} instead of {}; the results are the same.",
                   last ? "The default layout (nchw)" : "channels_last (nhwc)",
                   signed_percent(other.figures->step.count() / b.step.count()),
-                  base::format_bytes(other.memory->reserved_peak), base::format_bytes(b.reserved_peak)));
+                  base::format_bytes(without_limit(other.figures->job).reserved_peak),
+                  base::format_bytes(b.reserved_peak)));
 }
 
 void Story::batch_norm() {

@@ -19,9 +19,6 @@ using estimate::MemoryAnswer;
 using estimate::Target;
 using estimate::Verdict;
 
-/// No GPU has as much: 64 TiB.
-constexpr Bytes kMostMemory = base::kGiB * 65'536;
-
 /// More GPUs share the batch among them: they stand in the place of smaller batches.
 bool exclude_each_other(const Change& a, const Change& b) {
   return a.code == b.code || (a.code == "smaller-batch" && b.more_hardware);
@@ -69,8 +66,10 @@ class Doctor {
   void lower_resolution();
 
   [[nodiscard]] std::optional<MemoryAnswer> runs(const job::Job& job, const Target& target) const;
+  [[nodiscard]] bool keeps_limits(const job::Job& job, const Target& target, const MemoryAnswer& memory,
+                                  double pieces) const;
   /// `pieces`: how many of the changed job's images stand for one of the original's.
-  Remedy& add(const Change& change, const Target& target, const MemoryAnswer& memory, double pieces = 1);
+  void add(const Change& change, const Target& target, const MemoryAnswer& memory, double pieces = 1);
 
   const PlanRequest& request_;
   const job::Job& job_;
@@ -87,10 +86,27 @@ std::optional<MemoryAnswer> Doctor::runs(const job::Job& job, const Target& targ
     return std::nullopt;
   }
   const auto answer = engine_.memory(job, target);
-  return answer && answer->verdict != Verdict::does_not_fit ? std::optional(*answer) : std::nullopt;
+  // A limit of time or money says nothing of steps that flush the cache.
+  const bool flushing = !request_.deadline && !request_.max_cost;
+  const bool good =
+      answer && (answer->verdict == Verdict::fits || (flushing && answer->verdict == Verdict::fits_with_cache_flushes));
+  return good ? std::optional(*answer) : std::nullopt;
 }
 
-Remedy& Doctor::add(const Change& change, const Target& target, const MemoryAnswer& memory, double pieces) {
+/// Whether the changed job also keeps the limits of time and money.
+bool Doctor::keeps_limits(const job::Job& job, const Target& target, const MemoryAnswer& memory, double pieces) const {
+  auto figures = evaluate(job, target, memory, engine_);
+  if (figures && figures->total) {
+    figures->total = *figures->total * pieces;
+    figures->cost = figures->cost ? std::optional(*figures->cost * pieces) : std::nullopt;
+  }
+  return figures && constraints_missed(request_, *figures).empty();
+}
+
+void Doctor::add(const Change& change, const Target& target, const MemoryAnswer& memory, double pieces) {
+  if ((request_.deadline || request_.max_cost) && !keeps_limits(change.job, target, memory, pieces)) {
+    return;
+  }
   Remedy remedy;
   remedy.code = change.code;
   remedy.change = change.text;
@@ -106,7 +122,9 @@ Remedy& Doctor::add(const Change& change, const Target& target, const MemoryAnsw
     remedy.slowdown = pieces / time->images_per_second / seconds_per_image_;
   }
   std::string costs = change.costs;
-  if (remedy.slowdown && std::abs(*remedy.slowdown - 1) >= 0.005) {
+  if (remedy.slowdown && *remedy.slowdown <= 0.95) {
+    remedy.saves += fmt::format("; {:.2g} times as fast", 1 / *remedy.slowdown);
+  } else if (remedy.slowdown && *remedy.slowdown >= 1.005) {
     const std::string time_text = fmt::format("{:.2f} times the time per image", *remedy.slowdown);
     costs = costs.empty() ? time_text : time_text + "; " + costs;
   }
@@ -116,7 +134,6 @@ Remedy& Doctor::add(const Change& change, const Target& target, const MemoryAnsw
   }
   remedy.costs = costs.empty() ? "nothing" : costs;
   remedies_.push_back(std::move(remedy));
-  return remedies_.back();
 }
 
 job::Job Doctor::with_all(const std::vector<Change>& changes) const {
@@ -229,7 +246,7 @@ void Doctor::more_memory() {
   }
   const Target* best = nullptr;
   for (const Target& other : request_.others) {
-    const auto there = has_units_for(job_.precision, other.gpu) ? runs(job_, other) : std::nullopt;
+    const auto there = estimate::check_precision(job_, other.gpu) ? std::nullopt : runs(job_, other);
     if (there && there->verdict == Verdict::fits && (best == nullptr || other.usable < best->usable)) {
       best = &other;
       answer = there;
@@ -240,11 +257,15 @@ void Doctor::more_memory() {
       best == nullptr
           ? fmt::format("use a GPU with {} of usable memory; none that is known has it", base::format_bytes(needed))
           : fmt::format("use a GPU with {} of usable memory, such as {}", base::format_bytes(needed), best->gpu.name);
-  Remedy& remedy = add({"more-memory", text, "another GPU", false, job_, true},
-                       best == nullptr ? with_capacity(enough) : *best, *answer);
-  remedy.saves = fmt::format("{} more than the {} that are usable", base::format_bytes(needed - target_.usable),
-                             base::format_bytes(target_.usable));
-  remedy.saved = Bytes(0);
+  const std::size_t before = remedies_.size();
+  add({"more-memory", text, "another GPU", false, job_, true}, best == nullptr ? with_capacity(enough) : *best,
+      *answer);
+  if (remedies_.size() > before) {
+    remedies_.back().saves =
+        fmt::format("{} more than the {} that are usable", base::format_bytes(needed - target_.usable),
+                    base::format_bytes(target_.usable));
+    remedies_.back().saved = Bytes(0);
+  }
 }
 
 void Doctor::tiles() {

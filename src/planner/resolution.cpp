@@ -38,20 +38,22 @@ graph::Shape scaled(const graph::Shape& image, std::int64_t longest) {
 
 MaxResolution largest_resolution(const job::Job& job, const estimate::Target& target, bool flushing,
                                  const estimate::Engine& engine) {
-  const auto with_side = [&](std::int64_t steps) {
+  const auto with_side = [&](std::int64_t side) {
     job::Job changed = job;
-    changed.image = scaled(job.image, steps * kSideStep);
+    changed.image = scaled(job.image, side);
     return changed;
   };
-  const std::int64_t ceiling = last_true(kLargestSide / kSideStep, [&](std::int64_t steps) {
-    return engine.memory_floor(with_side(steps), target) <= target.usable;
-  });
-  const std::int64_t side = kSideStep * largest_below(ceiling, [&](std::int64_t steps) {
-                              return fits(with_side(steps), target, flushing, engine);
-                            });
+  const std::int64_t ceiling = last_true(
+      kLargestSide, [&](std::int64_t side) { return engine.memory_floor(with_side(side), target) <= target.usable; });
+  // From pixel to pixel "fits" flickers with the rounding of every tensor's size: each is tried.
+  std::int64_t side = ceiling;
+  while (side > 0 && !fits(with_side(side), target, flushing, engine)) {
+    --side;
+  }
   MaxResolution result;
   result.gpu = target.gpu.name;
   result.batch = job.batch;
+  result.job = job;
   if (side > 0) {
     const graph::Shape image = scaled(job.image, side);
     result.height = image.height;

@@ -12,12 +12,8 @@ inline constexpr std::int64_t kLargestSide = 65'536;
 /// The image scaled so that its longer side is `longest` pixels; the shorter one rounded to the nearest pixel.
 graph::Shape scaled(const graph::Shape& image, std::int64_t longest);
 
-/// Sides looked at are multiples of this, VGG's stride: from pixel to pixel "fits" flickers with the rounding of
-/// every tensor's size.
-inline constexpr std::int64_t kSideStep = 32;
-
-/// Largest image of the job's aspect that runs at the job's other settings, cache flushes left out unless
-/// `flushing`. Height and width 0 where not even the smallest does.
+/// Largest image of the job's aspect that runs at the job's other settings, to the pixel; cache flushes left out
+/// unless `flushing`. Height and width 0 where not even the smallest does.
 MaxResolution largest_resolution(const job::Job& job, const estimate::Target& target, bool flushing,
                                  const estimate::Engine& engine);
 

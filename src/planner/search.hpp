@@ -2,7 +2,6 @@
 // All groups explored, and what came of it.
 #pragma once
 
-#include <functional>
 #include <vector>
 
 #include "explore.hpp"
@@ -18,9 +17,6 @@ struct Search {
   std::int64_t enumerated{};
   std::int64_t evaluated{};  ///< = contenders
 };
-
-/// Calls work(0) ... work(count - 1), each once, on a few threads (0: as many as the machine has).
-void parallel_for(std::size_t count, unsigned threads, const std::function<void(std::size_t)>& work);
 
 /// Explores every group. The answer does not depend on the number of threads.
 Search search(const PlanRequest& request, const estimate::Engine& engine, bool allow_flushes);

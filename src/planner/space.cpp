@@ -12,20 +12,24 @@ using job::Checkpointing;
 using job::Precision;
 using job::Sharding;
 
-/// Every count up to one machine, then whole machines.
-std::vector<std::int64_t> gpu_counts(const Candidate& candidate) {
+/// Up to one machine every count; then whole machines, each up to 16 of them, of more eight to the octave: among
+/// so many one more changes little.
+std::vector<std::int64_t> gpu_counts(const PlanRequest& request, const Candidate& candidate) {
   if (candidate.exactly) {
     return {candidate.gpus};
   }
+  const std::int64_t unit = request.nodes.value_or(1);
   const std::int64_t per_node = std::max<std::int64_t>(1, candidate.per_node);
   std::vector<std::int64_t> counts;
-  for (std::int64_t n = 1; n <= std::min(candidate.gpus, per_node); ++n) {
+  for (std::int64_t n = unit; n <= std::min(candidate.gpus, per_node * unit); n += unit) {
     counts.push_back(n);
   }
-  for (std::int64_t n = 2 * per_node; n <= candidate.gpus; n += per_node) {
-    counts.push_back(n);
+  std::int64_t step = 1;
+  for (std::int64_t machines = 2; !request.nodes && machines * per_node <= candidate.gpus; machines += step) {
+    counts.push_back(machines * per_node);
+    step *= machines == 16 * step ? 2 : 1;
   }
-  if (counts.back() != candidate.gpus) {
+  if (counts.empty() || (counts.back() != candidate.gpus && candidate.gpus % unit == 0)) {
     counts.push_back(candidate.gpus);
   }
   return counts;
@@ -44,11 +48,9 @@ std::vector<Settings> settings_of(const PlanRequest& request, std::int64_t gpus)
   const auto checkpointings =
       fixed_or(request.checkpointing, train ? std::vector<Checkpointing>{{Kind::none}, {Kind::block}}
                                             : std::vector<Checkpointing>{{Kind::none}});
-  const auto shardings =
-      gpus == 1
-          ? std::vector<Sharding>{Sharding::ddp}
-          : fixed_or(request.sharding, train ? std::vector<Sharding>{Sharding::ddp, Sharding::zero1, Sharding::fsdp2}
-                                             : std::vector<Sharding>{Sharding::ddp});
+  const auto shardings = fixed_or(
+      request.sharding, train && gpus > 1 ? std::vector<Sharding>{Sharding::ddp, Sharding::zero1, Sharding::fsdp2}
+                                          : std::vector<Sharding>{Sharding::ddp});
   std::vector<Settings> all;
   for (const auto precision : precisions) {
     for (const auto layout : layouts) {
@@ -62,18 +64,37 @@ std::vector<Settings> settings_of(const PlanRequest& request, std::int64_t gpus)
   return all;
 }
 
-std::optional<Refusal> refuse_precision(const PlanRequest& request, const hardware::Gpu& gpu, Precision precision) {
-  if (!has_units_for(precision, gpu)) {
-    const bool wants_bf16 = precision == Precision::amp_bf16 || precision == Precision::bf16;
-    return Refusal{"precision",
-                   fmt::format("{} has no {}", gpu.name, wants_bf16 ? "bfloat16 units" : "float16 tensor cores")};
+std::optional<Refusal> refuse_precision(const PlanRequest& request, const hardware::Gpu& gpu, const job::Job& job) {
+  if (const auto error = estimate::check_precision(job, gpu)) {
+    return Refusal{"precision", error->rule};
   }
-  const bool has_bf16 = gpu.bf16_tensor.has_value();
-  if (precision == Precision::amp_fp16 && has_bf16 && !request.precision) {
+  if (job.precision == Precision::amp_fp16 && gpu.bf16_tensor && !request.precision) {
     return Refusal{"numerics",
                    fmt::format("float16 needs loss scaling, bfloat16 does not, and {} runs both", gpu.name)};
   }
   return std::nullopt;
+}
+
+/// More GPUs than the data set keeps busy, where fewer would do.
+std::optional<Refusal> refuse_idle(const PlanRequest& request, const Group& group) {
+  const bool fixed = request.candidates[group.candidate].exactly || request.global_batch || group.gpus == 1;
+  const auto most = batch_of_data(request, group.gpus, request.accumulation.value_or(1));
+  if (fixed || !most || *most >= request.batch.value_or(1)) {
+    return std::nullopt;
+  }
+  return Refusal{"data-set", "one optimizer step would take more images than the data set has"};
+}
+
+std::string settings_text(const job::Job& job, const std::string& gpu) {
+  std::string text = fmt::format("{} x {}, {}, {}", job.parallel.gpus, gpu, base::name_of_enum(job.precision),
+                                 base::name_of_enum(job.layout));
+  if (job.checkpointing.kind != Checkpointing::Kind::none) {
+    text += fmt::format(", checkpointing {}", to_string(job.checkpointing));
+  }
+  if (job.parallel.gpus > 1 && job.parallel.sharding != Sharding::ddp) {
+    text += fmt::format(", {}", base::name_of_enum(job.parallel.sharding));
+  }
+  return text;
 }
 
 }  // namespace
@@ -82,10 +103,9 @@ std::vector<Group> enumerate_groups(const PlanRequest& request) {
   std::vector<Group> groups;
   for (std::size_t i = 0; i < request.candidates.size(); ++i) {
     const Candidate& candidate = request.candidates[i];
-    for (const std::int64_t gpus : gpu_counts(candidate)) {
-      const std::int64_t per_node = std::max<std::int64_t>(1, candidate.per_node);
+    for (const std::int64_t gpus : gpu_counts(request, candidate)) {
       for (const Settings& settings : settings_of(request, gpus)) {
-        groups.push_back({i, gpus, (gpus + per_node - 1) / per_node, settings});
+        groups.push_back({i, gpus, nodes_of(request, candidate, gpus), settings});
       }
     }
   }
@@ -110,17 +130,21 @@ std::optional<Refusal> refuse(const PlanRequest& request, const Group& group) {
   if (request.max_gpus && group.gpus > *request.max_gpus) {
     return Refusal{"max-gpus", fmt::format("more than {} GPUs", *request.max_gpus)};
   }
-  if (auto refusal = refuse_precision(request, gpu, group.settings.precision)) {
+  const job::Job job = job_of(request, group, {});
+  if (auto refusal = refuse_precision(request, gpu, job)) {
     return refusal;
   }
-  if (const auto error = job::validate(job_of(request, group, {}))) {
+  if (const auto error = job::validate(job)) {
     return Refusal{"combination", error->rule};
+  }
+  if (auto refusal = refuse_idle(request, group)) {
+    return refusal;
   }
   const auto choices = fixed_batches(request, group.gpus);
   if (choices && choices->empty()) {
     return Refusal{"global-batch",
-                   fmt::format("a global batch of {} does not divide into whole micro-batches on {} GPUs",
-                               *request.global_batch, group.gpus)};
+                   fmt::format("a global batch of {} does not divide into whole micro-batches on {} GPU{}",
+                               *request.global_batch, group.gpus, group.gpus == 1 ? "" : "s")};
   }
   return std::nullopt;
 }
@@ -138,6 +162,16 @@ std::vector<std::int64_t> batch_ladder(std::int64_t limit) {
     ladder.push_back(limit);
   }
   return ladder;
+}
+
+std::int64_t nodes_of(const PlanRequest& request, const Candidate& candidate, std::int64_t gpus) {
+  const std::int64_t per_node = std::max<std::int64_t>(1, candidate.per_node);
+  return request.nodes.value_or((gpus + per_node - 1) / per_node);
+}
+
+std::optional<std::int64_t> batch_of_data(const PlanRequest& request, std::int64_t gpus, std::int64_t accumulation) {
+  const auto& images = request.job.data.images;
+  return images ? std::optional(*images / (gpus * accumulation)) : std::nullopt;
 }
 
 std::optional<std::vector<BatchChoice>> fixed_batches(const PlanRequest& request, std::int64_t gpus) {
@@ -177,17 +211,6 @@ std::vector<std::int64_t> divisors(std::int64_t n) {
   return small;
 }
 
-bool has_units_for(Precision precision, const hardware::Gpu& gpu) {
-  switch (precision) {
-    case Precision::fp32:
-    case Precision::tf32: return true;
-    case Precision::amp_bf16:
-    case Precision::bf16: return gpu.bf16_tensor.has_value();
-    case Precision::amp_fp16: return gpu.fp16_tensor.has_value();
-  }
-  return false;
-}
-
 estimate::Target limited_target(const PlanRequest& request, const Candidate& candidate) {
   estimate::Target target = candidate.target;
   const auto percent = static_cast<std::int64_t>(target.usable.as_double() * request.reserve.percent / 100);
@@ -197,24 +220,12 @@ estimate::Target limited_target(const PlanRequest& request, const Candidate& can
 }
 
 std::string describe(const job::Job& job, const std::string& gpu) {
-  std::string text = fmt::format("{} x {}, {}, {}", job.parallel.gpus, gpu, base::name_of_enum(job.precision),
-                                 base::name_of_enum(job.layout));
-  if (job.checkpointing.kind != Checkpointing::Kind::none) {
-    text += fmt::format(", checkpointing {}", to_string(job.checkpointing));
-  }
-  if (job.parallel.gpus > 1 && job.parallel.sharding != Sharding::ddp) {
-    text += fmt::format(", {}", base::name_of_enum(job.parallel.sharding));
-  }
-  text += fmt::format(", batch {}", job.batch);
-  if (job.accumulation > 1) {
-    text += fmt::format(" x {} micro-batches", job.accumulation);
-  }
-  return text;
+  const std::string parts = job.accumulation > 1 ? fmt::format(" x {} micro-batches", job.accumulation) : "";
+  return fmt::format("{}, batch {}{}", settings_text(job, gpu), job.batch, parts);
 }
 
 std::string describe(const PlanRequest& request, const Group& group) {
-  const std::string text = describe(job_of(request, group, {}), request.candidates[group.candidate].target.gpu.name);
-  return text.substr(0, text.rfind(", batch"));
+  return settings_text(job_of(request, group, {}), request.candidates[group.candidate].target.gpu.name);
 }
 
 }  // namespace vggplan::planner

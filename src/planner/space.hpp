@@ -48,6 +48,12 @@ std::optional<Refusal> refuse(const PlanRequest& request, const Group& group);
 /// Micro-batches worth looking at: every one up to 8, then four to the octave, and `limit` itself.
 std::vector<std::int64_t> batch_ladder(std::int64_t limit);
 
+/// Whole machines that hold so many of the candidate's GPUs, or the number that the request fixes.
+std::int64_t nodes_of(const PlanRequest& request, const Candidate& candidate, std::int64_t gpus);
+
+/// The largest batch that leaves at least one whole step in an epoch; none where the data set's size is open.
+std::optional<std::int64_t> batch_of_data(const PlanRequest& request, std::int64_t gpus, std::int64_t accumulation);
+
 /// The batches that the request leaves for a group where it fixes the batch or the global batch: one, or the
 /// divisors of a GPU's share. Empty where the share is not whole. Nothing where the batch is open.
 std::optional<std::vector<BatchChoice>> fixed_batches(const PlanRequest& request, std::int64_t gpus);
@@ -55,8 +61,8 @@ std::optional<std::vector<BatchChoice>> fixed_batches(const PlanRequest& request
 /// Of n > 0, from 1 to n.
 std::vector<std::int64_t> divisors(std::int64_t n);
 
-/// Whether the GPU computes in the precision at all.
-bool has_units_for(job::Precision precision, const hardware::Gpu& gpu);
+/// No GPU has as much: stands for no limit.
+inline constexpr base::Bytes kMostMemory = base::kGiB * 1'048'576;
 
 /// The candidate's target with the reserve taken off.
 estimate::Target limited_target(const PlanRequest& request, const Candidate& candidate);

@@ -39,7 +39,8 @@ class Story {
     return variant(job, target_);
   }
   [[nodiscard]] Variant variant(const job::Job& job, const estimate::Target& target) const;
-  [[nodiscard]] base::Bytes reserved_without_limit(const job::Job& job) const;
+  /// A peak is cut short where memory ends: what the job would take, were there no limit.
+  [[nodiscard]] estimate::MemoryAnswer without_limit(const job::Job& job) const;
   /// The chosen settings on another number of GPUs, the global batch kept where it is fixed.
   [[nodiscard]] Variant on_gpus(std::int64_t gpus, std::int64_t batch) const;
   [[nodiscard]] std::optional<std::int64_t> next_larger_batch() const;

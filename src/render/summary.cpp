@@ -134,17 +134,21 @@ Summary summarise_refusal(const Document& plan) {
   for (const Document& candidate : plan.at("candidates")) {
     summary.machine += (summary.machine.empty() ? "" : " or ") + machine_name(candidate);
   }
-  summary.verdict = "Nothing fits";
-  const Document& rejected = plan.at("rejected");
-  if (!rejected.empty()) {
-    const Document& first = rejected.at(0);
-    summary.detail = text_of(first, "message");
-    if (has(first, "nearest_miss_bytes")) {
-      summary.facts.push_back(fact("nearest miss", "nearest_miss_bytes", first));
-      summary.facts.back().value += has(first, "example") ? " short with " + text_of(first, "example") : " short";
+  const Document failure = plan.value("failure", Document::object());
+  summary.verdict = failure.value("message", "No plan is possible");
+  summary.detail = failure.value("detail", "");
+  for (const Document& row : plan.at("rejected")) {
+    if (row.at("reason") == failure.value("reason", "") && has(row, "nearest_miss_bytes")) {
+      summary.facts.push_back(fact("nearest miss", "nearest_miss_bytes", row));
+      summary.facts.back().value += has(row, "example") ? " short with " + text_of(row, "example") : " short";
     }
   }
   return summary;
+}
+
+std::string remedies_title(const Document& plan) {
+  const std::string reason = plan.value("failure", Document::object()).value("reason", "memory");
+  return reason.starts_with("memory") ? "What would make it fit" : "What would help";
 }
 
 std::vector<Document> all_warnings(const Document& report) {

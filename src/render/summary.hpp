@@ -34,6 +34,9 @@ Summary summarise_estimate(const Document& estimate);
 /// A plan for which nothing fits.
 Summary summarise_refusal(const Document& plan);
 
+/// Heading of a refusal's remedies: whether it is memory that lacks, or a limit that is missed.
+std::string remedies_title(const Document& plan);
+
 std::string subject(const Document& job);
 std::string machine_name(const Document& machine);
 std::string settings(const Document& settings);  ///< of a job, a launch or an alternative

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "render/figures.hpp"
+#include "render/summary.hpp"
 
 namespace vggplan::render {
 
@@ -93,12 +94,8 @@ Document as_alternative(const Document& recommendation) {
   Document row = {{"settings", recommendation.at("launch")},
                   {"memory", recommendation.at("memory")},
                   {"time", recommendation.at("time")}};
-  Document run = has(recommendation, "run") ? recommendation.at("run") : Document::object();
-  const Document& machine = recommendation.at("machine");
-  if (has(machine, "price_usd_per_hour")) {
-    run["usd_per_hour"] = machine.at("price_usd_per_hour");
-  }
-  row["run"] = std::move(run);
+  row["run"] = has(recommendation, "run") ? recommendation.at("run") : Document::object();
+  row["run"].update(recommendation.value("rates", Document::object()));
   return row;
 }
 
@@ -198,7 +195,8 @@ Table alternatives_table(const Document& plan) {
     rows.push_back(alternative);
     rows.back()["rank"] = rank++;
   }
-  Table table = make_table("Alternatives", rows, alternative_specs());
+  Table table = make_table(has(plan, "recommendation") ? "Alternatives to the recommendation (1)" : "Alternatives",
+                           rows, alternative_specs());
   // The heading has the unit.
   for (std::vector<Cell>& row : table.rows) {
     for (std::size_t i = 0; i < row.size(); ++i) {
@@ -211,20 +209,26 @@ Table alternatives_table(const Document& plan) {
 }
 
 Table max_batch_table(const Document& plan) {
-  return make_table("Largest batch per GPU", plan.at("max_batch"),
-                    {{"gpu", "GPU", "/gpu", Align::left},
-                     {"gpu_count", "GPUs", "/gpu_count"},
-                     {"precision", "precision", "/precision", Align::left},
-                     {"layout", "layout", "/layout", Align::left},
-                     {"checkpointing", "checkpointing", "/checkpointing", Align::left},
-                     {"sharding", "sharding", "/sharding", Align::left},
-                     {"usable_bytes", "usable", "/usable_bytes"},
-                     {"steady", "batch", "/steady"},
-                     {"hard", "with flushes", "/hard"}});
+  Table table = make_table("Largest batch per GPU", plan.at("max_batch"),
+                           {{"gpu", "GPU", "/gpu", Align::left},
+                            {"gpu_count", "GPUs", "/gpu_count"},
+                            {"precision", "precision", "/precision", Align::left},
+                            {"layout", "layout", "/layout", Align::left},
+                            {"checkpointing", "checkpointing", "/checkpointing", Align::left},
+                            {"sharding", "sharding", "/sharding", Align::left},
+                            {"usable_bytes", "usable", "/usable_bytes"},
+                            {"steady", "batch", "/steady"},
+                            {"hard", "with flushes", "/hard"}});
+  for (std::size_t i = 0; i < table.rows.size(); ++i) {
+    if (plan.at("max_batch").at(i).value("limited_by_search", false)) {
+      table.rows[i].back().shown += " or more";
+    }
+  }
+  return table;
 }
 
 Table remedies_table(const Document& plan) {
-  return make_table("What would make it fit", plan.at("remedies"),
+  return make_table(remedies_title(plan), plan.at("remedies"),
                     {{"change", "change", "/change", Align::left},
                      {"saves", "saves", "/saves", Align::left},
                      {"costs", "costs", "/costs", Align::left}});

@@ -73,11 +73,11 @@ std::string limits(const Document& plan, const Style& style) {
   std::string text = largest_batches(plan, style);
   if (has(plan, "max_resolution")) {
     const Document& most = plan.at("max_resolution");
-    text +=
-        paragraph(style, "  ", "  ",
-                  fmt::format("Largest image of this shape at batch {}: {} x {} on {}{}", figure("", most.at("batch")),
-                              most.at("height").dump(), most.at("width").dump(), most.at("gpu").get<std::string>(),
-                              most.at("limited_by_search").get<bool>() ? ", or larger: the search ends there" : ""));
+    text += paragraph(
+        style, "  ", "  ",
+        fmt::format("Largest image of this shape: {} x {} on {}{}{}", most.at("height").dump(), most.at("width").dump(),
+                    most.at("gpu").get<std::string>(), has(most, "precision") ? " with " + settings(most) : "",
+                    most.at("limited_by_search").get<bool>() ? ", or larger: the search ends there" : ""));
   }
   return text;
 }
@@ -86,7 +86,7 @@ std::string remedies(const Document& plan, const Style& style) {
   if (!has(plan, "remedies") || plan.at("remedies").empty()) {
     return "";
   }
-  std::string text = heading(style, "What would make it fit");
+  std::string text = heading(style, remedies_title(plan));
   for (const Document& remedy : plan.at("remedies")) {
     text += paragraph(style, "  - ", "    ", remedy.at("change").get<std::string>());
     text += paragraph(style, "      ", "      ",
@@ -125,13 +125,16 @@ std::string text_plan(const Document& report, const Style& style) {
   const Table others = selected(alternatives_table(report),
                                 {"rank", "gpu", "gpu_count", "batch", "precision", "layout", "checkpointing",
                                  "sharding", "reserved_peak_bytes", "images_per_second", "total_seconds", "cost_usd"});
-  const Table shown = narrowed(without_constants(others, {"gpu", "gpu_count", "sharding", "layout", "checkpointing"}),
-                               style.columns() - 2, {"sharding", "reserved_peak_bytes", "layout", "checkpointing"});
+  // What tells the rows apart goes last.
+  const std::string_view second = has(best, "run") ? "images_per_second" : "reserved_peak_bytes";
+  const Table shown =
+      narrowed(without_constants(others, {"gpu", "gpu_count", "sharding", "layout", "checkpointing"}),
+               style.columns() - 2, {"reserved_peak_bytes", second, "sharding", "checkpointing", "layout"});
   const bool has_others = !report.at("alternatives").empty();
   return joined({text_summary(summarise_estimate(best), style), text_memory(best, style), text_time(best, style),
                  text_host(best, style), bullets(best.at("why"), "Why this", style), launch(best.at("launch"), style),
                  has_others ? titled(shown, style) : "", limits(report, style), rejected(report, style),
-                 text_warnings(report, style), text_assumptions(report, style), text_assumptions(best, style)});
+                 text_warnings(report, style), text_assumptions(report, style)});
 }
 
 std::string text_layers(const Document& report, const Style& style) {

@@ -68,6 +68,13 @@ Document launch_part(const planner::Recommendation& recommendation) {
   return part;
 }
 
+/// What the use of the machines costs.
+void set_rates(Document& part, const planner::Evaluated& evaluated) {
+  set_if(part, "usd_per_hour", evaluated.usd_per_hour);
+  set_if(part, "usd_per_million_images", evaluated.usd_per_million_images);
+  part["gpu_hours_per_million_images"] = plain(evaluated.gpu_hours_per_million_images);
+}
+
 Document evaluated_part(const planner::Evaluated& evaluated, const estimate::Estimate& estimate) {
   Document part = Document::object();
   part["settings"] = settings_part(evaluated.job, evaluated.gpu);
@@ -85,9 +92,7 @@ Document evaluated_part(const planner::Evaluated& evaluated, const estimate::Est
       run["cost_usd"] = quantity(*estimate.run->cost);
     }
   }
-  set_if(run, "usd_per_hour", evaluated.usd_per_hour);
-  set_if(run, "usd_per_million_images", evaluated.usd_per_million_images);
-  run["gpu_hours_per_million_images"] = plain(evaluated.gpu_hours_per_million_images);
+  set_rates(run, evaluated);
   part["run"] = std::move(run);
   return part;
 }
@@ -115,15 +120,16 @@ Document max_batch_part(const planner::MaxBatch& cell, job::Mode mode) {
   part["usable_bytes"] = plain(cell.usable);
   part["steady"] = cell.steady;
   part["hard"] = cell.hard;
+  part["limited_by_search"] = cell.limited_by_search;
   return part;
 }
 
 Document max_resolution_part(const planner::MaxResolution& resolution) {
-  return {{"gpu", resolution.gpu},
-          {"batch", resolution.batch},
-          {"height", resolution.height},
-          {"width", resolution.width},
-          {"limited_by_search", resolution.limited_by_search}};
+  Document part = settings_part(resolution.job, resolution.gpu);
+  part["height"] = resolution.height;
+  part["width"] = resolution.width;
+  part["limited_by_search"] = resolution.limited_by_search;
+  return part;
 }
 
 void set_miss(Document& part, const planner::Miss& miss) {
@@ -185,9 +191,15 @@ Document build_plan(const planner::Plan& plan, const planner::PlanRequest& reque
     Document part = Document::object();
     part["why"] = plan.recommendation->why;
     part["launch"] = launch_part(*plan.recommendation);
+    part["rates"] = Document::object();
+    set_rates(part["rates"], plan.recommendation->figures);
     add_estimate(part, plan.recommendation->estimate, details.by_batch);
     report["recommendation"] = std::move(part);
   } else {
+    if (plan.failure) {
+      report["failure"] = {{"reason", plan.failure->reason}, {"message", plan.failure->message}};
+      set_if_not_empty(report["failure"], "detail", plan.failure->detail);
+    }
     report["remedies"] = list_of(plan.remedies, remedy_part);
   }
   report["alternatives"] = evaluated_list(plan.alternatives, details.alternatives);

@@ -49,4 +49,33 @@ TEST_CASE("where no GPU asked about has the memory, one of the catalogue is name
   CHECK(named);
 }
 
+TEST_CASE("what is fixed and impossible is a wrong question, in whatever order the GPUs are named", "[cli]") {
+  const auto code = [](const std::string& arguments) { return run("--size 512x512 " + arguments).code; };
+  CHECK(code("--gpus t4 --precision bf16") == 2);
+  CHECK(code("--gpus t4,a100 --precision bf16 --batch 1") == 0);
+  CHECK(code("--gpus t4,a100 --precision bf16 --batch 4096") == 1);
+  CHECK(code("--gpus a100,t4 --precision bf16 --batch 4096") == 1);
+  CHECK(code("--gpus h200x2 --sharding fsdp2 --layout nhwc") == 2);
+  CHECK(code("--gpus h200 --sharding zero1") == 2);
+  CHECK(code("--gpus a100 --global-batch 7 --batch 2") == 2);
+  CHECK(code("--gpus a100 --gpu-count 8 --nodes 3") == 2);
+  CHECK(code("--gpus a100 --batch 1000000000") == 2);
+}
+
+TEST_CASE("a fixed number of machines and a fixed sharding are kept", "[cli]") {
+  const json nodes = planned("--gpus a100x8 --nodes 3").at("recommendation").at("launch");
+  CHECK(nodes.at("nodes") == 3);
+  CHECK(planned("--gpus a100x4 --sharding zero1").at("recommendation").at("launch").at("sharding") == "zero1");
+}
+
+TEST_CASE("plan and estimate agree on which GPU computes in which precision", "[cli]") {
+  for (const std::string gpu : {"gtx-1080-ti", "p100-sxm2-16gb", "v100-sxm2-16gb", "t4", "a100"}) {
+    for (const std::string precision : {"fp32", "tf32", "amp-bf16", "amp-fp16", "bf16"}) {
+      const std::string job = "--size 224x224 --batch 2 --precision " + precision + " --gpus " + gpu;
+      INFO(job);
+      CHECK(run("plan " + job).code == run("estimate " + job).code);
+    }
+  }
+}
+
 }  // namespace vggplan

@@ -2,6 +2,7 @@
 // What the planner proposes where nothing fits, with the real models.
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "support/catch.hpp"
 #include "support/known.hpp"
@@ -159,6 +160,93 @@ TEST_CASE("the smallest memory that a remedy names is enough, and a MiB less is 
     }
     INFO(more->change);
     CHECK(more->change.find(base::format_bytes(least)) != std::string::npos);
+  }
+}
+
+/// A run whose length or cost is limited, on up to so many GPUs.
+PlanRequest run_of(const std::string& gpu, std::int64_t gpus, std::int64_t side, std::int64_t images) {
+  PlanRequest request;
+  request.job = large_job(1);
+  request.job.image = {3, side, side};
+  request.job.data.images = images;
+  request.job.data.epochs = 10;
+  Candidate candidate;
+  candidate.target = support::target(gpu);
+  candidate.gpus = gpus;
+  request.candidates.push_back(candidate);
+  request.solve_resolution = false;
+  return request;
+}
+
+TEST_CASE("a deadline is held against whole steps, the last of an epoch too, and so is the choice") {
+  for (const std::int64_t images : {100, 1000, 4024}) {
+    for (const std::int64_t gpus : {1, 8}) {
+      PlanRequest request = run_of("a100-sxm4-80gb", gpus, 512, images);
+      const auto open = plan(request, engine());
+      REQUIRE(open.has_value());
+      REQUIRE(open->recommendation);
+      const auto seconds = [&](const estimate::Estimate& e) {
+        const std::int64_t step = e.job.batch * e.job.accumulation * e.job.parallel.gpus;
+        const std::int64_t steps = (images + step - 1) / step * 10;
+        return static_cast<double>(steps * step) / e.time.images_per_second.value;
+      };
+      const double best = seconds(open->recommendation->estimate);
+      CHECK(open->recommendation->estimate.run->total.value.count() == Approx(best));
+      CHECK(open->recommendation->figures.total->count() == Approx(best));
+      CHECK(job::global_batch(open->recommendation->estimate.job) <= images);
+      for (const auto* list : {&open->pareto, &open->alternatives}) {
+        for (const Evaluated& other : *list) {
+          CHECK(seconds(*engine().full(other.job, request.candidates.front().target)) >= best / 1.0101);
+        }
+      }
+      request.deadline = base::Seconds(best * 1.0001);
+      CHECK(plan(request, engine())->recommendation.has_value());
+      request.deadline = base::Seconds(best * 0.98);
+      const auto refused = plan(request, engine());
+      CHECK_FALSE(refused->recommendation);
+      CHECK(refused->failure->reason == "deadline");
+    }
+  }
+}
+
+TEST_CASE("what a remedy says to allow is enough when it is followed, and some percent less is not") {
+  for (const auto& [gpu, gpus, side] :
+       {std::tuple("h100-sxm5-80gb", 2, 4024), std::tuple("t4", 4, 1024), std::tuple("v100-sxm2-16gb", 3, 777)}) {
+    PlanRequest request = run_of(gpu, gpus, side, 4024);
+    request.deadline = base::Seconds(60);
+    const auto late = plan(request, engine());
+    const auto longer = std::ranges::find(late->remedies, "deadline", &Remedy::code);
+    REQUIRE(longer != late->remedies.end());
+    const auto allowed = base::parse_duration(longer->change.substr(std::string("allow ").size()), "");
+    INFO(longer->change);
+    REQUIRE(allowed.has_value());
+    request.deadline = *allowed;
+    CHECK(plan(request, engine())->recommendation.has_value());
+    request.deadline = *allowed * 0.96;
+    CHECK_FALSE(plan(request, engine())->recommendation.has_value());
+    for (const Remedy& remedy : late->remedies) {
+      CHECK((remedy.code != "more-gpus" || remedy.changes_training));
+    }
+  }
+}
+
+TEST_CASE("steps that flush the cache keep no deadline: how long they take is not modelled") {
+  PlanRequest request = run_of("a30", 1, 4024, 10'000);
+  request.job.image.width = 3036;
+  request.batch = 2;
+  request.precision = job::Precision::amp_bf16;
+  request.layout = base::Layout::nhwc;
+  request.checkpointing = job::Checkpointing{};
+  const auto open = plan(request, engine());
+  REQUIRE(open->recommendation);
+  REQUIRE(open->recommendation->estimate.memory.verdict == Verdict::fits_with_cache_flushes);
+  request.deadline = base::Seconds(1e7);
+  const auto refused = plan(request, engine());
+  CHECK_FALSE(refused->recommendation);
+  CHECK(refused->failure->reason == "cache-flushes");
+  CHECK_FALSE(refused->remedies.empty());
+  for (const Remedy& remedy : refused->remedies) {
+    CHECK(remedy.memory.verdict == Verdict::fits);
   }
 }
 

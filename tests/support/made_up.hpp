@@ -137,6 +137,7 @@ inline planner::Candidate made_up_gpu(const std::string& name, std::int64_t usab
                                       bool bf16 = true) {
   planner::Candidate candidate;
   candidate.target.gpu.name = name;
+  candidate.target.gpu.fp32 = base::FlopsPerSecond(1e11);
   candidate.target.gpu.fp16_tensor = base::FlopsPerSecond(1e12);
   if (bf16) {
     candidate.target.gpu.bf16_tensor = base::FlopsPerSecond(1e12);

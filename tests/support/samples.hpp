@@ -200,14 +200,17 @@ inline report::Document sample_plan() {
        job::Sharding::ddp,
        16,
        "torchrun --standalone --nproc-per-node 8 train.py",
-       {"model = DistributedDataParallel(model)"}}};
+       {"model = DistributedDataParallel(model)"}},
+      sample_alternative(best.job, 160)};
   job::Job smaller = best.job;
   smaller.batch = 2;
   plan.alternatives = {sample_alternative(smaller, 140)};
   plan.pareto = {sample_alternative(best.job, 160)};
   plan.max_batch = {
       {"made-up-40gb", job::Precision::amp_bf16, base::Layout::nhwc, {}, job::Sharding::ddp, 8, 39 * kGiB, 6, 7}};
-  plan.max_resolution = planner::MaxResolution{"made-up-40gb", 1, 4096, 3072, false};
+  job::Job one = best.job;
+  one.batch = 1;
+  plan.max_resolution = planner::MaxResolution{"made-up-40gb", 1, 4096, 3072, false, one};
   plan.rejected = {{"memory", "the simulated step runs out of memory", 40, 2 * kGiB, "8 x made-up-40gb, batch 8"}};
   plan.enumerated = 160;
   plan.evaluated = 120;
@@ -227,6 +230,7 @@ inline report::Document refused_plan() {
   plan.job = sample_job();
   plan.model = sample_estimate().model;
   plan.storage = sample_estimate().storage;
+  plan.failure = planner::Failure{"memory", "Nothing fits", "the simulated step runs out of memory"};
   plan.rejected = {{"memory", "the simulated step runs out of memory", 16, 5 * kGiB, "8 x made-up-40gb, batch 1"}};
   plan.max_batch = {
       {"made-up-40gb", job::Precision::amp_bf16, base::Layout::nhwc, {}, job::Sharding::ddp, 8, 39 * kGiB, 0, 0}};

@@ -87,6 +87,15 @@ struct ReceptiveField {
 };
 ReceptiveField receptive_field(const graph::ModelSpec& model);
 
+/// Images that one epoch computes: its last batch may be short and counts whole. Nothing where the number of
+/// images is unknown.
+std::optional<double> images_of_epoch(const job::Job& job);
+/// Inference goes through the data set once.
+std::int64_t epochs_of(const job::Job& job);
+
+/// An error where the GPU cannot compute in the job's precision, not even in a wider type: bf16 before Ampere.
+base::Status check_precision(const job::Job& job, const hardware::Gpu& gpu);
+
 /// Bytes of one image file: the user's figure, or measured bytes per pixel of the format.
 Bytes bytes_per_image(const job::Job& job);
 

@@ -42,6 +42,7 @@ struct PlanRequest {
   std::optional<base::Layout> layout{};
   std::optional<job::Checkpointing> checkpointing{};
   std::optional<job::Sharding> sharding{};
+  std::optional<std::int64_t> nodes{};  ///< machines, equally full; open: as few as the GPUs fit in
   std::vector<Candidate> candidates{};
   std::vector<estimate::Target> others{};  ///< GPUs that a remedy may name, asked about or not
   Objective objective{Objective::fastest};
@@ -71,12 +72,6 @@ struct Launch {
   std::vector<std::string> code{};  ///< what to set in the training program
 };
 
-struct Recommendation {
-  estimate::Estimate estimate{};
-  std::vector<std::string> why{};
-  Launch launch{};
-};
-
 /// A candidate that was simulated and timed.
 struct Evaluated {
   job::Job job{};
@@ -87,12 +82,20 @@ struct Evaluated {
   base::Bytes reserved_peak{};
   base::Seconds step{};
   double images_per_second{};
+  double useful_images_per_second{};  ///< of the data set: a short last batch of an epoch counts whole
   std::string bound_by{};
   std::optional<base::Usd> usd_per_hour{};
-  std::optional<base::Usd> usd_per_million_images{};
+  std::optional<base::Usd> usd_per_million_images{};  ///< useful ones, as the hours below
   double gpu_hours_per_million_images{};
   std::optional<base::Seconds> total{};  ///< of the whole run, where the number of images is known
   std::optional<base::Usd> cost{};
+};
+
+struct Recommendation {
+  estimate::Estimate estimate{};
+  std::vector<std::string> why{};
+  Launch launch{};
+  Evaluated figures{};
 };
 
 struct MaxBatch {
@@ -103,16 +106,18 @@ struct MaxBatch {
   job::Sharding sharding{};
   std::int64_t gpus{1};
   base::Bytes usable{};
-  std::int64_t steady{};  ///< largest batch without cache flushes; 0 where not even one image fits
-  std::int64_t hard{};    ///< largest batch that runs at all
+  std::int64_t steady{};          ///< largest batch without cache flushes; 0 where not even one image fits
+  std::int64_t hard{};            ///< largest batch that runs at all
+  bool limited_by_search{false};  ///< larger ones may fit: the search ends here
 };
 
 struct MaxResolution {
   std::string gpu{};
   std::int64_t batch{1};
-  std::int64_t height{};  ///< of the same aspect as the image asked about; the longer side a multiple of 32
+  std::int64_t height{};  ///< of the same aspect as the image asked about
   std::int64_t width{};
   bool limited_by_search{false};  ///< larger ones may fit: the search ends at 65,536 pixels
+  job::Job job{};                 ///< the settings that it holds for
 };
 
 /// Slower by so many percent than what it is held against.
@@ -148,8 +153,16 @@ struct Remedy {
   estimate::MemoryAnswer memory{};
 };
 
+/// Why nothing can be recommended.
+struct Failure {
+  std::string reason{};   ///< code: memory, cache-flushes, deadline, max-cost, limits, price, or of a `Rejection`
+  std::string message{};  ///< what failed, in a few words
+  std::string detail{};   ///< and by how much
+};
+
 struct Plan {
   std::optional<Recommendation> recommendation{};
+  std::optional<Failure> failure{};       ///< where there is no recommendation
   std::vector<Evaluated> alternatives{};  ///< ranked; the recommendation is not among them
   std::vector<Evaluated> pareto{};        ///< no other is at least as good in time, cost and GPUs
   std::vector<MaxBatch> max_batch{};      ///< first: the settings recommended, or those fixed

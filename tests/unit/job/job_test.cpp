@@ -151,7 +151,7 @@ TEST_CASE("fsdp2 refuses channels_last, the other ways do not") {
     job.layout = base::Layout::nhwc;
   });
   CHECK(error.place == "--sharding");
-  CHECK(error.rule == "fsdp2 refuses parameters in channels_last, but --layout is nhwc");
+  CHECK(error.rule == "fsdp2 refuses parameters in channels_last (nhwc)");
   CHECK(error.remedy == "use --layout nchw, or --sharding ddp or zero1");
   for (const Sharding sharding : {Sharding::ddp, Sharding::zero1}) {
     CHECK(valid_after([&](Job& job) {

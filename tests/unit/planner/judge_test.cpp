@@ -16,6 +16,7 @@ Contender contender(double images_per_second, std::int64_t gpus, std::int64_t ba
   c.figures.job.batch = batch;
   c.figures.job.parallel.gpus = gpus;
   c.figures.images_per_second = images_per_second;
+  c.figures.useful_images_per_second = images_per_second;
   c.figures.gpu_hours_per_million_images = 1e6 / images_per_second / 3600 * static_cast<double>(gpus);
   c.group = group;
   return c;
@@ -84,7 +85,7 @@ TEST_CASE("the front holds exactly the points that no other beats, by comparing 
                         priced ? f.usd_per_million_images->count() : f.gpu_hours_per_million_images,
                         static_cast<double>(f.job.parallel.gpus)};
     };
-    const auto front = pareto_front(all);
+    const auto front = pareto_front(all, std::nullopt);
     std::vector<std::array<double, 3>> points;
     for (const std::size_t i : front) {
       points.push_back(point(i));
@@ -100,6 +101,45 @@ TEST_CASE("the front holds exactly the points that no other beats, by comparing 
       CHECK(std::ranges::count(points, point(i)) == (beaten ? 0 : 1));
     }
   }
+}
+
+TEST_CASE("a contender without a price puts none aside whose cost is known, nor the other way round") {
+  std::vector<Contender> all{contender(100, 1, 8, 0), contender(50, 2, 8, 1), contender(40, 4, 8, 2)};
+  all[1].figures.usd_per_million_images = base::Usd(3);
+  CHECK(pareto_front(all, std::nullopt) == std::vector<std::size_t>{0, 1});
+}
+
+TEST_CASE("the recommendation is on the front, and nothing there beats it") {
+  std::mt19937 random(7);
+  for (int round = 0; round < 300; ++round) {
+    auto all = random_contenders(random, round % 2 == 0);
+    for (Contender& c : all) {  // many within one percent of each other
+      c.figures.useful_images_per_second = 100 + static_cast<double>(random() % 200) / 100;
+    }
+    PlanRequest request;
+    request.objective = static_cast<Objective>(round % 3);
+    const std::size_t chosen = *winner(request, all);
+    const auto front = pareto_front(all, chosen);
+    CHECK(std::ranges::count(front, chosen) == 1);
+    const Evaluated& best = all[chosen].figures;
+    for (const std::size_t i : front) {
+      const Evaluated& f = all[i].figures;
+      const bool dearer = best.usd_per_million_images
+                              ? *f.usd_per_million_images > *best.usd_per_million_images
+                              : f.gpu_hours_per_million_images > best.gpu_hours_per_million_images;
+      CHECK((i == chosen || dearer || f.useful_images_per_second < best.useful_images_per_second ||
+             f.job.parallel.gpus > best.job.parallel.gpus));
+    }
+  }
+}
+
+TEST_CASE("the cheapest is the least money to the cent, however much simpler another one is") {
+  PlanRequest request;
+  request.objective = Objective::cheapest;
+  std::vector<Contender> all{contender(100, 1, 1, 0), contender(100, 4, 8, 1)};
+  all[0].figures.usd_per_million_images = base::Usd(10.05);
+  all[1].figures.usd_per_million_images = base::Usd(10);
+  CHECK(winner(request, all) == std::optional<std::size_t>(1));
 }
 
 TEST_CASE("runners-up are one for each other group, best first") {

@@ -64,8 +64,49 @@ TEST_CASE("what the user fixes stays fixed in every candidate") {
     CHECK(group.settings.precision == Precision::fp32);
     CHECK(group.settings.layout == base::Layout::nhwc);
     CHECK(group.settings.checkpointing == request.checkpointing);
-    CHECK(group.settings.sharding == (group.gpus == 1 ? Sharding::ddp : Sharding::zero1));
+    CHECK(group.settings.sharding == Sharding::zero1);
+    CHECK(refuse(request, group).has_value() == (group.gpus == 1));  // nothing to spread it over
   }
+}
+
+TEST_CASE("a fixed number of machines stays, each with as many GPUs as the others") {
+  PlanRequest request = request_for({made_up_gpu("a", 1000, 8)});
+  request.nodes = 3;
+  std::set<std::int64_t> counts;
+  for (const Group& group : enumerate_groups(request)) {
+    CHECK(group.nodes == 3);
+    counts.insert(group.gpus);
+  }
+  CHECK(counts == std::set<std::int64_t>{3, 6});
+}
+
+TEST_CASE("beyond 16 machines counts are an eighth apart at most, and the largest is always there") {
+  std::int64_t last = 0;
+  std::set<std::int64_t> counts;
+  for (const Group& group : enumerate_groups(request_for({made_up_gpu("a", 1000, 4096)}))) {
+    counts.insert(group.gpus);
+  }
+  CHECK(counts.size() < 100);
+  for (const std::int64_t gpus : counts) {
+    CHECK(gpus - last <= (gpus <= 8 ? 1 : std::max<std::int64_t>(8, last / 8)));
+    last = gpus;
+  }
+  CHECK(last == 4096);
+}
+
+TEST_CASE("GPUs beyond what the data set keeps busy are refused, unless their number or the batch of all is fixed") {
+  PlanRequest request = request_for({made_up_gpu("a", 1000, 8)});
+  request.job.data.images = 10;
+  request.batch = 3;
+  Group group;
+  group.gpus = 4;
+  REQUIRE(refuse(request, group));
+  CHECK(refuse(request, group)->reason == "data-set");
+  group.gpus = 3;
+  CHECK_FALSE(refuse(request, group));
+  group.gpus = 4;
+  request.candidates.front().exactly = true;
+  CHECK_FALSE(refuse(request, group));
 }
 
 TEST_CASE("what changes training is not chosen unasked: pure bf16 and true fp32 are no candidates") {
@@ -91,7 +132,7 @@ TEST_CASE("a precision without units on the GPU is refused by name") {
   group.settings.precision = Precision::amp_bf16;
   REQUIRE(refuse(request, group));
   CHECK(refuse(request, group)->reason == "precision");
-  CHECK(refuse(request, group)->message == "old has no bfloat16 units");
+  CHECK(refuse(request, group)->message == "amp-bf16 needs bf16 arithmetic, which old does not have");
   group.settings.precision = Precision::amp_fp16;
   CHECK_FALSE(refuse(request, group));
 }
