@@ -2,7 +2,6 @@
 #include "estimate/memory_part.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "vggplan/lowering/saved.hpp"
 #include "vggplan/lowering/tape.hpp"
@@ -13,17 +12,6 @@ namespace {
 using base::Basis;
 using base::Phase;
 using memory::Simulation;
-
-/// NCCL's buffers and kernels on each GPU: device memory of a process that has made a communicator, less
-/// the context (842 MiB with two H200; NCCL 2.28.9, NVLS off).
-constexpr Bytes kNccl = base::kMiB * 842;
-
-std::int64_t major_version(const hardware::Gpu& gpu) {
-  std::int64_t major = 0;
-  const std::string& text = gpu.compute_capability;
-  std::from_chars(text.data(), text.data() + text.size(), major);
-  return major;
-}
 
 /// CUDA C programming guide, technical specifications per compute capability.
 std::int64_t threads_per_sm(const std::string& capability) {
@@ -169,7 +157,9 @@ lowering::Device device_of(const hardware::Gpu& gpu, const lowering::Framework& 
   lowering::Device device;
   device.sm_count = gpu.sm_count;
   device.threads_per_sm = threads_per_sm(gpu.compute_capability);
-  device.cublas_workspace = major_version(gpu) == 9 ? framework.cublas_workspace_sm90 : framework.cublas_workspace;
+  device.cublas_workspace = hardware::capability_number(gpu.compute_capability) / 10 == 9
+                                ? framework.cublas_workspace_sm90
+                                : framework.cublas_workspace;
   device.tf32 = gpu.tf32_tensor.has_value();
   return device;
 }
@@ -215,7 +205,7 @@ Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& ta
   memory.forward_peak = ranged(all, [](const Simulation& s) { return phase_peak(s, Phase::forward); });
   memory.backward_peak = ranged(all, [](const Simulation& s) { return phase_peak(s, Phase::backward); });
   memory.optimizer_peak = ranged(all, [](const Simulation& s) { return phase_peak(s, Phase::optimizer); });
-  const Bytes outside = target.gpu.context_memory + (job.parallel.gpus > 1 ? kNccl : Bytes(0));
+  const Bytes outside = target.gpu.context_memory + (job.parallel.gpus > 1 ? framework.nccl : Bytes(0));
   memory.device_used = memory.reserved_peak + base::exactly(outside, Basis::assumed);
   memory.headroom = target.usable - memory.reserved_peak.value;
   add_breakdown(memory, lowered.network, all.central.peak);

@@ -52,6 +52,25 @@ std::string decimal_size(const Document& object, const char* key) {
   return base::format_decimal_bytes(base::Bytes(object.at(key).get<std::int64_t>()));
 }
 
+/// What the GPUs take, and what the job's storage gives.
+std::string reading(const Document& estimate) {
+  const Document& storage = estimate.at("storage");
+  const Document& data = estimate.at("job").at("data");
+  std::string text = figure("bytes_per_second", storage.at("read_bytes_per_second"));
+  text += has(data, "decoded_cache") ? " of decoded images"
+                                     : fmt::format(", {} an image", decimal_size(storage, "bytes_per_image"));
+  if (has(data, "storage") && has(storage, "profiles")) {
+    const Document& profiles = storage.at("profiles");
+    const auto chosen = std::find_if(profiles.begin(), profiles.end(),
+                                     [&](const Document& profile) { return profile.at("name") == data.at("storage"); });
+    if (chosen != profiles.end()) {
+      text += fmt::format("; {} delivers {}", chosen->at("name").get<std::string>(),
+                          figure("bytes_per_second", chosen->at("read_bytes_per_second")));
+    }
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string heading(const Style& style, std::string_view left, std::string_view right) {
@@ -188,19 +207,46 @@ std::string text_memory(const Document& estimate, const Style& style) {
   return text;
 }
 
+namespace {
+
+/// Phases are timed one by one from an idle GPU, steps back to back: short ones overlap with the host's work.
+std::string phases_note(double parts, double step) {
+  constexpr double kNoticed = 1.005;
+  return parts > kNoticed * step
+             ? "; phases are those of a step by itself, in a loop the host starts the next one ahead of time"
+             : "";
+}
+
+std::string bound_line(const Document& time, double parts) {
+  std::string bound = fmt::format("bound by {}; {} of the arithmetic peak is used",
+                                  bound_by_words(time.at("bound_by").get<std::string>()),
+                                  percent(number(time.at("model_flops_utilization"))));
+  if (has(time, "communication_seconds")) {
+    const double sent = number(time.at("communication_seconds"));
+    const bool hidden = number(time.at("communication_exposed_seconds")) <= 0.5 * sent;
+    bound += fmt::format("; {} of communication, {}", figure("_seconds", time.at("communication_seconds")),
+                         hidden ? "most hidden behind backward" : "little of it hidden");
+  }
+  return bound + phases_note(parts, number(time.at(std::string(whole_step(time)))));
+}
+
+}  // namespace
+
 std::string text_time(const Document& estimate, const Style& style) {
   const Document& time = estimate.at("time");
-  const std::vector<TimePart> parts = time_parts(time);
-  const double step = number(time.at("step_seconds"));
+  std::vector<TimePart> parts = time_parts(time);
+  const Document& step = time.at(std::string(whole_step(time)));
   double sum = 0;
   for (const TimePart& part : parts) {
     sum += number(part.seconds);
   }
-  // The input side runs beside the GPU: where it is the slower one the parts do not fill the step.
-  const double scale = std::max(sum, step);
+  if (!style.verbose()) {
+    std::erase_if(parts, [sum](const TimePart& part) { return number(part.seconds) < 0.0005 * sum; });
+  }
+  const double scale = std::max(sum, number(step));
   const bool fits = estimate.at("memory").at("verdict") != "does-not-fit";
-  std::string text = heading(style, fits ? "Time of one step" : "Time of one step, if there were room",
-                             figure("_seconds", time.at("step_seconds")));
+  std::string text =
+      heading(style, fits ? "Time of one step" : "Time of one step, if there were room", figure("_seconds", step));
   double from = 0;
   std::size_t category = 0;
   for (const TimePart& part : parts) {
@@ -210,18 +256,12 @@ std::string text_time(const Document& estimate, const Style& style) {
     from += seconds;
     ++category;
   }
-  std::string bound = fmt::format("bound by {}; {} of the arithmetic peak is used",
-                                  bound_by_words(time.at("bound_by").get<std::string>()),
-                                  percent(number(time.at("model_flops_utilization"))));
-  if (has(time, "communication_seconds")) {
-    bound += fmt::format("; {} of communication, most hidden behind backward",
-                         figure("_seconds", time.at("communication_seconds")));
-    const double exposed = number(time.at("communication_exposed_seconds"));
-    if (exposed > 0.5 * number(time.at("communication_seconds"))) {
-      bound.replace(bound.rfind(", most"), std::string::npos, ", little of it hidden");
-    }
+  text += paragraph(style, "  ", "  ", bound_line(time, sum));
+  if (time.at("step_seconds").at("basis") == "modelled") {
+    text += paragraph(style, "  ", "  ",
+                      "not measured on this GPU: carried over from another one, within the ranges given above");
   }
-  return text + paragraph(style, "  ", "  ", bound);
+  return text;
 }
 
 std::string text_host(const Document& estimate, const Style& style) {
@@ -233,6 +273,9 @@ std::string text_host(const Document& estimate, const Style& style) {
   if (has(storage, "dataset_bytes")) {
     facts.push_back({"data set", decimal_size(storage, "dataset_bytes"), ""});
   }
+  if (has(storage, "cache_bytes")) {
+    facts.push_back({"decoded cache", decimal_size(storage, "cache_bytes"), ""});
+  }
   if (has(storage, "checkpoint_bytes")) {
     const double one = number(storage.at("checkpoint_bytes"));
     const double all = number(storage.at("checkpoints_bytes"));
@@ -241,13 +284,10 @@ std::string text_host(const Document& estimate, const Style& style) {
                          (all > one ? " each, " + decimal_size(storage, "checkpoints_bytes") + " kept" : ""),
                      ""});
   }
-  facts.push_back({"reading",
-                   fmt::format("{}, {} an image", figure("bytes_per_second", storage.at("read_bytes_per_second")),
-                               decimal_size(storage, "bytes_per_image")),
-                   ""});
+  facts.push_back({"reading", reading(estimate), ""});
   std::string text = heading(style, "Storage and host", decimal_size(storage, "total_bytes") + " to store");
   for (const Fact& fact : facts) {
-    text += fact_line(style, fact, 12);
+    text += fact_line(style, fact, 13);
   }
   return text;
 }
