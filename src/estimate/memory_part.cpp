@@ -101,7 +101,7 @@ Estimated<Bytes> ranged(const Simulations& all, Get get) {
 }
 
 /// What is reserved depends on the addresses of segments, and on workspaces to the last MiB: the range holds a
-/// second order. (Of 246 measured steps the central one is off by more than 1 % in 20, by 7 % at most.)
+/// second order. docs/accuracy.md has the errors.
 Estimated<Bytes> reserved_peak(const Simulations& all) {
   Estimated<Bytes> peak = ranged(all, [](const Simulation& s) { return s.reserved_peak; });
   if (all.other_addresses.failure) {

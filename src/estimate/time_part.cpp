@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "vggplan/base/checked.hpp"
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/lowering/ops.hpp"
 #include "vggplan/timing/carry_over.hpp"
@@ -298,8 +299,12 @@ Input input_part(const job::Job& job, const Target& target, const Knowledge& kno
   input.copy_images_per_second = throughput.copy_images_per_second;
   input.storage_images_per_second = throughput.storage_images_per_second;
   const Bytes batch = timing::handed_bytes(path) * job.batch;
-  input.host_memory = (batch * kPrefetch + kWorkerProcess) * input.workers +
-                      (batch * kPrefetch + kTrainingProcess) * gpus_per_machine(job);
+  const auto of = [&](Bytes process, std::int64_t count) {
+    const std::int64_t most = base::kLargestExact / 2;  // beyond any machine; the sum of two is still exact
+    const auto bytes = base::checked_product((batch * kPrefetch + process).count(), count);
+    return Bytes(std::min(bytes.value_or(most), most));
+  };
+  input.host_memory = of(kWorkerProcess, input.workers) + of(kTrainingProcess, gpus_per_machine(job));
   if (job.data.images) {
     input.page_cache = bytes_read_per_image(job) * *job.data.images;
   }

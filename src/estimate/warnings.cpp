@@ -191,6 +191,30 @@ void add_training_warnings(const Lowered& lowered, const Estimate& estimate, War
   }
 }
 
+/// Only what differs from the default was surely asked for.
+void add_idle_settings(const job::Job& job, Warnings& warnings) {
+  const job::Job usual;
+  const auto idle = [&](std::string_view flags, std::string_view where) {
+    warnings.push_back({"no-effect", fmt::format("{} changes nothing {}", flags, where), "leave it out"});
+  };
+  if (job.mode == job::Mode::infer) {
+    if (job.optimizer != usual.optimizer || job.optimizer_impl != usual.optimizer_impl) {
+      idle("--optimizer", "in inference");
+    }
+    if (job.checkpointing != usual.checkpointing) {
+      idle("--checkpointing", "in inference");
+    }
+  }
+  const bool buckets = job.mode == job::Mode::train && job.parallel.gpus > 1;
+  if (job.parallel.bucket != usual.parallel.bucket || job.parallel.bucket_view) {
+    if (!buckets) {
+      idle("--bucket-mb or --bucket-view", "where no gradients are averaged");
+    } else if (job.parallel.sharding == job::Sharding::fsdp2) {
+      idle("--bucket-mb or --bucket-view", "under fsdp2, which has no buckets");
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<Warning> warnings_of(const Lowered& lowered, const Estimate& estimate, const Network& network,
@@ -202,6 +226,7 @@ std::vector<Warning> warnings_of(const Lowered& lowered, const Estimate& estimat
   add_machine_warnings(estimate, network, warnings);
   add_arithmetic_warnings(estimate, framework, warnings);
   add_training_warnings(lowered, estimate, warnings);
+  add_idle_settings(estimate.job, warnings);
   return warnings;
 }
 

@@ -257,7 +257,7 @@ std::string text_time(const Document& estimate, const Style& style) {
     ++category;
   }
   text += paragraph(style, "  ", "  ", bound_line(time, sum));
-  if (time.at("step_seconds").at("basis") == "modelled") {
+  if (time.at("forward_seconds").at("basis") == "modelled") {
     text += paragraph(style, "  ", "  ",
                       "not measured on this GPU: carried over from another one, within the ranges given above");
   }

@@ -143,8 +143,7 @@ struct LayerRow {
   graph::Shape output{};
   graph::LayerCounts counts{};
   Bytes output_bytes{};     ///< 0 where the layer works in place or yields a view
-  Bytes saved_bytes{};      ///< storages that autograd keeps first for this layer; with the loss they sum to
-                            ///< saved_activations
+  Bytes saved_bytes{};      ///< storages that autograd keeps first for this layer; they sum to saved_activations
   Bytes workspace_bytes{};  ///< the largest temporary of the layer's kernels, forward or backward
   Seconds forward{};
   Seconds backward{};
