@@ -177,7 +177,7 @@ std::optional<Quote> quote(const job::Job& job, const Target& target, const Know
   }
   std::optional<Quote> cheapest;
   for (const hardware::Machine& machine : knowledge.machines) {
-    const bool holds = machine.gpu == target.gpu.name && machine.gpu_count >= job.parallel.gpus / job.parallel.nodes;
+    const bool holds = machine.gpu == target.gpu.name && machine.gpu_count >= job::gpus_per_node(job);
     if (target.machine || !holds) {
       continue;
     }

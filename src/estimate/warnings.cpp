@@ -132,7 +132,7 @@ void add_machine_warnings(const Estimate& estimate, const Network& network, Warn
   if (estimate.run && !estimate.run->cost) {
     const auto& machine = estimate.target.machine;
     const std::string& name = machine ? machine->name : estimate.target.gpu.name;
-    const std::int64_t here = parallel.gpus / parallel.nodes;
+    const std::int64_t here = job::gpus_per_node(estimate.job);
     warnings.push_back({"no-price",
                         machine     ? fmt::format("no price is known of {}", name)
                         : here == 1 ? fmt::format("no price is known of a machine with {}", name)
