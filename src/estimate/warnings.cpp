@@ -79,7 +79,7 @@ std::string workers_remedy(const Estimate& estimate) {
   const std::int64_t needed = estimate.input.workers_needed;
   const auto of_machine = estimate.target.machine ? estimate.target.machine->vcpus : std::nullopt;
   const std::int64_t cpus = estimate.job.data.cpus.value_or(of_machine.value_or(needed));
-  return cpus >= needed ? fmt::format("use {} workers (--workers)", needed)
+  return cpus >= needed ? fmt::format("use --workers {}", needed)
                         : fmt::format(
                               "{} workers would do, on as many cores; with {}, let them do less: "
                               "--pipeline tv-uint8 or nvjpeg, or --decoded-cache",

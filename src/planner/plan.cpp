@@ -51,7 +51,9 @@ base::Status check(const PlanRequest& request) {
 base::Status common_error(const PlanRequest& request) {
   base::Status first;
   for (const Group& group : enumerate_groups(request)) {
-    auto error = job::validate(job_of(request, group, {}));
+    job::Job job = job_of(request, group, {});
+    job.accumulation = request.accumulation.value_or(job.accumulation);
+    auto error = job::validate(job);
     if (!error) {
       return std::nullopt;
     }

@@ -188,7 +188,8 @@ std::string bound_line(const Document& time, double parts) {
   std::string bound = fmt::format("bound by {}; {} of the arithmetic peak is used",
                                   bound_by_words(time.at("bound_by").get<std::string>()),
                                   percent(number(time.at("model_flops_utilization"))));
-  if (number(time.at("model_flops_utilization")) > 1.0) {
+  constexpr double kMoreThanAll = 1.005;  // what is not shown as 100 %
+  if (number(time.at("model_flops_utilization")) > kMoreThanAll) {
     bound += ", more than all of it: Winograd multiplies less than the direct algorithm that is counted";
   }
   if (has(time, "communication_seconds")) {
