@@ -22,7 +22,7 @@ void add_parallel(const Estimate& estimate, const Network& network, const loweri
                            "whether the first bucket still lives when buckets are rebuilt is a race: peaks differ by "
                            "one set of gradients between ranks and runs"});
   }
-  if (parallel.nodes > 1 && network.assumed) {
+  if (parallel.nodes > 1 && network.assumed && estimate.job.mode == job::Mode::train) {
     assumptions.push_back(
         {"network between nodes", base::format_scaled(network.per_node.count(), "B/s") + " a node",
          network.machine.empty()

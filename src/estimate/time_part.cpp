@@ -85,9 +85,11 @@ timing::OwnTime own_time_of(const Work& work, const job::Job& job, const Target&
 
 timing::ParallelTime step_of(const Work& work, const timing::OwnTime& own, const job::Job& job, const Target& target,
                              const Knowledge& knowledge, const timing::Calibration& calibration) {
-  timing::ParallelTime time =
-      timing::parallel_step_time(own, target.gpu, calibration, work.exchange, fabric_of(job, target, knowledge));
-  if (job.parallel.nodes > 1 && network_of(job, target, knowledge).assumed) {
+  // In inference every GPU works for itself.
+  const bool trains = job.mode == job::Mode::train;
+  timing::ParallelTime time = timing::parallel_step_time(own, target.gpu, calibration, work.exchange,
+                                                         trains ? fabric_of(job, target, knowledge) : timing::Fabric{});
+  if (trains && job.parallel.nodes > 1 && network_of(job, target, knowledge).assumed) {
     for (Estimated<Seconds>* part : {&time.communication, &time.exposed, &time.step.step}) {
       part->basis = base::Basis::assumed;
     }

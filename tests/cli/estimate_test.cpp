@@ -48,6 +48,7 @@ TEST_CASE("parts of a step, its rate and its utilization agree, whatever bounds 
         large + "--gpu h200-sxm-141gb --workers 1 --pipeline pil-float", large + "--gpu h200-sxm-141gb --workers 0",
         large + "--gpu h200-sxm-141gb --accumulation 64", large + "--gpus h100x8 --pipeline nvjpeg",
         large + "--gpus h200x16 --nodes 2", large + "--gpus a100x8 --sharding zero1 --accumulation 4",
+        std::string("--size 1024x1024 --batch 64 --precision amp-bf16 --gpus h200x8 --mode infer"),
         std::string("--size 1024x1024 --batch 8 --gpus rtx-3090x4 --sharding fsdp2")}) {
     INFO(flags);
     const json answer = report(flags);
@@ -85,6 +86,13 @@ TEST_CASE("parts of a step, its rate and its utilization agree, whatever bounds 
     CHECK(time.at("model_flops_utilization").get<double>() ==
           Approx(flops / gpus / gpu.at("gpus").at(0).at(peak).get<double>()).epsilon(1e-6));
   }
+}
+
+TEST_CASE("in inference GPUs send each other nothing: eight take a step in the time of one", "[cli]") {
+  const std::string job = "--size 512x512 --batch 4 --mode infer --gpu v100-sxm2-16gb --gpu-count ";
+  const json eight = report(job + "8 --nodes 2").at("time");
+  CHECK(eight.at("step_seconds") == report(job + "1").at("time").at("step_seconds"));
+  CHECK_FALSE(eight.contains("communication_seconds"));
 }
 
 TEST_CASE("workers: whole ones for each GPU, enough for what is needed, none without being said", "[cli]") {
