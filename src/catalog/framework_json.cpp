@@ -134,7 +134,7 @@ lowering::Observed read_observed(const nlohmann::json& value, const std::string&
     const auto count = reader.optional_integer(key, 1);
     return count ? std::optional(base::Bytes(*count)) : std::nullopt;
   };
-  const lowering::Observed observed{bytes("fp32_workspace_bytes"), bytes("benchmark_workspace_bytes"),
+  const lowering::Observed observed{bytes("fp32_step_bytes"), bytes("benchmark_step_bytes"),
                                     reader.optional_number("cache_flush_slowdown", kPositive)};
   reader.finish();
   return observed;

@@ -145,14 +145,14 @@ void add_arithmetic_warnings(const Estimate& estimate, const lowering::Framework
   const job::Job& job = estimate.job;
   const hardware::Gpu& gpu = estimate.target.gpu;
   const auto& observed = framework.observed;
-  const auto seen = [](const std::optional<Bytes>& bytes, std::string_view what) {
-    return bytes ? fmt::format(": one measured {} took {}", what, base::format_bytes(*bytes)) : "";
+  const auto seen = [](const std::optional<Bytes>& bytes) {
+    return bytes ? fmt::format(": one measured step took {}", base::format_bytes(*bytes)) : "";
   };
   const bool falls_back = job.precision == job::Precision::tf32 && !gpu.tf32_tensor;
   if (job.precision == job::Precision::fp32) {
     warnings.push_back({"fp32-workspace",
                         "with TF32 off cuDNN may choose FFT algorithms whose workspace is many times the activations" +
-                            seen(observed.fp32_workspace, "step"),
+                            seen(observed.fp32_step),
                         "use tf32, PyTorch's default, or allow for the upper end of the range"});
   }
   if (falls_back) {
@@ -160,10 +160,10 @@ void add_arithmetic_warnings(const Estimate& estimate, const lowering::Framework
                         gpu.fp16_tensor ? "amp-fp16 uses its tensor cores" : "it has no faster arithmetic"});
   }
   if (job.cudnn_benchmark) {
-    warnings.push_back({"benchmark-workspace",
-                        "cudnn.benchmark tries plans with far larger workspaces in the first step" +
-                            seen(observed.benchmark_workspace, "trial"),
-                        "leave it off where memory is short"});
+    warnings.push_back(
+        {"benchmark-workspace",
+         "cudnn.benchmark tries plans with far larger workspaces in the first step" + seen(observed.benchmark_step),
+         "leave it off where memory is short"});
   }
   if (job.precision == job::Precision::bf16) {
     warnings.push_back({"pure-bf16", "weights, gradients and optimizer state in bfloat16 change training",

@@ -21,8 +21,8 @@ using base::Bytes;
 using base::Estimated;
 using base::Seconds;
 
-/// Images per GPU below which batch norm's statistics hurt training: with 8 the error of ResNet-50 on ImageNet is 1.1
-/// points higher than with 16, with 4 3.6 (Wu and He, Group Normalization, arXiv:1803.08494, section 4.1).
+/// Images per GPU below which batch norm's statistics hurt training: its error grows rapidly as batches shrink (Wu and
+/// He, Group Normalization, arXiv:1803.08494). Where to draw the line is our choice.
 constexpr std::int64_t kSmallNormBatch = 8;
 
 enum class Verdict { fits, fits_with_cache_flushes, does_not_fit };

@@ -68,9 +68,9 @@ struct WorkspaceRule {
 
 /// Extremes that were measured, for warnings to quote.
 struct Observed {
-  std::optional<base::Bytes> fp32_workspace{};       ///< of a step in true fp32
-  std::optional<base::Bytes> benchmark_workspace{};  ///< of a plan that cudnn.benchmark tried
-  std::optional<double> flush_slowdown{};            ///< of a step that flushes the allocator's cache
+  std::optional<base::Bytes> fp32_step{};       ///< memory of a step in true fp32
+  std::optional<base::Bytes> benchmark_step{};  ///< memory of a step under cudnn.benchmark
+  std::optional<double> flush_slowdown{};       ///< of steps that flush the allocator's cache
   bool operator==(const Observed&) const = default;
 };
 
