@@ -2,7 +2,6 @@
 #include "estimate/layer_part.hpp"
 
 #include <algorithm>
-#include <variant>
 
 #include "vggplan/lowering/saved.hpp"
 #include "vggplan/lowering/tape.hpp"
@@ -10,14 +9,6 @@
 namespace vggplan::estimate {
 
 namespace {
-
-/// Storage that the layer's output takes: none in place or for a view.
-Bytes output_bytes(const graph::Layer& layer, const job::Job& job) {
-  const bool shares =
-      std::holds_alternative<graph::Relu>(layer.kind) || std::holds_alternative<graph::Flatten>(layer.kind);
-  const std::int64_t each = base::size_of(job::activation_type(job.precision));
-  return shares ? Bytes(0) : Bytes(layer.output.elements() * job.batch * each);
-}
 
 /// The largest workspace that a convolution of the layer asks for in a step of the steady state.
 std::vector<Bytes> workspaces(const memory::Tape& tape, std::size_t layers) {
@@ -57,12 +48,20 @@ std::vector<LayerRow> layer_part(const Lowered& lowered, const job::Job& job, co
     row.kind = graph::kind_name(layer.kind);
     row.output = layer.output;
     row.counts = graph::count(network, i);
-    row.output_bytes = output_bytes(layer, job);
+    row.output_bytes = graph::output_bytes(layer, job::activation_type(job.precision)) * job.batch;
     row.saved_bytes = i < saved.layers.size() ? saved.layers[i] : Bytes(0);
     row.workspace_bytes = workspace[i];
     row.forward = i < times.size() ? times[i].forward : Seconds(0);
     row.backward = i < times.size() ? times[i].backward : Seconds(0);
     rows.push_back(std::move(row));
+  }
+  if (job.mode == job::Mode::train) {
+    LayerRow loss;  // no layer of the network, but the rows are to add up to what autograd holds
+    loss.name = "loss";
+    loss.kind = "CrossEntropyLoss";
+    loss.output = {1, 1, 1};
+    loss.saved_bytes = saved.loss;
+    rows.push_back(std::move(loss));
   }
   return rows;
 }

@@ -63,7 +63,7 @@ base::Result<Estimate> estimate(const job::Job& job, const Target& target, const
   }
   Estimate answer;
   answer.job = job;
-  answer.target = target;
+  answer.target = priced(target, knowledge);
   answer.model = summary_of(*lowered, job);
   answer.memory = memory_part(*lowered, job, target, knowledge.framework, options.timeline);
   const Work work = work_of(*lowered, job, knowledge.framework);
@@ -71,18 +71,17 @@ base::Result<Estimate> estimate(const job::Job& job, const Target& target, const
       step_of(work, own_time_of(work, job, target, *calibration), job, target, knowledge, *calibration);
   const Seconds step = parallel.step.step.value;
   const auto fed = [&](Seconds seconds) { return feed(job, target, knowledge, *calibration, seconds); };
-  const timing::InputThroughput throughput = fed(step);
-  answer.time = time_part(*lowered, job, parallel, throughput, target.gpu);
-  answer.time.images_per_second.low = images_per_second(job, fed(parallel.step.step.high));
-  answer.time.images_per_second.high = images_per_second(job, fed(parallel.step.step.low));
-  answer.input = input_part(job, target, *calibration, throughput, step);
-  answer.storage =
-      storage_part(lowered->network, job, throughput.gpu_images_per_second * static_cast<double>(job.parallel.nodes));
+  answer.time = time_part(*lowered, job, parallel,
+                          {fed(step), fed(parallel.step.step.high), fed(parallel.step.step.low)}, target.gpu);
+  answer.input = input_part(job, target, knowledge, *calibration, step);
+  answer.storage = storage_part(lowered->network, job,
+                                answer.input.images_per_second_needed * static_cast<double>(job.parallel.nodes));
   answer.storage.offers = storage_offers(job, target, knowledge, *calibration, step);
   const auto price = quote(job, target, knowledge);
   answer.run = run_part(job, answer.time, price ? std::optional(price->per_hour) : std::nullopt);
-  answer.warnings = warnings_of(*lowered, answer);
-  answer.assumptions = assumptions_of(answer, *calibration, price);
+  const Network network = network_of(job, target, knowledge);
+  answer.warnings = warnings_of(*lowered, answer, network, knowledge.framework);
+  answer.assumptions = assumptions_of(answer, *calibration, network, price, knowledge.framework);
   if (options.layers) {
     answer.layers = layer_part(*lowered, job, target, knowledge.framework, answer.time.layers);
   } else {

@@ -145,21 +145,29 @@ StorageNeed storage_part(const graph::Network& network, const job::Job& job, dou
   return need;
 }
 
+Target priced(Target target, const Knowledge& knowledge) {
+  if (target.machine) {
+    if (const auto own = knowledge.prices.find(target.machine->name); own != knowledge.prices.end()) {
+      target.machine->price = hardware::Price{own->second, "--price", ""};
+    }
+  }
+  return target;
+}
+
 std::optional<Quote> quote(const job::Job& job, const Target& target, const Knowledge& knowledge) {
   const auto asked = [&](const std::string& name) -> std::optional<base::Usd> {
     const auto found = knowledge.prices.find(name);
     return found == knowledge.prices.end() ? std::nullopt : std::optional(found->second);
   };
-  const auto of_machines = [&](const hardware::Machine& machine, std::int64_t count) -> std::optional<Quote> {
-    const auto machines = static_cast<double>(count);
+  const auto of_machines = [&](const hardware::Machine& machine) -> std::optional<Quote> {
+    const auto machines = static_cast<double>(job.parallel.nodes);
     if (const auto own = asked(machine.name)) {
       return Quote{*own * machines, nullptr};
     }
     return machine.price ? std::optional(Quote{machine.price->per_hour * machines, &machine}) : std::nullopt;
   };
   if (target.machine) {
-    const std::int64_t count = std::max(job.parallel.nodes, ceil_div(job.parallel.gpus, target.machine->gpu_count));
-    if (const auto price = of_machines(*target.machine, count)) {
+    if (const auto price = of_machines(*target.machine)) {
       return price;
     }
   }
@@ -168,10 +176,11 @@ std::optional<Quote> quote(const job::Job& job, const Target& target, const Know
   }
   std::optional<Quote> cheapest;
   for (const hardware::Machine& machine : knowledge.machines) {
-    if (machine.gpu != target.gpu.name) {
+    const bool holds = machine.gpu == target.gpu.name && machine.gpu_count >= job::gpus_per_node(job);
+    if (target.machine || !holds) {
       continue;
     }
-    const auto price = of_machines(machine, ceil_div(job.parallel.gpus, machine.gpu_count));
+    const auto price = of_machines(machine);
     if (price && (!cheapest || price->per_hour < cheapest->per_hour)) {
       cheapest = price;
     }

@@ -12,7 +12,11 @@ namespace vggplan::estimate {
 /// `images_per_second`: what the GPUs of all machines take.
 StorageNeed storage_part(const graph::Network& network, const job::Job& job, double images_per_second);
 
-/// What the GPUs of the job cost an hour: the user's price, the machine's, or the cheapest that offers the GPU.
+/// The user's price of the machine takes the place of the catalogue's.
+Target priced(Target target, const Knowledge& knowledge);
+
+/// What the job costs an hour: by the machine's price, the user's for the GPU or, where no machine is named, that of
+/// the cheapest that holds as many of the GPU as a node has. One machine a node, since that is what is timed.
 struct Quote {
   base::Usd per_hour{};
   const hardware::Machine* machine{};  ///< whose price in the catalogue it is; none: the user's

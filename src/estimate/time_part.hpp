@@ -19,6 +19,14 @@ namespace vggplan::estimate {
 /// The GPU's own coefficients, or those of a measured one carried over; an error where nothing was measured.
 base::Result<timing::Calibration> calibration_for(const hardware::Gpu& gpu, const Knowledge& knowledge);
 
+/// Between machines, for each of them.
+struct Network {
+  base::BytesPerSecond per_node{};
+  bool assumed{};         ///< the job names no machine whose network is known
+  std::string machine{};  ///< whose it is; empty: nobody's
+};
+Network network_of(const job::Job& job, const Target& target, const Knowledge& knowledge);
+
 /// A step as the timing room sees it. Does not depend on the GPU.
 struct Work {
   std::vector<timing::Op> ops{};
@@ -32,23 +40,33 @@ timing::OwnTime own_time_of(const Work& work, const job::Job& job, const Target&
 timing::ParallelTime step_of(const Work& work, const timing::OwnTime& own, const job::Job& job, const Target& target,
                              const Knowledge& knowledge, const timing::Calibration& calibration);
 
-/// What one machine's workers, copies and storage deliver against its GPUs. Without a wish for workers
-/// there are as many as needed, if the CPUs are known no more than those.
+/// What the GPUs of one machine take, and the workers that keep them and the storage busy.
+timing::Demand demand(const job::Job& job, const Knowledge& knowledge, const timing::Calibration& calibration,
+                      base::Seconds step);
+/// Workers of one machine, whole ones in the process of each GPU: as many as asked for, or as many as needed, if the
+/// CPUs are known no more than those.
+std::int64_t workers_of(const job::Job& job, const Target& target, const timing::Demand& demand);
+/// What one machine's workers, copies and storage deliver against its GPUs.
 timing::InputThroughput feed(const job::Job& job, const Target& target, const Knowledge& knowledge,
                              const timing::Calibration& calibration, base::Seconds step);
 /// What each known storage would deliver, to all machines together.
 std::vector<StorageOffer> storage_offers(const job::Job& job, const Target& target, const Knowledge& knowledge,
                                          const timing::Calibration& calibration, base::Seconds step);
 timing::ImagePath image_path(const job::Job& job);
-std::int64_t workers_of(const job::Job& job, const Target& target, const timing::InputThroughput& throughput);
 
 /// The slowest side: "gpu", "communication", "workers", "copy" or "storage".
 std::string bound_by(const timing::ParallelTime& parallel, const timing::InputThroughput& throughput);
 
-Time time_part(const Lowered& lowered, const job::Job& job, const timing::ParallelTime& parallel,
-               const timing::InputThroughput& throughput, const hardware::Gpu& gpu);
-Input input_part(const job::Job& job, const Target& target, const timing::Calibration& calibration,
-                 const timing::InputThroughput& throughput, base::Seconds step);
+/// What is fed to steps of the expected, the longest and the shortest time.
+struct Fed {
+  timing::InputThroughput value{};
+  timing::InputThroughput slow{};
+  timing::InputThroughput fast{};
+};
+Time time_part(const Lowered& lowered, const job::Job& job, const timing::ParallelTime& parallel, const Fed& fed,
+               const hardware::Gpu& gpu);
+Input input_part(const job::Job& job, const Target& target, const Knowledge& knowledge,
+                 const timing::Calibration& calibration, base::Seconds step);
 
 /// Images per second over all GPUs, the input side included.
 double images_per_second(const job::Job& job, const timing::InputThroughput& throughput);

@@ -1,7 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "vggplan/hardware/hardware.hpp"
 
+#include <charconv>
+
 namespace vggplan::hardware {
+
+std::int64_t capability_number(std::string_view text) {
+  std::int64_t major = 0;
+  std::int64_t minor = 0;
+  const char* const end = text.data() + text.size();
+  const char* const dot = std::from_chars(text.data(), end, major).ptr;
+  if (dot != end) {
+    std::from_chars(dot + 1, end, minor);
+  }
+  return 10 * major + minor;
+}
 
 std::optional<base::FlopsPerSecond> peak_rate(const Gpu& gpu, base::MathMode mode) {
   switch (mode) {

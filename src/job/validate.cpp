@@ -72,7 +72,19 @@ Status check_products(const Job& job, const graph::Network& network) {
   return std::nullopt;
 }
 
-Status check_data(const Job& job) {
+/// A checkpoint has the parameters and up to two states of each, and for each tensor less than this of headers.
+std::optional<std::int64_t> checkpoints_bound(const Job& job, const graph::Network& network) {
+  if (job.mode == Mode::infer) {
+    return 0;
+  }
+  constexpr std::int64_t kValues = 12;  // bytes: three of fp32
+  constexpr std::int64_t kHeaders = 2048;
+  const std::int64_t tensors = 5 * static_cast<std::int64_t>(network.layers.size());
+  const auto values = checked_product(graph::count(network).parameters, kValues);
+  return values ? checked_product(job.data.keep_checkpoints, *values + tensors * kHeaders) : std::nullopt;
+}
+
+Status check_data(const Job& job, const graph::Network& network) {
   const std::int64_t images = job.data.images.value_or(0);
   if (!exact(checked_product(images, job.data.epochs))) {
     return base::wrong("--images, --epochs",
@@ -81,12 +93,43 @@ Status check_data(const Job& job) {
   }
   const std::int64_t decoded = job.image.elements();
   const std::int64_t each = job.data.bytes_per_image ? job.data.bytes_per_image->count() : decoded;
-  if (!exact(checked_product(images, each))) {
+  const auto files = checked_product(images, each);
+  if (!exact(files)) {
     return base::wrong(
         "--images",
         fmt::format("{} images of {} bytes are more than {} bytes, the largest data set that is counted exactly",
                     images, each, kLargestExact),
         "give fewer images or --bytes-per-image");
+  }
+  const auto cache = job.data.decoded_cache ? checked_product(images, decoded) : std::optional<std::int64_t>(0);
+  const auto kept = checkpoints_bound(job, network);
+  constexpr std::int64_t kLogBytes = 200;  // of a step
+  const std::int64_t steps = job.mode == Mode::infer ? 0 : (images / global_batch(job) + 1) * job.data.epochs;
+  // Each of the first three is at most 2^53, and the logs 200 times that: the sum stays within 64 bits.
+  if (!exact(cache) || !exact(kept) || !exact(*files + *cache + *kept + steps * kLogBytes)) {
+    return base::wrong(
+        !exact(cache)  ? "--decoded-cache"
+        : !exact(kept) ? "--keep-checkpoints"
+                       : "--images, --epochs, --keep-checkpoints",
+        fmt::format("images, cache, checkpoints and logs are more than {} bytes, the largest number that "
+                    "is counted exactly",
+                    kLargestExact),
+        "give fewer of them");
+  }
+  return std::nullopt;
+}
+
+/// Settings that other settings rule out.
+Status check_settings(const Job& job) {
+  if (job.mode == Mode::infer && job.accumulation > 1) {
+    return base::wrong("--accumulation", "inference has no optimizer step to accumulate gradients for",
+                       "leave --accumulation out, or give a larger --batch");
+  }
+  if (job.data.pipeline == Pipeline::nvjpeg && job.data.format != ImageFormat::jpeg) {
+    return base::wrong(
+        "--pipeline",
+        fmt::format("nvjpeg decodes JPEG alone, but --image-format is {}", base::name_of_enum(job.data.format)),
+        "use --pipeline tv-uint8, or --image-format jpeg");
   }
   return std::nullopt;
 }
@@ -122,6 +165,9 @@ Status validate(const Job& job) {
   if (auto problem = check_parallel(job)) {
     return problem;
   }
+  if (auto problem = check_settings(job)) {
+    return problem;
+  }
   if (job.checkpointing.kind == Checkpointing::Kind::sequential && job.checkpointing.segments < 1) {
     return parse_checkpointing(to_string(job.checkpointing)).error();
   }
@@ -132,7 +178,7 @@ Status validate(const Job& job) {
   if (auto problem = check_products(job, *network)) {
     return problem;
   }
-  return check_data(job);
+  return check_data(job, *network);
 }
 
 }  // namespace vggplan::job

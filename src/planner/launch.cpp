@@ -21,40 +21,94 @@ std::string torchrun(const job::Job& job) {
       job.parallel.nodes, each);
 }
 
-void add_precision(const job::Job& job, std::vector<std::string>& code) {
-  switch (job.precision) {
-    case job::Precision::fp32: code.emplace_back("torch.backends.cudnn.allow_tf32 = False"); break;
-    case job::Precision::tf32: break;
-    case job::Precision::amp_bf16:
-      code.emplace_back(
-          "with torch.autocast(\"cuda\", dtype=torch.bfloat16): loss = criterion(model(images), targets)");
-      break;
-    case job::Precision::amp_fp16:
-      code.emplace_back("with torch.autocast(\"cuda\", dtype=torch.float16): loss = criterion(model(images), targets)");
-      code.emplace_back("scaler = torch.amp.GradScaler(\"cuda\")");
-      break;
-    case job::Precision::bf16:
-      code.emplace_back("model = model.to(torch.bfloat16); images = images.to(torch.bfloat16)");
-      break;
+using Code = std::vector<std::string>;
+
+/// What a step computes, under the precision's contexts.
+void add_step(const job::Job& job, Code& code) {
+  const bool trains = job.mode == job::Mode::train;
+  std::string contexts = trains ? "" : "torch.inference_mode()";
+  if (job::is_autocast(job.precision)) {
+    contexts += fmt::format("{}torch.autocast(\"cuda\", dtype=torch.{})", trains ? "" : ", ",
+                            job.precision == job::Precision::amp_fp16 ? "float16" : "bfloat16");
+  }
+  if (!contexts.empty()) {
+    code.push_back(fmt::format("with {}:", contexts));
+    code.emplace_back(trains ? "    loss = criterion(model(images), targets)" : "    output = model(images)");
+  }
+  if (trains && job.precision == job::Precision::amp_fp16) {
+    code.emplace_back("scaler = torch.amp.GradScaler(\"cuda\")");
   }
 }
 
-void add_parallel(const job::Job& job, std::vector<std::string>& code) {
+/// Class and arguments: configs and docs call momentum what PyTorch calls SGD.
+struct OptimizerCall {
+  std::string name{};
+  std::string arguments{};
+};
+
+OptimizerCall optimizer_call(const job::Job& job) {
+  OptimizerCall call;
+  switch (job.optimizer) {
+    case job::Optimizer::momentum: call = {"SGD", ", momentum=0.9, weight_decay=5e-4"}; break;
+    case job::Optimizer::sgd: call = {"SGD", ""}; break;
+    case job::Optimizer::adam: call = {"Adam", ""}; break;
+    case job::Optimizer::adamw: call = {"AdamW", ""}; break;
+  }
+  switch (job.optimizer_impl) {
+    case job::OptimizerImpl::foreach: break;  // the default
+    case job::OptimizerImpl::fused: call.arguments += ", fused=True"; break;
+    case job::OptimizerImpl::loop: call.arguments += ", foreach=False"; break;
+  }
+  return call;
+}
+
+void add_optimizer(const job::Job& job, Code& code) {
+  const OptimizerCall call = optimizer_call(job);
+  const bool spread = job.parallel.gpus > 1 && job.parallel.sharding == job::Sharding::zero1;
+  code.push_back(
+      spread ? fmt::format("optimizer = ZeroRedundancyOptimizer(model.parameters(), torch.optim.{}, lr=lr{})",
+                           call.name, call.arguments)
+             : fmt::format("optimizer = torch.optim.{}(model.parameters(), lr=lr{})", call.name, call.arguments));
+}
+
+void add_parallel(const job::Job& job, Code& code) {
   if (job.parallel.gpus == 1) {
     return;
   }
-  switch (job.parallel.sharding) {
-    case job::Sharding::ddp:
-      code.emplace_back("model = DistributedDataParallel(model, device_ids=[local_rank])");
-      break;
-    case job::Sharding::zero1:
-      code.emplace_back("model = DistributedDataParallel(model, device_ids=[local_rank])");
-      code.emplace_back("optimizer = ZeroRedundancyOptimizer(model.parameters(), optimizer_class=...)");
-      break;
-    case job::Sharding::fsdp2:
-      code.emplace_back("for m in model.classifier: fully_shard(m) where it is a Linear; fully_shard(model)");
-      break;
+  if (job.parallel.sharding == job::Sharding::fsdp2) {
+    code.emplace_back("for m in model.classifier: fully_shard(m) where it is a Linear; fully_shard(model)");
+    return;
   }
+  const job::Parallel usual;
+  const std::string bucket =
+      job.parallel.bucket == usual.bucket
+          ? ""
+          : fmt::format(", bucket_cap_mb={:g}", job.parallel.bucket.as_double() / base::kMiB.as_double());
+  code.push_back(fmt::format("model = DistributedDataParallel(model, device_ids=[local_rank]{}{})", bucket,
+                             job.parallel.bucket_view ? ", gradient_as_bucket_view=True" : ""));
+}
+
+void add_checkpointing(const job::Job& job, Code& code) {
+  switch (job.checkpointing.kind) {
+    case job::Checkpointing::Kind::none: return;
+    case job::Checkpointing::Kind::block:
+      code.emplace_back("x = torch.utils.checkpoint.checkpoint(block, x, use_reentrant=False)");
+      code.emplace_back("    for each block of convolutions up to its pool");
+      return;
+    case job::Checkpointing::Kind::sequential:
+      code.push_back(fmt::format("checkpoint_sequential(model.features, {}, images, use_reentrant=False)",
+                                 job.checkpointing.segments));
+  }
+}
+
+void add_training(const job::Job& job, Code& code) {
+  add_checkpointing(job, code);
+  if (job.accumulation > 1) {
+    code.push_back(fmt::format("step the optimizer every {} micro-batches{}", job.accumulation,
+                               job.parallel.gpus > 1 ? ", the others under model.no_sync()" : ""));
+  }
+  add_parallel(job, code);
+  add_optimizer(job, code);
 }
 
 }  // namespace
@@ -76,25 +130,25 @@ Launch launch_settings(const estimate::Estimate& estimate) {
   launch.command = (job.expandable_segments ? "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True " : "") + torchrun(job);
   const std::int64_t per_node =
       std::max<std::int64_t>(1, job.parallel.gpus / std::max<std::int64_t>(1, job.parallel.nodes));
-  launch.code.push_back(fmt::format("loader = DataLoader(dataset, batch_size={}, num_workers={}, pin_memory=True)",
-                                    job.batch, (launch.workers + per_node - 1) / per_node));
+  Code& code = launch.code;
+  code.push_back(fmt::format("loader = DataLoader(dataset, batch_size={}, num_workers={}, pin_memory=True)", job.batch,
+                             launch.workers / per_node));
+  if (job.cudnn_benchmark) {
+    code.emplace_back("torch.backends.cudnn.benchmark = True");
+  }
+  if (job.precision == job::Precision::fp32) {
+    code.emplace_back("torch.backends.cudnn.allow_tf32 = False");
+  }
   if (job.layout == base::Layout::nhwc) {
-    launch.code.emplace_back("model = model.to(memory_format=torch.channels_last); images likewise");
+    code.emplace_back("model = model.to(memory_format=torch.channels_last); images likewise");
   }
-  add_precision(job, launch.code);
-  if (job.checkpointing.kind == job::Checkpointing::Kind::block) {
-    launch.code.emplace_back(
-        "wrap each block of convolutions up to its pool in torch.utils.checkpoint.checkpoint(block, x, "
-        "use_reentrant=False)");
-  } else if (job.checkpointing.kind == job::Checkpointing::Kind::sequential) {
-    launch.code.push_back(fmt::format("checkpoint_sequential(model.features, {}, images, use_reentrant=False)",
-                                      job.checkpointing.segments));
+  if (job.precision == job::Precision::bf16) {
+    code.emplace_back("model = model.to(torch.bfloat16); images = images.to(torch.bfloat16)");
   }
-  if (job.accumulation > 1) {
-    launch.code.push_back(fmt::format("step the optimizer every {} micro-batches{}", job.accumulation,
-                                      job.parallel.gpus > 1 ? ", the others under model.no_sync()" : ""));
+  if (job.mode == job::Mode::train) {
+    add_training(job, code);
   }
-  add_parallel(job, launch.code);
+  add_step(job, code);
   return launch;
 }
 

@@ -114,18 +114,21 @@ void Story::limits() {
 
 void Story::bound() {
   const auto& time = estimate_.time;
-  const double step = time.step.value.count();
+  const double step = time.iteration.value.count();
   const double exposed = time.communication_exposed.value.count();
+  const double overhead = time.parallel_overhead.value.count();
   const bool by_gpu = time.bound_by == "gpu";
   std::string text =
       by_gpu ? fmt::format("The GPU bounds the step of {}, at {:.0f} % of its peak arithmetic",
-                           base::format_seconds(time.step.value), 100 * time.model_flops_utilization)
-             : fmt::format("The step of {} is bound by {}", base::format_seconds(time.step.value), time.bound_by);
+                           base::format_seconds(time.iteration.value), 100 * time.model_flops_utilization)
+             : fmt::format("The step of {} is bound by {}", base::format_seconds(time.iteration.value), time.bound_by);
   if (best().job.parallel.gpus > 1 && trains() && step > 0) {
     const bool gathers = best().job.parallel.sharding == job::Sharding::fsdp2;
-    text += fmt::format("; {} takes {:.1f} % of it beyond what computing hides",
-                        gathers ? "gathering parameters and averaging gradients" : "averaging the gradients",
-                        100 * exposed / step);
+    text += fmt::format(
+        "; {} adds {:.1f} % that computing does not hide, and {:.1f} % for copies, slowed kernels and "
+        "waiting for the slowest GPU",
+        gathers ? "gathering parameters and averaging gradients" : "averaging the gradients", 100 * exposed / step,
+        100 * overhead / step);
   }
   say(text + ".");
   if (!by_gpu && estimate_.input.workers_needed > estimate_.input.workers && estimate_.input.workers > 0) {

@@ -102,16 +102,15 @@ void Story::batch_norm() {
   if (!job.model.batch_norm || !trains()) {
     return;
   }
-  constexpr std::int64_t kEnough = 8;
   std::string text = fmt::format("Batch norm takes its statistics over the {} image{} of a GPU's micro-batch",
                                  job.batch, job.batch == 1 ? "" : "s");
-  if (job.batch >= kEnough) {
+  if (job.batch >= estimate::kSmallNormBatch) {
     text += request_.batch || request_.global_batch ? "" : "; of equally fast batches the largest is taken";
   } else if (job.parallel.gpus > 1) {
-    text += fmt::format(": fewer than {} hurt training; SyncBatchNorm would take them over {}", kEnough,
-                        job.batch * job.parallel.gpus);
+    text += fmt::format(": fewer than {} hurt training; SyncBatchNorm would take them over {}",
+                        estimate::kSmallNormBatch, job.batch * job.parallel.gpus);
   } else {
-    text += fmt::format(": fewer than {} hurt training, and accumulation does not help", kEnough);
+    text += fmt::format(": fewer than {} hurt training, and accumulation does not help", estimate::kSmallNormBatch);
   }
   say(text + ".");
 }

@@ -51,7 +51,7 @@ std::string markdown_warnings(const Document& report) {
   std::string text;
   for (const Document& warning : all_warnings(report)) {
     text += fmt::format("> {}{}\n>\n", escape_markdown(warning.at("message").get<std::string>()),
-                        has(warning, "hint") ? ". " + escape_markdown(warning.at("hint").get<std::string>()) : "");
+                        has(warning, "hint") ? ": " + escape_markdown(warning.at("hint").get<std::string>()) : "");
   }
   return text.empty() ? "" : "\n" + text;
 }

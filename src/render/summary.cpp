@@ -42,10 +42,11 @@ void describe_verdict(Summary& summary, const Document& memory) {
     summary.tone = Tone::bad;
     summary.verdict = "Does not fit";
     if (has(memory, "shortfall")) {
-      const Document& shortfall = memory.at("shortfall");
-      summary.detail =
-          fmt::format("{} short in {}{}", binary_bytes(number(shortfall.at("missing_bytes"))),
-                      text_of(shortfall, "phase"), has(shortfall, "layer") ? " at " + text_of(shortfall, "layer") : "");
+      const Document& failed = memory.at("shortfall");
+      summary.detail = fmt::format("{} short; the first allocation that fails asks for {} in {}{}",
+                                   binary_bytes(-number(memory.at("headroom_bytes"))),
+                                   binary_bytes(number(failed.at("requested_bytes"))), text_of(failed, "phase"),
+                                   has(failed, "layer") ? " at " + text_of(failed, "layer") : "");
     }
   }
 }
@@ -121,7 +122,7 @@ Summary summarise_estimate(const Document& estimate) {
   summary.facts.back().value += fmt::format(" of {} usable", figure("usable_bytes", memory.at("usable_bytes")));
   if (runs) {
     summary.facts.push_back(fact("speed", "images_per_second", time));
-    summary.facts.push_back(fact("one step", "step_seconds", time));
+    summary.facts.push_back(fact("one step", whole_step(time), time));
     add_run(summary.facts, estimate);
   }
   return summary;
@@ -197,7 +198,9 @@ std::vector<TimePart> time_parts(const Document& time) {
   constexpr Row kRows[] = {{"forward_seconds", "forward"},
                            {"backward_seconds", "backward"},
                            {"optimizer_seconds", "optimizer"},
-                           {"communication_exposed_seconds", "communication, exposed"}};
+                           {"communication_exposed_seconds", "communication, exposed"},
+                           {"parallel_overhead_seconds", "parallel overhead"},
+                           {"input_exposed_seconds", "images, exposed"}};
   std::vector<TimePart> parts;
   for (const Row& row : kRows) {
     if (has(time, row.key)) {
@@ -205,6 +208,10 @@ std::vector<TimePart> time_parts(const Document& time) {
     }
   }
   return parts;
+}
+
+std::string_view whole_step(const Document& time) {
+  return has(time, "iteration_seconds") ? "iteration_seconds" : "step_seconds";
 }
 
 std::string bound_by_words(const std::string& bound_by) {

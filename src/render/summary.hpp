@@ -60,6 +60,9 @@ struct TimePart {
 };
 std::vector<TimePart> time_parts(const Document& time);
 
+/// Key of what one turn of the training loop takes, input included; older reports have the GPU's step alone.
+std::string_view whole_step(const Document& time);
+
 /// "the GPU", "the data loader's workers" ... for time.bound_by.
 std::string bound_by_words(const std::string& bound_by);
 

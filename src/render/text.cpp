@@ -41,14 +41,25 @@ std::string bullets(const Document& sentences, std::string_view title, const Sty
   return text;
 }
 
+/// A line of code, in several where it is too long; `end` closes all but the last.
+std::string broken(const std::string& line, std::size_t columns, std::string_view end) {
+  const std::string indent(2 + std::min(line.find_first_not_of(' '), line.size()), ' ');
+  const std::vector<std::string> pieces = wrap(line, columns - indent.size());
+  std::string text;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    text += indent + (i == 0 ? "" : "    ") + pieces[i] + std::string(i + 1 < pieces.size() ? end : "") + "\n";
+  }
+  return text;
+}
+
 std::string launch(const Document& part, const Style& style) {
   std::string text = heading(style, "Start it with");
-  // A command is not wrapped: it is there to be copied.
+  // Both are there to be copied: a shell goes on behind a backslash, Python between parentheses.
   if (has(part, "command")) {
-    text += "  " + part.at("command").get<std::string>() + "\n";
+    text += broken(part.at("command").get<std::string>(), style.columns() - 4, " \\");
   }
   for (const Document& line : part.at("code")) {
-    text += "  " + line.get<std::string>() + "\n";
+    text += broken(line.get<std::string>(), style.columns() - 4, "");
   }
   return text;
 }

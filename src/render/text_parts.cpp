@@ -7,7 +7,6 @@
 
 #include "render/figures.hpp"
 #include "render/tables.hpp"
-#include "vggplan/base/format.hpp"
 
 namespace vggplan::render {
 
@@ -37,19 +36,6 @@ std::string chart_row(std::string_view label, std::string_view figure_text, doub
                                  pad_left(percent(share), kShare), bar);
   line.erase(line.find_last_not_of(' ') + 1);
   return line + "\n";
-}
-
-std::string host_line(const Document& input) {
-  const auto workers = input.at("workers").get<std::int64_t>();
-  const auto needed = input.at("workers_needed").get<std::int64_t>();
-  const double per_worker = number(input.at("decode_images_per_second_per_worker"));
-  return fmt::format("{} for {}, {} needed at {} each", workers == 1 ? "1 worker" : fmt::format("{} workers", workers),
-                     rate(number(input.at("images_per_second_needed")), "images/s"), needed,
-                     rate(per_worker, "images/s"));
-}
-
-std::string decimal_size(const Document& object, const char* key) {
-  return base::format_decimal_bytes(base::Bytes(object.at(key).get<std::int64_t>()));
 }
 
 }  // namespace
@@ -188,19 +174,50 @@ std::string text_memory(const Document& estimate, const Style& style) {
   return text;
 }
 
+namespace {
+
+/// Phases are timed one by one from an idle GPU, steps back to back: short ones overlap with the host's work.
+std::string phases_note(double parts, double step) {
+  constexpr double kNoticed = 1.005;
+  return parts > kNoticed * step
+             ? "; phases are those of a step by itself, in a loop the host starts the next one ahead of time"
+             : "";
+}
+
+std::string bound_line(const Document& time, double parts) {
+  std::string bound = fmt::format("bound by {}; {} of the arithmetic peak is used",
+                                  bound_by_words(time.at("bound_by").get<std::string>()),
+                                  percent(number(time.at("model_flops_utilization"))));
+  constexpr double kMoreThanAll = 1.005;  // what is not shown as 100 %
+  if (number(time.at("model_flops_utilization")) > kMoreThanAll) {
+    bound += ", more than all of it: Winograd multiplies less than the direct algorithm that is counted";
+  }
+  if (has(time, "communication_seconds")) {
+    const double sent = number(time.at("communication_seconds"));
+    const bool hidden = number(time.at("communication_exposed_seconds")) <= 0.5 * sent;
+    bound += fmt::format("; {} of communication, {}", figure("_seconds", time.at("communication_seconds")),
+                         hidden ? "most hidden behind backward" : "little of it hidden");
+  }
+  return bound + phases_note(parts, number(time.at(std::string(whole_step(time)))));
+}
+
+}  // namespace
+
 std::string text_time(const Document& estimate, const Style& style) {
   const Document& time = estimate.at("time");
-  const std::vector<TimePart> parts = time_parts(time);
-  const double step = number(time.at("step_seconds"));
+  std::vector<TimePart> parts = time_parts(time);
+  const Document& step = time.at(std::string(whole_step(time)));
   double sum = 0;
   for (const TimePart& part : parts) {
     sum += number(part.seconds);
   }
-  // The input side runs beside the GPU: where it is the slower one the parts do not fill the step.
-  const double scale = std::max(sum, step);
+  if (!style.verbose()) {
+    std::erase_if(parts, [sum](const TimePart& part) { return number(part.seconds) < 0.0005 * sum; });
+  }
+  const double scale = std::max(sum, number(step));
   const bool fits = estimate.at("memory").at("verdict") != "does-not-fit";
-  std::string text = heading(style, fits ? "Time of one step" : "Time of one step, if there were room",
-                             figure("_seconds", time.at("step_seconds")));
+  std::string text =
+      heading(style, fits ? "Time of one step" : "Time of one step, if there were room", figure("_seconds", step));
   double from = 0;
   std::size_t category = 0;
   for (const TimePart& part : parts) {
@@ -210,44 +227,10 @@ std::string text_time(const Document& estimate, const Style& style) {
     from += seconds;
     ++category;
   }
-  std::string bound = fmt::format("bound by {}; {} of the arithmetic peak is used",
-                                  bound_by_words(time.at("bound_by").get<std::string>()),
-                                  percent(number(time.at("model_flops_utilization"))));
-  if (has(time, "communication_seconds")) {
-    bound += fmt::format("; {} of communication, most hidden behind backward",
-                         figure("_seconds", time.at("communication_seconds")));
-    const double exposed = number(time.at("communication_exposed_seconds"));
-    if (exposed > 0.5 * number(time.at("communication_seconds"))) {
-      bound.replace(bound.rfind(", most"), std::string::npos, ", little of it hidden");
-    }
-  }
-  return text + paragraph(style, "  ", "  ", bound);
-}
-
-std::string text_host(const Document& estimate, const Style& style) {
-  const Document& input = estimate.at("input");
-  const Document& storage = estimate.at("storage");
-  std::vector<Fact> facts;
-  facts.push_back({"data loading", host_line(input), ""});
-  facts.push_back({"host memory", figure("_bytes", input.at("host_memory_bytes")), ""});
-  if (has(storage, "dataset_bytes")) {
-    facts.push_back({"data set", decimal_size(storage, "dataset_bytes"), ""});
-  }
-  if (has(storage, "checkpoint_bytes")) {
-    const double one = number(storage.at("checkpoint_bytes"));
-    const double all = number(storage.at("checkpoints_bytes"));
-    facts.push_back({"checkpoints",
-                     decimal_size(storage, "checkpoint_bytes") +
-                         (all > one ? " each, " + decimal_size(storage, "checkpoints_bytes") + " kept" : ""),
-                     ""});
-  }
-  facts.push_back({"reading",
-                   fmt::format("{}, {} an image", figure("bytes_per_second", storage.at("read_bytes_per_second")),
-                               decimal_size(storage, "bytes_per_image")),
-                   ""});
-  std::string text = heading(style, "Storage and host", decimal_size(storage, "total_bytes") + " to store");
-  for (const Fact& fact : facts) {
-    text += fact_line(style, fact, 12);
+  text += paragraph(style, "  ", "  ", bound_line(time, sum));
+  if (time.at("forward_seconds").at("basis") == "modelled") {
+    text += paragraph(style, "  ", "  ",
+                      "not measured on this GPU: carried over from another one, within the ranges given above");
   }
   return text;
 }

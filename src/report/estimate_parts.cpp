@@ -73,7 +73,9 @@ Document memory_part(const estimate::Estimate& estimate) {
   part["device_used_bytes"] = quantity(memory.device_used);
   part["usable_bytes"] = plain(memory.usable);
   part["headroom_bytes"] = plain(memory.headroom);
-  part["cache_flushes_per_step"] = memory.cache_flushes_per_step;
+  if (memory.verdict != estimate::Verdict::does_not_fit) {
+    part["cache_flushes_per_step"] = memory.cache_flushes_per_step;
+  }
   part["first_step_peak_bytes"] = quantity(memory.first_step_peak);
   part["steady_peak_bytes"] = quantity(memory.steady_peak);
   if (estimate.job.mode == job::Mode::train) {
@@ -110,8 +112,11 @@ Document time_part(const estimate::Estimate& estimate) {
   if (training && estimate.job.parallel.gpus > 1) {
     part["communication_seconds"] = quantity(time.communication);
     part["communication_exposed_seconds"] = quantity(time.communication_exposed);
+    part["parallel_overhead_seconds"] = quantity(time.parallel_overhead);
   }
   part["input_seconds"] = quantity(time.input);
+  part["input_exposed_seconds"] = quantity(time.input_exposed);
+  part["iteration_seconds"] = quantity(time.iteration);
   part["images_per_second"] = quantity(time.images_per_second);
   part["bound_by"] = time.bound_by;
   part["model_flops_utilization"] = plain(time.model_flops_utilization);

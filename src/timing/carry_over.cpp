@@ -196,6 +196,7 @@ Calibration carry_over(const Calibration& measured, const hardware::Gpu& from, c
   const Carrier carrier(measured, from, to);
   Calibration carried = measured;
   carried.gpu = to.name;
+  carried.carried_from = measured.gpu;
   carried.basis = base::Basis::modelled;
   carried.l2_cache = to.l2_cache;
   for (StreamRate& rate : carried.streams) {

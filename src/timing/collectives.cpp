@@ -46,7 +46,6 @@ double ring_traffic(Collective collective, double n) {
 
 Fabric make_fabric(const hardware::Link& link, hardware::Topology topology, std::int64_t gpus, std::int64_t nodes,
                    std::optional<base::BytesPerSecond> network) {
-  constexpr base::BytesPerSecond kAssumedNetwork{12.5e9};
   Fabric fabric;
   fabric.gpus = gpus;
   fabric.nodes = nodes;

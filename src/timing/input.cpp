@@ -76,38 +76,53 @@ base::Seconds gpu_seconds(const ImagePath& path, const InputRates& rates) {
   return base::Seconds(handed_bytes(path).as_double() / rates.pinned_copy.count() + decode);
 }
 
+double InputThroughput::input_images_per_second() const {
+  const double host = std::min(worker_images_per_second, copy_images_per_second);
+  return storage_images_per_second ? std::min(host, *storage_images_per_second) : host;
+}
+
+Demand demand_of(const ImagePath& path, std::int64_t gpus, base::Seconds step_seconds_per_image,
+                 const InputRates& rates) {
+  const double each = rate_of((step_seconds_per_image + gpu_seconds(path, rates)).count());
+  // A calibration of the user's may hold rates without bound; std::min drops what is no number.
+  constexpr double kMost = 1e12;
+  const double workers = std::ceil(std::min(kMost, each * worker_seconds(path, rates).count()));
+  return {static_cast<double>(gpus) * each, gpus * static_cast<std::int64_t>(workers)};
+}
+
 InputThroughput input_throughput(const ImagePath& path, const InputSide& side, base::Seconds step_seconds_per_image,
                                  const InputRates& rates) {
   InputThroughput out;
   const auto gpus = static_cast<double>(side.gpus);
+  const double gpu = (step_seconds_per_image + gpu_seconds(path, rates)).count();
+  const double handed = handed_bytes(path).as_double();
+  const double copy = handed / rates.pinned_copy.count();
   const double worker = worker_seconds(path, rates).count();
-  double gpu = step_seconds_per_image.count() + gpu_seconds(path, rates).count();
-  if (side.workers == 0) {
-    // One process does everything in turn: pinning a batch waits for the GPU.
-    const double handed = handed_bytes(path).as_double();
-    gpu += worker - handed * (rates.handover_seconds_per_byte - rates.inline_seconds_per_byte);
-  }
+  const double in_turn = worker - handed * (rates.handover_seconds_per_byte - rates.inline_seconds_per_byte);
   out.gpu_images_per_second = gpus * rate_of(gpu);
-  out.copy_images_per_second = gpus * rate_of(handed_bytes(path).as_double() / rates.pinned_copy.count());
-  const auto running = static_cast<double>(std::min(side.workers, side.cpus));
-  out.worker_images_per_second = side.workers == 0 ? out.gpu_images_per_second : running * rate_of(worker);
-  const double busy = gpus * rate_of(step_seconds_per_image.count() + gpu_seconds(path, rates).count());
-  // A calibration of the user's may hold rates without bound; std::min drops what is no number.
-  constexpr double kMost = 1e15;
-  out.workers_needed = static_cast<std::int64_t>(std::ceil(std::min(kMost, busy * worker)));
+  out.copy_images_per_second = gpus * rate_of(copy);
   out.images_per_second = out.gpu_images_per_second;
+  // Copy and kernels share the GPU's stream: the longer bounds their sum.
+  out.bound = copy > step_seconds_per_image.count() ? Bound::copy : Bound::gpu;
   const auto limit = [&out](double rate, Bound bound) {
     if (rate < out.images_per_second) {
       out.images_per_second = rate;
       out.bound = bound;
     }
   };
-  limit(out.copy_images_per_second, Bound::copy);
-  limit(out.worker_images_per_second, Bound::workers);
+  if (side.workers == 0) {
+    // One process does everything in turn: pinning a batch waits for the GPU.
+    constexpr double kNoticed = 0.05;  // of the step; less is the GPU's bound still
+    out.worker_images_per_second = gpus * rate_of(in_turn);
+    out.images_per_second = gpus * rate_of(gpu + in_turn);
+    out.bound = in_turn > kNoticed * gpu ? Bound::workers : out.bound;
+  } else {
+    out.worker_images_per_second = static_cast<double>(std::min(side.workers, side.cpus)) * rate_of(worker);
+    limit(out.worker_images_per_second, Bound::workers);
+  }
   if (side.storage_read) {
-    const double readers = static_cast<double>(std::max<std::int64_t>(side.workers, side.gpus));
-    const double seconds =
-        path.file_bytes.as_double() / side.storage_read->count() + side.storage_latency.count() / readers;
+    const double seconds = path.file_bytes.as_double() / side.storage_read->count() +
+                           side.storage_latency.count() / static_cast<double>(side.readers);
     out.storage_images_per_second = rate_of(seconds);
     limit(*out.storage_images_per_second, Bound::storage);
   }

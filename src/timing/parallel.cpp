@@ -150,7 +150,7 @@ ParallelTime parallel_step_time(const OwnTime& own, const hardware::Gpu& gpu, co
   ParallelTime time;
   time.step = own.step;
   if (fabric.gpus < 2) {
-    time.communication = time.exposed = base::exactly(base::Seconds(0.0), calibration.basis);
+    time.communication = time.exposed = time.overhead = base::exactly(base::Seconds(0.0), calibration.basis);
     return time;
   }
   const LinkRates& rates = calibration.links;
@@ -163,13 +163,14 @@ ParallelTime parallel_step_time(const OwnTime& own, const hardware::Gpu& gpu, co
     traffic.after += broadcast;
   }
   const double waiting = time.step.step.value.count() * rates.spread_share * slowest(fabric.gpus);
-  const double exposed = traffic.after + traffic.copies + rates.overlap_share * traffic.beside + waiting;
+  const double overhead = traffic.copies + rates.overlap_share * traffic.beside + waiting;
   constexpr double kMargin = 0.4;
   const base::Estimated<base::Seconds> nothing{{}, {}, {}, calibration.basis};
   time.communication = plus(nothing, traffic.communication, kMargin);
+  const double exposed = std::min(traffic.after, traffic.communication);  // sums on a clock round
   time.exposed = plus(nothing, exposed, kMargin);
-  time.step.step = plus(time.step.step, exposed, kMargin);
-  time.step.backward = plus(time.step.backward, exposed, kMargin);
+  time.overhead = plus(nothing, overhead, kMargin);
+  time.step.step = plus(time.step.step, exposed + overhead, kMargin);
   return time;
 }
 

@@ -113,7 +113,8 @@ QueueTimes run_queue(std::span<const Work> work, const HostCosts& costs, std::in
     std::array<double, 3> fewer{};
     Clocks other;
     step(work, costs, simulated - 1, other, fewer);
-    for (std::size_t i = 0; i < fewer.size(); ++i) {
+    for (const base::Phase phase : {base::Phase::forward, base::Phase::backward}) {  // the optimizer runs once
+      const std::size_t i = index_of(phase);
       times.phases[i] += more * (times.phases[i] - fewer[i]);
     }
   }

@@ -125,7 +125,7 @@ inline estimate::Engine engine_of(const World& world, const Prices& prices = {})
     full.memory.allocated_peak = base::exactly(memory->allocated_peak);
     full.memory.reserved_peak = base::exactly(memory->reserved_peak);
     const auto time = engine.time(job, target);
-    full.time.step = base::exactly(time->step);
+    full.time.step = full.time.iteration = base::exactly(time->step);
     full.time.images_per_second = base::exactly(time->images_per_second);
     full.time.bound_by = time->bound_by;
     return full;

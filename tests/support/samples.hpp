@@ -75,6 +75,8 @@ inline estimate::Estimate sample_estimate() {
   sample.time.backward = around(0.12);
   sample.time.optimizer = around(0.02);
   sample.time.input = around(0.1);
+  sample.time.input_exposed = around(0.0);
+  sample.time.iteration = around(0.2);
   sample.time.images_per_second = rate_around(20);
   sample.time.bound_by = "gpu";
   sample.time.model_flops_utilization = 0.4;
@@ -107,6 +109,8 @@ inline estimate::Estimate rich_estimate() {
   sample.target.machine = machine;
   sample.time.communication = around(0.03);
   sample.time.communication_exposed = around(0.01);
+  sample.time.parallel_overhead = around(0.01);
+  sample.time.backward = around(0.1);
   sample.time.images_per_second = rate_around(160);
   sample.input.storage_images_per_second = 4000;
   sample.storage.dataset = Bytes(25'000'000'000);
@@ -142,7 +146,7 @@ inline estimate::Estimate rich_estimate() {
 inline estimate::Estimate infer_estimate() {
   estimate::Estimate sample = sample_estimate();
   sample.job.mode = job::Mode::infer;
-  sample.time.step = around(0.06);
+  sample.time.step = sample.time.iteration = around(0.06);
   return sample;
 }
 
@@ -284,9 +288,9 @@ inline report::Document sample_diff() {
   estimate::Estimate after = sample_estimate();
   after.job.batch = 6;
   after.memory.reserved_peak = around(30 * kGiB);
-  after.time.step = around(0.3);
+  after.time.step = after.time.iteration = around(0.3);
   estimate::Estimate between = after;
-  between.time.step = around(0.2);
+  between.time.step = between.time.iteration = around(0.2);
   after.job.precision = job::Precision::tf32;
   const report::Document old_report = report::build_estimate(sample_estimate());
   const report::Document new_report = report::build_estimate(after);

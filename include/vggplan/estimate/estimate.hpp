@@ -21,6 +21,10 @@ using base::Bytes;
 using base::Estimated;
 using base::Seconds;
 
+/// Images per GPU below which batch norm's statistics hurt training: its error grows rapidly as batches shrink (Wu and
+/// He, Group Normalization, arXiv:1803.08494). Where to draw the line is our choice.
+constexpr std::int64_t kSmallNormBatch = 8;
+
 enum class Verdict { fits, fits_with_cache_flushes, does_not_fit };
 
 struct TimelinePoint {
@@ -72,10 +76,13 @@ struct Time {
   Estimated<Seconds> optimizer{};
   Estimated<Seconds> communication{};
   Estimated<Seconds> communication_exposed{};
-  Estimated<Seconds> input{};
+  Estimated<Seconds> parallel_overhead{};  ///< see timing::ParallelTime::overhead
+  Estimated<Seconds> input{};              ///< what workers, copy and storage need by themselves
+  Estimated<Seconds> input_exposed{};      ///< by how much the images lengthen the step
+  Estimated<Seconds> iteration{};          ///< step and input_exposed: what a training loop shows
   Estimated<double> images_per_second{};
-  std::string bound_by{};  ///< "gpu", "workers", "copy", "storage", "communication"
-  double model_flops_utilization{};
+  std::string bound_by{};            ///< "gpu", "workers", "copy", "storage", "communication"
+  double model_flops_utilization{};  ///< of the whole, input included
   std::vector<LayerTime> layers{};
 };
 
@@ -136,8 +143,7 @@ struct LayerRow {
   graph::Shape output{};
   graph::LayerCounts counts{};
   Bytes output_bytes{};     ///< 0 where the layer works in place or yields a view
-  Bytes saved_bytes{};      ///< storages that autograd keeps first for this layer; with the loss they sum to
-                            ///< saved_activations
+  Bytes saved_bytes{};      ///< storages that autograd keeps first for this layer; they sum to saved_activations
   Bytes workspace_bytes{};  ///< the largest temporary of the layer's kernels, forward or backward
   Seconds forward{};
   Seconds backward{};

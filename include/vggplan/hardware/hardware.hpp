@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "vggplan/base/dtype.hpp"
@@ -54,6 +55,9 @@ struct Gpu {
   /// Bytes that the caching allocator may reserve.
   [[nodiscard]] base::Bytes usable_memory() const { return memory_total - context_memory; }
 };
+
+/// 75 for "7.5", 120 for "12.0"; 0 for what is no version.
+std::int64_t capability_number(std::string_view text);
 
 /// Dense peak of the unit that runs `mode`; absent where the GPU lacks it (bf16 on a V100).
 /// TF32 falls back to fp32 on GPUs before Ampere, as PyTorch does.

@@ -85,6 +85,10 @@ struct Job {
 /// Images that one optimizer step sees, over all GPUs.
 constexpr std::int64_t global_batch(const Job& job) { return job.batch * job.accumulation * job.parallel.gpus; }
 
+constexpr std::int64_t gpus_per_node(const Job& job) {
+  return job.parallel.gpus < job.parallel.nodes ? 1 : job.parallel.gpus / job.parallel.nodes;
+}
+
 /// Ranges, rules between fields (FSDP2 refuses channels_last ...), and the rule that every count of
 /// bytes stays below 2^53 and the work of a step within 64 bits.
 /// Whether seq:N cuts the network well is for lowering::segments to say. Nothing when the job makes sense.

@@ -66,8 +66,19 @@ struct WorkspaceRule {
   bool operator==(const WorkspaceRule&) const = default;
 };
 
+/// Extremes that were measured, for warnings to quote.
+struct Observed {
+  std::optional<base::Bytes> fp32_step{};       ///< memory of a step in true fp32
+  std::optional<base::Bytes> benchmark_step{};  ///< memory of a step under cudnn.benchmark
+  std::optional<double> flush_slowdown{};       ///< of steps that flush the allocator's cache
+  bool operator==(const Observed&) const = default;
+};
+
 struct Framework {
   std::string name{};
+  std::string title{};
+  std::string least_capability{};  ///< of a GPU that its builds run on
+  Observed observed{};
   memory::AllocatorRules allocator{};
   std::vector<WorkspaceRule> workspace{};
   std::int64_t split_elements{2147483648};  ///< above this many elements cuDNN runs the batch in chunks
@@ -79,6 +90,7 @@ struct Framework {
   base::Bytes backward_thread_driver{10485760};  ///< and more with that of the backward thread
   std::int64_t scaler_pixels_with_batch_norm{16777216};  ///< in a batch, from which on GradScaler skips no first step
   base::Bytes first_bucket{1048576};                     ///< DDP's first rebuilt bucket
+  base::Bytes nccl{};                                    ///< a communicator's buffers and kernels, on each GPU
   base::Bytes broadcast_chunk{262144000};                ///< DDP sends parameters from rank 0 in chunks of this
   bool operator==(const Framework&) const = default;
 };

@@ -58,8 +58,9 @@ struct Spread {
 };
 
 struct Calibration {
-  std::string gpu{};  ///< name of the GPU that was measured
+  std::string gpu{};  ///< name of the GPU that is timed
   base::Basis basis{base::Basis::calibrated};
+  std::string carried_from{};  ///< the measured GPU, where it is another one; see carry_over.hpp
   base::Bytes l2_cache{};
   std::vector<StreamRate> streams{};  ///< sorted by shape
   std::vector<ShareCurve> curves{};   ///< sorted by shape

@@ -34,8 +34,10 @@ struct Fabric {
   [[nodiscard]] std::int64_t gpus_per_node() const { return gpus / nodes; }
 };
 
-/// `topology` is hardware::ring_topology()'s, `link` that of hardware::peer_link(); `network` the machine's, where
-/// several nodes are asked for and nothing is known 100 Gbit/s are assumed.
+/// Of a node, where nothing is known: 100 Gbit/s.
+constexpr base::BytesPerSecond kAssumedNetwork{12.5e9};
+
+/// `topology` is hardware::ring_topology()'s, `link` that of hardware::peer_link(); `network` the machine's.
 Fabric make_fabric(const hardware::Link& link, hardware::Topology topology, std::int64_t gpus, std::int64_t nodes,
                    std::optional<base::BytesPerSecond> network);
 

@@ -67,6 +67,7 @@ struct InputSide {
   std::int64_t cpus{1};
   std::optional<base::BytesPerSecond> storage_read{};
   base::Seconds storage_latency{};  ///< per file and reader
+  std::int64_t readers{1};          ///< that the storage serves at once
 };
 
 enum class Bound { gpu, workers, copy, storage };
@@ -76,11 +77,19 @@ struct InputThroughput {
   double images_per_second{};  ///< of the machine: what all sides can do together
   Bound bound{Bound::gpu};
   double gpu_images_per_second{};     ///< with the input's share of the GPU's time
-  double worker_images_per_second{};  ///< of all workers
+  double worker_images_per_second{};  ///< of all workers, or of the training processes where there are none
   double copy_images_per_second{};
   std::optional<double> storage_images_per_second{};
-  std::int64_t workers_needed{};  ///< to keep the GPUs busy
+  [[nodiscard]] double input_images_per_second() const;  ///< the slowest of workers, copy and storage
 };
+
+/// What GPUs that never wait for an image take.
+struct Demand {
+  double images_per_second{};
+  std::int64_t workers{};  ///< whole ones in the process of each GPU
+};
+Demand demand_of(const ImagePath& path, std::int64_t gpus, base::Seconds step_seconds_per_image,
+                 const InputRates& rates);
 
 /// `step_seconds_per_image` is one GPU's, without any input.
 InputThroughput input_throughput(const ImagePath& path, const InputSide& side, base::Seconds step_seconds_per_image,

@@ -39,7 +39,10 @@ struct Exchange {
 struct ParallelTime {
   StepTime step{};
   base::Estimated<base::Seconds> communication{};  ///< sum of the collectives
-  base::Estimated<base::Seconds> exposed{};        ///< by how much they lengthen the step
+  base::Estimated<base::Seconds> exposed{};        ///< of that, while no kernel runs
+  /// What else several GPUs cost: copies into and out of buckets, kernels slowed by collectives beside them,
+  /// waiting for the slowest GPU. With `exposed` it is what `step` has more than a GPU alone.
+  base::Estimated<base::Seconds> overhead{};
 };
 
 /// What a GPU does by itself, however many there are besides.

@@ -98,7 +98,7 @@ const std::string kProfile = R"({
     "split_remainder_bytes": 1048576},
   "cublas_workspace_bytes": 1, "cublas_workspace_sm90_bytes": 2, "cublaslt_workspace_bytes": 3,
   "cublas_handle_driver_bytes": 7, "backward_thread_driver_bytes": 8, "scaler_pixels_with_batch_norm": 9,
-  "ddp_first_bucket_bytes": 4, "ddp_broadcast_chunk_bytes": 5, "convolution_split_elements": 6,
+  "nccl_bytes": 10, "ddp_first_bucket_bytes": 4, "ddp_broadcast_chunk_bytes": 5, "convolution_split_elements": 6,
   "convolution_workspace": [
     {"math": ["tf32", "bf16"], "layout": "nchw", "pass": "forward", "in_channels": [3, 8], "out_channels": [64],
      "input": 1.5, "output": 2, "weight": 3, "bytes": 7, "align": 4,

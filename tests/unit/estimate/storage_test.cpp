@@ -227,20 +227,40 @@ hardware::Machine machine(const std::string& name, std::int64_t gpus, double pri
   return machine;
 }
 
-TEST_CASE("machines are rented whole, and the cheapest that offers the GPU prices it") {
+TEST_CASE("machines are rented whole, one a node, and the cheapest that holds a node's GPUs prices it") {
   Knowledge knowledge;
   knowledge.machines = {machine("eight", 8, 20), machine("one", 1, 4)};
   const Target bare = support::target("h200-sxm-141gb");
-  const auto price = [&](std::int64_t gpus) {
+  const auto price = [&](std::int64_t gpus, std::int64_t nodes) {
     job::Job job = large_job();
     job.parallel.gpus = gpus;
-    return usd_per_hour(job, bare, knowledge)->count();
+    job.parallel.nodes = nodes;
+    return usd_per_hour(job, bare, knowledge);
   };
-  CHECK(price(1) == 4);
-  CHECK(price(4) == 16);
-  CHECK(price(6) == 20);
-  CHECK(price(8) == 20);
-  CHECK(price(9) == 36);
+  CHECK(price(1, 1) == base::Usd(4));
+  CHECK(price(4, 4) == base::Usd(16));
+  CHECK(price(4, 1) == base::Usd(20));  // four machines of one GPU are not what was timed
+  CHECK(price(8, 1) == base::Usd(20));
+  CHECK(price(8, 2) == base::Usd(40));
+  CHECK_FALSE(price(9, 1));
+}
+
+TEST_CASE("a machine without a price is not priced as another, and a run without a price says so") {
+  Knowledge knowledge = support::known();
+  knowledge.machines = {machine("one", 1, 4)};
+  Target target = support::target("h200-sxm-141gb");
+  target.machine = machine("unpriced", 1, 0);
+  target.machine->price.reset();
+  job::Job job = large_job();
+  job.data.images = 1000;
+  const auto without = estimate(job, target, knowledge);
+  CHECK_FALSE(without->run->cost);
+  CHECK(warns(*without, "no-price"));
+  knowledge.prices["unpriced"] = base::Usd(7);
+  const auto with = estimate(job, target, knowledge);
+  CHECK(with->run->cost->value.count() == Approx(7 * with->run->total.value.count() / 3600));
+  CHECK(with->target.machine->price->per_hour == base::Usd(7));
+  CHECK_FALSE(warns(*with, "no-price"));
 }
 
 TEST_CASE("the user's price comes before the catalogue's, and nothing is invented without either") {

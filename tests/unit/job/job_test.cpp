@@ -114,8 +114,11 @@ TEST_CASE("no product of large numbers wraps") {
 }
 
 TEST_CASE("a data set beyond what is counted is refused by its decoded size unless the file size is given") {
-  // One image decodes to 3 x 4024 x 3036 = 36,650,592 bytes; 2^53 bytes hold 245,758,629 of them.
-  CHECK(valid_after([](Job& job) { job.data.images = 245'758'629; }));
+  // One image decodes to 3 x 4024 x 3036 = 36,650,592 bytes; 2^53 bytes hold 245,758,629 of them, without checkpoints.
+  CHECK(valid_after([](Job& job) {
+    job.mode = job::Mode::infer;
+    job.data.images = 245'758'629;
+  }));
   const auto error = error_after([](Job& job) { job.data.images = 245'758'630; });
   CHECK(error.place == "--images");
   CHECK(error.rule ==
@@ -125,6 +128,49 @@ TEST_CASE("a data set beyond what is counted is refused by its decoded size unle
     job.data.images = 245'758'630;
     job.data.bytes_per_image = Bytes(4'000'000);
   }));
+}
+
+TEST_CASE("what is stored stays below 2^53 bytes: decoded cache, checkpoints and the sum of all") {
+  const auto files_of_a_byte = [](Job& job) {
+    job.image = {3, 65536, 65536};
+    job.data.images = 10'000'000'000;
+    job.data.bytes_per_image = Bytes(1);
+  };
+  CHECK(valid_after(files_of_a_byte));
+  // 10^10 images of 3 x 2^32 bytes are 1.3e20.
+  CHECK(error_after([&](Job& job) {
+          files_of_a_byte(job);
+          job.data.decoded_cache = true;
+        }).place == "--decoded-cache");
+  // 10^6 checkpoints of 1.66 GB are 1.7e15 bytes, of a head of 10^6 classes and three values a parameter 5e16.
+  const auto keep = [](Job& job) { job.data.keep_checkpoints = 1'000'000; };
+  CHECK(valid_after(keep));
+  CHECK(error_after([&](Job& job) {
+          keep(job);
+          job.classes = 1'000'000;
+        }).place == "--keep-checkpoints");
+  CHECK(error_after([&](Job& job) {
+          keep(job);
+          job.data.images = 245'758'629;
+        }).rule ==
+        "images, cache, checkpoints and logs are more than 9007199254740992 bytes, the largest number that is "
+        "counted exactly");
+}
+
+TEST_CASE("settings that rule each other out are refused with a remedy") {
+  const auto accumulating = error_after([](Job& job) {
+    job.mode = job::Mode::infer;
+    job.accumulation = 4;
+  });
+  CHECK(accumulating.place == "--accumulation");
+  CHECK(accumulating.rule == "inference has no optimizer step to accumulate gradients for");
+  const auto decoding = error_after([](Job& job) {
+    job.data.pipeline = job::Pipeline::nvjpeg;
+    job.data.format = job::ImageFormat::png;
+  });
+  CHECK(decoding.place == "--pipeline");
+  CHECK(decoding.rule == "nvjpeg decodes JPEG alone, but --image-format is png");
+  CHECK(decoding.remedy == "use --pipeline tv-uint8, or --image-format jpeg");
 }
 
 TEST_CASE("nodes hold equal numbers of GPUs") {

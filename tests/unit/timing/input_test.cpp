@@ -64,9 +64,11 @@ TEST_CASE("the slowest of GPU, workers, copy and storage bounds the whole") {
   const InputThroughput fed = input_throughput(p, side(16), step, rates());
   CHECK(fed.bound == Bound::gpu);
   CHECK(fed.images_per_second == Approx(1 / 1.3e-3));
-  CHECK(fed.workers_needed == 7);
-  CHECK(input_throughput(p, side(fed.workers_needed), step, rates()).bound == Bound::gpu);
-  CHECK(input_throughput(p, side(fed.workers_needed - 1), step, rates()).bound == Bound::workers);
+  const Demand demand = demand_of(p, 1, step, rates());
+  CHECK(demand.images_per_second == Approx(1 / 1.3e-3));
+  CHECK(demand.workers == 7);
+  CHECK(input_throughput(p, side(7), step, rates()).bound == Bound::gpu);
+  CHECK(input_throughput(p, side(6), step, rates()).bound == Bound::workers);
   SECTION("storage reads files") {
     InputSide slow = side(16);
     slow.storage_read = base::BytesPerSecond(20e6);
@@ -75,11 +77,42 @@ TEST_CASE("the slowest of GPU, workers, copy and storage bounds the whole") {
     CHECK(out.images_per_second == Approx(100.0));
   }
   SECTION("without workers everything comes in turn") {
-    CHECK(input_throughput(p, side(0), step, rates()).images_per_second == Approx(1 / (1.3e-3 + 5e-3 + 1.5e-3)));
+    const InputThroughput alone = input_throughput(p, side(0), step, rates());
+    CHECK(alone.images_per_second == Approx(1 / (1.3e-3 + 5e-3 + 1.5e-3)));
+    CHECK(alone.input_images_per_second() == Approx(1 / (5e-3 + 1.5e-3)));
+    CHECK(alone.bound == Bound::workers);
+    // 6.5 ms of the process beside a step of a second.
+    CHECK(input_throughput(p, side(0), base::Seconds(1.0), rates()).bound == Bound::gpu);
+  }
+  SECTION("a copy that takes longer than the kernels bounds the two") {
+    CHECK(input_throughput(p, side(64), base::Seconds(0.2e-3), rates()).bound == Bound::copy);
+  }
+  SECTION("readers share the latency of the storage") {
+    InputSide far = side(16);
+    far.storage_read = base::BytesPerSecond(1e9);
+    far.storage_latency = base::Seconds(40e-3);
+    far.readers = 4;
+    CHECK(*input_throughput(p, far, step, rates()).storage_images_per_second == Approx(1 / (0.2e-3 + 10e-3)));
   }
   SECTION("more cores than there are do not help") {
     InputSide few = side(16);
     few.cpus = 4;
     CHECK(input_throughput(p, few, step, rates()).images_per_second == Approx(4 / 8e-3));
   }
+}
+
+TEST_CASE("every GPU's process has whole workers of its own") {
+  // 7 for one GPU, as 6.2 are needed: four GPUs share 24.6 of them no better.
+  CHECK(demand_of(path(1'000'000, false), 4, base::Seconds(1e-3), rates()).workers == 28);
+}
+
+TEST_CASE("decoding on the GPU takes its time from the step, and no worker's") {
+  InputRates measured = rates();
+  measured.stages.push_back({"decode-nvjpeg-jpeg", {{1e6, 2e-3}}});
+  ImagePath p = path(1'000'000, false);
+  p.decoder = Decoder::nvjpeg;
+  const double copy = 200'000 / 10e9;
+  const InputThroughput out = input_throughput(p, side(8), base::Seconds(1e-3), measured);
+  CHECK(out.images_per_second == Approx(1 / (1e-3 + copy + 2e-3)));
+  CHECK(out.bound == Bound::gpu);
 }

@@ -116,14 +116,14 @@ TEST_CASE("one GPU exchanges nothing") {
 
 TEST_CASE("what is ready early hides behind backward, what is ready last does not") {
   const auto ops = two_layers();
-  const auto exposed = [&](const Exchange& exchange) {
-    return parallel_step_time(ops, round_gpu(), round_calibration(), {}, exchange, switched(8)).exposed.value.count();
+  const auto time = [&](const Exchange& exchange) {
+    return parallel_step_time(ops, round_gpu(), round_calibration(), {}, exchange, switched(8));
   };
-  CHECK(exposed(exchange_of(400, 1)) < exposed(exchange_of(1, 400)));
+  CHECK(time(exchange_of(400, 1)).exposed.value < time(exchange_of(1, 400)).exposed.value);
   SECTION("views of the bucket save a copy") {
     Exchange viewed = exchange_of(400, 1);
     viewed.bucket_view = true;
-    CHECK(exposed(viewed) < exposed(exchange_of(400, 1)));
+    CHECK(time(viewed).overhead.value < time(exchange_of(400, 1)).overhead.value);
   }
 }
 
@@ -136,6 +136,28 @@ TEST_CASE("the communication reported is the sum of the collectives") {
   const ParallelTime time =
       parallel_step_time(two_layers(), round_gpu(), round_calibration(), {}, exchange, switched(8));
   CHECK(time.communication.value.count() == Approx(sum));
+}
+
+TEST_CASE("the parts of a step on several GPUs add up to it, and no more is exposed than is sent") {
+  const auto ops = two_layers();
+  const base::Seconds alone = step_time(ops, round_gpu(), round_calibration(), {4, false}).step.value;
+  for (const Sharing sharing : {Sharing::ddp, Sharing::zero1, Sharing::fsdp2}) {
+    for (const double last : {0.5, 30.0, 4000.0}) {
+      for (const Fabric& fabric : {switched(2), switched(8), switched(16, 2)}) {
+        Exchange exchange = exchange_of(last, 30);
+        exchange.sharing = sharing;
+        exchange.gradients.front().is_unit = true;
+        const ParallelTime time =
+            parallel_step_time(ops, round_gpu(), round_calibration(), {4, false}, exchange, fabric);
+        CHECK((time.step.step.value - time.exposed.value - time.overhead.value).count() == Approx(alone.count()));
+        const base::Seconds phases = time.step.forward.value + time.step.backward.value + time.step.optimizer.value;
+        CHECK(phases.count() == Approx(alone.count()));
+        CHECK(time.exposed.value <= time.communication.value);
+        CHECK(time.exposed.value.count() >= 0.0);
+        CHECK(time.overhead.value.count() > 0.0);
+      }
+    }
+  }
 }
 
 TEST_CASE("more GPUs are never faster for the same batch on each") {

@@ -79,6 +79,22 @@ TEST_CASE("micro-batches add up, and the optimizer comes once") {
   CHECK(time.device_busy.count() == Approx(101 * one));
 }
 
+TEST_CASE("a host that runs ahead during micro-batches changes the optimizer's time once, not once more for each") {
+  Calibration calibration = round_calibration();
+  calibration.host = HostCosts{};
+  calibration.host.forward_op_seconds = calibration.host.backward_op_seconds = 20e-6;
+  calibration.host.optimizer_pass_seconds = 12e-3;  // longer than the kernel, until the host is far enough ahead
+  const std::vector<Op> ops{relu(100'000'000), relu(100'000'000, base::Phase::backward),
+                            relu(100'000'000, base::Phase::optimizer)};
+  const double kernel = op_seconds(ops.back(), round_gpu(), calibration).count();
+  for (const std::int64_t n : {1, 2, 3, 4, 16, 256}) {
+    const StepTime time = step_time(ops, round_gpu(), calibration, {n, false});
+    CHECK(time.optimizer.value.count() >= Approx(kernel));
+    CHECK(time.optimizer.value.count() <= kernel + 12e-3);
+    CHECK(time.optimizer.low <= time.optimizer.high);
+  }
+}
+
 TEST_CASE("times of layers add up to those of the device") {
   std::vector<Op> ops;
   for (std::size_t layer = 0; layer < 4; ++layer) {

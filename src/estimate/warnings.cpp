@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "estimate/notes.hpp"
+#include "vggplan/base/format.hpp"
+
+namespace vggplan::estimate {
+
+namespace {
+
+constexpr std::int64_t kInt32Elements = 2147483648;
+
+using Warnings = std::vector<Warning>;
+
+std::int64_t largest_tensor(const graph::Network& network, const job::Job& job) {
+  std::int64_t largest = network.input.elements();
+  for (const graph::Layer& layer : network.layers) {
+    largest = std::max(largest, layer.output.elements());
+  }
+  return largest * job.batch;
+}
+
+std::string times(std::int64_t count) { return count == 1 ? "once" : fmt::format("{} times", count); }
+
+void add_memory_warnings(const Estimate& estimate, const lowering::Framework& framework, Warnings& warnings) {
+  const Memory& memory = estimate.memory;
+  if (memory.verdict == Verdict::fits_with_cache_flushes) {
+    const std::string slower = framework.observed.flush_slowdown
+                                   ? fmt::format(", which was measured to make steps up to {:.0f} times slower",
+                                                 *framework.observed.flush_slowdown)
+                                   : "";
+    warnings.push_back({"cache-flushes",
+                        fmt::format("it runs only by emptying the allocator's cache {} a step{}; the times here do not "
+                                    "contain that",
+                                    times(memory.cache_flushes_per_step), slower),
+                        "take a smaller batch, or --expandable-segments"});
+  }
+  if (memory.verdict != Verdict::does_not_fit && memory.reserved_peak.high > memory.usable) {
+    warnings.push_back({"high-end-does-not-fit",
+                        fmt::format("the upper end of the range, {}, is more than the {} that are usable",
+                                    base::format_bytes(memory.reserved_peak.high), base::format_bytes(memory.usable)),
+                        "it may flush the allocator's cache, or fail: try it, or take a smaller batch"});
+  }
+}
+
+std::optional<Bytes> ram_of(const Estimate& estimate) {
+  return estimate.job.data.ram || !estimate.target.machine ? estimate.job.data.ram : estimate.target.machine->ram;
+}
+
+void add_host_warnings(const Estimate& estimate, Warnings& warnings) {
+  const std::optional<Bytes> ram = ram_of(estimate);
+  const Bytes needed = estimate.input.host_memory;
+  if (ram && needed > *ram) {
+    warnings.push_back({"host-memory",
+                        fmt::format("workers and batches in flight need {} of host memory, and the machine has {}",
+                                    base::format_bytes(needed), base::format_bytes(*ram)),
+                        "use fewer workers, or hand over uint8 (--pipeline tv-uint8)"});
+  }
+  const std::optional<Bytes> images = estimate.input.page_cache;
+  if (ram && images && estimate.time.bound_by == "storage" && needed + *images <= *ram) {
+    warnings.push_back({"page-cache",
+                        fmt::format("the data set ({}) fits in the host's memory: only the first epoch waits for the "
+                                    "storage",
+                                    base::format_decimal_bytes(*images)),
+                        "leave --storage out to see the later epochs"});
+  }
+  const auto& wanted = estimate.job.data.workers;
+  if (wanted && *wanted != estimate.input.workers) {
+    warnings.push_back({"uneven-workers",
+                        fmt::format("{} workers cannot be shared evenly by the processes of the GPUs: {} are counted",
+                                    *wanted, estimate.input.workers),
+                        "give --workers as a multiple of the GPUs of a machine"});
+  }
+}
+
+std::string workers_remedy(const Estimate& estimate) {
+  const std::int64_t needed = estimate.input.workers_needed;
+  const auto of_machine = estimate.target.machine ? estimate.target.machine->vcpus : std::nullopt;
+  const std::int64_t cpus = estimate.job.data.cpus.value_or(of_machine.value_or(needed));
+  return cpus >= needed ? fmt::format("use --workers {}", needed)
+                        : fmt::format(
+                              "{} workers would do, on as many cores; with {}, let them do less: "
+                              "--pipeline tv-uint8 or nvjpeg, or --decoded-cache",
+                              needed, cpus);
+}
+
+std::string storage_remedy(const Estimate& estimate) {
+  std::string enough;
+  for (const StorageOffer& offer : estimate.storage.offers) {
+    enough += offer.sufficient ? (enough.empty() ? "" : " or ") + offer.name : "";
+  }
+  return enough.empty() ? "store smaller files (--image-format jpeg)" : "use --storage " + enough;
+}
+
+void add_input_warnings(const Estimate& estimate, Warnings& warnings) {
+  const Time& time = estimate.time;
+  const auto slow = [&](std::string hint, std::string_view more = "") {
+    warnings.push_back(
+        {"input-bound",
+         fmt::format("a step takes the GPU {}, but its images take {}{}", base::format_seconds(time.step.value),
+                     base::format_seconds(time.input.value), more),
+         std::move(hint)});
+  };
+  if (time.bound_by == "storage") {
+    slow(storage_remedy(estimate));
+  } else if (time.bound_by == "workers") {
+    slow(workers_remedy(estimate), estimate.input.workers == 0 ? " more: without workers they come in turn" : "");
+  } else if (time.bound_by == "copy") {
+    slow("hand over uint8 (--pipeline tv-uint8), a quarter of the bytes", " to copy");
+  }
+  constexpr double kNoticed = 0.05;
+  if (estimate.job.data.pipeline == job::Pipeline::nvjpeg && time.bound_by == "gpu" &&
+      time.input_exposed.value > time.iteration.value * kNoticed) {
+    warnings.push_back(
+        {"gpu-decode",
+         fmt::format("the GPU decodes images for {} of the {} of a step",
+                     base::format_seconds(time.input_exposed.value), base::format_seconds(time.iteration.value)),
+         "decode on the CPU (--pipeline tv-uint8) where it has cores enough"});
+  }
+}
+
+void add_machine_warnings(const Estimate& estimate, const Network& network, Warnings& warnings) {
+  const job::Parallel& parallel = estimate.job.parallel;
+  if (network.assumed && parallel.nodes > 1 && estimate.time.bound_by == "communication") {
+    warnings.push_back({"assumed-network",
+                        fmt::format("the network between nodes bounds the step, and its {} are assumed",
+                                    base::format_scaled(network.per_node.count(), "B/s")),
+                        "name the machine (--machine), whose network is known"});
+  }
+  if (estimate.run && !estimate.run->cost) {
+    const auto& machine = estimate.target.machine;
+    const std::string& name = machine ? machine->name : estimate.target.gpu.name;
+    const std::int64_t here = job::gpus_per_node(estimate.job);
+    warnings.push_back({"no-price",
+                        machine     ? fmt::format("no price is known of {}", name)
+                        : here == 1 ? fmt::format("no price is known of a machine with {}", name)
+                                    : fmt::format("no price is known of a machine with {} {}", here, name),
+                        fmt::format("give --price {}=USD_PER_HOUR for the cost", name)});
+  }
+}
+
+void add_arithmetic_warnings(const Estimate& estimate, const lowering::Framework& framework, Warnings& warnings) {
+  const job::Job& job = estimate.job;
+  const hardware::Gpu& gpu = estimate.target.gpu;
+  const auto& observed = framework.observed;
+  const auto seen = [](const std::optional<Bytes>& bytes) {
+    return bytes ? fmt::format(": one measured step took {}", base::format_bytes(*bytes)) : "";
+  };
+  const bool falls_back = job.precision == job::Precision::tf32 && !gpu.tf32_tensor;
+  if (job.precision == job::Precision::fp32) {
+    warnings.push_back({"fp32-workspace",
+                        "with TF32 off cuDNN may choose FFT algorithms whose workspace is many times the activations" +
+                            seen(observed.fp32_step),
+                        "use tf32, PyTorch's default, or allow for the upper end of the range"});
+  }
+  if (falls_back) {
+    warnings.push_back({"no-tf32", fmt::format("{} has no TF32 units: tf32 runs as fp32 there", gpu.name),
+                        gpu.fp16_tensor ? "amp-fp16 uses its tensor cores" : "it has no faster arithmetic"});
+  }
+  if (job.cudnn_benchmark) {
+    warnings.push_back(
+        {"benchmark-workspace",
+         "cudnn.benchmark tries plans with far larger workspaces in the first step" + seen(observed.benchmark_step),
+         "leave it off where memory is short"});
+  }
+  if (job.precision == job::Precision::bf16) {
+    warnings.push_back({"pure-bf16", "weights, gradients and optimizer state in bfloat16 change training",
+                        "amp-bf16 keeps fp32 weights"});
+  }
+  if (hardware::capability_number(gpu.compute_capability) < hardware::capability_number(framework.least_capability)) {
+    warnings.push_back(
+        {"old-gpu", fmt::format("{} does not run on compute capability {}", framework.title, gpu.compute_capability),
+         "an older PyTorch does; its figures may differ"});
+  }
+}
+
+void add_training_warnings(const Lowered& lowered, const Estimate& estimate, Warnings& warnings) {
+  const job::Job& job = estimate.job;
+  if (job.model.batch_norm && job.mode == job::Mode::train && job.batch < kSmallNormBatch) {
+    warnings.push_back(
+        {"small-batch-norm",
+         fmt::format("batch norm takes its statistics over {} image{} per GPU; below {} training suffers", job.batch,
+                     job.batch == 1 ? "" : "s", kSmallNormBatch),
+         "use SyncBatchNorm, frozen statistics, or a model without batch norm"});
+  }
+  if (largest_tensor(lowered.network, job) > kInt32Elements) {
+    warnings.push_back({"beyond-2^31", "a tensor has more than 2^31 elements: cuDNN runs the batch in chunks",
+                        "measured up to 12 images of 4024x3036; results beyond that are extrapolated"});
+  }
+}
+
+/// Only what differs from the default was surely asked for.
+void add_idle_settings(const job::Job& job, Warnings& warnings) {
+  const job::Job usual;
+  const auto idle = [&](std::string_view flags, std::string_view where) {
+    warnings.push_back({"no-effect", fmt::format("{} changes nothing {}", flags, where), "leave it out"});
+  };
+  if (job.mode == job::Mode::infer) {
+    if (job.optimizer != usual.optimizer || job.optimizer_impl != usual.optimizer_impl) {
+      idle("--optimizer", "in inference");
+    }
+    if (job.checkpointing != usual.checkpointing) {
+      idle("--checkpointing", "in inference");
+    }
+  }
+  const bool buckets = job.mode == job::Mode::train && job.parallel.gpus > 1;
+  if (job.parallel.bucket != usual.parallel.bucket || job.parallel.bucket_view) {
+    if (!buckets) {
+      idle("--bucket-mb or --bucket-view", "where no gradients are averaged");
+    } else if (job.parallel.sharding == job::Sharding::fsdp2) {
+      idle("--bucket-mb or --bucket-view", "under fsdp2, which has no buckets");
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<Warning> warnings_of(const Lowered& lowered, const Estimate& estimate, const Network& network,
+                                 const lowering::Framework& framework) {
+  Warnings warnings;
+  add_memory_warnings(estimate, framework, warnings);
+  add_host_warnings(estimate, warnings);
+  add_input_warnings(estimate, warnings);
+  add_machine_warnings(estimate, network, warnings);
+  add_arithmetic_warnings(estimate, framework, warnings);
+  add_training_warnings(lowered, estimate, warnings);
+  add_idle_settings(estimate.job, warnings);
+  return warnings;
+}
+
+}  // namespace vggplan::estimate
