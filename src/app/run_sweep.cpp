@@ -30,9 +30,7 @@ Document point_part(const Space& space, std::int64_t point) {
   const std::vector<std::string> values = space.values(point);
   Document part = Document::object();
   for (std::size_t i = 0; i < values.size(); ++i) {
-    std::string key = space.axes()[i].flag;
-    std::replace(key.begin(), key.end(), '-', '_');
-    part[key] = typed(values[i]);
+    part[base::with_underscores(space.axes()[i].flag)] = typed(values[i]);
   }
   return part;
 }
@@ -40,13 +38,12 @@ Document point_part(const Space& space, std::int64_t point) {
 std::vector<render::PointColumn> columns(const Space& space) {
   std::vector<render::PointColumn> result;
   for (const Axis& axis : space.axes()) {
-    std::string key = axis.flag;
-    std::replace(key.begin(), key.end(), '-', '_');
     std::size_t width = 0;
     for (const std::string& value : axis.values) {
       width = std::max(width, value.size() + value.size() / 3);  // thousands are set apart
     }
-    result.push_back({key, width});
+    const bool words = axis.values.front().find_first_of("0123456789") != 0;
+    result.push_back({base::with_underscores(axis.flag), width, words});
   }
   return result;
 }

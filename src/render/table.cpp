@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "render/figures.hpp"
+#include "render/table_spec.hpp"
 
 namespace vggplan::render {
 
@@ -24,6 +25,16 @@ std::string csv_field(const Document& raw) {
   return quoted + "\"";
 }
 
+Cell cell_at(const Spec& spec, const Document& row) {
+  const Document::json_pointer pointer{std::string(spec.pointer)};
+  if (!row.contains(pointer)) {
+    return {};
+  }
+  const Document& value = row.at(pointer);
+  const bool estimated = value.is_object() && value.contains("value");
+  return {figure(spec.key, value), estimated ? value.at("value") : value};
+}
+
 std::string trimmed_end(std::string line) {
   line.erase(line.find_last_not_of(' ') + 1);
   return line;
@@ -38,6 +49,22 @@ Cell cell(std::string_view key, const Document& object) {
   }
   const bool estimated = found->is_object() && found->contains("value");
   return {figure(key, *found), estimated ? found->at("value") : *found};
+}
+
+Table make_table(std::string title, const Document& rows, const std::vector<Spec>& specs) {
+  Table table;
+  table.title = std::move(title);
+  for (const Spec& spec : specs) {
+    table.columns.push_back({std::string(spec.key), std::string(spec.heading), spec.align});
+  }
+  for (const Document& row : rows) {
+    std::vector<Cell> cells;
+    for (const Spec& spec : specs) {
+      cells.push_back(cell_at(spec, row));
+    }
+    table.rows.push_back(std::move(cells));
+  }
+  return table;
 }
 
 std::vector<std::size_t> column_widths(const Table& table) {

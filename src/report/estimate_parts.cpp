@@ -185,7 +185,7 @@ void add_estimate(Document& report, const estimate::Estimate& estimate,
 }
 
 Document build_estimate(const estimate::Estimate& estimate, const std::vector<estimate::Estimate>& by_batch) {
-  Document report = start("estimate");
+  Document report = start(Kind::estimate);
   add_estimate(report, estimate, by_batch);
   return report;
 }

@@ -113,7 +113,8 @@ TEST_CASE("each flag of the machine, the data and the goal refuses a wrong value
   const std::string plan = "--size 224x224 --gpus h200 ";
   expect({plan + "--objective quickest", "--objective: takes one of fastest, cheapest, fewest-gpus, not 'quickest'\n"});
   expect({plan + "--deadline 24",
-          "--deadline: the duration '24' lacks a unit\n  write numbers and units (d, h, min, s), such as 24h, 90min or "
+          "--deadline: the duration '24' lacks a unit\n  write numbers and units (d, h, min, s, ms), such as 24h, "
+          "90min or "
           "1h30min\n"});
   expect({plan + "--max-gpus 0", "--max-gpus: takes a whole number from 1 to 4,096, not '0'\n"});
   expect({plan + "--max-cost free", "--max-cost: takes a number from 0 up, not 'free'\n"});

@@ -39,10 +39,11 @@ std::string markdown(const Document& report);
 /// One self-contained page.
 std::string html(const Document& report);
 
-/// A flag that a sweep varies, and the width of its longest value.
+/// A flag that a sweep varies, the width of its longest value, and whether its values are words.
 struct PointColumn {
   std::string key{};
   std::size_t width{};
+  bool words{false};
 };
 
 /// The points of a sweep one by one, for output that does not wait for the last.
