@@ -109,6 +109,7 @@ class Sink {
       case Format::html: break;
     }
     first_ = false;
+    any_fits_ = any_fits_ || estimate.at("memory").at("verdict") != "does-not-fit";
     if (keep_) {
       kept_.push_back(estimate);
     }
@@ -120,6 +121,8 @@ class Sink {
   }
 
   base::Status flush() { return options_.output ? std::nullopt : world_.flush_out(); }
+
+  [[nodiscard]] bool any_fits() const { return any_fits_; }
 
   base::Status finish() {
     const Document report = keep_ ? report::build_sweep(kept_) : Document();
@@ -144,6 +147,7 @@ class Sink {
   render::PointWriter writer_;
   bool keep_{};
   bool first_{true};
+  bool any_fits_{false};
   std::string collected_{};
   std::vector<Document> kept_{};
 };
@@ -266,7 +270,7 @@ base::Result<int> run_sweep(const Request& request, World& world) {
   if (base::Status error = sink.finish()) {
     return *error;
   }
-  return kYes;
+  return sink.any_fits() ? kYes : kNo;
 }
 
 }  // namespace vggplan::app

@@ -96,7 +96,9 @@ TEST_CASE("mistakes in a file are told by line, with the nearest setting", "[cli
   world.files.clear();
   const Ran missing = run(job + " --config none.toml", world);
   CHECK(missing.code == app::kFileTrouble);
-  CHECK(missing.err == "vggplan: none.toml: cannot be read: No such file or directory\n");
+  CHECK(missing.err ==
+        "vggplan: --config none.toml: cannot be read: No such file or directory\n"
+        "  name a file of settings, such as batch = 4\n");
 }
 
 TEST_CASE("a variable that nearly names a setting is told of", "[cli]") {

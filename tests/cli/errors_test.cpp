@@ -30,7 +30,7 @@ void expect(const Case& wrong, int code = app::kWrongQuestion) {
 }  // namespace
 
 TEST_CASE("each flag of the job refuses a wrong value by name", "[cli]") {
-  const std::string pixels = "takes a whole number from 1 to 10,000,000, not ";
+  const std::string pixels = "takes a whole number from 1 to 1,048,576, not ";
   expect({"estimate --height 0 --width 9", "--height: " + pixels + "'0'\n"});
   expect({"estimate --height 9 --width tall", "--width: " + pixels + "'tall'\n"});
   expect({"estimate --height 1.5 --width 9", "--height: " + pixels + "'1.5'\n"});
@@ -46,7 +46,7 @@ TEST_CASE("each flag of the job refuses a wrong value by name", "[cli]") {
   expect({kJob + "--batch 0", "--batch: takes a whole number from 1 to 100,000,000, not '0'\n"});
   expect({kJob + "--batch=", "--batch: takes a value, and none follows\n"});
   expect({kJob + "--global-batch x", "--global-batch: takes a whole number from 1 to 100,000,000, not 'x'\n"});
-  expect({kJob + "--accumulation 0", "--accumulation: takes a whole number from 1 to 1,000,000, not '0'\n"});
+  expect({kJob + "--accumulation 0", "--accumulation: takes a whole number from 1 to 65,536, not '0'\n"});
   expect({kJob + "--precision fp16",
           "--precision: takes one of fp32, tf32, amp-bf16, amp-fp16, bf16, not 'fp16'\n"
           "  did you mean 'fp32' or 'bf16'?\n"});
@@ -77,9 +77,10 @@ TEST_CASE("models and GPUs that are not known are answered with the nearest name
   expect({"--size 224x224 --gpus a100x0",
           "--gpus: the number of GPUs must be from 1 to 4096, not '0'\n"
           "  write it like a100x4, 4xa100, a100:4 or a100-40gb-pcie:8\n"});
-  expect(
-      {"estimate --size 224x224 --model net.json --gpu h200", "net.json: cannot be read: No such file or directory\n"},
-      app::kFileTrouble);
+  expect({"estimate --size 224x224 --model net.json --gpu h200",
+          "--model net.json: cannot be read: No such file or directory\n  name a model, or a file as vggplan schema "
+          "model tells\n"},
+         app::kFileTrouble);
 }
 
 TEST_CASE("each flag of the machine, the data and the goal refuses a wrong value by name", "[cli]") {
@@ -94,7 +95,7 @@ TEST_CASE("each flag of the machine, the data and the goal refuses a wrong value
   expect({kJob + "--price h200",
           "--price: takes NAME=USD_PER_HOUR, not 'h200'\n  write, for example, a100-sxm4-80gb=1.80 for each GPU, or a "
           "machine's name for the whole machine\n"});
-  expect({kJob + "--price h200=cheap", "--price: takes a number from 0 up, not 'cheap'\n"});
+  expect({kJob + "--price h200=cheap", "--price: takes a number from 0 to 10^12, not 'cheap'\n"});
   expect({kJob + "--images 0", "--images: takes a whole number from 1 to 10,000,000,000, not '0'\n"});
   expect({kJob + "--epochs x", "--epochs: takes a whole number from 1 to 100,000, not 'x'\n"});
   expect({kJob + "--image-format gif", "--image-format: takes one of jpeg, png, tiff, raw, not 'gif'\n"});
@@ -102,8 +103,8 @@ TEST_CASE("each flag of the machine, the data and the goal refuses a wrong value
           "--bytes-per-image: a size cannot be negative, as '-1MB' is\n  write a number and a unit, such as 40GiB, "
           "40GB, 512MiB or 1.5TB; a number alone counts bytes\n"});
   expect({kJob + "--pipeline dali", "--pipeline: takes one of pil-float, tv-uint8, nvjpeg, not 'dali'\n"});
-  expect({kJob + "--workers -1", "--workers: takes a whole number from 0 to 100,000, not '-1'\n"});
-  expect({kJob + "--cpus 0", "--cpus: takes a whole number from 1 to 100,000, not '0'\n"});
+  expect({kJob + "--workers -1", "--workers: takes a whole number from 0 to 65,536, not '-1'\n"});
+  expect({kJob + "--cpus 0", "--cpus: takes a whole number from 1 to 65,536, not '0'\n"});
   expect({kJob + "--ram much",
           "--ram: 'much' is not a size\n  write a number and a unit, such as 40GiB, 40GB, 512MiB or 1.5TB; a number "
           "alone counts bytes\n"});
@@ -117,7 +118,7 @@ TEST_CASE("each flag of the machine, the data and the goal refuses a wrong value
           "90min or "
           "1h30min\n"});
   expect({plan + "--max-gpus 0", "--max-gpus: takes a whole number from 1 to 4,096, not '0'\n"});
-  expect({plan + "--max-cost free", "--max-cost: takes a number from 0 up, not 'free'\n"});
+  expect({plan + "--max-cost free", "--max-cost: takes a number from 0 to 10^12, not 'free'\n"});
   expect(
       {plan + "--reserve 100%", "--reserve: takes less than 100 % of the memory, not '100%'\n  write 10% or 4GiB\n"});
   expect({plan + "--top -1", "--top: takes a whole number from 0 to 1,000, not '-1'\n"});
