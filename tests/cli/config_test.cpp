@@ -146,4 +146,24 @@ TEST_CASE("lists, tables and switches of TOML mean what the flags mean", "[cli]"
   CHECK(plan.at("alternatives").empty());
 }
 
+TEST_CASE("a faulty file of the project stops what answers about a job, and nothing else", "[cli]") {
+  FakeWorld world;
+  REQUIRE(run("estimate --size 64x64 --gpu t4 --json --output r.json", world).code == app::kYes);
+  world.files["vggplan.toml"] = "batch = [";
+  for (const std::string command : {"schema", "man", "completion bash", "gpus t4", "show r.json"}) {
+    INFO(command);
+    CHECK(run(command, world).code == app::kYes);
+  }
+  CHECK(run("estimate --size 64x64 --gpu t4", world).code == app::kWrongQuestion);
+  CHECK(run("show r.json --config vggplan.toml", world).code == app::kWrongQuestion);
+}
+
+TEST_CASE("--print-config --json tells values and origins, and defaults of the command", "[cli]") {
+  const auto config = nlohmann::json::parse(run("estimate --size 64x32 --gpu t4 --print-config --json").out);
+  CHECK(config.at("width") == nlohmann::json({{"value", "32"}, {"source", "flag"}}));
+  CHECK(config.at("batch") == nlohmann::json({{"value", "1"}, {"source", "default"}}));
+  CHECK_FALSE(config.contains("images"));
+  CHECK_FALSE(nlohmann::json::parse(run("--size 64x32 --print-config --json").out).contains("batch"));
+}
+
 }  // namespace vggplan

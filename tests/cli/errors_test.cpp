@@ -228,4 +228,36 @@ TEST_CASE("nonsense for any flag ends with exit code 2 and its name", "[cli]") {
   }
 }
 
+TEST_CASE("the bound that is told first is the one that holds", "[cli]") {
+  // What a flag takes by its own message is not refused by another with narrower bounds.
+  for (const std::string most : {"--accumulation 65536", "--workers 65536", "--cpus 65536", "--bucket-mb 0.9",
+                                 "--bucket-mb 1000000", "--epochs 100000", "--keep-checkpoints 1000000"}) {
+    INFO(most);
+    CHECK(run("estimate --size 32x32 --gpus h200x2 " + most).code == app::kYes);
+  }
+  expect(
+      {"estimate --size 32x1048577 --gpu h200", "--size: takes a whole number from 1 to 1,048,576, not '1048577'\n"});
+}
+
+TEST_CASE("names and files are blamed by the flag that they came with", "[cli]") {
+  expect({kJob + "--price h200=2 --price h200=3", "--price: gives 'h200' a second price\n  give one of the two\n"});
+  expect({kJob + "--price h200=1e13", "--price: takes a number from 0 to 10^12, not '1e13'\n"});
+  expect({"estimate --size 64x64 --machine p4d.25xlarge",
+          "--machine: unknown machine 'p4d.25xlarge'\n  did you mean 'p4d.24xlarge', 'p4de.24xlarge' or "
+          "'p3.2xlarge'?\n"});
+  expect({kJob + "--gpu-file none.json",
+          "--gpu-file none.json: cannot be read: No such file or directory\n"
+          "  name a JSON file with a GPU; vggplan schema gpu tells its keys\n"},
+         app::kFileTrouble);
+  test::FakeWorld world;
+  world.files["mine.json"] = run("gpus").out;
+  CHECK(run("estimate --size 64x64 --gpu-file mine.json", world).code == app::kWrongQuestion);
+}
+
+TEST_CASE("help is a word as well as a flag", "[cli]") {
+  CHECK(run("help").out == run("--help").out);
+  CHECK(run("help sweep").out == run("sweep --help").out);
+  CHECK(run("help nonsense").code == app::kWrongQuestion);
+}
+
 }  // namespace vggplan
