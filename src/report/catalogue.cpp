@@ -54,13 +54,8 @@ Document machine_record(const hardware::Machine& machine) {
   part["gpu"] = machine.gpu;
   part["gpu_count"] = machine.gpu_count;
   part["topology"] = enum_name(machine.topology);
-  set_if(part, "vcpus", machine.vcpus);
-  set_if(part, "ram_bytes", machine.ram);
-  set_if(part, "local_storage_bytes", machine.local_storage);
-  set_if(part, "network_bytes_per_second", machine.network);
+  add_machine_facts(part, machine);
   if (machine.price) {
-    part["price_usd_per_hour"] = plain(machine.price->per_hour);
-    set_if_not_empty(part, "price_date", machine.price->date);
     set_if_not_empty(part, "price_source", machine.price->reference);
   }
   part["unverified"] = machine.unverified;

@@ -13,6 +13,8 @@ namespace vggplan::report {
 
 Document job_part(const job::Job& job);
 Document machine_part(const estimate::Target& target, const job::Parallel& parallel);
+/// What is known of a machine besides its name and GPUs.
+void add_machine_facts(Document& part, const hardware::Machine& machine);
 Document model_part(const estimate::ModelSummary& model, job::Mode mode);
 Document memory_part(const estimate::Estimate& estimate);
 /// At most some thousands of points: of more, the highest of each short stretch, and of each phase in it.
