@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Pure functions from a report to a string, one per format. They throw nlohmann::json::exception where
-// the report lacks what its kind promises, which only a file from elsewhere can.
+// Pure functions from a report to a string, one per format. They rely on what the schema of reports promises, to which
+// report::read holds those from files.
 #pragma once
 
 #include <cstddef>
