@@ -14,7 +14,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LES
 endif()
 
 if(VGGPLAN_SANITIZE)
-  set(vggplan_sanitizers -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  set(vggplan_sanitizers -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer)
   # Instrumented code misleads GCC's flow analysis (its manual says so); the other builds keep the warning.
   target_compile_options(vggplan_options INTERFACE ${vggplan_sanitizers}
     $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)

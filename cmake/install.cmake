@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 # cmake --install, and with CPack a Debian package (cpack --config build/release/CPackConfig.cmake).
 install(TARGETS vggplan RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(FILES README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES README.md CHANGELOG.md CONTRIBUTING.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# Examples that the documents point to.
+install(DIRECTORY configs/jobs DESTINATION ${CMAKE_INSTALL_DOCDIR}/configs)
+install(FILES configs/budgets/example.toml DESTINATION ${CMAKE_INSTALL_DOCDIR}/configs/budgets)
 
 # Debian wants one file of this name with the licences of all that is inside.
 file(READ LICENSE licence)

@@ -59,7 +59,17 @@ base::Status count_positionals(const Invocation& invocation) {
                      fmt::format("for example: vggplan {}", about.examples.front().first));
 }
 
-base::Result<int> answer(const std::vector<std::string>& arguments, World& world) {
+/// "help" and "help COMMAND" as --help and COMMAND --help.
+std::vector<std::string> without_help_word(std::vector<std::string> arguments) {
+  if (!arguments.empty() && arguments.front() == "help") {
+    arguments.erase(arguments.begin());
+    arguments.emplace_back("--help");
+  }
+  return arguments;
+}
+
+base::Result<int> answer(const std::vector<std::string>& given, World& world) {
+  const std::vector<std::string> arguments = without_help_word(given);
   const bool bare = arguments.empty();
   const base::Result<Invocation> invocation = parse_arguments(arguments);
   if (!invocation) {
@@ -86,7 +96,12 @@ base::Result<int> answer(const std::vector<std::string>& arguments, World& world
     note(world, *options, text);
   }
   if (invocation->asks_for("print-config")) {
-    return print(print_config(*settled, invocation->command), *options, world);
+    return print(options->format == Format::json ? config_json(*settled, invocation->command)
+                                                 : print_config(*settled, invocation->command),
+                 *options, world);
+  }
+  if (base::Status error = check_targets(*options)) {
+    return *error;
   }
   if (bare && !options->height) {
     world.write_err(program_help(columns));

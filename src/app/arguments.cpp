@@ -14,22 +14,12 @@ namespace {
 
 std::string dashed(std::string_view flag) { return "--" + std::string(flag); }
 
-std::string command_list(const Flag& flag) {
-  std::string list;
-  for (const auto& row : base::NameTable<Command>::table) {
-    if (flag.applies_to(row.value)) {
-      list += (list.empty() ? "" : ", ") + std::string(row.name);
-    }
-  }
-  return list;
-}
-
 base::Diagnostic unknown_flag(const std::string& argument, Command command) {
   const std::string name = argument.substr(0, argument.find('='));
   const Flag* elsewhere = name.starts_with("--") ? find_flag(std::string_view(name).substr(2)) : nullptr;
   if (elsewhere != nullptr) {
     return base::wrong(name, fmt::format("is not a flag of '{}'", base::name_of_enum(command)),
-                       "it belongs to " + command_list(*elsewhere));
+                       "it belongs to " + command_list(*elsewhere, ", "));
   }
   std::vector<std::string> known;
   for (const Flag& flag : flags()) {
@@ -91,6 +81,34 @@ base::Status add_values(Invocation& invocation, const Flag& flag, const std::vec
   return std::nullopt;
 }
 
+std::vector<std::pair<const Flag*, CLI::Option*>> add_flags(CLI::App& parser, Command command) {
+  parser.set_help_flag();
+  parser.allow_extras();
+  std::vector<std::pair<const Flag*, CLI::Option*>> options;
+  for (const Flag& flag : flags()) {
+    if (!flag.applies_to(command)) {
+      continue;
+    }
+    const std::string names = (flag.letter == 0 ? "" : fmt::format("-{},", flag.letter)) + dashed(flag.name);
+    CLI::Option* option = flag.takes_value() ? parser.add_option(names) : parser.add_flag(names);
+    option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
+    options.emplace_back(&flag, option);
+  }
+  return options;
+}
+
+base::Status parse(CLI::App& parser, std::vector<std::string> reversed) {
+  try {
+    parser.parse(std::move(reversed));
+  } catch (const CLI::ArgumentMismatch& error) {
+    const std::string message = error.what();
+    return base::wrong(message.substr(0, message.find(':')), "takes a value, and none follows", "");
+  } catch (const CLI::ParseError& error) {
+    return base::wrong("the command line", error.what(), "see vggplan --help");
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 bool Invocation::asks_for(std::string_view flag) const {
@@ -116,26 +134,10 @@ base::Result<Invocation> parse_arguments(const std::vector<std::string>& argumen
     first = 1;
   }
   CLI::App parser;
-  parser.set_help_flag();
-  parser.allow_extras();
-  std::vector<std::pair<const Flag*, CLI::Option*>> options;
-  for (const Flag& flag : flags()) {
-    if (!flag.applies_to(invocation.command)) {
-      continue;
-    }
-    const std::string names = (flag.letter == 0 ? "" : fmt::format("-{},", flag.letter)) + dashed(flag.name);
-    CLI::Option* option = flag.takes_value() ? parser.add_option(names) : parser.add_flag(names);
-    option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
-    options.emplace_back(&flag, option);
-  }
-  try {
-    // CLI11 takes its arguments from the back.
-    parser.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend() - static_cast<std::ptrdiff_t>(first)));
-  } catch (const CLI::ArgumentMismatch& error) {
-    const std::string message = error.what();
-    return base::wrong(message.substr(0, message.find(':')), "takes a value, and none follows", "");
-  } catch (const CLI::ParseError& error) {
-    return base::wrong("the command line", error.what(), "see vggplan --help");
+  const auto options = add_flags(parser, invocation.command);
+  // CLI11 takes its arguments from the back.
+  if (base::Status error = parse(parser, {arguments.rbegin(), arguments.rend() - static_cast<std::ptrdiff_t>(first)})) {
+    return *error;
   }
   for (const auto& [flag, option] : options) {
     if (base::Status error = add_values(invocation, *flag, option->results())) {

@@ -28,9 +28,7 @@ void add_job(const Document& part, Values& values) {
     } else if (key == "ram_bytes") {
       values["ram"] = written(value);
     } else if (key != "global_batch") {  // follows from the others
-      std::string flag = key;
-      std::replace(flag.begin(), flag.end(), '_', '-');
-      values[flag] = written(value);
+      values[base::with_dashes(key)] = written(value);
     }
   }
 }
@@ -129,9 +127,7 @@ base::Result<Document> attribute(const Document& before, const Document& after, 
     if (!next) {
       return next.error();
     }
-    std::string name = input;
-    std::replace(name.begin(), name.end(), '-', '_');
-    rows.push_back(report::attribution_row(name, *last, *next));
+    rows.push_back(report::attribution_row(base::with_underscores(input), *last, *next));
     last = std::move(next);
   }
   if (!report::same_figures(*last, after)) {

@@ -19,6 +19,9 @@ bool takes_folder(const Flag& flag) { return flag.value == "DIR"; }
 
 std::string words_of(std::vector<std::string> (*names)()) { return fmt::format("{}", fmt::join(names(), " ")); }
 
+/// Whether what completes the flag is the beginning of its value: no space follows.
+bool goes_on(const Flag& flag) { return flag.choices != nullptr && flag.choices().front().ends_with('='); }
+
 /// "--format|-f"
 std::string spellings(const Flag& flag) {
   return fmt::format("--{}", flag.name) + (flag.letter == 0 ? "" : fmt::format("|-{}", flag.letter));
@@ -46,7 +49,7 @@ std::string bash_values() {
                               : takes_folder(flag)    ? "-d"
                                                       : "";
     const std::string reply = words.empty() ? "" : fmt::format("COMPREPLY=($(compgen {} -- \"$current\")); ", words);
-    rows += fmt::format("    {}) {}return ;;\n", spellings(flag), reply);
+    rows += fmt::format("    {}) {}{}return ;;\n", spellings(flag), reply, goes_on(flag) ? "compopt -o nospace; " : "");
   }
   return rows;
 }
@@ -110,10 +113,11 @@ std::string in_zsh_spec(std::string_view text) {
 std::string zsh_specs(const Flag& flag) {
   std::string about = fmt::format("[{}]", in_zsh_spec(flag.help));
   if (flag.takes_value()) {
-    const std::string values = flag.choices != nullptr ? fmt::format("({})", words_of(flag.choices))
-                               : takes_file(flag)      ? "_files"
-                               : takes_folder(flag)    ? "_files -/"
-                                                       : "";
+    const std::string values = goes_on(flag)             ? fmt::format("compadd -S \"\" - {}", words_of(flag.choices))
+                               : flag.choices != nullptr ? fmt::format("({})", words_of(flag.choices))
+                               : takes_file(flag)        ? "_files"
+                               : takes_folder(flag)      ? "_files -/"
+                                                         : "";
     about += fmt::format(":{}:{}", in_zsh_spec(flag.value), values);
   }
   const std::string_view star = flag.repeatable ? "*" : "";
@@ -161,12 +165,7 @@ std::string zsh() {
 }
 
 std::string fish_flag(const Flag& flag) {
-  std::string seen;
-  for (const auto& row : base::NameTable<Command>::table) {
-    if (flag.applies_to(row.value)) {
-      seen += " " + std::string(row.name);
-    }
-  }
+  const std::string seen = " " + command_list(flag, " ");
   const std::string none = flag.applies_to(Command::plan) ? "not __fish_seen_subcommand_from $commands; or " : "";
   return fmt::format("complete -c vggplan -n \"{}__fish_seen_subcommand_from{}\" -l {}{} -d '{}'{}\n", none, seen,
                      flag.name, flag.letter == 0 ? "" : fmt::format(" -s {}", flag.letter), in_shell_quotes(flag.help),

@@ -100,12 +100,6 @@ base::Diagnostic not_toml(const toml::parse_error& error, const std::string& pat
                      fmt::format("is not TOML: {}", error.description()), "");
 }
 
-std::string flag_name(std::string_view key) {
-  std::string name(key);
-  std::replace(name.begin(), name.end(), '_', '-');
-  return name;
-}
-
 base::Diagnostic unknown_key(std::string_view key, const std::string& place) {
   std::vector<std::string> known;
   for (const Flag& flag : flags()) {
@@ -113,10 +107,10 @@ base::Diagnostic unknown_key(std::string_view key, const std::string& place) {
       known.emplace_back(flag.name);
     }
   }
-  const std::vector<std::string> near = base::nearest(flag_name(key), known);
-  return base::wrong(
-      place, fmt::format("{} is not a setting", base::quoted(key)),
-      near.empty() ? "settings are named like flags; see vggplan --help" : base::suggestion(flag_name(key), known));
+  const std::vector<std::string> near = base::nearest(base::with_dashes(key), known);
+  return base::wrong(place, fmt::format("{} is not a setting", base::quoted(key)),
+                     near.empty() ? "settings are named like flags; see vggplan --help"
+                                  : base::suggestion(base::with_dashes(key), known));
 }
 
 }  // namespace
@@ -137,7 +131,7 @@ base::Result<std::vector<Setting>> parse_config(std::string_view text, const std
   std::vector<Setting> settings;
   for (const auto& [key, node] : parsed.table()) {
     const std::string source = fmt::format("{}:{}", path, key.source().begin.line);
-    const Flag* flag = find_flag(flag_name(key.str()));
+    const Flag* flag = find_flag(base::with_dashes(key.str()));
     if (flag == nullptr || !flag->configurable) {
       return unknown_key(key.str(), source);
     }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "app/flags.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
 
+#include "app/sweep.hpp"
 #include "app/values.hpp"
 #include "vggplan/catalog/catalog.hpp"
 #include "vggplan/catalog/gpu_request.hpp"
@@ -25,9 +28,11 @@ constexpr CommandSet kAll = ~0U;
 constexpr CommandSet kReports =
     kAll & ~(only(Command::calibrate) | only(Command::schema) | only(Command::completion) | only(Command::man));
 
-// Limits of the edge: far beyond any use, and small enough that products of two stay within 64 bits.
-constexpr Range kPixels{1, 10'000'000};
+// Limits of the edge: far beyond any use, small enough that products of two stay within 64 bits, and none above the
+// one that job::validate names.
+constexpr Range kPixels{1, 1 << 20};
 constexpr Range kCount{1, 1'000'000};
+constexpr Range kMicroBatches{1, 1 << 16};
 constexpr Range kBatch{1, 100'000'000};
 constexpr Range kImages{1, 10'000'000'000};
 
@@ -92,10 +97,11 @@ Status checkpointing(Options& options, Text value, Text place) {
 }
 Status bucket(Options& options, Text value, Text place) {
   const base::Result<double> megabytes = parse_amount(value, place);
-  if (!megabytes || *megabytes <= 0 || *megabytes > 1'000'000) {
+  const double bytes = megabytes ? *megabytes * base::kMiB.as_double() : 0;
+  if (bytes < 1 || *megabytes > 1'000'000) {
     return base::wrong(place, "takes MiB above 0 and up to 1,000,000, not " + base::quoted(value));
   }
-  options.bucket = base::Bytes(static_cast<std::int64_t>(*megabytes * base::kMiB.as_double()));
+  options.bucket = base::Bytes(static_cast<std::int64_t>(bytes));
   return std::nullopt;
 }
 Status max_cost(Options& options, Text value, Text place) {
@@ -111,7 +117,10 @@ Status price(Options& options, Text value, Text place) {
   if (!parsed) {
     return parsed.error();
   }
-  options.prices[parsed->first] = parsed->second;
+  if (!options.prices.emplace(parsed->first, parsed->second).second) {
+    return base::wrong(place, fmt::format("gives {} a second price", base::quoted(parsed->first)),
+                       "give one of the two");
+  }
   return std::nullopt;
 }
 Status export_to(Options& options, Text value, Text place) {
@@ -138,6 +147,14 @@ Status reserve(Options& options, Text value, Text place) { return put(options.re
 using Names = std::vector<std::string>;
 Names storage_names() { return catalog::Catalog::built_in().storage_names(); }
 Names framework_names() { return catalog::Catalog::built_in().names("frameworks"); }
+Names with_equals(Names names) {
+  for (std::string& name : names) {
+    name += '=';
+  }
+  return names;
+}
+Names swept_names() { return with_equals(sweepable_flags()); }
+Names export_names() { return with_equals(base::enum_names<Format>()); }
 Names checkpointing_names() { return {"none", "block", "seq:2", "seq:4"}; }
 
 using O = Options;
@@ -166,7 +183,7 @@ constexpr std::array kFlags = std::to_array<Flag>({
     {"global-batch", 0, "N", "", "images per optimizer step over all GPUs", Group::job, kJob, false, true, nullptr,
      whole<&O::global_batch, kBatch>},
     {"accumulation", 0, "N", "1", "micro-batches per optimizer step", Group::job, kJob, false, true, nullptr,
-     whole<&O::accumulation, kCount>},
+     whole<&O::accumulation, kMicroBatches>},
     {"precision", 0, "TYPE", "tf32; plan chooses", "arithmetic of the training", Group::job, kJob, false, true,
      base::enum_names<job::Precision>, choice<&O::precision, job::Precision>},
     {"layout", 0, "LAYOUT", "nchw; plan chooses", "memory format of model and images", Group::job, kJob, false, true,
@@ -220,9 +237,9 @@ constexpr std::array kFlags = std::to_array<Flag>({
     {"pipeline", 0, "NAME", "tv-uint8", "what decodes the images", Group::data, kJob, false, true,
      base::enum_names<job::Pipeline>, data_choice<&D::pipeline, job::Pipeline>},
     {"workers", 0, "N", "", "data loader processes of one machine", Group::data, kJob, false, true, nullptr,
-     data_whole<&D::workers, Range{0, 100'000}>},
+     data_whole<&D::workers, Range{0, 1 << 16}>},
     {"cpus", 0, "N", "", "CPU cores of one machine", Group::data, kJob, false, true, nullptr,
-     data_whole<&D::cpus, Range{1, 100'000}>},
+     data_whole<&D::cpus, Range{1, 1 << 16}>},
     {"ram", 0, "SIZE", "", "host memory of one machine", Group::data, kJob, false, true, nullptr, data_size<&D::ram>},
     {"storage", 0, "NAME", "", "where the data set lies", Group::data, kJob, false, true, storage_names, storage},
     {"decoded-cache", 0, "", "", "keep decoded images on the storage and read these from the second epoch on",
@@ -245,7 +262,7 @@ constexpr std::array kFlags = std::to_array<Flag>({
      whole<&O::top, Range{0, 1000}>},
 
     {"sweep", 's', "FLAG=VALUES", "", "values to go through: height=1024:4096:512 or batch=1,2,4", Group::sweep,
-     only(Command::sweep), true, true, nullptr, sweep},
+     only(Command::sweep), true, true, swept_names, sweep},
 
     {"against", 0, "FILE", "", "the report that is compared with", Group::gate, only(Command::check), false, true,
      nullptr, word<&O::against>},
@@ -258,7 +275,7 @@ constexpr std::array kFlags = std::to_array<Flag>({
     {"output", 'o', "FILE", "", "write the report there instead of to standard output", Group::output, kAll, false,
      true, nullptr, word<&O::output>},
     {"export", 0, "FORMAT=FILE", "", "write it there, too, in that format", Group::output, kReports, true, true,
-     nullptr, export_to},
+     export_names, export_to},
     {"timeline", 0, "", "", "with memory over the steps", Group::output,
      only(Command::plan) | only(Command::estimate) | only(Command::sweep), false, true, nullptr, toggle<&O::timeline>},
     {"verbose", 'v', "", "", "with assumptions, what was ruled out and all small parts", Group::output, kReports, false,
@@ -281,6 +298,25 @@ std::span<const Flag> flags() { return kFlags; }
 const Flag* find_flag(std::string_view name) {
   const auto found = std::find_if(kFlags.begin(), kFlags.end(), [&](const Flag& flag) { return flag.name == name; });
   return found == kFlags.end() ? nullptr : &*found;
+}
+
+std::string fallback_words(const Flag& flag, std::optional<Command> command) {
+  constexpr std::string_view kPlanDiffers = "; plan chooses";
+  const std::string_view fallback = flag.fallback;
+  if (!command || !fallback.ends_with(kPlanDiffers)) {
+    return std::string(fallback);
+  }
+  return std::string(command == Command::plan ? kChosen : fallback.substr(0, fallback.size() - kPlanDiffers.size()));
+}
+
+std::string command_list(const Flag& flag, std::string_view separator) {
+  std::string list;
+  for (const auto& row : base::NameTable<Command>::table) {
+    if (flag.applies_to(row.value)) {
+      list += (list.empty() ? "" : std::string(separator)) + std::string(row.name);
+    }
+  }
+  return list;
 }
 
 std::string_view title(Group group) {

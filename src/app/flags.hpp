@@ -3,6 +3,7 @@
 // page all read it.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,8 +28,8 @@ struct Flag {
   Group group{Group::job};
   CommandSet commands{};
   bool repeatable{false};
-  bool configurable{true};  ///< may also come from a file or the environment
-  std::vector<std::string> (*choices)(){nullptr};
+  bool configurable{true};                         ///< may also come from a file or the environment
+  std::vector<std::string> (*choices)(){nullptr};  ///< what it may be, or begins with where that ends in '='
   /// Stores one value; `place` is what errors call it. Null: the value acts before options are built.
   base::Status (*store)(Options&, std::string_view value, std::string_view place){nullptr};
 
@@ -37,6 +38,11 @@ struct Flag {
 };
 
 std::span<const Flag> flags();
+/// What holds where the flag is not given, for one command or for all; `kChosen` where the plan decides.
+std::string fallback_words(const Flag& flag, std::optional<Command> command);
+inline constexpr std::string_view kChosen = "chosen";
+/// The names of the commands that take the flag.
+std::string command_list(const Flag& flag, std::string_view separator);
 const Flag* find_flag(std::string_view name);
 std::string_view title(Group group);
 

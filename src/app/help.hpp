@@ -3,7 +3,10 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "app/flags.hpp"
 #include "vggplan/base/result.hpp"
@@ -16,5 +19,17 @@ std::string command_help(Command command, std::size_t columns);
 
 base::Result<std::string> completion(const std::string& shell);
 std::string man_page();
+
+/// The help of a flag with its choices and default, for one command or for all.
+std::string described(const Flag& flag, std::optional<Command> command = std::nullopt);
+
+struct ExitCode {
+  int code{};
+  std::string_view meaning{};
+};
+std::span<const ExitCode> exit_codes();
+
+/// Words of `text` on lines that start in column `indent`; of the first, `used` columns are taken already.
+std::string wrapped(std::string_view text, std::size_t indent, std::size_t used, std::size_t columns);
 
 }  // namespace vggplan::app

@@ -5,17 +5,18 @@
 #include <string>
 #include <vector>
 
+#include "app/values.hpp"
 #include "vggplan/catalog/calibration.hpp"
 
 namespace vggplan::app {
 
 namespace {
 
-base::Result<catalog::Catalog> with_calibration(const catalog::Catalog& catalog, const std::string& path,
-                                                World& world) {
+base::Result<catalog::Catalog> with_calibration(const catalog::Catalog& catalog, const Options& options, World& world) {
+  const std::string& path = *options.calibration;
   const base::Result<std::string> text = world.read_file(path);
   if (!text) {
-    return text.error();
+    return named_file(text.error(), options.place("calibration"), "vggplan calibrate writes such files");
   }
   const auto calibration = catalog::read_calibration(*text, path);
   if (!calibration) {
@@ -63,7 +64,8 @@ base::Result<catalog::Catalog> load_catalog(const Options& options, World& world
   if (options.config_dir) {
     const base::Result<std::vector<catalog::ConfigFile>> files = files_in(*options.config_dir, world);
     if (!files) {
-      return files.error();
+      return named_file(files.error(), options.place("config-dir"),
+                        "name a folder with gpus/NAME.json, machines/NAME.json and the like");
     }
     catalog = catalog->with_overrides(*files);
     if (!catalog) {
@@ -73,11 +75,12 @@ base::Result<catalog::Catalog> load_catalog(const Options& options, World& world
   if (options.gpu_file) {
     const base::Result<std::string> text = world.read_file(*options.gpu_file);
     if (!text) {
-      return text.error();
+      return named_file(text.error(), options.place("gpu-file"),
+                        "name a JSON file with a GPU; vggplan schema gpu tells its keys");
     }
     catalog = catalog->with_gpu_file({*options.gpu_file, *text, *options.gpu_file});
   }
-  return catalog && options.calibration ? with_calibration(*catalog, *options.calibration, world) : catalog;
+  return catalog && options.calibration ? with_calibration(*catalog, options, world) : catalog;
 }
 
 }  // namespace vggplan::app

@@ -28,15 +28,8 @@ std::string flag_paragraph(const Flag& flag) {
   text += flag.letter == 0 ? "" : fmt::format("\\fB\\-{}\\fR, ", flag.letter);
   text += fmt::format("\\fB\\-\\-{}\\fR", troff(flag.name));
   text += flag.takes_value() ? fmt::format(" \\fI{}\\fR", troff(flag.value)) : "";
-  text += "\n" + troff(flag.help);
-  text += flag.fallback.empty() ? "" : fmt::format(" (default {})", troff(flag.fallback));
-  std::string commands;
-  for (const auto& row : base::NameTable<Command>::table) {
-    if (flag.applies_to(row.value)) {
-      commands += (commands.empty() ? "" : ", ") + std::string(row.name);
-    }
-  }
-  return text + fmt::format(". For {}.\n", flag.commands == ~0U ? "all commands" : commands);
+  text += "\n" + troff(described(flag));
+  return text + fmt::format(". For {}.\n", flag.commands == ~0U ? "all commands" : command_list(flag, ", "));
 }
 
 std::string flag_sections() {
@@ -83,14 +76,11 @@ std::string man_page() {
       ".SH DESCRIPTION\n"
       "Tells how much GPU memory and time the training of a VGG network takes, which GPUs and settings to\n"
       "choose, and why. Nothing is trained and no GPU is needed. Without a command it plans.\n";
-  text += command_section() + ".SH FLAGS\n" + flag_sections();
+  text += command_section() + ".SH FLAGS\n" + flag_sections() + ".SH EXIT STATUS\n";
+  for (const ExitCode& row : exit_codes()) {
+    text += fmt::format(".TP\n{}\n{}\n", row.code, row.meaning);
+  }
   text +=
-      ".SH EXIT STATUS\n"
-      ".TP\n0\nthe answer is yes: it fits, it is within budget\n"
-      ".TP\n1\nthe answer is no: nothing fits, a limit is exceeded\n"
-      ".TP\n2\nthe question is wrong: usage, a value out of range, bad file contents\n"
-      ".TP\n3\na file could not be read or written\n"
-      ".TP\n4\na fault of the program\n"
       ".SH ENVIRONMENT\n"
       "Every flag that sets something may be given as a variable: VGGPLAN_USABLE_MEMORY stands for\n"
       "\\-\\-usable\\-memory. NO_COLOR and FORCE_COLOR are heeded, after \\-\\-color.\n"

@@ -5,6 +5,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <set>
+
+#include "app/help.hpp"
+#include "vggplan/base/format.hpp"
 
 namespace vggplan::app {
 
@@ -46,6 +50,13 @@ bool wants_color(const Options& options, World& world, bool to_file) {
   return !to_file && world.out_is_terminal() && variable(world, "TERM") != "dumb";
 }
 
+/// One message: on a terminal on lines that end between words, in a file on one that can be searched.
+std::string told(World& world, std::string_view text, std::string_view first) {
+  const std::size_t columns =
+      world.err_is_terminal() ? text_options({}, world, false).columns : first.size() + text.size();
+  return std::string(first) + wrapped(text, 2, first.size(), columns) + "\n";
+}
+
 }  // namespace
 
 render::TextOptions text_options(const Options& options, World& world, bool to_file) {
@@ -83,36 +94,48 @@ base::Status emit(std::string_view text, const Options& options, World& world) {
   return world.flush_out();
 }
 
+base::Status check_targets(const Options& options) {
+  std::set<std::string> paths;
+  if (options.output) {
+    paths.insert(*options.output);
+  }
+  for (const Export& copy : options.exports) {
+    if (!paths.insert(copy.path).second) {
+      return base::wrong(options.place("export"), fmt::format("{} is written twice", base::quoted(copy.path)),
+                         "name a file for each format");
+    }
+  }
+  return std::nullopt;
+}
+
 base::Status deliver(const report::Document& report, const Options& options, World& world) {
-  // All formats before the first byte leaves: a report that one of them cannot show is not half delivered.
+  // All formats before the first byte leaves, and files before standard output, which cannot be taken back: a report
+  // that one of them cannot hold is not half delivered.
   const std::string text = rendered(report, options.format, options, world, options.output.has_value());
   std::vector<std::string> exported;
   for (const Export& copy : options.exports) {
     exported.push_back(rendered(report, copy.format, options, world, true));
-  }
-  if (base::Status error = emit(text, options, world)) {
-    return error;
   }
   for (std::size_t i = 0; i < exported.size(); ++i) {
     if (base::Status error = world.write_file(options.exports[i].path, exported[i])) {
       return error;
     }
   }
-  return std::nullopt;
+  return emit(text, options, world);
 }
 
 void say(World& world, const base::Diagnostic& error) {
   // A path or a name from outside may hold anything.
-  std::string text = "vggplan: " + render::printable(error.place) + ": " + render::printable(error.rule) + "\n";
+  std::string text = told(world, render::printable(error.place) + ": " + render::printable(error.rule), "vggplan: ");
   if (!error.remedy.empty()) {
-    text += "  " + render::printable(error.remedy) + "\n";
+    text += told(world, render::printable(error.remedy), "  ");
   }
   world.write_err(text);
 }
 
 void note(World& world, const Options& options, std::string_view text) {
   if (!options.quiet) {
-    world.write_err(fmt::format("vggplan: {}\n", text));
+    world.write_err(told(world, render::printable(text), "vggplan: "));
   }
 }
 

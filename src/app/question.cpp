@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "app/values.hpp"
 #include "vggplan/base/checked.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/catalog/calibration.hpp"
@@ -95,7 +96,37 @@ base::Status match_machine(const hardware::Machine& machine, const hardware::Gpu
                      "leave --gpus out, or name another machine; see vggplan machines");
 }
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+planner::Candidate candidate(const catalog::GpuRequest& wanted, const std::optional<hardware::Machine>& machine,
+                             const Options& options) {
+  planner::Candidate candidate;
+  candidate.target = make_target(wanted.choice.gpu, machine, options);
+  // A name without a number is one GPU, or as many as --max-gpus allows.
+  const std::int64_t most = wanted.counted ? wanted.count : options.max_gpus.value_or(wanted.count);
+  candidate.gpus = options.gpu_count.value_or(most);
+  candidate.exactly = options.gpu_count.has_value();
+  candidate.per_node = machine ? machine->gpu_count : kGpusPerNode;
+  return candidate;
+}
+
+/// What the plan is fixed to and judged by.
+planner::PlanRequest goal_of(const Options& options) {
+  planner::PlanRequest request;
+  request.batch = options.batch;
+  request.accumulation = options.accumulation;
+  request.global_batch = options.global_batch;
+  request.precision = options.precision;
+  request.layout = options.layout;
+  request.checkpointing = options.checkpointing;
+  request.sharding = options.sharding;
+  request.nodes = options.nodes;
+  request.objective = options.objective;
+  request.deadline = options.deadline;
+  request.max_cost = options.max_cost;
+  request.max_gpus = options.max_gpus;
+  request.reserve = options.reserve;
+  request.top = static_cast<std::size_t>(options.top);
+  return request;
+}
 
 }  // namespace
 
@@ -109,7 +140,7 @@ base::Result<graph::ModelSpec> Questions::model(const Options& options) {
   if (is_file_name(name)) {
     const base::Result<std::string> text = world_.read_file(name);
     if (!text) {
-      return text.error();
+      return named_file(text.error(), options.place("model"), "name a model, or a file as vggplan schema model tells");
     }
     spec = catalog::model_from({name, *text, name});
   } else {
@@ -167,13 +198,24 @@ base::Result<job::Job> Questions::job(const Options& options) {
   return job;
 }
 
-base::Result<std::vector<catalog::GpuRequest>> Questions::requests(const Options& options, Command command) {
+base::Result<std::optional<hardware::Machine>> Questions::machine(const Options& options) const {
+  if (!options.machine) {
+    return std::optional<hardware::Machine>();
+  }
+  base::Result<hardware::Machine> found = catalog_.machine(*options.machine);
+  if (found) {
+    return std::optional(std::move(*found));
+  }
+  base::Diagnostic error = found.error();
+  error.place = error.place == "machine" ? options.place("machine") : error.place;
+  return error;
+}
+
+base::Result<std::vector<catalog::GpuRequest>> Questions::requests(const Options& options,
+                                                                   const std::optional<hardware::Machine>& machine,
+                                                                   Command command) {
   std::string text = options.gpus.value_or("");
-  if (text.empty() && options.machine) {
-    const base::Result<hardware::Machine> machine = catalog_.machine(*options.machine);
-    if (!machine) {
-      return machine.error();
-    }
+  if (text.empty() && machine) {
     text = fmt::format("{}:{}", machine->gpu, machine->gpu_count * options.nodes.value_or(1));
   }
   if (text.empty() && command == Command::layers) {
@@ -181,7 +223,9 @@ base::Result<std::vector<catalog::GpuRequest>> Questions::requests(const Options
   }
   if (text.empty()) {
     return base::wrong("--gpus", "is required: what the job runs on",
-                       "give, for example, --gpus a100x4; vggplan gpus lists the names");
+                       options.gpu_file
+                           ? "--gpu-file adds a card to those that are known: name it, too, with --gpu NAME"
+                           : "give, for example, --gpus a100x4; vggplan gpus lists the names");
   }
   // What a name means may depend on the machine.
   const std::string key = text + "|" + options.machine.value_or("");
@@ -191,57 +235,60 @@ base::Result<std::vector<catalog::GpuRequest>> Questions::requests(const Options
   }
   base::Result<std::vector<catalog::GpuRequest>> parsed =
       catalog::parse_gpu_request(catalog_, text, options.place("gpus"));
-  if (parsed && options.machine) {
-    const base::Result<hardware::Machine> machine = catalog_.machine(*options.machine);
-    if (!machine) {
-      return machine.error();
-    }
-    for (catalog::GpuRequest& request : *parsed) {
+  if (!parsed) {
+    return parsed;
+  }
+  for (catalog::GpuRequest& request : *parsed) {
+    if (machine) {
       if (base::Status error = take_variant_of_machine(request.choice, *machine, catalog_)) {
+        return *error;
+      }
+      if (base::Status error = match_machine(*machine, request.choice.gpu)) {
         return *error;
       }
     }
   }
-  if (parsed) {
-    requests_.emplace(key, *parsed);
-  }
+  requests_.emplace(key, *parsed);
   return parsed;
 }
 
-base::Result<EstimateQuestion> Questions::estimate(const Options& options, Command command) {
-  const base::Result<std::vector<catalog::GpuRequest>> requested = requests(options, command);
+base::Result<Questions::Parts> Questions::parts(const Options& options, Command command) {
+  base::Result<std::optional<hardware::Machine>> found = machine(options);
+  // What is missing of the job is told ahead of what is missing of the machine.
   base::Result<job::Job> made = job(options);
-  if (!made) {
-    return made.error();
+  if (!made || !found) {
+    return made ? found.error() : made.error();
   }
+  base::Result<std::vector<catalog::GpuRequest>> requested = requests(options, *found, command);
   if (!requested) {
     return requested.error();
   }
-  if (requested->size() != 1) {
-    return base::wrong("--gpus", fmt::format("names {} alternatives, and one job runs on one", requested->size()),
+  return Parts{std::move(*made), std::move(*found), std::move(*requested)};
+}
+
+base::Result<EstimateQuestion> Questions::estimate(const Options& options, Command command) {
+  base::Result<Parts> known = parts(options, command);
+  if (!known) {
+    return known.error();
+  }
+  if (known->requests.size() != 1) {
+    return base::wrong("--gpus", fmt::format("names {} alternatives, and one job runs on one", known->requests.size()),
                        "let plan choose: vggplan --gpus ...");
   }
-  const catalog::GpuRequest& request = requested->front();
+  const catalog::GpuRequest& request = known->requests.front();
   if (options.gpu_count && request.count != 1 && *options.gpu_count != request.count && options.gpus) {
     return base::wrong("--gpu-count", fmt::format("{} contradicts --gpus {}", *options.gpu_count, *options.gpus),
                        "give the number once");
   }
-  EstimateQuestion question{std::move(*made), {}, {}};
-  std::optional<hardware::Machine> machine;
-  if (options.machine) {
-    base::Result<hardware::Machine> found = catalog_.machine(*options.machine);
-    if (!found) {
-      return found.error();
-    }
-    if (base::Status error = match_machine(*found, request.choice.gpu)) {
-      return *error;
-    }
-    machine = std::move(*found);
-  }
+  EstimateQuestion question{std::move(known->job), {}, {}};
   question.job.parallel.gpus = options.gpu_count.value_or(request.count);
-  const std::int64_t per_node = machine ? machine->gpu_count : kGpusPerNode;
-  question.job.parallel.nodes = options.nodes.value_or(ceil_div(question.job.parallel.gpus, per_node));
-  question.target = make_target(request.choice.gpu, machine, options);
+  const std::int64_t per_node = known->machine ? known->machine->gpu_count : kGpusPerNode;
+  question.job.parallel.nodes = options.nodes.value_or(base::ceil_div(question.job.parallel.gpus, per_node));
+  question.target = make_target(request.choice.gpu, known->machine, options);
+  if (!options.gpus && !options.machine) {
+    question.warnings.push_back(
+        {"assumed-gpu", fmt::format("no GPU is named: times are those of {}", kDefaultGpu), "name another with --gpu"});
+  }
   warn_of(request.choice, options, question.warnings);
   if (base::Status error = settle_batch(options, question.job)) {
     return *error;
@@ -253,53 +300,16 @@ base::Result<EstimateQuestion> Questions::estimate(const Options& options, Comma
 }
 
 base::Result<PlanQuestion> Questions::plan(const Options& options) {
-  const base::Result<std::vector<catalog::GpuRequest>> requested = requests(options, Command::plan);
-  base::Result<job::Job> made = job(options);
-  if (!made) {
-    return made.error();
-  }
-  if (!requested) {
-    return requested.error();
+  base::Result<Parts> known = parts(options, Command::plan);
+  if (!known) {
+    return known.error();
   }
   PlanQuestion question;
   planner::PlanRequest& request = question.request;
-  request.job = std::move(*made);
-  request.batch = options.batch;
-  request.accumulation = options.accumulation;
-  request.global_batch = options.global_batch;
-  request.precision = options.precision;
-  request.layout = options.layout;
-  request.checkpointing = options.checkpointing;
-  request.sharding = options.sharding;
-  request.nodes = options.nodes;
-  request.objective = options.objective;
-  request.deadline = options.deadline;
-  request.max_cost = options.max_cost;
-  request.max_gpus = options.max_gpus;
-  request.reserve = options.reserve;
-  request.top = static_cast<std::size_t>(options.top);
-  std::optional<hardware::Machine> machine;
-  if (options.machine) {
-    base::Result<hardware::Machine> found = catalog_.machine(*options.machine);
-    if (!found) {
-      return found.error();
-    }
-    machine = std::move(*found);
-  }
-  for (const catalog::GpuRequest& wanted : *requested) {
-    if (machine) {
-      if (base::Status error = match_machine(*machine, wanted.choice.gpu)) {
-        return *error;
-      }
-    }
-    planner::Candidate candidate;
-    candidate.target = make_target(wanted.choice.gpu, machine, options);
-    // A name without a number is one GPU, or as many as --max-gpus allows.
-    const std::int64_t most = wanted.counted ? wanted.count : options.max_gpus.value_or(wanted.count);
-    candidate.gpus = options.gpu_count.value_or(most);
-    candidate.exactly = options.gpu_count.has_value();
-    candidate.per_node = machine ? machine->gpu_count : kGpusPerNode;
-    request.candidates.push_back(std::move(candidate));
+  request = goal_of(options);
+  request.job = std::move(known->job);
+  for (const catalog::GpuRequest& wanted : known->requests) {
+    request.candidates.push_back(candidate(wanted, known->machine, options));
     warn_of(wanted.choice, options, question.warnings);
   }
   for (const std::string& name : catalog_.gpu_names()) {

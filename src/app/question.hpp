@@ -45,7 +45,18 @@ class Questions {
                             estimate::Knowledge& knowledge) const;
   base::Result<graph::ModelSpec> model(const Options& options);
   base::Result<job::Job> job(const Options& options);
-  base::Result<std::vector<catalog::GpuRequest>> requests(const Options& options, Command command);
+  base::Result<std::optional<hardware::Machine>> machine(const Options& options) const;
+  base::Result<std::vector<catalog::GpuRequest>> requests(const Options& options,
+                                                          const std::optional<hardware::Machine>& machine,
+                                                          Command command);
+
+  /// What both questions are made of.
+  struct Parts {
+    job::Job job{};
+    std::optional<hardware::Machine> machine{};
+    std::vector<catalog::GpuRequest> requests{};
+  };
+  base::Result<Parts> parts(const Options& options, Command command);
 
   const catalog::Catalog& catalog_;
   World& world_;

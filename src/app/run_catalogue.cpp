@@ -67,7 +67,9 @@ base::Result<Document> machines(const Request& request, const Catalog& catalog) 
   for (const std::string& name : names) {
     base::Result<hardware::Machine> machine = catalog.machine(name);
     if (!machine) {
-      return machine.error();
+      base::Diagnostic error = machine.error();
+      error.place = error.place == "machine" ? "machines" : error.place;
+      return error;
     }
     entries.push_back(std::move(*machine));
   }

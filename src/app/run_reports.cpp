@@ -16,7 +16,8 @@ namespace {
 using report::Document;
 
 /// JSON Lines of a sweep as one report; nothing where the text is something else.
-std::optional<base::Result<Document>> read_lines(const std::string& text, const std::string& path) {
+std::optional<base::Result<Document>> read_lines(const std::string& text, const Document& schema,
+                                                 const std::string& path) {
   const std::size_t first_end = text.find('\n');
   const bool many = first_end != std::string::npos && first_end + 1 < text.size() &&
                     Document::accept(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(first_end));
@@ -28,11 +29,11 @@ std::optional<base::Result<Document>> read_lines(const std::string& text, const 
   while (at < text.size()) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
     const std::string place = fmt::format("{}:{}", path, estimates.size() + 1);
-    base::Result<Document> line = report::read(std::string_view(text).substr(at, end - at), place);
+    base::Result<Document> line = report::read(std::string_view(text).substr(at, end - at), schema, place);
     if (!line) {
       return line.error();
     }
-    if (report::kind(*line) != "estimate") {
+    if (report::kind(*line) != report::Kind::estimate) {
       return base::wrong(place, "is not a point of a sweep", "each line holds one estimate");
     }
     estimates.push_back(std::move(*line));
@@ -46,10 +47,15 @@ base::Result<Document> read_report(const std::string& path, World& world) {
   if (!text) {
     return text.error();
   }
-  if (std::optional<base::Result<Document>> lines = read_lines(*text, path)) {
+  const base::Result<std::string_view> schema_text = catalog::Catalog::built_in().text("schema", "report.schema");
+  if (!schema_text) {
+    return schema_text.error();
+  }
+  const Document schema = Document::parse(*schema_text);
+  if (std::optional<base::Result<Document>> lines = read_lines(*text, schema, path)) {
     return std::move(*lines);
   }
-  return report::read(*text, path);
+  return report::read(*text, schema, path);
 }
 
 base::Result<Document> read_comparable(const std::string& path, World& world) {
@@ -57,40 +63,28 @@ base::Result<Document> read_comparable(const std::string& path, World& world) {
   return report ? report::comparable(*report, path) : report.error();
 }
 
-/// A report from elsewhere may lack what its kind promises; that is its fault and not the program's.
-template <class Work>
-base::Result<int> guarded(const std::string& path, Work work) {
-  try {
-    return work();
-  } catch (const nlohmann::json::exception& error) {
-    return base::wrong(path, fmt::format("is not a whole report: {}", error.what()),
-                       "validate it against: vggplan schema report");
-  }
-}
-
-base::Result<std::vector<report::Rule>> read_rules(const Options& options, World& world) {
-  if (!options.budget) {
-    const catalog::Catalog catalog = catalog::Catalog::built_in();
-    const base::Result<std::string_view> text = catalog.text("budgets", "default");
-    if (!text) {
-      return text.error();
-    }
-    return report::read_budget(Document::parse(*text), "the built-in budget");
-  }
-  const std::string& path = *options.budget;
+base::Result<Document> read_budget_file(const std::string& path, World& world) {
   const base::Result<std::string> text = world.read_file(path);
   if (!text) {
     return text.error();
   }
-  if (path.ends_with(".toml")) {
-    const base::Result<Document> budget = parse_toml(*text, path);
-    return budget ? report::read_budget(*budget, path) : budget.error();
+  base::Result<Document> budget = path.ends_with(".toml") ? parse_toml(*text, path) : report::parse_json(*text, path);
+  if (!budget && !path.ends_with(".toml")) {
+    base::Diagnostic error = budget.error();
+    error.remedy = "a budget in TOML is named something.toml";
+    return error;
   }
-  const Document budget = Document::parse(*text, nullptr, false);
-  if (budget.is_discarded()) {
-    return base::wrong(path, "is not JSON", "name a TOML file something.toml");
+  return budget;
+}
+
+/// The limits of --budget or our own, for figures of `actual`.
+base::Result<std::vector<report::Rule>> read_rules(const Options& options, const Document& actual, World& world) {
+  if (options.budget) {
+    const base::Result<Document> budget = read_budget_file(*options.budget, world);
+    return budget ? report::read_budget(*budget, *options.budget, actual) : budget.error();
   }
-  return report::read_budget(budget, path);
+  const base::Result<std::string_view> text = catalog::Catalog::built_in().text("budgets", "default");
+  return text ? report::read_budget(Document::parse(*text), "the built-in budget", actual) : text.error();
 }
 
 bool needs_base(const std::vector<report::Rule>& rules) {
@@ -105,43 +99,36 @@ bool needs_base(const std::vector<report::Rule>& rules) {
 }  // namespace
 
 base::Result<int> run_show(const Request& request, World& world) {
-  const std::string& path = request.positionals.front();
-  const base::Result<Document> report = read_report(path, world);
+  const base::Result<Document> report = read_report(request.positionals.front(), world);
   if (!report) {
     return report.error();
   }
-  return guarded(path, [&]() -> base::Result<int> {
-    if (base::Status error = deliver(*report, request.options, world)) {
-      return *error;
-    }
-    return kYes;
-  });
+  if (base::Status error = deliver(*report, request.options, world)) {
+    return *error;
+  }
+  return kYes;
 }
 
 base::Result<int> run_diff(const Request& request, World& world) {
-  const std::string& old_path = request.positionals.at(0);
-  const std::string& new_path = request.positionals.at(1);
-  const base::Result<Document> before = read_comparable(old_path, world);
+  const base::Result<Document> before = read_comparable(request.positionals.at(0), world);
   if (!before) {
     return before.error();
   }
-  const base::Result<Document> after = read_comparable(new_path, world);
+  const base::Result<Document> after = read_comparable(request.positionals.at(1), world);
   if (!after) {
     return after.error();
   }
-  return guarded(new_path, [&]() -> base::Result<int> {
-    Document report = report::build_diff(*before, *after);
-    if (const base::Result<Document> rows = attribute(*before, *after, world); !rows) {
-      note(world, request.options,
-           fmt::format("which input changes what is not told: {} {}", rows.error().place, rows.error().rule));
-    } else if (!rows->empty()) {
-      report["attribution"] = *rows;
-    }
-    if (base::Status error = deliver(report, request.options, world)) {
-      return *error;
-    }
-    return kYes;
-  });
+  Document report = report::build_diff(*before, *after);
+  if (const base::Result<Document> rows = attribute(*before, *after, world); !rows) {
+    note(world, request.options,
+         fmt::format("which input changes what is not told: {} {}", rows.error().place, rows.error().rule));
+  } else if (!rows->empty()) {
+    report["attribution"] = *rows;
+  }
+  if (base::Status error = deliver(report, request.options, world)) {
+    return *error;
+  }
+  return kYes;
 }
 
 base::Result<int> run_check(const Request& request, World& world) {
@@ -150,7 +137,7 @@ base::Result<int> run_check(const Request& request, World& world) {
   if (!whole) {
     return whole.error();
   }
-  const bool nothing_fits = report::kind(*whole) == "plan" && !whole->contains("recommendation");
+  const bool nothing_fits = report::kind(*whole) == report::Kind::plan && !whole->contains("recommendation");
   const base::Result<Document> actual =
       nothing_fits ? Document{{"memory", {{"verdict", "does-not-fit"}}}} : report::comparable(*whole, path);
   if (!actual) {
@@ -164,7 +151,9 @@ base::Result<int> run_check(const Request& request, World& world) {
     }
     base_report = std::move(*read);
   }
-  const base::Result<std::vector<report::Rule>> rules = read_rules(request.options, world);
+  // Where nothing fits there are no figures to hold.
+  const base::Result<std::vector<report::Rule>> rules =
+      nothing_fits ? std::vector<report::Rule>() : read_rules(request.options, *actual, world);
   if (!rules) {
     return rules.error();
   }
@@ -172,17 +161,14 @@ base::Result<int> run_check(const Request& request, World& world) {
     return base::wrong("check", "has nothing to hold the report against",
                        "give --against BASE.json, or a --budget with max or min");
   }
-  return guarded(path, [&]() -> base::Result<int> {
-    const base::Result<Document> report = report::build_check(*actual, base_report ? &*base_report : nullptr,
-                                                              nothing_fits ? std::vector<report::Rule>() : *rules);
-    if (!report) {
-      return report.error();
-    }
-    if (base::Status error = deliver(*report, request.options, world)) {
-      return *error;
-    }
-    return report->at("passed").get<bool>() ? kYes : kNo;
-  });
+  const base::Result<Document> report = report::build_check(*actual, base_report ? &*base_report : nullptr, *rules);
+  if (!report) {
+    return report.error();
+  }
+  if (base::Status error = deliver(*report, request.options, world)) {
+    return *error;
+  }
+  return report->at("passed").get<bool>() ? kYes : kNo;
 }
 
 }  // namespace vggplan::app

@@ -30,9 +30,7 @@ Document point_part(const Space& space, std::int64_t point) {
   const std::vector<std::string> values = space.values(point);
   Document part = Document::object();
   for (std::size_t i = 0; i < values.size(); ++i) {
-    std::string key = space.axes()[i].flag;
-    std::replace(key.begin(), key.end(), '-', '_');
-    part[key] = typed(values[i]);
+    part[base::with_underscores(space.axes()[i].flag)] = typed(values[i]);
   }
   return part;
 }
@@ -40,13 +38,12 @@ Document point_part(const Space& space, std::int64_t point) {
 std::vector<render::PointColumn> columns(const Space& space) {
   std::vector<render::PointColumn> result;
   for (const Axis& axis : space.axes()) {
-    std::string key = axis.flag;
-    std::replace(key.begin(), key.end(), '-', '_');
     std::size_t width = 0;
     for (const std::string& value : axis.values) {
       width = std::max(width, value.size() + value.size() / 3);  // thousands are set apart
     }
-    result.push_back({key, width});
+    const bool words = axis.values.front().find_first_of("0123456789") != 0;
+    result.push_back({base::with_underscores(axis.flag), width, words});
   }
   return result;
 }
@@ -112,6 +109,7 @@ class Sink {
       case Format::html: break;
     }
     first_ = false;
+    any_fits_ = any_fits_ || estimate.at("memory").at("verdict") != "does-not-fit";
     if (keep_) {
       kept_.push_back(estimate);
     }
@@ -123,6 +121,8 @@ class Sink {
   }
 
   base::Status flush() { return options_.output ? std::nullopt : world_.flush_out(); }
+
+  [[nodiscard]] bool any_fits() const { return any_fits_; }
 
   base::Status finish() {
     const Document report = keep_ ? report::build_sweep(kept_) : Document();
@@ -147,6 +147,7 @@ class Sink {
   render::PointWriter writer_;
   bool keep_{};
   bool first_{true};
+  bool any_fits_{false};
   std::string collected_{};
   std::vector<Document> kept_{};
 };
@@ -269,7 +270,7 @@ base::Result<int> run_sweep(const Request& request, World& world) {
   if (base::Status error = sink.finish()) {
     return *error;
   }
-  return kYes;
+  return sink.any_fits() ? kYes : kNo;
 }
 
 }  // namespace vggplan::app

@@ -67,6 +67,16 @@ void set_weaker_hardware_aside(std::vector<Setting>& settings) {
   });
 }
 
+bool is_of_job(Command command) {
+  return command == Command::plan || command == Command::estimate || command == Command::layers ||
+         command == Command::sweep;
+}
+
+/// What these print depends on no setting.
+bool needs_no_settings(Command command) {
+  return command == Command::schema || command == Command::completion || command == Command::man;
+}
+
 std::string user_file(const std::map<std::string, std::string>& environment) {
   const auto value = [&](const char* name) {
     const auto found = environment.find(name);
@@ -93,20 +103,30 @@ base::Status add_file(std::vector<Setting>& all, World& world, const std::string
   return std::nullopt;
 }
 
-bool is_number(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
-}
-
-std::string toml_value(const Flag& flag, const std::string& value) {
-  const bool bare = is_number(value) || (!flag.takes_value() && (value == "true" || value == "false"));
-  if (bare) {
-    return value;
+/// The user's file and the project's, or the one that is `named`. A fault of the project's stops what answers about
+/// a job, and nothing else.
+base::Status add_files(std::vector<Setting>& all, World& world, const Setting* named, Command command,
+                       std::vector<std::string>& notes) {
+  const std::string user = user_file(world.environment());
+  if (!user.empty() && !needs_no_settings(command) && world.is_file(user)) {
+    if (base::Status error = add_file(all, world, user, Origin::user_file)) {
+      return error;
+    }
   }
-  std::string quoted = "\"";
-  for (const char c : value) {
-    quoted += c == '"' || c == '\\' ? std::string{'\\', c} : std::string(1, c);
+  if (named != nullptr) {
+    base::Status error = add_file(all, world, named->value, Origin::project_file);
+    return error ? base::Status(named_file(*error, named->place, "name a file of settings, such as batch = 4")) : error;
   }
-  return quoted + "\"";
+  constexpr const char* kProject = "vggplan.toml";
+  if (needs_no_settings(command) || !world.is_file(kProject)) {
+    return std::nullopt;
+  }
+  base::Status error = add_file(all, world, kProject, Origin::project_file);
+  if (error && !is_of_job(command)) {
+    notes.push_back(fmt::format("{} is passed over: {}: {}", kProject, error->place, error->rule));
+    return std::nullopt;
+  }
+  return error;
 }
 
 }  // namespace
@@ -190,17 +210,8 @@ base::Result<Settled> gather(const Invocation& invocation, World& world, std::ve
   for (const Setting& setting : from_environment) {
     named = named == nullptr && setting.flag->name == "config" ? &setting : named;
   }
-  const std::string user = user_file(world.environment());
-  if (!user.empty() && world.is_file(user)) {
-    if (base::Status error = add_file(all, world, user, Origin::user_file)) {
-      return *error;
-    }
-  }
-  const std::string project = named != nullptr ? named->value : "vggplan.toml";
-  if (named != nullptr || world.is_file(project)) {
-    if (base::Status error = add_file(all, world, project, Origin::project_file)) {
-      return *error;
-    }
+  if (base::Status error = add_files(all, world, named, invocation.command, notes)) {
+    return *error;
   }
   std::erase_if(from_environment, [](const Setting& setting) { return setting.flag->name == "config"; });
   all.insert(all.end(), from_environment.begin(), from_environment.end());
@@ -227,29 +238,6 @@ base::Result<Options> make_options(const Settled& settled) {
     }
   }
   return options;
-}
-
-std::string print_config(const Settled& settled, Command command) {
-  std::string text;
-  for (const Flag& flag : flags()) {
-    if (!flag.configurable || flag.store == nullptr || !flag.applies_to(command)) {
-      continue;
-    }
-    const auto found = settled.find(flag.name);
-    if (found == settled.end()) {
-      const std::string_view fallback = flag.takes_value() ? flag.fallback : "false";
-      text += fallback.empty() ? fmt::format("# {} is not set\n", flag.name)
-                               : fmt::format("# {} = {}  # default\n", flag.name, fallback);
-      continue;
-    }
-    std::string values;
-    for (const Setting& setting : found->second) {
-      values += (values.empty() ? "" : ", ") + toml_value(flag, setting.value);
-    }
-    text += fmt::format("{} = {}  # {}\n", flag.name, flag.repeatable ? "[" + values + "]" : values,
-                        found->second.front().source);
-  }
-  return text;
 }
 
 }  // namespace vggplan::app

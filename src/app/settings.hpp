@@ -60,5 +60,7 @@ base::Result<Options> make_options(const Settled& settled);
 
 /// Every setting of the command and its origin, as TOML that can be read back.
 std::string print_config(const Settled& settled, Command command);
+/// The same as {flag: {value, source}}; what is not set is absent.
+std::string config_json(const Settled& settled, Command command);
 
 }  // namespace vggplan::app

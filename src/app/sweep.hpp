@@ -12,6 +12,9 @@
 
 namespace vggplan::app {
 
+/// The flags that a sweep may vary.
+std::vector<std::string> sweepable_flags();
+
 class Space {
  public:
   /// Checks that each axis is a flag that a job has, and that there are not too many points.

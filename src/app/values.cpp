@@ -100,7 +100,7 @@ base::Result<double> parse_amount(std::string_view text, std::string_view place)
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   if (error != std::errc() || stop != end || !(value >= 0) || value > 1e12) {
-    return base::wrong(place, fmt::format("takes a number from 0 up, not {}", base::quoted(text)));
+    return base::wrong(place, fmt::format("takes a number from 0 to 10^12, not {}", base::quoted(text)));
   }
   return value;
 }
@@ -184,6 +184,14 @@ base::Result<Axis> parse_axis(std::string_view text, std::string_view place) {
     values.remove_prefix(end + 1);
   }
   return axis;
+}
+
+base::Diagnostic named_file(base::Diagnostic error, std::string_view place, std::string_view remedy) {
+  if (error.fault == base::Fault::file) {
+    error.place = fmt::format("{} {}", place, error.place);
+    error.remedy = remedy;
+  }
+  return error;
 }
 
 base::Result<std::pair<std::string, std::string>> split_size(std::string_view text, std::string_view place) {

@@ -19,7 +19,7 @@ struct Range {
 };
 
 base::Result<std::int64_t> parse_whole(std::string_view text, std::string_view place, Range range);
-base::Result<double> parse_amount(std::string_view text, std::string_view place);  ///< a number from 0 up
+base::Result<double> parse_amount(std::string_view text, std::string_view place);  ///< from 0 to 10^12
 base::Result<bool> parse_switch(std::string_view text, std::string_view place);
 base::Result<planner::Reserve> parse_reserve(std::string_view text, std::string_view place);
 base::Result<Export> parse_export(std::string_view text, std::string_view place);
@@ -42,6 +42,9 @@ base::Result<E> parse_choice(std::string_view text, std::string_view place) {
   return base::wrong(place, "takes one of " + all + ", not " + base::quoted(text),
                      near.empty() ? "" : base::suggestion(text, names));
 }
+
+/// An error about a file that a flag names: one that cannot be read is told with the flag and what it takes.
+base::Diagnostic named_file(base::Diagnostic error, std::string_view place, std::string_view remedy);
 
 /// Stores a value that was parsed, or passes the error on.
 template <class T, class U>

@@ -20,6 +20,9 @@ namespace vggplan::app {
 
 namespace {
 
+/// Reports of sweeps are long; devices never end.
+constexpr std::size_t kLargestFile = std::size_t{1} << 28U;
+
 base::Diagnostic file_error(const std::string& path, std::string_view what, int reason) {
   return {base::Fault::file, path, fmt::format("cannot be {}: {}", what, std::strerror(reason)), ""};
 }
@@ -76,7 +79,7 @@ mode_t new_file_mode() {
 class RealWorld final : public World {
  public:
   explicit RealWorld(char** variables) {
-    // A reader that went away shows as an error of write(), not as a signal.
+    // A reader that went away shows as an error of write(), not as a signal: on standard output alone it ends us.
     std::signal(SIGPIPE, SIG_IGN);
     for (char** entry = variables; entry != nullptr && *entry != nullptr; ++entry) {
       const std::string_view text = *entry;
@@ -95,10 +98,15 @@ class RealWorld final : public World {
 
   base::Status flush_out() override {
     const std::string text = std::exchange(buffer_, "");
-    if (!write_all(STDOUT_FILENO, text)) {
-      return file_error("standard output", "written", errno);
+    if (write_all(STDOUT_FILENO, text)) {
+      return std::nullopt;
     }
-    return std::nullopt;
+    if (errno == EPIPE) {
+      // `head` has read enough: end as other tools do, without a word.
+      std::signal(SIGPIPE, SIG_DFL);
+      static_cast<void>(std::raise(SIGPIPE));
+    }
+    return file_error("standard output", "written", errno);
   }
 
   void write_err(std::string_view text) override { static_cast<void>(write_all(STDERR_FILENO, text)); }
@@ -122,6 +130,10 @@ class RealWorld final : public World {
         return text;
       }
       text.append(chunk.data(), static_cast<std::size_t>(count));
+      if (text.size() > kLargestFile) {
+        return base::wrong(path, fmt::format("is longer than {} MiB, which no file of ours is", kLargestFile >> 20U),
+                           "name a report, a table of settings or a record of the catalogue");
+      }
     }
   }
 

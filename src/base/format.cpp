@@ -196,4 +196,22 @@ std::string quoted(std::string_view text) {
   return result + "'";
 }
 
+std::string text_position(std::string_view text, std::size_t byte) {
+  const std::string_view before = text.substr(0, std::min(byte == 0 ? 0 : byte - 1, text.size()));
+  const auto line = 1 + std::count(before.begin(), before.end(), '\n');
+  const std::size_t start = before.rfind('\n');
+  const std::size_t column = before.size() - (start == std::string_view::npos ? 0 : start + 1) + 1;
+  return fmt::format("{}:{}", line, column);
+}
+
+std::string not_json(std::string_view parser_message) {
+  const std::size_t colon = parser_message.find(": ");
+  std::string_view rest = colon == std::string_view::npos ? parser_message : parser_message.substr(colon + 2);
+  constexpr std::string_view kNoise = "syntax error while parsing ";
+  if (rest.starts_with(kNoise)) {
+    rest.remove_prefix(kNoise.size());
+  }
+  return fmt::format("is not JSON: {}", base::quoted(rest).substr(1, base::quoted(rest).size() - 2));
+}
+
 }  // namespace vggplan::base

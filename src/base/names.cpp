@@ -42,6 +42,18 @@ struct Ranked {
 
 }  // namespace
 
+std::string with_dashes(std::string_view key) {
+  std::string text(key);
+  std::replace(text.begin(), text.end(), '_', '-');
+  return text;
+}
+
+std::string with_underscores(std::string_view flag) {
+  std::string text(flag);
+  std::replace(text.begin(), text.end(), '-', '_');
+  return text;
+}
+
 std::vector<std::string> nearest(std::string_view word, std::span<const std::string> candidates, std::size_t most) {
   const std::string wanted = lower(word);
   // About one slip in three characters; more and the candidate is another word altogether.

@@ -100,7 +100,8 @@ struct TimeUnit {
 };
 
 /// Longest first: the order in which a compound such as 1h30min must name them.
-constexpr std::array<TimeUnit, 5> kTimeUnits{{{"d", 86'400}, {"h", 3600}, {"min", 60}, {"m", 60}, {"s", 1}}};
+constexpr std::array<TimeUnit, 7> kTimeUnits{
+    {{"d", 86'400}, {"h", 3600}, {"min", 60}, {"m", 60}, {"s", 1}, {"ms", 1e-3}, {"us", 1e-6}}};
 constexpr double kLongestDuration = 100 * 365.25 * 86'400;
 
 template <class Unit, std::size_t N>
@@ -112,7 +113,8 @@ const Unit* find_unit(const std::array<Unit, N>& units, std::string_view name) {
 
 constexpr std::string_view kSizeRemedy =
     "write a number and a unit, such as 40GiB, 40GB, 512MiB or 1.5TB; a number alone counts bytes";
-constexpr std::string_view kDurationRemedy = "write numbers and units (d, h, min, s), such as 24h, 90min or 1h30min";
+constexpr std::string_view kDurationRemedy =
+    "write numbers and units (d, h, min, s, ms), such as 24h, 90min or 1h30min";
 
 Diagnostic unknown_size_unit(std::string_view text, const Amount& amount, std::string_view place) {
   const bool bare_prefix =

@@ -225,7 +225,7 @@ void read_input(ObjectReader& parent, ObjectReader::Context& context, Calibratio
   ObjectReader reader(*input, parent.pointer_to("input"), context);
   rates.handover_seconds_per_byte = reader.number("handover_seconds_per_byte", {0, 1});
   rates.inline_seconds_per_byte = reader.number("inline_seconds_per_byte", {0, 1});
-  rates.pinned_copy = base::BytesPerSecond(reader.number("pinned_copy_bytes_per_second", kPositive));
+  rates.pinned_copy = base::BytesPerSecond(reader.number("pinned_copy_bytes_per_second", kRate));
   read_list(reader, "stages", context, [&](ObjectReader& entry) {
     timing::StageCurve curve;
     curve.stage = entry.name("stage");

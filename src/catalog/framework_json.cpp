@@ -135,7 +135,7 @@ lowering::Observed read_observed(const nlohmann::json& value, const std::string&
     return count ? std::optional(base::Bytes(*count)) : std::nullopt;
   };
   const lowering::Observed observed{bytes("fp32_step_bytes"), bytes("benchmark_step_bytes"),
-                                    reader.optional_number("cache_flush_slowdown", kPositive)};
+                                    reader.optional_number("cache_flush_slowdown", {1, 1000})};
   reader.finish();
   return observed;
 }

@@ -14,25 +14,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string position(std::string_view text, std::size_t byte) {
-  const std::string_view before = text.substr(0, std::min(byte == 0 ? 0 : byte - 1, text.size()));
-  const auto line = 1 + std::count(before.begin(), before.end(), '\n');
-  const std::size_t start = before.rfind('\n');
-  const std::size_t column = before.size() - (start == std::string_view::npos ? 0 : start + 1) + 1;
-  return fmt::format("{}:{}", line, column);
-}
-
-/// nlohmann's text without its error number and position, which are said in our own way.
-std::string syntax_rule(std::string_view what) {
-  const std::size_t colon = what.find(": ");
-  std::string_view rest = colon == std::string_view::npos ? what : what.substr(colon + 2);
-  constexpr std::string_view kNoise = "syntax error while parsing ";
-  if (rest.starts_with(kNoise)) {
-    rest.remove_prefix(kNoise.size());
-  }
-  return fmt::format("is not JSON: {}", base::quoted(rest).substr(1, base::quoted(rest).size() - 2));
-}
-
 std::string_view kind_of(const json& value) {
   switch (value.type()) {
     case json::value_t::null: return "null";
@@ -116,9 +97,10 @@ base::Result<json> parse_json(std::string_view text, const std::string& shown) {
     }
     return value;
   } catch (const json::parse_error& error) {
-    return base::wrong(fmt::format("{}:{}", shown, position(text, error.byte)), syntax_rule(error.what()));
+    return base::wrong(fmt::format("{}:{}", shown, base::text_position(text, error.byte)),
+                       base::not_json(error.what()));
   } catch (const json::exception& error) {
-    return base::wrong(shown, syntax_rule(error.what()));
+    return base::wrong(shown, base::not_json(error.what()));
   }
 }
 

@@ -29,7 +29,8 @@ struct Range {
   bool low_open{false};
   bool high_open{false};
 };
-inline constexpr Range kPositive{0, 1e18, true, false};
+/// Per second. Far from any machine's, and such that no time reckoned with them leaves what a number holds.
+inline constexpr Range kRate{1, 1e18};
 
 /// Reads one object. Errors go to a shared slot and the first one stays, except that an unknown key
 /// wins: it is usually the misspelling of one that is then found missing. After an error the values
@@ -64,7 +65,7 @@ class ObjectReader {
 
   base::Bytes bytes(std::string_view key, std::int64_t low = 1) { return base::Bytes(integer(key, low)); }
   template <class Q>
-  std::optional<Q> optional_quantity(std::string_view key, Range range = kPositive) {
+  std::optional<Q> optional_quantity(std::string_view key, Range range = kRate) {
     const auto value = optional_number(key, range);
     return value ? std::optional(Q(*value)) : std::nullopt;
   }

@@ -110,7 +110,7 @@ hardware::Gpu gpu_fields(ObjectReader& reader, Context& context) {
     reader.report("context_memory_bytes", "must be less than memory_total_bytes", "");
   }
   gpu.l2_cache = reader.bytes("l2_cache_bytes");
-  gpu.memory_bandwidth = base::BytesPerSecond(reader.number("memory_bandwidth_bytes_per_second", kPositive));
+  gpu.memory_bandwidth = base::BytesPerSecond(reader.number("memory_bandwidth_bytes_per_second", kRate));
   gpu.fp32 = reader.optional_quantity<base::FlopsPerSecond>("fp32_flops_per_second");
   gpu.tf32_tensor = reader.optional_quantity<base::FlopsPerSecond>("tf32_tensor_flops_per_second");
   gpu.fp16_tensor = reader.optional_quantity<base::FlopsPerSecond>("fp16_tensor_flops_per_second");
@@ -162,7 +162,7 @@ hardware::Storage storage_fields(ObjectReader& reader, Context& context) {
   hardware::Storage storage;
   storage.name = reader.name("name");
   storage.title = reader.text("title");
-  storage.sequential_read = base::BytesPerSecond(reader.number("sequential_read_bytes_per_second", kPositive));
+  storage.sequential_read = base::BytesPerSecond(reader.number("sequential_read_bytes_per_second", kRate));
   storage.latency = base::Seconds(reader.number("latency_seconds", {0, 3600}));
   storage.parallel_reads = reader.optional_integer("parallel_reads", 1, kMostParallelReads);
   read_provenance(reader, context, storage);
@@ -177,7 +177,7 @@ std::vector<hardware::Link> link_list(ObjectReader& reader, Context& context) {
     hardware::Link link;
     link.name = item.name("name");
     link.title = item.text("title");
-    link.per_direction = base::BytesPerSecond(item.number("bytes_per_second_per_direction", kPositive));
+    link.per_direction = base::BytesPerSecond(item.number("bytes_per_second_per_direction", kRate));
     read_provenance(item, context, link);
     item.finish();
     links.push_back(std::move(link));

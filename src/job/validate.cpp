@@ -17,6 +17,9 @@ using base::kLargestExact;
 using base::Range;
 using base::Status;
 
+/// PyTorch takes fractions of a MiB, which count as one.
+std::int64_t whole_mebibytes(base::Bytes size) { return base::ceil_div(size.count(), base::kMiB.count()); }
+
 /// Limits of single numbers. The upper ones lie far beyond use; they keep every product that later
 /// parts form within 64 bits, and loops over GPUs or micro-batches short.
 Status check_ranges(const Job& job) {
@@ -30,7 +33,7 @@ Status check_ranges(const Job& job) {
       Range{"--accumulation", job.accumulation, 1, kMostAccumulation},
       Range{"--gpus", job.parallel.gpus, 1, hardware::kMostGpus},
       Range{"--nodes", job.parallel.nodes, 1, hardware::kMostGpus},
-      Range{"--bucket-mb", job.parallel.bucket.count() / base::kMiB.count(), 1, 1 << 20},
+      Range{"--bucket-mb", whole_mebibytes(job.parallel.bucket), 1, 1 << 20},
       Range{"--images", data.images, 1, kMillion * kMillion},
       Range{"--epochs", data.epochs, 1, kMillion},
       Range{"--bytes-per-image", count(data.bytes_per_image), 1, kLargestExact},

@@ -17,8 +17,6 @@ using estimate::Verdict;
 /// No batch beyond this is looked at: as many images as a large data set has.
 constexpr std::int64_t kLargestBatch = 1 << 20;
 
-std::int64_t divided_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 const Refusal kFloor{"memory-floor",
                      "parameters, optimizer state, gradients and saved activations alone exceed the usable memory"};
 const Refusal kMemory{"memory", "the simulated step runs out of memory"};
@@ -108,8 +106,8 @@ std::vector<BatchChoice> Walk::ladder(std::int64_t accumulation) const {
   if (most) {
     // The smallest batch of as many steps wastes least in the last of them.
     for (std::int64_t& batch : batches) {
-      const std::int64_t steps = divided_up(*request_.job.data.images, batch * parts);
-      batch = divided_up(*request_.job.data.images, steps * parts);
+      const std::int64_t steps = base::ceil_div(*request_.job.data.images, batch * parts);
+      batch = base::ceil_div(*request_.job.data.images, steps * parts);
     }
     batches.erase(std::ranges::unique(batches).begin(), batches.end());
   }

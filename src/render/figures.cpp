@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "vggplan/base/checked.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/base/units.hpp"
 
@@ -15,18 +16,27 @@ namespace {
 
 bool is_estimated(const Document& value) { return value.is_object() && value.contains("value"); }
 
+/// Below 1000, with the zeros that make it three: what stands below each other in a column is alike.
+std::string three_digits(double value) {
+  const double size = std::abs(value);
+  return size >= 99.95   ? fmt::format("{:.0f}", value)
+         : size >= 9.995 ? fmt::format("{:.1f}", value)
+                         : fmt::format("{:#.3g}", value);
+}
+
 std::string decimal(double value) {
   const double size = std::abs(value);
   if (size >= 1e15) {
     return fmt::format("{:.3g}", value);
   }
-  if (size >= 999.5 || value == std::trunc(value)) {
-    return base::format_count(std::llround(value));
-  }
-  return fmt::format("{:.3g}", value);
+  return size >= 999.5 || value == std::trunc(value) ? base::format_count(std::llround(value)) : three_digits(value);
 }
 
-base::Bytes bytes_of(double value) { return base::Bytes(std::llround(value)); }
+/// A size beyond what is counted can only come from a limit that somebody wrote down.
+base::Bytes bytes_of(double value) {
+  constexpr auto kMost = static_cast<double>(base::kLargestExact);
+  return base::Bytes(std::llround(std::clamp(value, -kMost, kMost)));
+}
 
 std::string number_figure(std::string_view key, double value) {
   if (key.ends_with("utilization")) {
@@ -60,7 +70,8 @@ std::string number_figure(std::string_view key, double value) {
     return decimal(value) + " MHz";
   }
   if (key.ends_with("percent")) {
-    return decimal(value) + " %";
+    // Percentages are rounded to hundredths.
+    return (std::abs(value) < 0.995 && value != 0 ? fmt::format("{:.2f}", value) : decimal(value)) + " %";
   }
   return decimal(value);
 }
@@ -119,9 +130,20 @@ std::string range(std::string_view key, const Document& value) {
   return low + " to " + high;
 }
 
-std::string unit_key(std::string_view metric) {
+std::string metric_figure(std::string_view metric, const Document& value) {
+  if (metric.starts_with("storage.") && metric.ends_with("_bytes") && value.is_number()) {
+    return base::format_decimal_bytes(bytes_of(value.get<double>()));  // as it is sold
+  }
+  // Categories and phases of memory have names without a unit.
   const bool bytes = metric.starts_with("memory.phases.") || metric.starts_with("memory.breakdown_at_peak.");
-  return bytes ? "_bytes" : std::string(metric);
+  return figure(bytes ? "_bytes" : metric, value);
+}
+
+std::string metric_change(std::string_view metric, const Document& delta) {
+  if (metric.ends_with("utilization") && delta.is_number()) {
+    return fmt::format("{:.1f} points", 100 * delta.get<double>());
+  }
+  return metric_figure(metric, delta);
 }
 
 std::string without_unit(std::string_view name) {
@@ -156,12 +178,13 @@ std::string words(std::string_view key) {
   return text;
 }
 
+bool is_word(const Document& value) {
+  return value.is_string() && value.get_ref<const std::string&>().find_first_of("0123456789") != 0;
+}
+
 std::string rate(double per_second, std::string_view unit) {
-  const double size = std::abs(per_second);
-  if (size >= 99.95) {
-    return fmt::format("{} {}", base::format_count(std::llround(per_second)), unit);
-  }
-  return size >= 9.995 ? fmt::format("{:.1f} {}", per_second, unit) : fmt::format("{:.3g} {}", per_second, unit);
+  const bool whole = per_second == 0 || std::abs(per_second) >= 99.95;
+  return fmt::format("{} {}", whole ? decimal(std::round(per_second)) : three_digits(per_second), unit);
 }
 
 std::string percent(double fraction) {
@@ -169,6 +192,6 @@ std::string percent(double fraction) {
   return std::abs(value) < 9.95 && value != 0 ? fmt::format("{:.1f} %", value) : fmt::format("{:.0f} %", value);
 }
 
-std::string binary_bytes(double count) { return base::format_bytes(base::Bytes(static_cast<std::int64_t>(count))); }
+std::string binary_bytes(double count) { return base::format_bytes(bytes_of(std::trunc(count))); }
 
 }  // namespace vggplan::render

@@ -18,8 +18,10 @@ std::string figure(std::string_view key, const Document& value);
 /// "18.2 to 19.1 GiB" where the figure is estimated and its range is not a point; else "".
 std::string range(std::string_view key, const Document& value);
 
-/// The key that says the unit of a figure named by its path: categories of memory have names without one.
-std::string unit_key(std::string_view metric);
+/// A figure named by its path, "storage.dataset_bytes", in the units that reports show it in.
+std::string metric_figure(std::string_view metric, const Document& value);
+/// The same for a difference of two such figures.
+std::string metric_change(std::string_view metric, const Document& delta);
 /// "reserved_peak" for "reserved_peak_bytes": where the figure beside it shows its unit.
 std::string without_unit(std::string_view name);
 /// "memory: reserved peak" for "memory.reserved_peak_bytes".
@@ -30,6 +32,9 @@ bool has(const Document& object, std::string_view key);
 
 /// "saved activations" for "saved_activations".
 std::string words(std::string_view key);
+
+/// Whether a swept value is a word rather than a number or a size: words stand at the left of a column.
+bool is_word(const Document& value);
 
 /// "12.3 images/s" with three significant digits.
 std::string rate(double per_second, std::string_view unit);

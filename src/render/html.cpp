@@ -19,10 +19,14 @@ std::string table_section(const Table& table) {
   return table.rows.empty() ? "" : html_section(table.title, html_table(table));
 }
 
+/// A sentence below a table.
+std::string html_aside(const std::string& text) {
+  return text.empty() ? "" : "<p class=\"quiet\">" + escape_html(text) + "</p>\n";
+}
+
 std::string condensed_table(const Table& table) {
   const Condensed rows = condensed(table);
-  return html_table(rows.table) +
-         (rows.shared.empty() ? "" : "<p class=\"quiet\">" + escape_html(rows.shared) + "</p>\n");
+  return html_table(rows.table) + html_aside(rows.shared);
 }
 
 /// A place for page.js to draw in. What it shows stands in a table, too.
@@ -157,42 +161,58 @@ std::string plan_body(const Document& report) {
          batches(best) + layers(best) + limits + html_assumptions(best);
 }
 
-std::string plain_header(std::string_view title, std::string_view below) {
-  return fmt::format("<header><h1>{}</h1>\n<p class=\"quiet\">{}</p></header>\n", escape_html(title),
-                     escape_html(below));
+std::string plain_header(std::string_view title, const std::string& below) {
+  return fmt::format("<header><h1>{}</h1>\n{}</header>\n", escape_html(title), html_aside(below));
 }
 
 std::string check_body(const Document& report) {
   const bool passed = report.at("passed").get<bool>();
   return fmt::format("<header><h1>Budget</h1><p class=\"verdict {}\"><strong>{}</strong></p></header>\n",
                      tone_class(passed ? Tone::good : Tone::bad), passed ? "Kept" : "Exceeded") +
-         table_section(check_table(report));
+         table_section(check_table(report)) + html_aside(skipped_checks(report));
+}
+
+std::string layers_body(const Document& report) {
+  return plain_header(subject(report.at("job")),
+                      "on " + machine_name(report.at("machine")) + ", " + settings(report.at("job"))) +
+         html_warnings(report) + layers(report) + html_assumptions(report);
+}
+
+std::string sweep_body(const Document& report) {
+  return plain_header("Sweep", fmt::format("{} points", report.at("points").size())) +
+         (report.at("points").empty() ? "" : chart("points", "Memory and speed by point")) +
+         condensed_table(main_table(report));
+}
+
+std::string diff_body(const Document& report) {
+  return plain_header("What changed", "") + table_section(diff_inputs_table(report)) +
+         table_section(attribution_table(report)) + html_aside(idle_inputs(report)) + table_section(diff_table(report));
+}
+
+std::string catalogue_body(const Document& report) {
+  if (!has_one_record(report)) {
+    const Table table = catalogue_table(report);
+    return plain_header(table.title, fmt::format("{} known", table.rows.size())) + html_table(table);
+  }
+  const Table record = record_table(report);
+  return plain_header(record.title, "") + html_table(record) + table_section(sources_table(report));
 }
 
 std::string body(const Document& report) {
-  const std::string_view kind = report::kind(report);
-  if (kind == "estimate") {
-    return html_headline(summarise_estimate(report)) + html_warnings(report) + estimate_body(report) +
-           html_assumptions(report);
+  switch (report::kind(report)) {
+    case report::Kind::estimate:
+      return html_headline(summarise_estimate(report)) + html_warnings(report) + estimate_body(report) +
+             html_assumptions(report);
+    case report::Kind::plan: return plan_body(report);
+    case report::Kind::layers: return layers_body(report);
+    case report::Kind::sweep: return sweep_body(report);
+    case report::Kind::gpus:
+    case report::Kind::machines:
+    case report::Kind::models: return catalogue_body(report);
+    case report::Kind::diff: return diff_body(report);
+    case report::Kind::check: return check_body(report);
   }
-  if (kind == "plan") {
-    return plan_body(report);
-  }
-  if (kind == "layers") {
-    return plain_header(subject(report.at("job")),
-                        "on " + machine_name(report.at("machine")) + ", " + settings(report.at("job"))) +
-           html_warnings(report) + layers(report) + html_assumptions(report);
-  }
-  if (kind == "sweep") {
-    return plain_header("Sweep", fmt::format("{} points", report.at("points").size())) +
-           (report.at("points").empty() ? "" : chart("points", "Memory and speed by point")) +
-           condensed_table(main_table(report));
-  }
-  if (kind == "diff") {
-    return plain_header("What changed", "") + table_section(diff_inputs_table(report)) +
-           table_section(attribution_table(report)) + table_section(diff_table(report));
-  }
-  return kind == "check" ? check_body(report) : plain_header(words(kind), "") + html_table(main_table(report));
+  return "";
 }
 
 /// JSON inside a script element: "</script" and "<!--" must not appear there.
@@ -222,7 +242,8 @@ std::string scripts(const Document& report, const std::string& content) {
 
 std::string html(const Document& report) {
   const std::string content = body(report);
-  const std::string title = report.contains("job") ? subject(report.at("job")) : words(report::kind(report));
+  const std::string title =
+      has(report, "job") ? subject(report.at("job")) : std::string(base::name_of_enum(report::kind(report)));
   return fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n"

@@ -14,6 +14,9 @@ std::string markdown_section(const Table& table) {
   return table.rows.empty() ? "" : fmt::format("\n#### {}\n\n{}", escape_markdown(table.title), markdown_table(table));
 }
 
+/// A sentence below a table.
+std::string markdown_aside(const std::string& text) { return text.empty() ? "" : "\n" + escape_markdown(text) + "\n"; }
+
 std::string details(std::string_view title, const std::string& body) {
   return body.empty() ? ""
                       : fmt::format("\n<details><summary>{}</summary>\n\n{}\n</details>\n", escape_html(title), body);
@@ -108,7 +111,7 @@ std::string layers_page(const Document& report) {
 
 std::string sweep_page(const Document& report) {
   const Condensed rows = condensed(main_table(report));
-  return markdown_table(rows.table) + (rows.shared.empty() ? "" : "\n" + escape_markdown(rows.shared) + "\n");
+  return markdown_table(rows.table) + markdown_aside(rows.shared);
 }
 
 std::string diff_page(const Document& report) {
@@ -117,34 +120,40 @@ std::string diff_page(const Document& report) {
                                                 : markdown_section(main_changes_table(report)) +
                                                       details("All figures that differ", markdown_table(changes));
   return "### What changed\n" + markdown_section(diff_inputs_table(report)) +
-         markdown_section(attribution_table(report)) + rest;
+         markdown_section(attribution_table(report)) + markdown_aside(idle_inputs(report)) + rest;
 }
 
 std::string check_page(const Document& report) {
   const bool passed = report.at("passed").get<bool>();
-  return fmt::format("### {} Budget {}\n\n{}", mark(passed ? Tone::good : Tone::bad), passed ? "kept" : "exceeded",
-                     markdown_table(check_table(report)));
+  return fmt::format("### {} Budget {}\n\n{}{}", mark(passed ? Tone::good : Tone::bad), passed ? "kept" : "exceeded",
+                     markdown_table(check_table(report)), markdown_aside(skipped_checks(report)));
+}
+
+/// All records in a table, or one with all that is known of it.
+std::string catalogue_page(const Document& report) {
+  const Table sources = sources_table(report);
+  if (!has_one_record(report)) {
+    return markdown_table(catalogue_table(report));
+  }
+  const Table record = record_table(report);
+  return fmt::format("### {}\n\n{}", escape_markdown(record.title), markdown_table(record)) + markdown_section(sources);
 }
 
 }  // namespace
 
 std::string markdown(const Document& report) {
-  const std::string_view kind = report::kind(report);
-  if (kind == "estimate") {
-    return estimate_page(report);
+  switch (report::kind(report)) {
+    case report::Kind::estimate: return estimate_page(report);
+    case report::Kind::plan: return plan_page(report);
+    case report::Kind::layers: return layers_page(report);
+    case report::Kind::sweep: return sweep_page(report);
+    case report::Kind::gpus:
+    case report::Kind::machines:
+    case report::Kind::models: return catalogue_page(report);
+    case report::Kind::diff: return diff_page(report);
+    case report::Kind::check: return check_page(report);
   }
-  if (kind == "plan") {
-    return plan_page(report);
-  }
-  if (kind == "layers") {
-    return layers_page(report);
-  }
-  if (kind == "diff") {
-    return diff_page(report);
-  }
-  return kind == "check"   ? check_page(report)
-         : kind == "sweep" ? sweep_page(report)
-                           : markdown_table(main_table(report));
+  return "";
 }
 
 }  // namespace vggplan::render

@@ -8,6 +8,7 @@
 #include "render/style.hpp"
 #include "render/tables.hpp"
 #include "render/text_parts.hpp"
+#include "vggplan/base/names.hpp"
 #include "vggplan/render/render.hpp"
 
 namespace vggplan::render {
@@ -43,6 +44,10 @@ std::string_view short_verdict(const Document& memory) {
   return verdict == "fits" ? "yes" : verdict == "does-not-fit" ? "no" : "flushes";
 }
 
+std::string padded(const PointColumn& column, std::string_view text) {
+  return (column.words ? pad_right(text, column.width) : pad_left(text, column.width)) + "  ";
+}
+
 Table one_row(const Document& estimate) { return points_table(Document::array({estimate})); }
 
 }  // namespace
@@ -57,7 +62,7 @@ PointWriter::PointWriter(std::vector<PointColumn> columns, const TextOptions& op
 std::string PointWriter::text_header() const {
   std::string line;
   for (const PointColumn& column : columns_) {
-    line += pad_left(column.key, column.width) + "  ";
+    line += padded(column, base::with_dashes(column.key));
   }
   line += pad_right("fits", kVerdict);
   for (const Answer& answer : answers(columns_, options_)) {
@@ -70,7 +75,7 @@ std::string PointWriter::text_row(const Document& estimate) const {
   const Style style(options_);
   std::string line;
   for (const PointColumn& column : columns_) {
-    line += pad_left(style.encode(figure("", estimate.at("point").at(column.key))), column.width) + "  ";
+    line += padded(column, style.encode(figure("", estimate.at("point").at(column.key))));
   }
   const std::string verdict = pad_right(short_verdict(estimate.at("memory")), kVerdict);
   line += verdict.starts_with("yes") ? verdict : verdict.starts_with("no") ? style.bad(verdict) : style.warn(verdict);
@@ -88,7 +93,7 @@ std::string text_points(const Document& points, const TextOptions& options) {
     std::size_t index = 0;
     for (const auto& [key, value] : estimate.at("point").items()) {
       if (index == columns.size()) {
-        columns.push_back({key, 0});
+        columns.push_back({key, 0, is_word(value)});
       }
       columns[index].width = std::max(columns[index].width, width(figure("", value)));
       ++index;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "render/figures.hpp"
+#include "render/table_spec.hpp"
 
 namespace vggplan::render {
 
@@ -24,6 +25,16 @@ std::string csv_field(const Document& raw) {
   return quoted + "\"";
 }
 
+Cell cell_at(const Spec& spec, const Document& row) {
+  const Document::json_pointer pointer{std::string(spec.pointer)};
+  if (!row.contains(pointer)) {
+    return {};
+  }
+  const Document& value = row.at(pointer);
+  const bool estimated = value.is_object() && value.contains("value");
+  return {figure(spec.key, value), estimated ? value.at("value") : value};
+}
+
 std::string trimmed_end(std::string line) {
   line.erase(line.find_last_not_of(' ') + 1);
   return line;
@@ -38,6 +49,22 @@ Cell cell(std::string_view key, const Document& object) {
   }
   const bool estimated = found->is_object() && found->contains("value");
   return {figure(key, *found), estimated ? found->at("value") : *found};
+}
+
+Table make_table(std::string title, const Document& rows, const std::vector<Spec>& specs) {
+  Table table;
+  table.title = std::move(title);
+  for (const Spec& spec : specs) {
+    table.columns.push_back({std::string(spec.key), std::string(spec.heading), spec.align});
+  }
+  for (const Document& row : rows) {
+    std::vector<Cell> cells;
+    for (const Spec& spec : specs) {
+      cells.push_back(cell_at(spec, row));
+    }
+    table.rows.push_back(std::move(cells));
+  }
+  return table;
 }
 
 std::vector<std::size_t> column_widths(const Table& table) {
@@ -55,6 +82,7 @@ std::vector<std::size_t> column_widths(const Table& table) {
 namespace {
 
 constexpr std::string_view kGap = "  ";
+constexpr std::size_t kLongestName = 32;
 
 /// The widest text gives way, column by column, until the row fits.
 std::vector<std::size_t> fitted_widths(const Table& table, std::size_t columns) {
@@ -139,19 +167,44 @@ std::string markdown_table(const Table& table) {
   return text;
 }
 
-std::string html_table(const Table& table) {
-  const auto tag = [&](std::size_t i) {
-    return table.columns[i].align == Align::left ? std::string() : std::string(" class=\"n\"");
+/// Whether a word of `text` is longer than any name of ours.
+bool has_long_word(std::string_view text) {
+  const std::vector<std::string> words = wrap(text, 1);
+  return std::any_of(words.begin(), words.end(), [](const std::string& word) { return width(word) > kLongestName; });
+}
+
+/// How the cells of a column are set: numbers on one line at the right, sentences on as many as the page leaves them.
+std::string column_class(const Table& table, std::size_t column) {
+  if (table.columns[column].align == Align::right) {
+    return " class=\"n\"";
+  }
+  const auto any = [&](auto holds) {
+    return std::any_of(table.rows.begin(), table.rows.end(),
+                       [&](const std::vector<Cell>& row) { return holds(row[column].shown); });
   };
-  std::string text = "<div class=\"scroll\"><table><thead><tr>";
+  if (!any([](const std::string& text) { return width(text) > kLongestName; })) {
+    return "";
+  }
+  return any(has_long_word) ? " class=\"text address\"" : " class=\"text\"";
+}
+
+std::string html_table(const Table& table) {
+  constexpr std::size_t kMany = 10;
+  std::vector<std::string> classes;
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
-    text += "<th scope=\"col\"" + tag(i) + ">" + escape_html(table.columns[i].heading) + "</th>";
+    classes.push_back(column_class(table, i));
+  }
+  std::string text = "<div class=\"scroll\"><table";
+  text += table.columns.size() < kMany ? "" : " class=\"dense\"";
+  text += "><thead><tr>";
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    text += "<th scope=\"col\"" + classes[i] + ">" + escape_html(table.columns[i].heading) + "</th>";
   }
   text += "</tr></thead><tbody>\n";
   for (const std::vector<Cell>& row : table.rows) {
     text += "<tr>";
     for (std::size_t i = 0; i < row.size(); ++i) {
-      text += "<td" + tag(i) + ">" + escape_html(row[i].shown) + "</td>";
+      text += "<td" + classes[i] + ">" + escape_html(row[i].shown) + "</td>";
     }
     text += "</tr>\n";
   }

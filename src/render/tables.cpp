@@ -6,43 +6,12 @@
 
 #include "render/figures.hpp"
 #include "render/summary.hpp"
+#include "render/table_spec.hpp"
+#include "vggplan/base/names.hpp"
 
 namespace vggplan::render {
 
 namespace {
-
-struct Spec {
-  std::string_view key{};
-  std::string_view heading{};
-  std::string_view pointer{};  ///< within a row
-  Align align{Align::right};
-};
-
-Cell cell_at(const Spec& spec, const Document& row) {
-  const Document::json_pointer pointer{std::string(spec.pointer)};
-  if (!row.contains(pointer)) {
-    return {};
-  }
-  const Document& value = row.at(pointer);
-  const bool estimated = value.is_object() && value.contains("value");
-  return {figure(spec.key, value), estimated ? value.at("value") : value};
-}
-
-Table make_table(std::string title, const Document& rows, const std::vector<Spec>& specs) {
-  Table table;
-  table.title = std::move(title);
-  for (const Spec& spec : specs) {
-    table.columns.push_back({std::string(spec.key), std::string(spec.heading), spec.align});
-  }
-  for (const Document& row : rows) {
-    std::vector<Cell> cells;
-    for (const Spec& spec : specs) {
-      cells.push_back(cell_at(spec, row));
-    }
-    table.rows.push_back(std::move(cells));
-  }
-  return table;
-}
 
 const std::vector<Spec>& layer_specs() {
   static const std::vector<Spec> kSpecs{
@@ -72,7 +41,7 @@ const std::vector<Spec>& alternative_specs() {
       {"global_batch", "in all", "/settings/global_batch"},
       {"precision", "precision", "/settings/precision", Align::left},
       {"layout", "layout", "/settings/layout", Align::left},
-      {"checkpointing", "checkpt.", "/settings/checkpointing", Align::left},
+      {"checkpointing", "checkpointing", "/settings/checkpointing", Align::left},
       {"sharding", "sharding", "/settings/sharding", Align::left},
       {"verdict", "verdict", "/memory/verdict", Align::left},
       {"allocated_peak_bytes", "allocated", "/memory/allocated_peak_bytes"},
@@ -118,7 +87,7 @@ const std::vector<Spec>& point_specs() {
       {"layout", "layout", "/job/layout", Align::left},
       {"optimizer", "optimizer", "/job/optimizer", Align::left},
       {"optimizer_impl", "impl.", "/job/optimizer_impl", Align::left},
-      {"checkpointing", "checkpt.", "/job/checkpointing", Align::left},
+      {"checkpointing", "checkpointing", "/job/checkpointing", Align::left},
       {"sharding", "sharding", "/job/sharding", Align::left},
       {"verdict", "verdict", "/memory/verdict", Align::left},
       {"allocated_peak_bytes", "allocated", "/memory/allocated_peak_bytes"},
@@ -133,43 +102,6 @@ const std::vector<Spec>& point_specs() {
       {"cost_usd", "cost", "/run/cost_usd"},
   };
   return kSpecs;
-}
-
-Table catalogue_gpus(const Document& report) {
-  return make_table("GPUs", report.at("gpus"),
-                    {{"name", "name", "/name", Align::left},
-                     {"title", "title", "/title", Align::left},
-                     {"architecture", "architecture", "/architecture", Align::left},
-                     {"memory_total_bytes", "memory", "/memory_total_bytes"},
-                     {"usable_bytes", "usable", "/usable_bytes"},
-                     {"memory_bytes_per_second", "bandwidth", "/memory_bytes_per_second"},
-                     {"fp32_flops_per_second", "fp32", "/fp32_flops_per_second"},
-                     {"tf32_tensor_flops_per_second", "tf32", "/tf32_tensor_flops_per_second"},
-                     {"bf16_tensor_flops_per_second", "bf16", "/bf16_tensor_flops_per_second"},
-                     {"fp16_tensor_flops_per_second", "fp16", "/fp16_tensor_flops_per_second"},
-                     {"aliases", "also", "/aliases", Align::left}});
-}
-
-Table catalogue_machines(const Document& report) {
-  return make_table("Machines", report.at("machines"),
-                    {{"name", "name", "/name", Align::left},
-                     {"provider", "provider", "/provider", Align::left},
-                     {"gpu", "GPU", "/gpu", Align::left},
-                     {"gpu_count", "GPUs", "/gpu_count"},
-                     {"topology", "links", "/topology", Align::left},
-                     {"vcpus", "vCPUs", "/vcpus"},
-                     {"ram_bytes", "RAM", "/ram_bytes"},
-                     {"price_usd_per_hour", "per hour", "/price_usd_per_hour"},
-                     {"price_date", "priced", "/price_date", Align::left}});
-}
-
-Table catalogue_models(const Document& report) {
-  return make_table("Models", report.at("models"),
-                    {{"name", "name", "/name", Align::left},
-                     {"convolutions", "convolutions", "/convolutions"},
-                     {"batch_norm", "batch norm", "/batch_norm", Align::left},
-                     {"parameters", "parameters", "/parameters"},
-                     {"macs_forward", "MACs at 224x224", "/macs_forward"}});
 }
 
 }  // namespace
@@ -218,7 +150,7 @@ Table max_batch_table(const Document& plan) {
                             {"sharding", "sharding", "/sharding", Align::left},
                             {"usable_bytes", "usable", "/usable_bytes"},
                             {"steady", "batch", "/steady"},
-                            {"hard", "with flushes", "/hard"}});
+                            {"hard", "with cache flushes", "/hard"}});
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     if (plan.at("max_batch").at(i).value("limited_by_search", false)) {
       table.rows[i].back().shown += " or more";
@@ -243,20 +175,25 @@ Table rejected_table(const Document& plan) {
 }
 
 Table points_table(const Document& estimates) {
-  std::vector<std::string> texts;  // what the specs of the swept flags point into
-  std::vector<Spec> specs;
+  struct Swept {
+    std::string key{};
+    std::string heading{};
+    std::string pointer{};
+    Align align{};
+  };
+  std::vector<Swept> swept;  // what the specs of the swept flags point into
   if (!estimates.empty() && has(estimates.at(0), "point")) {
     for (const auto& [key, value] : estimates.at(0).at("point").items()) {
-      texts.push_back(key);
-      texts.push_back("/point/" + key);
+      swept.push_back({key, base::with_dashes(key), "/point/" + key, is_word(value) ? Align::left : Align::right});
     }
   }
-  for (std::size_t i = 0; i < texts.size(); i += 2) {
-    specs.push_back({texts[i], texts[i], texts[i + 1]});
+  std::vector<Spec> specs;
+  for (const Swept& flag : swept) {
+    specs.push_back({flag.key, flag.heading, flag.pointer, flag.align});
   }
   for (const Spec& spec : point_specs()) {
-    const auto swept = [&](const Spec& other) { return other.key == spec.key; };
-    if (std::none_of(specs.begin(), specs.end(), swept)) {
+    const auto same = [&](const Spec& other) { return other.key == spec.key; };
+    if (std::none_of(specs.begin(), specs.end(), same)) {
       specs.push_back(spec);
     }
   }
@@ -270,133 +207,6 @@ Table by_batch_table(const Document& estimate) {
                      {"reserved_peak_bytes", "reserved", "/reserved_peak_bytes"},
                      {"step_seconds", "step", "/step_seconds"},
                      {"images_per_second", "speed", "/images_per_second"}});
-}
-
-Table catalogue_table(const Document& report) {
-  const std::string_view kind = report::kind(report);
-  return kind == "gpus"       ? catalogue_gpus(report)
-         : kind == "machines" ? catalogue_machines(report)
-                              : catalogue_models(report);
-}
-
-Table diff_inputs_table(const Document& report) {
-  Table table = make_table("Inputs that differ", report.at("inputs"),
-                           {{"name", "input", "/name", Align::left}, {"old", "old", "/old"}, {"new", "new", "/new"}});
-  for (std::vector<Cell>& row : table.rows) {
-    const std::string& name = row[0].raw.get_ref<const std::string&>();
-    for (const std::size_t column : {1U, 2U}) {
-      row[column].shown = figure(name, row[column].raw);
-    }
-  }
-  return table;
-}
-
-namespace {
-
-void sign(Cell& change) {
-  if (change.raw.is_number() && change.raw.get<double>() > 0) {
-    change.shown.insert(0, "+");
-  }
-}
-
-}  // namespace
-
-Table diff_table(const Document& report) {
-  Table table = make_table("Figures that differ", report.at("changes"),
-                           {{"metric", "metric", "/metric", Align::left},
-                            {"old", "old", "/old"},
-                            {"new", "new", "/new"},
-                            {"delta", "change", "/delta"},
-                            {"delta_percent", "percent", "/delta_percent"}});
-  // The metric's name says the unit of its row, and a change says its direction.
-  for (std::size_t i = 0; i < table.rows.size(); ++i) {
-    const Document& change = report.at("changes").at(i);
-    const std::string metric = unit_key(change.at("metric").get<std::string>());
-    table.rows[i][0].shown = metric_words(change.at("metric").get<std::string>());
-    for (std::size_t column = 1; column <= 3; ++column) {
-      const std::string& key = table.columns[column].key;
-      if (has(change, key)) {
-        table.rows[i][column].shown = figure(metric, change.at(key));
-      }
-    }
-    sign(table.rows[i][3]);
-    sign(table.rows[i][4]);
-  }
-  return table;
-}
-
-namespace {
-
-/// Figures that follow from others: for those who ask.
-bool follows_from_others(const std::string& metric) {
-  for (const std::string_view name : {"memory.phases.", "memory.first_step", "memory.steady", "memory.after_forward",
-                                      "memory.device_used", "memory.headroom", "input.", "time.input"}) {
-    if (metric.starts_with(name)) {
-      return true;
-    }
-  }
-  return false;
-}
-
-}  // namespace
-
-Table main_changes_table(const Document& report) {
-  Table table = diff_table(report);
-  std::erase_if(table.rows,
-                [](const std::vector<Cell>& row) { return follows_from_others(row.front().raw.get<std::string>()); });
-  return table;
-}
-
-Table attribution_table(const Document& report) {
-  Table table;
-  table.title = "What each input changes, one after the other";
-  table.columns = {{"input", "input", Align::left},
-                   {"reserved_peak_bytes", "reserved"},
-                   {"allocated_peak_bytes", "allocated"},
-                   {"step_seconds", "step"},
-                   {"images_per_second", "speed"}};
-  if (!has(report, "attribution")) {
-    return table;
-  }
-  for (const Document& row : report.at("attribution")) {
-    std::vector<Cell> cells{{words(row.at("input").get<std::string>()), row.at("input")}};
-    for (const auto& [metric, delta] : row.at("effects").items()) {
-      cells.push_back({figure(metric, delta), delta});
-      sign(cells.back());
-    }
-    cells.resize(table.columns.size());
-    const bool idle = std::all_of(cells.begin() + 1, cells.end(), [](const Cell& cell) { return cell.raw == 0; });
-    if (!idle) {
-      table.rows.push_back(std::move(cells));
-    }
-  }
-  return table;
-}
-
-Table check_table(const Document& report) {
-  Table table = make_table("Checks", report.at("checks"),
-                           {{"passed", "", "/passed", Align::left},
-                            {"metric", "metric", "/metric", Align::left},
-                            {"base", "base", "/base"},
-                            {"actual", "actual", "/actual"},
-                            {"delta", "change", "/delta"},
-                            {"limit", "limit", "/limit"},
-                            {"severity", "severity", "/severity", Align::left}});
-  for (std::size_t i = 0; i < table.rows.size(); ++i) {
-    const Document& check = report.at("checks").at(i);
-    const std::string metric = unit_key(check.at("metric").get<std::string>());
-    table.rows[i][1].shown = metric_words(check.at("metric").get<std::string>());
-    const bool warns = check.at("severity") == "warn";
-    table.rows[i][0].shown = check.at("passed").get<bool>() ? "ok" : warns ? "warn" : "FAIL";
-    for (std::size_t column = 2; column <= 5; ++column) {
-      const std::string& key = table.columns[column].key;
-      if (has(check, key) && check.at(key).is_number()) {
-        table.rows[i][column].shown = figure(metric, check.at(key));
-      }
-    }
-    sign(table.rows[i][4]);
-  }
-  return table;
 }
 
 Table assumptions_table(const Document& report) {
@@ -417,23 +227,18 @@ Table memory_table(const Document& estimate) {
 }
 
 Table main_table(const Document& report) {
-  const std::string_view kind = report::kind(report);
-  if (kind == "estimate") {
-    return points_table(Document::array({report}));
+  switch (report::kind(report)) {
+    case report::Kind::estimate: return points_table(Document::array({report}));
+    case report::Kind::sweep: return points_table(report.at("points"));
+    case report::Kind::plan: return alternatives_table(report);
+    case report::Kind::layers: return layers_table(report);
+    case report::Kind::gpus:
+    case report::Kind::machines:
+    case report::Kind::models: return catalogue_table(report);
+    case report::Kind::diff: return diff_table(report);
+    case report::Kind::check: return check_table(report);
   }
-  if (kind == "sweep") {
-    return points_table(report.at("points"));
-  }
-  if (kind == "plan") {
-    return alternatives_table(report);
-  }
-  if (kind == "layers") {
-    return layers_table(report);
-  }
-  if (kind == "diff") {
-    return diff_table(report);
-  }
-  return kind == "check" ? check_table(report) : catalogue_table(report);
+  return {};
 }
 
 }  // namespace vggplan::render

@@ -18,12 +18,18 @@ Table rejected_table(const Document& plan);
 Table points_table(const Document& estimates);
 Table by_batch_table(const Document& estimate);
 Table catalogue_table(const Document& report);
+bool has_one_record(const Document& report);  ///< of a report of the catalogue
+Table record_table(const Document& report);   ///< all that is known of the one record, but its sources
+Table sources_table(const Document& report);  ///< of the one record
 Table diff_inputs_table(const Document& report);
 Table diff_table(const Document& report);
-Table main_changes_table(const Document& report);  ///< less what follows from others
+Table main_changes_table(const Document& report);   ///< less what follows from others
+std::string other_changes(const Document& report);  ///< how many these are, in words; empty where none
 /// What each of several changed inputs does, less those that do nothing; no rows where the report does not tell.
 Table attribution_table(const Document& report);
+std::string idle_inputs(const Document& report);  ///< those that do nothing, in a sentence; empty where none
 Table check_table(const Document& report);
+std::string skipped_checks(const Document& report);  ///< in a sentence; empty where none
 Table assumptions_table(const Document& report);
 Table memory_table(const Document& estimate);  ///< the parts of a GPU's memory at the peak
 

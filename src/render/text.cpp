@@ -164,23 +164,18 @@ std::string text_layers(const Document& report, const Style& style) {
 std::string text(const Document& original, const TextOptions& options) {
   const Style style(options);
   const Document report = style.encode_all(original);
-  const std::string_view kind = report::kind(report);
-  if (kind == "estimate") {
-    return text_estimate(report, style);
+  switch (report::kind(report)) {
+    case report::Kind::estimate: return text_estimate(report, style);
+    case report::Kind::plan: return text_plan(report, style);
+    case report::Kind::layers: return text_layers(report, style);
+    case report::Kind::sweep: return text_points(report.at("points"), options);
+    case report::Kind::gpus:
+    case report::Kind::machines:
+    case report::Kind::models: return text_catalogue(report, style);
+    case report::Kind::diff: return text_diff(report, style);
+    case report::Kind::check: return text_check(report, style);
   }
-  if (kind == "plan") {
-    return text_plan(report, style);
-  }
-  if (kind == "layers") {
-    return text_layers(report, style);
-  }
-  if (kind == "sweep") {
-    return text_points(report.at("points"), options);
-  }
-  if (kind == "diff") {
-    return text_diff(report, style);
-  }
-  return kind == "check" ? text_check(report, style) : text_catalogue(report, style);
+  return "";
 }
 
 }  // namespace vggplan::render

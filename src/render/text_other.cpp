@@ -11,56 +11,43 @@ namespace vggplan::render {
 
 namespace {
 
-std::string record_label(const std::string& key) {
-  if (key == "memory_bytes_per_second") {
-    return "memory bandwidth";
-  }
-  if (key == "price_usd_per_hour") {
-    return "price per hour";
-  }
-  return key == "sm_count" ? "multiprocessors" : words(without_unit(key));
-}
-
 /// One record of the catalogue with all that is known of it.
-std::string record(const Document& row, const Style& style) {
-  std::size_t label = 0;
-  for (const auto& [key, value] : row.items()) {
-    label = std::max(label, width(record_label(key)));
+std::string one_record(const Document& report, const Style& style) {
+  const Table record = record_table(report);
+  const std::size_t label = column_widths(record).front();
+  std::string text = heading(style, record.title);
+  for (const std::vector<Cell>& row : record.rows) {
+    text += fact_line(style, {row[0].shown, row[1].shown, ""}, label);
   }
-  std::string text;
-  for (const auto& [key, value] : row.items()) {
-    if (key == "sources" || (value.is_array() && value.empty())) {
-      continue;
-    }
-    text += fact_line(style, {record_label(key), figure(key, value), ""}, label);
-  }
-  if (has(row, "sources") && !row.at("sources").empty()) {
-    text += "  sources\n";
-    for (const Document& source : row.at("sources")) {
-      std::string line = source.at("reference").get<std::string>();
-      line += has(source, "date") ? ", " + source.at("date").get<std::string>() : "";
-      line += has(source, "note") ? ": " + source.at("note").get<std::string>() : "";
-      text += paragraph(style, "  - ", "    ", line);
-    }
+  const Table sources = sources_table(report);
+  text += sources.rows.empty() ? "" : "  sources\n";
+  for (const std::vector<Cell>& row : sources.rows) {
+    const std::string& date = row[1].shown;
+    const std::string& note = row[2].shown;
+    text += paragraph(style, "  - ", "    ",
+                      row[0].shown + (date.empty() ? "" : ", " + date) + (note.empty() ? "" : ": " + note));
   }
   return text;
+}
+
+/// A sentence below a table; nothing for none.
+std::string text_aside(const Style& style, const std::string& text) {
+  return text.empty() ? "" : paragraph(style, "  ", "  ", text);
 }
 
 }  // namespace
 
 std::string text_catalogue(const Document& report, const Style& style) {
-  const std::string kind(report::kind(report));
-  const Document& rows = report.at(kind);
-  if (rows.size() == 1) {
-    return heading(style, rows.at(0).at("name").get<std::string>()) + record(rows.at(0), style);
+  if (has_one_record(report)) {
+    return one_record(report, style);
   }
   const Table all = catalogue_table(report);
-  if (kind == "gpus") {
+  if (report::kind(report) == report::Kind::gpus) {
     const Table shown = selected(all, {"name", "memory_total_bytes", "usable_bytes", "memory_bytes_per_second",
                                        "bf16_tensor_flops_per_second", "aliases"});
     return text_table(narrowed(shown, style.columns(), {"usable_bytes"}), style, "");
   }
-  return text_table(kind == "machines"
+  return text_table(report::kind(report) == report::Kind::machines
                         ? selected(all, {"name", "gpu", "gpu_count", "vcpus", "ram_bytes", "price_usd_per_hour"})
                         : all,
                     style, "");
@@ -74,7 +61,8 @@ std::string text_diff(const Document& report, const Style& style) {
   }
   const Table attribution = attribution_table(report);
   if (!attribution.rows.empty()) {
-    text += heading(style, attribution.title) + text_table(attribution, style, "  ") + "\n";
+    text += heading(style, attribution.title) + text_table(attribution, style, "  ") +
+            text_aside(style, idle_inputs(report)) + "\n";
   }
   const Table changes = style.verbose() ? diff_table(report) : main_changes_table(report);
   if (changes.rows.empty()) {
@@ -83,13 +71,15 @@ std::string text_diff(const Document& report, const Style& style) {
   if (inputs.rows.empty()) {
     text += "No input differs: the program or its data changed.\n\n";
   }
-  return text + heading(style, changes.title) + text_table(changes, style, "  ");
+  return text + heading(style, changes.title) + text_table(changes, style, "  ") +
+         text_aside(style, style.verbose() ? "" : other_changes(report));
 }
 
 std::string text_check(const Document& report, const Style& style) {
   const bool passed = report.at("passed").get<bool>();
   return (passed ? style.good("Passed") : style.bad("Failed")) + "\n" +
-         text_table(narrowed(check_table(report), style.columns() - 2, {"severity", "base"}), style, "  ");
+         text_table(narrowed(check_table(report), style.columns() - 2, {"severity", "base"}), style, "  ") +
+         text_aside(style, skipped_checks(report));
 }
 
 }  // namespace vggplan::render

@@ -243,7 +243,7 @@ std::string text_warnings(const Document& report, const Style& style) {
       text += paragraph(style, "  ", "  ", warning.at("hint").get<std::string>());
     }
   }
-  return text.empty() ? "" : heading(style, "Mind") + text;
+  return text.empty() ? "" : heading(style, "Warnings") + text;
 }
 
 std::string text_assumptions(const Document& report, const Style& style) {

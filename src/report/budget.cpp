@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 
+#include "report/flatten.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/base/names.hpp"
 #include "vggplan/report/compare.hpp"
@@ -12,6 +14,9 @@
 namespace vggplan::report {
 
 namespace {
+
+/// Beyond every figure, and small enough to add and to take percentages of.
+constexpr double kLargestLimit = 1e30;
 
 constexpr std::array<std::string_view, 8> kKeys{
     "metric", "max", "min", "max_increase", "max_increase_percent", "max_decrease", "max_decrease_percent", "severity"};
@@ -22,34 +27,39 @@ struct Limit {
   bool percent{false};
 };
 
+/// TOML knows nan and inf, which no figure can be held against.
+bool is_limit(double value) { return std::abs(value) <= kLargestLimit; }
+
 base::Result<double> number_of(const std::string& text, const std::string& place) {
-  std::size_t used = 0;
   double value = 0;
-  try {
-    value = std::stod(text, &used);
-  } catch (const std::exception&) {
-    used = 0;
-  }
-  if (used == 0 || used != text.size() || !std::isfinite(value)) {
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || stop != end || !is_limit(value)) {
     return base::wrong(place, fmt::format("takes a number, not {}", base::quoted(text)));
   }
   return value;
 }
 
+bool counts_bytes(const std::string& metric) {
+  return metric.find("bytes") != std::string::npos || metric.find("breakdown") != std::string::npos ||
+         metric.find("phases") != std::string::npos;
+}
+
 base::Result<Limit> read_limit(const Document& value, const std::string& metric, const std::string& place) {
   if (value.is_number()) {
-    return Limit{value.get<double>(), false};
+    const double number = value.get<double>();
+    return is_limit(number) ? base::Result<Limit>(Limit{number, false})
+                            : base::wrong(place, fmt::format("takes a number up to 1e30, not {}", number));
   }
   if (!value.is_string()) {
-    return base::wrong(place, "takes a number or a text such as \"512MiB\" or \"5%\"");
+    return base::wrong(place, "takes a number or a text such as \"512MiB\", \"400ms\" or \"5%\"");
   }
   const std::string text = value.get<std::string>();
   if (text.ends_with('%')) {
     const base::Result<double> percent = number_of(text.substr(0, text.size() - 1), place);
     return percent ? base::Result<Limit>(Limit{*percent, true}) : percent.error();
   }
-  if (metric.find("bytes") != std::string::npos || metric.find("breakdown") != std::string::npos ||
-      metric.find("phases") != std::string::npos) {
+  if (counts_bytes(metric)) {
     const base::Result<base::Bytes> bytes = base::parse_bytes(text, place);
     return bytes ? base::Result<Limit>(Limit{bytes->as_double(), false}) : bytes.error();
   }
@@ -97,13 +107,39 @@ base::Status read_field(Rule& rule, const std::string& key, const Document& valu
   return std::nullopt;
 }
 
-base::Result<Rule> read_rule(const Document& row, const std::string& place) {
+/// The names of the figures that limits can be set on.
+std::vector<std::string> numeric_figures(const Document& report) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : figures_of(report)) {
+    if (value.is_number()) {
+      names.push_back(name);
+    }
+  }
+  return names;
+}
+
+base::Status check_metric(const std::string& metric, const std::vector<std::string>& figures,
+                          const std::string& place) {
+  if (std::find(figures.begin(), figures.end(), metric) != figures.end()) {
+    return std::nullopt;
+  }
+  return base::wrong(place, fmt::format("{} is not a figure of the report", base::quoted(metric)),
+                     base::nearest(metric, figures).empty()
+                         ? "figures are named by their path, such as memory.reserved_peak_bytes"
+                         : base::suggestion(metric, figures));
+}
+
+base::Result<Rule> read_rule(const Document& row, const std::vector<std::string>& figures, const std::string& place) {
   const std::vector<std::string> known(kKeys.begin(), kKeys.end());
   if (!row.is_object() || !row.contains("metric") || !row.at("metric").is_string()) {
     return base::wrong(place, "needs a metric, such as \"memory.reserved_peak_bytes\"");
   }
   Rule rule;
   rule.metric = row.at("metric").get<std::string>();
+  rule.place = place;
+  if (base::Status error = check_metric(rule.metric, figures, place + "/metric")) {
+    return *error;
+  }
   for (const auto& [key, value] : row.items()) {
     if (std::find(known.begin(), known.end(), key) == known.end()) {
       return base::wrong(place, fmt::format("{} is not a key of a check", base::quoted(key)),
@@ -123,7 +159,7 @@ base::Result<Rule> read_rule(const Document& row, const std::string& place) {
 
 }  // namespace
 
-base::Result<std::vector<Rule>> read_budget(const Document& budget, std::string_view place) {
+base::Result<std::vector<Rule>> read_budget(const Document& budget, std::string_view place, const Document& report) {
   const std::string file(place);
   if (!budget.is_object() || !budget.contains("checks") || !budget.at("checks").is_array()) {
     return base::wrong(file, "is not a budget: it has no list of checks", "see configs/budgets/example.toml");
@@ -134,9 +170,10 @@ base::Result<std::vector<Rule>> read_budget(const Document& budget, std::string_
                          "its list is called checks");
     }
   }
+  const std::vector<std::string> figures = numeric_figures(report);
   std::vector<Rule> rules;
   for (const Document& row : budget.at("checks")) {
-    base::Result<Rule> rule = read_rule(row, fmt::format("{}:/checks/{}", place, rules.size()));
+    base::Result<Rule> rule = read_rule(row, figures, fmt::format("{}:/checks/{}", place, rules.size()));
     if (!rule) {
       return rule.error();
     }

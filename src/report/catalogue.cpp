@@ -54,13 +54,8 @@ Document machine_record(const hardware::Machine& machine) {
   part["gpu"] = machine.gpu;
   part["gpu_count"] = machine.gpu_count;
   part["topology"] = enum_name(machine.topology);
-  set_if(part, "vcpus", machine.vcpus);
-  set_if(part, "ram_bytes", machine.ram);
-  set_if(part, "local_storage_bytes", machine.local_storage);
-  set_if(part, "network_bytes_per_second", machine.network);
+  add_machine_facts(part, machine);
   if (machine.price) {
-    part["price_usd_per_hour"] = plain(machine.price->per_hour);
-    set_if_not_empty(part, "price_date", machine.price->date);
     set_if_not_empty(part, "price_source", machine.price->reference);
   }
   part["unverified"] = machine.unverified;
@@ -82,26 +77,26 @@ Document model_record(const ModelEntry& entry) {
 }
 
 template <class T, class Build>
-Document catalogue(std::string_view kind, const std::vector<T>& entries, Build build) {
+Document catalogue(Kind kind, const std::vector<T>& entries, Build build) {
   Document report = start(kind);
   Document rows = Document::array();
   for (const T& entry : entries) {
     rows.push_back(build(entry));
   }
-  report[std::string(kind)] = std::move(rows);
+  report[enum_name(kind)] = std::move(rows);
   return report;
 }
 
 }  // namespace
 
-Document build_gpus(const std::vector<GpuEntry>& gpus) { return catalogue("gpus", gpus, gpu_part); }
+Document build_gpus(const std::vector<GpuEntry>& gpus) { return catalogue(Kind::gpus, gpus, gpu_part); }
 Document build_machines(const std::vector<hardware::Machine>& machines) {
-  return catalogue("machines", machines, machine_record);
+  return catalogue(Kind::machines, machines, machine_record);
 }
-Document build_models(const std::vector<ModelEntry>& models) { return catalogue("models", models, model_record); }
+Document build_models(const std::vector<ModelEntry>& models) { return catalogue(Kind::models, models, model_record); }
 
 Document build_sweep(const std::vector<Document>& estimates) {
-  Document report = start("sweep");
+  Document report = start(Kind::sweep);
   report["points"] = estimates;
   return report;
 }

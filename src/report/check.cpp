@@ -6,8 +6,8 @@
 
 #include "report/flatten.hpp"
 #include "report/values.hpp"
+#include "vggplan/base/checked.hpp"
 #include "vggplan/base/format.hpp"
-#include "vggplan/base/names.hpp"
 #include "vggplan/report/compare.hpp"
 
 namespace vggplan::report {
@@ -15,10 +15,12 @@ namespace vggplan::report {
 namespace {
 
 constexpr const char* kVerdict = "memory.verdict";
+constexpr const char* kDoesNotFit = "does-not-fit";
 
 /// Numbers of integer metrics stay integers; a limit in between is rounded to the side that passes nothing more.
 Document shown(double value, const Document& like) {
-  return like.is_number_integer() ? Document(static_cast<std::int64_t>(std::floor(value))) : plain(value);
+  const bool exact = std::abs(value) <= static_cast<double>(base::kLargestExact);
+  return like.is_number_integer() && exact ? Document(static_cast<std::int64_t>(std::floor(value))) : plain(value);
 }
 
 struct Held {
@@ -71,28 +73,31 @@ std::vector<Held> hold(const Rule& rule, double actual, const double* base) {
   return held;
 }
 
-base::Diagnostic unknown_metric(const std::string& metric, const Leaves& figures) {
-  std::vector<std::string> known;
-  for (const auto& [name, value] : figures) {
-    if (value.is_number()) {
-      known.push_back(name);
-    }
-  }
-  const std::vector<std::string> near = base::nearest(metric, known);
-  return base::wrong("the budget", fmt::format("{} is not a figure of the report", base::quoted(metric)),
-                     near.empty() ? "figures are named by their path, such as memory.reserved_peak_bytes"
-                                  : base::suggestion(metric, known));
+bool limits_change(const Rule& rule) {
+  return rule.max_increase || rule.max_increase_percent || rule.max_decrease || rule.max_decrease_percent;
 }
 
-/// "It ran, and now it does not" is a regression that no budget needs to spell out.
+/// The rules about changes that rest, for want of a base.
+void add_skipped(const Rule& rule, Document& skipped) {
+  if (rule.max_increase || rule.max_increase_percent) {
+    skipped.push_back({{"metric", rule.metric}, {"rule", "max_increase"}});
+  }
+  if (rule.max_decrease || rule.max_decrease_percent) {
+    skipped.push_back({{"metric", rule.metric}, {"rule", "max_decrease"}});
+  }
+}
+
+/// "It ran, and now it does not" is a regression that no budget needs to spell out; that it never ran is worth a word.
 Document verdict_row(const Document& actual, const Document* base) {
-  const bool fits = actual != "does-not-fit";
-  Document row = {{"metric", kVerdict}, {"rule", "fits"}, {"limit", "fits"}, {"actual", actual}};
+  const bool as_before = base != nullptr && *base == actual;
+  const bool fits = actual != kDoesNotFit;
+  Document row = {
+      {"metric", kVerdict}, {"rule", "fits"}, {"limit", !fits && as_before ? "as before" : "fits"}, {"actual", actual}};
   if (base != nullptr) {
     row["base"] = *base;
   }
-  row["severity"] = "fail";
-  row["passed"] = fits || (base != nullptr && *base == actual);
+  row["severity"] = !fits && as_before ? "warn" : "fail";
+  row["passed"] = fits;
   return row;
 }
 
@@ -102,16 +107,24 @@ base::Result<Document> build_check(const Document& actual, const Document* base,
   const Leaves figures = figures_of(actual);
   const Leaves base_figures = base == nullptr ? Leaves() : figures_of(*base);
   Document rows = Document::array();
+  Document skipped = Document::array();
   if (const Document* verdict = find(figures, kVerdict)) {
     rows.push_back(verdict_row(*verdict, find(base_figures, kVerdict)));
   }
   for (const Rule& rule : rules) {
     const Document* value = find(figures, rule.metric);
-    if (value == nullptr || !value->is_number()) {
-      return unknown_metric(rule.metric, figures);
-    }
     const Document* before = find(base_figures, rule.metric);
     before = before != nullptr && before->is_number() ? before : nullptr;
+    if (value == nullptr || !value->is_number()) {
+      return base::wrong(rule.place, fmt::format("{} is not a figure of the report", base::quoted(rule.metric)));
+    }
+    if (base == nullptr) {
+      add_skipped(rule, skipped);
+    } else if (limits_change(rule) && before == nullptr) {
+      return base::wrong(rule.place,
+                         fmt::format("limits the change of {}, which the base report lacks", base::quoted(rule.metric)),
+                         "estimate both with the same flags, or limit it with max or min");
+    }
     const double base_value = before == nullptr ? 0 : before->get<double>();
     for (const Held& held : hold(rule, value->get<double>(), before == nullptr ? nullptr : &base_value)) {
       rows.push_back(row_of(held, *value, before));
@@ -120,9 +133,12 @@ base::Result<Document> build_check(const Document& actual, const Document* base,
   const bool passed = std::all_of(rows.begin(), rows.end(), [](const Document& row) {
     return row.at("passed").get<bool>() || row.at("severity") == "warn";
   });
-  Document report = start("check");
+  Document report = start(Kind::check);
   report["passed"] = passed;
   report["checks"] = std::move(rows);
+  if (!skipped.empty()) {
+    report["skipped"] = std::move(skipped);
+  }
   return report;
 }
 

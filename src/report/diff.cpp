@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "report/flatten.hpp"
 #include "report/values.hpp"
@@ -43,7 +44,9 @@ Document difference(const std::string& label, const std::string& name, const Doc
   if (numbers && before->get<double>() != 0) {
     const double share = (after->get<double>() - before->get<double>()) / before->get<double>();
     // Hundredths of a percent are enough to read, and steady against rounding.
-    row["delta_percent"] = static_cast<double>(std::llround(share * 1e4)) / 100;
+    if (std::isfinite(share * 1e4)) {
+      row["delta_percent"] = std::round(share * 1e4) / 100;
+    }
   }
   return row;
 }
@@ -67,22 +70,23 @@ constexpr std::array<const char*, 4> kMainFigures{"memory.reserved_peak_bytes", 
 }  // namespace
 
 base::Result<Document> comparable(const Document& report, std::string_view place) {
-  const std::string_view what = kind(report);
-  if (what == "estimate") {
+  const Kind what = kind(report);
+  if (what == Kind::estimate) {
     return report;
   }
-  if (what == "plan" && report.contains("recommendation")) {
+  if (what == Kind::plan && report.contains("recommendation")) {
     return report.at("recommendation");
   }
-  return base::wrong(
-      place,
-      what == "plan" ? std::string("is a plan for which nothing fits: there are no figures to compare")
-                     : fmt::format("is a report of kind '{}', and figures are compared of estimates and plans", what),
-      "save one with: vggplan estimate ... --json --output FILE");
+  return base::wrong(place,
+                     what == Kind::plan
+                         ? std::string("is a plan for which nothing fits: there are no figures to compare")
+                         : fmt::format("is a report of kind '{}', and figures are compared of estimates and plans",
+                                       base::name_of_enum(what)),
+                     "save one with: vggplan estimate ... --json --output FILE");
 }
 
 Document build_diff(const Document& before, const Document& after) {
-  Document report = start("diff");
+  Document report = start(Kind::diff);
   report["inputs"] = differences("name", inputs_of(before), inputs_of(after));
   report["changes"] = differences("metric", figures_of(before), figures_of(after));
   return report;

@@ -6,35 +6,12 @@ namespace vggplan::report {
 
 namespace {
 
-Document byte_table(const std::vector<std::pair<std::string, base::Bytes>>& rows) {
-  Document part = Document::object();
-  for (const auto& [name, bytes] : rows) {
-    part[name] = plain(bytes);
-  }
-  return part;
-}
-
 Document phases_part(const estimate::Memory& memory, job::Mode mode) {
   Document part = Document::object();
   part["forward"] = quantity(memory.forward_peak);
   if (mode == job::Mode::train) {
     part["backward"] = quantity(memory.backward_peak);
     part["optimizer"] = quantity(memory.optimizer_peak);
-  }
-  return part;
-}
-
-Document timeline_part(const std::vector<estimate::TimelinePoint>& timeline) {
-  Document part = Document::array();
-  for (const estimate::TimelinePoint& point : timeline) {
-    Document row = {{"step", point.step}, {"phase", point.phase}};
-    set_if_not_empty(row, "layer", point.layer);
-    row["allocated_bytes"] = plain(point.allocated);
-    row["reserved_bytes"] = plain(point.reserved);
-    if (!point.categories.empty()) {
-      row["categories"] = byte_table(point.categories);
-    }
-    part.push_back(std::move(row));
   }
   return part;
 }
@@ -190,7 +167,7 @@ void add_estimate(Document& report, const estimate::Estimate& estimate,
 }
 
 Document build_estimate(const estimate::Estimate& estimate, const std::vector<estimate::Estimate>& by_batch) {
-  Document report = start("estimate");
+  Document report = start(Kind::estimate);
   add_estimate(report, estimate, by_batch);
   return report;
 }

@@ -65,6 +65,17 @@ Document job_part(const job::Job& job) {
   return part;
 }
 
+void add_machine_facts(Document& part, const hardware::Machine& machine) {
+  set_if(part, "vcpus", machine.vcpus);
+  set_if(part, "ram_bytes", machine.ram);
+  set_if(part, "local_storage_bytes", machine.local_storage);
+  set_if(part, "network_bytes_per_second", machine.network);
+  if (machine.price) {
+    part["price_usd_per_hour"] = plain(machine.price->per_hour);
+    set_if_not_empty(part, "price_date", machine.price->date);
+  }
+}
+
 Document machine_part(const estimate::Target& target, const job::Parallel& parallel) {
   Document part = Document::object();
   part["gpu"] = target.gpu.name;
@@ -79,14 +90,7 @@ Document machine_part(const estimate::Target& target, const job::Parallel& paral
     part["name"] = machine.name;
     set_if_not_empty(part, "provider", machine.provider);
     part["gpus_per_machine"] = machine.gpu_count;
-    set_if(part, "vcpus", machine.vcpus);
-    set_if(part, "ram_bytes", machine.ram);
-    set_if(part, "local_storage_bytes", machine.local_storage);
-    set_if(part, "network_bytes_per_second", machine.network);
-    if (machine.price) {
-      part["price_usd_per_hour"] = plain(machine.price->per_hour);
-      set_if_not_empty(part, "price_date", machine.price->date);
-    }
+    add_machine_facts(part, machine);
   }
   return part;
 }

@@ -2,6 +2,8 @@
 // Parts that several kinds of report share.
 #pragma once
 
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "vggplan/estimate/estimate.hpp"
@@ -11,8 +13,13 @@ namespace vggplan::report {
 
 Document job_part(const job::Job& job);
 Document machine_part(const estimate::Target& target, const job::Parallel& parallel);
+/// What is known of a machine besides its name and GPUs.
+void add_machine_facts(Document& part, const hardware::Machine& machine);
 Document model_part(const estimate::ModelSummary& model, job::Mode mode);
 Document memory_part(const estimate::Estimate& estimate);
+/// At most some thousands of points: of more, the highest of each short stretch, and of each phase in it.
+Document timeline_part(const std::vector<estimate::TimelinePoint>& timeline);
+Document byte_table(const std::vector<std::pair<std::string, base::Bytes>>& rows);
 Document time_part(const estimate::Estimate& estimate);
 Document input_part(const estimate::Input& input);
 Document storage_part(const estimate::StorageNeed& storage, job::Mode mode);

@@ -182,7 +182,7 @@ Document list_of(const std::vector<T>& items, Build build) {
 }  // namespace
 
 Document build_plan(const planner::Plan& plan, const planner::PlanRequest& request, const PlanDetails& details) {
-  Document report = start("plan");
+  Document report = start(Kind::plan);
   report["job"] = job_part(plan.job);
   report["model"] = model_part(plan.model, plan.job.mode);
   report["goal"] = goal_part(request);

@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
 
-#include <array>
 #include <charconv>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "report/validate.hpp"
 #include "vggplan/base/format.hpp"
-#include "vggplan/base/names.hpp"
 #include "vggplan/report/document.hpp"
 
 namespace vggplan::report {
 
 namespace {
 
-constexpr std::array<std::string_view, 9> kKinds{"estimate", "plan", "layers", "gpus", "machines",
-                                                 "models",   "diff", "check",  "sweep"};
+constexpr const char* kRemedy = "save one with --json --output FILE";
 
 std::optional<int> major_of(std::string_view version) {
   int major = 0;
@@ -32,30 +30,49 @@ std::string text_at(const Document& report, const char* key) {
 
 }  // namespace
 
-base::Result<Document> read(std::string_view text, std::string_view place) {
-  Document report = Document::parse(text, nullptr, false);
-  if (report.is_discarded() || !report.is_object()) {
-    return base::wrong(place, "is not a report: it is not one JSON object", "save one with --json --output FILE");
+base::Result<Document> parse_json(std::string_view text, std::string_view place) {
+  try {
+    return Document::parse(text);
+  } catch (const Document::parse_error& error) {
+    return base::wrong(fmt::format("{}:{}", place, base::text_position(text, error.byte)),
+                       base::not_json(error.what()));
+  } catch (const Document::exception& error) {
+    return base::wrong(place, base::not_json(error.what()));
   }
-  const std::string version = text_at(report, "schema_version");
+}
+
+base::Result<Document> read(std::string_view text, const Document& schema, std::string_view place) {
+  base::Result<Document> report = parse_json(text, place);
+  if (!report) {
+    base::Diagnostic error = report.error();
+    error.remedy = kRemedy;
+    return error;
+  }
+  if (!report->is_object()) {
+    return base::wrong(place, "is not a report: it is not one JSON object", kRemedy);
+  }
+  const std::string version = text_at(*report, "schema_version");
   const std::optional<int> major = major_of(version);
   if (!major) {
-    return base::wrong(place, "is not a report: it has no schema_version such as \"1.0\"",
-                       "save one with --json --output FILE");
+    return base::wrong(place, "is not a report: it has no schema_version such as \"1.0\"", kRemedy);
   }
   if (major != major_of(kSchemaVersion)) {
     return base::wrong(place, fmt::format("has schema version {}, and this program reads {}", version, kSchemaVersion),
                        "write the report again with this version of vggplan");
   }
-  const std::string kind = text_at(report, "kind");
-  if (std::find(kKinds.begin(), kKinds.end(), kind) == kKinds.end()) {
-    const std::vector<std::string> known(kKinds.begin(), kKinds.end());
+  const std::string kind = text_at(*report, "kind");
+  if (!base::parse_enum<Kind>(kind)) {
     return base::wrong(place, fmt::format("has the unknown kind {}", base::quoted(kind)),
-                       base::suggestion(kind, known));
+                       base::suggestion(kind, base::enum_names<Kind>()));
+  }
+  if (base::Status error = validate(*report, schema, place)) {
+    return *error;
   }
   return report;
 }
 
-std::string_view kind(const Document& report) { return report.at("kind").get_ref<const std::string&>(); }
+Kind kind(const Document& report) {
+  return base::parse_enum<Kind>(report.at("kind").get_ref<const std::string&>()).value();
+}
 
 }  // namespace vggplan::report

@@ -39,10 +39,10 @@ void set_if_not_empty(Document& object, std::string_view key, const std::string&
   }
 }
 
-Document start(std::string_view kind) {
+Document start(Kind kind) {
   Document report = Document::object();
   report["schema_version"] = kSchemaVersion;
-  report["kind"] = kind;
+  report["kind"] = base::name_of_enum(kind);
   report["tool"] = {{"name", "vggplan"}, {"version", base::kVersion}};
   return report;
 }

@@ -49,6 +49,6 @@ std::string enum_name(E value) {
 }
 
 /// schema_version, kind and tool, which every report starts with.
-Document start(std::string_view kind);
+Document start(Kind kind);
 
 }  // namespace vggplan::report

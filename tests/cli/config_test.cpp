@@ -96,7 +96,9 @@ TEST_CASE("mistakes in a file are told by line, with the nearest setting", "[cli
   world.files.clear();
   const Ran missing = run(job + " --config none.toml", world);
   CHECK(missing.code == app::kFileTrouble);
-  CHECK(missing.err == "vggplan: none.toml: cannot be read: No such file or directory\n");
+  CHECK(missing.err ==
+        "vggplan: --config none.toml: cannot be read: No such file or directory\n"
+        "  name a file of settings, such as batch = 4\n");
 }
 
 TEST_CASE("a variable that nearly names a setting is told of", "[cli]") {
@@ -142,6 +144,26 @@ TEST_CASE("lists, tables and switches of TOML mean what the flags mean", "[cli]"
   CHECK(plan.at("candidates").size() == 2);
   CHECK(plan.at("job").at("cudnn_benchmark") == true);
   CHECK(plan.at("alternatives").empty());
+}
+
+TEST_CASE("a faulty file of the project stops what answers about a job, and nothing else", "[cli]") {
+  FakeWorld world;
+  REQUIRE(run("estimate --size 64x64 --gpu t4 --json --output r.json", world).code == app::kYes);
+  world.files["vggplan.toml"] = "batch = [";
+  for (const std::string command : {"schema", "man", "completion bash", "gpus t4", "show r.json"}) {
+    INFO(command);
+    CHECK(run(command, world).code == app::kYes);
+  }
+  CHECK(run("estimate --size 64x64 --gpu t4", world).code == app::kWrongQuestion);
+  CHECK(run("show r.json --config vggplan.toml", world).code == app::kWrongQuestion);
+}
+
+TEST_CASE("--print-config --json tells values and origins, and defaults of the command", "[cli]") {
+  const auto config = nlohmann::json::parse(run("estimate --size 64x32 --gpu t4 --print-config --json").out);
+  CHECK(config.at("width") == nlohmann::json({{"value", "32"}, {"source", "flag"}}));
+  CHECK(config.at("batch") == nlohmann::json({{"value", "1"}, {"source", "default"}}));
+  CHECK_FALSE(config.contains("images"));
+  CHECK_FALSE(nlohmann::json::parse(run("--size 64x32 --print-config --json").out).contains("batch"));
 }
 
 }  // namespace vggplan

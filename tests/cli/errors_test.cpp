@@ -30,7 +30,7 @@ void expect(const Case& wrong, int code = app::kWrongQuestion) {
 }  // namespace
 
 TEST_CASE("each flag of the job refuses a wrong value by name", "[cli]") {
-  const std::string pixels = "takes a whole number from 1 to 10,000,000, not ";
+  const std::string pixels = "takes a whole number from 1 to 1,048,576, not ";
   expect({"estimate --height 0 --width 9", "--height: " + pixels + "'0'\n"});
   expect({"estimate --height 9 --width tall", "--width: " + pixels + "'tall'\n"});
   expect({"estimate --height 1.5 --width 9", "--height: " + pixels + "'1.5'\n"});
@@ -46,7 +46,7 @@ TEST_CASE("each flag of the job refuses a wrong value by name", "[cli]") {
   expect({kJob + "--batch 0", "--batch: takes a whole number from 1 to 100,000,000, not '0'\n"});
   expect({kJob + "--batch=", "--batch: takes a value, and none follows\n"});
   expect({kJob + "--global-batch x", "--global-batch: takes a whole number from 1 to 100,000,000, not 'x'\n"});
-  expect({kJob + "--accumulation 0", "--accumulation: takes a whole number from 1 to 1,000,000, not '0'\n"});
+  expect({kJob + "--accumulation 0", "--accumulation: takes a whole number from 1 to 65,536, not '0'\n"});
   expect({kJob + "--precision fp16",
           "--precision: takes one of fp32, tf32, amp-bf16, amp-fp16, bf16, not 'fp16'\n"
           "  did you mean 'fp32' or 'bf16'?\n"});
@@ -77,9 +77,10 @@ TEST_CASE("models and GPUs that are not known are answered with the nearest name
   expect({"--size 224x224 --gpus a100x0",
           "--gpus: the number of GPUs must be from 1 to 4096, not '0'\n"
           "  write it like a100x4, 4xa100, a100:4 or a100-40gb-pcie:8\n"});
-  expect(
-      {"estimate --size 224x224 --model net.json --gpu h200", "net.json: cannot be read: No such file or directory\n"},
-      app::kFileTrouble);
+  expect({"estimate --size 224x224 --model net.json --gpu h200",
+          "--model net.json: cannot be read: No such file or directory\n  name a model, or a file as vggplan schema "
+          "model tells\n"},
+         app::kFileTrouble);
 }
 
 TEST_CASE("each flag of the machine, the data and the goal refuses a wrong value by name", "[cli]") {
@@ -94,7 +95,7 @@ TEST_CASE("each flag of the machine, the data and the goal refuses a wrong value
   expect({kJob + "--price h200",
           "--price: takes NAME=USD_PER_HOUR, not 'h200'\n  write, for example, a100-sxm4-80gb=1.80 for each GPU, or a "
           "machine's name for the whole machine\n"});
-  expect({kJob + "--price h200=cheap", "--price: takes a number from 0 up, not 'cheap'\n"});
+  expect({kJob + "--price h200=cheap", "--price: takes a number from 0 to 10^12, not 'cheap'\n"});
   expect({kJob + "--images 0", "--images: takes a whole number from 1 to 10,000,000,000, not '0'\n"});
   expect({kJob + "--epochs x", "--epochs: takes a whole number from 1 to 100,000, not 'x'\n"});
   expect({kJob + "--image-format gif", "--image-format: takes one of jpeg, png, tiff, raw, not 'gif'\n"});
@@ -102,8 +103,8 @@ TEST_CASE("each flag of the machine, the data and the goal refuses a wrong value
           "--bytes-per-image: a size cannot be negative, as '-1MB' is\n  write a number and a unit, such as 40GiB, "
           "40GB, 512MiB or 1.5TB; a number alone counts bytes\n"});
   expect({kJob + "--pipeline dali", "--pipeline: takes one of pil-float, tv-uint8, nvjpeg, not 'dali'\n"});
-  expect({kJob + "--workers -1", "--workers: takes a whole number from 0 to 100,000, not '-1'\n"});
-  expect({kJob + "--cpus 0", "--cpus: takes a whole number from 1 to 100,000, not '0'\n"});
+  expect({kJob + "--workers -1", "--workers: takes a whole number from 0 to 65,536, not '-1'\n"});
+  expect({kJob + "--cpus 0", "--cpus: takes a whole number from 1 to 65,536, not '0'\n"});
   expect({kJob + "--ram much",
           "--ram: 'much' is not a size\n  write a number and a unit, such as 40GiB, 40GB, 512MiB or 1.5TB; a number "
           "alone counts bytes\n"});
@@ -113,10 +114,11 @@ TEST_CASE("each flag of the machine, the data and the goal refuses a wrong value
   const std::string plan = "--size 224x224 --gpus h200 ";
   expect({plan + "--objective quickest", "--objective: takes one of fastest, cheapest, fewest-gpus, not 'quickest'\n"});
   expect({plan + "--deadline 24",
-          "--deadline: the duration '24' lacks a unit\n  write numbers and units (d, h, min, s), such as 24h, 90min or "
+          "--deadline: the duration '24' lacks a unit\n  write numbers and units (d, h, min, s, ms), such as 24h, "
+          "90min or "
           "1h30min\n"});
   expect({plan + "--max-gpus 0", "--max-gpus: takes a whole number from 1 to 4,096, not '0'\n"});
-  expect({plan + "--max-cost free", "--max-cost: takes a number from 0 up, not 'free'\n"});
+  expect({plan + "--max-cost free", "--max-cost: takes a number from 0 to 10^12, not 'free'\n"});
   expect(
       {plan + "--reserve 100%", "--reserve: takes less than 100 % of the memory, not '100%'\n  write 10% or 4GiB\n"});
   expect({plan + "--top -1", "--top: takes a whole number from 0 to 1,000, not '-1'\n"});
@@ -224,6 +226,38 @@ TEST_CASE("nonsense for any flag ends with exit code 2 and its name", "[cli]") {
     CHECK(ran.err.starts_with("vggplan: --" + std::string(flag.name) + ": "));
     CHECK(ran.err.find('\x01') == std::string::npos);
   }
+}
+
+TEST_CASE("the bound that is told first is the one that holds", "[cli]") {
+  // What a flag takes by its own message is not refused by another with narrower bounds.
+  for (const std::string most : {"--accumulation 65536", "--workers 65536", "--cpus 65536", "--bucket-mb 0.9",
+                                 "--bucket-mb 1000000", "--epochs 100000", "--keep-checkpoints 1000000"}) {
+    INFO(most);
+    CHECK(run("estimate --size 32x32 --gpus h200x2 " + most).code == app::kYes);
+  }
+  expect(
+      {"estimate --size 32x1048577 --gpu h200", "--size: takes a whole number from 1 to 1,048,576, not '1048577'\n"});
+}
+
+TEST_CASE("names and files are blamed by the flag that they came with", "[cli]") {
+  expect({kJob + "--price h200=2 --price h200=3", "--price: gives 'h200' a second price\n  give one of the two\n"});
+  expect({kJob + "--price h200=1e13", "--price: takes a number from 0 to 10^12, not '1e13'\n"});
+  expect({"estimate --size 64x64 --machine p4d.25xlarge",
+          "--machine: unknown machine 'p4d.25xlarge'\n  did you mean 'p4d.24xlarge', 'p4de.24xlarge' or "
+          "'p3.2xlarge'?\n"});
+  expect({kJob + "--gpu-file none.json",
+          "--gpu-file none.json: cannot be read: No such file or directory\n"
+          "  name a JSON file with a GPU; vggplan schema gpu tells its keys\n"},
+         app::kFileTrouble);
+  test::FakeWorld world;
+  world.files["mine.json"] = run("gpus").out;
+  CHECK(run("estimate --size 64x64 --gpu-file mine.json", world).code == app::kWrongQuestion);
+}
+
+TEST_CASE("help is a word as well as a flag", "[cli]") {
+  CHECK(run("help").out == run("--help").out);
+  CHECK(run("help sweep").out == run("sweep --help").out);
+  CHECK(run("help nonsense").code == app::kWrongQuestion);
 }
 
 }  // namespace vggplan

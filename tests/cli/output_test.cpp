@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Where reports go, what they look like there, and what happens when they cannot be written.
 #include <algorithm>
+#include <cstdio>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "cli/fake_world.hpp"
 #include "support/catch.hpp"
@@ -89,6 +91,52 @@ TEST_CASE("output that cannot be written ends with exit code 3", "[cli]") {
   locked.unwritable = "x.json";
   CHECK(run(kJob + "--output x.json", locked).code == app::kFileTrouble);
   CHECK(run(kJob + "--export json=x.json", locked).err == "vggplan: x.json: cannot be written: Permission denied\n");
+}
+
+TEST_CASE("what cannot be written leaves standard output empty, and no file is written twice", "[cli]") {
+  FakeWorld world;
+  world.unwritable = "full.json";
+  const Ran ran = run(kJob + "--export json=full.json", world);
+  CHECK(ran.code == app::kFileTrouble);
+  CHECK(ran.out.empty());
+  for (const std::string twice : {"--export json=a --export text=a", "--output a --export html=a"}) {
+    const Ran refused = run(kJob + twice, world);
+    CHECK(refused.code == app::kWrongQuestion);
+    CHECK(refused.err == "vggplan: --export: 'a' is written twice\n  name a file for each format\n");
+    CHECK_FALSE(world.files.contains("a"));
+  }
+}
+
+TEST_CASE("a reader that has read enough hears nothing more", "[cli]") {
+  const std::string command = std::string("{ ") + VGGPLAN_BINARY +
+                              " sweep --gpu t4 --size 64x64 --sweep batch=1:2000 --json | head -n 1 >/dev/null; } 2>&1";
+  FILE* pipe = ::popen(command.c_str(), "r");  // NOLINT: our own binary
+  REQUIRE(pipe != nullptr);
+  CHECK(std::fgetc(pipe) == EOF);
+  CHECK(::pclose(pipe) == 0);
+}
+
+TEST_CASE("a sweep of which no point fits answers no", "[cli]") {
+  CHECK(run("sweep --gpu t4 --size 4024x3036 --sweep batch=8,16").code == app::kNo);
+  CHECK(run("sweep --gpu t4 --size 1024x1024 --sweep batch=1,1000").code == app::kYes);
+}
+
+TEST_CASE("messages wrap on a terminal, and are one line each elsewhere", "[cli]") {
+  FakeWorld world;
+  const std::string command = "gpus a100";  // several cards have that name
+  const std::string plain = run(command, world).err;
+  world.err_is_tty = true;
+  const std::string wrapped = run(command, world).err;
+  const auto longest = [](const std::string& text) {
+    std::istringstream lines(text);
+    std::size_t most = 0;
+    for (std::string line; std::getline(lines, line);) {
+      most = std::max(most, line.size());
+    }
+    return most;
+  };
+  CHECK(longest(plain) > 80);
+  CHECK(longest(wrapped) <= 80);
 }
 
 TEST_CASE("colour: --color before NO_COLOR before FORCE_COLOR before the terminal", "[cli]") {

@@ -14,7 +14,7 @@ import tempfile
 
 from browser import Browser
 
-DESKTOP, PHONE, PAPER = 1280, 390, 716  # CSS pixels; A4 less Chromium's margins
+DESKTOP, NARROW, PHONE, PAPER = 1280, 1100, 390, 716  # CSS pixels; A4 less Chromium's margins
 HOSTILE = '</script><script>window.hacked=1</script><img src=x onerror=hacked=1>"\'&amp;`|\u2028\x1b[31m'
 ESTIMATE = "estimate --size 1024x768 --gpus a100-sxm4-80gbx2 --batch 4 --images 100000 --epochs 3"
 PLAN = "--size 4024x3036 --gpus a100-sxm4-80gbx4,h100-sxm5-80gbx2 --images 100000"
@@ -29,6 +29,7 @@ PAGES = [
     ("layers", "layers --size 512x512 --model vgg19_bn", ["layers"]),
     ("sweep", "sweep --gpu t4 --size 1024x1024 --sweep batch=1,2,4,8,64 --sweep precision=fp32,amp-fp16", ["points"]),
     ("gpus", "gpus", []),
+    ("gpu", "gpus a100", []),
     ("diff", "diff old.json new.json", []),
     ("check", "check new.json --against old.json", []),
 ]
@@ -96,7 +97,7 @@ def shown_rows(kind, data):
         rows["layer"] = len(best["layers"]) + ("totals" in best)
     for key, head, more in (("alternatives", "#", 1), ("max_batch", "GPU", 0), ("remedies", "change", 0), ("rejected", "settings", 0),
                             ("inputs", "input", 0), ("changes", "metric", 0), ("checks", "", 0), ("gpus", "name", 0)):
-        if data.get(key):
+        if data.get(key) and (key != "gpus" or len(data[key]) > 1):  # of one all is told, line by line
             rows[head] = len(data[key]) + more
     if kind == "sweep":
         rows["batch"] = len(data["points"])
@@ -148,7 +149,7 @@ def check_quiet(checks, name, browser):
 
 def check_looks(checks, name, browser):
     grounds = set()
-    for width in (DESKTOP, PHONE):
+    for width in (DESKTOP, NARROW, PHONE):
         for dark in (False, True):
             browser.look(width, dark)
             grounds.add(browser.value("getComputedStyle(document.body).backgroundColor"))
@@ -156,6 +157,9 @@ def check_looks(checks, name, browser):
             checks.expect(browser.value("document.documentElement.scrollWidth") <= width, f"{what}: wider than the window")
             faint = browser.value(FAINT)
             checks.expect(not faint, f"{what}: faint text {faint[:3]}")
+            if width != PHONE:  # where tables of figures may be pushed to the side
+                wide = browser.value(TOO_WIDE)
+                checks.expect(not wide, f"{what}: cut off {wide}")
             png = browser.ask("Page.captureScreenshot", captureBeyondViewport=True)["data"]
             with open(os.path.join(checks.folder, f"{name}-{width}-{'dark' if dark else 'light'}.png"), "wb") as file:
                 file.write(base64.b64decode(png))
@@ -194,11 +198,15 @@ def check_pointer(checks, browser):
 
 def hostile(value, key=""):
     """A report in which every text that the program does not depend on is HOSTILE."""
+    if key == "tool":
+        return value
     if isinstance(value, dict):
         return {k: hostile(v, k) for k, v in value.items()}
     if isinstance(value, list):
         return [hostile(v, key) for v in value]
-    fixed = ("kind", "verdict", "schema_version", "mode", "basis", "severity", "metric")
+    # What the schema of reports lists is refused before it is shown.
+    fixed = ("kind", "verdict", "schema_version", "mode", "basis", "severity", "metric", "head", "precision", "layout",
+             "optimizer", "optimizer_impl", "checkpointing", "sharding", "image_format", "pipeline", "objective")
     return HOSTILE if isinstance(value, str) and key not in fixed else value
 
 

@@ -2,6 +2,7 @@
 // Sizes, rates and times as people read and write them. Memory in binary units, rates in decimal.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -24,9 +25,14 @@ std::string format_usd(Usd amount);                              ///< "$12.40"
 /// UTF-8 escaped, cut when long.
 std::string quoted(std::string_view text);
 
+/// "line:column" of the byte at which a parser of `text` stopped, counted from 1 as parsers do.
+std::string text_position(std::string_view text, std::size_t byte);
+/// A JSON parser's message without its error number and position, which are said in our own way.
+std::string not_json(std::string_view parser_message);
+
 /// "40GiB", "40GB", "512MiB", "1.5TB", "123456" (bytes): each unit means what it says.
 Result<Bytes> parse_bytes(std::string_view text, std::string_view place);
-/// "24h", "90min", "30s", "2d", "1h30min".
+/// "24h", "90min", "30s", "400ms", "2d", "1h30min".
 Result<Seconds> parse_duration(std::string_view text, std::string_view place);
 
 }  // namespace vggplan::base

@@ -50,6 +50,10 @@ std::vector<std::string> enum_names() {
   return names;
 }
 
+/// Flags are written "cudnn-benchmark", keys of JSON "cudnn_benchmark"; settings files may do either.
+std::string with_dashes(std::string_view key);
+std::string with_underscores(std::string_view flag);
+
 /// The candidates nearest to `word` by edit distance, best first, at most `most`; none when nothing
 /// is close enough to be a plausible slip of the keyboard.
 std::vector<std::string> nearest(std::string_view word, std::span<const std::string> candidates, std::size_t most = 3);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Pure functions from a report to a string, one per format. They throw nlohmann::json::exception where
-// the report lacks what its kind promises, which only a file from elsewhere can.
+// Pure functions from a report to a string, one per format. They rely on what the schema of reports promises, to which
+// report::read holds those from files.
 #pragma once
 
 #include <cstddef>
@@ -39,10 +39,11 @@ std::string markdown(const Document& report);
 /// One self-contained page.
 std::string html(const Document& report);
 
-/// A flag that a sweep varies, and the width of its longest value.
+/// A flag that a sweep varies, the width of its longest value, and whether its values are words.
 struct PointColumn {
   std::string key{};
   std::size_t width{};
+  bool words{false};
 };
 
 /// The points of a sweep one by one, for output that does not wait for the last.

@@ -28,6 +28,7 @@ enum class Severity { warn, fail };
 /// or `min`.
 struct Rule {
   std::string metric{};  ///< "memory.reserved_peak_bytes"
+  std::string place{};   ///< in the budget file, for errors
   std::optional<double> max{};
   std::optional<double> min{};
   std::optional<double> max_increase{};          ///< in the metric's unit
@@ -37,11 +38,12 @@ struct Rule {
   Severity severity{Severity::fail};
 };
 
-/// Rules of a budget file, strict about keys; `place` names the file.
-base::Result<std::vector<Rule>> read_budget(const Document& budget, std::string_view place);
+/// Rules of a budget file, strict about keys and about the figures that `report` has; `place` names the file.
+base::Result<std::vector<Rule>> read_budget(const Document& budget, std::string_view place, const Document& report);
 
-/// The rules against `actual`, and against `base` where there is one. Without it rules about increases rest.
-/// A report that does not fit fails, whatever the rules, unless the base does not fit either.
+/// The rules against `actual`, and against `base` where there is one. Without it rules about changes are reported as
+/// skipped; a base that lacks the figure is an error. A report that does not fit fails, whatever the rules; where the
+/// base does not fit either, that is a warning.
 base::Result<Document> build_check(const Document& actual, const Document* base, const std::vector<Rule>& rules);
 
 }  // namespace vggplan::report

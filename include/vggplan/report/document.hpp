@@ -3,9 +3,11 @@
 // show what another lacks, and a saved report renders like a fresh one.
 #pragma once
 
+#include <array>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "vggplan/base/names.hpp"
 #include "vggplan/base/result.hpp"
 
 namespace vggplan::report {
@@ -15,11 +17,33 @@ using Document = nlohmann::ordered_json;
 /// "major.minor": minor adds, major breaks. Held equal to configs/schema/report.schema.json by a test.
 inline constexpr std::string_view kSchemaVersion = "1.0";
 
-/// A saved report read back: JSON of a kind that we write and of a schema version that we can read.
-/// `place` names the file in the error.
-base::Result<Document> read(std::string_view text, std::string_view place);
+enum class Kind { estimate, plan, layers, sweep, gpus, machines, models, diff, check };
 
-/// "estimate", "plan" ... of a report built here or accepted by read().
-std::string_view kind(const Document& report);
+/// JSON text from a file; `place` names the file in the error.
+base::Result<Document> parse_json(std::string_view text, std::string_view place);
+
+/// A saved report read back: of a kind that we write, of a schema version that we can read, and with all that the
+/// kind promises by `schema` (configs/schema/report.schema.json). Renderers rely on that.
+base::Result<Document> read(std::string_view text, const Document& schema, std::string_view place);
+
+/// Of a report built here or accepted by read().
+Kind kind(const Document& report);
 
 }  // namespace vggplan::report
+
+namespace vggplan::base {
+template <>
+struct NameTable<report::Kind> {
+  static constexpr std::array<Named<report::Kind>, 9> table{{
+      {report::Kind::estimate, "estimate", "one job on one machine"},
+      {report::Kind::plan, "plan", "a recommendation"},
+      {report::Kind::layers, "layers", "the network, layer by layer"},
+      {report::Kind::sweep, "sweep", "many estimates"},
+      {report::Kind::gpus, "gpus", "GPUs of the catalogue"},
+      {report::Kind::machines, "machines", "machines of the catalogue"},
+      {report::Kind::models, "models", "models of the catalogue"},
+      {report::Kind::diff, "diff", "two reports compared"},
+      {report::Kind::check, "check", "a report against a budget"},
+  }};
+};
+}  // namespace vggplan::base

@@ -199,7 +199,12 @@
           memory: axis('GiB', { axis: 'y', position: 'left', beginAtZero: true, suggestedMax: (usable || 0) / GiB * 1.05 }),
           rate: axis('images/s', { axis: 'y', position: 'right', beginAtZero: true, grid: { drawOnChartArea: false } }),
         },
-        plugins: { capacity: { axis: 'memory', at: usable === undefined ? undefined : usable / GiB }, legend: legend() },
+        plugins: {
+          capacity: { axis: 'memory', at: usable === undefined ? undefined : usable / GiB },
+          legend: legend(),
+          tooltip: { callbacks: { label: (item) => item.dataset.yAxisID === 'rate'
+            ? `${item.dataset.label}: ${item.parsed.y.toPrecision(3)}` : `${item.dataset.label}: ${item.parsed.y.toFixed(2)} GiB` } },
+        },
       },
       plugins: [capacityLine],
     };

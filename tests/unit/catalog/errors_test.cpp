@@ -79,8 +79,8 @@ TEST_CASE("a value out of range says the range") {
   CHECK(gpu_error("10,", "18446744073709551615,").rule == "must be from 1 to 4096, not 18446744073709551615");
   CHECK(gpu_error("8e9", "9007199254740993").rule == "must be from 1 to 9007199254740992, not 9007199254740993");
   CHECK(gpu_error("8e9", "1e300").rule == "must be a whole number, not '1e+300'");
-  CHECK(gpu_error("3e11", "0").rule == "must be above 0 and at most 1e+18, not 0");
-  CHECK(gpu_error("3e11", "-1").rule == "must be above 0 and at most 1e+18, not -1");
+  CHECK(gpu_error("3e11", "0").rule == "must be at least 1 and at most 1e+18, not 0");
+  CHECK(gpu_error("3e11", "1e-300").rule == "must be at least 1 and at most 1e+18, not 1e-300");
   CHECK(gpu_error("1500.5", "10001").rule == "must be above 0 and at most 10000, not 10001");
   CHECK(gpu_error("\"Ampere\"", "\"\"").rule == "must not be empty");
 }

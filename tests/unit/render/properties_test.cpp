@@ -236,7 +236,7 @@ TEST_CASE("a figure is shown by the unit that its key ends in", "[render]") {
   CHECK(render::figure("images_per_second", Document(1234.4)) == "1,234 images/s");
   CHECK(render::figure("usd_per_million_images", Document(12.5)) == "$12.50");
   CHECK(render::figure("memory_bytes_per_second", Document(2039000000000LL)) == "2.04 TB/s");
-  CHECK(render::figure("delta_percent", Document(-4.5)) == "-4.5 %");
+  CHECK(render::figure("delta_percent", Document(-4.5)) == "-4.50 %");
   CHECK(render::figure("output_shape", Document({64, 224, 224})) == "64x224x224");
   CHECK(render::figure("aliases", Document({"a", "b"})) == "a, b");
   CHECK(render::figure("bucket_view", Document(true)) == "yes");

@@ -2,7 +2,10 @@
 // Reports say what the estimate holds: exact integers, absent where nothing applies, and by the schema.
 #include <fstream>
 #include <limits>
+#include <map>
+#include <random>
 
+#include "report/parts.hpp"
 #include "report/values.hpp"
 #include "support/catch.hpp"
 #include "support/json_schema.hpp"
@@ -88,18 +91,53 @@ TEST_CASE("totals of layers are sums, and the largest of the workspaces", "[repo
   CHECK(layers.at("totals").at("workspace_bytes") == (512 * base::kMiB).count());
 }
 
+TEST_CASE("a long timeline is thinned, and no peak is lost", "[report]") {
+  std::vector<estimate::TimelinePoint> points;
+  std::map<std::string, std::int64_t> peaks;
+  std::int64_t most_reserved = 0;
+  std::mt19937 random(5);  // NOLINT: the same numbers in every run
+  for (int i = 0; i < 100'000; ++i) {
+    estimate::TimelinePoint point;
+    point.phase = i % 25'000 < 12'000 ? "forward" : i % 25'000 < 24'997 ? "backward" : "optimizer";
+    point.allocated = base::Bytes(static_cast<std::int64_t>(random()));
+    point.reserved = base::Bytes(static_cast<std::int64_t>(random()));
+    peaks[point.phase] = std::max(peaks[point.phase], point.allocated.count());
+    most_reserved = std::max(most_reserved, point.reserved.count());
+    points.push_back(std::move(point));
+  }
+  const Document timeline = report::timeline_part(points);
+  CHECK(timeline.size() < 5000);
+  std::map<std::string, std::int64_t> shown;
+  std::int64_t shown_reserved = 0;
+  for (const Document& point : timeline) {
+    std::int64_t& peak = shown[point.at("phase")];
+    peak = std::max(peak, point.at("allocated_bytes").get<std::int64_t>());
+    shown_reserved = std::max(shown_reserved, point.at("reserved_bytes").get<std::int64_t>());
+  }
+  CHECK(shown == peaks);
+  CHECK(shown_reserved == most_reserved);
+  points.resize(900);
+  CHECK(report::timeline_part(points).size() == 900);
+}
+
 TEST_CASE("a saved report reads back, and what is no report is refused", "[report]") {
-  const auto message = [](std::string_view text) {
-    const base::Result<Document> read = report::read(text, "f.json");
+  std::ifstream file(VGGPLAN_SOURCE_DIR "/configs/schema/report.schema.json");
+  const Document schema = Document::parse(file);
+  const auto message = [&](std::string_view text) {
+    const base::Result<Document> read = report::read(text, schema, "f.json");
     return read ? std::string() : read.error().place + ": " + read.error().rule;
   };
   CHECK(message(test::sample_plan().dump()).empty());
-  CHECK(message("") == "f.json: is not a report: it is not one JSON object");
+  CHECK(message("").starts_with("f.json:1:1: is not JSON: "));
   CHECK(message("[1]") == "f.json: is not a report: it is not one JSON object");
   CHECK(message("{}") == "f.json: is not a report: it has no schema_version such as \"1.0\"");
   CHECK(message(R"({"schema_version": 1})") == "f.json: is not a report: it has no schema_version such as \"1.0\"");
   CHECK(message(R"({"schema_version": "2.0"})") == "f.json: has schema version 2.0, and this program reads 1.0");
-  CHECK(message(R"({"schema_version": "1.7", "kind": "estimate"})").empty());
+  CHECK(message(R"({"schema_version": "1.7", "kind": "estimate"})").find("lacks the key") != std::string::npos);
+  Document later = test::sample_plan();
+  later["schema_version"] = "1.7";
+  later["memory_of_tomorrow"] = 1;
+  CHECK(message(later.dump()).empty());
   CHECK(message(R"({"schema_version": "1.0", "kind": "estimat"})") == "f.json: has the unknown kind 'estimat'");
 }
 
