@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "app/knowledge.hpp"
 #include "app/question.hpp"
 #include "app/settings.hpp"
 #include "vggplan/report/build.hpp"
@@ -96,7 +97,7 @@ base::Result<Document> answer(const Values& values, const catalog::Catalog& cata
   if (!question) {
     return question.error();
   }
-  const base::Result<estimate::Knowledge> knowledge = questions.knowledge(*options, {question->target.gpu.name});
+  const base::Result<estimate::Knowledge> knowledge = load_knowledge(catalog, *options, {question->target.gpu.name});
   if (!knowledge) {
     return knowledge.error();
   }

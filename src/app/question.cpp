@@ -5,12 +5,10 @@
 
 #include <algorithm>
 
+#include "app/knowledge.hpp"
 #include "app/values.hpp"
 #include "vggplan/base/checked.hpp"
 #include "vggplan/base/format.hpp"
-#include "vggplan/catalog/calibration.hpp"
-#include "vggplan/catalog/framework.hpp"
-#include "vggplan/timing/carry_over.hpp"
 
 namespace vggplan::app {
 
@@ -299,6 +297,33 @@ base::Result<EstimateQuestion> Questions::estimate(const Options& options, Comma
   return question;
 }
 
+/// Takes GPUs that `any` stands for, and that the framework no longer runs on, off the list. Whoever names one gets it.
+base::Status Questions::leave_out_unsupported(std::vector<catalog::GpuRequest>& requests, const Options& options,
+                                              std::vector<estimate::Warning>& warnings) const {
+  if (std::none_of(requests.begin(), requests.end(), [](const auto& request) { return request.choice.of_any; })) {
+    return std::nullopt;
+  }
+  const base::Result<lowering::Framework> framework = load_framework(catalog_, options);
+  if (!framework) {
+    return framework.error();
+  }
+  std::string names;
+  std::erase_if(requests, [&](const catalog::GpuRequest& request) {
+    const hardware::Gpu& gpu = request.choice.gpu;
+    const bool unsupported = request.choice.of_any && hardware::capability_number(gpu.compute_capability) <
+                                                          hardware::capability_number(framework->least_capability);
+    names += unsupported ? (names.empty() ? "" : ", ") + gpu.name : "";
+    return unsupported;
+  });
+  if (!names.empty()) {
+    warnings.push_back({"left-out",
+                        fmt::format("any leaves out GPUs below compute capability {}, on which {} does not run: {}",
+                                    framework->least_capability, framework->title, names),
+                        "name one to plan with it, too"});
+  }
+  return std::nullopt;
+}
+
 base::Result<PlanQuestion> Questions::plan(const Options& options) {
   base::Result<Parts> known = parts(options, Command::plan);
   if (!known) {
@@ -308,6 +333,9 @@ base::Result<PlanQuestion> Questions::plan(const Options& options) {
   planner::PlanRequest& request = question.request;
   request = goal_of(options);
   request.job = std::move(known->job);
+  if (base::Status error = leave_out_unsupported(known->requests, options, question.warnings)) {
+    return *error;
+  }
   for (const catalog::GpuRequest& wanted : known->requests) {
     request.candidates.push_back(candidate(wanted, known->machine, options));
     warn_of(wanted.choice, options, question.warnings);
@@ -321,105 +349,6 @@ base::Result<PlanQuestion> Questions::plan(const Options& options) {
     request.others.push_back({std::move(*gpu), std::nullopt, usable});
   }
   return question;
-}
-
-/// Names of the calibrations that time `gpus`: their own, or that of the measured GPU most alike.
-base::Result<std::set<std::string>> Questions::calibrations_for(const std::vector<std::string>& gpus) const {
-  const std::vector<std::string> names = catalog_.names("calibration");
-  std::vector<hardware::Gpu> measured;
-  for (const std::string& name : names) {
-    const base::Result<hardware::Gpu> gpu = catalog_.gpu(name);
-    if (!gpu) {
-      return gpu.error();
-    }
-    measured.push_back(*gpu);
-  }
-  std::set<std::string> wanted;
-  if (measured.empty()) {
-    return wanted;
-  }
-  for (const std::string& name : gpus) {
-    const base::Result<hardware::Gpu> gpu = catalog_.gpu(name);
-    if (!gpu) {
-      return gpu.error();
-    }
-    const bool own = std::find(names.begin(), names.end(), name) != names.end();
-    wanted.insert(own ? name : names[timing::most_alike(measured, *gpu)]);
-  }
-  return wanted;
-}
-
-/// The framework profile, and the calibrations that the GPUs asked about need.
-base::Status Questions::add_profiles(const Options& options, const std::vector<std::string>& gpus,
-                                     estimate::Knowledge& knowledge) const {
-  const base::Result<std::string_view> text = catalog_.text("frameworks", options.framework);
-  if (!text) {
-    return text.error();
-  }
-  base::Result<lowering::Framework> framework =
-      catalog::read_framework(*text, catalog_.shown("frameworks", options.framework));
-  if (!framework) {
-    return framework.error();
-  }
-  knowledge.framework = std::move(*framework);
-  const base::Result<std::set<std::string>> names = calibrations_for(gpus);
-  if (!names) {
-    return names.error();
-  }
-  for (const std::string& name : *names) {
-    const base::Result<std::string_view> rates = catalog_.text("calibration", name);
-    base::Result<hardware::Gpu> gpu = catalog_.gpu(name);
-    if (!rates || !gpu) {
-      return rates ? gpu.error() : rates.error();
-    }
-    base::Result<timing::Calibration> calibration =
-        catalog::read_calibration(*rates, catalog_.shown("calibration", name));
-    if (!calibration) {
-      return calibration.error();
-    }
-    knowledge.measured.push_back({std::move(*gpu), std::move(*calibration)});
-  }
-  return std::nullopt;
-}
-
-base::Result<estimate::Knowledge> Questions::knowledge(const Options& options,
-                                                       const std::vector<std::string>& gpus) const {
-  estimate::Knowledge knowledge;
-  if (auto fault = add_profiles(options, gpus, knowledge)) {
-    return *fault;
-  }
-  if (base::Result<std::vector<hardware::Link>> links = catalog_.links(); links) {
-    knowledge.links = std::move(*links);
-  } else {
-    return links.error();
-  }
-  for (const std::string& name : catalog_.storage_names()) {
-    base::Result<hardware::Storage> storage = catalog_.storage(name);
-    if (!storage) {
-      return storage.error();
-    }
-    knowledge.storages.push_back(std::move(*storage));
-  }
-  for (const std::string& gpu : std::set<std::string>(gpus.begin(), gpus.end())) {
-    base::Result<std::vector<hardware::Machine>> machines = catalog_.machines_with(gpu);
-    if (!machines) {
-      return machines.error();
-    }
-    knowledge.machines.insert(knowledge.machines.end(), machines->begin(), machines->end());
-  }
-  const std::vector<std::string> machine_names = catalog_.machine_names();
-  for (const auto& [name, price] : options.prices) {
-    if (std::find(machine_names.begin(), machine_names.end(), name) != machine_names.end()) {
-      knowledge.prices[name] = price;
-      continue;
-    }
-    const base::Result<catalog::GpuChoice> choice = catalog_.find_gpu(name, "--price");
-    if (!choice) {
-      return choice.error();
-    }
-    knowledge.prices[choice->gpu.name] = price;
-  }
-  return knowledge;
 }
 
 }  // namespace vggplan::app

@@ -2,7 +2,6 @@
 // From options to what the estimate and the plan are asked, with the catalogue's help.
 #pragma once
 
-#include <set>
 #include <string>
 #include <vector>
 
@@ -36,13 +35,8 @@ class Questions {
 
   base::Result<EstimateQuestion> estimate(const Options& options, Command command);
   base::Result<PlanQuestion> plan(const Options& options);
-  /// Links, storages, machines and prices that answers about these GPUs need.
-  base::Result<estimate::Knowledge> knowledge(const Options& options, const std::vector<std::string>& gpus) const;
 
  private:
-  base::Result<std::set<std::string>> calibrations_for(const std::vector<std::string>& gpus) const;
-  base::Status add_profiles(const Options& options, const std::vector<std::string>& gpus,
-                            estimate::Knowledge& knowledge) const;
   base::Result<graph::ModelSpec> model(const Options& options);
   base::Result<job::Job> job(const Options& options);
   base::Result<std::optional<hardware::Machine>> machine(const Options& options) const;
@@ -57,6 +51,8 @@ class Questions {
     std::vector<catalog::GpuRequest> requests{};
   };
   base::Result<Parts> parts(const Options& options, Command command);
+  base::Status leave_out_unsupported(std::vector<catalog::GpuRequest>& requests, const Options& options,
+                                     std::vector<estimate::Warning>& warnings) const;
 
   const catalog::Catalog& catalog_;
   World& world_;

@@ -2,6 +2,7 @@
 // plan, estimate and layers.
 #include <algorithm>
 
+#include "app/knowledge.hpp"
 #include "app/load_catalog.hpp"
 #include "app/output.hpp"
 #include "app/question.hpp"
@@ -80,7 +81,7 @@ base::Result<Asked> ask(const Request& request, World& world, const estimate::Op
   if (!question) {
     return question.error();
   }
-  base::Result<estimate::Knowledge> knowledge = questions.knowledge(request.options, {question->target.gpu.name});
+  base::Result<estimate::Knowledge> knowledge = load_knowledge(*catalog, request.options, {question->target.gpu.name});
   if (!knowledge) {
     return knowledge.error();
   }
@@ -191,7 +192,7 @@ base::Result<int> run_plan(const Request& request, World& world) {
   for (const planner::Candidate& candidate : question->request.candidates) {
     gpus.push_back(candidate.target.gpu.name);
   }
-  const base::Result<estimate::Knowledge> knowledge = questions.knowledge(request.options, gpus);
+  const base::Result<estimate::Knowledge> knowledge = load_knowledge(*catalog, request.options, gpus);
   if (!knowledge) {
     return knowledge.error();
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "app/knowledge.hpp"
 #include "app/load_catalog.hpp"
 #include "app/output.hpp"
 #include "app/question.hpp"
@@ -220,10 +221,6 @@ class Jobs {
     return jobs;
   }
 
-  base::Result<estimate::Knowledge> knowledge(const Options& options, const std::vector<std::string>& gpus) const {
-    return questions_.knowledge(options, gpus);
-  }
-
  private:
   const Space& space_;
   Settled settled_;
@@ -244,7 +241,7 @@ base::Result<int> run_sweep(const Request& request, World& world) {
   if (!gpus) {
     return gpus.error();
   }
-  const base::Result<estimate::Knowledge> knowledge = jobs.knowledge(request.options, *gpus);
+  const base::Result<estimate::Knowledge> knowledge = load_knowledge(*catalog, request.options, *gpus);
   if (!knowledge) {
     return knowledge.error();
   }

@@ -149,6 +149,8 @@ std::string format_seconds(Seconds time) {
   return sign_of(time.count()) + (seconds < 59.95 ? short_time(seconds) : long_time(seconds));
 }
 
+std::string format_times(std::int64_t count) { return count == 1 ? "once" : fmt::format("{} times", count); }
+
 std::string format_count(std::int64_t count) {
   const std::string digits = fmt::format("{}", count);
   const std::string_view unsigned_digits = std::string_view(digits).substr(count < 0 ? 1 : 0);

@@ -156,6 +156,7 @@ base::Result<std::vector<GpuChoice>> choices(const Catalog& catalog, const Parts
     if (!choice) {
       return choice.error();
     }
+    choice->of_any = true;
     found.push_back(std::move(*choice));
   }
   return found;

@@ -22,8 +22,6 @@ std::int64_t largest_tensor(const graph::Network& network, const job::Job& job) 
   return largest * job.batch;
 }
 
-std::string times(std::int64_t count) { return count == 1 ? "once" : fmt::format("{} times", count); }
-
 void add_memory_warnings(const Estimate& estimate, const lowering::Framework& framework, Warnings& warnings) {
   const Memory& memory = estimate.memory;
   if (memory.verdict == Verdict::fits_with_cache_flushes) {
@@ -34,7 +32,7 @@ void add_memory_warnings(const Estimate& estimate, const lowering::Framework& fr
     warnings.push_back({"cache-flushes",
                         fmt::format("it runs only by emptying the allocator's cache {} a step{}; the times here do not "
                                     "contain that",
-                                    times(memory.cache_flushes_per_step), slower),
+                                    base::format_times(memory.cache_flushes_per_step), slower),
                         "take a smaller batch, or --expandable-segments"});
   }
   if (memory.verdict != Verdict::does_not_fit && memory.reserved_peak.high > memory.usable) {

@@ -124,11 +124,13 @@ void Story::bound() {
              : fmt::format("The step of {} is bound by {}", base::format_seconds(time.iteration.value), time.bound_by);
   if (best().job.parallel.gpus > 1 && trains() && step > 0) {
     const bool gathers = best().job.parallel.sharding == job::Sharding::fsdp2;
-    text += fmt::format(
-        "; {} adds {:.1f} % that computing does not hide, and {:.1f} % for copies, slowed kernels and "
-        "waiting for the slowest GPU",
-        gathers ? "gathering parameters and averaging gradients" : "averaging the gradients", 100 * exposed / step,
-        100 * overhead / step);
+    const std::string_view what = gathers ? "gathering parameters and averaging gradients" : "averaging the gradients";
+    constexpr double kWorthSaying = 0.0005;
+    text += exposed / step < kWorthSaying
+                ? fmt::format("; computing hides {}, which", what)
+                : fmt::format("; {} adds {:.1f} % that computing does not hide, and", what, 100 * exposed / step);
+    text += fmt::format(" costs {:.1f} % for copies, slowed kernels and waiting for the slowest GPU",
+                        100 * overhead / step);
   }
   say(text + ".");
   if (!by_gpu && estimate_.input.workers_needed > estimate_.input.workers && estimate_.input.workers > 0) {
@@ -188,8 +190,8 @@ void Story::next_batch() {
                       signed_percent(next.figures->images_per_second / b.images_per_second)));
       break;
     case Verdict::fits_with_cache_flushes:
-      say(fmt::format("Batch {} would run only by flushing the allocator's cache {} times a step.", *batch,
-                      next.memory->cache_flushes_per_step));
+      say(fmt::format("Batch {} would run only by flushing the allocator's cache {} a step.", *batch,
+                      base::format_times(next.memory->cache_flushes_per_step)));
       break;
     case Verdict::does_not_fit:
       say(fmt::format("Batch {} does not fit: it would reserve {}, and {} are usable.", *batch,

@@ -129,8 +129,8 @@ void Doctor::add(const Change& change, const Target& target, const MemoryAnswer&
     costs = costs.empty() ? time_text : time_text + "; " + costs;
   }
   if (memory.verdict == Verdict::fits_with_cache_flushes) {
-    costs += fmt::format("{}the allocator flushes its cache {} times a step", costs.empty() ? "" : "; ",
-                         memory.cache_flushes_per_step);
+    costs += fmt::format("{}the allocator flushes its cache {} a step", costs.empty() ? "" : "; ",
+                         base::format_times(memory.cache_flushes_per_step));
   }
   remedy.costs = costs.empty() ? "nothing" : costs;
   remedies_.push_back(std::move(remedy));

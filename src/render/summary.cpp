@@ -36,17 +36,19 @@ void describe_verdict(Summary& summary, const Document& memory) {
     const std::int64_t flushes = whole(memory, "cache_flushes_per_step");
     summary.tone = Tone::warn;
     summary.verdict = "Fits only just";
-    summary.detail = fmt::format("the allocator must flush its cache {} in every step, which is slow",
-                                 flushes == 1 ? "once" : fmt::format("{} times", flushes));
+    summary.detail =
+        fmt::format("the allocator must flush its cache {} in every step, which is slow", base::format_times(flushes));
   } else {
     summary.tone = Tone::bad;
     summary.verdict = "Does not fit";
     if (has(memory, "shortfall")) {
       const Document& failed = memory.at("shortfall");
-      summary.detail = fmt::format("{} short; the first allocation that fails asks for {} in {}{}",
+      const std::int64_t step = whole(failed, "step");
+      summary.detail = fmt::format("{} short; the first allocation that fails asks for {} in {}{}{}",
                                    binary_bytes(-number(memory.at("headroom_bytes"))),
                                    binary_bytes(number(failed.at("requested_bytes"))), text_of(failed, "phase"),
-                                   has(failed, "layer") ? " at " + text_of(failed, "layer") : "");
+                                   has(failed, "layer") ? " at " + text_of(failed, "layer") : "",
+                                   step > 2 ? fmt::format(" of step {}", step) : "");
     }
   }
 }

@@ -66,6 +66,7 @@ Document memory_part(const estimate::Estimate& estimate) {
   if (memory.shortfall) {
     Document shortfall = {{"requested_bytes", plain(memory.shortfall->requested)},
                           {"missing_bytes", plain(memory.shortfall->missing)},
+                          {"step", memory.shortfall->step},
                           {"phase", memory.shortfall->phase}};
     set_if_not_empty(shortfall, "layer", memory.shortfall->layer);
     part["shortfall"] = std::move(shortfall);

@@ -33,8 +33,8 @@ Course measured_course(const Row& row) {
 
 Course predicted_course(const Row& row) {
   const lowering::Framework framework = support::built_in_framework();
-  const memory::Tape tape = support::tape_of(support::job_of(row), framework,
-                                             estimate::device_of(measured_target().gpu, framework));
+  const memory::Tape tape =
+      support::tape_of(support::job_of(row), framework, estimate::device_of(measured_target().gpu, framework));
   memory::SimulationOptions options;
   options.allocator.capacity = base::kGiB * row.at("cap_gib").get<std::int64_t>();
   options.steps = row.at("steps");
@@ -98,6 +98,8 @@ TEST_CASE("a batch that survives three steps and dies later is not said to fit")
     const auto answer = estimate::estimate(support::job_of(row), target, knowledge());
     REQUIRE(answer);
     CHECK(answer->memory.verdict == estimate::Verdict::does_not_fit);
+    REQUIRE(answer->memory.shortfall);
+    CHECK(answer->memory.shortfall->step == row.at("ran_out_in_step"));
     ++died;
   }
   CHECK(died == 11);

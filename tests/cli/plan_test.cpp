@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Questions to the planner as they are typed.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/fake_world.hpp"
@@ -30,6 +31,25 @@ TEST_CASE("a name without a number is one GPU, and with --max-gpus as many as th
   CHECK(most("--gpus any --max-gpus 3") == 3);
   CHECK(most("--gpus t4x2 --max-gpus 6") == 2);
   CHECK(most("--gpus t4 --gpu-count 4 --max-gpus 6") == 4);
+}
+
+// CUDA 13, which PyTorch 2.11 is built with, ended support for Maxwell, Pascal and Volta (its release notes).
+TEST_CASE("any leaves out GPUs that the framework does not run on, and says which; named, they are planned with",
+          "[cli]") {
+  const json plan = planned("--gpus any");
+  const auto planned_with = [](const json& report, const std::string& gpu) {
+    return std::any_of(report.at("candidates").begin(), report.at("candidates").end(),
+                       [&](const json& candidate) { return candidate.at("gpu") == gpu; });
+  };
+  CHECK(planned_with(plan, "t4"));
+  CHECK_FALSE(planned_with(plan, "v100-sxm2-16gb"));
+  CHECK_FALSE(planned_with(plan, "gtx-1080-ti"));
+  const json& warnings = plan.at("warnings");
+  const auto left_out = std::find_if(warnings.begin(), warnings.end(),
+                                     [](const json& warning) { return warning.at("code") == "left-out"; });
+  REQUIRE(left_out != warnings.end());
+  CHECK(left_out->at("message").get<std::string>().find("v100-sxm2-16gb") != std::string::npos);
+  CHECK(planned_with(planned("--gpus v100-sxm2-16gb"), "v100-sxm2-16gb"));
 }
 
 TEST_CASE("no plan uses more GPUs than --max-gpus", "[cli]") {

@@ -17,6 +17,7 @@ namespace vggplan::base {
 std::string format_bytes(Bytes size);                            ///< "18.67 GiB", "512 MiB", "37 B"
 std::string format_decimal_bytes(Bytes size);                    ///< "147 GB": storage, as sold
 std::string format_seconds(Seconds time);                        ///< "171 ms", "2 h 05 min"
+std::string format_times(std::int64_t count);                    ///< "once", "3 times"
 std::string format_count(std::int64_t count);                    ///< "138,357,544"
 std::string format_scaled(double value, std::string_view unit);  ///< "15.5 TFLOP"
 std::string format_usd(Usd amount);                              ///< "$12.40"

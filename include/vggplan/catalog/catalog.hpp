@@ -28,6 +28,7 @@ struct GpuChoice {
   hardware::Gpu gpu{};
   std::string note{};                       ///< empty, or which variant an ambiguous name was taken as, and the others
   std::vector<std::string> alternatives{};  ///< names of the other variants that the name could mean
+  bool of_any{false};                       ///< nobody named it: `any` was asked for
 };
 
 /// A short name and the GPU that it stands for by default.

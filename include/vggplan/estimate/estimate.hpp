@@ -41,6 +41,7 @@ struct Shortfall {  ///< the allocation that failed
   Bytes missing{};
   std::string phase{};
   std::string layer{};
+  std::int64_t step{};  ///< counted from 1: a process that flushes its cache may run out some steps later
 };
 
 struct Memory {

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+#include "app/knowledge.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "vggplan/catalog/calibration.hpp"
+#include "vggplan/catalog/framework.hpp"
+#include "vggplan/timing/carry_over.hpp"
+
+namespace vggplan::app {
+
+namespace {
+
+/// Names of the calibrations that time `gpus`: their own, or that of the measured GPU most alike.
+base::Result<std::set<std::string>> calibrations_for(const catalog::Catalog& catalog,
+                                                     const std::vector<std::string>& gpus) {
+  const std::vector<std::string> names = catalog.names("calibration");
+  std::vector<hardware::Gpu> measured;
+  for (const std::string& name : names) {
+    const base::Result<hardware::Gpu> gpu = catalog.gpu(name);
+    if (!gpu) {
+      return gpu.error();
+    }
+    measured.push_back(*gpu);
+  }
+  std::set<std::string> wanted;
+  if (measured.empty()) {
+    return wanted;
+  }
+  for (const std::string& name : gpus) {
+    const base::Result<hardware::Gpu> gpu = catalog.gpu(name);
+    if (!gpu) {
+      return gpu.error();
+    }
+    const bool own = std::find(names.begin(), names.end(), name) != names.end();
+    wanted.insert(own ? name : names[timing::most_alike(measured, *gpu)]);
+  }
+  return wanted;
+}
+
+/// The calibrations that the GPUs asked about need.
+base::Status add_calibrations(const catalog::Catalog& catalog, const std::vector<std::string>& gpus,
+                              estimate::Knowledge& knowledge) {
+  const base::Result<std::set<std::string>> names = calibrations_for(catalog, gpus);
+  if (!names) {
+    return names.error();
+  }
+  for (const std::string& name : *names) {
+    const base::Result<std::string_view> rates = catalog.text("calibration", name);
+    base::Result<hardware::Gpu> gpu = catalog.gpu(name);
+    if (!rates || !gpu) {
+      return rates ? gpu.error() : rates.error();
+    }
+    base::Result<timing::Calibration> calibration =
+        catalog::read_calibration(*rates, catalog.shown("calibration", name));
+    if (!calibration) {
+      return calibration.error();
+    }
+    knowledge.measured.push_back({std::move(*gpu), std::move(*calibration)});
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+base::Result<lowering::Framework> load_framework(const catalog::Catalog& catalog, const Options& options) {
+  const base::Result<std::string_view> text = catalog.text("frameworks", options.framework);
+  if (!text) {
+    return text.error();
+  }
+  return catalog::read_framework(*text, catalog.shown("frameworks", options.framework));
+}
+
+base::Result<estimate::Knowledge> load_knowledge(const catalog::Catalog& catalog, const Options& options,
+                                                 const std::vector<std::string>& gpus) {
+  estimate::Knowledge knowledge;
+  base::Result<lowering::Framework> framework = load_framework(catalog, options);
+  if (!framework) {
+    return framework.error();
+  }
+  knowledge.framework = std::move(*framework);
+  if (base::Status error = add_calibrations(catalog, gpus, knowledge)) {
+    return *error;
+  }
+  if (base::Result<std::vector<hardware::Link>> links = catalog.links(); links) {
+    knowledge.links = std::move(*links);
+  } else {
+    return links.error();
+  }
+  for (const std::string& name : catalog.storage_names()) {
+    base::Result<hardware::Storage> storage = catalog.storage(name);
+    if (!storage) {
+      return storage.error();
+    }
+    knowledge.storages.push_back(std::move(*storage));
+  }
+  for (const std::string& gpu : std::set<std::string>(gpus.begin(), gpus.end())) {
+    base::Result<std::vector<hardware::Machine>> machines = catalog.machines_with(gpu);
+    if (!machines) {
+      return machines.error();
+    }
+    knowledge.machines.insert(knowledge.machines.end(), machines->begin(), machines->end());
+  }
+  const std::vector<std::string> machine_names = catalog.machine_names();
+  for (const auto& [name, price] : options.prices) {
+    if (std::find(machine_names.begin(), machine_names.end(), name) != machine_names.end()) {
+      knowledge.prices[name] = price;
+      continue;
+    }
+    const base::Result<catalog::GpuChoice> choice = catalog.find_gpu(name, "--price");
+    if (!choice) {
+      return choice.error();
+    }
+    knowledge.prices[choice->gpu.name] = price;
+  }
+  return knowledge;
+}
+
+}  // namespace vggplan::app

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+// What the catalogue knows that answers about some GPUs need.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "app/options.hpp"
+#include "vggplan/catalog/catalog.hpp"
+#include "vggplan/estimate/run.hpp"
+
+namespace vggplan::app {
+
+/// The profile that --framework names.
+base::Result<lowering::Framework> load_framework(const catalog::Catalog& catalog, const Options& options);
+
+/// That profile, and the calibrations, links, storages, machines and prices that answers about these GPUs need.
+base::Result<estimate::Knowledge> load_knowledge(const catalog::Catalog& catalog, const Options& options,
+                                                 const std::vector<std::string>& gpus);
+
+}  // namespace vggplan::app
