@@ -188,8 +188,7 @@ Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& ta
   memory.usable = target.usable;
   if (const auto& failure = all.central.failure) {
     memory.shortfall = Shortfall{failure->requested, failure->missing, std::string(base::name_of_enum(failure->phase)),
-                                 layer_name(lowered.network, failure->layer),
-                                 static_cast<std::int64_t>(failure->step)};
+                                 layer_name(lowered.network, failure->layer), static_cast<std::int64_t>(failure->step)};
     all = simulate_all(lowered, job, target, framework, options_for(job, framework, std::nullopt, timeline));
   } else {
     memory.cache_flushes_per_step = flushes_of(all.central, job);

@@ -109,7 +109,7 @@ std::vector<BatchChoice> Walk::ladder(std::int64_t accumulation) const {
       const std::int64_t steps = base::ceil_div(*request_.job.data.images, batch * parts);
       batch = base::ceil_div(*request_.job.data.images, steps * parts);
     }
-    batches.erase(std::ranges::unique(batches).begin(), batches.end());
+    batches.erase(std::unique(batches.begin(), batches.end()), batches.end());
   }
   std::vector<BatchChoice> rungs;
   for (const std::int64_t batch : batches) {

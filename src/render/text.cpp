@@ -84,11 +84,11 @@ std::string limits(const Document& plan, const Style& style) {
   std::string text = largest_batches(plan, style);
   if (has(plan, "max_resolution")) {
     const Document& most = plan.at("max_resolution");
-    text += paragraph(
-        style, "  ", "  ",
-        fmt::format("Largest image of this shape: {} x {} on {} with {}{}", most.at("height").dump(),
-                    most.at("width").dump(), most.at("gpu").get<std::string>(), settings(most),
-                    most.at("limited_by_search").get<bool>() ? ", or larger: the search ends there" : ""));
+    text +=
+        paragraph(style, "  ", "  ",
+                  fmt::format("Largest image of this shape: {} x {} on {} with {}{}", most.at("height").dump(),
+                              most.at("width").dump(), most.at("gpu").get<std::string>(), settings(most),
+                              most.at("limited_by_search").get<bool>() ? ", or larger: the search ends there" : ""));
   }
   return text;
 }

@@ -186,9 +186,8 @@ class Carrier {
 
 std::size_t most_alike(std::span<const hardware::Gpu> measured, const hardware::Gpu& gpu) {
   const auto distance = [&](const hardware::Gpu& other) { return std::abs(std::log(balance(other) / balance(gpu))); };
-  const auto nearest = std::min_element(measured.begin(), measured.end(), [&](const auto& a, const auto& b) {
-    return distance(a) < distance(b);
-  });
+  const auto nearest = std::min_element(measured.begin(), measured.end(),
+                                        [&](const auto& a, const auto& b) { return distance(a) < distance(b); });
   return static_cast<std::size_t>(nearest - measured.begin());
 }
 
