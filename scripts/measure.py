@@ -6,7 +6,7 @@
     vggplan calibrate measurements.jsonl --gpu NAME --output NAME.json
     vggplan estimate --gpu NAME --calibration NAME.json ...
 
-Needs torch and torchvision and one CUDA GPU that nothing else uses. Takes 10 to 20 minutes; --quick takes two and
+Needs torch and torchvision and one CUDA GPU that nothing else uses. Takes about 20 minutes; --quick takes five and
 gives a rougher calibration. Stop it when you like: started again with the same --out it goes on where it was.
 
 Every line of the output is one JSON object. Operations: kernel time in microseconds ("us"), launch gaps left out,
@@ -497,7 +497,7 @@ def main():
     parser.add_argument("--out", metavar="FILE", help="where rows are added")
     parser.add_argument("--parts", default="ops,steps,input", help="which of ops, steps and input (default: all)")
     parser.add_argument("--minutes", type=float, default=60, help="stop after so many minutes (default 60)")
-    parser.add_argument("--quick", action="store_true", help="few sizes: two minutes, and a rougher calibration")
+    parser.add_argument("--quick", action="store_true", help="few sizes: five minutes, and a rougher calibration")
     parser.add_argument("--one-step", metavar="CASE", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if not torch.cuda.is_available():
