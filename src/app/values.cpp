@@ -50,7 +50,7 @@ std::optional<Steps> parse_steps(std::string_view text) {
   return Steps{numbers[0], numbers[1], numbers.size() == 3 ? numbers[2] : 1};
 }
 
-/// Whether every sweep value of `flag` is a plain word or number, so that "a:b" can only mean a range.
+/// "seq:4" is one value of --checkpointing; elsewhere "a:b" means a range.
 bool is_word_with_colon(std::string_view flag, std::string_view value) {
   return flag == "checkpointing" && value.starts_with("seq:");
 }

@@ -18,15 +18,11 @@ std::vector<Bytes> workspaces(const memory::Tape& tape, std::size_t layers) {
   }
   for (const memory::Event& event : tape.steps.back()) {
     const bool of_layer = event.layer >= 0 && static_cast<std::size_t>(event.layer) < layers;
-    if (!of_layer || event.category != memory::Category::convolution_workspace) {
+    if (!of_layer || event.kind != memory::Event::Kind::scratch || tape.scratch[event.tensor].plans.empty()) {
       continue;
     }
-    std::int64_t bytes = event.kind == memory::Event::Kind::allocate ? event.bytes : 0;
-    if (event.kind == memory::Event::Kind::scratch && !tape.scratch[event.tensor].plans.empty()) {
-      bytes = tape.scratch[event.tensor].plans.front();
-    }
     Bytes& held = largest[static_cast<std::size_t>(event.layer)];
-    held = std::max(held, Bytes(bytes));
+    held = std::max(held, Bytes(tape.scratch[event.tensor].plans.front()));
   }
   return largest;
 }

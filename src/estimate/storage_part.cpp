@@ -41,12 +41,9 @@ struct Tensors {
 
 Tensors tensors_of(const graph::Network& network) {
   Tensors tensors;
+  tensors.trained = static_cast<std::int64_t>(graph::parameter_tensors(network).size());
   for (const graph::Layer& layer : network.layers) {
-    const auto* norm = std::get_if<graph::BatchNorm2d>(&layer.kind);
-    const bool trained = norm != nullptr || std::holds_alternative<graph::Conv2d>(layer.kind) ||
-                         std::holds_alternative<graph::Linear>(layer.kind);
-    tensors.trained += trained ? 2 : 0;
-    if (norm != nullptr) {
+    if (const auto* norm = std::get_if<graph::BatchNorm2d>(&layer.kind)) {
       tensors.buffers += 3;
       tensors.buffer_bytes += 2 * norm->channels * 4 + 8;
     }

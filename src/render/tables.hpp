@@ -14,7 +14,7 @@ Table alternatives_table(const Document& plan);  ///< the recommendation first
 Table max_batch_table(const Document& plan);
 Table remedies_table(const Document& plan);
 Table rejected_table(const Document& plan);
-/// One row for each estimate; `settings` are keys of `point` that a sweep varies.
+/// One row for each estimate, with the keys of `point` that a sweep varies.
 Table points_table(const Document& estimates);
 Table by_batch_table(const Document& estimate);
 Table catalogue_table(const Document& report);
