@@ -62,11 +62,11 @@ void warn_of(const catalog::GpuChoice& choice, const Options& options, std::vect
     warnings.push_back({"ambiguous-gpu", choice.note, "write the full name to choose another"});
   }
   if (options.usable_memory && *options.usable_memory > choice.gpu.usable_memory()) {
-    warnings.push_back(
-        {"usable-memory-above-card",
-         fmt::format("--usable-memory {} is more than {} can give, {}", base::format_bytes(*options.usable_memory),
-                     choice.gpu.name, base::format_bytes(choice.gpu.usable_memory())),
-         "leave it out to ask about the card as it is"});
+    warnings.push_back({"usable-memory-above-card",
+                        fmt::format("--usable-memory {} is more than {} can give, {}, which counts instead",
+                                    base::format_bytes(*options.usable_memory), choice.gpu.name,
+                                    base::format_bytes(choice.gpu.usable_memory())),
+                        "leave it out to ask about the card as it is"});
   }
 }
 

@@ -55,8 +55,9 @@ std::vector<Assumption> assumptions_of(const Estimate& estimate, const timing::C
                                        const lowering::Framework& framework) {
   const bool measured = calibration.carried_from.empty();
   Assumptions assumptions;
-  assumptions.push_back({"usable memory", base::format_bytes(estimate.target.usable),
-                         "what the driver reports, less the CUDA context and loaded modules"});
+  assumptions.push_back(
+      {"usable memory", base::format_bytes(estimate.memory.usable),
+       "what the driver reports, less the CUDA context, loaded modules and, where several GPUs train, NCCL"});
   assumptions.push_back({"workspaces", framework.title, "rules over measured convolutions on an H200"});
   assumptions.push_back({"time", measured ? "calibrated on this GPU" : "carried over from " + calibration.carried_from,
                          measured ? "measured steps and operations" : "by SMs, clock, bandwidth and cache"});

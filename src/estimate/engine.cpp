@@ -111,22 +111,25 @@ class Models {
   }
 
   base::Result<MemoryAnswer> memory(const job::Job& job, const Target& target) {
-    Key key;
-    add_settings(key, job);
-    const bool alike =
-        job.parallel.sharding == job::Sharding::ddp;  // every rank holds the same, however many there are
-    key.add(alike ? std::min<std::int64_t>(job.parallel.gpus, 2) : job.parallel.gpus).add(job.parallel.sharding);
-    key.add(job.parallel.bucket.count()).add(job.parallel.bucket_view).add(job.expandable_segments);
-    const lowering::Device device = device_of(target.gpu, knowledge_.framework);
-    key.add(device.sm_count).add(device.threads_per_sm).add(device.cublas_workspace.count()).add(device.tf32);
-    key.add(target.usable.count());
-    return memories_.get(key.take(), [&]() -> base::Result<MemoryAnswer> {
+    return memories_.get(memory_key(job, target), [&]() -> base::Result<MemoryAnswer> {
       if (auto wrong = job::validate(job)) {
         return *wrong;
       }
       const SharedLowered lowered = lower(job);
       return *lowered ? base::Result(memory_answer(**lowered, job, target, knowledge_.framework)) : lowered->error();
     });
+  }
+
+  base::Result<Bytes> reserved_high(const job::Job& job, const Target& target) {
+    return reserved_highs_.get(memory_key(job, target), [&]() -> base::Result<Bytes> {
+      const SharedLowered lowered = lower(job);
+      return *lowered ? base::Result(estimate::reserved_high(**lowered, job, target, knowledge_.framework))
+                      : lowered->error();
+    });
+  }
+
+  Bytes usable(const job::Job& job, const Target& target) const {
+    return usable_memory(job, target, knowledge_.framework);
   }
 
   base::Result<Seconds> time_floor(const job::Job& job, const Target& target) {
@@ -164,6 +167,19 @@ class Models {
   base::Result<Estimate> full(const job::Job& job, const Target& target) { return estimate(job, target, knowledge_); }
 
  private:
+  std::string memory_key(const job::Job& job, const Target& target) const {
+    Key key;
+    add_settings(key, job);
+    const bool alike =
+        job.parallel.sharding == job::Sharding::ddp;  // every rank holds the same, however many there are
+    key.add(alike ? std::min<std::int64_t>(job.parallel.gpus, 2) : job.parallel.gpus).add(job.parallel.sharding);
+    key.add(job.parallel.bucket.count()).add(job.parallel.bucket_view).add(job.expandable_segments);
+    const lowering::Device device = device_of(target.gpu, knowledge_.framework);
+    key.add(device.sm_count).add(device.threads_per_sm).add(device.cublas_workspace.count()).add(device.tf32);
+    key.add(usable(job, target).count());
+    return key.take();
+  }
+
   SharedLowered lower(const job::Job& job) {
     Key key;
     add_network(key, job);
@@ -203,6 +219,7 @@ class Models {
   Memo<SharedWork> works_{};
   Memo<SharedOwnTime> own_times_{};
   Memo<base::Result<MemoryAnswer>> memories_{};
+  Memo<base::Result<Bytes>> reserved_highs_{};
   Memo<Bytes> memory_floors_{};
   Memo<base::Result<Seconds>> time_floors_{};
 };
@@ -213,6 +230,10 @@ Engine make_engine(Knowledge knowledge) {
   const auto models = std::make_shared<Models>(std::move(knowledge));
   Engine engine;
   engine.memory_floor = [models](const job::Job& job, const Target&) { return models->memory_floor(job); };
+  engine.usable = [models](const job::Job& job, const Target& target) { return models->usable(job, target); };
+  engine.reserved_high = [models](const job::Job& job, const Target& target) {
+    return models->reserved_high(job, target);
+  };
   engine.time_floor = [models](const job::Job& job, const Target& target) { return models->time_floor(job, target); };
   engine.memory = [models](const job::Job& job, const Target& target) { return models->memory(job, target); };
   engine.time = [models](const job::Job& job, const Target& target) { return models->time(job, target); };

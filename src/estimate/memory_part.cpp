@@ -80,6 +80,12 @@ void add_breakdown(Memory& memory, const graph::Network& network, const memory::
   }
 }
 
+/// Device memory that one process holds beside the allocator. Ranks that only infer do not talk to each other.
+Bytes outside_allocator(const job::Job& job, const hardware::Gpu& gpu, const lowering::Framework& framework) {
+  const bool communicates = job.parallel.gpus > 1 && job.mode == job::Mode::train;
+  return gpu.context_memory + (communicates ? framework.nccl : Bytes(0));
+}
+
 /// The central simulation, and the two that bound it.
 struct Simulations {
   Simulation central{};
@@ -163,29 +169,48 @@ lowering::Device device_of(const hardware::Gpu& gpu, const lowering::Framework& 
   return device;
 }
 
+Bytes usable_memory(const job::Job& job, const Target& target, const lowering::Framework& framework) {
+  const Bytes left = target.gpu.memory_total - outside_allocator(job, target.gpu, framework);
+  return std::max(Bytes(0), std::min(target.usable, left));
+}
+
+Target with_usable(Target target, Bytes usable) {
+  target.usable = usable;
+  const Bytes beside = target.gpu.context_memory + base::kGiB * 1024;  // any context, any communicators
+  target.gpu.memory_total = std::max(target.gpu.memory_total, usable + beside);
+  return target;
+}
+
 MemoryAnswer memory_answer(const Lowered& lowered, const job::Job& job, const Target& target,
                            const lowering::Framework& framework) {
   const memory::Tape tape = lowering::lower_tape(lowered.network, simulated(job), lowered.segments, framework,
                                                  device_of(target.gpu, framework));
-  const Simulation simulation = memory::simulate(tape, options_for(job, framework, target.usable, false));
   MemoryAnswer answer;
+  answer.usable = usable_memory(job, target, framework);
+  const Simulation simulation = memory::simulate(tape, options_for(job, framework, answer.usable, false));
   answer.verdict = verdict_of(simulation);
-  answer.allocated_peak = simulation.allocated_peak;
+  answer.run_peak = simulation.run_peak;
   answer.reserved_peak = simulation.reserved_peak;
   answer.cache_flushes_per_step = flushes_of(simulation, job);
   if (simulation.failure) {
     answer.missing = std::max(Bytes(1), simulation.failure->missing);
-    answer.allocated_peak = target.usable + answer.missing;
+    answer.run_peak = answer.usable + answer.missing;
   }
   return answer;
 }
 
+Bytes reserved_high(const Lowered& lowered, const job::Job& job, const Target& target,
+                    const lowering::Framework& framework) {
+  const Bytes usable = usable_memory(job, target, framework);
+  return reserved_peak(simulate_all(lowered, job, target, framework, options_for(job, framework, usable, false))).high;
+}
+
 Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& target,
                    const lowering::Framework& framework, bool timeline) {
-  Simulations all = simulate_all(lowered, job, target, framework, options_for(job, framework, target.usable, timeline));
   Memory memory;
+  memory.usable = usable_memory(job, target, framework);
+  Simulations all = simulate_all(lowered, job, target, framework, options_for(job, framework, memory.usable, timeline));
   memory.verdict = verdict_of(all.central);
-  memory.usable = target.usable;
   if (const auto& failure = all.central.failure) {
     memory.shortfall = Shortfall{failure->requested, failure->missing, std::string(base::name_of_enum(failure->phase)),
                                  layer_name(lowered.network, failure->layer), static_cast<std::int64_t>(failure->step)};
@@ -194,6 +219,7 @@ Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& ta
     memory.cache_flushes_per_step = flushes_of(all.central, job);
   }
   memory.allocated_peak = ranged(all, [](const Simulation& s) { return s.allocated_peak; });
+  memory.run_peak = ranged(all, [](const Simulation& s) { return s.run_peak; });
   memory.reserved_peak = reserved_peak(all);
   memory.first_step_peak = ranged(all, [](const Simulation& s) { return s.first_step_peak; });
   memory.steady_peak =
@@ -204,9 +230,9 @@ Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& ta
   memory.forward_peak = ranged(all, [](const Simulation& s) { return phase_peak(s, Phase::forward); });
   memory.backward_peak = ranged(all, [](const Simulation& s) { return phase_peak(s, Phase::backward); });
   memory.optimizer_peak = ranged(all, [](const Simulation& s) { return phase_peak(s, Phase::optimizer); });
-  const Bytes outside = target.gpu.context_memory + (job.parallel.gpus > 1 ? framework.nccl : Bytes(0));
-  memory.device_used = memory.reserved_peak + base::exactly(outside, Basis::assumed);
-  memory.headroom = target.usable - memory.reserved_peak.value;
+  memory.device_used =
+      memory.reserved_peak + base::exactly(outside_allocator(job, target.gpu, framework), Basis::assumed);
+  memory.headroom = memory.usable - memory.reserved_peak.value;
   add_breakdown(memory, lowered.network, all.central.peak);
   for (const memory::Moment& moment : all.central.timeline) {
     memory.timeline.push_back({static_cast<std::int64_t>(moment.step), std::string(base::name_of_enum(moment.phase)),

@@ -24,6 +24,10 @@ lowering::Device device_of(const hardware::Gpu& gpu, const lowering::Framework& 
 MemoryAnswer memory_answer(const Lowered& lowered, const job::Job& job, const Target& target,
                            const lowering::Framework& framework);
 
+/// Upper end of the range of what is reserved, of a job that fits.
+Bytes reserved_high(const Lowered& lowered, const job::Job& job, const Target& target,
+                    const lowering::Framework& framework);
+
 Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& target,
                    const lowering::Framework& framework, bool timeline);
 

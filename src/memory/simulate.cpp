@@ -178,9 +178,7 @@ class Replay {
     reserved_peak_ = std::max(reserved_peak_, allocator_.reserved());
     if (allocator_.allocated() > allocated_peak_) {
       allocated_peak_ = allocator_.allocated();
-      if (step_ <= 1) {
-        result_.peak = current_;
-      }
+      result_.peak = current_;
     }
     if (options_.timeline && step_ + 1 >= options_.steps) {
       result_.timeline.push_back(
@@ -208,6 +206,7 @@ class Replay {
 
   Simulation finish() {
     result_.reserved_peak = reserved_peak_;
+    result_.run_peak = allocated_peak_;
     if (result_.steps.size() < 2) {
       result_.allocated_peak = allocated_peak_;
     }

@@ -277,7 +277,7 @@ Evaluated evaluate(const job::Job& job, const estimate::Target& target, const es
   row.gpu = target.gpu.name;
   row.verdict = memory.verdict;
   row.usable = target.usable;
-  row.allocated_peak = memory.allocated_peak;
+  row.run_peak = memory.run_peak;
   row.reserved_peak = memory.reserved_peak;
   row.step = time.step;
   row.images_per_second = time.images_per_second;

@@ -70,9 +70,7 @@ Story::Variant Story::variant(const job::Job& job, const estimate::Target& targe
 }
 
 estimate::MemoryAnswer Story::without_limit(const job::Job& job) const {
-  estimate::Target boundless = target_;
-  boundless.usable = kMostMemory;
-  const auto memory = engine_.memory(job, boundless);
+  const auto memory = engine_.memory(job, estimate::with_usable(target_, kMostMemory));
   return memory ? *memory : estimate::MemoryAnswer{};
 }
 

@@ -28,13 +28,13 @@ void Story::checkpointing() {
       b.job.model.batch_norm ? "running statistics of batch norm are updated twice" : "the results stay the same");
   if (!now) {
     say(fmt::format("Checkpointing each block would lower the allocated peak from {} to {} and {}.",
-                    base::format_bytes(b.allocated_peak), base::format_bytes(other.memory->allocated_peak), costs));
+                    base::format_bytes(b.run_peak), base::format_bytes(other.memory->run_peak), costs));
   } else if (other.memory->verdict == Verdict::does_not_fit) {
     say(fmt::format("Checkpointing makes room: without it this batch would reserve {}. It {}.",
                     base::format_bytes(without_limit(other.figures->job).reserved_peak), costs));
   } else {
     say(fmt::format("Checkpointing lowers the allocated peak by {} and {}.",
-                    base::format_bytes(other.memory->allocated_peak - b.allocated_peak), costs));
+                    base::format_bytes(other.memory->run_peak - b.run_peak), costs));
   }
 }
 
@@ -73,7 +73,7 @@ void Story::precision() {
       "{} is {:.2f} times as fast as {} at the same batch, with {:.0f} % of its peak; weights, gradients and optimizer "
       "stay in float32, products are rounded to 16 bits",
       base::name_of_enum(b.job.precision), tf32.figures->step.count() / b.step.count(), other,
-      100 * b.allocated_peak.as_double() / without_limit(tf32.figures->job).allocated_peak.as_double());
+      100 * b.run_peak.as_double() / without_limit(tf32.figures->job).run_peak.as_double());
   if (b.job.precision == job::Precision::amp_fp16) {
     text += ", and the loss is scaled (this GPU has no bfloat16)";
   }

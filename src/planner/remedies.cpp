@@ -45,7 +45,7 @@ class Doctor {
         engine_(engine),
         changes_(possible_changes(job, target_.gpu)) {
     if (const auto answer = engine.memory(job, boundless())) {
-      peak_ = answer->allocated_peak;
+      peak_ = answer->run_peak;
     }
     if (const auto time = engine.time(job, target_)) {
       seconds_per_image_ = 1 / time->images_per_second;
@@ -115,8 +115,8 @@ void Doctor::add(const Change& change, const Target& target, const MemoryAnswer&
   remedy.job = change.job;
   remedy.gpu = target.gpu.name;
   remedy.memory = memory;
-  remedy.saved = std::max(Bytes(0), peak_ - memory.allocated_peak);
-  remedy.saves = fmt::format("the peak falls to {}", base::format_bytes(memory.allocated_peak));
+  remedy.saved = std::max(Bytes(0), peak_ - memory.run_peak);
+  remedy.saves = fmt::format("the peak falls to {}", base::format_bytes(memory.run_peak));
   const auto time = engine_.time(change.job, target);
   if (time && time->images_per_second > 0 && seconds_per_image_ > 0) {
     remedy.slowdown = pieces / time->images_per_second / seconds_per_image_;
@@ -144,11 +144,7 @@ job::Job Doctor::with_all(const std::vector<Change>& changes) const {
   return job;
 }
 
-Target Doctor::boundless() const {
-  Target target = target_;
-  target.usable = kMostMemory;
-  return target;
-}
+Target Doctor::boundless() const { return estimate::with_usable(target_, kMostMemory); }
 
 /// What the job would reserve, were there no limit.
 Bytes Doctor::need(const job::Job& job) const {
@@ -230,9 +226,7 @@ void Doctor::combination() {
 /// The smallest capacity at which the job as asked runs without cache flushes, to the MiB.
 void Doctor::more_memory() {
   const auto with_capacity = [&](std::int64_t mebibytes) {
-    Target target = target_;
-    target.usable = base::kMiB * mebibytes;
-    return target;
+    return estimate::with_usable(target_, base::kMiB * mebibytes);
   };
   const auto too_small = [&](std::int64_t mebibytes) {
     const Target target = with_capacity(mebibytes);

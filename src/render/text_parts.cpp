@@ -161,7 +161,8 @@ std::string text_memory(const Document& estimate, const Style& style) {
     text += chart_row("beyond the usable", binary_bytes(end - usable), (end - usable) / usable,
                       std::string(limit, ' ') + style.bad("^ the limit"));
   }
-  const Document& allocated = memory.at("allocated_peak_bytes");
+  // Reports before 1.1 have the peak of the first two steps alone.
+  const Document& allocated = memory.at(has(memory, "run_peak_bytes") ? "run_peak_bytes" : "allocated_peak_bytes");
   text += paragraph(style, "  ", "  ",
                     fmt::format("allocated {}, reserved {}, on the device {} with the CUDA context",
                                 figure("_bytes", allocated), figure("_bytes", memory.at("reserved_peak_bytes")),

@@ -46,6 +46,7 @@ Document memory_part(const estimate::Estimate& estimate) {
   Document part = Document::object();
   part["verdict"] = enum_name(memory.verdict);
   part["allocated_peak_bytes"] = quantity(memory.allocated_peak);
+  part["run_peak_bytes"] = quantity(memory.run_peak);
   part["reserved_peak_bytes"] = quantity(memory.reserved_peak);
   part["device_used_bytes"] = quantity(memory.device_used);
   part["usable_bytes"] = plain(memory.usable);
@@ -148,7 +149,7 @@ Document run_part(const estimate::Run& run) {
 void add_estimate(Document& report, const estimate::Estimate& estimate,
                   const std::vector<estimate::Estimate>& by_batch) {
   report["job"] = job_part(estimate.job);
-  report["machine"] = machine_part(estimate.target, estimate.job.parallel);
+  report["machine"] = machine_part(estimate);
   report["model"] = model_part(estimate.model, estimate.job.mode);
   report["memory"] = memory_part(estimate);
   report["time"] = time_part(estimate);

@@ -76,7 +76,9 @@ void add_machine_facts(Document& part, const hardware::Machine& machine) {
   }
 }
 
-Document machine_part(const estimate::Target& target, const job::Parallel& parallel) {
+Document machine_part(const estimate::Estimate& estimate) {
+  const estimate::Target& target = estimate.target;
+  const job::Parallel& parallel = estimate.job.parallel;
   Document part = Document::object();
   part["gpu"] = target.gpu.name;
   part["gpu_title"] = target.gpu.title;
@@ -84,7 +86,7 @@ Document machine_part(const estimate::Target& target, const job::Parallel& paral
   part["nodes"] = parallel.nodes;
   part["memory_total_bytes"] = plain(target.gpu.memory_total);
   part["context_bytes"] = plain(target.gpu.context_memory);
-  part["usable_bytes"] = plain(target.usable);
+  part["usable_bytes"] = plain(estimate.memory.usable);
   if (target.machine) {
     const hardware::Machine& machine = *target.machine;
     part["name"] = machine.name;

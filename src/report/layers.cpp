@@ -68,7 +68,7 @@ Document layer_rows(const estimate::Estimate& estimate) {
 Document build_layers(const estimate::Estimate& estimate) {
   Document report = start(Kind::layers);
   report["job"] = job_part(estimate.job);
-  report["machine"] = machine_part(estimate.target, estimate.job.parallel);
+  report["machine"] = machine_part(estimate);
   report["model"] = model_part(estimate.model, estimate.job.mode);
   report["layers"] = layer_rows(estimate);
   Document totals = Document::object();

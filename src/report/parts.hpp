@@ -12,7 +12,7 @@
 namespace vggplan::report {
 
 Document job_part(const job::Job& job);
-Document machine_part(const estimate::Target& target, const job::Parallel& parallel);
+Document machine_part(const estimate::Estimate& estimate);
 /// What is known of a machine besides its name and GPUs.
 void add_machine_facts(Document& part, const hardware::Machine& machine);
 Document model_part(const estimate::ModelSummary& model, job::Mode mode);

@@ -161,7 +161,7 @@ Document remedy_part(const planner::Remedy& remedy) {
   settings["width"] = remedy.job.image.width;
   part["settings"] = std::move(settings);
   part["memory"] = {{"verdict", enum_name(remedy.memory.verdict)},
-                    {"allocated_peak_bytes", plain(remedy.memory.allocated_peak)},
+                    {"allocated_peak_bytes", plain(remedy.memory.run_peak)},
                     {"reserved_peak_bytes", plain(remedy.memory.reserved_peak)}};
   return part;
 }

@@ -94,14 +94,19 @@ inline estimate::Engine engine_of(const World& world, const Prices& prices = {})
   engine.memory_floor = [=](const job::Job& job, const estimate::Target&) { return bytes(world.allocated(job) * 0.9); };
   engine.memory = [=](const job::Job& job, const estimate::Target& target) -> base::Result<estimate::MemoryAnswer> {
     estimate::MemoryAnswer answer;
+    answer.usable = target.usable;
     answer.verdict = world.verdict(job, target.usable.as_double());
-    answer.allocated_peak = bytes(world.allocated(job));
+    answer.run_peak = bytes(world.allocated(job));
     answer.reserved_peak = bytes(world.reserved(job));
     answer.cache_flushes_per_step = answer.verdict == estimate::Verdict::fits_with_cache_flushes ? 3 : 0;
     if (answer.verdict == estimate::Verdict::does_not_fit) {
-      answer.missing = std::max(Bytes(1), answer.allocated_peak - target.usable);
+      answer.missing = std::max(Bytes(1), answer.run_peak - target.usable);
     }
     return answer;
+  };
+  engine.usable = [](const job::Job&, const estimate::Target& target) { return target.usable; };
+  engine.reserved_high = [=](const job::Job& job, const estimate::Target&) -> base::Result<Bytes> {
+    return bytes(world.reserved(job));
   };
   engine.time_floor = [=](const job::Job& job, const estimate::Target&) -> base::Result<base::Seconds> {
     return base::Seconds(world.compute_seconds(job));
@@ -122,7 +127,8 @@ inline estimate::Engine engine_of(const World& world, const Prices& prices = {})
     full.target = target;
     const auto memory = engine.memory(job, target);
     full.memory.verdict = memory->verdict;
-    full.memory.allocated_peak = base::exactly(memory->allocated_peak);
+    full.memory.usable = memory->usable;
+    full.memory.run_peak = base::exactly(memory->run_peak);
     full.memory.reserved_peak = base::exactly(memory->reserved_peak);
     const auto time = engine.time(job, target);
     full.time.step = full.time.iteration = base::exactly(time->step);

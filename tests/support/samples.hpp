@@ -54,6 +54,7 @@ inline estimate::Estimate sample_estimate() {
                   12 * kGiB};
   estimate::Memory& memory = sample.memory;
   memory.allocated_peak = around(20 * kGiB);
+  memory.run_peak = around(20 * kGiB);
   memory.reserved_peak = around(24 * kGiB);
   memory.device_used = around(Bytes(24 * kGiB + kGiB / 2));
   memory.usable = sample.target.usable;
@@ -155,6 +156,7 @@ inline estimate::Estimate refused_estimate() {
   sample.memory.verdict = estimate::Verdict::does_not_fit;
   sample.memory.reserved_peak = around(64 * kGiB);
   sample.memory.allocated_peak = around(60 * kGiB);
+  sample.memory.run_peak = around(60 * kGiB);
   sample.memory.headroom = sample.memory.usable - 64 * kGiB;
   sample.memory.breakdown = {{"activations", 56 * kGiB}, {"parameters", 4 * kGiB}};
   sample.memory.shortfall = estimate::Shortfall{8 * kGiB, 24 * kGiB + kGiB / 2, "backward", "conv1_2"};
@@ -248,7 +250,7 @@ inline report::Document refused_plan() {
   remedy.job = sample_job();
   remedy.job.checkpointing = {job::Checkpointing::Kind::block, 0};
   remedy.gpu = "made-up-40gb";
-  remedy.memory = {estimate::Verdict::fits, 28 * kGiB, 30 * kGiB, 0, Bytes(0)};
+  remedy.memory = {estimate::Verdict::fits, 39 * kGiB, 28 * kGiB, 30 * kGiB, 0, Bytes(0)};
   plan.remedies = {remedy};
   plan.enumerated = 16;
   plan.rejected_count = 16;

@@ -46,10 +46,12 @@ struct Shortfall {  ///< the allocation that failed
 
 struct Memory {
   Verdict verdict{Verdict::fits};
-  Estimated<Bytes> allocated_peak{};  ///< process start to the end of step 2
-  Estimated<Bytes> reserved_peak{};   ///< of the whole run
-  Estimated<Bytes> device_used{};     ///< reserved + context + NCCL
-  Bytes usable{};
+  Estimated<Bytes>
+      allocated_peak{};              ///< process start to the end of step 2: what a script that measures two steps sees
+  Estimated<Bytes> run_peak{};       ///< of the whole run; more than the above where state comes in a later step
+  Estimated<Bytes> reserved_peak{};  ///< of the whole run
+  Estimated<Bytes> device_used{};    ///< reserved + context + NCCL
+  Bytes usable{};    ///< that the allocator may reserve: what context and NCCL leave, or less by `Target::usable`
   Bytes headroom{};  ///< usable - reserved peak; negative where it does not fit
   std::int64_t cache_flushes_per_step{};
   Estimated<Bytes> first_step_peak{};
@@ -58,7 +60,7 @@ struct Memory {
   Estimated<Bytes> forward_peak{};
   Estimated<Bytes> backward_peak{};
   Estimated<Bytes> optimizer_peak{};
-  std::vector<std::pair<std::string, Bytes>> breakdown{};         ///< by category; sums to allocated_peak.value
+  std::vector<std::pair<std::string, Bytes>> breakdown{};         ///< by category; sums to run_peak.value
   std::vector<std::pair<std::string, Bytes>> breakdown_layers{};  ///< by layer; same sum
   std::optional<Shortfall> shortfall{};
   std::vector<TimelinePoint> timeline{};
@@ -166,7 +168,7 @@ struct Assumption {
 struct Target {
   hardware::Gpu gpu{};
   std::optional<hardware::Machine> machine{};
-  Bytes usable{};  ///< the allocator's limit: gpu.usable_memory() or the user's figure
+  Bytes usable{};  ///< at most so much for the allocator: gpu.usable_memory() or the user's figure
 };
 
 struct Estimate {

@@ -34,10 +34,11 @@ struct Knowledge {
   std::map<std::string, base::Usd> prices{};  ///< the user's: per GPU and hour by GPU name, per hour by machine name
 };
 
-/// The allocator's answer under `Target::usable`.
+/// The allocator's answer under its limit.
 struct MemoryAnswer {
   Verdict verdict{Verdict::fits};
-  Bytes allocated_peak{};  ///< to the end of step 2; where it does not fit: what the failing allocation would make
+  Bytes usable{};    ///< the limit: what `Engine::usable` says
+  Bytes run_peak{};  ///< allocated; where it does not fit: what the failing allocation would make
   Bytes reserved_peak{};
   std::int64_t cache_flushes_per_step{};
   Bytes missing{};  ///< where it does not fit: bytes short at the failing allocation
@@ -53,14 +54,18 @@ struct TimeAnswer {
 
 /// Everything a search may ask, cheapest first. All functions are pure and safe to call from several threads.
 struct Engine {
-  /// Never more than what the allocator must hold at once in some step: with a byte less, nothing fits. May be
-  /// above `MemoryAnswer::allocated_peak`, which ends with step 2: GradScaler can skip that long, and the
-  /// optimizer's state comes after. Does not shrink when the batch or the image grows. A microsecond.
+  /// What the allocator may reserve on each GPU: context, and NCCL where several GPUs train, take their part first.
+  std::function<Bytes(const job::Job&, const Target&)> usable{};
+  /// Never more than what the allocator must hold at once in some step: with a byte less, nothing fits. Does not
+  /// shrink when the batch or the image grows. A microsecond.
   std::function<Bytes(const job::Job&, const Target&)> memory_floor{};
   /// Never more than `time().step`: the same step without communication, input and optimizer.
   std::function<base::Result<Seconds>(const job::Job&, const Target&)> time_floor{};
   /// Simulation of a few steps: a fraction of a millisecond.
   std::function<base::Result<MemoryAnswer>(const job::Job&, const Target&)> memory{};
+  /// Upper end of the range of what is reserved, for a job that fits: `full().memory.reserved_peak.high`. As long as
+  /// two to four simulations.
+  std::function<base::Result<Bytes>(const job::Job&, const Target&)> reserved_high{};
   std::function<base::Result<TimeAnswer>(const job::Job&, const Target&)> time{};
   std::function<base::Result<Estimate>(const job::Job&, const Target&)> full{};
 };
@@ -77,7 +82,13 @@ struct Options {
 base::Result<Estimate> estimate(const job::Job& job, const Target& target, const Knowledge& knowledge,
                                 const Options& options = {});
 
-/// Memory alone, under `target.usable`.
+/// The target on a card that has room for such a limit: for questions about what a job would take.
+Target with_usable(Target target, Bytes usable);
+
+/// What the allocator may reserve on each GPU: `target.usable`, less where context and NCCL leave less.
+Bytes usable_memory(const job::Job& job, const Target& target, const lowering::Framework& framework);
+
+/// Memory alone, under that limit.
 base::Result<MemoryAnswer> simulate_memory(const job::Job& job, const Target& target, const Knowledge& knowledge);
 
 /// Pixels of the image that one element after the last pooling sees, and by how many its neighbour's window is shifted.

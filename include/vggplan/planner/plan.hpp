@@ -78,7 +78,7 @@ struct Evaluated {
   std::string gpu{};
   estimate::Verdict verdict{};
   base::Bytes usable{};
-  base::Bytes allocated_peak{};
+  base::Bytes run_peak{};
   base::Bytes reserved_peak{};
   base::Seconds step{};
   double images_per_second{};

@@ -15,7 +15,7 @@ namespace vggplan::report {
 using Document = nlohmann::ordered_json;
 
 /// "major.minor": minor adds, major breaks. Held equal to configs/schema/report.schema.json by a test.
-inline constexpr std::string_view kSchemaVersion = "1.0";
+inline constexpr std::string_view kSchemaVersion = "1.1";
 
 enum class Kind { estimate, plan, layers, sweep, gpus, machines, models, diff, check };
 

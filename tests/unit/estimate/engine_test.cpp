@@ -31,11 +31,11 @@ TEST_CASE("remembered answers are those of a fresh estimate") {
       }
       ++compared;
       CHECK(memory->verdict == fresh->verdict);
-      CHECK(memory->allocated_peak == fresh->allocated_peak);
+      CHECK(memory->run_peak == fresh->run_peak);
       CHECK(memory->reserved_peak == fresh->reserved_peak);
       const auto full = engine.full(job, target);
       REQUIRE(full.has_value());
-      CHECK(full->memory.allocated_peak.value == memory->allocated_peak);
+      CHECK(full->memory.run_peak.value == memory->run_peak);
       CHECK(full->time.step.value.count() == engine.time(job, target)->step.count());
       CHECK(full->time.images_per_second.value == engine.time(job, target)->images_per_second);
       CHECK(full->time.bound_by == engine.time(job, target)->bound_by);

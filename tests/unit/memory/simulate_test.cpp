@@ -92,6 +92,7 @@ TEST_CASE("later steps repeat the last entry of the tape; the peak of two steps 
   CHECK(got.allocated_peak == Bytes(120 * kMiB));
   REQUIRE(got.steps.size() == 6);
   CHECK(got.steps[5].allocated_peak == Bytes(940 * kMiB));
+  CHECK(got.run_peak == Bytes(940 * kMiB));
   CHECK(got.reserved_peak >= Bytes(940 * kMiB));
 }
 
