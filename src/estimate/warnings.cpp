@@ -41,6 +41,15 @@ void add_memory_warnings(const Estimate& estimate, const lowering::Framework& fr
                                     base::format_bytes(memory.reserved_peak.high), base::format_bytes(memory.usable)),
                         "it may flush the allocator's cache, or fail: try it, or take a smaller batch"});
   }
+  if (memory.contradicting_batch) {
+    const bool fits = memory.verdict != Verdict::does_not_fit;
+    warnings.push_back({"fit-flickers",
+                        fmt::format("a batch of {} {}, and {} {}: so near the limit it depends on how the allocator's "
+                                    "blocks happen to lie",
+                                    estimate.job.batch, fits ? "fits" : "does not fit", *memory.contradicting_batch,
+                                    fits ? "does not" : "does"),
+                        "leave some memory free, or set --expandable-segments"});
+  }
 }
 
 std::optional<Bytes> ram_of(const Estimate& estimate) {

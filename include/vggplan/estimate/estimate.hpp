@@ -54,6 +54,9 @@ struct Memory {
   Bytes usable{};    ///< that the allocator may reserve: what context and NCCL leave, or less by `Target::usable`
   Bytes headroom{};  ///< usable - reserved peak; negative where it does not fit
   std::int64_t cache_flushes_per_step{};
+  /// Where "fits" flickers with the batch: the nearest smaller one that does not fit, though this does, or the nearest
+  /// larger one that does, though this does not.
+  std::optional<std::int64_t> contradicting_batch{};
   Estimated<Bytes> first_step_peak{};
   Estimated<Bytes> steady_peak{};
   Estimated<Bytes> after_forward{};
