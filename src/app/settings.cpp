@@ -67,9 +67,10 @@ void set_weaker_hardware_aside(std::vector<Setting>& settings) {
   });
 }
 
-bool is_of_job(Command command) {
+/// Commands whose answer hangs on the project's file: those about a job, and the gate.
+bool needs_project_file(Command command) {
   return command == Command::plan || command == Command::estimate || command == Command::layers ||
-         command == Command::sweep;
+         command == Command::sweep || command == Command::check;
 }
 
 /// What these print depends on no setting.
@@ -90,6 +91,49 @@ std::string user_file(const std::map<std::string, std::string>& environment) {
   return home.empty() ? "" : home + "/.config/vggplan/config.toml";
 }
 
+bool is_output(const Flag& flag) { return flag.name == "output" || flag.name == "export"; }
+
+/// The folder that a file is named in, as a path that another name can be put behind.
+std::string folder_of(const std::string& file, World& world) {
+  const std::size_t slash = file.rfind('/');
+  const std::string folder = world.real_path(slash == std::string::npos ? "." : file.substr(0, slash + 1));
+  return folder.ends_with('/') ? folder : folder + "/";
+}
+
+/// An output of a file that --config names: of its folder, and not out of it.
+base::Status keep_in_folder(Setting& setting, const std::string& file, World& world) {
+  // FORMAT=FILE or FILE; standard output is no file.
+  const std::size_t split = setting.flag->name == "export" ? setting.value.find('=') : std::string::npos;
+  const std::size_t start = split == std::string::npos ? 0 : split + 1;
+  const std::string path = setting.value.substr(start);
+  if (path.empty() || path == "-") {
+    return std::nullopt;
+  }
+  const std::string folder = folder_of(file, world);
+  const std::string target = world.real_path(path.front() == '/' ? path : folder + path);
+  if (!target.starts_with(folder) || target == folder) {
+    return base::wrong(
+        setting.place, fmt::format("{} is not in the folder of that file", base::quoted(path)),
+        "a settings file writes beside itself or below; name other places with --" + std::string(setting.flag->name));
+  }
+  setting.value = setting.value.substr(0, start) + target;
+  return std::nullopt;
+}
+
+/// Whether the file may say this, and then what it means.
+base::Status admit(Setting& setting, const std::string& file, World& world) {
+  if (setting.origin == Origin::named_file) {
+    return is_output(*setting.flag) ? keep_in_folder(setting, file, world) : std::nullopt;
+  }
+  if (!needs_a_named_origin(*setting.flag)) {
+    return std::nullopt;
+  }
+  const std::string_view flag = setting.flag->name;
+  return base::wrong(
+      setting.place, "names a file to write or to compare with, which only a settings file given with --config may do",
+      fmt::format("leave it out, and give --{}, the variable {} or --config {}", flag, environment_name(flag), file));
+}
+
 base::Status add_file(std::vector<Setting>& all, World& world, const std::string& path, Origin origin) {
   const base::Result<std::string> text = world.read_file(path);
   if (!text) {
@@ -99,12 +143,17 @@ base::Status add_file(std::vector<Setting>& all, World& world, const std::string
   if (!settings) {
     return settings.error();
   }
-  all.insert(all.end(), settings->begin(), settings->end());
+  for (Setting& setting : *settings) {
+    if (base::Status error = admit(setting, path, world)) {
+      return error;
+    }
+    all.push_back(std::move(setting));
+  }
   return std::nullopt;
 }
 
 /// The user's file and the project's, or the one that is `named`. A fault of the project's stops what answers about
-/// a job, and nothing else.
+/// a job and the gate, and nothing else.
 base::Status add_files(std::vector<Setting>& all, World& world, const Setting* named, Command command,
                        std::vector<std::string>& notes) {
   const std::string user = user_file(world.environment());
@@ -114,7 +163,7 @@ base::Status add_files(std::vector<Setting>& all, World& world, const Setting* n
     }
   }
   if (named != nullptr) {
-    base::Status error = add_file(all, world, named->value, Origin::project_file);
+    base::Status error = add_file(all, world, named->value, Origin::named_file);
     return error ? base::Status(named_file(*error, named->place, "name a file of settings, such as batch = 4")) : error;
   }
   constexpr const char* kProject = "vggplan.toml";
@@ -122,14 +171,47 @@ base::Status add_files(std::vector<Setting>& all, World& world, const Setting* n
     return std::nullopt;
   }
   base::Status error = add_file(all, world, kProject, Origin::project_file);
-  if (error && !is_of_job(command)) {
+  if (error && !needs_project_file(command)) {
     notes.push_back(fmt::format("{} is passed over: {}: {}", kProject, error->place, error->rule));
     return std::nullopt;
   }
   return error;
 }
 
+/// "batch=1,2,price=3" as "batch=1,2" and "price=3": a part without a sign belongs to the one before it.
+std::vector<std::string> split_pairs(std::string_view text) {
+  std::vector<std::string> pairs;
+  while (true) {
+    const std::size_t end = std::min(text.find(','), text.size());
+    const std::string_view part = text.substr(0, end);
+    if (pairs.empty() || part.find('=') != std::string_view::npos) {
+      pairs.emplace_back(part);
+    } else {
+      pairs.back() += "," + std::string(part);
+    }
+    if (end == text.size()) {
+      return pairs;
+    }
+    text.remove_prefix(end + 1);
+  }
+}
+
+/// Outputs that no flag asked for are told of: who runs the program may not know of them. Only who runs it can ask
+/// for silence.
+void tell_outputs(const Settled& settled, std::vector<std::string>& notes) {
+  for (const auto& [name, settings] : settled) {
+    for (const Setting& setting : settings) {
+      if (is_output(*setting.flag) && setting.origin != Origin::flag && setting.value != "-") {
+        notes.push_back(fmt::format("{} {}, as {} says", name == "output" ? "the report goes to" : "an export goes to",
+                                    base::quoted(setting.value), setting.source));
+      }
+    }
+  }
+}
+
 }  // namespace
+
+bool needs_a_named_origin(const Flag& flag) { return flag.group == Group::gate || is_output(flag); }
 
 std::vector<Setting> environment_settings(const std::map<std::string, std::string>& environment,
                                           std::vector<std::string>& notes) {
@@ -160,13 +242,9 @@ std::vector<Setting> environment_settings(const std::map<std::string, std::strin
       }
       continue;
     }
-    std::string_view rest = value;
-    while (found->repeatable && rest.find(',') != std::string_view::npos) {
-      const std::size_t end = rest.find(',');
-      settings.push_back({&*found, std::string(rest.substr(0, end)), name, name, Origin::environment});
-      rest.remove_prefix(end + 1);
+    for (std::string& part : found->repeatable ? split_pairs(value) : std::vector<std::string>{value}) {
+      settings.push_back({&*found, std::move(part), name, name, Origin::environment});
     }
-    settings.push_back({&*found, std::string(rest), name, name, Origin::environment});
   }
   return settings;
 }
@@ -220,7 +298,11 @@ base::Result<Settled> gather(const Invocation& invocation, World& world, std::ve
       all.push_back(setting);
     }
   }
-  return settle(all, invocation.command);
+  base::Result<Settled> settled = settle(all, invocation.command);
+  if (settled) {
+    tell_outputs(*settled, notes);
+  }
+  return settled;
 }
 
 base::Result<Options> make_options(const Settled& settled) {
