@@ -60,7 +60,7 @@ Result<Json> parse_json(std::string_view text, std::string_view place, std::size
         text.begin(), text.end(),
         [&watch](int depth, typename Json::parse_event_t event, Json& part) { return watch(depth, event, part); });
     if (!watch.twice().empty()) {
-      return wrong(place, "the key " + watch.twice() + " occurs twice in one object", "keep one of them");
+      return wrong(place, "the key " + watch.twice() + " occurs twice", "keep one of them");
     }
     return value;
   } catch (const typename Json::parse_error& error) {

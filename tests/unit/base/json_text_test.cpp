@@ -56,8 +56,8 @@ TEST_CASE("what follows a NUL byte is not passed over") {
 }
 
 TEST_CASE("a key that occurs twice in an object is refused, however it is written") {
-  CHECK(refused(R"({"a": 1, "a": 2})").rule == "the key 'a' occurs twice in one object");
-  CHECK(refused(R"({"a": 1, "b": {"c": 1, "\u0063": 2}})").rule == "the key 'c' occurs twice in one object");
+  CHECK(refused(R"({"a": 1, "a": 2})").rule == "the key 'a' occurs twice");
+  CHECK(refused(R"({"a": 1, "b": {"c": 1, "\u0063": 2}})").rule == "the key 'c' occurs twice");
   CHECK(accepted(R"([{"a": 1}, {"a": {"a": 1}}])"));
 }
 
