@@ -128,6 +128,8 @@ TEST_CASE("mistakes in a file are told by line, with the nearest setting", "[cli
   CHECK(run(job, world).err ==
         "vggplan: vggplan.toml:1: batch: takes a plain value\n"
         "  write a number, a string, true or false\n");
+  world.files["vggplan.toml"] = "model = \"vgg16\\u0000.json\"\n";
+  CHECK(run(job, world).err == "vggplan: vggplan.toml:1: model: holds a NUL character\n  leave it out\n");
   world.files.clear();
   const Ran missing = run(job + " --config none.toml", world);
   CHECK(missing.code == app::kFileTrouble);
