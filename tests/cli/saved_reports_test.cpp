@@ -243,4 +243,25 @@ TEST_CASE("a line that is no estimate is refused by its number", "[cli]") {
   CHECK(run("diff l.json l.json", world).code == app::kWrongQuestion);
 }
 
+TEST_CASE("figures of zero are divided by nowhere", "[cli]") {
+  FakeWorld world;
+  const json whole = samples().at("estimate");
+  std::vector<json::json_pointer> found;
+  places(whole, json::json_pointer(), found);
+  for (const json::json_pointer& place : found) {
+    if (!whole.at(place).is_number()) {
+      continue;
+    }
+    json report = whole;
+    report.at(place) = 0;
+    world.files["r.json"] = report.dump();
+    for (const std::string format : {"text --verbose", "markdown"}) {
+      INFO(place.to_string() << " as " << format);
+      const std::string out = run("show r.json --format " + format, world).out;
+      CHECK(out.find("inf ") == std::string::npos);
+      CHECK(out.find("nan ") == std::string::npos);
+    }
+  }
+}
+
 }  // namespace vggplan
