@@ -58,6 +58,12 @@ std::vector<Setting> environment_settings(const std::map<std::string, std::strin
 using Settled = std::map<std::string, std::vector<Setting>, std::less<>>;
 base::Result<Settled> settle(const std::vector<Setting>& settings, Command command);
 
+/// Whether `file` may say this. The path of an output is then made absolute.
+base::Status admit(Setting& setting, const std::string& file, World& world);
+
+/// Outputs that no flag asked for: who runs the program may not know of them.
+void tell_outputs(const Settled& settled, std::vector<std::string>& notes);
+
 /// All layers for an invocation, files and environment read through `world`. Outputs of a file that --config names
 /// are within the folder of that file.
 base::Result<Settled> gather(const Invocation& invocation, World& world, std::vector<std::string>& notes);
