@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <exception>
+#include <new>
 
 #include "app/help.hpp"
 #include "app/output.hpp"
@@ -92,19 +93,25 @@ base::Result<int> answer(const std::vector<std::string>& given, World& world) {
   if (!options) {
     return options.error();
   }
+  // A file that says where output goes cannot say that nobody hears of it.
+  const auto quiet = settled->find("quiet");
+  Options by_the_user;
+  by_the_user.quiet = options->quiet && quiet != settled->end() && quiet->second.front().origin >= Origin::environment;
   for (const std::string& text : notes) {
-    note(world, *options, text);
+    note(world, by_the_user, text);
   }
   if (invocation->asks_for("print-config")) {
     return print(options->format == Format::json ? config_json(*settled, invocation->command)
                                                  : print_config(*settled, invocation->command),
                  *options, world);
   }
-  if (base::Status error = check_targets(*options)) {
+  if (base::Status error = check_targets(*options, world)) {
     return *error;
   }
   if (bare && !options->height) {
-    world.write_err(program_help(columns));
+    // Whoever types the name alone wants to know what to type: one example, not a page of flags. It goes to standard
+    // error with exit code 2, as nothing was answered: a script whose variable is empty must not read a yes.
+    world.write_err(short_usage());
     return kWrongQuestion;
   }
   if (base::Status error = count_positionals(*invocation)) {
@@ -123,6 +130,10 @@ int run(const std::vector<std::string>& arguments, World& world) {
       return exit_code(code.error().fault);
     }
     return *code;
+  } catch (const std::bad_alloc&) {
+    say(world, {base::Fault::program, "memory", "the system gives no more, and the answer needs more",
+                "ask about fewer points, GPUs or layers at a time, or raise the limit (ulimit -v)"});
+    return kProgramFault;
   } catch (const std::exception& error) {
     say(world, {base::Fault::program, "a fault of the program", error.what(),
                 "please report it with the command line that led to it"});

@@ -13,6 +13,7 @@ namespace vggplan::app {
 namespace {
 
 std::string command_words() { return fmt::format("{}", fmt::join(base::enum_names<Command>(), " ")); }
+constexpr std::string_view kHelp = "help";  // not a command of its own: `help COMMAND` is `COMMAND --help`
 
 bool takes_file(const Flag& flag) { return flag.value.find("FILE") != std::string_view::npos; }
 bool takes_folder(const Flag& flag) { return flag.value == "DIR"; }
@@ -78,8 +79,9 @@ std::string bash() {
                           names == nullptr ? "" : fmt::format(" words='{}'", words_of(names)));
   }
   script += fmt::format(
+      "    {1}) words='{0}' ;;\n"
       "  esac\n"
-      "  [ \"$COMP_CWORD\" -eq 1 ] && words='{}'\n"
+      "  [ \"$COMP_CWORD\" -eq 1 ] && words='{0} {1}'\n"
       "  case \"$current\" in\n"
       "    -*) COMPREPLY=($(compgen -W \"$flags\" -- \"$current\")) ;;\n"
       "    *) COMPREPLY=($(compgen -W \"$words\" -- \"$current\")) ;;\n"
@@ -87,7 +89,7 @@ std::string bash() {
       "  [ -z \"$words\" ] && [ ${{#COMPREPLY[@]}} -eq 0 ] && COMPREPLY=($(compgen -f -- \"$current\"))\n"
       "}}\n"
       "complete -F _vggplan vggplan\n",
-      command_words());
+      command_words(), kHelp);
   return script;
 }
 
@@ -138,6 +140,7 @@ std::string zsh() {
   for (const auto& row : base::NameTable<Command>::table) {
     script += fmt::format("    '{}:{}'\n", row.name, in_shell_quotes(row.help));
   }
+  script += fmt::format("    '{}:the help of a command'\n", kHelp);
   script +=
       "  )\n"
       "  if (( CURRENT == 2 )) && [[ $words[2] != -* ]]; then\n"
@@ -150,6 +153,7 @@ std::string zsh() {
       "    (( CURRENT-- ))\n"
       "  fi\n"
       "  case $command in\n";
+  script += fmt::format("    {})\n      _arguments '1:command:({})'\n      ;;\n", kHelp, command_words());
   for (const auto& row : base::NameTable<Command>::table) {
     script += fmt::format("    {})\n      _arguments", row.name);
     for (const Flag& flag : flags()) {
@@ -179,7 +183,9 @@ std::string fish() {
   std::string script =
       "# fish completion for vggplan: vggplan completion fish > ~/.config/fish/completions/vggplan.fish\n"
       "set -l commands " +
-      command_words() + "\ncomplete -c vggplan -f\n";
+      command_words() + "\ncomplete -c vggplan -f\n" +
+      fmt::format("complete -c vggplan -n \"not __fish_seen_subcommand_from $commands {0}\" -a {0} -d '{1}'\n", kHelp,
+                  "the help of a command");
   for (const auto& row : base::NameTable<Command>::table) {
     script += fmt::format("complete -c vggplan -n \"not __fish_seen_subcommand_from $commands\" -a {} -d '{}'\n",
                           row.name, in_shell_quotes(row.help));

@@ -141,6 +141,10 @@ base::Result<std::vector<Setting>> parse_config(std::string_view text, const std
       return base::wrong(place, "takes a plain value", "write a number, a string, true or false");
     }
     for (const std::string& value : *values) {
+      // The system would read a path up to there.
+      if (value.find('\0') != std::string::npos) {
+        return base::wrong(place, "holds a NUL character", "leave it out");
+      }
       settings.push_back({flag, value, place, source, origin});
     }
   }

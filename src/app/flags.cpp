@@ -123,6 +123,13 @@ Status price(Options& options, Text value, Text place) {
   }
   return std::nullopt;
 }
+Status output(Options& options, Text value, Text place) {
+  if (value == "-") {
+    options.output.reset();
+    return std::nullopt;
+  }
+  return word<&Options::output>(options, value, place);
+}
 Status export_to(Options& options, Text value, Text place) {
   base::Result<Export> parsed = parse_export(value, place);
   if (!parsed) {
@@ -272,8 +279,8 @@ constexpr std::array kFlags = std::to_array<Flag>({
     {"format", 'f', "FORMAT", "text", "text, json, csv, markdown or html", Group::output, kReports, false, true,
      base::enum_names<Format>, choice<&O::format, Format>},
     {"json", 0, "", "", "short for --format json", Group::output, kReports},
-    {"output", 'o', "FILE", "", "write the report there instead of to standard output", Group::output, kAll, false,
-     true, nullptr, word<&O::output>},
+    {"output", 'o', "FILE", "", "write the report there; - is standard output", Group::output, kAll, false, true,
+     nullptr, output},
     {"export", 0, "FORMAT=FILE", "", "write it there, too, in that format", Group::output, kReports, true, true,
      export_names, export_to},
     {"timeline", 0, "", "", "with memory over the steps", Group::output,

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 
+#include "vggplan/app/app.hpp"
+
 namespace vggplan::app {
 
 namespace {
@@ -65,7 +67,7 @@ std::span<const ExitCode> exit_codes() {
       {kNo, "the answer is no: nothing fits, a limit is exceeded"},
       {kWrongQuestion, "the question is wrong: usage, a value out of range, bad file contents"},
       {kFileTrouble, "a file could not be read or written"},
-      {kProgramFault, "a fault of the program"},
+      {kProgramFault, "a fault of the program, or too little memory for it"},
   }};
   return kCodes;
 }
@@ -104,6 +106,16 @@ std::string described(const Flag& flag, std::optional<Command> command) {
   return fallback.empty()      ? text
          : fallback == kChosen ? text + " (chosen unless given)"
                                : fmt::format("{} (default {})", text, fallback);
+}
+
+std::string short_usage() {
+  const auto& [arguments, what] = info(Command::plan).examples.front();
+  return fmt::format(
+      "vggplan plans the training of convolutional networks on GPUs. It asks for the size of the images and the "
+      "GPUs:\n\n"
+      "  vggplan {}\n      {}\n\n"
+      "vggplan --help tells the other commands and flags, vggplan help COMMAND those of one.\n",
+      arguments, what);
 }
 
 std::string program_help(std::size_t columns) {

@@ -13,6 +13,8 @@
 
 namespace vggplan::app {
 
+/// A few lines for whoever gives no arguments.
+std::string short_usage();
 /// Of the program, and of one command.
 std::string program_help(std::size_t columns);
 std::string command_help(Command command, std::size_t columns);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "app/knowledge.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
@@ -115,6 +117,24 @@ base::Result<estimate::Knowledge> load_knowledge(const catalog::Catalog& catalog
     knowledge.prices[choice->gpu.name] = price;
   }
   return knowledge;
+}
+
+std::vector<estimate::Warning> unused_prices(const Options& options, const std::vector<std::string>& gpus,
+                                             const estimate::Knowledge& knowledge) {
+  std::vector<estimate::Warning> warnings;
+  if (options.place("price") != "--price") {
+    return warnings;
+  }
+  for (const auto& [name, price] : knowledge.prices) {
+    const auto is_named = [&name = name](const hardware::Machine& machine) { return machine.name == name; };
+    const bool of_machine = std::any_of(knowledge.machines.begin(), knowledge.machines.end(), is_named) &&
+                            options.machine.value_or(name) == name;
+    if (!of_machine && std::find(gpus.begin(), gpus.end(), name) == gpus.end()) {
+      warnings.push_back({"unused-price", fmt::format("the price of {} is not used: it takes no part", name),
+                          fmt::format("leave --price {} out, or name it with --gpus or --machine", name)});
+    }
+  }
+  return warnings;
 }
 
 }  // namespace vggplan::app

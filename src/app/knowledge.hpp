@@ -18,4 +18,8 @@ base::Result<lowering::Framework> load_framework(const catalog::Catalog& catalog
 base::Result<estimate::Knowledge> load_knowledge(const catalog::Catalog& catalog, const Options& options,
                                                  const std::vector<std::string>& gpus);
 
+/// Prices of --price that change nothing in answers about these GPUs. A list of prices in a file is no such question.
+std::vector<estimate::Warning> unused_prices(const Options& options, const std::vector<std::string>& gpus,
+                                             const estimate::Knowledge& knowledge);
+
 }  // namespace vggplan::app

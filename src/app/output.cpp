@@ -94,13 +94,13 @@ base::Status emit(std::string_view text, const Options& options, World& world) {
   return world.flush_out();
 }
 
-base::Status check_targets(const Options& options) {
+base::Status check_targets(const Options& options, World& world) {
   std::set<std::string> paths;
   if (options.output) {
-    paths.insert(*options.output);
+    paths.insert(world.real_path(*options.output));
   }
   for (const Export& copy : options.exports) {
-    if (!paths.insert(copy.path).second) {
+    if (!paths.insert(world.real_path(copy.path)).second) {
       return base::wrong(options.place("export"), fmt::format("{} is written twice", base::quoted(copy.path)),
                          "name a file for each format");
     }

@@ -20,8 +20,8 @@ std::string rendered(const report::Document& report, Format format, const Option
 /// Writes `text` to --output, or to standard output.
 base::Status emit(std::string_view text, const Options& options, World& world);
 
-/// Whether --output and every --export write to files of their own.
-base::Status check_targets(const Options& options);
+/// Whether --output and every --export write to files of their own, by whatever names.
+base::Status check_targets(const Options& options, World& world);
 
 /// The report in the format asked for, and every --export.
 base::Status deliver(const report::Document& report, const Options& options, World& world);

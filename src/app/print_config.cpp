@@ -9,8 +9,11 @@ namespace vggplan::app {
 
 namespace {
 
+/// A whole number as TOML writes it: without leading zeros, and within 64 bits.
 bool is_number(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+  constexpr std::size_t kMostDigits = 18;
+  return !text.empty() && text.size() <= kMostDigits && (text.front() != '0' || text == "0") &&
+         text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
 /// The flags of a command that set something.
@@ -31,7 +34,10 @@ std::string toml_value(const Flag& flag, const std::string& value) {
   }
   std::string quoted = "\"";
   for (const char c : value) {
-    quoted += c == '"' || c == '\\' ? std::string{'\\', c} : std::string(1, c);
+    const auto byte = static_cast<unsigned char>(c);
+    quoted += c == '"' || c == '\\'         ? std::string{'\\', c}
+              : byte < 0x20 || byte == 0x7f ? fmt::format("\\u{:04x}", byte)
+                                            : std::string(1, c);
   }
   return quoted + "\"";
 }
@@ -53,8 +59,10 @@ std::string print_config(const Settled& settled, Command command) {
     for (const Setting& setting : found->second) {
       values += (values.empty() ? "" : ", ") + toml_value(*flag, setting.value);
     }
-    text += fmt::format("{} = {}  # {}\n", flag->name, flag->repeatable ? "[" + values + "]" : values,
-                        found->second.front().source);
+    // A file that is found may not hold it; a line to copy from says what holds.
+    text +=
+        fmt::format("{}{} = {}  # {}\n", needs_a_named_origin(*flag) ? "# " : "", flag->name,
+                    flag->repeatable ? "[" + values + "]" : values, render::printable(found->second.front().source));
   }
   return text;
 }

@@ -89,6 +89,7 @@ base::Result<Asked> ask(const Request& request, World& world, const estimate::Op
   if (!estimate) {
     return estimate.error();
   }
+  put_first(estimate->warnings, unused_prices(request.options, {question->target.gpu.name}, *knowledge));
   put_first(estimate->warnings, question->warnings);
   return Asked{std::move(*estimate), std::move(*knowledge)};
 }
@@ -201,6 +202,7 @@ base::Result<int> run_plan(const Request& request, World& world) {
   if (!plan) {
     return plan.error();
   }
+  put_first(plan->warnings, unused_prices(request.options, gpus, *knowledge));
   put_first(plan->warnings, question->warnings);
   base::Result<report::PlanDetails> details = in_full(*plan, question->request, engine);
   if (!details) {

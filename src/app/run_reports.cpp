@@ -5,6 +5,7 @@
 #include "app/attribution.hpp"
 #include "app/output.hpp"
 #include "app/run.hpp"
+#include "vggplan/base/json_text.hpp"
 #include "vggplan/catalog/catalog.hpp"
 #include "vggplan/report/build.hpp"
 #include "vggplan/report/compare.hpp"
@@ -15,31 +16,49 @@ namespace {
 
 using report::Document;
 
-/// JSON Lines of a sweep as one report; nothing where the text is something else.
-std::optional<base::Result<Document>> read_lines(const std::string& text, const Document& schema,
-                                                 const std::string& path) {
-  const std::size_t first_end = text.find('\n');
-  const bool many = first_end != std::string::npos && first_end + 1 < text.size() &&
-                    Document::accept(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(first_end));
-  if (!many) {
-    return std::nullopt;
+constexpr const char* kBlank = " \t\r";
+
+/// The lines of a text with their numbers, without blank ones.
+std::vector<std::pair<std::size_t, std::string_view>> lines_of(std::string_view text) {
+  std::vector<std::pair<std::size_t, std::string_view>> lines;
+  for (std::size_t number = 1; !text.empty(); ++number) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    if (line.find_first_not_of(kBlank) != std::string_view::npos) {
+      lines.emplace_back(number, line);
+    }
+    text.remove_prefix(std::min(end + 1, text.size()));
   }
+  return lines;
+}
+
+/// Whether each line is a report of its own (JSON Lines): the first begins an object and ends it.
+bool holds_lines(std::string_view text) {
+  const auto lines = lines_of(text);
+  if (lines.size() < 2) {
+    return false;
+  }
+  const std::string_view first = lines.front().second;
+  const std::size_t last = first.find_last_not_of(kBlank);
+  return first.substr(first.find_first_not_of(kBlank)).starts_with("{\"") && first[last] == '}' &&
+         !base::check_json_text(first, "") && Document::accept(first.begin(), first.end());
+}
+
+/// JSON Lines as the sweep that they are, or would be: estimates that were put into one file are shown like one.
+base::Result<Document> read_lines(std::string_view text, const Document& schema, const std::string& path) {
   std::vector<Document> estimates;
-  std::size_t at = 0;
-  while (at < text.size()) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    const std::string place = fmt::format("{}:{}", path, estimates.size() + 1);
-    base::Result<Document> line = report::read(std::string_view(text).substr(at, end - at), schema, place);
-    if (!line) {
-      return line.error();
+  for (const auto& [number, line] : lines_of(text)) {
+    base::Result<Document> estimate = report::read(line, schema, path, number);
+    if (!estimate) {
+      return estimate.error();
     }
-    if (report::kind(*line) != report::Kind::estimate) {
-      return base::wrong(place, "is not a point of a sweep", "each line holds one estimate");
+    if (report::kind(*estimate) != report::Kind::estimate) {
+      return base::wrong(fmt::format("{}:{}", path, number), "is not an estimate, as each line must be",
+                         "show one report at a time, or the lines of a sweep");
     }
-    estimates.push_back(std::move(*line));
-    at = end + 1;
+    estimates.push_back(std::move(*estimate));
   }
-  return report::build_sweep(estimates);
+  return report::build_sweep(std::move(estimates));
 }
 
 base::Result<Document> read_report(const std::string& path, World& world) {
@@ -52,10 +71,7 @@ base::Result<Document> read_report(const std::string& path, World& world) {
     return schema_text.error();
   }
   const Document schema = Document::parse(*schema_text);
-  if (std::optional<base::Result<Document>> lines = read_lines(*text, schema, path)) {
-    return std::move(*lines);
-  }
-  return report::read(*text, schema, path);
+  return holds_lines(*text) ? read_lines(*text, schema, path) : report::read(*text, schema, path);
 }
 
 base::Result<Document> read_comparable(const std::string& path, World& world) {
@@ -68,7 +84,8 @@ base::Result<Document> read_budget_file(const std::string& path, World& world) {
   if (!text) {
     return text.error();
   }
-  base::Result<Document> budget = path.ends_with(".toml") ? parse_toml(*text, path) : report::parse_json(*text, path);
+  base::Result<Document> budget =
+      path.ends_with(".toml") ? parse_toml(*text, path) : base::parse_json<Document>(*text, path);
   if (!budget && !path.ends_with(".toml")) {
     base::Diagnostic error = budget.error();
     error.remedy = "a budget in TOML is named something.toml";

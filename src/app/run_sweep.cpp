@@ -126,7 +126,7 @@ class Sink {
   [[nodiscard]] bool any_fits() const { return any_fits_; }
 
   base::Status finish() {
-    const Document report = keep_ ? report::build_sweep(kept_) : Document();
+    const Document report = keep_ ? report::build_sweep(std::move(kept_)) : Document();
     if (options_.format == Format::markdown || options_.format == Format::html) {
       collected_ = rendered(report, options_.format, options_, world_, options_.output.has_value());
       if (!options_.output) {
@@ -244,6 +244,9 @@ base::Result<int> run_sweep(const Request& request, World& world) {
   const base::Result<estimate::Knowledge> knowledge = load_knowledge(*catalog, request.options, *gpus);
   if (!knowledge) {
     return knowledge.error();
+  }
+  for (const estimate::Warning& warning : unused_prices(request.options, *gpus, *knowledge)) {
+    note(world, request.options, warning.message);
   }
   Sink sink(*space, request.options, world);
   const bool same_terminal = world.out_is_terminal() && !request.options.output;

@@ -67,9 +67,10 @@ void set_weaker_hardware_aside(std::vector<Setting>& settings) {
   });
 }
 
-bool is_of_job(Command command) {
+/// Commands whose answer hangs on the project's file: those about a job, and the gate.
+bool needs_project_file(Command command) {
   return command == Command::plan || command == Command::estimate || command == Command::layers ||
-         command == Command::sweep;
+         command == Command::sweep || command == Command::check;
 }
 
 /// What these print depends on no setting.
@@ -99,12 +100,17 @@ base::Status add_file(std::vector<Setting>& all, World& world, const std::string
   if (!settings) {
     return settings.error();
   }
-  all.insert(all.end(), settings->begin(), settings->end());
+  for (Setting& setting : *settings) {
+    if (base::Status error = admit(setting, path, world)) {
+      return error;
+    }
+    all.push_back(std::move(setting));
+  }
   return std::nullopt;
 }
 
 /// The user's file and the project's, or the one that is `named`. A fault of the project's stops what answers about
-/// a job, and nothing else.
+/// a job and the gate, and nothing else.
 base::Status add_files(std::vector<Setting>& all, World& world, const Setting* named, Command command,
                        std::vector<std::string>& notes) {
   const std::string user = user_file(world.environment());
@@ -114,7 +120,7 @@ base::Status add_files(std::vector<Setting>& all, World& world, const Setting* n
     }
   }
   if (named != nullptr) {
-    base::Status error = add_file(all, world, named->value, Origin::project_file);
+    base::Status error = add_file(all, world, named->value, Origin::named_file);
     return error ? base::Status(named_file(*error, named->place, "name a file of settings, such as batch = 4")) : error;
   }
   constexpr const char* kProject = "vggplan.toml";
@@ -122,11 +128,29 @@ base::Status add_files(std::vector<Setting>& all, World& world, const Setting* n
     return std::nullopt;
   }
   base::Status error = add_file(all, world, kProject, Origin::project_file);
-  if (error && !is_of_job(command)) {
+  if (error && !needs_project_file(command)) {
     notes.push_back(fmt::format("{} is passed over: {}: {}", kProject, error->place, error->rule));
     return std::nullopt;
   }
   return error;
+}
+
+/// "batch=1,2,price=3" as "batch=1,2" and "price=3": a part without a sign belongs to the one before it.
+std::vector<std::string> split_pairs(std::string_view text) {
+  std::vector<std::string> pairs;
+  while (true) {
+    const std::size_t end = std::min(text.find(','), text.size());
+    const std::string_view part = text.substr(0, end);
+    if (pairs.empty() || part.find('=') != std::string_view::npos) {
+      pairs.emplace_back(part);
+    } else {
+      pairs.back() += "," + std::string(part);
+    }
+    if (end == text.size()) {
+      return pairs;
+    }
+    text.remove_prefix(end + 1);
+  }
 }
 
 }  // namespace
@@ -160,13 +184,9 @@ std::vector<Setting> environment_settings(const std::map<std::string, std::strin
       }
       continue;
     }
-    std::string_view rest = value;
-    while (found->repeatable && rest.find(',') != std::string_view::npos) {
-      const std::size_t end = rest.find(',');
-      settings.push_back({&*found, std::string(rest.substr(0, end)), name, name, Origin::environment});
-      rest.remove_prefix(end + 1);
+    for (std::string& part : found->repeatable ? split_pairs(value) : std::vector<std::string>{value}) {
+      settings.push_back({&*found, std::move(part), name, name, Origin::environment});
     }
-    settings.push_back({&*found, std::string(rest), name, name, Origin::environment});
   }
   return settings;
 }
@@ -220,7 +240,11 @@ base::Result<Settled> gather(const Invocation& invocation, World& world, std::ve
       all.push_back(setting);
     }
   }
-  return settle(all, invocation.command);
+  base::Result<Settled> settled = settle(all, invocation.command);
+  if (settled) {
+    tell_outputs(*settled, notes);
+  }
+  return settled;
 }
 
 base::Result<Options> make_options(const Settled& settled) {

@@ -15,8 +15,13 @@
 
 namespace vggplan::app {
 
-/// Where a setting comes from, weakest first.
-enum class Origin { user_file, project_file, environment, flag };
+/// Where a setting comes from, weakest first. The project's file was found in the working folder, a named one is that
+/// of --config.
+enum class Origin { user_file, project_file, named_file, environment, flag };
+
+/// Whether the flag says what is written where, or what the gate holds reports against. A file that was merely found
+/// may not: it may have come with a clone, or with the pull request that the gate is about.
+bool needs_a_named_origin(const Flag& flag);
 
 struct Setting {
   const Flag* flag{};
@@ -53,7 +58,14 @@ std::vector<Setting> environment_settings(const std::map<std::string, std::strin
 using Settled = std::map<std::string, std::vector<Setting>, std::less<>>;
 base::Result<Settled> settle(const std::vector<Setting>& settings, Command command);
 
-/// All layers for an invocation, files and environment read through `world`.
+/// Whether `file` may say this. The path of an output is then made absolute.
+base::Status admit(Setting& setting, const std::string& file, World& world);
+
+/// Outputs that no flag asked for: who runs the program may not know of them.
+void tell_outputs(const Settled& settled, std::vector<std::string>& notes);
+
+/// All layers for an invocation, files and environment read through `world`. Outputs of a file that --config names
+/// are within the folder of that file.
 base::Result<Settled> gather(const Invocation& invocation, World& world, std::vector<std::string>& notes);
 
 base::Result<Options> make_options(const Settled& settled);

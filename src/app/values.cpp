@@ -124,7 +124,8 @@ base::Result<planner::Reserve> parse_reserve(std::string_view text, std::string_
   if (text.ends_with('%')) {
     const base::Result<double> percent = parse_amount(text.substr(0, text.size() - 1), place);
     if (!percent || *percent >= 100) {
-      return base::wrong(place, fmt::format("takes less than 100 % of the memory, not {}", base::quoted(text)),
+      return base::wrong(place,
+                         fmt::format("takes from 0 % to less than 100 % of the memory, not {}", base::quoted(text)),
                          "write 10% or 4GiB");
     }
     reserve.percent = *percent;
@@ -132,7 +133,7 @@ base::Result<planner::Reserve> parse_reserve(std::string_view text, std::string_
   }
   base::Result<base::Bytes> bytes = base::parse_bytes(text, place);
   if (!bytes) {
-    return bytes.error();
+    return base::wrong(place, bytes.error().rule, "write a share or a size: 10% or 4GiB");
   }
   reserve.bytes = *bytes;
   return reserve;
@@ -143,6 +144,10 @@ base::Result<Export> parse_export(std::string_view text, std::string_view place)
   if (split == std::string_view::npos || split + 1 == text.size()) {
     return base::wrong(place, fmt::format("takes FORMAT=FILE, not {}", base::quoted(text)),
                        "write, for example, html=report.html");
+  }
+  if (text.substr(split + 1) == "-") {
+    return base::wrong(place, "writes a file, and - is standard output",
+                       fmt::format("write there with --format {}", text.substr(0, split)));
   }
   const base::Result<Format> format = parse_choice<Format>(text.substr(0, split), place);
   if (!format) {

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 #include <vector>
 
 #include "vggplan/app/app.hpp"
@@ -81,6 +82,8 @@ class RealWorld final : public World {
   explicit RealWorld(char** variables) {
     // A reader that went away shows as an error of write(), not as a signal: on standard output alone it ends us.
     std::signal(SIGPIPE, SIG_IGN);
+    // A file that may not grow further, too, is an error of write(): what was begun is cleaned up.
+    std::signal(SIGXFSZ, SIG_IGN);
     for (char** entry = variables; entry != nullptr && *entry != nullptr; ++entry) {
       const std::string_view text = *entry;
       const std::size_t split = text.find('=');
@@ -112,7 +115,11 @@ class RealWorld final : public World {
   void write_err(std::string_view text) override { static_cast<void>(write_all(STDERR_FILENO, text)); }
 
   base::Result<std::string> read_file(const std::string& path) override {
-    Descriptor file(path == "-" ? ::dup(STDIN_FILENO) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    const bool standard_input = path == "-";
+    if (standard_input && std::exchange(input_is_read_, true)) {
+      return base::wrong("-", "is standard input, which can be read once", "save one of the two to a file");
+    }
+    Descriptor file(standard_input ? ::dup(STDIN_FILENO) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file.open()) {
       return file_error(path, "read", errno);
     }
@@ -144,6 +151,13 @@ class RealWorld final : public World {
       return write_in_place(path, text);
     }
     return replace(path, text, exists ? about.st_mode & 07777U : new_file_mode());
+  }
+
+  std::string real_path(const std::string& path) override {
+    std::error_code error;
+    const std::filesystem::path whole = std::filesystem::absolute(path, error);
+    const std::filesystem::path real = std::filesystem::weakly_canonical(whole, error);
+    return (error ? whole.lexically_normal() : real).string();
   }
 
   bool is_file(const std::string& path) override {
@@ -207,6 +221,7 @@ class RealWorld final : public World {
 
   std::map<std::string, std::string> environment_{};
   std::string buffer_{};
+  bool input_is_read_{false};
 };
 
 }  // namespace

@@ -89,29 +89,54 @@ std::string long_time(double seconds) {
   return fmt::format("{:.2e} s", seconds);
 }
 
+/// Whether a character has no shape of its own and changes how others look: it turns the direction of writing, joins,
+/// breaks the line, or has no width. Names that hold one can pass for others (Unicode TR 36).
+bool is_unseen(std::string_view character) {
+  struct Span {
+    std::string_view first{};
+    std::string_view last{};
+  };
+  // U+00AD, U+061C, U+200B to U+200F, U+2028 to U+202E, U+2060 to U+206F, U+FEFF, U+FFF9 to U+FFFB, U+E0000 to U+E007F
+  constexpr std::array<Span, 8> kSpans{{{"\xc2\xad", "\xc2\xad"},
+                                        {"\xd8\x9c", "\xd8\x9c"},
+                                        {"\xe2\x80\x8b", "\xe2\x80\x8f"},
+                                        {"\xe2\x80\xa8", "\xe2\x80\xae"},
+                                        {"\xe2\x81\xa0", "\xe2\x81\xaf"},
+                                        {"\xef\xbb\xbf", "\xef\xbb\xbf"},
+                                        {"\xef\xbf\xb9", "\xef\xbf\xbb"},
+                                        {"\xf3\xa0\x80\x80", "\xf3\xa0\x81\xbf"}}};
+  // UTF-8 sorts by bytes as by numbers.
+  return std::any_of(kSpans.begin(), kSpans.end(),
+                     [&](const Span& span) { return span.first <= character && character <= span.last; });
+}
+
+/// Length of the UTF-8 sequence at the start of `text`; 1 where there is none.
+std::size_t character_length(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text.front());
+  const std::size_t length = lead >= 0xc2 && lead < 0xe0   ? 2
+                             : lead >= 0xe0 && lead < 0xf0 ? 3
+                             : lead >= 0xf0 && lead < 0xf5 ? 4
+                                                           : 1;
+  if (length > text.size()) {
+    return 1;
+  }
+  const bool whole = std::all_of(text.begin() + 1, text.begin() + static_cast<std::ptrdiff_t>(length),
+                                 [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) == 0x80U; });
+  return whole ? length : 1;
+}
+
 /// Length of the well-formed UTF-8 sequence of a printable character at the start of `text`, or 0.
 std::size_t printable_prefix(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char lead = byte(0);
-  if (lead < 0x80) {
-    return lead >= 0x20 && lead != 0x7f ? 1 : 0;
-  }
-  const std::size_t length = lead >= 0xc2 && lead < 0xe0   ? 2
-                             : lead >= 0xe0 && lead < 0xf0 ? 3
-                             : lead >= 0xf0 && lead < 0xf5 ? 4
-                                                           : 0;
-  if (length == 0 || length > text.size()) {
-    return 0;
-  }
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0U) != 0x80U) {
-      return 0;
-    }
+  const std::size_t length = character_length(text);
+  if (lead < 0x80 || length == 1) {
+    return lead >= 0x20 && lead < 0x7f ? 1 : 0;
   }
   const bool overlong = (lead == 0xe0 && byte(1) < 0xa0) || (lead == 0xf0 && byte(1) < 0x90);
   const bool beyond = (lead == 0xed && byte(1) >= 0xa0) || (lead == 0xf4 && byte(1) >= 0x90);
   const bool control = lead == 0xc2 && byte(1) < 0xa0;  // U+0080 to U+009F
-  return overlong || beyond || control ? 0 : length;
+  return overlong || beyond || control || is_unseen(text.substr(0, length)) ? 0 : length;
 }
 
 }  // namespace
@@ -198,22 +223,34 @@ std::string quoted(std::string_view text) {
   return result + "'";
 }
 
-std::string text_position(std::string_view text, std::size_t byte) {
+std::string printable(std::string_view text) {
+  std::string result;
+  while (!text.empty()) {
+    const std::size_t shown = printable_prefix(text);
+    result += shown == 0 ? "?" : text.substr(0, shown);
+    text.remove_prefix(std::max(shown, character_length(text)));
+  }
+  return result;
+}
+
+std::string text_position(std::string_view text, std::size_t byte, std::size_t line) {
   const std::string_view before = text.substr(0, std::min(byte == 0 ? 0 : byte - 1, text.size()));
-  const auto line = 1 + std::count(before.begin(), before.end(), '\n');
+  line += static_cast<std::size_t>(std::count(before.begin(), before.end(), '\n'));
   const std::size_t start = before.rfind('\n');
   const std::size_t column = before.size() - (start == std::string_view::npos ? 0 : start + 1) + 1;
   return fmt::format("{}:{}", line, column);
 }
 
 std::string not_json(std::string_view parser_message) {
-  const std::size_t colon = parser_message.find(": ");
-  std::string_view rest = colon == std::string_view::npos ? parser_message : parser_message.substr(colon + 2);
-  constexpr std::string_view kNoise = "syntax error while parsing ";
-  if (rest.starts_with(kNoise)) {
-    rest.remove_prefix(kNoise.size());
-  }
-  return fmt::format("is not JSON: {}", base::quoted(rest).substr(1, base::quoted(rest).size() - 2));
+  const auto skip = [&](std::string_view start, std::string_view end) {
+    const std::size_t found = parser_message.starts_with(start) ? parser_message.find(end) : std::string_view::npos;
+    parser_message.remove_prefix(found == std::string_view::npos ? 0 : found + end.size());
+  };
+  skip("[json.exception", "] ");
+  skip("parse error", ": ");
+  skip("syntax error while parsing ", "parsing ");
+  const std::string rest = quoted(parser_message);
+  return fmt::format("is not JSON: {}", std::string_view(rest).substr(1, rest.size() - 2));
 }
 
 }  // namespace vggplan::base

@@ -31,8 +31,12 @@ void parallel_for(std::size_t count, unsigned threads, const std::function<void(
   };
   {
     std::vector<std::jthread> helpers;
-    for (unsigned i = 1; i < threads; ++i) {
-      helpers.emplace_back(drain);
+    try {
+      for (unsigned i = 1; i < threads; ++i) {
+        helpers.emplace_back(drain);
+      }
+    } catch (const std::exception&) {
+      // No more threads are to be had (a limit on processes or on memory): those that are there do the work.
     }
     drain();
   }

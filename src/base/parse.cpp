@@ -131,12 +131,11 @@ Diagnostic unknown_size_unit(std::string_view text, const Amount& amount, std::s
 
 Result<Bytes> parse_bytes(std::string_view text, std::string_view place) {
   std::string_view rest = text;
-  skip_spaces(rest);
   if (rest.starts_with('-')) {
     return wrong(place, fmt::format("a size cannot be negative, as {} is", quoted(text)), std::string(kSizeRemedy));
   }
   const std::optional<Amount> amount = take_amount(rest);
-  if (!amount || !rest.empty()) {
+  if (!amount || !rest.empty() || text.ends_with(' ')) {
     return wrong(place, fmt::format("{} is not a size", quoted(text)), std::string(kSizeRemedy));
   }
   const SizeUnit* unit = find_unit(kSizeUnits, amount->unit.empty() ? "B" : amount->unit);
@@ -160,7 +159,6 @@ Result<Bytes> parse_bytes(std::string_view text, std::string_view place) {
 
 Result<Seconds> parse_duration(std::string_view text, std::string_view place) {
   std::string_view rest = text;
-  skip_spaces(rest);
   if (rest.starts_with('-')) {
     return wrong(place, fmt::format("a duration cannot be negative, as {} is", quoted(text)),
                  std::string(kDurationRemedy));
@@ -169,7 +167,7 @@ Result<Seconds> parse_duration(std::string_view text, std::string_view place) {
   double last_unit = std::numeric_limits<double>::infinity();
   do {
     const std::optional<Amount> amount = take_amount(rest);
-    if (!amount) {
+    if (!amount || text.ends_with(' ')) {
       return wrong(place, fmt::format("{} is not a duration", quoted(text)), std::string(kDurationRemedy));
     }
     if (amount->unit.empty()) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "catalog/json_reader.hpp"
+#include "vggplan/base/json_text.hpp"
 #include "vggplan/catalog/calibration.hpp"
 
 namespace vggplan::base {
@@ -325,7 +326,7 @@ std::string families_text(const std::vector<Entry>& entries) {
 }  // namespace
 
 base::Result<Calibration> read_calibration(std::string_view text, const std::string& shown) {
-  auto json = parse_json(text, shown);
+  auto json = base::parse_json<nlohmann::json>(text, shown);
   if (!json) {
     return json.error();
   }

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "catalog/json_reader.hpp"
+#include "vggplan/base/json_text.hpp"
 #include "vggplan/catalog/framework.hpp"
 
 namespace vggplan::base {
@@ -143,7 +144,7 @@ lowering::Observed read_observed(const nlohmann::json& value, const std::string&
 }  // namespace
 
 base::Result<lowering::Framework> read_framework(std::string_view text, const std::string& shown) {
-  auto json = parse_json(text, shown);
+  auto json = base::parse_json<nlohmann::json>(text, shown);
   if (!json) {
     return json.error();
   }

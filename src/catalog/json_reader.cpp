@@ -77,33 +77,6 @@ std::string escaped(std::string_view key) {
 
 }  // namespace
 
-base::Result<json> parse_json(std::string_view text, const std::string& shown) {
-  std::vector<std::set<std::string, std::less<>>> open;
-  std::optional<std::string> twice;
-  const auto watch = [&](int /*depth*/, json::parse_event_t event, json& value) {
-    if (event == json::parse_event_t::object_start) {
-      open.emplace_back();
-    } else if (event == json::parse_event_t::object_end) {
-      open.pop_back();
-    } else if (event == json::parse_event_t::key && !open.back().insert(value.get<std::string>()).second) {
-      twice = value.get<std::string>();
-    }
-    return true;
-  };
-  try {
-    json value = json::parse(text.begin(), text.end(), watch);
-    if (twice) {
-      return base::wrong(shown, fmt::format("the key {} occurs twice", base::quoted(*twice)), "keep one of them");
-    }
-    return value;
-  } catch (const json::parse_error& error) {
-    return base::wrong(fmt::format("{}:{}", shown, base::text_position(text, error.byte)),
-                       base::not_json(error.what()));
-  } catch (const json::exception& error) {
-    return base::wrong(shown, base::not_json(error.what()));
-  }
-}
-
 ObjectReader::ObjectReader(const json& value, std::string pointer, Context& context)
     : value_(value), pointer_(std::move(pointer)), context_(context) {
   if (!value_.is_object() && !context_.error) {

@@ -19,9 +19,6 @@
 
 namespace vggplan::catalog {
 
-/// Syntax errors name line and column; a key that occurs twice in an object is one of them.
-base::Result<nlohmann::json> parse_json(std::string_view text, const std::string& shown);
-
 /// Range of a number; `open` leaves out the end itself.
 struct Range {
   double low{};

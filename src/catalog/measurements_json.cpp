@@ -10,6 +10,7 @@
 
 #include "vggplan/base/checked.hpp"
 #include "vggplan/base/format.hpp"
+#include "vggplan/base/json_text.hpp"
 #include "vggplan/base/names.hpp"
 #include "vggplan/catalog/measurements.hpp"
 
@@ -250,9 +251,8 @@ bool is_input(const std::string& kind) {
   return kind.rfind("decode-", 0) == 0 || kind == "pil-totensor-normalize" || kind == "h2d" || kind == "e2e";
 }
 
-base::Status read_line(std::string_view line, const std::string& place, Measurements& measurements) {
-  const json value = json::parse(line, nullptr, false);
-  if (value.is_discarded() || !value.is_object()) {
+base::Status read_line(const json& value, const std::string& place, Measurements& measurements) {
+  if (!value.is_object()) {
     return wrong_row(place, "a line is one JSON object");
   }
   if (value.contains("op") && value.contains("us")) {
@@ -291,7 +291,11 @@ base::Result<Measurements> read_measurements(std::string_view text, const std::s
     const std::size_t end = std::min(text.find('\n', begin), text.size());
     const std::string_view line = text.substr(begin, end - begin);
     if (line.find_first_not_of(" \t\r") != std::string_view::npos) {
-      if (base::Status status = read_line(line, shown + ":" + std::to_string(number), measurements)) {
+      const base::Result<json> value = base::parse_json<json>(line, shown, number);
+      if (!value) {
+        return wrong_row(value.error().place, value.error().rule);
+      }
+      if (base::Status status = read_line(*value, shown + ":" + std::to_string(number), measurements)) {
         return *status;
       }
     }

@@ -9,6 +9,7 @@
 #include "catalog/json_reader.hpp"
 #include "vggplan/base/ascii.hpp"
 #include "vggplan/base/format.hpp"
+#include "vggplan/base/json_text.hpp"
 
 namespace vggplan::catalog {
 
@@ -27,7 +28,7 @@ using graph::kMostHidden;
 /// Reads `text` with `read(ObjectReader&)`; the error, if there was one, in place of the record.
 template <class T, class Read>
 base::Result<T> read_record(std::string_view text, const std::string& shown, std::string schema, Read read) {
-  const auto root = parse_json(text, shown);
+  const auto root = base::parse_json<nlohmann::json>(text, shown);
   if (!root) {
     return root.error();
   }

@@ -71,7 +71,7 @@ std::vector<Assumption> assumptions_of(const Estimate& estimate, const timing::C
     const hardware::Machine* machine = price->machine;
     assumptions.push_back({"price", base::format_usd(price->per_hour) + " an hour",
                            machine == nullptr ? "--price"
-                                              : fmt::format("{0}, {1}: vggplan machines {0} has the source",
+                                              : fmt::format("{0}, as of {1}: vggplan machines {0} has the source",
                                                             machine->name, machine->price->date)});
   }
   return assumptions;

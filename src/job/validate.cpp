@@ -140,10 +140,11 @@ Status check_settings(const Job& job) {
 Status check_parallel(const Job& job) {
   const Parallel& parallel = job.parallel;
   if (parallel.gpus % parallel.nodes != 0) {
-    return base::wrong("--nodes",
-                       fmt::format("every node must hold the same number of GPUs, but {} GPUs are on {} nodes",
-                                   parallel.gpus, parallel.nodes),
-                       "give a number of nodes that divides the number of GPUs");
+    return base::wrong(
+        "--nodes",
+        fmt::format("every node must hold the same number of GPUs, but {} on {} nodes",
+                    parallel.gpus == 1 ? "1 GPU is" : fmt::format("{} GPUs are", parallel.gpus), parallel.nodes),
+        "give a number of nodes that divides the number of GPUs");
   }
   if (parallel.sharding != Sharding::ddp && parallel.gpus == 1) {
     return base::wrong(

@@ -80,8 +80,8 @@ base::Result<std::vector<Segment>> sequential_segments(const Network& network, s
   const std::size_t features = graph::feature_count(network);
   if (wanted < 1 || wanted > static_cast<std::int64_t>(features)) {
     return base::wrong(kFlag,
-                       fmt::format("seq:N cuts the {} layers of {}'s features into N segments, but N is {}", features,
-                                   network.name, wanted),
+                       fmt::format("takes seq:N with N from 1 to {}, the layers of the features of {}, not {}",
+                                   features, network.name, wanted),
                        working_counts(network, wanted));
   }
   auto found = sequential(features, static_cast<std::size_t>(wanted));

@@ -188,6 +188,9 @@ std::string rate(double per_second, std::string_view unit) {
 }
 
 std::string percent(double fraction) {
+  if (!std::isfinite(fraction)) {
+    return "";
+  }
   const double value = 100 * fraction;
   return std::abs(value) < 9.95 && value != 0 ? fmt::format("{:.1f} %", value) : fmt::format("{:.0f} %", value);
 }

@@ -169,7 +169,7 @@ std::string check_body(const Document& report) {
   const bool passed = report.at("passed").get<bool>();
   return fmt::format("<header><h1>Budget</h1><p class=\"verdict {}\"><strong>{}</strong></p></header>\n",
                      tone_class(passed ? Tone::good : Tone::bad), passed ? "Kept" : "Exceeded") +
-         table_section(check_table(report)) + html_aside(skipped_checks(report));
+         html_warnings(report) + table_section(check_table(report)) + html_aside(skipped_checks(report));
 }
 
 std::string layers_body(const Document& report) {

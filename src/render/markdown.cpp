@@ -125,8 +125,9 @@ std::string diff_page(const Document& report) {
 
 std::string check_page(const Document& report) {
   const bool passed = report.at("passed").get<bool>();
-  return fmt::format("### {} Budget {}\n\n{}{}", mark(passed ? Tone::good : Tone::bad), passed ? "kept" : "exceeded",
-                     markdown_table(check_table(report)), markdown_aside(skipped_checks(report)));
+  return fmt::format("### {} Budget {}\n\n{}{}{}", mark(passed ? Tone::good : Tone::bad), passed ? "kept" : "exceeded",
+                     markdown_table(check_table(report)), markdown_aside(skipped_checks(report)),
+                     markdown_warnings(report));
 }
 
 /// All records in a table, or one with all that is known of it.

@@ -7,16 +7,13 @@
 #include <array>
 #include <cmath>
 
+#include "vggplan/base/format.hpp"
+
 namespace vggplan::render {
 
 namespace {
 
 bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0U) == 0x80U; }
-
-/// U+0080 to U+009F, which some terminals obey like escape sequences, begin with this byte.
-bool is_c1_control(std::string_view text, std::size_t at) {
-  return text[at] == '\xc2' && at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) < 0xa0;
-}
 
 std::string repeat(std::string_view unit, std::size_t times) {
   std::string result;
@@ -52,21 +49,7 @@ std::size_t width(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
 }
 
-std::string printable(std::string_view text) {
-  std::string result;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte < 0x20 || byte == 0x7f) {
-      result += '?';
-    } else if (is_c1_control(text, i)) {
-      result += '?';
-      ++i;
-    } else {
-      result += text[i];
-    }
-  }
-  return result;
-}
+std::string printable(std::string_view text) { return base::printable(text); }
 
 std::string pad_right(std::string_view text, std::size_t columns) {
   const std::size_t used = width(text);

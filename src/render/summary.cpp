@@ -163,7 +163,7 @@ std::vector<Document> all_warnings(const Document& report) {
       }
     }
   };
-  add(report.at("warnings"));
+  add(has(report, "warnings") ? report.at("warnings") : Document::array());
   if (has(report, "recommendation")) {
     add(report.at("recommendation").at("warnings"));
   }

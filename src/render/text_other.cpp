@@ -79,7 +79,7 @@ std::string text_check(const Document& report, const Style& style) {
   const bool passed = report.at("passed").get<bool>();
   return (passed ? style.good("Passed") : style.bad("Failed")) + "\n" +
          text_table(narrowed(check_table(report), style.columns() - 2, {"severity", "base"}), style, "  ") +
-         text_aside(style, skipped_checks(report));
+         text_aside(style, skipped_checks(report)) + text_warnings(report, style);
 }
 
 }  // namespace vggplan::render

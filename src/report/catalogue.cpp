@@ -95,10 +95,4 @@ Document build_machines(const std::vector<hardware::Machine>& machines) {
 }
 Document build_models(const std::vector<ModelEntry>& models) { return catalogue(Kind::models, models, model_record); }
 
-Document build_sweep(const std::vector<Document>& estimates) {
-  Document report = start(Kind::sweep);
-  report["points"] = estimates;
-  return report;
-}
-
 }  // namespace vggplan::report

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -101,6 +102,41 @@ Document verdict_row(const Document& actual, const Document* base) {
   return row;
 }
 
+std::string shown_input(const Document* value) {
+  return value == nullptr ? "nothing" : value->is_string() ? value->get<std::string>() : value->dump();
+}
+
+/// That the reports are of different GPUs or jobs: what changed may be that, and no regression.
+Document comparison_warnings(const Document& actual, const Document& base) {
+  constexpr std::size_t kMostNamed = 5;
+  constexpr const char* kGpu = "machine.gpu";
+  const Leaves now = inputs_of(actual);
+  const Leaves before = inputs_of(base);
+  const auto told = [&](const std::string& name) {
+    return fmt::format("{} is {}, and {} in the base", name, shown_input(find(now, name)),
+                       shown_input(find(before, name)));
+  };
+  Document warnings = Document::array();
+  std::vector<std::string> jobs;
+  for (const std::string& name : differing(before, now)) {
+    if (name == kGpu) {
+      warnings.push_back({{"code", "different-gpu"},
+                          {"message", "the reports are of different GPUs: " + told(name)},
+                          {"hint", "compare reports of the same GPU to judge a change of the job"}});
+    } else if (!name.starts_with("machine.")) {
+      jobs.push_back(told(name));
+    }
+  }
+  if (!jobs.empty()) {
+    const std::string more = jobs.size() > kMostNamed ? fmt::format("; and {} more", jobs.size() - kMostNamed) : "";
+    jobs.resize(std::min(jobs.size(), kMostNamed));
+    warnings.push_back({{"code", "different-job"},
+                        {"message", fmt::format("the jobs differ: {}{}", fmt::join(jobs, "; "), more)},
+                        {"hint", "vggplan diff tells what each change does"}});
+  }
+  return warnings;
+}
+
 }  // namespace
 
 base::Result<Document> build_check(const Document& actual, const Document* base, const std::vector<Rule>& rules) {
@@ -138,6 +174,11 @@ base::Result<Document> build_check(const Document& actual, const Document* base,
   report["checks"] = std::move(rows);
   if (!skipped.empty()) {
     report["skipped"] = std::move(skipped);
+  }
+  if (base != nullptr && actual.contains("job")) {
+    if (Document warnings = comparison_warnings(actual, *base); !warnings.empty()) {
+      report["warnings"] = std::move(warnings);
+    }
   }
   return report;
 }

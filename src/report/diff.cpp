@@ -13,20 +13,6 @@ namespace vggplan::report {
 
 namespace {
 
-/// Names of both lists, in the order of the second, with what only the first has behind.
-std::vector<std::string> names_of_both(const Leaves& before, const Leaves& after) {
-  std::vector<std::string> names;
-  for (const auto& [name, value] : after) {
-    names.push_back(name);
-  }
-  for (const auto& [name, value] : before) {
-    if (find(after, name) == nullptr) {
-      names.push_back(name);
-    }
-  }
-  return names;
-}
-
 Document difference(const std::string& label, const std::string& name, const Document* before, const Document* after) {
   Document row = {{label, name}};
   if (before != nullptr) {
@@ -53,13 +39,8 @@ Document difference(const std::string& label, const std::string& name, const Doc
 
 Document differences(const std::string& label, const Leaves& before, const Leaves& after) {
   Document rows = Document::array();
-  for (const std::string& name : names_of_both(before, after)) {
-    const Document* old_value = find(before, name);
-    const Document* new_value = find(after, name);
-    const bool same = old_value != nullptr && new_value != nullptr && *old_value == *new_value;
-    if (!same) {
-      rows.push_back(difference(label, name, old_value, new_value));
-    }
+  for (const std::string& name : differing(before, after)) {
+    rows.push_back(difference(label, name, find(before, name), find(after, name)));
   }
   return rows;
 }

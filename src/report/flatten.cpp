@@ -55,6 +55,22 @@ Leaves figures_of(const Document& report) {
   return leaves;
 }
 
+std::vector<std::string> differing(const Leaves& before, const Leaves& after) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : after) {
+    const Document* old_value = find(before, name);
+    if (old_value == nullptr || *old_value != value) {
+      names.push_back(name);
+    }
+  }
+  for (const auto& [name, value] : before) {
+    if (find(after, name) == nullptr) {
+      names.push_back(name);
+    }
+  }
+  return names;
+}
+
 const Document* find(const Leaves& leaves, const std::string& name) {
   const auto found = std::find_if(leaves.begin(), leaves.end(), [&](const auto& leaf) { return leaf.first == name; });
   return found == leaves.end() ? nullptr : &found->second;

@@ -17,6 +17,8 @@ Leaves inputs_of(const Document& report);
 /// What was answered: figures by their central value, and the verdict.
 Leaves figures_of(const Document& report);
 
+/// The names in which two lists differ, in the order of the second, with what only the first has behind.
+std::vector<std::string> differing(const Leaves& before, const Leaves& after);
 const Document* find(const Leaves& leaves, const std::string& name);
 
 }  // namespace vggplan::report

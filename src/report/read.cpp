@@ -8,6 +8,7 @@
 
 #include "report/validate.hpp"
 #include "vggplan/base/format.hpp"
+#include "vggplan/base/json_text.hpp"
 #include "vggplan/report/document.hpp"
 
 namespace vggplan::report {
@@ -30,24 +31,15 @@ std::string text_at(const Document& report, const char* key) {
 
 }  // namespace
 
-base::Result<Document> parse_json(std::string_view text, std::string_view place) {
-  try {
-    return Document::parse(text);
-  } catch (const Document::parse_error& error) {
-    return base::wrong(fmt::format("{}:{}", place, base::text_position(text, error.byte)),
-                       base::not_json(error.what()));
-  } catch (const Document::exception& error) {
-    return base::wrong(place, base::not_json(error.what()));
-  }
-}
-
-base::Result<Document> read(std::string_view text, const Document& schema, std::string_view place) {
-  base::Result<Document> report = parse_json(text, place);
+base::Result<Document> read(std::string_view text, const Document& schema, std::string_view file,
+                            std::optional<std::size_t> line) {
+  base::Result<Document> report = base::parse_json<Document>(text, file, line.value_or(1));
   if (!report) {
     base::Diagnostic error = report.error();
     error.remedy = kRemedy;
     return error;
   }
+  const std::string place = line ? fmt::format("{}:{}", file, *line) : std::string(file);
   if (!report->is_object()) {
     return base::wrong(place, "is not a report: it is not one JSON object", kRemedy);
   }

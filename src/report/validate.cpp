@@ -36,6 +36,12 @@ std::string type_words(const std::string& type) {
   return type == "object" || type == "array" ? "an " + type : "a " + type;
 }
 
+/// What patterns describe is short, and std::regex recurses over each character.
+bool matches(const std::string& text, const Document& pattern) {
+  constexpr std::size_t kLongest = 100;
+  return text.size() <= kLongest && std::regex_search(text, std::regex(pattern.get<std::string>()));
+}
+
 std::string shown_value(const Document& value) {
   constexpr auto kReplace = Document::error_handler_t::replace;
   return value.is_structured() ? std::string(value.type_name()) : base::quoted(value.dump(-1, ' ', false, kReplace));
@@ -84,8 +90,7 @@ class Validator {
       return wrong(at, fmt::format("takes {}, not {}", rule.dump(), shown_value(value)));
     } else if (keyword == "minLength" && value.is_string() && value.get_ref<const std::string&>().empty()) {
       return wrong(at, "takes a text that is not empty");
-    } else if (keyword == "pattern" && value.is_string() &&
-               !std::regex_search(value.get_ref<const std::string&>(), std::regex(rule.get<std::string>()))) {
+    } else if (keyword == "pattern" && value.is_string() && !matches(value.get_ref<const std::string&>(), rule)) {
       return wrong(at, fmt::format("takes a text that matches {}, not {}", rule.dump(), shown_value(value)));
     } else if (keyword == "minItems" && value.is_array() && value.size() < rule.get<std::size_t>()) {
       return wrong(at, "has too few entries");
@@ -107,6 +112,13 @@ class Validator {
       for (const Document& key : rule) {
         if (!value.contains(key.get_ref<const std::string&>())) {
           return wrong(at, fmt::format("lacks the key '{}'", key.get_ref<const std::string&>()));
+        }
+      }
+    }
+    if (keyword == "propertyNames" && value.is_object()) {
+      for (const auto& [key, member] : value.items()) {
+        if (base::Status error = check(rule, key, at)) {
+          return error;
         }
       }
     }

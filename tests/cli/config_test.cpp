@@ -63,6 +63,41 @@ TEST_CASE("--print-config tells each value and its origin, as TOML that gives th
   CHECK(run(ask, second).out == run(ask + " --height 64 --width 32", first).out);
 }
 
+TEST_CASE("--print-config quotes what TOML would not read, or read as something else", "[cli]") {
+  FakeWorld world;
+  const Ran odd = run("--size 64x64 --gpus t4 --top 007 --model a\"b\\\x01.json --print-config", world);
+  CHECK(odd.out.find("\ntop = \"007\"  # flag\n") != std::string::npos);
+  CHECK(odd.out.find("model = \"a\\\"b\\\\\\u0001.json\"  # flag\n") != std::string::npos);
+  world.files["vggplan.toml"] = odd.out;
+  const Ran again = run("--print-config", world);
+  CHECK(again.code == app::kYes);
+  CHECK(again.out.find("\ntop = \"007\"  # vggplan.toml:") != std::string::npos);
+  CHECK(again.out.find("model = \"a\\\"b\\\\\\u0001.json\"  # vggplan.toml:") != std::string::npos);
+}
+
+TEST_CASE("--print-config shows outputs without handing them on", "[cli]") {
+  FakeWorld world;
+  REQUIRE(run("--size 64x64 --gpus t4 --output p.toml --export json=p.json --print-config", world).code == app::kYes);
+  const std::string printed = world.files.at("p.toml");
+  CHECK(printed.find("\n# output = \"p.toml\"  # flag\n") != std::string::npos);
+  CHECK(printed.find("\n# export = [\"json=p.json\"]  # flag\n") != std::string::npos);
+  world.files = {{"vggplan.toml", printed}};
+  CHECK(run("--json", world).code == app::kYes);
+  CHECK(world.files.size() == 1);
+}
+
+TEST_CASE("a variable holds several values of a flag, each with its commas", "[cli]") {
+  FakeWorld world;
+  world.variables["VGGPLAN_SWEEP"] = "batch=1,2,4,precision=tf32,amp-fp16";
+  const Ran ran = run("sweep --size 64x64 --gpu t4 --json", world);
+  INFO(ran.err);
+  CHECK(ran.code == app::kYes);
+  CHECK(ran.out == run("sweep --size 64x64 --gpu t4 --json --sweep batch=1,2,4 --sweep precision=tf32,amp-fp16").out);
+  world.variables["VGGPLAN_PRICE"] = "t4=1,l4=2";
+  CHECK(run("--size 64x64 --gpus t4,l4 --images 1000 --json", world).out ==
+        run("--size 64x64 --gpus t4,l4 --images 1000 --json --price t4=1 --price l4=2").out);
+}
+
 TEST_CASE("a stronger origin that names the hardware sets all that a weaker one said of it aside", "[cli]") {
   FakeWorld world;
   world.files["vggplan.toml"] = "machine = \"p4d.24xlarge\"\nnodes = 2\n";
@@ -93,6 +128,8 @@ TEST_CASE("mistakes in a file are told by line, with the nearest setting", "[cli
   CHECK(run(job, world).err ==
         "vggplan: vggplan.toml:1: batch: takes a plain value\n"
         "  write a number, a string, true or false\n");
+  world.files["vggplan.toml"] = "model = \"vgg16\\u0000.json\"\n";
+  CHECK(run(job, world).err == "vggplan: vggplan.toml:1: model: holds a NUL character\n  leave it out\n");
   world.files.clear();
   const Ran missing = run(job + " --config none.toml", world);
   CHECK(missing.code == app::kFileTrouble);
@@ -130,7 +167,7 @@ TEST_CASE("--config-dir adds records and replaces those of the same name", "[cli
 
 TEST_CASE("settings that do not concern a command are passed over", "[cli]") {
   FakeWorld world;
-  world.files["vggplan.toml"] = "objective = \"cheapest\"\nsweep = [\"batch=1,2\"]\nagainst = \"x.json\"\n";
+  world.files["vggplan.toml"] = "objective = \"cheapest\"\nsweep = [\"batch=1,2\"]\n";
   CHECK(batch(world) == 1);
 }
 

@@ -119,8 +119,11 @@ TEST_CASE("each flag of the machine, the data and the goal refuses a wrong value
           "1h30min\n"});
   expect({plan + "--max-gpus 0", "--max-gpus: takes a whole number from 1 to 4,096, not '0'\n"});
   expect({plan + "--max-cost free", "--max-cost: takes a number from 0 to 10^12, not 'free'\n"});
-  expect(
-      {plan + "--reserve 100%", "--reserve: takes less than 100 % of the memory, not '100%'\n  write 10% or 4GiB\n"});
+  expect({plan + "--reserve abc", "--reserve: 'abc' is not a size\n  write a share or a size: 10% or 4GiB\n"});
+  for (const std::string share : {"100%", "nan%", "-5%", "inf%", "%"}) {
+    expect({plan + "--reserve " + share,
+            "--reserve: takes from 0 % to less than 100 % of the memory, not '" + share + "'\n  write 10% or 4GiB\n"});
+  }
   expect({plan + "--top -1", "--top: takes a whole number from 0 to 1,000, not '-1'\n"});
 }
 
@@ -252,6 +255,26 @@ TEST_CASE("names and files are blamed by the flag that they came with", "[cli]")
   test::FakeWorld world;
   world.files["mine.json"] = run("gpus").out;
   CHECK(run("estimate --size 64x64 --gpu-file mine.json", world).code == app::kWrongQuestion);
+}
+
+TEST_CASE("a price that no answer uses is told, and one in a list of prices is not", "[cli]") {
+  const auto warned = [](const std::string& arguments, test::FakeWorld& world) {
+    return run(arguments + " --json", world).out.find("\"unused-price\"") != std::string::npos;
+  };
+  test::FakeWorld world;
+  for (const std::string job : {"estimate --size 64x64 --gpu t4 --images 100", "--size 64x64 --gpus t4 --images 100"}) {
+    INFO(job);
+    CHECK(warned(job + " --price h100=2", world));
+    CHECK(warned(job + " --price t4=1 --price h100=2", world));
+    CHECK(warned(job + " --price p4d.24xlarge=2", world));
+    CHECK_FALSE(warned(job + " --price t4=1", world));
+    CHECK_FALSE(warned(job + " --price g4dn.xlarge=1", world));
+  }
+  CHECK(warned("estimate --machine g4dn.12xlarge --gpus t4x4 --size 64x64 --price g4dn.xlarge=1", world));
+  CHECK(run("sweep --size 64x64 --gpu t4 --sweep batch=1,2 --price h100=2").err.find("h100-sxm5-80gb is not used") !=
+        std::string::npos);
+  world.files["vggplan.toml"] = "price = { h100 = 2, t4 = 1 }\n";
+  CHECK_FALSE(warned("estimate --size 64x64 --gpu t4 --images 100", world));
 }
 
 TEST_CASE("help is a word as well as a flag", "[cli]") {

@@ -2,6 +2,7 @@
 // A world in memory, so that the whole program runs inside a test.
 #pragma once
 
+#include <filesystem>
 #include <initializer_list>
 #include <map>
 #include <set>
@@ -12,7 +13,7 @@
 
 namespace vggplan::test {
 
-class FakeWorld final : public app::World {
+class FakeWorld : public app::World {
  public:
   std::map<std::string, std::string> files{};
   std::map<std::string, std::string> variables{{"LANG", "C.UTF-8"}};
@@ -48,6 +49,9 @@ class FakeWorld final : public app::World {
     return std::nullopt;
   }
   bool is_file(const std::string& path) override { return files.contains(path); }
+  std::string real_path(const std::string& path) override {
+    return (std::filesystem::path("/here") / path).lexically_normal().string();
+  }
   base::Result<std::vector<std::string>> list_folder(const std::string& path) override {
     std::set<std::string> names;
     for (const auto& [file, text] : files) {

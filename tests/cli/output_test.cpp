@@ -216,7 +216,9 @@ TEST_CASE("help and version go to standard output; no question at all is a wrong
   const Ran bare = run("");
   CHECK(bare.code == app::kWrongQuestion);
   CHECK(bare.out.empty());
-  CHECK(bare.err == run("--help").out);
+  CHECK(bare.err.find("\n  vggplan --height 4024 --width 3036 --gpus a100x4\n") != std::string::npos);
+  CHECK(bare.err.find("vggplan --help") != std::string::npos);
+  CHECK(std::count(bare.err.begin(), bare.err.end(), '\n') <= 8);
 }
 
 TEST_CASE("a progress bar shows on a terminal's standard error, and only there", "[cli]") {

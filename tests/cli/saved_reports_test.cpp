@@ -117,4 +117,151 @@ TEST_CASE("the file that is at fault is named, and where its JSON breaks off", "
   CHECK(run("diff empty.json good.json", world).err.starts_with("vggplan: empty.json:1:1: is not JSON: "));
 }
 
+TEST_CASE("nesting, keys given twice and NUL bytes are refused in every file that is read", "[cli]") {
+  const auto nested = [](std::size_t depth) {
+    std::string text;
+    for (std::size_t i = 0; i < depth; ++i) {
+      text += "[";
+    }
+    return text + "1" + std::string(depth, ']');
+  };
+  const std::string nul(1, '\0');
+  FakeWorld world;
+  const std::string good = samples().at("estimate").dump();
+  world.files["good.json"] = good;
+  const std::string inside = good.substr(0, good.size() - 1);
+  const std::map<std::string, std::string> bad{
+      {"nests deeper than 64 levels", inside + ",\"x\":" + nested(25'000) + "}"},
+      {"nests deeper than 64 levels ", nested(60'000)},
+      {"the key 'kind' occurs twice", inside + ",\"kind\":\"estimate\"}"},
+      {"holds a NUL byte: it is no text", good + nul + "garbage"},
+  };
+  for (const auto& [rule, text] : bad) {
+    const std::string told = rule.substr(0, rule.find_last_not_of(' ') + 1);
+    world.files["bad.json"] = text;
+    world.files["mine/gpus/bad.json"] = text;
+    for (const std::string command :
+         {"show bad.json", "diff good.json bad.json", "check good.json --against bad.json",
+          "check good.json --budget bad.json", "calibrate bad.json --gpu t4",
+          "estimate --size 64x64 --gpu t4 --gpu-file bad.json", "estimate --size 64x64 --gpu t4 --model bad.json",
+          "estimate --size 64x64 --gpu t4 --calibration bad.json",
+          "estimate --size 64x64 --gpu t4 --config-dir mine"}) {
+      INFO(command << ": " << rule);
+      const Ran ran = run(command, world);
+      CHECK(ran.code == app::kWrongQuestion);
+      CHECK(ran.out.empty());
+      CHECK(ran.err.find(told) != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("deep TOML is refused as deep JSON is", "[cli]") {
+  FakeWorld world;
+  world.files["good.json"] = samples().at("estimate").dump();
+  const auto repeated = [](const std::string& text) {
+    std::string result;
+    for (int i = 0; i < 25'000; ++i) {
+      result += text;
+    }
+    return result;
+  };
+  for (const std::string& text : {"a = " + repeated("["), "a = " + repeated("{a="), "[" + repeated("a.") + "a]\nb = 1",
+                                  repeated("a.") + "a = 1", "[[" + repeated("a.") + "a]]\nb = 1"}) {
+    world.files["deep.toml"] = text;
+    for (const std::string command :
+         {"check good.json --budget deep.toml", "estimate --size 64x64 --gpu t4 --config deep.toml"}) {
+      INFO(command << ": " << text.substr(0, 10));
+      const Ran ran = run(command, world);
+      CHECK(ran.code == app::kWrongQuestion);
+      CHECK(ran.err.starts_with("vggplan: deep.toml:"));
+    }
+  }
+}
+
+TEST_CASE("a text too long for its pattern is refused, not matched", "[cli]") {
+  FakeWorld world;
+  json report = samples().at("estimate");
+  report["schema_version"] = "1." + std::string(1'000'000, '0');
+  expect_refused(world, report, false, "schema_version");
+  report["schema_version"] = "1.0";
+  report["job"]["checkpointing"] = "seq:" + std::string(1'000'000, '1');
+  expect_refused(world, report, false, "checkpointing");
+}
+
+TEST_CASE("estimates that were put into one file are shown as a sweep, by what differs between them", "[cli]") {
+  FakeWorld world;
+  const auto line = [&](const std::string& arguments) {
+    return json::parse(run("estimate --size 64x64 --json " + arguments, world).out).dump() + "\n";
+  };
+  const std::string one = line("--gpu t4 --batch 1");
+  world.files["two.json"] = one + line("--gpu l4 --batch 2");
+  for (const std::string format : {"text", "csv", "markdown", "html", "json"}) {
+    INFO(format);
+    const Ran ran = run("show two.json --format " + format, world);
+    INFO(ran.err);
+    CHECK(ran.code == app::kYes);
+    CHECK(ran.out.find("batch") != std::string::npos);
+    CHECK(ran.out.find("l4") != std::string::npos);
+  }
+  const json shown = json::parse(run("show two.json --json", world).out);
+  CHECK(shown.at("points").at(0).at("point").at("batch") == 1);
+  CHECK(shown.at("points").at(1).at("point").at("machine.gpu") == "l4");
+  // The same estimate twice, two sweeps in one file, blank lines and CRLF, more inputs in one than in the other.
+  world.files["same.json"] = one + one;
+  world.files["crlf.json"] = "\n" + json::parse(one).dump() + "\r\n\r\n" + one;
+  world.files["sweeps.json"] = run("sweep --size 64x64 --gpu t4 --sweep batch=1,2 --json", world).out +
+                               run("sweep --gpu t4 --width 64 --sweep height=32,64 --json", world).out;
+  world.files["more.json"] = one + line("--gpu t4 --images 100 --bucket-view");
+  for (const std::string file : {"same.json", "crlf.json", "sweeps.json", "more.json"}) {
+    for (const std::string format : {"text", "csv", "markdown", "html", "json"}) {
+      INFO(file << " as " << format);
+      const Ran ran = run("show " + file + " --format " + format, world);
+      INFO(ran.err);
+      CHECK(ran.code == app::kYes);
+    }
+  }
+}
+
+TEST_CASE("a line that is no estimate is refused by its number", "[cli]") {
+  FakeWorld world;
+  const std::string one = json::parse(run("estimate --size 64x64 --gpu t4 --json", world).out).dump() + "\n";
+  const auto refused = [&](const std::string& text) {
+    world.files["l.json"] = text;
+    const Ran ran = run("show l.json", world);
+    CHECK(ran.code == app::kWrongQuestion);
+    CHECK(ran.out.empty());
+    return ran.err.substr(0, ran.err.find(": ", 9));
+  };
+  CHECK(refused(one + "{\"kind\": }\n") == "vggplan: l.json:2:10");
+  CHECK(refused(one + "\n" + json::parse(run("models --json", world).out).dump()) == "vggplan: l.json:3");
+  json lacks = json::parse(one);
+  lacks["memory"].erase("verdict");
+  CHECK(refused(one + lacks.dump()) == "vggplan: l.json:2:/memory");
+  lacks = json::parse(one);
+  lacks["point"] = {{"a/~b", 1}};
+  CHECK(refused(one + lacks.dump()) == "vggplan: l.json:2:/point");
+  CHECK(run("diff l.json l.json", world).code == app::kWrongQuestion);
+}
+
+TEST_CASE("figures of zero are divided by nowhere", "[cli]") {
+  FakeWorld world;
+  const json whole = samples().at("estimate");
+  std::vector<json::json_pointer> found;
+  places(whole, json::json_pointer(), found);
+  for (const json::json_pointer& place : found) {
+    if (!whole.at(place).is_number()) {
+      continue;
+    }
+    json report = whole;
+    report.at(place) = 0;
+    world.files["r.json"] = report.dump();
+    for (const std::string format : {"text --verbose", "markdown"}) {
+      INFO(place.to_string() << " as " << format);
+      const std::string out = run("show r.json --format " + format, world).out;
+      CHECK(out.find("inf ") == std::string::npos);
+      CHECK(out.find("nan ") == std::string::npos);
+    }
+  }
+}
+
 }  // namespace vggplan

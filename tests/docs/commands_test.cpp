@@ -42,8 +42,12 @@ std::vector<std::string> documents() {
 /// The files that examples name. Those that a command writes are there for the commands behind it, too.
 void furnish(test::FakeWorld& world) {
   world.files["training.toml"] = read(source("configs/jobs/training.toml"));
-  world.files["base.toml"] = world.files["training.toml"];
-  world.files["budget.toml"] = read(source("configs/budgets/example.toml"));
+  for (const std::string base : {"\"$RUNNER_TEMP/training.toml\"", "/tmp/gate/base.toml"}) {
+    world.files[base] = world.files["training.toml"];
+  }
+  for (const std::string budget : {"budget.toml", "/tmp/gate/budget.toml"}) {
+    world.files[budget] = read(source("configs/budgets/example.toml"));
+  }
   for (const auto& entry : fs::directory_iterator(source("tests/data/measurements"))) {
     world.files["measurements.jsonl"] += entry.path().extension() == ".jsonl" ? read(entry.path()) : "";
   }

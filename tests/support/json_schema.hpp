@@ -168,7 +168,7 @@ class SchemaValidator {
   bool check_object(const json& schema, const std::string& keyword, const json& rule, const json& value,
                     const std::string& at, Errors& errors) const {
     if (keyword != "properties" && keyword != "required" && keyword != "additionalProperties" &&
-        keyword != "dependentRequired") {
+        keyword != "dependentRequired" && keyword != "propertyNames") {
       return false;
     }
     if (!value.is_object()) {
@@ -177,6 +177,10 @@ class SchemaValidator {
     if (keyword == "required") {
       for (const auto& key : rule) {
         require(value.contains(key.get<std::string>()), at + "/" + key.get<std::string>(), keyword, errors);
+      }
+    } else if (keyword == "propertyNames") {
+      for (const auto& [key, member] : value.items()) {
+        check(rule, key, at + "/" + key, errors);
       }
     } else if (keyword == "dependentRequired") {
       for (const auto& [key, needed] : rule.items()) {

@@ -34,11 +34,13 @@ class World {
   virtual base::Status flush_out() = 0;
   virtual void write_err(std::string_view text) = 0;
 
-  /// A whole file. "-" is standard input.
+  /// A whole file. "-" is standard input, which is read once.
   virtual base::Result<std::string> read_file(const std::string& path) = 0;
   /// Replaces the file in one step: a reader sees the old text or the new, whole.
   virtual base::Status write_file(const std::string& path, std::string_view text) = 0;
   virtual bool is_file(const std::string& path) = 0;
+  /// The one name of a place: absolute, without links and dots. What is not there yet keeps its name.
+  virtual std::string real_path(const std::string& path) = 0;
   /// Names of the files and folders in a folder, sorted.
   virtual base::Result<std::vector<std::string>> list_folder(const std::string& path) = 0;
 

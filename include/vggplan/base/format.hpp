@@ -26,8 +26,12 @@ std::string format_usd(Usd amount);                              ///< "$12.40"
 /// UTF-8 escaped, cut when long.
 std::string quoted(std::string_view text);
 
-/// "line:column" of the byte at which a parser of `text` stopped, counted from 1 as parsers do.
-std::string text_position(std::string_view text, std::size_t byte);
+/// `text` with a question mark for each character that steers a terminal, hides, or is no UTF-8.
+std::string printable(std::string_view text);
+
+/// "line:column" of the byte at which a parser of `text` stopped, counted from 1 as parsers do. `line` is the number
+/// of the first line.
+std::string text_position(std::string_view text, std::size_t byte, std::size_t line = 1);
 /// A JSON parser's message without its error number and position, which are said in our own way.
 std::string not_json(std::string_view parser_message);
 

@@ -40,7 +40,8 @@ Document build_gpus(const std::vector<GpuEntry>& gpus);
 Document build_machines(const std::vector<hardware::Machine>& machines);
 Document build_models(const std::vector<ModelEntry>& models);
 
-/// The estimates of a sweep in one report, for formats that are not written line by line.
-Document build_sweep(const std::vector<Document>& estimates);
+/// The estimates of a sweep in one report, for formats that are not written line by line. Estimates that are not the
+/// points of one sweep become points, named by the inputs in which they differ.
+Document build_sweep(std::vector<Document> estimates);
 
 }  // namespace vggplan::report

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string_view>
 
 #include "vggplan/base/names.hpp"
@@ -19,12 +21,11 @@ inline constexpr std::string_view kSchemaVersion = "1.1";
 
 enum class Kind { estimate, plan, layers, sweep, gpus, machines, models, diff, check };
 
-/// JSON text from a file; `place` names the file in the error.
-base::Result<Document> parse_json(std::string_view text, std::string_view place);
-
 /// A saved report read back: of a kind that we write, of a schema version that we can read, and with all that the
-/// kind promises by `schema` (configs/schema/report.schema.json). Renderers rely on that.
-base::Result<Document> read(std::string_view text, const Document& schema, std::string_view place);
+/// kind promises by `schema` (configs/schema/report.schema.json). Renderers rely on that. `line`: which one of `file`
+/// the text is, where each holds a report.
+base::Result<Document> read(std::string_view text, const Document& schema, std::string_view file,
+                            std::optional<std::size_t> line = std::nullopt);
 
 /// Of a report built here or accepted by read().
 Kind kind(const Document& report);

@@ -51,8 +51,9 @@ std::string table_by_setting(const std::vector<TimedStep>& steps) {
   for (const TimedStep& step : steps) {
     ++settings[step.setting];
   }
-  for (const auto& [setting, count] : settings) {
-    text += line(setting, steps, [&](const TimedStep& step) { return bound(step) && step.setting == setting; });
+  for (const auto& [name, count] : settings) {
+    text += line(name, steps,
+                 [&, &setting = name](const TimedStep& step) { return bound(step) && step.setting == setting; });
   }
   return text + line("the GPU waits for the host", steps,
                      [](const TimedStep& step) { return !step.free_choice && step.host_bound; });

@@ -129,6 +129,22 @@ TEST_CASE("quoted text can neither steer a terminal nor break the encoding of a 
   CHECK(base::quoted("\xc0\xaf") == "'\\xc0\\xaf'");           // overlong
 }
 
+TEST_CASE("characters that hide or turn the direction of writing are not shown as they are") {
+  // U+202E, U+2066, U+200B, U+FEFF, U+2028, U+00AD, U+061C, U+E0041: what "gnp.exe" needs to look like "exe.png".
+  for (const std::string text : {"\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x80\x8b", "\xef\xbb\xbf", "\xe2\x80\xa8",
+                                 "\xc2\xad", "\xd8\x9c", "\xf3\xa0\x81\x81"}) {
+    CHECK(base::quoted("a" + text + "b").find(text) == std::string::npos);
+    CHECK(base::printable("a" + text + "b") == "a?b");
+  }
+  // Their neighbours are shown: U+2010, U+2030, U+2070, U+FEFE has no character, U+00AE, U+0627.
+  for (const std::string text : {"\xe2\x80\x90", "\xe2\x80\xb0", "\xe2\x81\xb0", "\xc2\xae", "\xd8\xa7", "×", "€"}) {
+    CHECK(base::quoted(text) == "'" + text + "'");
+    CHECK(base::printable(text) == text);
+  }
+  CHECK(base::printable("a\x1b[31m\xc2\x9b"
+                        "b\xff\xc3") == "a?[31m?b??");
+}
+
 TEST_CASE("quoted text is cut when it is long") {
   CHECK(base::quoted(std::string(60, 'x')) == "'" + std::string(60, 'x') + "'");
   CHECK(base::quoted(std::string(100'000, 'x')) == "'" + std::string(60, 'x') + "...'");

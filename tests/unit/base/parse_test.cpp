@@ -59,7 +59,6 @@ TEST_CASE("the case of a unit and a space before it do not matter") {
   CHECK(bytes("40gib") == bytes("40GiB"));
   CHECK(bytes("40gb") == bytes("40GB"));
   CHECK(bytes("40 GiB") == bytes("40GiB"));
-  CHECK(bytes(" 40GiB ") == bytes("40GiB"));
 }
 
 TEST_CASE("fractions are rounded to the nearest byte") {
@@ -97,8 +96,9 @@ TEST_CASE("a negative size is refused with the rule and a remedy") {
 }
 
 TEST_CASE("text that is no size is refused") {
-  for (const char* text : {"", " ", "GiB", "x", ".", ".5GiB", "5.GiB", "1,000", "1_000", "1e9", "+5GiB", "0x10", "nan",
-                           "inf", "4GiB!", "4GiB 2MiB", "10%", "4 Gi B", "1..5GiB"}) {
+  for (const char* text :
+       {"",    " ",   "GiB",   "x",         ".",   ".5GiB",  "5.GiB",   "1,000", "1_000", "1e9",    "+5GiB", "0x10",
+        "nan", "inf", "4GiB!", "4GiB 2MiB", "10%", "4 Gi B", "1..5GiB", " 1",    "1 ",    " 40GiB", "40GiB "}) {
     const Diagnostic error = size_error(text);
     INFO(text);
     CHECK_FALSE(error.remedy.empty());
@@ -139,7 +139,7 @@ TEST_CASE("text that is no duration is refused with the rule and a remedy") {
   CHECK(duration_error("1min2m").rule == "the units of '1min2m' do not go from long to short");
   CHECK(duration_error("200000d").rule == "'200000d' is more than a hundred years");
   CHECK(duration_error("99999999999999999999999s").rule == "'99999999999999999999999s' is more than a hundred years");
-  for (const char* text : {"", " ", "soon", "h", "1h!", "1..5h", ".5h", "inf", "1e3s"}) {
+  for (const char* text : {"", " ", "soon", "h", "1h!", "1..5h", ".5h", "inf", "1e3s", " 1h", "1h ", "1 "}) {
     const Diagnostic error = duration_error(text);
     CHECK(error.place == "--deadline");
     CHECK(error.fault == Fault::question);

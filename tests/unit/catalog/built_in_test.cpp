@@ -133,6 +133,10 @@ TEST_CASE("only three prices are known of AWS and Lambda, each with its source")
     if (machine.price) {
       prices[name] = machine.price->per_hour.count();
       CHECK_FALSE(machine.price->reference.empty());
+      // As old as the list that it stands in: a state of a repository, whose number the reference has, too.
+      const std::string& date = machine.price->date;
+      const std::string commit = date.substr(date.find(' ') + 1, 7);
+      CHECK(machine.price->reference.find("/blob/" + commit) != std::string::npos);
     }
   }
   CHECK(prices == std::map<std::string, double>{{"g4dn.xlarge", 0.526},

@@ -106,11 +106,11 @@ TEST_CASE("a row that cannot be read is named by its line") {
   const auto rule = [](const std::string& line) {
     const auto result = rows("\n" + line);
     REQUIRE_FALSE(result);
-    CHECK(result.error().place == "rows.jsonl:2");
+    CHECK(result.error().place.starts_with("rows.jsonl:2"));
     return result.error().rule;
   };
   CHECK(rule("[]").find("one JSON object") != std::string::npos);
-  CHECK(rule("{").find("one JSON object") != std::string::npos);
+  CHECK(rule("{").starts_with("is not JSON: "));
   CHECK(rule(R"({"op":"conv","precision":"tf32","us":1})").find("unknown word 'conv' in 'op'") != std::string::npos);
   CHECK(rule(R"({"op":"fill","precision":"int8","us":1})").find("unknown word 'int8' in 'precision'") == 0);
   CHECK(rule(R"({"op":"fill","precision":"fp32","layout":"nwhc","n":1,"c":1,"k":1,"h":1,"w":1,"us":1})") ==

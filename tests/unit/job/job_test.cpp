@@ -178,6 +178,8 @@ TEST_CASE("nodes hold equal numbers of GPUs") {
   const auto error = error_after([](Job& job) { job.parallel = {.gpus = 6, .nodes = 4}; });
   CHECK(error.place == "--nodes");
   CHECK(error.rule == "every node must hold the same number of GPUs, but 6 GPUs are on 4 nodes");
+  CHECK(error_after([](Job& job) { job.parallel = {.gpus = 1, .nodes = 2}; }).rule ==
+        "every node must hold the same number of GPUs, but 1 GPU is on 2 nodes");
   CHECK(error_after([](Job& job) { job.parallel = {.gpus = 2, .nodes = 4}; }).place == "--nodes");
 }
 

@@ -95,7 +95,7 @@ TEST_CASE("vgg16 works with two, three and four segments alone") {
 TEST_CASE("the number of segments lies between one and the number of modules") {
   const graph::Network net = vgg16(224, 224);
   const base::Diagnostic error = error_of(net, sequential(32));
-  CHECK(error.rule == "seq:N cuts the 31 layers of vgg16's features into N segments, but N is 32");
+  CHECK(error.rule == "takes seq:N with N from 1 to 31, the layers of the features of vgg16, not 32");
   CHECK(error.remedy == "use block, seq:2, seq:3, seq:4");
   CHECK(error_of(net, sequential(0)).place == "--checkpointing");
   CHECK(error_of(net, sequential(std::numeric_limits<std::int64_t>::min())).place == "--checkpointing");

@@ -226,4 +226,30 @@ TEST_CASE("plans are compared by their recommendation, and without one there is 
   CHECK(report::comparable(test::sample_layers(), "p").error().place == "p");
 }
 
+TEST_CASE("a check of different GPUs or jobs says so, whatever it answers", "[report]") {
+  const Document base = report::build_estimate(test::sample_estimate());
+  const auto codes = [&](const Document& actual) {
+    const Document check = *report::build_check(actual, &base, {on_reserved()});
+    CHECK(check.at("passed") == true);
+    std::vector<std::string> found;
+    for (const Document& warning : check.value("warnings", Document::array())) {
+      found.push_back(warning.at("code").get<std::string>());
+    }
+    return found;
+  };
+  CHECK(codes(base).empty());
+  Document other = base;
+  other["machine"]["gpu"] = "another";
+  other["machine"]["usable_bytes"] = 1;
+  CHECK(codes(other) == std::vector<std::string>{"different-gpu"});
+  other["job"]["batch"] = 77;
+  CHECK(codes(other) == std::vector<std::string>{"different-gpu", "different-job"});
+  other["machine"] = base["machine"];
+  CHECK(codes(other) == std::vector<std::string>{"different-job"});
+  const Document check = *report::build_check(other, &base, {});
+  const auto message = check.at("warnings").at(0).at("message").get<std::string>();
+  CHECK(message.find("batch is 77, and " + base.at("job").at("batch").dump() + " in the base") != std::string::npos);
+  CHECK_FALSE(report::build_check(other, nullptr, {})->contains("warnings"));
+}
+
 }  // namespace vggplan
