@@ -2,8 +2,6 @@
 // What is known of GPUs, machines and models.
 #include <stdexcept>
 
-#include "render/figures.hpp"
-#include "render/table_spec.hpp"
 #include "render/tables.hpp"
 
 namespace vggplan::render {
@@ -11,80 +9,41 @@ namespace vggplan::render {
 namespace {
 
 Table catalogue_gpus(const Document& report) {
-  return make_table("GPUs", report.at("gpus"),
+  return make_table(report.at("gpus"),
                     {{"name", "name", "/name", Align::left},
-                     {"title", "title", "/title", Align::left},
-                     {"architecture", "architecture", "/architecture", Align::left},
+                     {"title", "title", "/title", Align::left, 9},
+                     {"architecture", "architecture", "/architecture", Align::left, 8},
                      {"memory_total_bytes", "memory", "/memory_total_bytes"},
-                     {"usable_bytes", "usable", "/usable_bytes"},
+                     {"usable_bytes", "usable", "/usable_bytes", Align::right, 4},
                      {"memory_bytes_per_second", "bandwidth", "/memory_bytes_per_second"},
-                     {"fp32_flops_per_second", "fp32", "/fp32_flops_per_second"},
-                     {"tf32_tensor_flops_per_second", "tf32", "/tf32_tensor_flops_per_second"},
+                     {"fp32_flops_per_second", "fp32", "/fp32_flops_per_second", Align::right, 7},
+                     {"tf32_tensor_flops_per_second", "tf32", "/tf32_tensor_flops_per_second", Align::right, 6},
                      {"bf16_tensor_flops_per_second", "bf16", "/bf16_tensor_flops_per_second"},
-                     {"fp16_tensor_flops_per_second", "fp16", "/fp16_tensor_flops_per_second"},
+                     {"fp16_tensor_flops_per_second", "fp16", "/fp16_tensor_flops_per_second", Align::right, 5},
                      {"aliases", "also", "/aliases", Align::left}});
 }
 
 Table catalogue_machines(const Document& report) {
-  return make_table("Machines", report.at("machines"),
-                    {{"name", "name", "/name", Align::left},
-                     {"provider", "provider", "/provider", Align::left},
-                     {"gpu", "GPU", "/gpu", Align::left},
-                     {"gpu_count", "GPUs", "/gpu_count"},
-                     {"topology", "links", "/topology", Align::left},
-                     {"vcpus", "vCPUs", "/vcpus"},
-                     {"ram_bytes", "RAM", "/ram_bytes"},
-                     {"price_usd_per_hour", "per hour", "/price_usd_per_hour"},
-                     {"price_date", "priced", "/price_date", Align::left}});
+  return make_table(report.at("machines"), {{"name", "name", "/name", Align::left},
+                                            {"provider", "provider", "/provider", Align::left, 3},
+                                            {"gpu", "GPU", "/gpu", Align::left},
+                                            {"gpu_count", "GPUs", "/gpu_count"},
+                                            {"topology", "links", "/topology", Align::left, 9},
+                                            {"vcpus", "vCPUs", "/vcpus"},
+                                            {"ram_bytes", "RAM", "/ram_bytes"},
+                                            {"price_usd_per_hour", "per hour", "/price_usd_per_hour"},
+                                            {"price_date", "priced", "/price_date", Align::left, 8}});
 }
 
 Table catalogue_models(const Document& report) {
-  return make_table("Models", report.at("models"),
-                    {{"name", "name", "/name", Align::left},
-                     {"convolutions", "convolutions", "/convolutions"},
-                     {"batch_norm", "batch norm", "/batch_norm", Align::left},
-                     {"parameters", "parameters", "/parameters"},
-                     {"macs_forward", "MACs at 224x224", "/macs_forward"}});
-}
-
-std::string record_label(const std::string& key) {
-  if (key == "memory_bytes_per_second") {
-    return "memory bandwidth";
-  }
-  if (key == "price_usd_per_hour") {
-    return "price per hour";
-  }
-  return key == "sm_count" ? "multiprocessors" : words(without_unit(key));
-}
-
-const Document& records(const Document& report) {
-  return report.at(std::string(base::name_of_enum(report::kind(report))));
+  return make_table(report.at("models"), {{"name", "name", "/name", Align::left},
+                                          {"convolutions", "convolutions", "/convolutions"},
+                                          {"batch_norm", "batch norm", "/batch_norm", Align::left},
+                                          {"parameters", "parameters", "/parameters"},
+                                          {"macs_forward", "MACs at 224x224", "/macs_forward"}});
 }
 
 }  // namespace
-
-bool has_one_record(const Document& report) { return records(report).size() == 1; }
-
-Table record_table(const Document& report) {
-  const Document& record = records(report).at(0);
-  Table table;
-  table.title = record.at("name").get<std::string>();
-  table.columns = {{"", "", Align::left}, {"", "", Align::left}};
-  for (const auto& [key, value] : record.items()) {
-    if (key != "sources" && !(value.is_array() && value.empty())) {
-      table.rows.push_back({{record_label(key), key}, {figure(key, value), value}});
-    }
-  }
-  return table;
-}
-
-Table sources_table(const Document& report) {
-  const Document& record = records(report).at(0);
-  return make_table("Sources", has(record, "sources") ? record.at("sources") : Document::array(),
-                    {{"reference", "source", "/reference", Align::left},
-                     {"date", "date", "/date", Align::left},
-                     {"note", "note", "/note", Align::left}});
-}
 
 Table catalogue_table(const Document& report) {
   switch (report::kind(report)) {

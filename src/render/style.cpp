@@ -13,9 +13,19 @@ namespace {
 
 bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0U) == 0x80U; }
 
-/// U+0080 to U+009F, which some terminals obey like escape sequences, begin with this byte.
-bool is_c1_control(std::string_view text, std::size_t at) {
-  return text[at] == '\xc2' && at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) < 0xa0;
+/// Bytes of a control character at the start of `text`, or 0: ASCII's; U+0080 to U+009F, which some terminals obey
+/// like escape sequences; and those that break lines or turn the direction of writing.
+std::size_t control_bytes(std::string_view text) {
+  const auto at = [text](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+  if (at(0) < 0x20 || at(0) == 0x7f) {
+    return 1;
+  }
+  if (at(0) == 0xc2 && at(1) >= 0x80 && at(1) < 0xa0) {
+    return 2;
+  }
+  const bool marks = at(1) == 0x80 && (at(2) == 0x8e || at(2) == 0x8f || (at(2) >= 0xa8 && at(2) <= 0xae));
+  const bool isolates = at(1) == 0x81 && at(2) >= 0xa6 && at(2) <= 0xa9;
+  return at(0) == 0xe2 && (marks || isolates) ? 3 : 0;
 }
 
 std::string repeat(std::string_view unit, std::size_t times) {
@@ -54,16 +64,10 @@ std::size_t width(std::string_view text) {
 
 std::string printable(std::string_view text) {
   std::string result;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte < 0x20 || byte == 0x7f) {
-      result += '?';
-    } else if (is_c1_control(text, i)) {
-      result += '?';
-      ++i;
-    } else {
-      result += text[i];
-    }
+  while (!text.empty()) {
+    const std::size_t control = control_bytes(text);
+    result += control > 0 ? '?' : text.front();
+    text.remove_prefix(std::max<std::size_t>(control, 1));
   }
   return result;
 }
@@ -147,41 +151,42 @@ std::string Style::empty_bar(double from, double to, std::size_t columns) const 
   return std::string(run.first, ' ') + repeat(options_.unicode ? "░" : ".", run.count);
 }
 
-Document Style::encode_all(const Document& value) const {
+namespace {
+
+std::string in_ascii(std::string_view text) {
+  std::string ascii;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (static_cast<unsigned char>(text[i]) < 0x80) {
+      ascii += text[i];
+    } else if (!continues(text[i])) {
+      ascii += text.substr(i, 2) == "×" ? 'x' : '?';
+    }
+  }
+  return ascii;
+}
+
+}  // namespace
+
+Document cleaned(const Document& value, bool ascii) {
+  const auto clean = [ascii](std::string_view text) { return ascii ? in_ascii(printable(text)) : printable(text); };
   if (value.is_string()) {
-    return encode(value.get_ref<const std::string&>());
+    return clean(value.get_ref<const std::string&>());
   }
   if (value.is_object()) {
     Document object = Document::object();
     for (const auto& [key, item] : value.items()) {
-      object[encode(key)] = encode_all(item);
+      object[clean(key)] = cleaned(item, ascii);
     }
     return object;
   }
   if (value.is_array()) {
     Document array = Document::array();
     for (const Document& item : value) {
-      array.push_back(encode_all(item));
+      array.push_back(cleaned(item, ascii));
     }
     return array;
   }
   return value;
-}
-
-std::string Style::encode(std::string_view text) const {
-  std::string clean = printable(text);
-  if (options_.unicode) {
-    return clean;
-  }
-  std::string ascii;
-  for (std::size_t i = 0; i < clean.size(); ++i) {
-    if (static_cast<unsigned char>(clean[i]) < 0x80) {
-      ascii += clean[i];
-    } else if (!continues(clean[i])) {
-      ascii += clean.compare(i, 2, "×") == 0 ? 'x' : '?';
-    }
-  }
-  return ascii;
 }
 
 }  // namespace vggplan::render
