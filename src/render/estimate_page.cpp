@@ -170,7 +170,7 @@ Section host_section(const Document& estimate) {
   return {"Storage and host", decimal_size(storage, "total_bytes") + " to store", true, {{Depth::spare, facts}}};
 }
 
-void add_details(Page& page, const Document& estimate) {
+void add_batches(Page& page, const Document& estimate) {
   const Document& memory = estimate.at("memory");
   Section phases{"Memory over one step", "", true, {}};
   if (has(memory, "timeline") && !memory.at("timeline").empty()) {
@@ -180,7 +180,7 @@ void add_details(Page& page, const Document& estimate) {
   for (const auto& [name, peak] : memory.at("phases").items()) {
     peaks.rows.push_back({"peak in " + words(name), figure("_bytes", peak), range("_bytes", peak)});
   }
-  phases.blocks.push_back({Depth::full, peaks});
+  phases.blocks.push_back({Depth::full, std::move(peaks)});
   add(page, std::move(phases));
   if (has(estimate, "by_batch")) {
     Section batches{"Memory and speed by batch", "", true, {}};
@@ -188,13 +188,17 @@ void add_details(Page& page, const Document& estimate) {
     add_table(batches, by_batch_table(estimate), Depth::full);
     add(page, std::move(batches));
   }
-  if (has(estimate, "layers")) {
+}
+
+Section layers_section(const Document& holder, std::string title, Depth depth) {
+  Section section{std::move(title), "", depth == Depth::full, {}};
+  if (has(holder, "layers")) {
     // A line of text for each layer, and a few for axis and legend.
-    const double rem = 6 + static_cast<double>(estimate.at("layers").size());
-    Section layers{"Layers", "", true, {{Depth::full, Chart{"layers", "Time of forward and backward by layer", rem}}}};
-    add_table(layers, layers_table(estimate), Depth::full);
-    add(page, std::move(layers));
+    const double rem = 6 + static_cast<double>(holder.at("layers").size());
+    section.blocks.push_back({Depth::full, Chart{"layers", "Time of forward and backward by layer", rem}});
+    add_table(section, layers_table(holder), depth);
   }
+  return section;
 }
 
 Page estimate_page(const Document& report) {
@@ -203,7 +207,8 @@ Page estimate_page(const Document& report) {
   add(page, time_section(report));
   add_warnings(page, report);
   add(page, host_section(report));
-  add_details(page, report);
+  add_batches(page, report);
+  add(page, layers_section(report, "Layers", Depth::full));
   add_assumptions(page, report);
   return page;
 }

@@ -18,11 +18,7 @@ Page layers_page(const Document& report) {
   Page page;
   page.head.title = subject(report.at("job"));
   page.head.on = machine_name(report.at("machine")) + ", " + settings(report.at("job"));
-  Section section;
-  // A line of text for each layer, and a few for axis and legend.
-  const double rem = 6 + static_cast<double>(report.at("layers").size());
-  section.blocks.push_back({Depth::full, Chart{"layers", "Time of forward and backward by layer", rem}});
-  add_table(section, layers_table(report));
+  Section section = layers_section(report, "", Depth::always);
   add_prose(section, "Parameters and MACs are counted, MACs for one image; bytes and times are of one micro-batch.");
   add(page, std::move(section));
   add_warnings(page, report);

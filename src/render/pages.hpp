@@ -27,8 +27,9 @@ Headline headline(const Document& estimate);
 Section memory_section(const Document& estimate);
 Section time_section(const Document& estimate);
 Section host_section(const Document& estimate);
-/// What fills a page below the first screen: memory over a step, other batches, layers.
-void add_details(Page& page, const Document& estimate);
+/// Memory over a step, and with other batches.
+void add_batches(Page& page, const Document& estimate);
+Section layers_section(const Document& holder, std::string title, Depth depth);
 /// The warnings of a report, and of the recommendation inside a plan, each once.
 void add_warnings(Page& page, const Document& report);
 void add_assumptions(Page& page, const Document& report);

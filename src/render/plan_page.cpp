@@ -134,13 +134,14 @@ Page plan_page(const Document& report) {
   }
   add_warnings(page, report);
   if (fits) {
+    add_batches(page, best);
     add(page, alternatives(report));
     add(page, host_section(best));
   }
   add_largest_batches(page, report);
   add(page, largest_image(report));
   if (fits) {
-    add_details(page, best);
+    add(page, layers_section(best, "Layers", Depth::full));
   }
   add(page, ruled_out(report));
   add_assumptions(page, best);
