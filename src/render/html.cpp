@@ -7,7 +7,6 @@
 #include "render/assets.hpp"
 #include "render/pages.hpp"
 #include "render/style.hpp"
-#include "render/text_table.hpp"
 
 namespace vggplan::render {
 
@@ -51,7 +50,8 @@ std::string column_class(const Table& table, std::size_t column) {
 std::string table_row(const Row& row, const std::vector<std::string>& classes, std::string_view tag) {
   std::string text = "<tr>";
   for (std::size_t i = 0; i < row.size(); ++i) {
-    const std::string kind = trimmed_end(classes[i] + " " + std::string(tone_class(row[i].tone)));
+    const std::string kind = classes[i] + std::string(classes[i].empty() || row[i].tone == Tone::plain ? "" : " ") +
+                             std::string(tone_class(row[i].tone));
     text += fmt::format("<{0}{1}>{2}</{0}>", tag, kind.empty() ? "" : fmt::format(" class=\"{}\"", kind),
                         escape_html(row[i].shown));
   }

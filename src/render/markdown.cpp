@@ -82,6 +82,9 @@ std::string in_markdown(const Section& section) {
     const std::string text = std::visit([](const auto& content) { return in_markdown(content); }, block.content);
     body += text.empty() ? "" : "\n" + text;
   }
+  if (body.empty()) {
+    return "";
+  }
   const std::string title = section.title + (section.right.empty() ? "" : ": " + section.right);
   if (section.folded) {
     return fmt::format("\n<details><summary>{}</summary>\n{}\n</details>\n", escape_html(title), body);
