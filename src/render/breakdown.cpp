@@ -171,7 +171,7 @@ Section memory_section(const Document& estimate) {
           {"beyond the usable", binary_bytes(more), percent(more / usable), "", limit, limit, Bar::Kind::limit});
     }
   }
-  Section section{"Memory of one GPU at its peak", binary_bytes(usable) + " usable", true, {}};
+  Section section{"Memory of one GPU at its peak", {}, true, binary_bytes(usable) + " usable"};
   section.blocks.push_back({Depth::full, Chart{"memory", "Memory by category against the usable memory", 9}});
   section.blocks.push_back({Depth::likely, std::move(bars)});
   add_prose(section, device_line(memory), Depth::spare);
@@ -185,7 +185,7 @@ Section time_section(const Document& estimate) {
   const std::vector<Part> parts = time_parts(time);
   const double whole = std::max(sum_of(parts), number(time.at(whole_step(time))));
   const auto seconds = [](double amount) { return figure("_seconds", amount); };
-  Section section{"Time of one step", step.value, true, {}};
+  Section section{"Time of one step", {}, true, step.value};
   section.title += estimate.at("memory").at("verdict") == "does-not-fit" ? ", if there were room" : "";
   section.title += time.at("forward_seconds").at("basis") == "modelled" ? ", not measured on this GPU" : "";
   section.right += step.range.empty() ? "" : " (" + step.range + ")";

@@ -54,11 +54,7 @@ void add_run(std::vector<Fact>& facts, const Document& estimate) {
                              : fmt::format(" ({} epochs of {})", base::format_count(epochs),
                                            figure("epoch_seconds", run.at("epoch_seconds")));
   facts.push_back(std::move(total));
-  if (has(run, "cost_usd")) {
-    facts.push_back(fact("cost", "cost_usd", run));
-  } else {
-    facts.push_back(fact("GPU-hours", "gpu_hours", run));
-  }
+  facts.push_back(has(run, "cost_usd") ? fact("cost", "cost_usd", run) : fact("GPU-hours", "gpu_hours", run));
 }
 
 std::string host_line(const Document& input) {
@@ -167,12 +163,12 @@ Section host_section(const Document& estimate) {
     facts.rows.push_back({"checkpoints", decimal_size(storage, "checkpoint_bytes") + all, ""});
   }
   facts.rows.push_back({"reading", reading(estimate), ""});
-  return {"Storage and host", decimal_size(storage, "total_bytes") + " to store", true, {{Depth::spare, facts}}};
+  return {"Storage and host", {{Depth::spare, facts}}, true, decimal_size(storage, "total_bytes") + " to store"};
 }
 
-void add_batches(Page& page, const Document& estimate) {
+void add_details(Page& page, const Document& estimate) {
   const Document& memory = estimate.at("memory");
-  Section phases{"Memory over one step", "", true, {}};
+  Section phases{"Memory over one step", {}, true, ""};
   if (has(memory, "timeline") && !memory.at("timeline").empty()) {
     phases.blocks.push_back({Depth::full, Chart{"timeline", "Memory by category over the allocations of one step"}});
   }
@@ -183,22 +179,22 @@ void add_batches(Page& page, const Document& estimate) {
   phases.blocks.push_back({Depth::full, std::move(peaks)});
   add(page, std::move(phases));
   if (has(estimate, "by_batch")) {
-    Section batches{"Memory and speed by batch", "", true, {}};
+    Section batches{"Memory and speed by batch", {}, true, ""};
     batches.blocks.push_back({Depth::full, Chart{"batch", "Memory reserved and images per second by batch"}});
     add_table(batches, by_batch_table(estimate), Depth::full);
     add(page, std::move(batches));
   }
+  if (has(estimate, "layers")) {
+    Section layers{"Layers", {layers_chart(estimate)}, true, ""};
+    add_table(layers, layers_table(estimate), Depth::full);
+    add(page, std::move(layers));
+  }
 }
 
-Section layers_section(const Document& holder, std::string title, Depth depth) {
-  Section section{std::move(title), "", depth == Depth::full, {}};
-  if (has(holder, "layers")) {
-    // A line of text for each layer, and a few for axis and legend.
-    const double rem = 6 + static_cast<double>(holder.at("layers").size());
-    section.blocks.push_back({Depth::full, Chart{"layers", "Time of forward and backward by layer", rem}});
-    add_table(section, layers_table(holder), depth);
-  }
-  return section;
+Block layers_chart(const Document& holder) {
+  // A line of text for each layer, and a few for axis and legend.
+  const double rem = 6 + static_cast<double>(holder.at("layers").size());
+  return {Depth::full, Chart{"layers", "Time of forward and backward by layer", rem}};
 }
 
 Page estimate_page(const Document& report) {
@@ -207,8 +203,7 @@ Page estimate_page(const Document& report) {
   add(page, time_section(report));
   add_warnings(page, report);
   add(page, host_section(report));
-  add_batches(page, report);
-  add(page, layers_section(report, "Layers", Depth::full));
+  add_details(page, report);
   add_assumptions(page, report);
   return page;
 }

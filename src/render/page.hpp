@@ -82,9 +82,9 @@ struct Block {
 
 struct Section {
   std::string title{};  ///< may be empty
-  std::string right{};  ///< the figure that the section is about; may be empty
-  bool folded{false};   ///< in Markdown
   std::vector<Block> blocks{};
+  bool folded{false};   ///< in Markdown
+  std::string right{};  ///< the figure that the section is about; may be empty
 };
 
 /// What comes first. All but the title may be empty.

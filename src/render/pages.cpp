@@ -18,7 +18,8 @@ Page layers_page(const Document& report) {
   Page page;
   page.head.title = subject(report.at("job"));
   page.head.on = machine_name(report.at("machine")) + ", " + settings(report.at("job"));
-  Section section = layers_section(report, "", Depth::always);
+  Section section{"", {layers_chart(report)}};
+  add_table(section, layers_table(report));
   add_prose(section, "Parameters and MACs are counted, MACs for one image; bytes and times are of one micro-batch.");
   add(page, std::move(section));
   add_warnings(page, report);
@@ -67,7 +68,7 @@ Page record_page(const Document& record) {
       facts.rows.push_back({record_label(key), figure(key, value), ""});
     }
   }
-  add(page, {"", "", false, block(Depth::always, std::move(facts))});
+  add(page, {"", block(Depth::always, std::move(facts))});
   List sources;
   for (const Document& source : has(record, "sources") ? record.at("sources") : Document::array()) {
     std::string text = text_of(source, "reference");
@@ -75,7 +76,7 @@ Page record_page(const Document& record) {
     text += has(source, "note") ? ": " + text_of(source, "note") : "";
     sources.items.push_back({std::move(text)});
   }
-  add(page, {"Sources", "", false, block(Depth::always, std::move(sources))});
+  add(page, {"Sources", block(Depth::always, std::move(sources))});
   return page;
 }
 
@@ -86,9 +87,7 @@ Page catalogue_page(const Document& report, std::string_view title) {
   }
   Page page;
   page.head.title = fmt::format("{} {}", records.size(), title);
-  Section section;
-  add_table(section, catalogue_table(report));
-  add(page, std::move(section));
+  add(page, titled("", main_table(report)));
   return page;
 }
 
@@ -139,23 +138,17 @@ Page diff_page(const Document& report) {
   Page page;
   page.head.title = "What changed";
   name_job(page.head, report);
-  Section inputs{"Inputs that differ", "", false, {}};
-  add_table(inputs, inputs_table(report));
-  add(page, std::move(inputs));
-  Section attribution{"What each input changes, one after the other", "", false, {}};
-  add_table(attribution, attribution_table(report));
+  add(page, titled("Inputs that differ", inputs_table(report)));
+  Section attribution = titled("What each input changes, one after the other", attribution_table(report));
   add_prose(attribution, idle_inputs(report));
   add(page, std::move(attribution));
   const bool differs = !report.at("changes").empty();
-  Section main{"Figures that differ", "", false, {}};
-  add_table(main, changes(report, false));
+  Section main = titled("Figures that differ", changes(report, false));
   add_prose(main, !differs                      ? "No figure differs."
                   : report.at("inputs").empty() ? "No input differs: the program or its data changed."
                                                 : "");
   add(page, std::move(main));
-  Section others{"Figures that follow from these", "", true, {}};
-  add_table(others, changes(report, true), Depth::full);
-  add(page, std::move(others));
+  add(page, titled("Figures that follow from these", changes(report, true), Depth::full));
   return page;
 }
 
@@ -176,8 +169,7 @@ Page check_page(const Document& report) {
   name_job(page.head, report);
   page.head.tone = passed ? Tone::good : Tone::bad;
   page.head.verdict = passed ? "Passed" : "Failed";
-  Section section;
-  add_table(section, check_table(report));
+  Section section = titled("", check_table(report));
   add_prose(section, skipped_checks(report));
   add(page, std::move(section));
   return page;
@@ -189,6 +181,12 @@ void add(Page& page, Section section) {
   if (!section.blocks.empty()) {
     page.sections.push_back(std::move(section));
   }
+}
+
+Section titled(std::string title, const Table& table, Depth depth) {
+  Section section{std::move(title), {}, depth == Depth::full, ""};
+  add_table(section, table, depth);
+  return section;
 }
 
 void add_table(Section& section, const Table& table, Depth depth) {
@@ -224,7 +222,7 @@ void add_warnings(Page& page, const Document& report) {
   if (has(report, "recommendation")) {
     add_all(report.at("recommendation").at("warnings"));
   }
-  add(page, {"", "", false, block(Depth::always, std::move(list))});
+  add(page, {"", block(Depth::always, std::move(list))});
 }
 
 void add_assumptions(Page& page, const Document& report) {
@@ -232,7 +230,7 @@ void add_assumptions(Page& page, const Document& report) {
   for (const Document& row : report.at("assumptions")) {
     facts.rows.push_back({text_of(row, "name"), text_of(row, "value"), text_of(row, "source")});
   }
-  add(page, {"Assumptions", "", true, block(Depth::full, std::move(facts))});
+  add(page, {"Assumptions", block(Depth::full, std::move(facts)), true});
 }
 
 Page page_of(const Document& report) {

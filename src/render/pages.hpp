@@ -27,9 +27,9 @@ Headline headline(const Document& estimate);
 Section memory_section(const Document& estimate);
 Section time_section(const Document& estimate);
 Section host_section(const Document& estimate);
-/// Memory over a step, and with other batches.
-void add_batches(Page& page, const Document& estimate);
-Section layers_section(const Document& holder, std::string title, Depth depth);
+/// Memory over a step, with other batches, and layers.
+void add_details(Page& page, const Document& estimate);
+Block layers_chart(const Document& holder);
 /// The warnings of a report, and of the recommendation inside a plan, each once.
 void add_warnings(Page& page, const Document& report);
 void add_assumptions(Page& page, const Document& report);
@@ -41,7 +41,8 @@ template <class Content>
 std::vector<Block> block(Depth depth, Content content) {
   return content.empty() ? std::vector<Block>() : std::vector<Block>{{depth, std::move(content)}};
 }
-/// A table, unless it has no rows.
+/// A section of a table, without blocks where that has no rows. What is not for the first screen is folded.
+Section titled(std::string title, const Table& table, Depth depth = Depth::always);
 void add_table(Section& section, const Table& table, Depth depth = Depth::always);
 /// The same without what all rows share, which stands below it in a sentence.
 void add_condensed(Section& section, const Table& table, Depth depth = Depth::always);

@@ -38,7 +38,7 @@ Section remedies(const Document& plan) {
     list.items.push_back({text_of(remedy, "change"),
                           fmt::format("saves: {}; costs: {}", text_of(remedy, "saves"), text_of(remedy, "costs"))});
   }
-  return {reason.starts_with("memory") ? "What would make it fit" : "What would help", "", false,
+  return {reason.starts_with("memory") ? "What would make it fit" : "What would help",
           block(Depth::always, std::move(list))};
 }
 
@@ -47,7 +47,7 @@ Section reasons(const Document& best) {
   for (const Document& sentence : best.at("why")) {
     list.items.push_back({sentence.get<std::string>(), "", Depth::likely});
   }
-  return {"Why this", "", false, block(Depth::likely, std::move(list))};
+  return {"Why this", block(Depth::likely, std::move(list))};
 }
 
 Section launch(const Document& part) {
@@ -58,11 +58,11 @@ Section launch(const Document& part) {
   for (const Document& line : part.at("code")) {
     code.lines.push_back({line.get<std::string>(), false});
   }
-  return {"Start it with", "", false, block(Depth::always, std::move(code))};
+  return {"Start it with", block(Depth::always, std::move(code))};
 }
 
 Section alternatives(const Document& plan) {
-  Section section{"The recommendation (row 1) and its alternatives", "", true, {}};
+  Section section{"The recommendation (row 1) and its alternatives", {}, true, ""};
   if (!plan.at("alternatives").empty()) {
     section.blocks.push_back({Depth::full, Chart{"alternatives", "Time against cost of the alternatives"}});
     add_condensed(section, alternatives_table(plan), Depth::full);
@@ -73,7 +73,7 @@ Section alternatives(const Document& plan) {
 /// Every setting on the GPU that is looked at, and what the others hold.
 void add_largest_batches(Page& page, const Document& plan) {
   const Document& cells = plan.at("max_batch");
-  Section section{"Largest batch per GPU", "", true, {}};
+  Section section{"Largest batch per GPU", {}, true, ""};
   if (std::all_of(cells.begin(), cells.end(), [](const Document& cell) { return cell.at("hard") == 0; })) {
     const std::string tried =
         cells.size() < 2 ? "" : fmt::format(": {} combinations of settings were tried", cells.size());
@@ -89,13 +89,13 @@ void add_largest_batches(Page& page, const Document& plan) {
   section.title += others.empty() ? "" : ", by settings";
   add_condensed(section, max_batch_table(own), Depth::full);
   add(page, std::move(section));
-  Section elsewhere{"Largest batch on other GPUs", "", true, {}};
+  Section elsewhere{"Largest batch on other GPUs", {}, true, ""};
   add_condensed(elsewhere, max_batch_table(others), Depth::full);
   add(page, std::move(elsewhere));
 }
 
 Section largest_image(const Document& plan) {
-  Section section{"Largest image", "", true, {}};
+  Section section{"Largest image", {}, true, ""};
   if (has(plan, "max_resolution")) {
     const Document& most = plan.at("max_resolution");
     add_prose(section,
@@ -115,7 +115,7 @@ Section ruled_out(const Document& plan) {
         has(row, "nearest_miss_bytes") ? ", by " + figure("_bytes", row.at("nearest_miss_bytes")) + " at least" : "";
     list.items.push_back({std::move(text), has(row, "example") ? "such as " + text_of(row, "example") : ""});
   }
-  return {"What was ruled out", "", true, block(Depth::full, std::move(list))};
+  return {"What was ruled out", block(Depth::full, std::move(list)), true, ""};
 }
 
 }  // namespace
@@ -133,15 +133,12 @@ Page plan_page(const Document& report) {
     add(page, remedies(report));
   }
   add_warnings(page, report);
-  if (fits) {
-    add_batches(page, best);
-    add(page, alternatives(report));
-    add(page, host_section(best));
-  }
+  add(page, alternatives(report));
   add_largest_batches(page, report);
   add(page, largest_image(report));
   if (fits) {
-    add(page, layers_section(best, "Layers", Depth::full));
+    add(page, host_section(best));
+    add_details(page, best);
   }
   add(page, ruled_out(report));
   add_assumptions(page, best);

@@ -141,14 +141,10 @@ std::string Style::category(std::size_t n, std::string_view text) const {
   return paint(kCodes.at(n % kCodes.size()), text);
 }
 
-std::string Style::bar(double from, double to, std::size_t columns) const {
+std::string Style::bar(double from, double to, std::size_t columns, bool space) const {
   const Cells run = cells(from, to, columns);
-  return std::string(run.first, ' ') + repeat(options_.unicode ? "█" : "#", run.count);
-}
-
-std::string Style::empty_bar(double from, double to, std::size_t columns) const {
-  const Cells run = cells(from, to, columns);
-  return std::string(run.first, ' ') + repeat(options_.unicode ? "░" : ".", run.count);
+  const std::string_view unit = space ? (options_.unicode ? "░" : ".") : (options_.unicode ? "█" : "#");
+  return std::string(run.first, ' ') + repeat(unit, run.count);
 }
 
 namespace {

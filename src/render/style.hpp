@@ -42,10 +42,9 @@ class Style {
   /// Colour of the n-th category of a chart.
   [[nodiscard]] std::string category(std::size_t n, std::string_view text) const;
 
-  /// A bar from `from` to `to` (fractions of `columns`), blank before it. Anything above zero shows.
-  [[nodiscard]] std::string bar(double from, double to, std::size_t columns) const;
-  /// The same for room that is left over.
-  [[nodiscard]] std::string empty_bar(double from, double to, std::size_t columns) const;
+  /// A bar from `from` to `to` (fractions of `columns`), blank before it; of `space` that is left over, pale. Anything
+  /// above zero shows.
+  [[nodiscard]] std::string bar(double from, double to, std::size_t columns, bool space = false) const;
 
  private:
   [[nodiscard]] std::string paint(std::string_view code, std::string_view text) const;

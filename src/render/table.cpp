@@ -79,8 +79,11 @@ Table without_empty_columns(Table table) {
 
 Condensed condensed(const Table& table) {
   Condensed result{without_empty_columns(table), ""};
-  if (table.rows.size() < 2) {
-    return result;
+  const auto tells = [&](const Column& column) {
+    return !is_constant(result.table, index_of(result.table, column.key));
+  };
+  if (table.rows.size() < 2 || std::none_of(result.table.columns.begin(), result.table.columns.end(), tells)) {
+    return result;  // something has to stay
   }
   erase_columns(result.table, [&](std::size_t i) {
     const bool constant = is_constant(result.table, i);

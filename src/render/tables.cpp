@@ -102,6 +102,41 @@ const std::vector<Spec>& point_specs() {
   return kSpecs;
 }
 
+Table gpus_table(const Document& report) {
+  return make_table(report.at("gpus"),
+                    {{"name", "name", "/name", Align::left},
+                     {"title", "title", "/title", Align::left, 9},
+                     {"architecture", "architecture", "/architecture", Align::left, 8},
+                     {"memory_total_bytes", "memory", "/memory_total_bytes"},
+                     {"usable_bytes", "usable", "/usable_bytes", Align::right, 4},
+                     {"memory_bytes_per_second", "bandwidth", "/memory_bytes_per_second"},
+                     {"fp32_flops_per_second", "fp32", "/fp32_flops_per_second", Align::right, 7},
+                     {"tf32_tensor_flops_per_second", "tf32", "/tf32_tensor_flops_per_second", Align::right, 6},
+                     {"bf16_tensor_flops_per_second", "bf16", "/bf16_tensor_flops_per_second"},
+                     {"fp16_tensor_flops_per_second", "fp16", "/fp16_tensor_flops_per_second", Align::right, 5},
+                     {"aliases", "also", "/aliases", Align::left}});
+}
+
+Table machines_table(const Document& report) {
+  return make_table(report.at("machines"), {{"name", "name", "/name", Align::left},
+                                            {"provider", "provider", "/provider", Align::left, 3},
+                                            {"gpu", "GPU", "/gpu", Align::left},
+                                            {"gpu_count", "GPUs", "/gpu_count"},
+                                            {"topology", "links", "/topology", Align::left, 9},
+                                            {"vcpus", "vCPUs", "/vcpus"},
+                                            {"ram_bytes", "RAM", "/ram_bytes"},
+                                            {"price_usd_per_hour", "per hour", "/price_usd_per_hour"},
+                                            {"price_date", "priced", "/price_date", Align::left, 8}});
+}
+
+Table models_table(const Document& report) {
+  return make_table(report.at("models"), {{"name", "name", "/name", Align::left},
+                                          {"convolutions", "convolutions", "/convolutions"},
+                                          {"batch_norm", "batch norm", "/batch_norm", Align::left},
+                                          {"parameters", "parameters", "/parameters"},
+                                          {"macs_forward", "MACs at 224x224", "/macs_forward"}});
+}
+
 }  // namespace
 
 Table layers_table(const Document& report) {
@@ -190,9 +225,9 @@ Table main_table(const Document& report) {
     case report::Kind::sweep: return points_table(report.at("points"));
     case report::Kind::plan: return alternatives_table(report);
     case report::Kind::layers: return layers_table(report);
-    case report::Kind::gpus:
-    case report::Kind::machines:
-    case report::Kind::models: return catalogue_table(report);
+    case report::Kind::gpus: return gpus_table(report);
+    case report::Kind::machines: return machines_table(report);
+    case report::Kind::models: return models_table(report);
     case report::Kind::diff: return changes_table(report);
     case report::Kind::check: return check_table(report);
   }

@@ -13,7 +13,6 @@ Table max_batch_table(const Document& cells);
 /// One row for each estimate, with the keys of `point` that a sweep varies.
 Table points_table(const Document& estimates);
 Table by_batch_table(const Document& estimate);
-Table catalogue_table(const Document& report);
 Table inputs_table(const Document& diff);
 Table changes_table(const Document& diff);
 Table attribution_table(const Document& diff);  ///< what each changed input does, less those that do nothing

@@ -63,7 +63,7 @@ std::string text_bars(const Style& style, const std::vector<Bar>& bars) {
     std::string drawn;
     switch (bar.kind) {
       case Bar::Kind::part: drawn = style.category(category++, style.bar(bar.from, bar.to, columns)); break;
-      case Bar::Kind::space: drawn = style.dim(style.empty_bar(bar.from, bar.to, columns)); break;
+      case Bar::Kind::space: drawn = style.dim(style.bar(bar.from, bar.to, columns, true)); break;
       case Bar::Kind::limit:
         drawn = std::string(static_cast<std::size_t>(bar.from * static_cast<double>(columns)), ' ') +
                 style.bad("^ the limit");

@@ -39,6 +39,9 @@ TEST_CASE("what is the same in every row is told once", "[render]") {
   one.rows.pop_back();
   CHECK(keys(render::condensed(one).table) == keys(one));
   CHECK(render::condensed(one).shared.empty());
+  Table same = fruit();
+  same.rows[1] = same.rows[0];
+  CHECK(keys(render::condensed(same).table) == keys(same));
 }
 
 TEST_CASE("a column that is empty in every row is not shown", "[render]") {

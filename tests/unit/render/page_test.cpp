@@ -27,12 +27,11 @@ Page fruit_page() {
   render::Table table;
   table.columns = {{"name", "fruit", render::Align::left}, {"n", "pieces"}};
   table.rows = {{{"apple", "apple"}, {"12", 12}}, {{"pear", "pear", Tone::bad}, {"3", 3}}};
-  page.sections = {
-      {"Parts", "2 kg", true, {{Depth::likely, bars}}},
-      {"Rows", "", false, {{Depth::always, table}, {Depth::full, render::Prose{"Counted twice."}}}},
-      {"", "", false, {{Depth::always, render::List{{{"wash them", "with water", Depth::always}}, true}}}},
-      {"Do", "", false, {{Depth::always, render::Code{{{"peel --all apples", true}, {"  eat()", false}}}}}},
-      {"Drawn", "", false, {{Depth::full, render::Chart{"fruit", "Fruit by weight", 9}}}}};
+  page.sections = {{"Parts", {{Depth::likely, bars}}, true, "2 kg"},
+                   {"Rows", {{Depth::always, table}, {Depth::full, render::Prose{"Counted twice."}}}},
+                   {"", {{Depth::always, render::List{{{"wash them", "with water", Depth::always}}, true}}}},
+                   {"Do", {{Depth::always, render::Code{{{"peel --all apples", true}, {"  eat()", false}}}}}},
+                   {"Drawn", {{Depth::full, render::Chart{"fruit", "Fruit by weight", 9}}}}};
   return page;
 }
 
@@ -137,12 +136,12 @@ TEST_CASE("text fills a screen in the order of depth, and --verbose has everythi
     Page result;
     result.head.title = "Head";
     for (std::size_t i = 0; i < spare; ++i) {
-      result.sections.push_back({"Spare", "", false, {{Depth::spare, render::Prose{"spare"}}}});
+      result.sections.push_back({"Spare", {{Depth::spare, render::Prose{"spare"}}}});
     }
     for (std::size_t i = 0; i < likely; ++i) {
-      result.sections.push_back({"Likely", "", false, {{Depth::likely, render::Prose{"likely"}}}});
+      result.sections.push_back({"Likely", {{Depth::likely, render::Prose{"likely"}}}});
     }
-    result.sections.push_back({"Full", "", false, {{Depth::full, render::Prose{"full"}}}});
+    result.sections.push_back({"Full", {{Depth::full, render::Prose{"full"}}}});
     return result;
   };
   const std::string brief = render::write_text(page(10, 10), {});
@@ -169,12 +168,9 @@ TEST_CASE("where a sentence finds no room, those behind it wait, too", "[render]
     }
     return words;
   }();
-  page.sections = {
-      {"Why",
-       "",
-       false,
-       {{Depth::likely,
-         render::List{{{"first", "", Depth::likely}, {longest, "", Depth::likely}, {"third", "", Depth::likely}}}}}}};
+  const render::List sentences{
+      {{"first", "", Depth::likely}, {longest, "", Depth::likely}, {"third", "", Depth::likely}}};
+  page.sections = {{"Why", {{Depth::likely, sentences}}}};
   const std::string text = render::write_text(page, {});
   CHECK(count(text, "first") == 1);
   CHECK(count(text, "third") == 0);
@@ -188,7 +184,7 @@ TEST_CASE("Markdown makes no links of names, issues and addresses, and no block 
         "http:" + zero + "//x.example/ and www." + zero + "x.example");
   CHECK(render::escape_markdown("a # b @ c") == "a # b @ c");
   Page page;
-  page.sections = {{"", "", false, {{Depth::always, render::Code{{{"```", false}, {"<b>", false}}}}}}};
+  page.sections = {{"", {{Depth::always, render::Code{{{"```", false}, {"<b>", false}}}}}}};
   CHECK(render::write_markdown(page).find("````\n```\n<b>\n````\n") != std::string::npos);
 }
 
