@@ -12,8 +12,6 @@ namespace vggplan::render {
 
 namespace {
 
-constexpr std::size_t kLongestName = 32;
-
 std::string_view tone_class(Tone tone) {
   switch (tone) {
     case Tone::plain: break;
@@ -28,23 +26,16 @@ std::string element(std::string_view tag, const std::string& text) {
   return text.empty() ? "" : fmt::format("<{0}>{1}</{0}>", tag, escape_html(text));
 }
 
-/// Whether a word of `text` is longer than any name of ours.
-bool has_long_word(std::string_view text) {
-  const std::vector<std::string> words = wrap(text, 1);
-  return std::any_of(words.begin(), words.end(), [](const std::string& word) { return width(word) > kLongestName; });
-}
-
 /// How the cells of a column are set: numbers on one line at the right, sentences on as many as the page leaves them.
 std::string column_class(const Table& table, std::size_t column) {
+  constexpr std::size_t kLongestName = 32;
   if (table.columns[column].align == Align::right) {
     return "n";
   }
-  const auto any = [&](auto holds) {
-    return std::any_of(table.rows.begin(), table.rows.end(), [&](const Row& row) { return holds(row[column].shown); });
-  };
-  return !any([](const std::string& text) { return width(text) > kLongestName; }) ? ""
-         : any(has_long_word)                                                     ? "text address"
-                                                                                  : "text";
+  return std::any_of(table.rows.begin(), table.rows.end(),
+                     [&](const Row& row) { return width(row[column].shown) > kLongestName; })
+             ? "text"
+             : "";
 }
 
 std::string table_row(const Row& row, const std::vector<std::string>& classes, std::string_view tag) {
