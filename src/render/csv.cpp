@@ -9,7 +9,7 @@ namespace {
 
 /// Spreadsheets run a text that begins like this as a formula. An apostrophe before it makes it text again (OWASP, CSV
 /// injection). Numbers are not texts: -5 stays as it is.
-std::string defused(std::string text) { return text.find_first_of("=+-@\t\r") == 0 ? "'" + text : text; }
+std::string defused(const std::string& text) { return text.find_first_of("=+-@\t\r") == 0 ? "'" + text : text; }
 
 std::string csv_field(const Document& raw) {
   if (raw.is_null()) {
