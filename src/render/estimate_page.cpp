@@ -2,8 +2,6 @@
 // One job on one machine: the answer first, then where memory and time go, then what the host needs.
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "render/figures.hpp"
 #include "render/pages.hpp"
 #include "render/tables.hpp"

@@ -2,7 +2,7 @@
 // Pages for a comment on a pull request: what is folded opens with a click.
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <cctype>
 
 #include "render/page.hpp"
 
