@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // plan, estimate and layers.
 #include <algorithm>
+#include <set>
 
 #include "app/knowledge.hpp"
 #include "app/load_catalog.hpp"
@@ -24,26 +25,27 @@ estimate::Options wanted(const Options& options) {
   return {.timeline = options.timeline || makes_page(options), .layers = makes_page(options)};
 }
 
-/// The job with batches around its own: up to twice as many, in at most nine steps.
-std::vector<std::int64_t> batches_around(std::int64_t batch) {
+/// Some eight batches from 1 to `last`, evenly apart, with the job's own and the one before the last.
+std::vector<std::int64_t> batches_up_to(std::int64_t last, std::int64_t own) {
   constexpr std::int64_t kSteps = 8;
-  const std::int64_t last = std::max<std::int64_t>(4, 2 * batch);
-  const std::int64_t step = std::max<std::int64_t>(1, (last + kSteps - 1) / kSteps);
-  std::vector<std::int64_t> batches{1};
-  for (std::int64_t next = step; next <= last; next += step) {
-    if (next > 1) {
-      batches.push_back(next);
-    }
+  std::set<std::int64_t> batches{1, own, std::max<std::int64_t>(last - 1, 1), last};
+  for (std::int64_t i = 1; i < kSteps; ++i) {
+    batches.insert(std::max<std::int64_t>(1, last * i / kSteps));
   }
-  if (std::find(batches.begin(), batches.end(), batch) == batches.end()) {
-    batches.insert(std::upper_bound(batches.begin(), batches.end(), batch), batch);
-  }
-  return batches;
+  return {batches.begin(), batches.end()};
+}
+
+/// The batch behind the largest of the recommended settings, where the search found that one: a chart that shows
+/// where memory ends. Otherwise twice the batch.
+std::int64_t last_batch(const job::Job& job, const planner::MaxBatch* largest) {
+  const bool known = largest != nullptr && largest->hard >= job.batch && !largest->limited_by_search;
+  return known ? largest->hard + 1 : std::max<std::int64_t>(4, 2 * job.batch);
 }
 
 base::Result<std::vector<estimate::Estimate>> by_batch(const estimate::Estimate& center,
-                                                       const estimate::Knowledge& knowledge) {
-  const std::vector<std::int64_t> batches = batches_around(center.job.batch);
+                                                       const estimate::Knowledge& knowledge,
+                                                       const planner::MaxBatch* largest = nullptr) {
+  const std::vector<std::int64_t> batches = batches_up_to(last_batch(center.job, largest), center.job.batch);
   std::vector<base::Result<estimate::Estimate>> answers(batches.size(),
                                                         base::Result<estimate::Estimate>(base::Diagnostic{}));
   base::parallel_for(batches.size(), 0, [&](std::size_t i) {
@@ -145,7 +147,9 @@ base::Status add_extras(planner::Plan& plan, report::PlanDetails& details, const
   if (!makes_page(options)) {
     return std::nullopt;
   }
-  base::Result<std::vector<estimate::Estimate>> others = by_batch(best, knowledge);
+  // The first row is of the settings recommended.
+  base::Result<std::vector<estimate::Estimate>> others =
+      by_batch(best, knowledge, plan.max_batch.empty() ? nullptr : &plan.max_batch.front());
   if (!others) {
     return others.error();
   }

@@ -170,6 +170,8 @@ std::string metric_words(std::string_view metric) {
   return name.starts_with("breakdown") ? "at peak: " + last : fmt::format("{}: peak of {}", section, last);
 }
 
+std::string text_of(const Document& object, const char* key) { return object.at(key).get<std::string>(); }
+
 bool has(const Document& object, std::string_view key) { return object.find(std::string(key)) != object.end(); }
 
 std::string words(std::string_view key) {

@@ -27,6 +27,7 @@ std::string without_unit(std::string_view name);
 /// "memory: reserved peak" for "memory.reserved_peak_bytes".
 std::string metric_words(std::string_view metric);
 
+std::string text_of(const Document& object, const char* key);
 /// Whether `object` has `key`.
 bool has(const Document& object, std::string_view key);
 

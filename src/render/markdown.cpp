@@ -1,160 +1,132 @@
 // SPDX-License-Identifier: MIT
+// Pages for a comment on a pull request: what is folded opens with a click.
 #include <fmt/format.h>
 
-#include "render/figures.hpp"
-#include "render/summary.hpp"
-#include "render/tables.hpp"
-#include "vggplan/render/render.hpp"
+#include <cctype>
+
+#include "render/page.hpp"
 
 namespace vggplan::render {
 
 namespace {
 
-std::string markdown_section(const Table& table) {
-  return table.rows.empty() ? "" : fmt::format("\n#### {}\n\n{}", escape_markdown(table.title), markdown_table(table));
-}
-
-/// A sentence below a table.
-std::string markdown_aside(const std::string& text) { return text.empty() ? "" : "\n" + escape_markdown(text) + "\n"; }
-
-std::string details(std::string_view title, const std::string& body) {
-  return body.empty() ? ""
-                      : fmt::format("\n<details><summary>{}</summary>\n\n{}\n</details>\n", escape_html(title), body);
-}
-
 std::string_view mark(Tone tone) {
   switch (tone) {
-    case Tone::good: return "✅";
-    case Tone::warn: return "⚠️";
-    case Tone::bad: return "❌";
+    case Tone::plain: break;
+    case Tone::good: return "✅ ";
+    case Tone::warn: return "⚠️ ";
+    case Tone::bad: return "❌ ";
   }
   return "";
 }
 
-std::string markdown_headline(const Summary& summary) {
-  std::string text =
-      fmt::format("### {} on {}\n\n{} **{}**", escape_markdown(summary.subject), escape_markdown(summary.machine),
-                  mark(summary.tone), escape_markdown(summary.verdict));
-  text += summary.detail.empty() ? "\n" : ": " + escape_markdown(summary.detail) + "\n";
-  if (!summary.settings.empty()) {
-    text += "\nwith " + escape_markdown(summary.settings) + "\n";
+std::string in_markdown(const Table& table) {
+  std::string head = "|";
+  std::string rule = "|";
+  for (const Column& column : table.columns) {
+    head += " " + escape_markdown(column.heading) + " |";
+    rule += column.align == Align::left ? " --- |" : " ---: |";
   }
-  if (summary.facts.empty()) {
-    return text;
-  }
-  Table table;
-  table.columns = {{"", "", Align::left}, {"", "estimate", Align::left}, {"", "range", Align::left}};
-  for (const Fact& fact : summary.facts) {
-    table.rows.push_back({{fact.label, {}}, {fact.value, {}}, {fact.range, {}}});
-  }
-  return text + "\n" + markdown_table(table);
-}
-
-std::string markdown_warnings(const Document& report) {
-  std::string text;
-  for (const Document& warning : all_warnings(report)) {
-    text += fmt::format("> {}{}\n>\n", escape_markdown(warning.at("message").get<std::string>()),
-                        has(warning, "hint") ? ": " + escape_markdown(warning.at("hint").get<std::string>()) : "");
-  }
-  return text.empty() ? "" : "\n" + text;
-}
-
-std::string breakdown(const Document& estimate) {
-  Table time;
-  time.columns = {{"", "phase of a step", Align::left}, {"", "time"}};
-  for (const TimePart& part : time_parts(estimate.at("time"))) {
-    time.rows.push_back({{part.label, {}}, {figure("_seconds", part.seconds), {}}});
-  }
-  return markdown_table(memory_table(estimate)) + "\n" + markdown_table(time);
-}
-
-std::string markdown_assumptions(const Document& report) {
-  const Table table = assumptions_table(report);
-  return details("Assumptions", table.rows.empty() ? "" : markdown_table(table));
-}
-
-std::string estimate_page(const Document& report) {
-  return markdown_headline(summarise_estimate(report)) + markdown_warnings(report) +
-         details("Memory and time", breakdown(report)) + markdown_assumptions(report);
-}
-
-std::string plan_page(const Document& report) {
-  const bool fits = has(report, "recommendation");
-  std::string text =
-      markdown_headline(fits ? summarise_estimate(report.at("recommendation")) : summarise_refusal(report));
-  text += markdown_warnings(report);
-  if (fits) {
-    const Document& best = report.at("recommendation");
-    text += "\n";
-    for (const Document& sentence : best.at("why")) {
-      text += "- " + escape_markdown(sentence.get<std::string>()) + "\n";
+  std::string text = head + "\n" + rule + "\n";
+  for (const Row& row : table.rows) {
+    text += "|";
+    for (const Cell& cell : row) {
+      text += fmt::format(" {}{} |", mark(cell.tone), escape_markdown(cell.shown));
     }
-    text += details("Memory and time", breakdown(best));
-    text += markdown_section(selected(alternatives_table(report),
-                                      {"rank", "gpu", "gpu_count", "batch", "precision", "layout", "checkpointing",
-                                       "reserved_peak_bytes", "images_per_second", "total_seconds", "cost_usd"}));
-  } else {
-    text += markdown_section(remedies_table(report));
+    text += "\n";
   }
-  text += markdown_section(selected(max_batch_table(report), {"gpu", "gpu_count", "precision", "layout",
-                                                              "checkpointing", "sharding", "steady", "hard"}));
-  const Table rejected = rejected_table(report);
-  text += details("What was ruled out", rejected.rows.empty() ? "" : markdown_table(rejected));
-  return text + markdown_assumptions(fits ? report.at("recommendation") : report);
+  return text;
 }
 
-std::string layers_page(const Document& report) {
-  return fmt::format("### {}\n\non {}, {}\n", escape_markdown(subject(report.at("job"))),
-                     escape_markdown(machine_name(report.at("machine"))), escape_markdown(settings(report.at("job")))) +
-         markdown_section(layers_table(report));
-}
+std::string in_markdown(const Facts& facts) { return in_markdown(as_table(facts)); }
+std::string in_markdown(const Bars& bars) { return in_markdown(as_table(bars)); }
+std::string in_markdown(const Prose& prose) { return escape_markdown(prose.text) + "\n"; }
+std::string in_markdown(const Chart& /*chart*/) { return ""; }
 
-std::string sweep_page(const Document& report) {
-  const Condensed rows = condensed(main_table(report));
-  return markdown_table(rows.table) + markdown_aside(rows.shared);
-}
-
-std::string diff_page(const Document& report) {
-  const Table changes = diff_table(report);
-  const std::string rest = changes.rows.empty() ? "\nNo figure differs.\n"
-                                                : markdown_section(main_changes_table(report)) +
-                                                      details("All figures that differ", markdown_table(changes));
-  return "### What changed\n" + markdown_section(diff_inputs_table(report)) +
-         markdown_section(attribution_table(report)) + markdown_aside(idle_inputs(report)) + rest;
-}
-
-std::string check_page(const Document& report) {
-  const bool passed = report.at("passed").get<bool>();
-  return fmt::format("### {} Budget {}\n\n{}{}{}", mark(passed ? Tone::good : Tone::bad), passed ? "kept" : "exceeded",
-                     markdown_table(check_table(report)), markdown_aside(skipped_checks(report)),
-                     markdown_warnings(report));
-}
-
-/// All records in a table, or one with all that is known of it.
-std::string catalogue_page(const Document& report) {
-  const Table sources = sources_table(report);
-  if (!has_one_record(report)) {
-    return markdown_table(catalogue_table(report));
+std::string in_markdown(const List& list) {
+  std::string text;
+  for (const Item& item : list.items) {
+    const std::string below = item.below.empty() ? "" : (list.notes ? ": " : "; ") + escape_markdown(item.below);
+    text += (list.notes ? "> " : "- ") + escape_markdown(item.text) + below + (list.notes ? "\n>\n" : "\n");
   }
-  const Table record = record_table(report);
-  return fmt::format("### {}\n\n{}", escape_markdown(record.title), markdown_table(record)) + markdown_section(sources);
+  return text;
+}
+
+/// Between fences longer than any row of backticks inside, so that no line can end the block.
+std::string in_markdown(const Code& code) {
+  std::string lines;
+  std::string fence = "```";
+  for (const CodeLine& line : code.lines) {
+    lines += line.text + "\n";
+    while (line.text.find(fence) != std::string::npos) {
+      fence += "`";
+    }
+  }
+  return fmt::format("{}\n{}{}\n", fence, lines, fence);
+}
+
+std::string in_markdown(const Headline& head) {
+  std::string text = "### " + escape_markdown(head.title);
+  text += head.on.empty() ? "\n" : " on " + escape_markdown(head.on) + "\n";
+  if (!head.verdict.empty()) {
+    text += fmt::format("\n{}**{}**{}\n", mark(head.tone), escape_markdown(head.verdict),
+                        head.detail.empty() ? "" : ": " + escape_markdown(head.detail));
+  }
+  text += head.settings.empty() ? "" : "\nwith " + escape_markdown(head.settings) + "\n";
+  return text + (head.facts.empty() ? "" : "\n" + in_markdown(Facts{head.facts}));
+}
+
+std::string in_markdown(const Section& section) {
+  std::string body;
+  for (const Block& block : section.blocks) {
+    const std::string text = std::visit([](const auto& content) { return in_markdown(content); }, block.content);
+    body += text.empty() ? "" : "\n" + text;
+  }
+  if (body.empty()) {
+    return "";
+  }
+  const std::string title = section.title + (section.right.empty() ? "" : ": " + section.right);
+  if (section.folded) {
+    return fmt::format("\n<details><summary>{}</summary>\n{}\n</details>\n", escape_html(title), body);
+  }
+  return (section.title.empty() ? "" : fmt::format("\n#### {}\n", escape_markdown(title))) + body;
+}
+
+bool is_word(std::string_view text, std::size_t at) {
+  return at < text.size() && std::isalnum(static_cast<unsigned char>(text[at])) != 0;
+}
+
+/// Where GitHub would make a link of what follows: a name, an issue, an address. A space of no width stops it.
+bool begins_link(std::string_view text, std::size_t at) {
+  return ((text[at] == '@' || text[at] == '#') && is_word(text, at + 1)) || text.substr(at).starts_with("://") ||
+         (text[at] == '-' && at >= 2 && text.substr(at - 2, 2) == "GH") ||
+         (text[at] == '.' && at >= 3 && text.substr(at - 3, 3) == "www");
 }
 
 }  // namespace
 
-std::string markdown(const Document& report) {
-  switch (report::kind(report)) {
-    case report::Kind::estimate: return estimate_page(report);
-    case report::Kind::plan: return plan_page(report);
-    case report::Kind::layers: return layers_page(report);
-    case report::Kind::sweep: return sweep_page(report);
-    case report::Kind::gpus:
-    case report::Kind::machines:
-    case report::Kind::models: return catalogue_page(report);
-    case report::Kind::diff: return diff_page(report);
-    case report::Kind::check: return check_page(report);
+std::string escape_markdown(std::string_view text) {
+  constexpr std::string_view kMarkup = "\\`*_[]|~";
+  std::string escaped;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    // '<' and '&' would start HTML; the others mark up text or end a cell of a table.
+    if (text[i] == '&' || text[i] == '<') {
+      escaped += text[i] == '&' ? "&amp;" : "&lt;";
+      continue;
+    }
+    escaped += kMarkup.find(text[i]) != std::string_view::npos ? "\\" : "";
+    escaped += text[i];
+    escaped += begins_link(text, i) ? "&#8203;" : "";
   }
-  return "";
+  return escaped;
+}
+
+std::string write_markdown(const Page& page) {
+  std::string text = in_markdown(page.head);
+  for (const Section& section : page.sections) {
+    text += in_markdown(section);
+  }
+  return text;
 }
 
 }  // namespace vggplan::render

@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "render/figures.hpp"
+#include "render/pages.hpp"
 #include "render/style.hpp"
 #include "render/tables.hpp"
-#include "render/text_parts.hpp"
 #include "vggplan/base/names.hpp"
 #include "vggplan/render/render.hpp"
 
@@ -23,7 +23,7 @@ struct Answer {
 };
 constexpr std::array<Answer, 4> kAnswers{{{"allocated_peak_bytes", "allocated", 11},
                                           {"reserved_peak_bytes", "reserved", 11},
-                                          {"step_seconds", "step", 12},
+                                          {"step_seconds", "GPU step", 12},
                                           {"images_per_second", "speed", 16}}};
 constexpr std::size_t kVerdict = 8;
 
@@ -48,7 +48,7 @@ std::string padded(const PointColumn& column, std::string_view text) {
   return (column.words ? pad_right(text, column.width) : pad_left(text, column.width)) + "  ";
 }
 
-Table one_row(const Document& estimate) { return points_table(Document::array({estimate})); }
+Table one_row(const Document& estimate) { return points_table(Document::array({cleaned(estimate)})); }
 
 }  // namespace
 
@@ -75,7 +75,7 @@ std::string PointWriter::text_row(const Document& estimate) const {
   const Style style(options_);
   std::string line;
   for (const PointColumn& column : columns_) {
-    line += padded(column, style.encode(figure("", estimate.at("point").at(column.key))));
+    line += padded(column, figure("", cleaned(estimate.at("point").at(column.key), !options_.unicode)));
   }
   const std::string verdict = pad_right(short_verdict(estimate.at("memory")), kVerdict);
   line += verdict.starts_with("yes") ? verdict : verdict.starts_with("no") ? style.bad(verdict) : style.warn(verdict);

@@ -120,51 +120,48 @@ std::string Style::category(std::size_t n, std::string_view text) const {
   return paint(kCodes.at(n % kCodes.size()), text);
 }
 
-std::string Style::bar(double from, double to, std::size_t columns) const {
+std::string Style::bar(double from, double to, std::size_t columns, bool space) const {
   const Cells run = cells(from, to, columns);
-  return std::string(run.first, ' ') + repeat(options_.unicode ? "█" : "#", run.count);
+  const std::string_view unit = space ? (options_.unicode ? "░" : ".") : (options_.unicode ? "█" : "#");
+  return std::string(run.first, ' ') + repeat(unit, run.count);
 }
 
-std::string Style::empty_bar(double from, double to, std::size_t columns) const {
-  const Cells run = cells(from, to, columns);
-  return std::string(run.first, ' ') + repeat(options_.unicode ? "░" : ".", run.count);
+namespace {
+
+std::string in_ascii(std::string_view text) {
+  std::string ascii;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (static_cast<unsigned char>(text[i]) < 0x80) {
+      ascii += text[i];
+    } else if (!continues(text[i])) {
+      ascii += text.substr(i, 2) == "×" ? 'x' : '?';
+    }
+  }
+  return ascii;
 }
 
-Document Style::encode_all(const Document& value) const {
+}  // namespace
+
+Document cleaned(const Document& value, bool ascii) {
+  const auto clean = [ascii](std::string_view text) { return ascii ? in_ascii(printable(text)) : printable(text); };
   if (value.is_string()) {
-    return encode(value.get_ref<const std::string&>());
+    return clean(value.get_ref<const std::string&>());
   }
   if (value.is_object()) {
     Document object = Document::object();
     for (const auto& [key, item] : value.items()) {
-      object[encode(key)] = encode_all(item);
+      object[clean(key)] = cleaned(item, ascii);
     }
     return object;
   }
   if (value.is_array()) {
     Document array = Document::array();
     for (const Document& item : value) {
-      array.push_back(encode_all(item));
+      array.push_back(cleaned(item, ascii));
     }
     return array;
   }
   return value;
-}
-
-std::string Style::encode(std::string_view text) const {
-  std::string clean = printable(text);
-  if (options_.unicode) {
-    return clean;
-  }
-  std::string ascii;
-  for (std::size_t i = 0; i < clean.size(); ++i) {
-    if (static_cast<unsigned char>(clean[i]) < 0x80) {
-      ascii += clean[i];
-    } else if (!continues(clean[i])) {
-      ascii += clean.compare(i, 2, "×") == 0 ? 'x' : '?';
-    }
-  }
-  return ascii;
 }
 
 }  // namespace vggplan::render

@@ -23,6 +23,10 @@ std::vector<std::string> wrap(std::string_view text, std::size_t columns);
 /// The same, and words that are longer are cut: for the cells of a table.
 std::vector<std::string> wrap_and_cut(std::string_view text, std::size_t columns);
 
+/// A report whose strings, keys included, are `printable`, and ASCII where that is all that can be shown: done once and
+/// before anything else, so that no block of a page can forget it.
+Document cleaned(const Document& value, bool ascii = false);
+
 class Style {
  public:
   explicit Style(const TextOptions& options) : options_(options) {}
@@ -38,15 +42,9 @@ class Style {
   /// Colour of the n-th category of a chart.
   [[nodiscard]] std::string category(std::size_t n, std::string_view text) const;
 
-  /// A bar from `from` to `to` (fractions of `columns`), blank before it. Anything above zero shows.
-  [[nodiscard]] std::string bar(double from, double to, std::size_t columns) const;
-  /// The same for room that is left over.
-  [[nodiscard]] std::string empty_bar(double from, double to, std::size_t columns) const;
-
-  /// Without control characters, and in ASCII where the terminal knows no more.
-  [[nodiscard]] std::string encode(std::string_view text) const;
-  /// The same for every string of a report, keys included: done once, so that no section can forget it.
-  [[nodiscard]] Document encode_all(const Document& value) const;
+  /// A bar from `from` to `to` (fractions of `columns`), blank before it; of `space` that is left over, pale. Anything
+  /// above zero shows.
+  [[nodiscard]] std::string bar(double from, double to, std::size_t columns, bool space = false) const;
 
  private:
   [[nodiscard]] std::string paint(std::string_view code, std::string_view text) const;

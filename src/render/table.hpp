@@ -1,47 +1,61 @@
 // SPDX-License-Identifier: MIT
-// Tables, the same for every format: text, Markdown and HTML show them, CSV writes their raw values.
+// Tables of a page, with every column that there is. CSV writes their raw values.
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "render/style.hpp"
 #include "vggplan/render/render.hpp"
 
 namespace vggplan::render {
 
+enum class Tone { plain, good, warn, bad };
 enum class Align { left, right };
 
 struct Column {
   std::string key{};      ///< heading in CSV
   std::string heading{};  ///< for people
   Align align{Align::right};
+  int yields{};  ///< text that lacks room leaves out the column with the largest first; those with 0 stay
 };
 
 struct Cell {
   std::string shown{};
   Document raw{};
+  Tone tone{Tone::plain};
 };
+
+using Row = std::vector<Cell>;
 
 struct Table {
-  std::string title{};
   std::vector<Column> columns{};
-  std::vector<std::vector<Cell>> rows{};  ///< each as long as `columns`
+  std::vector<Row> rows{};  ///< each as long as `columns`
 };
 
-/// A cell that shows `value` as figure(key) does; an absent value is empty.
-Cell cell(std::string_view key, const Document& object);
+/// A column of a table that lists rows of a report.
+struct Spec {
+  std::string_view key{};
+  std::string_view heading{};
+  std::string_view pointer{};  ///< within a row
+  Align align{Align::right};
+  int yields{};
+};
+Table make_table(const Document& rows, const std::vector<Spec>& specs);
 
-std::vector<std::size_t> column_widths(const Table& table);
-/// On at most the columns of `style` where texts can be broken: figures are not.
-std::string text_table(const Table& table, const Style& style, std::string_view indent);
-std::string markdown_table(const Table& table);
-std::string html_table(const Table& table);
+/// The cell of `row` in the column `key`; the table must have that.
+Cell& cell_of(const Table& table, Row& row, std::string_view key);
+
+void drop_column(Table& table, std::string_view key);
+Table without_empty_columns(Table table);
+/// Without the columns that hold the same in every row, which `shared` tells in a sentence.
+struct Condensed {
+  Table table{};
+  std::string shared{};
+};
+Condensed condensed(const Table& table);
+
 std::string csv_header(const Table& table);
-std::string csv_row(const std::vector<Cell>& row);
-std::string csv_table(const Table& table);
-
-std::string escape_html(std::string_view text);
-std::string escape_markdown(std::string_view text);
+std::string csv_row(const Row& row);
 
 }  // namespace vggplan::render

@@ -5,8 +5,6 @@
 #include <utility>
 
 #include "render/figures.hpp"
-#include "render/summary.hpp"
-#include "render/table_spec.hpp"
 #include "vggplan/base/names.hpp"
 
 namespace vggplan::render {
@@ -16,15 +14,15 @@ namespace {
 const std::vector<Spec>& layer_specs() {
   static const std::vector<Spec> kSpecs{
       {"name", "layer", "/name", Align::left},
-      {"kind", "kind", "/kind", Align::left},
+      {"kind", "kind", "/kind", Align::left, 3},
       {"output_shape", "shape", "/output_shape"},
       {"parameters", "parameters", "/parameters"},
       {"macs", "MACs", "/macs"},
-      {"flops_forward", "FLOPs fwd", "/flops_forward"},
-      {"flops_backward", "FLOPs bwd", "/flops_backward"},
-      {"output_bytes", "output", "/output_bytes"},
+      {"flops_forward", "FLOPs fwd", "/flops_forward", Align::right, 4},
+      {"flops_backward", "FLOPs bwd", "/flops_backward", Align::right, 5},
+      {"output_bytes", "output", "/output_bytes", Align::right, 1},
       {"saved_bytes", "saved", "/saved_bytes"},
-      {"workspace_bytes", "workspace", "/workspace_bytes"},
+      {"workspace_bytes", "workspace", "/workspace_bytes", Align::right, 2},
       {"forward_seconds", "forward", "/forward_seconds"},
       {"backward_seconds", "backward", "/backward_seconds"},
   };
@@ -37,23 +35,23 @@ const std::vector<Spec>& alternative_specs() {
       {"gpu", "GPU", "/settings/gpu", Align::left},
       {"gpu_count", "GPUs", "/settings/gpu_count"},
       {"batch", "batch", "/settings/batch"},
-      {"accumulation", "accum.", "/settings/accumulation"},
-      {"global_batch", "in all", "/settings/global_batch"},
+      {"accumulation", "accum.", "/settings/accumulation", Align::right, 18},
+      {"global_batch", "in all", "/settings/global_batch", Align::right, 16},
       {"precision", "precision", "/settings/precision", Align::left},
-      {"layout", "layout", "/settings/layout", Align::left},
-      {"checkpointing", "checkpointing", "/settings/checkpointing", Align::left},
-      {"sharding", "sharding", "/settings/sharding", Align::left},
-      {"verdict", "verdict", "/memory/verdict", Align::left},
-      {"allocated_peak_bytes", "allocated", "/memory/allocated_peak_bytes"},
-      {"reserved_peak_bytes", "reserved", "/memory/reserved_peak_bytes"},
-      {"usable_bytes", "usable", "/memory/usable_bytes"},
-      {"step_seconds", "step", "/time/step_seconds"},
+      {"layout", "layout", "/settings/layout", Align::left, 8},
+      {"checkpointing", "checkpointing", "/settings/checkpointing", Align::left, 9},
+      {"sharding", "sharding", "/settings/sharding", Align::left, 10},
+      {"verdict", "verdict", "/memory/verdict", Align::left, 19},
+      {"allocated_peak_bytes", "allocated", "/memory/allocated_peak_bytes", Align::right, 15},
+      {"reserved_peak_bytes", "reserved", "/memory/reserved_peak_bytes", Align::right, 11},
+      {"usable_bytes", "usable", "/memory/usable_bytes", Align::right, 20},
+      {"step_seconds", "GPU step", "/time/step_seconds", Align::right, 12},
       {"images_per_second", "images/s", "/time/images_per_second"},
-      {"bound_by", "bound by", "/time/bound_by", Align::left},
+      {"bound_by", "bound by", "/time/bound_by", Align::left, 17},
       {"total_seconds", "run", "/run/total_seconds"},
       {"cost_usd", "cost", "/run/cost_usd"},
-      {"usd_per_hour", "per hour", "/run/usd_per_hour"},
-      {"usd_per_million_images", "per 10^6 images", "/run/usd_per_million_images"},
+      {"usd_per_hour", "per hour", "/run/usd_per_hour", Align::right, 14},
+      {"usd_per_million_images", "per 10^6 images", "/run/usd_per_million_images", Align::right, 13},
   };
   return kSpecs;
 }
@@ -95,13 +93,48 @@ const std::vector<Spec>& point_specs() {
       {"usable_bytes", "usable", "/memory/usable_bytes"},
       {"headroom_bytes", "headroom", "/memory/headroom_bytes"},
       {"cache_flushes_per_step", "flushes", "/memory/cache_flushes_per_step"},
-      {"step_seconds", "step", "/time/step_seconds"},
+      {"step_seconds", "GPU step", "/time/step_seconds"},
       {"images_per_second", "speed", "/time/images_per_second"},
       {"bound_by", "bound by", "/time/bound_by", Align::left},
       {"total_seconds", "run", "/run/total_seconds"},
       {"cost_usd", "cost", "/run/cost_usd"},
   };
   return kSpecs;
+}
+
+Table gpus_table(const Document& report) {
+  return make_table(report.at("gpus"),
+                    {{"name", "name", "/name", Align::left},
+                     {"title", "title", "/title", Align::left, 9},
+                     {"architecture", "architecture", "/architecture", Align::left, 8},
+                     {"memory_total_bytes", "memory", "/memory_total_bytes"},
+                     {"usable_bytes", "usable", "/usable_bytes", Align::right, 4},
+                     {"memory_bytes_per_second", "bandwidth", "/memory_bytes_per_second"},
+                     {"fp32_flops_per_second", "fp32", "/fp32_flops_per_second", Align::right, 7},
+                     {"tf32_tensor_flops_per_second", "tf32", "/tf32_tensor_flops_per_second", Align::right, 6},
+                     {"bf16_tensor_flops_per_second", "bf16", "/bf16_tensor_flops_per_second"},
+                     {"fp16_tensor_flops_per_second", "fp16", "/fp16_tensor_flops_per_second", Align::right, 5},
+                     {"aliases", "also", "/aliases", Align::left}});
+}
+
+Table machines_table(const Document& report) {
+  return make_table(report.at("machines"), {{"name", "name", "/name", Align::left},
+                                            {"provider", "provider", "/provider", Align::left, 3},
+                                            {"gpu", "GPU", "/gpu", Align::left},
+                                            {"gpu_count", "GPUs", "/gpu_count"},
+                                            {"topology", "links", "/topology", Align::left, 9},
+                                            {"vcpus", "vCPUs", "/vcpus"},
+                                            {"ram_bytes", "RAM", "/ram_bytes"},
+                                            {"price_usd_per_hour", "per hour", "/price_usd_per_hour"},
+                                            {"price_date", "priced", "/price_date", Align::left, 8}});
+}
+
+Table models_table(const Document& report) {
+  return make_table(report.at("models"), {{"name", "name", "/name", Align::left},
+                                          {"convolutions", "convolutions", "/convolutions"},
+                                          {"batch_norm", "batch norm", "/batch_norm", Align::left},
+                                          {"parameters", "parameters", "/parameters"},
+                                          {"macs_forward", "MACs at 224x224", "/macs_forward"}});
 }
 
 }  // namespace
@@ -113,7 +146,7 @@ Table layers_table(const Document& report) {
     totals["name"] = "total";
     rows.push_back(std::move(totals));
   }
-  return make_table("Layers", rows, layer_specs());
+  return make_table(rows, layer_specs());
 }
 
 Table alternatives_table(const Document& plan) {
@@ -127,51 +160,29 @@ Table alternatives_table(const Document& plan) {
     rows.push_back(alternative);
     rows.back()["rank"] = rank++;
   }
-  Table table = make_table(has(plan, "recommendation") ? "Alternatives to the recommendation (1)" : "Alternatives",
-                           rows, alternative_specs());
+  Table table = make_table(rows, alternative_specs());
   // The heading has the unit.
-  for (std::vector<Cell>& row : table.rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      if (table.columns[i].key == "images_per_second") {
-        row[i].shown.resize(std::min(row[i].shown.find(" images"), row[i].shown.size()));
-      }
-    }
+  for (Row& row : table.rows) {
+    std::string& speed = cell_of(table, row, "images_per_second").shown;
+    speed.resize(std::min(speed.find(" images"), speed.size()));
   }
   return table;
 }
 
-Table max_batch_table(const Document& plan) {
-  Table table = make_table("Largest batch per GPU", plan.at("max_batch"),
-                           {{"gpu", "GPU", "/gpu", Align::left},
-                            {"gpu_count", "GPUs", "/gpu_count"},
-                            {"precision", "precision", "/precision", Align::left},
-                            {"layout", "layout", "/layout", Align::left},
-                            {"checkpointing", "checkpointing", "/checkpointing", Align::left},
-                            {"sharding", "sharding", "/sharding", Align::left},
-                            {"usable_bytes", "usable", "/usable_bytes"},
-                            {"steady", "batch", "/steady"},
-                            {"hard", "with cache flushes", "/hard"}});
+Table max_batch_table(const Document& cells) {
+  Table table = make_table(cells, {{"gpu", "GPU", "/gpu", Align::left},
+                                   {"gpu_count", "GPUs", "/gpu_count", Align::right, 2},
+                                   {"precision", "precision", "/precision", Align::left},
+                                   {"layout", "layout", "/layout", Align::left},
+                                   {"checkpointing", "checkpointing", "/checkpointing", Align::left},
+                                   {"sharding", "sharding", "/sharding", Align::left, 3},
+                                   {"usable_bytes", "usable", "/usable_bytes", Align::right, 4},
+                                   {"steady", "batch", "/steady"},
+                                   {"hard", "with cache flushes", "/hard"}});
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
-    if (plan.at("max_batch").at(i).value("limited_by_search", false)) {
-      table.rows[i].back().shown += " or more";
-    }
+    table.rows[i].back().shown += cells.at(i).value("limited_by_search", false) ? " or more" : "";
   }
   return table;
-}
-
-Table remedies_table(const Document& plan) {
-  return make_table(remedies_title(plan), plan.at("remedies"),
-                    {{"change", "change", "/change", Align::left},
-                     {"saves", "saves", "/saves", Align::left},
-                     {"costs", "costs", "/costs", Align::left}});
-}
-
-Table rejected_table(const Document& plan) {
-  return make_table("Rejected", plan.at("rejected"),
-                    {{"count", "settings", "/count"},
-                     {"message", "because", "/message", Align::left},
-                     {"nearest_miss_bytes", "nearest miss", "/nearest_miss_bytes"},
-                     {"example", "example", "/example", Align::left}});
 }
 
 Table points_table(const Document& estimates) {
@@ -197,33 +208,15 @@ Table points_table(const Document& estimates) {
       specs.push_back(spec);
     }
   }
-  return make_table("Points", estimates, specs);
+  return make_table(estimates, specs);
 }
 
 Table by_batch_table(const Document& estimate) {
-  return make_table("By batch", estimate.at("by_batch"),
-                    {{"batch", "batch", "/batch"},
-                     {"verdict", "verdict", "/verdict", Align::left},
-                     {"reserved_peak_bytes", "reserved", "/reserved_peak_bytes"},
-                     {"step_seconds", "step", "/step_seconds"},
-                     {"images_per_second", "speed", "/images_per_second"}});
-}
-
-Table assumptions_table(const Document& report) {
-  return make_table("Assumptions", report.at("assumptions"),
-                    {{"name", "name", "/name", Align::left},
-                     {"value", "value", "/value", Align::left},
-                     {"source", "source", "/source", Align::left}});
-}
-
-Table memory_table(const Document& estimate) {
-  Table table;
-  table.columns = {{"", "at the peak", Align::left}, {"", "bytes"}, {"", "of usable"}};
-  const double usable = number(estimate.at("memory").at("usable_bytes"));
-  for (const MemoryPart& part : memory_parts(estimate.at("memory"))) {
-    table.rows.push_back({{part.label, {}}, {binary_bytes(part.bytes), {}}, {percent(part.bytes / usable), {}}});
-  }
-  return table;
+  return make_table(estimate.at("by_batch"), {{"batch", "batch", "/batch"},
+                                              {"verdict", "verdict", "/verdict", Align::left},
+                                              {"reserved_peak_bytes", "reserved", "/reserved_peak_bytes"},
+                                              {"step_seconds", "GPU step", "/step_seconds"},
+                                              {"images_per_second", "speed", "/images_per_second"}});
 }
 
 Table main_table(const Document& report) {
@@ -232,10 +225,10 @@ Table main_table(const Document& report) {
     case report::Kind::sweep: return points_table(report.at("points"));
     case report::Kind::plan: return alternatives_table(report);
     case report::Kind::layers: return layers_table(report);
-    case report::Kind::gpus:
-    case report::Kind::machines:
-    case report::Kind::models: return catalogue_table(report);
-    case report::Kind::diff: return diff_table(report);
+    case report::Kind::gpus: return gpus_table(report);
+    case report::Kind::machines: return machines_table(report);
+    case report::Kind::models: return models_table(report);
+    case report::Kind::diff: return changes_table(report);
     case report::Kind::check: return check_table(report);
   }
   return {};

@@ -169,7 +169,7 @@ base::Result<Document> build_check(const Document& actual, const Document* base,
   const bool passed = std::all_of(rows.begin(), rows.end(), [](const Document& row) {
     return row.at("passed").get<bool>() || row.at("severity") == "warn";
   });
-  Document report = start(Kind::check);
+  Document report = start(Kind::check, actual);
   report["passed"] = passed;
   report["checks"] = std::move(rows);
   if (!skipped.empty()) {

@@ -67,7 +67,7 @@ base::Result<Document> comparable(const Document& report, std::string_view place
 }
 
 Document build_diff(const Document& before, const Document& after) {
-  Document report = start(Kind::diff);
+  Document report = start(Kind::diff, after);
   report["inputs"] = differences("name", inputs_of(before), inputs_of(after));
   report["changes"] = differences("metric", figures_of(before), figures_of(after));
   return report;

@@ -39,11 +39,16 @@ void set_if_not_empty(Document& object, std::string_view key, const std::string&
   }
 }
 
-Document start(Kind kind) {
+Document start(Kind kind, const Document& about) {
   Document report = Document::object();
   report["schema_version"] = kSchemaVersion;
   report["kind"] = base::name_of_enum(kind);
   report["tool"] = {{"name", "vggplan"}, {"version", base::kVersion}};
+  for (const char* key : {"job", "machine"}) {
+    if (about.contains(key)) {
+      report[key] = about.at(key);
+    }
+  }
   return report;
 }
 

@@ -48,7 +48,8 @@ std::string enum_name(E value) {
   return std::string(base::name_of_enum(value));
 }
 
-/// schema_version, kind and tool, which every report starts with.
-Document start(Kind kind);
+/// schema_version, kind and tool, which every report starts with; and the job and machine of `about`, where it has
+/// them.
+Document start(Kind kind, const Document& about = Document::object());
 
 }  // namespace vggplan::report

@@ -98,4 +98,19 @@ TEST_CASE("plan and estimate agree on which GPU computes in which precision", "[
   }
 }
 
+TEST_CASE("the chart of batches goes one past the largest that fits", "[cli]") {
+  test::FakeWorld world;
+  const test::Ran ran = test::run("--size 4024x3036 --gpus a100x4 --json --export html=plan.html", world);
+  REQUIRE(ran.code == app::kYes);
+  const nlohmann::json plan = nlohmann::json::parse(ran.out);
+  const nlohmann::json& rows = plan.at("recommendation").at("by_batch");
+  const auto largest = plan.at("max_batch").at(0).at("hard").get<std::int64_t>();
+  REQUIRE(rows.size() >= 3);
+  CHECK(rows.size() <= 12);
+  CHECK(rows.at(rows.size() - 1).at("batch") == largest + 1);
+  CHECK(rows.at(rows.size() - 1).at("verdict") == "does-not-fit");
+  CHECK(rows.at(rows.size() - 2).at("batch") == largest);
+  CHECK(rows.at(rows.size() - 2).at("verdict") != "does-not-fit");
+}
+
 }  // namespace vggplan

@@ -74,4 +74,18 @@ TEST_CASE("what the commands print fits a terminal of 80 columns, and wider ones
   }
 }
 
+TEST_CASE("plans and estimates end where a screen of 40 rows does, and say where the rest is", "[cli]") {
+  for (const std::string command :
+       {"--height 4024 --width 3036 --gpus a100x4 --images 100000 --epochs 90", "--size 512x512 --gpus any",
+        "--size 20000x20000 --gpus t4,l4", "--size 2048x1536 --gpus t4x2 --optimizer adamw --checkpointing block",
+        "estimate --size 4024x3036 --gpu t4 --batch 8",
+        "estimate --size 4024x3036 --gpus a100x16 --machine p4d.24xlarge --images 1000000"}) {
+    const std::string text = test::run(command).out;
+    INFO(command << "\n" << text);
+    CHECK(std::count(text.begin(), text.end(), '\n') < 40);
+    CHECK(text.find("--verbose") != std::string::npos);
+    CHECK(test::run(command + " -v").out.size() > text.size());
+  }
+}
+
 }  // namespace vggplan

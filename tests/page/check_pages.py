@@ -95,8 +95,7 @@ def shown_rows(kind, data):
     rows = {}
     if "layers" in best:
         rows["layer"] = len(best["layers"]) + ("totals" in best)
-    for key, head, more in (("alternatives", "#", 1), ("max_batch", "GPU", 0), ("remedies", "change", 0), ("rejected", "settings", 0),
-                            ("inputs", "input", 0), ("changes", "metric", 0), ("checks", "", 0), ("gpus", "name", 0)):
+    for key, head, more in (("alternatives", "#", 1), ("inputs", "input", 0), ("checks", "", 0), ("gpus", "name", 0)):
         if data.get(key) and (key != "gpus" or len(data[key]) > 1):  # of one all is told, line by line
             rows[head] = len(data[key]) + more
     if kind == "sweep":

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Which columns are shown, and how cells that are too wide are broken.
-#include "render/tables.hpp"
+#include "render/text_table.hpp"
 #include "support/catch.hpp"
 
 namespace vggplan {
@@ -12,8 +12,10 @@ using render::Table;
 
 Table fruit() {
   Table table;
-  table.columns = {
-      {"name", "fruit", Align::left}, {"color", "colour", Align::left}, {"seller", "seller", Align::left}, {"n", "n"}};
+  table.columns = {{"name", "fruit", Align::left},
+                   {"color", "colour", Align::left, 1},
+                   {"seller", "seller", Align::left, 2},
+                   {"n", "n"}};
   table.rows = {{{"apple", "apple"}, {"red", "red"}, {"Ann", "Ann"}, {"1", 1}},
                 {{"pear", "pear"}, {"red", "red"}, {"Ann", "Ann"}, {"22", 22}}};
   return table;
@@ -37,13 +39,24 @@ TEST_CASE("what is the same in every row is told once", "[render]") {
   one.rows.pop_back();
   CHECK(keys(render::condensed(one).table) == keys(one));
   CHECK(render::condensed(one).shared.empty());
+  Table same = fruit();
+  same.rows[1] = same.rows[0];
+  CHECK(keys(render::condensed(same).table) == keys(same));
 }
 
-TEST_CASE("columns are given up in order, and no more of them than it takes", "[render]") {
+TEST_CASE("a column that is empty in every row is not shown", "[render]") {
+  Table table = fruit();
+  table.rows[0][2].shown = table.rows[1][2].shown = "";
+  CHECK(keys(render::without_empty_columns(table)) == std::vector<std::string>{"name", "color", "n"});
+  table.rows[1][2].shown = "Bob";
+  CHECK(keys(render::without_empty_columns(table)) == keys(fruit()));
+}
+
+TEST_CASE("the readiest columns yield first, and no more of them than it takes", "[render]") {
   // "apple  red     Ann     22": 5 + 6 + 6 + 2 and three gaps of 2.
-  CHECK(keys(render::narrowed(fruit(), 25, {"seller", "color"})) == keys(fruit()));
-  CHECK(keys(render::narrowed(fruit(), 24, {"seller", "color"})) == std::vector<std::string>{"name", "color", "n"});
-  CHECK(keys(render::narrowed(fruit(), 1, {"seller"})) == std::vector<std::string>{"name", "color", "n"});
+  CHECK(keys(render::narrowed(fruit(), 25)) == keys(fruit()));
+  CHECK(keys(render::narrowed(fruit(), 24)) == std::vector<std::string>{"name", "color", "n"});
+  CHECK(keys(render::narrowed(fruit(), 1)) == std::vector<std::string>{"name", "n"});
 }
 
 TEST_CASE("a text too wide for its column goes on below it", "[render]") {

@@ -90,6 +90,22 @@ std::vector<std::string> unbalanced(const std::string& page) {
   return open;
 }
 
+/// Markdown without its blocks of code, in which nothing is marked up.
+std::string outside_fences(const std::string& markdown) {
+  std::string text;
+  std::string fence;
+  for (const std::string& line : lines_of(markdown)) {
+    if (fence.empty() && line.starts_with("```")) {
+      fence = line;
+    } else if (line == fence) {
+      fence.clear();
+    } else if (fence.empty()) {
+      text += line + "\n";
+    }
+  }
+  return text;
+}
+
 /// All strings of a document replaced by one that every format must defuse.
 Document hostile(const Document& value) {
   if (value.is_object()) {
@@ -211,7 +227,7 @@ TEST_CASE("hostile names do not steer the terminal or break Markdown tables", "[
     INFO(sample.name);
     CHECK(text.find('\x1b') == std::string::npos);
     CHECK(text.find("\xc2\x9b") == std::string::npos);
-    const std::string markdown = render::markdown(hostile(sample.report));
+    const std::string markdown = outside_fences(render::markdown(hostile(sample.report)));
     CHECK(markdown.find("<script>") == std::string::npos);
     for (const std::string& line : lines_of(markdown)) {
       INFO(line);

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+// The smaller reports, and what all builders use.
+#include "render/pages.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "render/figures.hpp"
+#include "render/tables.hpp"
+
+namespace vggplan::render {
+
+namespace {
+
+Page layers_page(const Document& report) {
+  Page page;
+  page.head.title = subject(report.at("job"));
+  page.head.on = machine_name(report.at("machine")) + ", " + settings(report.at("job"));
+  Section section{"", {layers_chart(report)}};
+  add_table(section, layers_table(report));
+  add_prose(section, "Parameters and MACs are counted, MACs for one image; bytes and times are of one micro-batch.");
+  add(page, std::move(section));
+  add_warnings(page, report);
+  add_assumptions(page, report);
+  return page;
+}
+
+/// What all points share; where they share nothing, how many there are.
+std::string shared(const Document& points, const char* key, std::string (*named)(const Document&), const char* units) {
+  std::set<std::string> names;
+  for (const Document& point : points) {
+    names.insert(named(point.at(key)));
+  }
+  return names.size() == 1 ? *names.begin() : fmt::format("{} {}", names.size(), units);
+}
+
+Page sweep_page(const Document& report) {
+  const Document& points = report.at("points");
+  Page page;
+  page.head.title = "Sweep: " + shared(points, "job", subject, "jobs");
+  page.head.on = shared(points, "machine", machine_name, "machines");
+  Section section;
+  if (!points.empty()) {
+    section.blocks.push_back({Depth::full, Chart{"points", "Memory and speed by point"}});
+    section.right = fmt::format("{} points", points.size());
+  }
+  add_condensed(section, points_table(points));
+  add(page, std::move(section));
+  return page;
+}
+
+std::string record_label(const std::string& key) {
+  return key == "memory_bytes_per_second" ? "memory bandwidth"
+         : key == "price_usd_per_hour"    ? "price per hour"
+         : key == "sm_count"              ? "multiprocessors"
+                                          : words(without_unit(key));
+}
+
+/// All that is known of one record.
+Page record_page(const Document& record) {
+  Page page;
+  page.head.title = text_of(record, "name");
+  Facts facts;
+  for (const auto& [key, value] : record.items()) {
+    if (key != "sources" && !(value.is_array() && value.empty())) {
+      facts.rows.push_back({record_label(key), figure(key, value), ""});
+    }
+  }
+  add(page, {"", block(Depth::always, std::move(facts))});
+  List sources;
+  for (const Document& source : has(record, "sources") ? record.at("sources") : Document::array()) {
+    std::string text = text_of(source, "reference");
+    text += has(source, "date") ? ", " + text_of(source, "date") : "";
+    text += has(source, "note") ? ": " + text_of(source, "note") : "";
+    sources.items.push_back({std::move(text)});
+  }
+  add(page, {"Sources", block(Depth::always, std::move(sources))});
+  return page;
+}
+
+Page catalogue_page(const Document& report, std::string_view title) {
+  const Document& records = report.at(std::string(base::name_of_enum(report::kind(report))));
+  if (records.size() == 1) {
+    return record_page(records.at(0));
+  }
+  Page page;
+  page.head.title = fmt::format("{} {}", records.size(), title);
+  add(page, titled("", main_table(report)));
+  return page;
+}
+
+/// Whose figures are compared: of the new report. Those before 1.1 do not say.
+void name_job(Headline& head, const Document& report) {
+  head.title += has(report, "job") ? ": " + subject(report.at("job")) : "";
+  head.on = has(report, "machine") ? machine_name(report.at("machine")) : "";
+}
+
+/// Figures that follow from others: for those who ask.
+bool follows_from_others(const std::string& metric) {
+  for (const std::string_view name : {"memory.phases.", "memory.first_step", "memory.steady", "memory.after_forward",
+                                      "memory.device_used", "memory.headroom", "input.", "time.input"}) {
+    if (metric.starts_with(name)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// Changes that `follow` from others, or those that do not; how much in percent stands behind the change, so that the
+/// table is narrow enough for a phone.
+Table changes(const Document& report, bool follow) {
+  Table table = changes_table(report);
+  std::erase_if(table.rows,
+                [&](const Row& row) { return follows_from_others(row[0].raw.get<std::string>()) != follow; });
+  for (Row& row : table.rows) {
+    const std::string& percent = cell_of(table, row, "delta_percent").shown;
+    cell_of(table, row, "delta").shown += percent.empty() ? "" : fmt::format(" ({})", percent);
+  }
+  drop_column(table, "delta_percent");
+  return table;
+}
+
+/// Inputs that change none of the main figures, in a sentence.
+std::string idle_inputs(const Document& report) {
+  std::string names;
+  for (const Document& row : has(report, "attribution") ? report.at("attribution") : Document::array()) {
+    const Document& effects = row.at("effects");
+    if (std::all_of(effects.begin(), effects.end(), [](const Document& delta) { return delta == 0; })) {
+      names += (names.empty() ? "" : ", ") + words(text_of(row, "input"));
+    }
+  }
+  return names.empty() ? "" : names + ": none of these figures changes";
+}
+
+Page diff_page(const Document& report) {
+  Page page;
+  page.head.title = "What changed";
+  name_job(page.head, report);
+  add(page, titled("Inputs that differ", inputs_table(report)));
+  Section attribution = titled("What each input changes, one after the other", attribution_table(report));
+  add_prose(attribution, idle_inputs(report));
+  add(page, std::move(attribution));
+  const bool differs = !report.at("changes").empty();
+  Section main = titled("Figures that differ", changes(report, false));
+  add_prose(main, !differs                      ? "No figure differs."
+                  : report.at("inputs").empty() ? "No input differs: the program or its data changed."
+                                                : "");
+  add(page, std::move(main));
+  add(page, titled("Figures that follow from these", changes(report, true), Depth::full));
+  return page;
+}
+
+/// Checks that rest for want of a base, in a sentence.
+std::string skipped_checks(const Document& report) {
+  std::string names;
+  for (const Document& check : has(report, "skipped") ? report.at("skipped") : Document::array()) {
+    names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", metric_words(text_of(check, "metric")),
+                         text_of(check, "rule"));
+  }
+  return names.empty() ? "" : "Not compared, for want of --against: " + names;
+}
+
+Page check_page(const Document& report) {
+  const bool passed = report.at("passed").get<bool>();
+  Page page;
+  page.head.title = "Check";
+  name_job(page.head, report);
+  page.head.tone = passed ? Tone::good : Tone::bad;
+  page.head.verdict = passed ? "Passed" : "Failed";
+  Section section = titled("", check_table(report));
+  add_prose(section, skipped_checks(report));
+  add(page, std::move(section));
+  add_warnings(page, report);
+  return page;
+}
+
+}  // namespace
+
+void add(Page& page, Section section) {
+  if (!section.blocks.empty()) {
+    page.sections.push_back(std::move(section));
+  }
+}
+
+Section titled(std::string title, const Table& table, Depth depth) {
+  Section section{std::move(title), {}, depth == Depth::full, ""};
+  add_table(section, table, depth);
+  return section;
+}
+
+void add_table(Section& section, const Table& table, Depth depth) {
+  if (!table.rows.empty()) {
+    section.blocks.push_back({depth, without_empty_columns(table)});
+  }
+}
+
+void add_condensed(Section& section, const Table& table, Depth depth) {
+  const Condensed rows = condensed(table);
+  add_table(section, rows.table, depth);
+  add_prose(section, rows.shared, depth);
+}
+
+void add_prose(Section& section, std::string text, Depth depth) {
+  if (!text.empty()) {
+    section.blocks.push_back({depth, Prose{std::move(text)}});
+  }
+}
+
+void add_warnings(Page& page, const Document& report) {
+  std::vector<Document> seen;
+  List list{{}, true};
+  const auto add_all = [&](const Document& warnings) {
+    for (const Document& warning : warnings) {
+      if (std::find(seen.begin(), seen.end(), warning) == seen.end()) {
+        seen.push_back(warning);
+        list.items.push_back({text_of(warning, "message"), warning.value("hint", "")});
+      }
+    }
+  };
+  if (has(report, "warnings")) {
+    add_all(report.at("warnings"));
+  }
+  if (has(report, "recommendation")) {
+    add_all(report.at("recommendation").at("warnings"));
+  }
+  add(page, {"", block(Depth::always, std::move(list))});
+}
+
+void add_assumptions(Page& page, const Document& report) {
+  Facts facts;
+  for (const Document& row : report.at("assumptions")) {
+    facts.rows.push_back({text_of(row, "name"), text_of(row, "value"), text_of(row, "source")});
+  }
+  add(page, {"Assumptions", block(Depth::full, std::move(facts)), true});
+}
+
+Page page_of(const Document& report) {
+  switch (report::kind(report)) {
+    case report::Kind::estimate: return estimate_page(report);
+    case report::Kind::plan: return plan_page(report);
+    case report::Kind::layers: return layers_page(report);
+    case report::Kind::sweep: return sweep_page(report);
+    case report::Kind::gpus: return catalogue_page(report, "GPUs");
+    case report::Kind::machines: return catalogue_page(report, "machines");
+    case report::Kind::models: return catalogue_page(report, "models");
+    case report::Kind::diff: return diff_page(report);
+    case report::Kind::check: return check_page(report);
+  }
+  return {};
+}
+
+}  // namespace vggplan::render
