@@ -158,9 +158,13 @@ void explain_failure(Plan& plan, const PlanRequest& request, const Search& found
   plan.remedies = memory_remedies(request, *nearest->nearest_job, request.candidates[nearest->group.candidate], engine);
 }
 
-/// With fragmentation "fits" is not true up to a batch and false beyond: who changes the batch should know.
+/// With fragmentation "fits" is not true up to a batch and false beyond: who goes up to the limit should know. The
+/// estimate tells of the neighbours of the batch that is recommended.
 void warn_of_flicker(Plan& plan, const job::Job& best, const estimate::Target& target, const Fit& fit) {
   constexpr std::int64_t kLookedAt = 32;
+  if (std::ranges::find(plan.warnings, "fit-flickers", &estimate::Warning::code) != plan.warnings.end()) {
+    return;
+  }
   const std::int64_t largest = std::max(plan.max_batch.front().steady, best.batch);
   job::Job job = best;
   for (job.batch = largest; job.batch >= std::max<std::int64_t>(1, largest - kLookedAt); --job.batch) {
