@@ -267,10 +267,6 @@ Limits solve_limits(const PlanRequest& request, const Group& group, std::int64_t
   return limits;
 }
 
-std::vector<BatchChoice> rungs_of(const PlanRequest& request, const Group& group, const estimate::Engine& engine) {
-  return Walk(request, group, Certainty::possible, engine).ladder(request.accumulation.value_or(1));
-}
-
 Explored explore(const PlanRequest& request, const Group& group, Certainty certainty, double bar,
                  const estimate::Engine& engine) {
   Walk walk(request, group, certainty, engine);

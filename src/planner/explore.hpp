@@ -40,10 +40,8 @@ struct Explored {
 Limits solve_limits(const PlanRequest& request, const Group& group, std::int64_t accumulation,
                     const estimate::Engine& engine, std::int64_t most_tried);
 
-/// Batches up to the first that cannot fit, each up to 8, then four to the octave.
-std::vector<BatchChoice> rungs_of(const PlanRequest& request, const Group& group, const estimate::Engine& engine);
-
-/// The group's rungs, or the batches that the request fixes. `bar`: useful images per second that count for nothing.
+/// The group's rungs (every batch up to 8, then four to the octave), or the batches that the request fixes. `bar`:
+/// useful images per second that count for nothing.
 Explored explore(const PlanRequest& request, const Group& group, Certainty certainty, double bar,
                  const estimate::Engine& engine);
 
