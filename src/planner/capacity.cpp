@@ -42,7 +42,7 @@ std::vector<MaxBatch> max_batches(const PlanRequest& request, const Search& foun
   base::parallel_for(groups.size(), request.threads, [&](std::size_t i) {
     const Group& group = *groups[i];
     const Candidate& candidate = request.candidates[group.candidate];
-    const std::int64_t most_tried = i == 0 ? kMostTried : group.candidate == lead.candidate ? kManyTried : kFewTried;
+    const std::int64_t most_tried = group.candidate == lead.candidate ? kMostTried : kFewTried;
     const Limits limits = solve_limits(request, group, accumulation, engine, most_tried);
     cells[i] = {candidate.target.gpu.name,
                 group.settings.precision,

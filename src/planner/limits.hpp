@@ -10,8 +10,7 @@ namespace vggplan::planner {
 
 /// Up to so many numbers, all are tried from the ceiling downwards; of more, as many at equal distances.
 inline constexpr std::int64_t kMostTried = 512;
-/// Where the answer is one of several, or of many, that are shown side by side.
-inline constexpr std::int64_t kManyTried = 128;
+/// Where the answer is one of many that are shown side by side.
 inline constexpr std::int64_t kFewTried = 32;
 
 /// Largest n in [1, ceiling] with holds(n), 0 if there is none: exact for a ceiling of `most_tried` or less.
