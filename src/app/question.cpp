@@ -94,6 +94,29 @@ base::Status match_machine(const hardware::Machine& machine, const hardware::Gpu
                      "leave --gpus out, or name another machine; see vggplan machines");
 }
 
+/// A machine has the GPUs that it has.
+base::Status check_room(const std::optional<hardware::Machine>& machine, std::int64_t gpus, const Options& options) {
+  if (!machine || !options.nodes || gpus <= *options.nodes * machine->gpu_count) {
+    return std::nullopt;
+  }
+  return base::wrong("--gpus",
+                     fmt::format("{} GPUs are more than the {} of {} {}", gpus, *options.nodes * machine->gpu_count,
+                                 *options.nodes, machine->name),
+                     fmt::format("ask for fewer, or for --nodes {}", base::ceil_div(gpus, machine->gpu_count)));
+}
+
+/// Every smaller number is a candidate too: of one GPU the largest number stands for all.
+void add_candidate(planner::Candidate wanted, std::vector<planner::Candidate>& candidates) {
+  const auto same = std::find_if(candidates.begin(), candidates.end(), [&](const planner::Candidate& other) {
+    return other.target.gpu.name == wanted.target.gpu.name;
+  });
+  if (same == candidates.end()) {
+    candidates.push_back(std::move(wanted));
+  } else {
+    same->gpus = std::max(same->gpus, wanted.gpus);
+  }
+}
+
 planner::Candidate candidate(const catalog::GpuRequest& wanted, const std::optional<hardware::Machine>& machine,
                              const Options& options) {
   planner::Candidate candidate;
@@ -283,6 +306,9 @@ base::Result<EstimateQuestion> Questions::estimate(const Options& options, Comma
   const std::int64_t per_node = known->machine ? known->machine->gpu_count : kGpusPerNode;
   question.job.parallel.nodes = options.nodes.value_or(base::ceil_div(question.job.parallel.gpus, per_node));
   question.target = make_target(request.choice.gpu, known->machine, options);
+  if (base::Status error = check_room(known->machine, question.job.parallel.gpus, options)) {
+    return *error;
+  }
   if (!options.gpus && !options.machine) {
     question.warnings.push_back(
         {"assumed-gpu", fmt::format("no GPU is named: times are those of {}", kDefaultGpu), "name another with --gpu"});
@@ -337,7 +363,11 @@ base::Result<PlanQuestion> Questions::plan(const Options& options) {
     return *error;
   }
   for (const catalog::GpuRequest& wanted : known->requests) {
-    request.candidates.push_back(candidate(wanted, known->machine, options));
+    planner::Candidate next = candidate(wanted, known->machine, options);
+    if (base::Status error = check_room(known->machine, next.gpus, options)) {
+      return *error;
+    }
+    add_candidate(std::move(next), request.candidates);
     warn_of(wanted.choice, options, question.warnings);
   }
   for (const std::string& name : catalog_.gpu_names()) {

@@ -68,6 +68,8 @@ void add_sharing(Key& key, const job::Job& job) {
 template <class V>
 class Memo {
  public:
+  explicit Memo(std::size_t most) : most_(most) {}
+
   template <class Compute>
   V get(std::string key, Compute compute) {
     {
@@ -78,15 +80,14 @@ class Memo {
     }
     V value = compute();
     const std::scoped_lock lock(guard_);
-    if (known_.size() >= kMost) {
+    if (known_.size() >= most_) {
       known_.clear();
     }
     return known_.emplace(std::move(key), std::move(value)).first->second;
   }
 
  private:
-  /// Several times the settings and batches of one GPU model. Searches go from one model to the next.
-  static constexpr std::size_t kMost = 8192;
+  std::size_t most_;
   std::mutex guard_{};
   std::unordered_map<std::string, V> known_{};
 };
@@ -213,15 +214,22 @@ class Models {
     });
   }
 
+  /// Several times the settings and batches of one GPU model: searches go from one model to the next. Of what is large
+  /// fewer, so that all together stay below some 100 MB.
+  static constexpr std::size_t kNumbers = 32'768;
+  static constexpr std::size_t kTimes = 8'192;
+  static constexpr std::size_t kSteps = 2'048;
+  static constexpr std::size_t kNetworks = 512;
+
   Knowledge knowledge_;
-  Memo<SharedLowered> lowered_{};
-  Memo<SharedCalibration> calibrations_{};
-  Memo<SharedWork> works_{};
-  Memo<SharedOwnTime> own_times_{};
-  Memo<base::Result<MemoryAnswer>> memories_{};
-  Memo<base::Result<Bytes>> reserved_highs_{};
-  Memo<Bytes> memory_floors_{};
-  Memo<base::Result<Seconds>> time_floors_{};
+  Memo<SharedLowered> lowered_{kNetworks};
+  Memo<SharedCalibration> calibrations_{kNetworks};
+  Memo<SharedWork> works_{kSteps};
+  Memo<SharedOwnTime> own_times_{kTimes};
+  Memo<base::Result<MemoryAnswer>> memories_{kNumbers};
+  Memo<base::Result<Bytes>> reserved_highs_{kNumbers};
+  Memo<Bytes> memory_floors_{kNumbers};
+  Memo<base::Result<Seconds>> time_floors_{kNumbers};
 };
 
 }  // namespace

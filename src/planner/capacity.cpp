@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "limits.hpp"
 #include "vggplan/base/parallel.hpp"
 
 namespace vggplan::planner {
@@ -41,14 +42,15 @@ std::vector<MaxBatch> max_batches(const PlanRequest& request, const Search& foun
   base::parallel_for(groups.size(), request.threads, [&](std::size_t i) {
     const Group& group = *groups[i];
     const Candidate& candidate = request.candidates[group.candidate];
-    const Limits limits = solve_limits(request, group, accumulation, engine);
+    const std::int64_t most_tried = group.candidate == lead.candidate ? kMostTried : kFewTried;
+    const Limits limits = solve_limits(request, group, accumulation, engine, most_tried);
     cells[i] = {candidate.target.gpu.name,
                 group.settings.precision,
                 group.settings.layout,
                 group.settings.checkpointing,
                 group.settings.sharding,
                 group.gpus,
-                limited_target(request, candidate).usable,
+                engine.usable(job_of(request, group, {}), candidate.target),
                 limits.steady,
                 limits.hard,
                 limits.limited_by_search};

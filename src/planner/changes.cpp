@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <numeric>
 
 namespace vggplan::planner {
@@ -17,7 +18,8 @@ void share_out(job::Job& job, std::int64_t gpus) {
 
 class Offers {
  public:
-  Offers(const job::Job& job, const hardware::Gpu& gpu) : job_(job), gpu_(gpu) {}
+  Offers(const job::Job& job, const hardware::Gpu& gpu, std::int64_t most_gpus)
+      : job_(job), gpu_(gpu), most_gpus_(most_gpus) {}
 
   std::vector<Change> list() {
     settings();
@@ -46,6 +48,7 @@ class Offers {
 
   const job::Job& job_;
   const hardware::Gpu& gpu_;
+  std::int64_t most_gpus_;
   std::vector<Change> changes_{};
 };
 
@@ -102,7 +105,7 @@ void Offers::more_gpus() {
   if (job_.mode != job::Mode::train || job_.parallel.gpus > 1) {
     return;
   }
-  for (const std::int64_t gpus : {2, 4, 8}) {
+  for (std::int64_t gpus = 2; gpus <= std::min<std::int64_t>(most_gpus_, 8); gpus *= 2) {
     const bool shared = job_.batch * job_.accumulation % gpus == 0;
     offer("sharding", fmt::format("spread parameters, gradients and optimizer state over {} GPUs (fsdp2)", gpus),
           shared ? fmt::format("{} GPUs", gpus)
@@ -149,6 +152,8 @@ void Offers::smaller_batches() {
 
 }  // namespace
 
-std::vector<Change> possible_changes(const job::Job& job, const hardware::Gpu& gpu) { return Offers(job, gpu).list(); }
+std::vector<Change> possible_changes(const job::Job& job, const hardware::Gpu& gpu, std::int64_t most_gpus) {
+  return Offers(job, gpu, most_gpus).list();
+}
 
 }  // namespace vggplan::planner

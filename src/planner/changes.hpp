@@ -21,7 +21,8 @@ struct Change {
   std::function<void(job::Job&)> edit{};
 };
 
-/// All that the GPU can do and that go with the job; of one code the mildest first.
-std::vector<Change> possible_changes(const job::Job& job, const hardware::Gpu& gpu);
+/// All that the GPU can do and that go with the job, on up to so many GPUs of one machine; of one code the mildest
+/// first.
+std::vector<Change> possible_changes(const job::Job& job, const hardware::Gpu& gpu, std::int64_t most_gpus);
 
 }  // namespace vggplan::planner

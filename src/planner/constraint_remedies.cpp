@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fit.hpp"
 #include "remedies.hpp"
 #include "vggplan/base/format.hpp"
 
@@ -11,7 +12,6 @@ namespace vggplan::planner {
 namespace {
 
 using estimate::Target;
-using estimate::Verdict;
 
 /// A duration that is shown as it is meant, no shorter than `time`: what is read off a remedy must hold.
 std::string at_least(base::Seconds time) {
@@ -32,20 +32,25 @@ std::string at_most(base::Usd amount) {
   return fmt::format("${:.{}f}", std::floor(amount.count() * scale) / scale, digits);
 }
 
-/// Fewest GPUs, in whole machines beyond the count asked about, that meet the deadline; at most 512.
+/// Fewest GPUs, in whole machines beyond the count asked about, that meet the deadline; at most 512, or as
+/// many as the request allows.
 std::optional<job::Job> enough_gpus(const PlanRequest& request, const Contender& contender,
                                     const estimate::Engine& engine) {
-  constexpr std::int64_t kMostGpus = 512;
   const Candidate& candidate = request.candidates[contender.candidate];
   const std::int64_t per_node = std::max<std::int64_t>(1, candidate.per_node);
-  const Target target = limited_target(request, candidate);
+  const Target& target = candidate.target;
+  const Fit fit(request, engine);
   job::Job job = contender.figures.job;
   const std::int64_t share = job::global_batch(job);
-  while (job.parallel.gpus < kMostGpus) {
+  const std::int64_t most = request.max_gpus.value_or(512);
+  while (true) {
     job.parallel.gpus += request.nodes                  ? *request.nodes
                          : job.parallel.gpus < per_node ? 1
                                                         : per_node - job.parallel.gpus % per_node;
     job.parallel.nodes = nodes_of(request, candidate, job.parallel.gpus);
+    if (job.parallel.gpus > most || job.parallel.gpus > job.parallel.nodes * per_node) {
+      return std::nullopt;
+    }
     if (request.global_batch) {
       if (share % (job.batch * job.parallel.gpus) != 0) {
         continue;
@@ -53,16 +58,13 @@ std::optional<job::Job> enough_gpus(const PlanRequest& request, const Contender&
       job.accumulation = share / (job.batch * job.parallel.gpus);
     }
     if (!request.global_batch && job::global_batch(job) > *job.data.images) {
-      break;
+      return std::nullopt;
     }
-    const auto memory = engine.memory(job, target);
-    const auto figures =
-        memory && memory->verdict == Verdict::fits ? evaluate(job, target, *memory, engine) : std::nullopt;
+    const auto figures = fit.fits(job, target) ? evaluate(job, target, {}, engine) : std::nullopt;
     if (figures && constraints_missed(request, *figures).empty()) {
       return job;
     }
   }
-  return std::nullopt;
 }
 
 /// What to relax, for candidates that miss nothing else.
@@ -96,17 +98,15 @@ class Relaxation {
     return those;
   }
 
-  /// Of the same rank (no cache flushes before cache flushes), the least by `figure`.
   template <class Figure>
   [[nodiscard]] const Contender* least(const std::vector<Contender>& those, Figure figure) const {
-    const auto key = [&](const Contender& c) { return std::tuple(c.figures.verdict, figure(c.figures)); };
-    const auto found = std::ranges::min_element(those, {}, key);
+    const auto found = std::ranges::min_element(those, {}, [&](const Contender& c) { return figure(c.figures); });
     return found == those.end() ? nullptr : &*found;
   }
 
   void offer(const std::string& code, const std::string& change, const Contender& contender, const job::Job& job,
              const std::string& costs) {
-    const Target target = limited_target(request_, request_.candidates[contender.candidate]);
+    const Target& target = request_.candidates[contender.candidate].target;
     const auto memory = engine_.memory(job, target);
     const auto figures = memory ? evaluate(job, target, *memory, engine_) : std::nullopt;
     if (!figures) {
@@ -161,6 +161,9 @@ class Relaxation {
     };
     if (const Contender* best = least(unpriced, gpu_hours)) {
       const base::Usd most(request_.max_cost->count() / gpu_hours(best->figures));
+      if (most.count() < 0.001) {
+        return;  // no machine is as cheap
+      }
       offer("price",
             fmt::format("give the price of {0} (--price {0}=USD_PER_HOUR): it is within the budget up to {1} an hour",
                         best->figures.gpu, at_most(most)),

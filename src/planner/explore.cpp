@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fit.hpp"
 #include "limits.hpp"
 #include "vggplan/base/format.hpp"
 
@@ -11,92 +12,105 @@ namespace vggplan::planner {
 namespace {
 
 using base::Bytes;
-using estimate::MemoryAnswer;
 using estimate::Verdict;
 
-/// No batch beyond this is looked at: as many images as a large data set has.
-constexpr std::int64_t kLargestBatch = 1 << 20;
-
-const Refusal kFloor{"memory-floor",
-                     "parameters, optimizer state, gradients and saved activations alone exceed the usable memory"};
 const Refusal kMemory{"memory", "the simulated step runs out of memory"};
 const Refusal kFlushes{"cache-flushes", "runs only by flushing the allocator's cache in every step"};
+const Refusal kReserve{"reserve", "fits, but leaves less free than --reserve asks for"};
+const Refusal kUncertain{"uncertain", "the upper end of the range of its memory does not fit"};
 const Refusal kSlower{"slower", "cannot come within 1 % of the best batch of the same settings"};
-const Refusal kSharding{"sharding", "makes room for no batch that is faster than those that fit without it"};
 const Refusal kInvalid{"combination", "the settings do not go together"};
 
-/// One group, its job for any batch, and the target without the reserve.
+Refusal floor_refusal(job::Mode mode) {
+  return {"memory-floor", mode == job::Mode::train
+                              ? "parameters, optimizer state, gradients and saved activations alone exceed the usable "
+                                "memory"
+                              : "parameters and activations alone exceed the usable memory"};
+}
+
+/// A batch, and the useful images per second that it reaches or cannot exceed.
+struct Promise {
+  BatchChoice choice{};
+  double rate{};
+};
+
+/// One group, and its job with any batch.
 class Walk {
  public:
-  Walk(const PlanRequest& request, const Group& group, const estimate::Engine& engine)
-      : request_(request), engine_(engine), target_(limited_target(request, request.candidates[group.candidate])) {
+  Walk(const PlanRequest& request, const Group& group, Certainty certainty, const estimate::Engine& engine)
+      : request_(request),
+        certainty_(certainty),
+        engine_(engine),
+        fit_(request, engine),
+        target_(request.candidates[group.candidate].target),
+        job_(job_of(request, group, {})) {
     out.group = group;
   }
 
-  [[nodiscard]] job::Job job(BatchChoice choice) const { return job_of(request_, out.group, choice); }
-  [[nodiscard]] bool below_floor(BatchChoice choice) const {
-    return engine_.memory_floor(job(choice), target_) > target_.usable;
+  const job::Job& job(BatchChoice choice) {
+    job_.batch = choice.batch;
+    job_.accumulation = choice.accumulation;
+    return job_;
   }
-  [[nodiscard]] std::optional<MemoryAnswer> memory(BatchChoice choice) const {
-    auto answer = engine_.memory(job(choice), target_);
-    return answer ? std::optional(*answer) : std::nullopt;
-  }
-  [[nodiscard]] bool fits(BatchChoice choice, bool flushing) const {
-    const auto answer = memory(choice);
-    return answer && answer->verdict != Verdict::does_not_fit && (flushing || answer->verdict == Verdict::fits);
+  bool below_floor(BatchChoice choice) { return fit_.floor_excess(job(choice), target_) > Bytes(0); }
+  bool fits(BatchChoice choice) { return fit_.fits(job(choice), target_); }
+  bool runs(BatchChoice choice) { return fit_.runs(job(choice), target_); }
+  bool acceptable(BatchChoice choice) {
+    return fits(choice) && (certainty_ == Certainty::possible || fit_.high_excess(job(choice), target_) <= Bytes(0));
   }
   /// Useful images per second; 0 where the settings do not go together.
-  [[nodiscard]] double rate(BatchChoice choice) const {
-    const job::Job asked = job(choice);
-    const auto time = engine_.time(asked, target_);
-    return time ? time->images_per_second * useful_share(asked) : 0;
+  double rate(BatchChoice choice) {
+    const auto time = engine_.time(job(choice), target_);
+    return time ? time->images_per_second * useful_share(job_) : 0;
   }
-  /// Useful images per second that it cannot exceed.
-  [[nodiscard]] double most(BatchChoice choice) const {
-    const job::Job asked = job(choice);
-    const auto floor = engine_.time_floor(asked, target_);
-    const bool known = floor && floor->count() > 0;
-    return known ? static_cast<double>(job::global_batch(asked)) / floor->count() * useful_share(asked) : HUGE_VAL;
-  }
-  [[nodiscard]] bool valid(BatchChoice choice) const { return !job::validate(job(choice)); }
   /// Batches up to the first that the floor forbids, that one included, or to the whole data set.
-  [[nodiscard]] std::vector<BatchChoice> ladder(std::int64_t accumulation) const;
+  std::vector<BatchChoice> ladder(std::int64_t accumulation);
   /// No batch above fits, or makes sense.
-  [[nodiscard]] std::int64_t ceiling(std::int64_t accumulation) const {
+  std::int64_t ceiling(std::int64_t accumulation) {
     const std::int64_t floor = by_floor(accumulation);
     const auto makes_sense = [&](std::int64_t batch) { return valid({batch, accumulation}); };
     return floor == 0 || makes_sense(floor) ? floor : bisected(floor, makes_sense);
   }
-
-  void reject(const Refusal& refusal, BatchChoice choice, Miss miss) {
-    if (!out.rejected.count_if_further(refusal.reason, miss)) {
-      out.rejected.add(refusal, 1, miss, describe(job(choice), gpu()));
-    }
-  }
-  void reject_for_memory(BatchChoice choice, bool allow_flushes);
-  void time_best_first(const std::vector<BatchChoice>& choices, bool allow_flushes);
-  [[nodiscard]] const std::string& gpu() const { return target_.gpu.name; }
-  [[nodiscard]] const estimate::Target& target() const { return target_; }
+  void walk_fixed(std::vector<BatchChoice> choices, double bar);
+  void consider(const std::vector<BatchChoice>& choices, double bar);
+  std::vector<Promise> between_rungs(const Evaluated& best);
 
   Explored out{};
 
  private:
-  [[nodiscard]] std::int64_t by_floor(std::int64_t accumulation) const {
+  bool valid(BatchChoice choice) { return !job::validate(job(choice)); }
+  std::int64_t by_floor(std::int64_t accumulation) {
     return last_true(kLargestBatch, [&](std::int64_t batch) { return !below_floor({batch, accumulation}); });
   }
-  void remember_miss(BatchChoice choice, Bytes miss) {
+  /// Useful images per second that it cannot exceed.
+  double most(BatchChoice choice) {
+    const auto floor = engine_.time_floor(job(choice), target_);
+    const bool known = floor && floor->count() > 0;
+    return known ? static_cast<double>(job::global_batch(job_)) / floor->count() * useful_share(job_) : HUGE_VAL;
+  }
+  void reject(const Refusal& refusal, BatchChoice choice, Miss miss) {
+    if (!out.rejected.count_if_further(refusal, miss)) {
+      out.rejected.add(refusal, 1, miss, describe(job(choice), target_.gpu.name));
+    }
+  }
+  void reject_for_memory(const Refusal& refusal, BatchChoice choice, Bytes miss) {
     if (!out.nearest_miss || miss < *out.nearest_miss) {
       out.nearest_miss = miss;
       out.nearest_job = job(choice);
     }
+    reject(refusal, choice, miss > Bytes(0) ? Miss(miss) : Miss());
   }
+  bool has_room(BatchChoice choice);
 
   const PlanRequest& request_;
+  Certainty certainty_;
   const estimate::Engine& engine_;
-  estimate::Target target_;
+  Fit fit_;
+  const estimate::Target& target_;
+  job::Job job_;
 };
 
-std::vector<BatchChoice> Walk::ladder(std::int64_t accumulation) const {
+std::vector<BatchChoice> Walk::ladder(std::int64_t accumulation) {
   const std::int64_t floor = by_floor(accumulation);
   const std::int64_t last = valid({floor + 1, accumulation}) ? floor + 1 : ceiling(accumulation);
   const auto most = batch_of_data(request_, out.group.gpus, accumulation);
@@ -118,231 +132,159 @@ std::vector<BatchChoice> Walk::ladder(std::int64_t accumulation) const {
   return rungs;
 }
 
-void Walk::reject_for_memory(BatchChoice choice, bool allow_flushes) {
-  const Bytes floor = engine_.memory_floor(job(choice), target_);
-  if (floor > target_.usable) {
-    remember_miss(choice, floor - target_.usable);
-    return reject(kFloor, choice, floor - target_.usable);
+/// Whether it fits as it has to; tells why not.
+bool Walk::has_room(BatchChoice choice) {
+  const Bytes excess = fit_.floor_excess(job(choice), target_);
+  if (excess > Bytes(0)) {
+    reject_for_memory(floor_refusal(job_.mode), choice, excess);
+    return false;
   }
-  const auto answer = memory(choice);
+  const auto answer = engine_.memory(job_, target_);
   if (!answer) {
-    return reject(kInvalid, choice, {});
+    reject(kInvalid, choice, {});
+  } else if (answer->verdict == Verdict::does_not_fit) {
+    reject_for_memory(kMemory, choice, answer->missing);
+  } else if (!fit_.keeps_reserve(*answer)) {
+    reject_for_memory(kReserve, choice, answer->reserved_peak + reserve_of(request_, answer->usable) - answer->usable);
+  } else if (answer->verdict == Verdict::fits_with_cache_flushes) {
+    reject_for_memory(kFlushes, choice, Bytes(0));
+  } else if (const Bytes high = certainty_ == Certainty::certain ? fit_.high_excess(job_, target_) : Bytes(0);
+             high > Bytes(0)) {
+    reject(kUncertain, choice, high);
+  } else {
+    return true;
   }
-  if (answer->verdict == Verdict::does_not_fit) {
-    remember_miss(choice, answer->missing);
-    return reject(kMemory, choice, answer->missing);
-  }
-  if (!allow_flushes) {
-    remember_miss(choice, Bytes(0));
-    reject(kFlushes, choice, {});
-  }
+  return false;
 }
 
 /// Times and then simulates, most promising first by the floor of its time: what is slower than what fits by
 /// more than `kBand` needs no simulation.
-void Walk::time_best_first(const std::vector<BatchChoice>& choices, bool allow_flushes) {
-  struct Promise {
-    BatchChoice choice{};
-    double most{};  ///< images per second that it cannot exceed
-  };
+void Walk::consider(const std::vector<BatchChoice>& choices, double bar) {
   std::vector<Promise> promises;
   for (const BatchChoice choice : choices) {
     ++out.enumerated;
     promises.push_back({choice, most(choice)});
   }
-  std::ranges::stable_sort(promises, std::ranges::greater{}, &Promise::most);
+  std::ranges::stable_sort(promises, std::ranges::greater{}, &Promise::rate);
   double best = 0;  // useful images per second
-  for (const Promise& promise : promises) {
-    if (promise.most * kBand < best) {
-      reject(kSlower, promise.choice, PercentSlower{100 * (best / promise.most - 1)});
+  const auto idle = [&](const Promise& promise) {
+    const bool slow = promise.rate <= bar || promise.rate * kBand < best;
+    if (slow) {
+      reject(kSlower, promise.choice, PercentSlower{100 * (std::max(best, bar) / promise.rate - 1)});
+    }
+    return slow;
+  };
+  for (Promise& promise : promises) {
+    if (idle(promise)) {
       continue;
     }
-    const job::Job job = this->job(promise.choice);
-    const auto time = engine_.time(job, target_);
+    const auto time = engine_.time(job(promise.choice), target_);
     if (!time || !(time->images_per_second > 0)) {
       reject(kInvalid, promise.choice, {});
       continue;
     }
-    const double rate = time->images_per_second * useful_share(job);
-    if (rate * kBand < best) {
-      reject(kSlower, promise.choice, PercentSlower{100 * (best / rate - 1)});
-    } else if (below_floor(promise.choice) || !fits(promise.choice, allow_flushes)) {
-      reject_for_memory(promise.choice, allow_flushes);
+    promise.rate = time->images_per_second * useful_share(job_);
+    if (idle(promise)) {
+      continue;
+    }
+    if (has_room(promise.choice)) {
+      best = std::max(best, promise.rate);
+      out.evaluated.push_back(evaluate(job(promise.choice), target_, *engine_.memory(job_, target_), *time));
     } else {
-      best = std::max(best, rate);
-      out.evaluated.push_back(evaluate(job, target_, *memory(promise.choice), *time));
+      out.potential = std::max(out.potential, promise.rate);
     }
   }
+}
+
+/// What the user fixes may leave batches that make no sense: too many micro-batches, more work than is counted.
+void Walk::walk_fixed(std::vector<BatchChoice> choices, double bar) {
+  std::erase_if(choices, [&](const BatchChoice& choice) {
+    const auto error = job::validate(job(choice));
+    if (error) {
+      ++out.enumerated;
+      reject({kInvalid.reason, error->rule}, choice, {});
+    }
+    return error.has_value();
+  });
+  consider(choices, bar);
+}
+
+/// Batches between rungs that are faster than `best`, the fastest first. Two rungs bound what lies between them, but
+/// for the rung beyond the best, where rates may go on rising until another algorithm begins.
+std::vector<Promise> Walk::between_rungs(const Evaluated& best) {
+  constexpr double kWorthIt = 1.001;
+  constexpr std::int64_t kMostTimed = 64;  // in one gap
+  std::vector<Promise> faster;
+  const std::int64_t accumulation = best.job.accumulation;
+  const double least = best.useful_images_per_second * kWorthIt;
+  const std::vector<BatchChoice> rungs = ladder(accumulation);
+  for (std::size_t i = 0; i + 1 < rungs.size(); ++i) {
+    const std::int64_t below = rungs[i].batch;
+    const std::int64_t gap = rungs[i + 1].batch - below - 1;
+    const bool open = gap > 0 && (rate(rungs[i]) > least || rate(rungs[i + 1]) > least);
+    const std::int64_t stride = base::ceil_div(std::max<std::int64_t>(gap, 1), kMostTimed);
+    for (std::int64_t n = gap; open && n >= 1; n -= stride) {
+      faster.push_back({{below + n, accumulation}, rate({below + n, accumulation})});
+    }
+    if (!open && gap > 0 && below == best.job.batch) {
+      const std::int64_t more = bisected(gap, [&](std::int64_t n) {
+        return rate({below + n, accumulation}) > best.useful_images_per_second && acceptable({below + n, accumulation});
+      });
+      if (more > 0) {
+        faster.push_back({{below + more, accumulation}, rate({below + more, accumulation})});
+      }
+    }
+  }
+  std::erase_if(faster, [&](const Promise& p) { return p.rate <= best.useful_images_per_second; });
+  std::ranges::stable_sort(faster, std::ranges::greater{}, &Promise::rate);
+  return faster;
 }
 
 const Evaluated& fastest(const Explored& explored) {
   return *std::ranges::max_element(explored.evaluated, {}, &Evaluated::useful_images_per_second);
 }
 
-/// Whether one more image needs more than what sharding frees on each GPU.
-bool frees_too_little(const Walk& walk, const PlanRequest& request, const estimate::Engine& engine) {
-  const auto floor = [&](job::Sharding sharding, std::int64_t batch) {
-    Group group = walk.out.group;
-    group.settings.sharding = sharding;
-    return engine.memory_floor(job_of(request, group, {batch, 1}), walk.target());
-  };
-  const Bytes image = floor(job::Sharding::ddp, 2) - floor(job::Sharding::ddp, 1);
-  return floor(job::Sharding::ddp, 1) - floor(walk.out.group.settings.sharding, 1) < image;
-}
-
-/// What a candidate has to beat to count beside others of its GPUs that are simpler. Within `kBand` these are
-/// preferred; but a limit of time or money may lie in between, and where money is the aim all of it counts.
-double bar_beside(const Explored& others, const PlanRequest& request) {
-  const bool exact = request.deadline || request.max_cost || request.objective == Objective::cheapest;
-  return fastest(others).useful_images_per_second * (exact ? 1 : kBand);
-}
-
-std::int64_t largest_evaluated(const Explored& explored) {
-  return std::ranges::max(explored.evaluated, {}, [](const Evaluated& e) { return e.job.batch; }).job.batch;
-}
-
-/// Sharding that the plan itself would choose has to make room for something: for any batch at all, or for a
-/// larger one that is faster than all that fit without it.
-bool sharding_is_idle(const Walk& walk, const Explored& unsharded, const PlanRequest& request, bool allow_flushes,
-                      const estimate::Engine& engine) {
-  if (unsharded.evaluated.empty()) {
-    return false;
-  }
-  if ((request.batch && !request.global_batch) || frees_too_little(walk, request, engine)) {
-    return true;
-  }
-  const double bar = bar_beside(unsharded, request);
-  const std::int64_t accumulation = request.accumulation.value_or(1);
-  const auto fixed = fixed_batches(request, walk.out.group.gpus);
-  const std::int64_t without = largest_evaluated(unsharded);
-  constexpr int kMostTooLarge = 8;  // rungs: twice as many images
-  int too_large = 0;
-  for (const BatchChoice& choice : fixed ? *fixed : walk.ladder(accumulation)) {
-    if (choice.batch > without && walk.below_floor(choice)) {
-      return true;  // as are all that follow
-    }
-    if (choice.batch <= without || walk.most(choice) <= bar || walk.rate(choice) <= bar) {
-      continue;
-    }
-    if (walk.fits(choice, allow_flushes)) {
-      return false;
-    }
-    if (++too_large == kMostTooLarge) {
-      return true;
-    }
-  }
-  return true;
-}
-
-Limits limits_of(const Walk& walk, std::int64_t accumulation) {
-  Limits limits;
-  const std::int64_t ceiling = walk.ceiling(accumulation);
-  limits.hard = largest_below(ceiling, [&](std::int64_t batch) { return walk.fits({batch, accumulation}, true); });
-  limits.limited_by_search = limits.hard == ceiling && !walk.below_floor({ceiling + 1, accumulation});
-  limits.steady = largest_below(limits.hard, [&](std::int64_t batch) {
-    return walk.fits({batch, accumulation}, false);
-  });
-  return limits;
-}
-
-/// What the user fixes may leave batches that make no sense: too many micro-batches, more work than is counted.
-void walk_fixed(Walk& walk, std::vector<BatchChoice> choices, bool allow_flushes) {
-  std::erase_if(choices, [&](const BatchChoice& choice) {
-    const auto error = job::validate(walk.job(choice));
-    if (error) {
-      ++walk.out.enumerated;
-      walk.reject({kInvalid.reason, error->rule}, choice, {});
-    }
-    return error.has_value();
-  });
-  walk.time_best_first(choices, allow_flushes);
-}
-
 }  // namespace
 
 Limits solve_limits(const PlanRequest& request, const Group& group, std::int64_t accumulation,
-                    const estimate::Engine& engine) {
-  return limits_of(Walk(request, group, engine), accumulation);
+                    const estimate::Engine& engine, std::int64_t most_tried) {
+  Walk walk(request, group, Certainty::possible, engine);
+  Limits limits;
+  const std::int64_t ceiling = walk.ceiling(accumulation);
+  limits.hard = largest_below(
+      ceiling,
+      [&](std::int64_t batch) {
+        return walk.runs({batch, accumulation});
+      },
+      most_tried);
+  limits.limited_by_search = limits.hard == ceiling && !walk.below_floor({ceiling + 1, accumulation});
+  limits.steady = largest_below(
+      limits.hard,
+      [&](std::int64_t batch) {
+        return walk.fits({batch, accumulation});
+      },
+      most_tried);
+  return limits;
 }
 
-double useful_share(const job::Job& job) {
-  const auto computed = estimate::images_of_epoch(job);
-  return computed ? static_cast<double>(*job.data.images) / *computed : 1;
-}
-
-Evaluated evaluate(const job::Job& job, const estimate::Target& target, const estimate::MemoryAnswer& memory,
-                   const estimate::TimeAnswer& time) {
-  Evaluated row;
-  row.job = job;
-  row.gpu = target.gpu.name;
-  row.verdict = memory.verdict;
-  row.usable = target.usable;
-  row.run_peak = memory.run_peak;
-  row.reserved_peak = memory.reserved_peak;
-  row.step = time.step;
-  row.images_per_second = time.images_per_second;
-  row.useful_images_per_second = time.images_per_second * useful_share(job);
-  row.bound_by = time.bound_by;
-  row.usd_per_hour = time.usd_per_hour;
-  const double hours_per_million = 1e6 / row.useful_images_per_second / 3600;
-  row.gpu_hours_per_million_images = hours_per_million * static_cast<double>(job.parallel.gpus);
-  if (time.usd_per_hour) {
-    row.usd_per_million_images = base::Usd(time.usd_per_hour->count() * hours_per_million);
-  }
-  if (const auto images = estimate::images_of_epoch(job)) {
-    row.total = base::Seconds(*images / time.images_per_second * static_cast<double>(estimate::epochs_of(job)));
-    if (time.usd_per_hour) {
-      row.cost = base::Usd(time.usd_per_hour->count() * row.total->count() / 3600);
-    }
-  }
-  return row;
-}
-
-std::optional<Evaluated> evaluate(const job::Job& job, const estimate::Target& target,
-                                  const estimate::MemoryAnswer& memory, const estimate::Engine& engine) {
-  const auto time = engine.time(job, target);
-  const bool timed = time && time->images_per_second > 0;
-  return timed ? std::optional(evaluate(job, target, memory, *time)) : std::nullopt;
-}
-
-Explored explore(const PlanRequest& request, const Group& group, const Explored* unsharded, bool allow_flushes,
+Explored explore(const PlanRequest& request, const Group& group, Certainty certainty, double bar,
                  const estimate::Engine& engine) {
-  Walk walk(request, group, engine);
-  const auto refused = [&](const Refusal& refusal) {
-    walk.out.enumerated = 1;
-    walk.out.rejected.add(refusal, 1, {}, describe(request, group));
-    return walk.out;
-  };
-  if (const auto refusal = refuse(request, group)) {
-    return refused(*refusal);
-  }
-  if (unsharded != nullptr && sharding_is_idle(walk, *unsharded, request, allow_flushes, engine)) {
-    return refused(kSharding);
-  }
+  Walk walk(request, group, certainty, engine);
   if (const auto choices = fixed_batches(request, group.gpus)) {
-    walk_fixed(walk, *choices, allow_flushes);
+    walk.walk_fixed(*choices, bar);
   } else {
-    walk.time_best_first(walk.ladder(request.accumulation.value_or(1)), allow_flushes);
+    walk.consider(walk.ladder(request.accumulation.value_or(1)), bar);
   }
-  return walk.out;
+  return std::move(walk.out);
 }
 
-void refine(const PlanRequest& request, Explored& explored, bool allow_flushes, const estimate::Engine& engine) {
-  Walk walk(request, explored.group, engine);
+void refine(const PlanRequest& request, Explored& explored, Certainty certainty, const estimate::Engine& engine) {
+  Walk walk(request, explored.group, certainty, engine);
   walk.out = std::move(explored);
-  const Evaluated best = fastest(walk.out);
-  const std::int64_t batch = best.job.batch;
-  const std::int64_t accumulation = best.job.accumulation;
-  const auto rungs = walk.ladder(accumulation);
-  const auto next = std::ranges::find_if(rungs, [&](const BatchChoice& rung) { return rung.batch > batch; });
-  const std::int64_t between = next == rungs.end() ? 0 : next->batch - batch - 1;
-  const std::int64_t more = bisected(between, [&](std::int64_t n) {
-    const BatchChoice choice{batch + n, accumulation};
-    return walk.rate(choice) > best.useful_images_per_second && !walk.below_floor(choice) &&
-           walk.fits(choice, allow_flushes);
-  });
-  if (more > 0) {
-    walk.time_best_first({{batch + more, accumulation}}, allow_flushes);
+  const auto faster = walk.between_rungs(Evaluated(fastest(walk.out)));
+  const auto first = std::ranges::find_if(faster, [&](const Promise& p) { return walk.acceptable(p.choice); });
+  if (first != faster.end()) {
+    walk.consider({first->choice}, 0);
   }
   explored = std::move(walk.out);
 }

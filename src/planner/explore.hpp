@@ -4,9 +4,9 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <vector>
 
+#include "figures.hpp"
 #include "space.hpp"
 #include "tally.hpp"
 #include "vggplan/planner/plan.hpp"
@@ -15,6 +15,9 @@ namespace vggplan::planner {
 
 /// Within this factor of the best, candidates count as equally good, and what is simpler wins.
 inline constexpr double kBand = 1.01;
+
+/// What has to fit: the upper end of the range of what is reserved, or the expected figure alone.
+enum class Certainty { certain, possible };
 
 struct Limits {
   std::int64_t steady{};
@@ -28,29 +31,22 @@ struct Explored {
   std::int64_t enumerated{};
   std::vector<Evaluated> evaluated{};
   Tally rejected{};
+  double potential{};                         ///< useful images per second of the fastest that memory refused
   std::optional<base::Bytes> nearest_miss{};  ///< bytes short of the smallest candidate, where none fits
   std::optional<job::Job> nearest_job{};
 };
 
-/// Largest batches at the group's settings, by simulation.
+/// Largest batches at the group's settings, by simulation: all numbers are tried up to `most_tried` of them.
 Limits solve_limits(const PlanRequest& request, const Group& group, std::int64_t accumulation,
-                    const estimate::Engine& engine);
+                    const estimate::Engine& engine, std::int64_t most_tried);
 
-/// `unsharded` is what became of the same settings under DDP, for groups that shard by the plan's own choice.
-Explored explore(const PlanRequest& request, const Group& group, const Explored* unsharded, bool allow_flushes,
+/// The group's rungs (every batch up to 8, then four to the octave), or the batches that the request fixes. `bar`:
+/// useful images per second that count for nothing.
+Explored explore(const PlanRequest& request, const Group& group, Certainty certainty, double bar,
                  const estimate::Engine& engine);
 
-/// Rungs are some percent apart: adds the last batch beyond the fastest rung up to which rates go on rising, where
-/// memory ends or another algorithm begins. For groups whose batch is open.
-void refine(const PlanRequest& request, Explored& explored, bool allow_flushes, const estimate::Engine& engine);
-
-/// Images of the data set per image computed: the last batch of an epoch may be short and counts whole.
-double useful_share(const job::Job& job);
-
-/// The figures of a job that fits; nothing where it has no time.
-Evaluated evaluate(const job::Job& job, const estimate::Target& target, const estimate::MemoryAnswer& memory,
-                   const estimate::TimeAnswer& time);
-std::optional<Evaluated> evaluate(const job::Job& job, const estimate::Target& target,
-                                  const estimate::MemoryAnswer& memory, const estimate::Engine& engine);
+/// Rungs are some percent apart: adds the fastest batch between them that fits, where one is faster than those that
+/// were evaluated. For groups whose batch is open and that have one.
+void refine(const PlanRequest& request, Explored& explored, Certainty certainty, const estimate::Engine& engine);
 
 }  // namespace vggplan::planner

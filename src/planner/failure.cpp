@@ -64,9 +64,12 @@ Failure failure_of(const PlanRequest& request, const Search& found) {
   }
   const auto rows = found.rejected.list();
   const auto row = [&](const std::string& reason) { return std::ranges::find(rows, reason, &Rejection::reason); };
+  if (row("reserve") != rows.end()) {
+    return {"reserve", "Nothing fits and keeps the reserve", row("reserve")->message};
+  }
   if (row("cache-flushes") != rows.end()) {
-    return {"cache-flushes", "No plan keeps the limits for sure",
-            "what fits flushes the allocator's cache in every step, and how long that takes is not modelled"};
+    return {"cache-flushes", "Nothing fits without cache flushes",
+            "what runs flushes the allocator's cache in every step, and how long that takes is not modelled"};
   }
   for (const char* reason : {"memory", "memory-floor"}) {
     if (row(reason) != rows.end()) {

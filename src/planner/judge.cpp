@@ -68,10 +68,9 @@ std::size_t winner_among(const PlanRequest& request, std::span<const Contender> 
                          std::vector<std::size_t> indices) {
   const auto figures = [&](std::size_t i) -> const Evaluated& { return contenders[i].figures; };
   keep_least(indices, 1, [&](std::size_t i) { return std::optional<double>(score(request, figures(i)).rank); });
-  const double band = request.objective == Objective::cheapest ? 1 : kBand;
-  keep_least(indices, band, [&](std::size_t i) { return std::optional(score(request, figures(i)).figure); });
+  keep_least(indices, kBand, [&](std::size_t i) { return std::optional(score(request, figures(i)).figure); });
   if (request.objective == Objective::cheapest) {
-    keep_least(indices, 1, [&](std::size_t i) { return std::optional(1 / figures(i).useful_images_per_second); });
+    keep_least(indices, kBand, [&](std::size_t i) { return std::optional(1 / figures(i).useful_images_per_second); });
   }
   keep_least(indices, 1, [&](std::size_t i) { return std::optional<double>(figures(i).job.parallel.gpus); });
   keep_least(indices, kBand, [&](std::size_t i) {
@@ -106,15 +105,12 @@ bool beats(const Point& a, const Point& b) {
 
 Score score(const PlanRequest& request, const Evaluated& figures) {
   Score s;
-  s.rank = figures.verdict == estimate::Verdict::fits ? 0 : 1 << 30;
   s.figure = 1 / figures.useful_images_per_second;
   switch (request.objective) {
     case Objective::fastest: break;
-    case Objective::fewest_gpus:
-      s.rank += static_cast<int>(std::min<std::int64_t>(figures.job.parallel.gpus, 1 << 29));
-      break;
+    case Objective::fewest_gpus: s.rank = static_cast<int>(figures.job.parallel.gpus); break;
     case Objective::cheapest:
-      s.rank += figures.usd_per_million_images ? 0 : 1;
+      s.rank = figures.usd_per_million_images ? 0 : 1;
       s.figure = figures.usd_per_million_images ? figures.usd_per_million_images->count()
                                                 : figures.gpu_hours_per_million_images;
       break;

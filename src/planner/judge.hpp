@@ -21,7 +21,7 @@ struct Contender {
 
 /// What the objective minimises, coarse to fine. Candidates of a lower `rank` are always preferred.
 struct Score {
-  int rank{};       ///< cache flushes, then (cheapest) no known price, then (fewest-gpus) the number of GPUs
+  int rank{};       ///< cheapest: no known price; fewest-gpus: the number of GPUs
   double figure{};  ///< seconds, dollars or GPU-hours per useful image
   auto operator<=>(const Score&) const = default;
 };
@@ -37,10 +37,10 @@ struct Missed {
 /// All that the candidate misses: the deadline first, then the budget or that no price is known.
 std::vector<Missed> constraints_missed(const PlanRequest& request, const Evaluated& figures);
 
-/// Index of the winner at the lowest rank. `cheapest`: the least money, and nothing is given up for simplicity. Else,
-/// among those within `kBand` of the best figure, the one that needs the fewest GPUs; of these, among those within
-/// `kBand` of the least money, the one that shards and recomputes least, changes the arithmetic least, and has the
-/// smallest batch (the largest, for networks with batch norm). Nothing for an empty span.
+/// Index of the winner at the lowest rank. Among those within `kBand` of the best figure (`cheapest`: and of these, of
+/// the least time), the one that needs the fewest GPUs; of these, among those within `kBand` of the least money, the
+/// one that shards and recomputes least, changes the arithmetic least, and has the smallest batch (the largest, for
+/// networks with batch norm). Nothing for an empty span.
 std::optional<std::size_t> winner(const PlanRequest& request, std::span<const Contender> contenders);
 
 /// The best of each group but the winner's, best first.

@@ -10,15 +10,17 @@ namespace vggplan::planner {
 
 /// Up to so many numbers, all are tried from the ceiling downwards; of more, as many at equal distances.
 inline constexpr std::int64_t kMostTried = 512;
+/// Where the answer is one of many that are shown side by side.
+inline constexpr std::int64_t kFewTried = 32;
 
-/// Largest n in [1, ceiling] with holds(n), 0 if there is none: exact for a ceiling of `kMostTried` or less.
+/// Largest n in [1, ceiling] with holds(n), 0 if there is none: exact for a ceiling of `most_tried` or less.
 /// Beyond, holds(n) is true, and numbers above are missed only where they hold in stretches shorter than
-/// ceiling / kMostTried. Quick where the answer is close to the ceiling.
+/// ceiling / most_tried. Quick where the answer is close to the ceiling.
 template <class Holds>
-std::int64_t largest_below(std::int64_t ceiling, Holds holds) {
+std::int64_t largest_below(std::int64_t ceiling, Holds holds, std::int64_t most_tried = kMostTried) {
   std::int64_t base = 0;  // nothing above `ceiling` is looked at any more
   while (ceiling > base) {
-    const std::int64_t stride = (ceiling - base + kMostTried - 1) / kMostTried;
+    const std::int64_t stride = (ceiling - base + most_tried - 1) / most_tried;
     std::int64_t n = ceiling;
     while (n > base && !holds(n)) {
       n -= stride;

@@ -7,6 +7,8 @@
 
 #include "capacity.hpp"
 #include "failure.hpp"
+#include "fit.hpp"
+#include "limits.hpp"
 #include "reasons.hpp"
 #include "remedies.hpp"
 #include "resolution.hpp"
@@ -112,7 +114,9 @@ void add_figures(Plan& plan, const PlanRequest& request, const Search& found, st
   }
 }
 
-void add_warnings(Plan& plan, const PlanRequest& request, const Search& found) {
+/// `target`: what the plan's job runs on.
+void add_warnings(Plan& plan, const PlanRequest& request, const Search& found, const estimate::Target& target,
+                  const estimate::Engine& engine) {
   const auto unpriced =
       std::ranges::count_if(found.contenders, [](const Contender& c) { return !c.figures.usd_per_hour.has_value(); });
   if (unpriced > 0 && (request.objective == Objective::cheapest || request.max_cost)) {
@@ -130,10 +134,10 @@ void add_warnings(Plan& plan, const PlanRequest& request, const Search& found) {
                              "fewer GPUs or a smaller batch waste nothing"});
   }
   if (request.reserve.percent > 0 || request.reserve.bytes > base::Bytes(0)) {
-    const Candidate& first = request.candidates.front();
+    const base::Bytes usable = engine.usable(plan.job, target);
     plan.assumptions.push_back({"reserve",
-                                base::format_bytes(first.target.usable - limited_target(request, first).usable) +
-                                    " of each GPU's memory is kept free",
+                                fmt::format("{} of each {}'s memory is kept free",
+                                            base::format_bytes(reserve_of(request, usable)), target.gpu.name),
                                 "--reserve"});
   }
 }
@@ -154,12 +158,23 @@ void explain_failure(Plan& plan, const PlanRequest& request, const Search& found
   plan.remedies = memory_remedies(request, *nearest->nearest_job, request.candidates[nearest->group.candidate], engine);
 }
 
-/// A smaller batch is no way out of cache flushes where none is without them.
-void correct_hints(std::vector<estimate::Warning>& warnings, const std::vector<MaxBatch>& cells) {
-  const bool none = std::ranges::all_of(cells, [](const MaxBatch& cell) { return cell.steady == 0; });
-  for (estimate::Warning& warning : warnings) {
-    if (none && warning.code == "cache-flushes") {
-      warning.hint = "no batch does without; try --expandable-segments, or a GPU with more memory";
+/// With fragmentation "fits" is not true up to a batch and false beyond: who goes up to the limit should know. The
+/// estimate tells of the neighbours of the batch that is recommended.
+void warn_of_flicker(Plan& plan, const job::Job& best, const estimate::Target& target, const Fit& fit) {
+  constexpr std::int64_t kLookedAt = 32;
+  if (std::ranges::find(plan.warnings, "fit-flickers", &estimate::Warning::code) != plan.warnings.end()) {
+    return;
+  }
+  const std::int64_t largest = std::max(plan.max_batch.front().steady, best.batch);
+  job::Job job = best;
+  for (job.batch = largest; job.batch >= std::max<std::int64_t>(1, largest - kLookedAt); --job.batch) {
+    if (!fit.fits(job, target)) {
+      plan.warnings.push_back({"fit-flickers",
+                               fmt::format("batch {} does not fit, though {} does: which gaps the allocator can use "
+                                           "depends on every size",
+                                           job.batch, largest),
+                               "take the batch that was asked about, not one near it"});
+      return;
     }
   }
 }
@@ -177,39 +192,42 @@ base::Status recommend(Plan& plan, const PlanRequest& request, const Search& fou
   const Group& lead = found.groups[best.group].group;
   std::optional<Limits> limits;
   if (!request.batch && !request.global_batch) {
-    limits = solve_limits(request, lead, best.figures.job.accumulation, engine);
+    limits = solve_limits(request, lead, best.figures.job.accumulation, engine, kMostTried);
   }
   recommendation.why = reasons(request, best, recommendation.estimate, limits, engine);
   recommendation.launch = launch_settings(recommendation.estimate);
   recommendation.figures = best.figures;
   plan.job = best.figures.job;
   plan.max_batch = max_batches(request, found, lead, best.figures.job.accumulation, engine);
-  correct_hints(recommendation.estimate.warnings, plan.max_batch);
   plan.warnings = recommendation.estimate.warnings;
   plan.assumptions = recommendation.estimate.assumptions;
+  warn_of_flicker(plan, best.figures.job, candidate.target, Fit(request, engine));
   plan.recommendation = std::move(recommendation);
   add_figures(plan, request, found, chosen);
   if (request.solve_resolution) {
     job::Job one = best.figures.job;
     one.batch = request.batch.value_or(1);
-    const bool flushing = best.figures.verdict != estimate::Verdict::fits;
-    plan.max_resolution = largest_resolution(one, limited_target(request, candidate), flushing, engine);
+    plan.max_resolution = largest_resolution(one, candidate.target, Fit(request, engine));
   }
   return std::nullopt;
 }
 
+/// Where the plan's job runs; without a recommendation the first GPU that can compute in its precision.
+const estimate::Target& target_of(const Plan& plan, const PlanRequest& request) {
+  const auto able = std::ranges::find_if(request.candidates, [&](const Candidate& candidate) {
+    return plan.recommendation ? candidate.target.gpu.name == plan.recommendation->launch.gpu
+                               : !estimate::check_precision(plan.job, candidate.target.gpu);
+  });
+  return (able == request.candidates.end() ? request.candidates.front() : *able).target;
+}
+
 /// Counts and storage that hold for every candidate: from the estimate of one image.
-base::Status describe_job(Plan& plan, const PlanRequest& request, const estimate::Engine& engine) {
-  // What was chosen runs where it was chosen; another candidate may lack its precision.
-  job::Job one = plan.recommendation ? plan.job : request.job;
+base::Status describe_job(Plan& plan, const estimate::Target& target, const estimate::Engine& engine) {
+  job::Job one = plan.job;
   one.batch = 1;
   one.accumulation = 1;
   one.parallel = plan.recommendation ? one.parallel : job::Parallel{};
-  const auto able = std::ranges::find_if(request.candidates, [&](const Candidate& candidate) {
-    return !estimate::check_precision(one, candidate.target.gpu);
-  });
-  const auto& target = able == request.candidates.end() ? request.candidates.front().target : able->target;
-  const auto summary = engine.full(one, plan.recommendation ? plan.recommendation->estimate.target : target);
+  const auto summary = engine.full(one, target);
   if (!summary) {
     return summary.error();
   }
@@ -227,11 +245,7 @@ base::Result<Plan> plan(const PlanRequest& request, const estimate::Engine& engi
   if (auto error = common_error(request)) {
     return *error;
   }
-  Search found = search(request, engine, false);
-  // How long cache flushes take is not modelled: what needs them cannot be held against a limit.
-  if (found.contenders.empty() && !request.deadline && !request.max_cost) {
-    found = search(request, engine, true);
-  }
+  const Search found = search(request, engine);
   Plan result;
   result.job = request.job;
   result.enumerated = found.enumerated;
@@ -244,10 +258,11 @@ base::Result<Plan> plan(const PlanRequest& request, const estimate::Engine& engi
   } else if (auto error = recommend(result, request, found, *chosen, engine)) {
     return *error;
   }
-  if (auto error = describe_job(result, request, engine)) {
+  const estimate::Target& target = target_of(result, request);
+  if (auto error = describe_job(result, target, engine)) {
     return *error;
   }
-  add_warnings(result, request, found);
+  add_warnings(result, request, found, target, engine);
   return result;
 }
 

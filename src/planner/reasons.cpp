@@ -37,7 +37,8 @@ Story::Story(const PlanRequest& request, const Contender& chosen, const estimate
       batch_limits_(limits),
       engine_(engine),
       candidate_(request.candidates[chosen.candidate]),
-      target_(limited_target(request, candidate_)) {}
+      target_(candidate_.target),
+      fit_(request, engine) {}
 
 std::vector<std::string> Story::tell() {
   objective();
@@ -83,12 +84,11 @@ void Story::objective() {
       text += " (those within 1 % count as equal, and the simpler wins)";
       break;
     case Objective::cheapest:
-      text +=
-          b.usd_per_million_images
-              ? fmt::format(" at {} per million images, the least of all candidates",
-                            base::format_usd(*b.usd_per_million_images))
-              : fmt::format(" at {:.1f} GPU-hours per million images, the least of all candidates; no price is known",
-                            b.gpu_hours_per_million_images);
+      text += b.usd_per_million_images
+                  ? fmt::format(" at {} per million images", base::format_usd(*b.usd_per_million_images))
+                  : fmt::format(" at {:.1f} GPU-hours per million images", b.gpu_hours_per_million_images);
+      text += ", the least of all candidates (those within 1 % count as equal, and the faster or simpler wins)";
+      text += b.usd_per_million_images ? "" : "; no price is known";
       break;
     case Objective::fewest_gpus:
       text += fmt::format(" on {}, and nothing less does the job",
@@ -144,10 +144,19 @@ void Story::larger_batches() {
     return;
   }
   const Variant largest = with([&](job::Job& job) { job.batch = limits->steady; });
-  if (largest.figures) {
-    say(fmt::format("Up to batch {} fits; it would change the rate by {} and raise the peak from {} to {}.",
-                    limits->steady, signed_percent(largest.figures->images_per_second / b.images_per_second),
-                    base::format_bytes(b.reserved_peak), base::format_bytes(largest.memory->reserved_peak)));
+  if (!largest.figures) {
+    return;
+  }
+  const std::string before = base::format_bytes(b.reserved_peak);
+  const std::string after = base::format_bytes(largest.memory->reserved_peak);
+  if (const auto high = engine_.reserved_high(largest.figures->job, target_);
+      high && *high > fit_.limit(largest.figures->job, target_)) {
+    say(fmt::format("Up to batch {} may fit: it would reserve {}, but the upper end of its range, {}, is too much.",
+                    limits->steady, after, base::format_bytes(*high)));
+  } else {
+    say(fmt::format("Up to batch {} fits; it would change the rate by {}{}.", limits->steady,
+                    signed_percent(largest.figures->useful_images_per_second / b.useful_images_per_second),
+                    before == after ? "" : fmt::format(" and raise the peak from {} to {}", before, after)));
   }
 }
 
@@ -181,6 +190,11 @@ void Story::next_batch() {
   if (!next.memory || !next.figures) {
     return;
   }
+  if (next.memory->verdict != Verdict::does_not_fit && !fit_.keeps_reserve(*next.memory)) {
+    say(fmt::format("Batch {} would reserve {} and leave less free than --reserve asks for.", *batch,
+                    base::format_bytes(next.memory->reserved_peak)));
+    return;
+  }
   switch (next.memory->verdict) {
     case Verdict::fits:
       say(fmt::format("Batch {} would reserve {} instead of {} and change the rate by {}.", *batch,
@@ -194,7 +208,7 @@ void Story::next_batch() {
     case Verdict::does_not_fit:
       say(fmt::format("Batch {} does not fit: it would reserve {}, and {} are usable.", *batch,
                       base::format_bytes(without_limit(next.figures->job).reserved_peak),
-                      base::format_bytes(target_.usable)));
+                      base::format_bytes(next.memory->usable)));
       break;
   }
 }
@@ -249,11 +263,12 @@ void Story::batch_and_scaling() {
 void Story::one_more_gpu() {
   const Evaluated& b = best();
   const std::int64_t more = b.job.parallel.gpus + 1;
-  if (request_.global_batch && *request_.global_batch % (b.job.batch * more) != 0) {
+  const bool divides = !request_.global_batch || *request_.global_batch % (b.job.batch * more) == 0;
+  if (!divides || request_.nodes || more > request_.max_gpus.value_or(more) || more <= candidate_.gpus) {
     return;
   }
   const Variant next = on_gpus(more, b.job.batch);
-  if (next.fits()) {
+  if (next.figures && fit_.fits(next.figures->job, target_)) {
     std::string text = fmt::format("One more GPU would bring {} ({})", rate(next.figures->images_per_second),
                                    signed_percent(next.figures->images_per_second / b.images_per_second));
     if (!request_.global_batch && trains()) {

@@ -70,11 +70,13 @@ void Story::precision() {
   }
   const std::string other = estimate_.target.gpu.tf32_tensor ? "tf32" : "float32";
   std::string text = fmt::format(
-      "{} is {:.2f} times as fast as {} at the same batch, with {:.0f} % of its peak; weights, gradients and optimizer "
-      "stay in float32, products are rounded to 16 bits",
+      "{} is {:.2f} times as fast as {} at the same batch, with {:.0f} % of its peak; {} in float32, products are "
+      "rounded "
+      "to 16 bits",
       base::name_of_enum(b.job.precision), tf32.figures->step.count() / b.step.count(), other,
-      100 * b.run_peak.as_double() / without_limit(tf32.figures->job).run_peak.as_double());
-  if (b.job.precision == job::Precision::amp_fp16) {
+      100 * b.run_peak.as_double() / without_limit(tf32.figures->job).run_peak.as_double(),
+      trains() ? "weights, gradients and optimizer stay" : "weights stay");
+  if (b.job.precision == job::Precision::amp_fp16 && trains()) {
     text += ", and the loss is scaled (this GPU has no bfloat16)";
   }
   say(text + ".");
@@ -90,11 +92,12 @@ void Story::layout() {
   if (!other.memory || !other.figures) {
     return;
   }
-  say(fmt::format("{} instead would change the step by {} and reserve {} instead of {}; the results are the same.",
+  const bool fits = fit_.fits(other.figures->job, target_);
+  say(fmt::format("{} instead would change the step by {} and reserve {} instead of {}{}; the results are the same.",
                   last ? "The default layout (nchw)" : "channels_last (nhwc)",
                   signed_percent(other.figures->step.count() / b.step.count()),
                   base::format_bytes(without_limit(other.figures->job).reserved_peak),
-                  base::format_bytes(b.reserved_peak)));
+                  base::format_bytes(b.reserved_peak), fits ? "" : ", which does not fit"));
 }
 
 void Story::batch_norm() {

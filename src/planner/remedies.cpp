@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "changes.hpp"
+#include "fit.hpp"
 #include "limits.hpp"
 #include "resolution.hpp"
 #include "vggplan/base/format.hpp"
@@ -32,6 +33,21 @@ std::string joined(const std::vector<Change>& changes, std::string Change::*part
   return text;
 }
 
+/// "63 %", "99.4 %", "0.5 %": three digits say more than they need near the ends only.
+std::string share(double ratio) {
+  const double percent = 100 * ratio;
+  return fmt::format("{:.{}f} %", percent,
+                     percent >= 9.95 && percent < 98.95 ? 0
+                     : percent < 0.0995                 ? 4
+                     : percent < 99.95                  ? 1
+                                                        : 3);
+}
+
+/// Of one machine, as far as the request allows.
+std::int64_t most_gpus(const PlanRequest& request, const Candidate& candidate) {
+  return std::min(candidate.per_node, request.max_gpus.value_or(candidate.per_node));
+}
+
 /// What a combination may touch; each includes those before.
 enum class Reach { settings, hardware, training };
 
@@ -41,9 +57,10 @@ class Doctor {
   Doctor(const PlanRequest& request, const job::Job& job, const Candidate& candidate, const estimate::Engine& engine)
       : request_(request),
         job_(job),
-        target_(limited_target(request, candidate)),
+        target_(candidate.target),
         engine_(engine),
-        changes_(possible_changes(job, target_.gpu)) {
+        fit_(request, engine),
+        changes_(possible_changes(job, target_.gpu, most_gpus(request, candidate))) {
     if (const auto answer = engine.memory(job, boundless())) {
       peak_ = answer->run_peak;
     }
@@ -65,7 +82,7 @@ class Doctor {
   void tiles();
   void lower_resolution();
 
-  [[nodiscard]] std::optional<MemoryAnswer> runs(const job::Job& job, const Target& target) const;
+  [[nodiscard]] std::optional<MemoryAnswer> fits(const job::Job& job, const Target& target) const;
   [[nodiscard]] bool keeps_limits(const job::Job& job, const Target& target, const MemoryAnswer& memory,
                                   double pieces) const;
   /// `pieces`: how many of the changed job's images stand for one of the original's.
@@ -75,22 +92,15 @@ class Doctor {
   const job::Job& job_;
   Target target_;
   const estimate::Engine& engine_;
+  Fit fit_;
   std::vector<Change> changes_;
   Bytes peak_{};  ///< of the job as asked, were there no limit
   double seconds_per_image_{};
   std::vector<Remedy> remedies_{};
 };
 
-std::optional<MemoryAnswer> Doctor::runs(const job::Job& job, const Target& target) const {
-  if (job::validate(job) || engine_.memory_floor(job, target) > target.usable) {
-    return std::nullopt;
-  }
-  const auto answer = engine_.memory(job, target);
-  // A limit of time or money says nothing of steps that flush the cache.
-  const bool flushing = !request_.deadline && !request_.max_cost;
-  const bool good =
-      answer && (answer->verdict == Verdict::fits || (flushing && answer->verdict == Verdict::fits_with_cache_flushes));
-  return good ? std::optional(*answer) : std::nullopt;
+std::optional<MemoryAnswer> Doctor::fits(const job::Job& job, const Target& target) const {
+  return !job::validate(job) && fit_.fits(job, target) ? fit_.memory(job, target) : std::nullopt;
 }
 
 /// Whether the changed job also keeps the limits of time and money.
@@ -128,10 +138,6 @@ void Doctor::add(const Change& change, const Target& target, const MemoryAnswer&
     const std::string time_text = fmt::format("{:.2f} times the time per image", *remedy.slowdown);
     costs = costs.empty() ? time_text : time_text + "; " + costs;
   }
-  if (memory.verdict == Verdict::fits_with_cache_flushes) {
-    costs += fmt::format("{}the allocator flushes its cache {} a step", costs.empty() ? "" : "; ",
-                         base::format_times(memory.cache_flushes_per_step));
-  }
   remedy.costs = costs.empty() ? "nothing" : costs;
   remedies_.push_back(std::move(remedy));
 }
@@ -168,7 +174,7 @@ std::vector<Change> Doctor::pile_up(Reach reach) const {
     if (job::validate(changed)) {
       continue;
     }
-    if (runs(changed, target_)) {
+    if (fits(changed, target_)) {
       return higher;
     }
     if (const Bytes now = need(changed); now < least) {
@@ -184,14 +190,14 @@ std::vector<Change> Doctor::without_idle(std::vector<Change> changes) const {
   for (std::size_t i = changes.size(); i-- > 0;) {
     std::vector<Change> fewer = changes;
     fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
-    if (runs(with_all(fewer), target_)) {
+    if (fits(with_all(fewer), target_)) {
       changes = std::move(fewer);
       continue;
     }
     for (const Change& milder : changes_) {
       std::vector<Change> other = changes;
       other[i] = milder;
-      if (milder.code == changes[i].code && runs(with_all(other), target_)) {
+      if (milder.code == changes[i].code && fits(with_all(other), target_)) {
         changes = std::move(other);
         break;
       }
@@ -216,32 +222,28 @@ void Doctor::combination() {
                      std::ranges::any_of(pile, &Change::changes_training),
                      with_all(pile),
                      std::ranges::any_of(pile, &Change::more_hardware)};
-    if (const auto answer = runs(all.job, target_)) {
+    if (const auto answer = fits(all.job, target_)) {
       add(all, target_, *answer);
     }
     return;
   }
 }
 
-/// The smallest capacity at which the job as asked runs without cache flushes, to the MiB.
+/// The smallest capacity at which the job as asked fits, to the MiB.
 void Doctor::more_memory() {
   const auto with_capacity = [&](std::int64_t mebibytes) {
     return estimate::with_usable(target_, base::kMiB * mebibytes);
   };
-  const auto too_small = [&](std::int64_t mebibytes) {
-    const Target target = with_capacity(mebibytes);
-    const auto answer = runs(job_, target);
-    return !answer || answer->verdict != Verdict::fits;
-  };
+  const auto too_small = [&](std::int64_t mebibytes) { return !fits(job_, with_capacity(mebibytes)); };
   const std::int64_t enough = last_true(kMostMemory.count() / base::kMiB.count(), too_small) + 1;
-  auto answer = runs(job_, with_capacity(enough));
+  auto answer = fits(job_, with_capacity(enough));
   if (!answer) {
     return;
   }
   const Target* best = nullptr;
   for (const Target& other : request_.others) {
-    const auto there = estimate::check_precision(job_, other.gpu) ? std::nullopt : runs(job_, other);
-    if (there && there->verdict == Verdict::fits && (best == nullptr || other.usable < best->usable)) {
+    const auto there = estimate::check_precision(job_, other.gpu) ? std::nullopt : fits(job_, other);
+    if (there && (best == nullptr || other.usable < best->usable)) {
       best = &other;
       answer = there;
     }
@@ -263,12 +265,12 @@ void Doctor::more_memory() {
 }
 
 void Doctor::tiles() {
-  const Tiling cut = largest_tile(job_, target_, engine_);
+  const Tiling cut = largest_tile(job_, target_, fit_);
   if (cut.tiles < 2) {
     return;
   }
   const job::Job tile = on_tile(job_, cut.side);
-  if (const auto answer = runs(tile, target_)) {
+  if (const auto answer = fits(tile, target_)) {
     const auto field = estimate::receptive_field(job_.model);
     add({"tiles",
          fmt::format("cut each image into {} tiles of up to {}x{} that share {} pixels (an output of the last pooling "
@@ -280,18 +282,17 @@ void Doctor::tiles() {
 }
 
 void Doctor::lower_resolution() {
-  const MaxResolution largest = largest_resolution(job_, target_, false, engine_);
+  const MaxResolution largest = largest_resolution(job_, target_, fit_);
   if (largest.height == 0) {
     return;
   }
   job::Job smaller = job_;
   smaller.image.height = largest.height;
   smaller.image.width = largest.width;
-  if (const auto answer = runs(smaller, target_)) {
+  if (const auto answer = fits(smaller, target_)) {
     add({"lower-resolution",
-         fmt::format(
-             "scale the images to {}x{} ({:.2g} % of the pixels)", largest.height, largest.width,
-             100.0 * static_cast<double>(smaller.image.elements()) / static_cast<double>(job_.image.elements())),
+         fmt::format("scale the images to {}x{} ({} of the pixels)", largest.height, largest.width,
+                     share(static_cast<double>(smaller.image.elements()) / static_cast<double>(job_.image.elements()))),
          "changes training: details are lost", true, smaller},
         target_, *answer);
   }
@@ -303,7 +304,7 @@ std::vector<Remedy> Doctor::treat() {
     if (smaller && change.code == "smaller-batch") {
       continue;  // a larger one does
     }
-    if (const auto answer = runs(change.job, target_)) {
+    if (const auto answer = fits(change.job, target_)) {
       add(change, target_, *answer);
       smaller |= change.code == "smaller-batch";
     }
@@ -313,7 +314,7 @@ std::vector<Remedy> Doctor::treat() {
   tiles();
   lower_resolution();
   std::ranges::stable_sort(remedies_, {}, [](const Remedy& r) {
-    return std::tuple(r.changes_training, r.more_hardware, r.memory.verdict, r.slowdown.value_or(1), -r.saved.count());
+    return std::tuple(r.changes_training, r.more_hardware, r.slowdown.value_or(1), -r.saved.count());
   });
   return std::move(remedies_);
 }

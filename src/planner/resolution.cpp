@@ -8,16 +8,6 @@
 namespace vggplan::planner {
 namespace {
 
-using estimate::Verdict;
-
-bool fits(const job::Job& job, const estimate::Target& target, bool flushing, const estimate::Engine& engine) {
-  if (job::validate(job) || engine.memory_floor(job, target) > target.usable) {
-    return false;
-  }
-  const auto answer = engine.memory(job, target);
-  return answer && (answer->verdict == Verdict::fits || (flushing && answer->verdict != Verdict::does_not_fit));
-}
-
 std::int64_t rounded_ratio(std::int64_t a, std::int64_t b, std::int64_t c) {
   return std::max<std::int64_t>(1, (2 * a * b + c) / (2 * c));
 }
@@ -36,20 +26,16 @@ graph::Shape scaled(const graph::Shape& image, std::int64_t longest) {
   return result;
 }
 
-MaxResolution largest_resolution(const job::Job& job, const estimate::Target& target, bool flushing,
-                                 const estimate::Engine& engine) {
+MaxResolution largest_resolution(const job::Job& job, const estimate::Target& target, const Fit& fit) {
   const auto with_side = [&](std::int64_t side) {
     job::Job changed = job;
     changed.image = scaled(job.image, side);
     return changed;
   };
   const std::int64_t ceiling = last_true(
-      kLargestSide, [&](std::int64_t side) { return engine.memory_floor(with_side(side), target) <= target.usable; });
-  // From pixel to pixel "fits" flickers with the rounding of every tensor's size: each is tried.
-  std::int64_t side = ceiling;
-  while (side > 0 && !fits(with_side(side), target, flushing, engine)) {
-    --side;
-  }
+      kLargestSide, [&](std::int64_t side) { return fit.floor_excess(with_side(side), target) <= base::Bytes(0); });
+  const std::int64_t side = largest_below(
+      ceiling, [&](std::int64_t n) { return fit.fits(with_side(n), target); }, kFewTried);
   MaxResolution result;
   result.gpu = target.gpu.name;
   result.batch = job.batch;
@@ -86,15 +72,15 @@ job::Job on_tile(job::Job job, std::int64_t side) {
   return job;
 }
 
-Tiling largest_tile(const job::Job& job, const estimate::Target& target, const estimate::Engine& engine) {
+Tiling largest_tile(const job::Job& job, const estimate::Target& target, const Fit& fit) {
   const auto field = estimate::receptive_field(job.model);
   const std::int64_t longest = std::max(job.image.height, job.image.width);
   const std::int64_t whole = (longest + field.stride - 1) / field.stride;
   const auto tile = [&](std::int64_t n) { return on_tile(job, n * field.stride); };
   const std::int64_t ceiling =
-      last_true(whole, [&](std::int64_t n) { return engine.memory_floor(tile(n), target) <= target.usable; });
-  const std::int64_t steps =
-      largest_below(ceiling, [&](std::int64_t n) { return fits(tile(n), target, false, engine); });
+      last_true(whole, [&](std::int64_t n) { return fit.floor_excess(tile(n), target) <= base::Bytes(0); });
+  const std::int64_t steps = largest_below(
+      ceiling, [&](std::int64_t n) { return fit.fits(tile(n), target); }, kFewTried);
   return tiling(job.image, field, steps * field.stride);
 }
 

@@ -2,7 +2,7 @@
 // The largest image of the same aspect that fits, and the largest tile.
 #pragma once
 
-#include "vggplan/planner/plan.hpp"
+#include "fit.hpp"
 
 namespace vggplan::planner {
 
@@ -12,10 +12,9 @@ inline constexpr std::int64_t kLargestSide = 65'536;
 /// The image scaled so that its longer side is `longest` pixels; the shorter one rounded to the nearest pixel.
 graph::Shape scaled(const graph::Shape& image, std::int64_t longest);
 
-/// Largest image of the job's aspect that runs at the job's other settings, to the pixel; cache flushes left out
-/// unless `flushing`. Height and width 0 where not even the smallest does.
-MaxResolution largest_resolution(const job::Job& job, const estimate::Target& target, bool flushing,
-                                 const estimate::Engine& engine);
+/// Largest image of the job's aspect that fits at the job's other settings, by some tens of simulations: see
+/// `MaxResolution`. Height and width 0 where not even the smallest does.
+MaxResolution largest_resolution(const job::Job& job, const estimate::Target& target, const Fit& fit);
 
 /// A square cut of the image, on the grid of the last pooling. Of its outputs, those near its border see the
 /// padding instead of the image; neighbouring tiles share `overlap` pixels to make up for that.
@@ -29,7 +28,7 @@ struct Tiling {
 Tiling tiling(const graph::Shape& image, const estimate::ReceptiveField& field, std::int64_t side);
 
 /// The largest tile that fits.
-Tiling largest_tile(const job::Job& job, const estimate::Target& target, const estimate::Engine& engine);
+Tiling largest_tile(const job::Job& job, const estimate::Target& target, const Fit& fit);
 
 /// The job on one tile instead of the whole image.
 job::Job on_tile(job::Job job, std::int64_t side);

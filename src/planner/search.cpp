@@ -1,82 +1,205 @@
 // SPDX-License-Identifier: MIT
 #include "search.hpp"
 
+#include <algorithm>
+#include <numeric>
+
+#include "reached.hpp"
 #include "vggplan/base/parallel.hpp"
 
 namespace vggplan::planner {
 namespace {
+
+const Refusal kBehind{"behind", "other GPUs or settings do it in less time, for less and with no more GPUs"};
+const Refusal kSharding{"sharding", "cannot be faster than what fits without it"};
 
 /// Groups that shard because the plan tries it, not because the request says so.
 bool shards_by_choice(const PlanRequest& request, const Group& group) {
   return !request.sharding && group.settings.sharding != job::Sharding::ddp;
 }
 
-bool same_but_sharding(const Group& a, const Group& b) {
-  Settings settings = a.settings;
-  settings.sharding = b.settings.sharding;
-  return a.candidate == b.candidate && a.gpus == b.gpus && settings == b.settings;
+/// What a candidate has to beat to count beside others of its GPUs that are simpler. Within `kBand` these are
+/// preferred; but a limit of time or money may lie in between.
+double bar_beside(const Explored& others, const PlanRequest& request) {
+  double most = 0;
+  for (const Evaluated& figures : others.evaluated) {
+    most = std::max(most, figures.useful_images_per_second);
+  }
+  return most * (request.deadline || request.max_cost ? 1 : kBand);
 }
 
-std::vector<Explored> explore_all(const PlanRequest& request, const estimate::Engine& engine, bool allow_flushes) {
-  const std::vector<Group> groups = enumerate_groups(request);
-  // DDP comes first among the shardings of its settings, and tells whether the others are worth a look.
-  std::vector<std::size_t> firsts;
-  for (std::size_t i = 0; i < groups.size(); ++i) {
-    if (i == 0 || !same_but_sharding(groups[i], groups[i - 1])) {
-      firsts.push_back(i);
+/// Groups in waves: GPU models that can do most come first, so that what follows has something to beat.
+class Exploration {
+ public:
+  Exploration(const PlanRequest& request, const estimate::Engine& engine, Certainty certainty, bool within_limits)
+      : request_(request),
+        engine_(engine),
+        certainty_(certainty),
+        within_limits_(within_limits),
+        reached_(request),
+        groups_(enumerate_groups(request)),
+        results_(groups_.size()),
+        peaks_(peaks()) {}
+
+  std::vector<Explored> explore_all();
+
+ private:
+  /// Groups of one candidate and count: from `begin` to `end`.
+  struct Pool {
+    std::size_t begin{};
+    std::size_t end{};
+    double bar{0};
+    std::optional<base::Usd> usd_per_hour{};
+  };
+
+  [[nodiscard]] std::vector<Peaks> peaks() const {
+    std::vector<std::optional<Peaks>> found(request_.candidates.size());
+    base::parallel_for(found.size(), request_.threads,
+                       [&](std::size_t i) { found[i].emplace(request_, groups_, i, engine_); });
+    std::vector<Peaks> all;
+    for (auto& one : found) {
+      all.push_back(std::move(*one));
+    }
+    return all;
+  }
+  [[nodiscard]] std::vector<Pool> pools() const;
+  void explore_wave(std::span<Pool> wave);
+  void look(std::size_t index, const Pool& pool);
+  [[nodiscard]] std::optional<Refusal> refuse_by_bound(const Group& group, const Pool& pool) const;
+
+  const PlanRequest& request_;
+  const estimate::Engine& engine_;
+  Certainty certainty_;
+  bool within_limits_;
+  Reached reached_;
+  std::vector<Group> groups_;
+  std::vector<Explored> results_;
+  std::vector<Peaks> peaks_;  ///< by candidate
+};
+
+std::vector<Exploration::Pool> Exploration::pools() const {
+  std::vector<Pool> all;
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    const bool same =
+        i > 0 && groups_[i].candidate == groups_[i - 1].candidate && groups_[i].gpus == groups_[i - 1].gpus;
+    if (!same) {
+      all.push_back({i, i, 0, {}});
+    }
+    all.back().end = i + 1;
+  }
+  std::ranges::stable_sort(all, std::ranges::greater{},
+                           [&](const Pool& pool) { return peaks_[groups_[pool.begin].candidate].best(); });
+  return all;
+}
+
+std::optional<Refusal> Exploration::refuse_by_bound(const Group& group, const Pool& pool) const {
+  const double bound = peaks_[group.candidate].bound(group);
+  if (shards_by_choice(request_, group) && bound <= pool.bar) {
+    return kSharding;
+  }
+  if (!(bound > 0)) {
+    return std::nullopt;  // nothing fits: a walk tells by how much
+  }
+  const Evaluated best = at_rate(job_of(request_, group, {}), "", bound, pool.usd_per_hour);
+  const auto missed = constraints_missed(request_, best);
+  if (within_limits_ && !missed.empty()) {
+    return missed.front().refusal;
+  }
+  return reached_.covers(best) ? std::optional(kBehind) : std::nullopt;
+}
+
+void Exploration::look(std::size_t index, const Pool& pool) {
+  const Group& group = groups_[index];
+  auto refusal = refuse_by_bound(group, pool);
+  refusal = refusal ? refusal : refuse(request_, group);
+  if (refusal) {
+    results_[index].group = group;
+    results_[index].enumerated = 1;
+    results_[index].rejected.add(*refusal, 1, {}, describe(request_, group));
+  } else {
+    const double bar = shards_by_choice(request_, group) ? pool.bar : 0;
+    results_[index] = explore(request_, group, certainty_, bar, engine_);
+  }
+}
+
+/// Without sharding first: it tells what sharding has to beat.
+void Exploration::explore_wave(std::span<Pool> wave) {
+  for (const bool sharded : {false, true}) {
+    std::vector<std::pair<std::size_t, const Pool*>> those;
+    for (const Pool& pool : wave) {
+      for (std::size_t i = pool.begin; i < pool.end; ++i) {
+        if (shards_by_choice(request_, groups_[i]) == sharded) {
+          those.emplace_back(i, &pool);
+        }
+      }
+    }
+    base::parallel_for(those.size(), request_.threads, [&](std::size_t i) { look(those[i].first, *those[i].second); });
+    for (Pool& pool : wave) {
+      for (std::size_t i = pool.begin; i < pool.end; ++i) {
+        pool.bar = std::max(pool.bar, bar_beside(results_[i], request_));
+      }
     }
   }
-  std::vector<Explored> results(groups.size());
-  base::parallel_for(firsts.size(), request.threads, [&](std::size_t family) {
-    const std::size_t first = firsts[family];
-    for (std::size_t i = first; i < groups.size() && same_but_sharding(groups[i], groups[first]); ++i) {
-      const Explored* unsharded = shards_by_choice(request, groups[i]) ? &results[first] : nullptr;
-      results[i] = explore(request, groups[i], unsharded, allow_flushes, engine);
-    }
-  });
-  return results;
 }
 
-/// The groups that may win, or come to keep a limit, by a batch between two rungs: rungs are a quarter apart at
-/// most, and rates rise by less.
-std::vector<std::size_t> worth_refining(const PlanRequest& request, const std::vector<Explored>& groups) {
-  constexpr double kWithin = 1.1;
-  PlanRequest lenient = request;
-  lenient.deadline = request.deadline ? std::optional(*request.deadline * kWithin) : std::nullopt;
-  lenient.max_cost = request.max_cost ? std::optional(*request.max_cost * kWithin) : std::nullopt;
-  std::optional<Score> leader;
-  std::vector<std::optional<Score>> best(groups.size());
-  for (std::size_t i = 0; i < groups.size(); ++i) {
-    for (const Evaluated& figures : groups[i].evaluated) {
-      const Score now = score(request, figures);
-      if (constraints_missed(lenient, figures).empty()) {
-        best[i] = best[i] ? std::min(*best[i], now) : now;
+std::vector<Explored> Exploration::explore_all() {
+  constexpr std::size_t kWave = 16;
+  std::vector<Pool> all = pools();
+  base::parallel_for(all.size(), request_.threads, [&](std::size_t i) {
+    const Group& group = groups_[all[i].begin];
+    const auto time = engine_.time(job_of(request_, group, {}), request_.candidates[group.candidate].target);
+    all[i].usd_per_hour = time ? time->usd_per_hour : std::nullopt;
+  });
+  for (std::size_t begin = 0; begin < all.size(); begin += kWave) {
+    const std::span<Pool> wave(all.data() + begin, std::min(kWave, all.size() - begin));
+    explore_wave(wave);
+    for (const Pool& pool : wave) {
+      for (std::size_t i = pool.begin; i < pool.end; ++i) {
+        Explored counted = results_[i];
+        std::erase_if(counted.evaluated, [&](const Evaluated& figures) {
+          return within_limits_ && !constraints_missed(request_, figures).empty();
+        });
+        reached_.add(counted);
       }
+    }
+  }
+  return std::move(results_);
+}
+
+/// The groups that may win, or come to keep a limit, by a batch between two rungs.
+std::vector<std::size_t> worth_refining(const PlanRequest& request, const std::vector<Explored>& groups) {
+  constexpr double kRise = 1.05;  // beyond the fastest rung, where the next one is slower
+  std::optional<Score> leader;
+  for (const Explored& explored : groups) {
+    for (const Evaluated& figures : explored.evaluated) {
       if (constraints_missed(request, figures).empty()) {
+        const Score now = score(request, figures);
         leader = leader ? std::min(*leader, now) : now;
       }
     }
   }
   std::vector<std::size_t> those;
   for (std::size_t i = 0; i < groups.size(); ++i) {
-    const auto& own = best[i];
-    if (own && (!leader || own->rank < leader->rank ||
-                (own->rank == leader->rank && own->figure <= kWithin * leader->figure))) {
+    if (groups[i].evaluated.empty()) {
+      continue;
+    }
+    const Evaluated& fastest = *std::ranges::max_element(groups[i].evaluated, {}, &Evaluated::useful_images_per_second);
+    const double gain = std::max(kRise, groups[i].potential / fastest.useful_images_per_second);
+    const Evaluated best = at_rate(fastest.job, fastest.gpu, fastest.images_per_second * gain, fastest.usd_per_hour);
+    if (constraints_missed(request, best).empty() && (!leader || score(request, best) < *leader)) {
       those.push_back(i);
     }
   }
   return those;
 }
 
-}  // namespace
-
-Search search(const PlanRequest& request, const estimate::Engine& engine, bool allow_flushes) {
+Search search_for(const PlanRequest& request, const estimate::Engine& engine, Certainty certainty, bool within_limits) {
   Search found;
-  found.groups = explore_all(request, engine, allow_flushes);
+  found.groups = Exploration(request, engine, certainty, within_limits).explore_all();
   if (!request.batch && !request.global_batch) {
     const auto those = worth_refining(request, found.groups);
     base::parallel_for(those.size(), request.threads,
-                       [&](std::size_t i) { refine(request, found.groups[those[i]], allow_flushes, engine); });
+                       [&](std::size_t i) { refine(request, found.groups[those[i]], certainty, engine); });
   }
   for (std::size_t i = 0; i < found.groups.size(); ++i) {
     Explored& explored = found.groups[i];
@@ -93,6 +216,20 @@ Search search(const PlanRequest& request, const estimate::Engine& engine, bool a
   }
   found.evaluated = static_cast<std::int64_t>(found.contenders.size());
   return found;
+}
+
+}  // namespace
+
+Search search(const PlanRequest& request, const estimate::Engine& engine) {
+  Search found;
+  for (const Certainty certainty : {Certainty::certain, Certainty::possible}) {
+    found = search_for(request, engine, certainty, true);
+    if (!found.contenders.empty()) {
+      return found;
+    }
+  }
+  const bool limited = request.deadline || request.max_cost;
+  return limited ? search_for(request, engine, Certainty::possible, false) : found;
 }
 
 const Explored* nearest_miss(const Search& search) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// All groups explored, and what came of it.
+// All groups explored that can matter, and what came of it.
 #pragma once
 
 #include <vector>
@@ -18,8 +18,9 @@ struct Search {
   std::int64_t evaluated{};  ///< = contenders
 };
 
-/// Explores every group. The answer does not depend on the number of threads.
-Search search(const PlanRequest& request, const estimate::Engine& engine, bool allow_flushes);
+/// Candidates whose upper end fits, in preference to any others; and where none keeps the constraints, all that miss
+/// them. The answer does not depend on the number of threads.
+Search search(const PlanRequest& request, const estimate::Engine& engine);
 
 /// Group that misses by the fewest bytes, where none has a candidate that fits.
 const Explored* nearest_miss(const Search& search);

@@ -65,12 +65,11 @@ std::vector<Settings> settings_of(const PlanRequest& request, std::int64_t gpus)
 }
 
 std::optional<Refusal> refuse_precision(const PlanRequest& request, const hardware::Gpu& gpu, const job::Job& job) {
-  if (const auto error = estimate::check_precision(job, gpu)) {
-    return Refusal{"precision", error->rule};
+  if (estimate::check_precision(job, gpu)) {
+    return Refusal{"precision", fmt::format("the GPU has no arithmetic for {}", base::name_of_enum(job.precision))};
   }
   if (job.precision == Precision::amp_fp16 && gpu.bf16_tensor && !request.precision) {
-    return Refusal{"numerics",
-                   fmt::format("float16 needs loss scaling, bfloat16 does not, and {} runs both", gpu.name)};
+    return Refusal{"numerics", "float16 needs loss scaling, bfloat16 does not, and the GPU runs both"};
   }
   return std::nullopt;
 }
@@ -143,8 +142,8 @@ std::optional<Refusal> refuse(const PlanRequest& request, const Group& group) {
   const auto choices = fixed_batches(request, group.gpus);
   if (choices && choices->empty()) {
     return Refusal{"global-batch",
-                   fmt::format("a global batch of {} does not divide into whole micro-batches on {} GPU{}",
-                               *request.global_batch, group.gpus, group.gpus == 1 ? "" : "s")};
+                   fmt::format("a global batch of {} does not divide into whole micro-batches on so many GPUs",
+                               *request.global_batch)};
   }
   return std::nullopt;
 }
@@ -209,14 +208,6 @@ std::vector<std::int64_t> divisors(std::int64_t n) {
   }
   small.insert(small.end(), large.rbegin(), large.rend());
   return small;
-}
-
-estimate::Target limited_target(const PlanRequest& request, const Candidate& candidate) {
-  estimate::Target target = candidate.target;
-  const auto percent = static_cast<std::int64_t>(target.usable.as_double() * request.reserve.percent / 100);
-  target.usable -= base::Bytes(percent) + request.reserve.bytes;
-  target.usable = std::max(target.usable, base::Bytes(0));
-  return target;
 }
 
 std::string describe(const job::Job& job, const std::string& gpu) {

@@ -17,6 +17,10 @@ struct Settings {
   job::Checkpointing checkpointing{};
   job::Sharding sharding{};
   bool operator==(const Settings&) const = default;
+  /// Sharding apart.
+  [[nodiscard]] bool same_arithmetic(const Settings& other) const {
+    return precision == other.precision && layout == other.layout && checkpointing == other.checkpointing;
+  }
 };
 
 /// All candidates that differ in nothing but batch and accumulation.
@@ -61,11 +65,11 @@ std::optional<std::vector<BatchChoice>> fixed_batches(const PlanRequest& request
 /// Of n > 0, from 1 to n.
 std::vector<std::int64_t> divisors(std::int64_t n);
 
+/// No batch beyond this is looked at: as many images as a large data set has.
+inline constexpr std::int64_t kLargestBatch = 1 << 20;
+
 /// No GPU has as much: stands for no limit.
 inline constexpr base::Bytes kMostMemory = base::kGiB * 1'048'576;
-
-/// The candidate's target with the reserve taken off.
-estimate::Target limited_target(const PlanRequest& request, const Candidate& candidate);
 
 /// "4 x a100-sxm4-80gb, amp-bf16, nhwc, checkpointing block, batch 3".
 std::string describe(const PlanRequest& request, const Group& group);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "fit.hpp"
 #include "search.hpp"
 #include "vggplan/planner/plan.hpp"
 
@@ -24,7 +25,6 @@ class Story {
   struct Variant {
     std::optional<estimate::MemoryAnswer> memory{};
     std::optional<Evaluated> figures{};
-    [[nodiscard]] bool fits() const { return memory && memory->verdict == estimate::Verdict::fits && figures; }
   };
 
   [[nodiscard]] const Evaluated& best() const { return chosen_.figures; }
@@ -67,7 +67,8 @@ class Story {
   std::optional<Limits> batch_limits_;
   const estimate::Engine& engine_;
   const Candidate& candidate_;
-  estimate::Target target_;
+  const estimate::Target& target_;
+  Fit fit_;
   std::vector<std::string> sentences_{};
 };
 

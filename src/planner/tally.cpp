@@ -7,12 +7,13 @@ namespace vggplan::planner {
 
 void Tally::add(const Refusal& refusal, std::int64_t count, Miss miss, const std::string& example) {
   Tally one;
-  one.rows_.emplace(refusal.reason, Rejection{refusal.reason, refusal.message, count, miss, example});
+  one.rows_.emplace(std::pair(refusal.reason, refusal.message),
+                    Rejection{refusal.reason, refusal.message, count, miss, example});
   merge(one);
 }
 
-bool Tally::count_if_further(const std::string& reason, Miss miss) {
-  const auto row = rows_.find(reason);
+bool Tally::count_if_further(const Refusal& refusal, Miss miss) {
+  const auto row = rows_.find(std::pair(refusal.reason, refusal.message));
   if (row == rows_.end() || miss < row->second.nearest_miss) {
     return false;
   }
@@ -30,7 +31,6 @@ void Tally::merge(const Tally& other) {
     if (row.nearest_miss < mine->second.nearest_miss) {
       mine->second.nearest_miss = row.nearest_miss;
       mine->second.example = row.example;
-      mine->second.message = row.message;
     }
   }
 }

@@ -78,10 +78,10 @@ void set_rates(Document& part, const planner::Evaluated& evaluated) {
 Document evaluated_part(const planner::Evaluated& evaluated, const estimate::Estimate& estimate) {
   Document part = Document::object();
   part["settings"] = settings_part(evaluated.job, evaluated.gpu);
-  part["memory"] = {{"verdict", enum_name(evaluated.verdict)},
+  part["memory"] = {{"verdict", enum_name(estimate.memory.verdict)},
                     {"allocated_peak_bytes", quantity(estimate.memory.allocated_peak)},
                     {"reserved_peak_bytes", quantity(estimate.memory.reserved_peak)},
-                    {"usable_bytes", plain(evaluated.usable)}};
+                    {"usable_bytes", plain(estimate.memory.usable)}};
   part["time"] = {{"step_seconds", quantity(estimate.time.step)},
                   {"images_per_second", quantity(estimate.time.images_per_second)},
                   {"bound_by", evaluated.bound_by}};

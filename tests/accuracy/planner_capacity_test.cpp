@@ -60,12 +60,14 @@ TEST_CASE("at the settings of each measured cell, the batch that the plan recomm
   }
 }
 
-TEST_CASE("the largest batch that was seen to run is granted, and one more is refused with remedies") {
+TEST_CASE("the largest batch that was seen to run is granted or said to flush the cache, and one more is refused") {
   for (const Row& cell : support::read_rows("max_batch.jsonl")) {
     INFO(support::label_of(cell) << " under " << cell.at("cap_gib") << " GiB");
     PlanRequest request = request_of(cell);
     request.batch = cell.at("max_batch").get<std::int64_t>();
-    CHECK(planned(request).recommendation.has_value());
+    const Plan granted = planned(request);
+    const bool flushes = granted.failure && granted.failure->reason == "cache-flushes";
+    CHECK((granted.recommendation || (flushes && granted.max_batch.at(0).hard == *request.batch)));
     ++*request.batch;
     const Plan refused = planned(request);
     CHECK_FALSE(refused.recommendation.has_value());

@@ -52,6 +52,42 @@ TEST_CASE("any leaves out GPUs that the framework does not run on, and says whic
   CHECK(planned_with(planned("--gpus v100-sxm2-16gb"), "v100-sxm2-16gb"));
 }
 
+TEST_CASE("a machine has the GPUs that it has, and what is rented and timed follows from them", "[cli]") {
+  for (const std::string command : {"plan", "estimate"}) {
+    const auto refused = run(command + " --size 224x224 --machine gpu_8x_v100 --gpus v100x64 --nodes 1");
+    CHECK(refused.code == 2);
+    CHECK(refused.out.empty());
+    CHECK(refused.err.find("64 GPUs are more than the 8 of 1 gpu_8x_v100") != std::string::npos);
+    CHECK(refused.err.find("--nodes 8") != std::string::npos);
+    CHECK(run(command + " --size 224x224 --machine gpu_8x_v100 --gpus v100x64 --nodes 8").code == 0);
+  }
+  const auto usd_per_hour = [](const std::string& gpus) {
+    const json plan = planned("--machine gpu_8x_v100 --price gpu_8x_v100=10 --gpu-count " + gpus);
+    return plan.at("recommendation").at("rates").at("usd_per_hour").get<double>();
+  };
+  CHECK(usd_per_hour("8") == 10);
+  CHECK(usd_per_hour("16") == 20);
+}
+
+TEST_CASE("of one GPU with several counts the largest stands for all: no number is searched twice", "[cli]") {
+  const json twice = planned("--gpus t4x2,t4x4,t4x2");
+  CHECK(twice.at("candidates").size() == 1);
+  CHECK(twice.at("search") == planned("--gpus t4x4").at("search"));
+}
+
+TEST_CASE("a recommendation fits; where only steps with cache flushes run, the answer is no", "[cli]") {
+  const auto kept = run("--json --size 1474x171 --gpus rtx-3080 --reserve 5%");
+  CHECK(kept.code == 0);
+  CHECK(json::parse(kept.out).at("recommendation").at("memory").at("verdict") == "fits");
+  const auto flushing =
+      run("--json --size 4024x3036 --gpus a30 --batch 2 --precision amp-bf16 --layout nhwc --checkpointing none");
+  CHECK(flushing.code == 1);
+  const json plan = json::parse(flushing.out);
+  CHECK_FALSE(plan.contains("recommendation"));
+  CHECK(plan.at("failure").at("reason") == "cache-flushes");
+  CHECK(plan.at("max_batch").at(0).at("hard") == 2);
+}
+
 TEST_CASE("no plan uses more GPUs than --max-gpus", "[cli]") {
   const json plan = planned("--gpus t4x8 --max-gpus 3");
   CHECK(plan.at("recommendation").at("launch").at("gpu_count") <= 3);

@@ -24,7 +24,6 @@ struct Entry {
   double seconds_per_image{};
   double cost{};  ///< dollars or GPU-hours per image
   bool priced{};
-  bool flushes{};
 };
 
 /// The question as plain nested loops: written without looking at the planner's own enumeration.
@@ -34,24 +33,19 @@ class BruteForce {
       : request_(request), world_(world), prices_(prices) {}
 
   std::optional<Entry> best() {
-    for (const bool flushing : {false, true}) {
-      collect(flushing);
-      if (!entries_.empty() || request_.deadline || request_.max_cost) {  // flushes take nobody knows how long
-        break;
-      }
-    }
+    collect();
     return choose();
   }
 
  private:
-  void collect(bool flushing) {
+  void collect() {
     for (std::size_t i = 0; i < request_.candidates.size(); ++i) {
       const Candidate& c = request_.candidates[i];
       for (std::int64_t gpus = 1; gpus <= c.gpus; ++gpus) {
         // Up to a machine any number, beyond it whole machines; the number that was asked for in any case.
         const bool tried = gpus == c.gpus || (!c.exactly && (gpus <= c.per_node || gpus % c.per_node == 0));
         if (tried && (!request_.max_gpus || gpus <= *request_.max_gpus)) {
-          collect(i, gpus, flushing);
+          collect(i, gpus);
         }
       }
     }
@@ -68,7 +62,7 @@ class BruteForce {
     return possible && !better;
   }
 
-  void collect(std::size_t index, std::int64_t gpus, bool flushing) {
+  void collect(std::size_t index, std::int64_t gpus) {
     const Candidate& candidate = request_.candidates[index];
     job::Job job = request_.job;
     job.parallel.gpus = gpus;
@@ -83,14 +77,14 @@ class BruteForce {
           const bool fixed = (request_.layout && layout != *request_.layout) ||
                              (request_.checkpointing && kind != request_.checkpointing->kind);
           if (!fixed && offered(job, candidate.target.gpu.bf16_tensor.has_value())) {
-            shardings(job, index, flushing);
+            shardings(job, index);
           }
         }
       }
     }
   }
 
-  void shardings(job::Job job, std::size_t index, bool flushing) {
+  void shardings(job::Job job, std::size_t index) {
     if (job.parallel.gpus % job.parallel.nodes != 0) {
       return;  // machines that are not equally full
     }
@@ -99,35 +93,27 @@ class BruteForce {
         return;  // nothing to spread it over
       }
       job.parallel.sharding = *request_.sharding;
-      batches(job, index, flushing);
+      batches(job, index);
       return;
     }
-    job.parallel.sharding = Sharding::ddp;
-    const bool ddp = batches(job, index, flushing);
-    // Sharding is for jobs that need it: where DDP runs, it has to free room for one more image.
-    const double freed = world_.state * (1 - 1 / static_cast<double>(job.parallel.gpus));
-    const bool worth = !ddp || (!only_batch() && freed >= world_.memory_of_image(job));
-    for (const Sharding sharding : {Sharding::zero1, Sharding::fsdp2}) {
+    for (const Sharding sharding : {Sharding::ddp, Sharding::zero1, Sharding::fsdp2}) {
       job.parallel.sharding = sharding;
-      if (job.parallel.gpus > 1 && worth) {
-        batches(job, index, flushing);
+      if (job.parallel.gpus > 1 || sharding == Sharding::ddp) {
+        batches(job, index);
       }
     }
   }
 
-  [[nodiscard]] bool only_batch() const { return request_.batch && !request_.global_batch; }
-
-  /// Every batch that the request allows; true where one of them runs.
-  bool batches(job::Job job, std::size_t index, bool flushing) {
+  /// Every batch that the request allows.
+  void batches(job::Job job, std::size_t index) {
     if (job.parallel.gpus > 1 && job.parallel.sharding == Sharding::fsdp2 && job.layout == base::Layout::nhwc) {
-      return false;  // PyTorch refuses
+      return;  // PyTorch refuses
     }
-    bool any = false;
     const std::int64_t images = request_.job.data.images.value_or(1 << 30);
     const std::int64_t least = job.parallel.gpus * request_.accumulation.value_or(1);
     const bool open = !request_.global_batch && !request_.candidates[index].exactly && job.parallel.gpus > 1;
     if (open && least * request_.batch.value_or(1) > images) {
-      return false;  // fewer GPUs do as well
+      return;  // fewer GPUs do as well
     }
     for (std::int64_t batch = 1; batch <= 64; ++batch) {
       if (request_.batch && *request_.batch != batch) {
@@ -147,45 +133,43 @@ class BruteForce {
           continue;
         }
       }
-      any |= consider(job, index, flushing);
+      consider(job, index);
     }
-    return any;
   }
 
-  bool consider(const job::Job& job, std::size_t index, bool flushing) {
+  void consider(const job::Job& job, std::size_t index) {
     const auto& target = request_.candidates[index].target;
     const double reserve =
         std::floor(target.usable.as_double() * request_.reserve.percent / 100) + request_.reserve.bytes.as_double();
-    const Verdict verdict = world_.verdict(job, target.usable.as_double() - reserve);
-    if (verdict == Verdict::does_not_fit || (verdict == Verdict::fits_with_cache_flushes && !flushing)) {
-      return false;
+    if (world_.verdict(job, target.usable.as_double()) != Verdict::fits ||
+        std::floor(world_.reserved(job)) > target.usable.as_double() - reserve) {
+      return;
     }
     REQUIRE(job.batch <= 8);  // the planner tries every batch up to there
     // Every step computes a whole batch, the last of an epoch too.
     const auto count = static_cast<double>(job.data.images.value_or(1 << 20));
     const auto batch = static_cast<double>(job::global_batch(job));
     const double computed = job.data.images ? std::ceil(count / batch) * batch : count;
-    Entry entry{job, index, computed / count / world_.images_per_second(job), 0, false, verdict != Verdict::fits};
+    Entry entry{job, index, computed / count / world_.images_per_second(job), 0, false};
     const auto price = prices_.find(target.gpu.name);
     entry.priced = price != prices_.end();
     entry.cost =
         entry.seconds_per_image / 3600 * static_cast<double>(job.parallel.gpus) * (entry.priced ? price->second : 1);
     const double images = static_cast<double>(job.data.images.value_or(0) * job.data.epochs);
     if (request_.deadline && entry.seconds_per_image * images > request_.deadline->count()) {
-      return true;
+      return;
     }
     if (request_.max_cost && !(entry.priced && entry.cost * images <= request_.max_cost->count())) {
-      return true;
+      return;
     }
     entries_.push_back(entry);
-    return true;
   }
 
-  [[nodiscard]] std::tuple<bool, std::int64_t, bool, double> aim(const Entry& e) const {
+  [[nodiscard]] std::tuple<std::int64_t, bool, double> aim(const Entry& e) const {
     switch (request_.objective) {
-      case Objective::fastest: return {e.flushes, 0, false, e.seconds_per_image};
-      case Objective::cheapest: return {e.flushes, 0, !e.priced, e.cost};
-      case Objective::fewest_gpus: return {e.flushes, e.job.parallel.gpus, false, e.seconds_per_image};
+      case Objective::fastest: return {0, false, e.seconds_per_image};
+      case Objective::cheapest: return {0, !e.priced, e.cost};
+      case Objective::fewest_gpus: return {e.job.parallel.gpus, false, e.seconds_per_image};
     }
     return {};
   }
@@ -195,19 +179,18 @@ class BruteForce {
       return std::nullopt;
     }
     const auto least = std::ranges::min(entries_, {}, [&](const Entry& e) { return aim(e); });
-    const double band = request_.objective == Objective::cheapest ? 1 + 1e-12 : 1.01;
     std::vector<Entry> equal;
     for (const Entry& e : entries_) {
-      const auto [f, n, p, figure] = aim(e);
-      const auto [bf, bn, bp, best] = aim(least);
-      if (f == bf && n == bn && p == bp && figure <= band * best) {
+      const auto [n, p, figure] = aim(e);
+      const auto [bn, bp, best] = aim(least);
+      if (n == bn && p == bp && figure <= 1.01 * best) {
         equal.push_back(e);
       }
     }
     const auto gpus_of = [](const Entry& e) { return e.job.parallel.gpus; };
     if (request_.objective == Objective::cheapest) {
       keep(
-          equal, [](const Entry& e) { return e.seconds_per_image; }, 1 + 1e-12);
+          equal, [](const Entry& e) { return e.seconds_per_image; }, 1.01);
     }
     keep(equal, gpus_of, 1);
     keep(

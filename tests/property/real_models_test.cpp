@@ -107,7 +107,7 @@ TEST_CASE("largest batches are those that simulating every batch finds") {
   }
 }
 
-TEST_CASE("the largest image is the one that simulating every size finds") {
+TEST_CASE("the largest image fits, and is within 2 % of the one that simulating every size finds") {
   const estimate::Engine engine = estimate::make_engine(support::known());
   for (const auto& [gpu, height, width] :
        {std::tuple("a100-sxm4-40gb", 4024, 3036), std::tuple("t4", 300, 300), std::tuple("rtx-3090", 1080, 1920)}) {
@@ -131,7 +131,11 @@ TEST_CASE("the largest image is the one that simulating every size finds") {
       best = fits ? longest : best;
     }
     INFO(gpu << " " << height << "x" << width);
-    CHECK(std::max(answer->max_resolution->height, answer->max_resolution->width) == best);
+    const std::int64_t side = std::max(answer->max_resolution->height, answer->max_resolution->width);
+    CHECK(side <= best);
+    CHECK(side >= best - best / 50);
+    job.image = {3, answer->max_resolution->height, answer->max_resolution->width};
+    CHECK(engine.memory(job, request.candidates.front().target)->verdict == estimate::Verdict::fits);
   }
 }
 

@@ -65,9 +65,9 @@ std::vector<Remedy> remedies_of(const PlanRequest& request) {
   return answer->remedies;
 }
 
-bool runs(const job::Job& job, const Target& target) {
+bool fits(const job::Job& job, const Target& target) {
   const auto answer = estimate::simulate_memory(job, target, support::known());
-  return answer && answer->verdict != Verdict::does_not_fit;
+  return answer && answer->verdict == Verdict::fits;
 }
 
 template <class Holds>
@@ -75,7 +75,7 @@ bool some(const std::vector<Remedy>& remedies, const std::string& code, Holds ho
   return std::ranges::any_of(remedies, [&](const Remedy& r) { return r.code == code && holds(r.job); });
 }
 
-TEST_CASE("every kind of remedy is offered somewhere, and each is a job that a fresh simulation says runs") {
+TEST_CASE("every kind of remedy is offered somewhere, and each is a job that a fresh simulation says fits") {
   const std::vector<PlanRequest> requests{
       request_of(large_job(2), "h200-sxm-141gb", base::kGiB * 39),
       request_of(large_job(4), "rtx-2080-ti", support::target("rtx-2080-ti").usable),
@@ -91,7 +91,7 @@ TEST_CASE("every kind of remedy is offered somewhere, and each is a job that a f
         target = support::target(remedy.gpu);
       }
       INFO(target.gpu.name << ": " << remedy.change);
-      CHECK(runs(remedy.job, target));
+      CHECK(fits(remedy.job, target));
       CHECK_FALSE(remedy.change.empty());
       CHECK_FALSE(remedy.saves.empty());
       CHECK_FALSE(remedy.costs.empty());
@@ -131,7 +131,7 @@ TEST_CASE("a combination holds nothing that it can do without, and keeps the glo
         const auto needed = [&](auto field) {
           job::Job without = remedy.job;
           without.*field = asked.*field;
-          CHECK((without == remedy.job || !runs(without, target)));
+          CHECK((without == remedy.job || !fits(without, target)));
         };
         needed(&job::Job::precision);
         needed(&job::Job::layout);
@@ -230,23 +230,23 @@ TEST_CASE("what a remedy says to allow is enough when it is followed, and some p
   }
 }
 
-TEST_CASE("steps that flush the cache keep no deadline: how long they take is not modelled") {
+TEST_CASE("what runs only with cache flushes is not recommended, and every remedy does without") {
   PlanRequest request = run_of("a30", 1, 4024, 10'000);
   request.job.image.width = 3036;
   request.batch = 2;
   request.precision = job::Precision::amp_bf16;
   request.layout = base::Layout::nhwc;
   request.checkpointing = job::Checkpointing{};
-  const auto open = plan(request, engine());
-  REQUIRE(open->recommendation);
-  REQUIRE(open->recommendation->estimate.memory.verdict == Verdict::fits_with_cache_flushes);
-  request.deadline = base::Seconds(1e7);
-  const auto refused = plan(request, engine());
-  CHECK_FALSE(refused->recommendation);
-  CHECK(refused->failure->reason == "cache-flushes");
-  CHECK_FALSE(refused->remedies.empty());
-  for (const Remedy& remedy : refused->remedies) {
-    CHECK(remedy.memory.verdict == Verdict::fits);
+  for (const bool limited : {false, true}) {
+    request.deadline = limited ? std::optional(base::Seconds(1e7)) : std::nullopt;
+    const auto refused = plan(request, engine());
+    CHECK_FALSE(refused->recommendation);
+    CHECK(refused->failure->reason == "cache-flushes");
+    CHECK(refused->max_batch.at(0).hard == 2);
+    CHECK_FALSE(refused->remedies.empty());
+    for (const Remedy& remedy : refused->remedies) {
+      CHECK(remedy.memory.verdict == Verdict::fits);
+    }
   }
 }
 

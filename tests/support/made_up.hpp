@@ -97,7 +97,9 @@ inline estimate::Engine engine_of(const World& world, const Prices& prices = {})
     answer.usable = target.usable;
     answer.verdict = world.verdict(job, target.usable.as_double());
     answer.run_peak = bytes(world.allocated(job));
-    answer.reserved_peak = bytes(world.reserved(job));
+    // Flushing keeps it at the limit.
+    const bool flushes = answer.verdict == estimate::Verdict::fits_with_cache_flushes;
+    answer.reserved_peak = flushes ? target.usable : bytes(world.reserved(job));
     answer.cache_flushes_per_step = answer.verdict == estimate::Verdict::fits_with_cache_flushes ? 3 : 0;
     if (answer.verdict == estimate::Verdict::does_not_fit) {
       answer.missing = std::max(Bytes(1), answer.run_peak - target.usable);

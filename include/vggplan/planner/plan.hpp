@@ -76,8 +76,6 @@ struct Launch {
 struct Evaluated {
   job::Job job{};
   std::string gpu{};
-  estimate::Verdict verdict{};
-  base::Bytes usable{};
   base::Bytes run_peak{};
   base::Bytes reserved_peak{};
   base::Seconds step{};
@@ -106,15 +104,17 @@ struct MaxBatch {
   job::Sharding sharding{};
   std::int64_t gpus{1};
   base::Bytes usable{};
-  std::int64_t steady{};          ///< largest batch without cache flushes; 0 where not even one image fits
-  std::int64_t hard{};            ///< largest batch that runs at all
+  std::int64_t steady{};  ///< largest batch that fits, flushes no cache and keeps the reserve; smaller ones may not:
+                          ///< whether a batch fits flickers near the limit. 0 where not even one image does
+  std::int64_t hard{};    ///< the same with cache flushes
   bool limited_by_search{false};  ///< larger ones may fit: the search ends here
 };
 
 struct MaxResolution {
   std::string gpu{};
   std::int64_t batch{1};
-  std::int64_t height{};  ///< of the same aspect as the image asked about
+  std::int64_t height{};  ///< of the same aspect as the image asked about: it fits and keeps the reserve. A larger one
+                          ///< is missed only where sizes fit in stretches shorter than a 32nd of what the floor allows
   std::int64_t width{};
   bool limited_by_search{false};  ///< larger ones may fit: the search ends at 65,536 pixels
   job::Job job{};                 ///< the settings that it holds for
@@ -131,7 +131,7 @@ struct PercentSlower {
 using Miss = std::variant<std::monostate, base::Bytes, base::Seconds, base::Usd, PercentSlower>;
 
 struct Rejection {
-  std::string reason{};  ///< code: memory, memory-floor, precision, combination, global-batch, deadline ...
+  std::string reason{};  ///< code: memory, memory-floor, uncertain, precision, combination, global-batch, deadline ...
   std::string message{};
   std::int64_t count{};
   Miss nearest_miss{};
@@ -155,7 +155,8 @@ struct Remedy {
 
 /// Why nothing can be recommended.
 struct Failure {
-  std::string reason{};   ///< code: memory, cache-flushes, deadline, max-cost, limits, price, or of a `Rejection`
+  std::string
+      reason{};  ///< code: memory, cache-flushes, reserve, deadline, max-cost, limits, price, or of a `Rejection`
   std::string message{};  ///< what failed, in a few words
   std::string detail{};   ///< and by how much
 };

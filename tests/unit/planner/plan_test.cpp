@@ -96,7 +96,7 @@ TEST_CASE("largest batches are those that trying every batch finds") {
   }
 }
 
-TEST_CASE("where even one image needs cache flushes, that is recommended and said") {
+TEST_CASE("where even one image needs cache flushes nothing is recommended, and the limits say what runs") {
   World world;
   world.slack = 1.3;
   PlanRequest request = request_for({made_up_gpu("a", 1320, 1)});
@@ -105,10 +105,84 @@ TEST_CASE("where even one image needs cache flushes, that is recommended and sai
   request.checkpointing = job::Checkpointing{};
   const auto answer = plan(request, engine_of(world));
   REQUIRE(answer.has_value());
-  REQUIRE(answer->recommendation);
-  CHECK(answer->recommendation->estimate.memory.verdict == Verdict::fits_with_cache_flushes);
+  CHECK_FALSE(answer->recommendation);
+  CHECK(answer->failure->reason == "cache-flushes");
   CHECK(answer->max_batch.at(0).steady == 0);
   CHECK(answer->max_batch.at(0).hard == 1);
+  for (const Remedy& one : answer->remedies) {
+    CHECK(one.memory.verdict == Verdict::fits);
+  }
+}
+
+TEST_CASE("a candidate whose upper end does not fit comes after all whose upper end does, and is no alternative") {
+  World world;
+  world.launch = 10;  // the larger the batch, the better
+  world.slack = 1;
+  PlanRequest request = request_for({made_up_gpu("a", 2600, 1)});
+  request.precision = Precision::tf32;
+  request.layout = base::Layout::nchw;
+  request.checkpointing = job::Checkpointing{};
+  auto engine = engine_of(world);
+  const auto exact = plan(request, engine);
+  REQUIRE(exact->recommendation->launch.batch == 16);
+  engine.reserved_high = [=](const job::Job& job, const estimate::Target&) -> base::Result<base::Bytes> {
+    return base::Bytes(static_cast<std::int64_t>(world.reserved(job)) + 250);
+  };
+  const auto careful = plan(request, engine);
+  CHECK(careful->recommendation->launch.batch == 13);  // 1000 + 1300 + 250 bytes of 2600
+  CHECK(careful->max_batch.at(0).steady == 16);
+  const auto row = std::ranges::find(careful->rejected, "uncertain", &Rejection::reason);
+  REQUIRE(row != careful->rejected.end());
+  CHECK_FALSE(row->example.empty());
+  for (const auto* list : {&careful->alternatives, &careful->pareto}) {
+    CHECK(std::ranges::all_of(*list, [](const Evaluated& e) { return e.job.batch <= 13; }));
+  }
+  engine.reserved_high = [](const job::Job&, const estimate::Target&) { return base::Result(base::Bytes(9999)); };
+  CHECK(plan(request, engine)->recommendation->launch.batch == 16);  // nothing is certain
+}
+
+TEST_CASE("a batch that fits above one that does not is warned of") {
+  World world;
+  auto engine = engine_of(world);
+  engine.memory = [ask = engine.memory](const job::Job& job, const estimate::Target& target) {
+    auto answer = ask(job, target);
+    answer->verdict = job.batch <= 3 || job.batch == 6 ? Verdict::fits : Verdict::does_not_fit;
+    return answer;
+  };
+  const PlanRequest request = request_for({made_up_gpu("a", 2600, 1)});
+  const auto answer = plan(request, engine);
+  const auto warning = std::ranges::find(answer->warnings, "fit-flickers", &estimate::Warning::code);
+  REQUIRE(warning != answer->warnings.end());
+  CHECK(warning->message.starts_with("batch 5 does not fit, though 6 does"));
+  const auto plain = plan(request, engine_of(world));
+  CHECK(std::ranges::find(plain->warnings, "fit-flickers", &estimate::Warning::code) == plain->warnings.end());
+}
+
+TEST_CASE("rows of what was rejected name no GPU but in their example") {
+  const auto answer =
+      plan(request_for({made_up_gpu("new", 2600, 2), made_up_gpu("old", 2600, 2, false)}), engine_of(World{}));
+  REQUIRE_FALSE(answer->rejected.empty());
+  for (const Rejection& row : answer->rejected) {
+    INFO(row.message);
+    CHECK(row.message.find("new") == std::string::npos);
+    CHECK(row.message.find("old") == std::string::npos);
+  }
+}
+
+TEST_CASE("inference is not told of gradients, nor of optimizers") {
+  PlanRequest request = request_for({made_up_gpu("a", 2600, 4)});
+  request.job.mode = job::Mode::infer;
+  const auto answer = plan(request, engine_of(World{}));
+  REQUIRE(answer->recommendation);
+  std::string text;
+  for (const std::string& sentence : answer->recommendation->why) {
+    text += sentence;
+  }
+  for (const Rejection& row : answer->rejected) {
+    text += row.message;
+  }
+  CHECK(text.find("gradient") == std::string::npos);
+  CHECK(text.find("optimizer") == std::string::npos);
 }
 
 TEST_CASE("a reserve makes the recommendation smaller, and the estimate still speaks of the whole memory") {
@@ -299,7 +373,7 @@ TEST_CASE("remedies that leave training and hardware as they are come first, and
   REQUIRE(answer.has_value());
   REQUIRE(answer->remedies.size() > 2);
   const auto rank = [](const Remedy& r) {
-    return std::tuple(r.changes_training, r.more_hardware, r.memory.verdict, r.slowdown.value_or(1));
+    return std::tuple(r.changes_training, r.more_hardware, r.slowdown.value_or(1));
   };
   CHECK(std::ranges::is_sorted(answer->remedies, {}, rank));
   CHECK_FALSE(answer->remedies.front().changes_training);

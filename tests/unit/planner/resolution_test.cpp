@@ -16,12 +16,27 @@ TEST_CASE("a scaled image keeps its aspect to the nearest pixel, whichever side 
   CHECK(scaled({3, 1000, 1}, 100) == graph::Shape{3, 100, 1});
 }
 
-TEST_CASE("the largest resolution is the one that trying every size finds") {
+/// The planner's question about memory, and how often it was asked.
+struct Counted {
+  PlanRequest request{};
+  std::int64_t simulations{0};
+  estimate::Engine engine{};
+  explicit Counted(const World& world) : engine(support::engine_of(world)) {
+    engine.memory = [this, ask = engine.memory](const job::Job& job, const estimate::Target& target) {
+      ++simulations;
+      return ask(job, target);
+    };
+  }
+  [[nodiscard]] Fit fit() const { return {request, engine}; }
+};
+
+TEST_CASE("the largest resolution fits, and none larger does where sizes fit up to a limit") {
   for (std::uint32_t seed = 1; seed <= 60; ++seed) {
     World world;
     world.seed = seed;
     world.flicker = 0.002 * static_cast<double>(seed % 5);
-    const auto engine = support::engine_of(world);
+    Counted counted(world);
+    const auto& engine = counted.engine;
     const Candidate candidate = support::made_up_gpu("a", 1300 + 40 * seed, 1);
     job::Job job = support::small_job();
     job.image = seed % 2 == 0 ? graph::Shape{3, 140, 100} : graph::Shape{3, 90, 160};
@@ -35,17 +50,24 @@ TEST_CASE("the largest resolution is the one that trying every size finds") {
         best = side;
       }
     }
-    const MaxResolution found = largest_resolution(job, candidate.target, false, engine);
+    counted.simulations = 0;
+    const MaxResolution found = largest_resolution(job, candidate.target, counted.fit());
     INFO("seed " << seed);
-    CHECK(std::max(found.height, found.width) == best);
+    CHECK(counted.simulations <= 96);  // 32 in each of three ever finer rounds
+    job.image = {3, found.height, found.width};
+    CHECK(engine.memory(job, candidate.target)->verdict == estimate::Verdict::fits);
+    const std::int64_t side = std::max(found.height, found.width);
+    CHECK(side <= best);
+    CHECK(side >= best - best / 20);
+    CHECK((world.flicker > 0 || side == best));
     CHECK_FALSE(found.limited_by_search);
   }
 }
 
 TEST_CASE("where not even the smallest image fits there is no resolution") {
-  const auto engine = support::engine_of(World{});
+  const Counted counted{World{}};
   const Candidate candidate = support::made_up_gpu("a", 100, 1);
-  const MaxResolution found = largest_resolution(support::small_job(), candidate.target, false, engine);
+  const MaxResolution found = largest_resolution(support::small_job(), candidate.target, counted.fit());
   CHECK(found.height == 0);
   CHECK(found.width == 0);
 }
