@@ -53,6 +53,7 @@ std::vector<MaxBatch> max_batches(const PlanRequest& request, const Search& foun
                 engine.usable(job_of(request, group, {}), candidate.target),
                 limits.steady,
                 limits.hard,
+                limits.possible,
                 limits.limited_by_search};
   });
   return cells;

@@ -251,19 +251,12 @@ Limits solve_limits(const PlanRequest& request, const Group& group, std::int64_t
   Walk walk(request, group, Certainty::possible, engine);
   Limits limits;
   const std::int64_t ceiling = walk.ceiling(accumulation);
-  limits.hard = largest_below(
-      ceiling,
-      [&](std::int64_t batch) {
-        return walk.runs({batch, accumulation});
-      },
-      most_tried);
-  limits.limited_by_search = limits.hard == ceiling && !walk.below_floor({ceiling + 1, accumulation});
-  limits.steady = largest_below(
-      limits.hard,
-      [&](std::int64_t batch) {
-        return walk.fits({batch, accumulation});
-      },
-      most_tried);
+  const auto runs = [&](std::int64_t batch) { return walk.runs({batch, accumulation}); };
+  limits.possible = largest_below(ceiling, runs, most_tried);
+  limits.limited_by_search = limits.possible == ceiling && !walk.below_floor({ceiling + 1, accumulation});
+  limits.hard = last_of_all(limits.possible, runs);
+  const auto fits = [&](std::int64_t batch) { return walk.fits({batch, accumulation}); };
+  limits.steady = largest_below(limits.hard, fits, most_tried);
   return limits;
 }
 

@@ -21,7 +21,8 @@ enum class Certainty { certain, possible };
 
 struct Limits {
   std::int64_t steady{};
-  std::int64_t hard{};
+  std::int64_t hard{};      ///< no smaller batch fails: what runs for certain
+  std::int64_t possible{};  ///< runs, though batches between `hard` and it do not
   bool limited_by_search{false};
 };
 

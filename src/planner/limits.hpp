@@ -31,6 +31,23 @@ std::int64_t largest_below(std::int64_t ceiling, Holds holds, std::int64_t most_
   return base;
 }
 
+/// Where holds(most) is true and smaller numbers may flicker: the largest n with holds(n) such that no number fails up
+/// to it. Looks at 128 numbers of the upper half at most: at all of them up to most = 256. What lies below is taken to
+/// hold where the lowest of these does.
+template <class Holds>
+std::int64_t last_of_all(std::int64_t most, Holds holds) {
+  constexpr std::int64_t kLookedAt = 128;
+  const std::int64_t stride = std::max<std::int64_t>(1, (most / 2 + kLookedAt - 1) / kLookedAt);
+  std::int64_t good = 0;
+  for (std::int64_t n = most - most / 2; n < most; n += stride) {
+    if (!holds(n)) {
+      return good > 0 ? good : last_of_all(largest_below(n - 1, holds, kFewTried), holds);
+    }
+    good = n;
+  }
+  return most;
+}
+
 /// An n in [0, ceiling] such that holds(n) or n = 0, and not holds(n + 1) or n = ceiling.
 template <class Holds>
 std::int64_t bisected(std::int64_t ceiling, Holds holds) {

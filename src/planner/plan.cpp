@@ -160,22 +160,16 @@ void explain_failure(Plan& plan, const PlanRequest& request, const Search& found
 
 /// With fragmentation "fits" is not true up to a batch and false beyond: who goes up to the limit should know. The
 /// estimate tells of the neighbours of the batch that is recommended.
-void warn_of_flicker(Plan& plan, const job::Job& best, const estimate::Target& target, const Fit& fit) {
-  constexpr std::int64_t kLookedAt = 32;
-  if (std::ranges::find(plan.warnings, "fit-flickers", &estimate::Warning::code) != plan.warnings.end()) {
-    return;
-  }
-  const std::int64_t largest = std::max(plan.max_batch.front().steady, best.batch);
-  job::Job job = best;
-  for (job.batch = largest; job.batch >= std::max<std::int64_t>(1, largest - kLookedAt); --job.batch) {
-    if (!fit.fits(job, target)) {
-      plan.warnings.push_back({"fit-flickers",
-                               fmt::format("batch {} does not fit, though {} does: which gaps the allocator can use "
-                                           "depends on every size",
-                                           job.batch, largest),
-                               "take the batch that was asked about, not one near it"});
-      return;
-    }
+void warn_of_flicker(Plan& plan) {
+  const MaxBatch& lead = plan.max_batch.front();
+  const bool told = std::ranges::find(plan.warnings, "fit-flickers", &estimate::Warning::code) != plan.warnings.end();
+  if (!told && lead.possible > lead.hard) {
+    plan.warnings.push_back(
+        {"fit-flickers",
+         fmt::format("batches up to {} run; of the larger ones up to {} some run and some do not, by "
+                     "how the allocator's blocks happen to lie",
+                     lead.hard, lead.possible),
+         "stay below, or ask about the batch itself"});
   }
 }
 
@@ -201,7 +195,7 @@ base::Status recommend(Plan& plan, const PlanRequest& request, const Search& fou
   plan.max_batch = max_batches(request, found, lead, best.figures.job.accumulation, engine);
   plan.warnings = recommendation.estimate.warnings;
   plan.assumptions = recommendation.estimate.assumptions;
-  warn_of_flicker(plan, best.figures.job, candidate.target, Fit(request, engine));
+  warn_of_flicker(plan);
   plan.recommendation = std::move(recommendation);
   add_figures(plan, request, found, chosen);
   if (request.solve_resolution) {

@@ -120,6 +120,9 @@ Document max_batch_part(const planner::MaxBatch& cell, job::Mode mode) {
   part["usable_bytes"] = plain(cell.usable);
   part["steady"] = cell.steady;
   part["hard"] = cell.hard;
+  if (cell.possible > cell.hard) {
+    part["possible"] = cell.possible;
+  }
   part["limited_by_search"] = cell.limited_by_search;
   return part;
 }

@@ -93,15 +93,18 @@ TEST_CASE("largest batches are those that simulating every batch finds") {
       job.layout = cell.layout;
       job.checkpointing = cell.checkpointing;
       std::int64_t steady = 0;
-      std::int64_t hard = 0;
-      for (job.batch = 1; job.batch <= 2 * cell.hard + 20; ++job.batch) {
+      std::int64_t hard = 0;  // as long as none failed
+      std::int64_t possible = 0;
+      for (job.batch = 1; job.batch <= 2 * cell.possible + 20; ++job.batch) {
         const auto verdict = engine.memory(job, target)->verdict;
-        steady = verdict == estimate::Verdict::fits ? job.batch : steady;
-        hard = verdict == estimate::Verdict::does_not_fit ? hard : job.batch;
+        possible = verdict == estimate::Verdict::does_not_fit ? possible : job.batch;
+        hard = verdict != estimate::Verdict::does_not_fit && hard == job.batch - 1 ? job.batch : hard;
+        steady = job.batch > hard ? steady : verdict == estimate::Verdict::fits ? job.batch : steady;
       }
       INFO(gpu << " " << side << " " << base::name_of_enum(cell.precision) << " " << base::name_of_enum(cell.layout)
                << " " << job::to_string(cell.checkpointing));
       CHECK(cell.hard == hard);
+      CHECK(cell.possible == possible);
       CHECK(cell.steady == steady);
     }
   }

@@ -104,9 +104,10 @@ struct MaxBatch {
   job::Sharding sharding{};
   std::int64_t gpus{1};
   base::Bytes usable{};
-  std::int64_t steady{};  ///< largest batch that fits, flushes no cache and keeps the reserve; smaller ones may not:
-                          ///< whether a batch fits flickers near the limit. 0 where not even one image does
-  std::int64_t hard{};    ///< the same with cache flushes
+  std::int64_t
+      steady{};         ///< largest batch of those up to `hard` that flushes no cache; 0 where not even one image fits
+  std::int64_t hard{};  ///< largest batch up to which all run and keep the reserve
+  std::int64_t possible{};        ///< above `hard` where "fits" flickers near the limit: the largest that runs
   bool limited_by_search{false};  ///< larger ones may fit: the search ends here
 };
 

@@ -45,6 +45,25 @@ TEST_CASE("up to so many numbers, the largest is that of trying all, whatever th
   }
 }
 
+TEST_CASE("the last of all is the last before the first that fails, where it fails in the upper half alone") {
+  std::mt19937 random(11);
+  for (int round = 0; round < 2000; ++round) {
+    const std::size_t limit = random() % 129;
+    const auto holds = flickering(random, 256, limit, limit);  // up to twice the limit
+    const auto test = [&](std::int64_t n) { return static_cast<bool>(holds.at(static_cast<std::size_t>(n))); };
+    const std::int64_t most = by_trying_all(holds);
+    std::int64_t expected = 0;
+    while (expected < most && holds[static_cast<std::size_t>(expected + 1)]) {
+      ++expected;
+    }
+    INFO("round " << round << " limit " << limit);
+    REQUIRE(last_of_all(most, test) == expected);
+  }
+  // Of many, some: what it says runs, and so do all that it looked at below.
+  CHECK(last_of_all(10'000, [](std::int64_t n) { return n <= 7'000 || n == 10'000; }) <= 7'000);
+  CHECK(last_of_all(10'000, [](std::int64_t n) { return n <= 7'000 || n == 10'000; }) > 6'900);
+}
+
 TEST_CASE("of more numbers, the largest is exact where the condition turns once, and holds in any case") {
   std::mt19937 random(13);
   for (int round = 0; round < 200; ++round) {

@@ -83,15 +83,18 @@ TEST_CASE("largest batches are those that trying every batch finds") {
       job.layout = cell.layout;
       job.checkpointing = cell.checkpointing;
       std::int64_t steady = 0;
-      std::int64_t hard = 0;
+      std::int64_t hard = 0;  // as long as none failed
+      std::int64_t possible = 0;
       for (job.batch = 1; job.batch <= 500; ++job.batch) {
         const Verdict verdict = engine.memory(job, request.candidates[0].target)->verdict;
-        steady = verdict == Verdict::fits ? job.batch : steady;
-        hard = verdict == Verdict::does_not_fit ? hard : job.batch;
+        possible = verdict == Verdict::does_not_fit ? possible : job.batch;
+        hard = verdict != Verdict::does_not_fit && hard == job.batch - 1 ? job.batch : hard;
+        steady = job.batch > hard ? steady : verdict == Verdict::fits ? job.batch : steady;
       }
       INFO("seed " << seed);
       CHECK(cell.steady == steady);
       CHECK(cell.hard == hard);
+      CHECK(cell.possible == possible);
     }
   }
 }
@@ -153,7 +156,9 @@ TEST_CASE("a batch that fits above one that does not is warned of") {
   const auto answer = plan(request, engine);
   const auto warning = std::ranges::find(answer->warnings, "fit-flickers", &estimate::Warning::code);
   REQUIRE(warning != answer->warnings.end());
-  CHECK(warning->message.starts_with("batch 5 does not fit, though 6 does"));
+  CHECK(warning->message.starts_with("batches up to 3 run; of the larger ones up to 6"));
+  CHECK(answer->max_batch.front().hard == 3);
+  CHECK(answer->max_batch.front().possible == 6);
   const auto plain = plan(request, engine_of(world));
   CHECK(std::ranges::find(plain->warnings, "fit-flickers", &estimate::Warning::code) == plain->warnings.end());
 }
