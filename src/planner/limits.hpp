@@ -32,12 +32,11 @@ std::int64_t largest_below(std::int64_t ceiling, Holds holds, std::int64_t most_
 }
 
 /// Where holds(most) is true and smaller numbers may flicker: the largest n with holds(n) such that no number fails up
-/// to it. Looks at 128 numbers of the upper half at most: at all of them up to most = 256. What lies below is taken to
+/// to it. Looks at the upper half: at all numbers of it up to most = 256, at 32 of more. What lies below is taken to
 /// hold where the lowest of these does.
 template <class Holds>
 std::int64_t last_of_all(std::int64_t most, Holds holds) {
-  constexpr std::int64_t kLookedAt = 128;
-  const std::int64_t stride = std::max<std::int64_t>(1, (most / 2 + kLookedAt - 1) / kLookedAt);
+  const std::int64_t stride = most <= 256 ? 1 : most / 2 / kFewTried;
   std::int64_t good = 0;
   for (std::int64_t n = most - most / 2; n < most; n += stride) {
     if (!holds(n)) {
