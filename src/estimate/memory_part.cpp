@@ -132,7 +132,7 @@ Simulations simulate_all(const Lowered& lowered, const job::Job& job, const Targ
   all.central = run({}, options);
   const bool races = job.parallel.gpus > 1 && job.parallel.sharding != job::Sharding::fsdp2;
   // True fp32 and cudnn.benchmark leave cuDNN free: FFT workspaces can be many times the activations.
-  const bool free_choice = job.cudnn_benchmark || job.precision == job::Precision::fp32;
+  const bool free_choice = job.cudnn_benchmark || in_true_fp32(job, target.gpu);
   using lowering::Workspaces;
   const Workspaces least = free_choice ? Workspaces::none : Workspaces::derived;
   all.races = races;
@@ -158,6 +158,10 @@ base::Result<Lowered> lower(const job::Job& job) {
   return Lowered{std::move(*network), std::move(*segments)};
 }
 
+bool in_true_fp32(const job::Job& job, const hardware::Gpu& gpu) {
+  return hardware::arithmetic(gpu, job::convolution_math(job.precision)) == base::MathMode::fp32;
+}
+
 lowering::Device device_of(const hardware::Gpu& gpu, const lowering::Framework& framework) {
   lowering::Device device;
   device.sm_count = gpu.sm_count;
@@ -166,6 +170,7 @@ lowering::Device device_of(const hardware::Gpu& gpu, const lowering::Framework& 
                                 ? framework.cublas_workspace_sm90
                                 : framework.cublas_workspace;
   device.tf32 = gpu.tf32_tensor.has_value();
+  device.fp16 = gpu.fp16_tensor.has_value();
   return device;
 }
 

@@ -125,11 +125,13 @@ class Carrier {
     return std::max(rate * bandwidth_, std::min(rate * instructions_, kDramShare * to_.memory_bandwidth.count()));
   }
 
-  /// The curve of the same channels in channels_last.
-  [[nodiscard]] const ShareCurve* in_nhwc(const ShareCurve& curve, OpKind kind) const {
-    ShapeClass shape = curve.shape;
+  [[nodiscard]] const ShareCurve* in_nhwc(ShapeClass shape, OpKind kind) const {
     shape.kind = kind;
     shape.layout = base::Layout::nhwc;
+    return measured(shape);
+  }
+
+  [[nodiscard]] const ShareCurve* measured(const ShapeClass& shape) const {
     const auto at = std::lower_bound(measured_.curves.begin(), measured_.curves.end(), shape,
                                      [](const ShareCurve& other, const ShapeClass& key) { return other.shape < key; });
     return at == measured_.curves.end() || at->shape != shape ? nullptr : &*at;
@@ -137,8 +139,10 @@ class Carrier {
 
   /// Products follow the tensor cores, the turning of NCHW tensors the memory or the instructions.
   [[nodiscard]] ShareCurve tensor(const ShareCurve& curve) const {
-    const ShareCurve* plain = curve.shape.layout == base::Layout::nchw ? in_nhwc(curve, curve.shape.kind) : nullptr;
-    const ShareCurve* transposed = transposes_slowly(curve.shape) ? in_nhwc(curve, OpKind::conv_input_grad) : nullptr;
+    const ShareCurve* plain =
+        curve.shape.layout == base::Layout::nchw ? in_nhwc(curve.shape, curve.shape.kind) : nullptr;
+    const ShareCurve* transposed =
+        transposes_slowly(curve.shape) ? in_nhwc(curve.shape, OpKind::conv_input_grad) : nullptr;
     const std::vector<double> seconds = node_seconds(curve, from_);
     const double speed_up = family_.tensor * reach(curve.shape.math);
     ShareCurve scaled = curve;
@@ -186,14 +190,21 @@ class Carrier {
   }
 
   /// Winograd transforms tiles of every channel: few channels gain nothing. Small maps fill the SMs as they do with
-  /// tensor cores, so the measured curve, taken against its own best, gives the way there.
+  /// tensor cores, so the measured curve, taken against its own best, gives the way there: for GPUs before TF32 that of
+  /// TF32, since in true fp32 Hopper's cuDNN falls back to kernels tens of times slower at some sizes.
   [[nodiscard]] ShareCurve winograd(const ShareCurve& curve) const {
+    ShapeClass in_tf32 = curve.shape;
+    in_tf32.math = base::MathMode::tf32;
+    const ShareCurve* other =
+        curve.shape.math == base::MathMode::fp32 && !to_.tf32_tensor ? measured(in_tf32) : nullptr;
+    const ShareCurve& way = other == nullptr ? curve : *other;
     constexpr std::int64_t kFewChannels = 16;
     const bool few = std::min(curve.shape.channels, curve.shape.outputs) < kFewChannels;
     constexpr double kFewShare = 0.5;
-    ShareCurve scaled = curve;
-    scaled.first_octave = moved(curve.first_octave);
-    const double best = *std::max_element(curve.shares.begin(), curve.shares.end());
+    ShareCurve scaled = way;
+    scaled.shape = curve.shape;
+    scaled.first_octave = moved(way.first_octave);
+    const double best = *std::max_element(way.shares.begin(), way.shares.end());
     // Forward passes gain more: cuDNN has more Winograd kernels for them.
     const double pass = curve.shape.kind == OpKind::conv_forward ? 1.2 : 0.95;
     for (double& share : scaled.shares) {

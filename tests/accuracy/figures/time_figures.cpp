@@ -74,12 +74,8 @@ TimedRow exactly(const std::string& label, double measured, double predicted) {
 }
 
 /// "fp16" rows hold weights in fp16 as well, which no setting of ours does: as bf16 does.
-job::Precision precision_of(const json& row, const hardware::Gpu& gpu) {
-  const std::string precision = row.at("precision").get<std::string>();
-  return precision == "amp-fp16"                  ? job::Precision::amp_fp16
-         : precision == "fp16"                    ? job::Precision::bf16
-         : precision == "fp32" && gpu.tf32_tensor ? job::Precision::fp32
-                                                  : job::Precision::tf32;
+job::Precision precision_of(const std::string& precision) {
+  return precision == "fp16" ? job::Precision::bf16 : base::parse_enum<job::Precision>(precision).value();
 }
 
 job::Job job_of(const json& row, const hardware::Gpu& gpu) {
@@ -92,7 +88,7 @@ job::Job job_of(const json& row, const hardware::Gpu& gpu) {
   job.layout = base::parse_enum<base::Layout>(row.value("layout", "nchw")).value();
   job.optimizer = base::parse_enum<job::Optimizer>(row.value("optimizer", "sgd")).value();
   job.optimizer_impl = base::parse_enum<job::OptimizerImpl>(row.value("optimizer_impl", "foreach")).value();
-  job.precision = precision_of(row, gpu);
+  job.precision = job::runs_as(precision_of(row.at("precision").get<std::string>()), gpu);
   job.cudnn_benchmark = row.at("framework").get<std::string>().find("cudnn.benchmark") != std::string::npos;
   job.parallel.gpus = row.value("gpus", std::int64_t{1});
   return job;
