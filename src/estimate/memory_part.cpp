@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "estimate/memory_range.hpp"
 #include "vggplan/lowering/tape.hpp"
 
 namespace vggplan::estimate {
@@ -86,56 +87,31 @@ Bytes outside_allocator(const job::Job& job, const hardware::Gpu& gpu, const low
   return gpu.context_memory + (communicates ? framework.nccl : Bytes(0));
 }
 
-/// Ends of a range as shares of what is simulated.
-struct Width {
-  double low{1};
-  double high{1};
-};
-
 /// The central simulation, and the two that bound it.
 struct Simulations {
   Simulation central{};
   Simulation low{};
   Simulation high{};
   Simulation other_addresses{};  ///< as central, with segments at rising addresses
-  Width allocated{};
-  Width reserved{};
-  Basis basis{Basis::simulated};
+  Widths widths{};
 };
-
-/// The architecture that the rules of workspaces were measured on.
-bool is_hopper(const hardware::Gpu& gpu) { return hardware::capability_number(gpu.compute_capability) / 10 == 9; }
-
-/// On Hopper from the errors of steps that no rule was made from: allocated peaks are at most 0.11 % off, under FSDP2
-/// 0.3 %; reserved ones at most 0.3 % with channels_last, while in NCHW, whose scratch is packed tighter or looser
-/// from case to case, 95 of 100 lie between 0.973 and 1.012 of the prediction. tests/accuracy holds 95 % to them.
-/// On architectures that nobody measured cuDNN's kernels may need no scratch (the low end is simulated without any)
-/// or more of it: an RTX 3090 ran out of memory where 2 % were left by the prediction, other public reports lie below.
-void set_widths(Simulations& all, const job::Job& job, const hardware::Gpu& gpu, bool races) {
-  constexpr double kUnmeasured = 1.04;
-  const double margin = races ? 0.0025 : 0.005;
-  const bool packed = job.layout == base::Layout::nchw;
-  all.allocated = {1 - margin, is_hopper(gpu) ? 1 + margin : kUnmeasured};
-  all.reserved = {packed ? 0.97 : 1 - margin, !is_hopper(gpu) ? kUnmeasured : packed ? 1.013 : 1 + margin};
-  all.basis = is_hopper(gpu) ? Basis::simulated : Basis::modelled;
-}
 
 template <class Get>
 Estimated<Bytes> ranged(const Simulations& all, const Width& width, Get get) {
   const Bytes value = get(all.central);
   const auto scaled = [](Bytes bytes, double by) { return Bytes(static_cast<std::int64_t>(bytes.as_double() * by)); };
   return {value, std::min(value, scaled(std::min(get(all.low), value), width.low)),
-          std::max(value, scaled(std::max(get(all.high), value), width.high)), all.basis};
+          std::max(value, scaled(std::max(get(all.high), value), width.high)), all.widths.basis};
 }
 
 template <class Get>
 Estimated<Bytes> ranged(const Simulations& all, Get get) {
-  return ranged(all, all.allocated, get);
+  return ranged(all, all.widths.allocated, get);
 }
 
 /// What is reserved depends on the addresses of segments as well: the range holds a second order.
 Estimated<Bytes> reserved_peak(const Simulations& all) {
-  Estimated<Bytes> peak = ranged(all, all.reserved, [](const Simulation& s) { return s.reserved_peak; });
+  Estimated<Bytes> peak = ranged(all, all.widths.reserved, [](const Simulation& s) { return s.reserved_peak; });
   if (all.other_addresses.failure) {
     return peak;
   }
@@ -160,18 +136,17 @@ Simulations simulate_all(const Lowered& lowered, const job::Job& job, const Targ
   plain.timeline = false;
   Simulations all;
   all.central = run({}, options);
-  const bool races = job.parallel.gpus > 1 && job.parallel.sharding != job::Sharding::fsdp2;
   // True fp32 and cudnn.benchmark leave cuDNN free: FFT workspaces can be many times the activations.
   const bool free_choice = job.cudnn_benchmark || in_true_fp32(job, target.gpu);
   using lowering::Workspaces;
   const bool maybe_none = free_choice || !is_hopper(target.gpu);
-  const bool lower = ends == Ends::both && (races || maybe_none);
-  all.low = lower ? run({maybe_none ? Workspaces::none : Workspaces::derived, !races}, plain) : all.central;
+  const bool lower = ends == Ends::both && (races(job) || maybe_none);
+  all.low = lower ? run({maybe_none ? Workspaces::none : Workspaces::derived, !races(job)}, plain) : all.central;
   all.high = free_choice ? run({Workspaces::largest, true}, plain) : all.central;
   memory::SimulationOptions rising = plain;
   rising.allocator.addresses = memory::AddressOrder::rising;
   all.other_addresses = run({}, rising);
-  set_widths(all, job, target.gpu, races);
+  all.widths = widths_of(job, target.gpu);
   return all;
 }
 
