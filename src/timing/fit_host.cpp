@@ -126,7 +126,7 @@ void fit_spread(std::span<const StepSample> steps, const hardware::Gpu& gpu, Cal
   for (const StepSample& step : steps) {
     const StepTime time = step_time(step.ops, gpu, calibration);
     const double modelled = time.step.value.count();
-    const auto kind = spread_kind(step.ops, modelled, time.device_busy.count());
+    const auto kind = spread_kind(step.ops, gpu, modelled, time.device_busy.count());
     std::find_if(kinds.begin(), kinds.end(), [&](const Kind& k) {
       return k.spread == kind;
     })->ratios.push_back(step.step.count() / modelled);

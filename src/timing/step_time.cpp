@@ -41,7 +41,7 @@ StepTime step_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Cali
     add_layer(time, op, repeats * work.back().device);
   }
   const QueueTimes queue = run_queue(work, calibration.host, options.accumulation);
-  Spread spread = calibration.*spread_kind(ops, queue.step, time.device_busy.count());
+  Spread spread = calibration.*spread_kind(ops, gpu, queue.step, time.device_busy.count());
   if (options.chosen_by_trial) {
     constexpr double kMostGain = 0.06;  // seen in TF32 and 16 bits; true fp32 has room for more already
     spread.low -= kMostGain;
