@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <regex>
 
-#include "planner/fit.hpp"
 #include "planner/judge.hpp"
 #include "support/catch.hpp"
 #include "support/known.hpp"
@@ -104,6 +103,19 @@ const Candidate& candidate_of(const PlanRequest& request, const std::string& gpu
   return *std::ranges::find_if(request.candidates, [&](const Candidate& c) { return c.target.gpu.name == gpu; });
 }
 
+/// Counted here once more, so that a planner that counts wrong does not agree with itself.
+base::Bytes asked_to_leave(const PlanRequest& request, base::Bytes usable) {
+  const double share = usable.as_double() * request.reserve.percent / 100;
+  return request.reserve.bytes + base::Bytes(static_cast<std::int64_t>(share));
+}
+
+/// The upper end of the range of what is reserved fits, and keeps the reserve.
+bool is_certain(const PlanRequest& request, const job::Job& job, const estimate::Target& target) {
+  const auto full = engine().full(job, target);
+  const base::Bytes usable = full->memory.usable;
+  return full->memory.reserved_peak.high <= usable - asked_to_leave(request, usable);
+}
+
 void fits_and_keeps_reserve(const PlanRequest& request, const job::Job& job, const std::string& gpu) {
   const estimate::Target& target = candidate_of(request, gpu).target;
   const auto full = engine().full(job, target);
@@ -112,7 +124,7 @@ void fits_and_keeps_reserve(const PlanRequest& request, const job::Job& job, con
   const estimate::Memory& memory = full->memory;
   CHECK(memory.verdict == Verdict::fits);
   CHECK(memory.device_used.value <= target.gpu.memory_total);
-  CHECK(memory.headroom >= reserve_of(request, memory.usable));
+  CHECK(memory.headroom >= asked_to_leave(request, memory.usable));
   const std::int64_t per_node = candidate_of(request, gpu).per_node;
   CHECK(job.parallel.gpus <= job.parallel.nodes * per_node);
   CHECK(job.parallel.gpus <= candidate_of(request, gpu).gpus);
@@ -138,7 +150,11 @@ void no_sentence_is_better(const Recommendation& best) {
 }
 
 void check_limits(const PlanRequest& request, const Plan& plan) {
-  const Fit fit(request, engine());
+  const auto runs = [&](const job::Job& job, const estimate::Target& target, bool flushing) {
+    const auto answer = engine().memory(job, target);
+    const bool well = answer->verdict == Verdict::fits || (flushing && answer->verdict != Verdict::does_not_fit);
+    return well && answer->reserved_peak <= answer->usable - asked_to_leave(request, answer->usable);
+  };
   for (const MaxBatch& cell : plan.max_batch) {
     job::Job job = plan.job;
     const Candidate& candidate = candidate_of(request, cell.gpu);
@@ -153,7 +169,7 @@ void check_limits(const PlanRequest& request, const Plan& plan) {
     for (const auto& [batch, flushing] : {std::pair(cell.steady, false), std::pair(cell.hard, true)}) {
       job.batch = batch;
       INFO(cell.gpu << ": " << support::description(job));
-      CHECK((batch == 0 || (flushing ? fit.runs(job, candidate.target) : fit.fits(job, candidate.target))));
+      CHECK((batch == 0 || runs(job, candidate.target, flushing)));
       CHECK(cell.usable == engine().usable(job, candidate.target));
     }
   }
@@ -170,9 +186,8 @@ void check_recommendation(const PlanRequest& request, const Plan& plan) {
   is_what_the_engine_says(request, best.figures);
   CHECK(best.estimate.job == best.figures.job);
   no_sentence_is_better(best);
-  const Fit fit(request, engine());
   const auto certain = [&](const Evaluated& e) {
-    return fit.high_excess(e.job, candidate_of(request, e.gpu).target) <= base::Bytes(0);
+    return is_certain(request, e.job, candidate_of(request, e.gpu).target);
   };
   const Score own = score(request, best.figures);
   for (const auto* list : {&plan.alternatives, &plan.pareto}) {
@@ -286,12 +301,11 @@ TEST_CASE("remedies of random refusals do what they say, keep the reserve and kn
 /// Useful images per second of the best batch, of all that the floor of memory allows. A candidate is as good as
 /// its upper end is certain: 0 where none is.
 double best_of_all(const PlanRequest& request, job::Job job, const estimate::Target& target) {
-  const Fit fit(request, engine());
   double best = 0;
-  for (job.batch = 1; fit.floor_excess(job, target) <= base::Bytes(0); ++job.batch) {
+  for (job.batch = 1; engine().memory_floor(job, target) <= engine().usable(job, target); ++job.batch) {
     const auto figures = evaluate(job, target, {}, engine());
     const bool faster = figures && figures->useful_images_per_second > best;
-    if (faster && fit.fits(job, target) && fit.high_excess(job, target) <= base::Bytes(0)) {
+    if (faster && engine().memory(job, target)->verdict == Verdict::fits && is_certain(request, job, target)) {
       best = figures->useful_images_per_second;
     }
   }

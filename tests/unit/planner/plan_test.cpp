@@ -140,6 +140,9 @@ TEST_CASE("a candidate whose upper end does not fit comes after all whose upper 
   for (const auto* list : {&careful->alternatives, &careful->pareto}) {
     CHECK(std::ranges::all_of(*list, [](const Evaluated& e) { return e.job.batch <= 13; }));
   }
+  request.reserve.percent = 10;
+  CHECK(plan(request, engine)->recommendation->launch.batch == 10);  // 1000 + 1000 + 250 of 2600 less 260
+  request.reserve.percent = 0;
   engine.reserved_high = [](const job::Job&, const estimate::Target&) { return base::Result(base::Bytes(9999)); };
   CHECK(plan(request, engine)->recommendation->launch.batch == 16);  // nothing is certain
 }
