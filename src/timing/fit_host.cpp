@@ -125,8 +125,11 @@ void fit_spread(std::span<const StepSample> steps, const hardware::Gpu& gpu, Cal
                              {&Calibration::spread_host, 0.2, {0.7, 1.4}, {}}}};
   for (const StepSample& step : steps) {
     const StepTime time = step_time(step.ops, gpu, calibration);
+    if (time.step.basis != calibration.basis) {
+      continue;  // operations that were not measured widen the range by themselves
+    }
     const double modelled = time.step.value.count();
-    const auto kind = spread_kind(step.ops, modelled, time.device_busy.count());
+    const auto kind = spread_kind(step.ops, modelled, {time.device_busy.count(), time.host_busy.count()});
     std::find_if(kinds.begin(), kinds.end(), [&](const Kind& k) {
       return k.spread == kind;
     })->ratios.push_back(step.step.count() / modelled);

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "timing/kernel_work.hpp"
+#include "vggplan/base/checked.hpp"
 #include "vggplan/timing/step_time.hpp"
 
 namespace vggplan::timing {
@@ -91,7 +92,15 @@ double log_share(const ShareCurve& curve, double octave) {
   return std::log(share_at(curve, octave)) - 0.5 * std::log(2.0) * missing;
 }
 
-/// The share of a convolution of `width` channels in and out; nothing where none that is aligned alike was measured.
+/// Channels as the kernels' tiles cover them: those of the last tile cost as much as a whole one.
+std::int64_t tiled(std::int64_t width, std::int64_t element_bytes) {
+  constexpr std::int64_t kTile = 64;
+  constexpr std::int64_t kOneTile = 128;  // up to here cuDNN has kernels of many widths
+  return width > kOneTile && is_aligned(width, element_bytes) ? base::round_up(width, kTile) : width;
+}
+
+/// Logarithm of the share of a convolution of `width` channels in and out; nothing where none that is aligned alike was
+/// measured.
 std::optional<double> width_share(Widths widths, std::int64_t width, double octave) {
   const auto [below, above] = neighbours_of(widths, width);
   if (below == nullptr || above == nullptr || below == above) {
@@ -112,8 +121,14 @@ std::optional<double> share_between_widths(const Calibration& calibration, const
     return std::nullopt;
   }
   const Widths widths = widths_of(calibration.curves, shape);
-  const auto in = width_share(widths, shape.channels, octave);
-  const auto out = width_share(widths, shape.outputs, octave);
+  const auto share = [&](std::int64_t width) -> std::optional<double> {
+    const std::int64_t whole = tiled(width, shape.element_bytes);
+    const auto found = width_share(widths, whole, octave);
+    return found ? std::optional(*found + std::log(static_cast<double>(width) / static_cast<double>(whole)))
+                 : std::nullopt;
+  };
+  const auto in = share(shape.channels);
+  const auto out = share(shape.outputs);
   return in && out ? std::optional(std::exp(0.5 * (*in + *out))) : std::nullopt;
 }
 
