@@ -86,13 +86,12 @@ Fit calibrate(const hardware::Gpu& gpu, const Samples& samples) {
   std::vector<StepSample> steps = samples.steps;
   const auto kept =
       std::stable_partition(steps.begin(), steps.end(), [](const auto& step) { return !step.for_ranges; });
-  const std::vector<StepSample> for_ranges(kept, steps.end());
   steps.erase(kept, steps.end());
   fit_streams(samples.ops, calibration);
   fit_curves(samples.ops, gpu, calibration);
   fit_levels(steps, samples.ops, gpu, calibration);
   fit_host(steps, gpu, calibration);
-  fit_spread(for_ranges.empty() ? steps : for_ranges, gpu, calibration);
+  fit_spread(samples.steps, gpu, calibration);
   fit_links(samples, gpu, calibration);
   fit_input(samples, calibration);
   describe_ops(samples.ops, gpu, fit);

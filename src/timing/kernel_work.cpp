@@ -19,7 +19,8 @@ std::int64_t covered(std::int64_t in, std::int64_t out) {
 
 /// A thread takes one output of a contiguous adaptive pool, and walks its window; backward it adds to each pixel. Where
 /// windows overlap it adds atomically, in 16 bits by compare and swap: who loses tries again, so that the time of an
-/// addition grows with the square of those that meet. Read from tests/data/measurements/small_maps.jsonl.
+/// addition grows with the square of those that meet. tests/data/measurements/small_maps.jsonl
+/// shows both.
 double contiguous_pool(const Op& op) {
   constexpr double kWindowShare = 0.02;  // of an output's time, for each pixel of the map
   constexpr double kRetry = 0.035;       // of an output's time, for each addition and square of those that meet
