@@ -23,18 +23,15 @@ const Entry* find_exactly(const std::vector<Entry>& table, const ShapeClass& sha
   return at != table.end() && at->shape == shape ? &*at : nullptr;
 }
 
-/// The entry of `table` for `shape`, or the nearest one; nothing in an empty table.
+/// The entry of `table` that is nearest to `shape`; nothing in an empty table.
 template <class Entry>
-const Entry* find(const std::vector<Entry>& table, const ShapeClass& shape) {
-  if (const Entry* exact = find_exactly(table, shape)) {
-    return exact;
-  }
+const Entry* nearest(const std::vector<Entry>& table, const ShapeClass& shape) {
   const Entry* best = nullptr;
-  double nearest = std::numeric_limits<double>::infinity();
+  double least = std::numeric_limits<double>::infinity();
   for (const Entry& entry : table) {
     const double d = distance(entry.shape, shape);
-    if (d < nearest) {
-      nearest = d;
+    if (d < least) {
+      least = d;
       best = &entry;
     }
   }
@@ -171,38 +168,47 @@ double cached_share(double touched, base::Bytes l2) {
   return std::clamp((1.0 - filled) / 0.3, 0.0, 1.0);
 }
 
-bool is_measured(const Op& op, const Calibration& calibration) {
-  const ShapeClass shape = classify(op);
-  return is_streaming(op.kind) ? find_exactly(calibration.streams, shape) != nullptr
-                               : find_exactly(calibration.curves, shape) != nullptr;
+namespace {
+
+OpTime streamed(const Op& op, const ShapeClass& shape, const hardware::Gpu& gpu, const Calibration& calibration) {
+  const StreamRate* exact = find_exactly(calibration.streams, shape);
+  const StreamRate* rate = exact == nullptr ? nearest(calibration.streams, shape) : exact;
+  if (rate == nullptr) {
+    return {roofline_seconds(op, gpu) / kUnknownShare, false};
+  }
+  const double bytes = op.bytes().as_double();
+  const double cached = cached_share(footprint(op), calibration.l2_cache);
+  const double kernels =
+      op.kind == OpKind::optimizer && op.loop == OptimizerLoop::single ? static_cast<double>(op.kernels) : 1.0;
+  return {kernels * rate->start_seconds + bytes * cached / rate->cached.count() +
+              bytes * (1.0 - cached) / rate->uncached.count(),
+          exact != nullptr};
 }
 
-base::Seconds op_seconds(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration) {
+}  // namespace
+
+OpTime op_time(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration) {
   if (op.kind == OpKind::host_read) {
-    return base::Seconds(0.0);
+    return {0.0, true};
   }
   const ShapeClass shape = classify(op);
   if (is_streaming(op.kind)) {
-    const StreamRate* rate = find(calibration.streams, shape);
-    if (rate == nullptr) {
-      return base::Seconds(roofline_seconds(op, gpu) / kUnknownShare);
-    }
-    const double bytes = op.bytes().as_double();
-    const double cached = cached_share(footprint(op), calibration.l2_cache);
-    const double kernels =
-        op.kind == OpKind::optimizer && op.loop == OptimizerLoop::single ? static_cast<double>(op.kernels) : 1.0;
-    return base::Seconds(kernels * rate->start_seconds + bytes * cached / rate->cached.count() +
-                         bytes * (1.0 - cached) / rate->uncached.count());
+    return streamed(op, shape, gpu, calibration);
   }
   const double octave = std::log2(curve_size(op));
-  if (!is_measured(op, calibration)) {
+  const ShareCurve* exact = find_exactly(calibration.curves, shape);
+  if (exact == nullptr) {
     if (const auto between = share_between_widths(calibration, shape, octave)) {
-      return base::Seconds(roofline_seconds(op, gpu) / *between);
+      return {roofline_seconds(op, gpu) / *between, false};
     }
   }
-  const ShareCurve* curve = find(calibration.curves, shape);
+  const ShareCurve* curve = exact == nullptr ? nearest(calibration.curves, shape) : exact;
   const double share = curve == nullptr || curve->shares.empty() ? kUnknownShare : share_at(*curve, octave);
-  return base::Seconds(roofline_seconds(op, gpu) / share);
+  return {roofline_seconds(op, gpu) / share, exact != nullptr};
+}
+
+base::Seconds op_seconds(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration) {
+  return base::Seconds(op_time(op, gpu, calibration).seconds);
 }
 
 }  // namespace vggplan::timing

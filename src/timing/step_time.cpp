@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "timing/queue.hpp"
+#include "timing/rates.hpp"
 #include "timing/spread.hpp"
 
 namespace vggplan::timing {
@@ -37,11 +38,12 @@ StepTime step_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Cali
   std::vector<Work> work;
   work.reserve(ops.size());
   for (const Op& op : ops) {
-    work.push_back(work_of(op, gpu, calibration));
+    const OpTime kernels = op_time(op, gpu, calibration);
+    work.push_back(work_of(op, kernels.seconds, calibration.host));
     const double repeats = repeats_of(op, options.accumulation);
     time.device_busy += base::Seconds(repeats * work.back().device);
     time.host_busy += base::Seconds(repeats * work.back().host);
-    unmeasured += is_measured(op, calibration) ? 0.0 : repeats * work.back().device;
+    unmeasured += kernels.measured ? 0.0 : repeats * work.back().device;
     add_layer(time, op, repeats * work.back().device);
   }
   const QueueTimes queue = run_queue(work, calibration.host, options.accumulation);

@@ -33,9 +33,6 @@ struct StepTime {
 /// Kernel time of one op on an otherwise idle GPU, launch gaps left out.
 base::Seconds op_seconds(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration);
 
-/// Whether ops of its kind, layout and channels were timed, at whatever size.
-bool is_measured(const Op& op, const Calibration& calibration);
-
 struct StepOptions {
   std::int64_t accumulation{1};  ///< micro-batches a step
   bool chosen_by_trial{false};   ///< cudnn.benchmark: kernels at least as fast as those that were measured

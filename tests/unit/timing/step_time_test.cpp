@@ -64,8 +64,8 @@ TEST_CASE("channels that were not measured together reach the mean of what their
   CHECK(share(128, 64) == Approx(0.4));
   CHECK(share(96, 96) == Approx(0.2 * std::pow(4.0, std::log2(1.5))));
   CHECK(share(512, 512) == Approx(0.8));  // beyond what was measured a curve is flat
-  CHECK_FALSE(is_measured(of(64, 128), calibration));
-  CHECK(is_measured(of(64, 64), calibration));
+  CHECK_FALSE(op_time(of(64, 128), round_gpu(), calibration).measured);
+  CHECK(op_time(of(64, 64), round_gpu(), calibration).measured);
   SECTION("what 16 bytes do not divide is told apart, where it was measured") {
     know(65, 0.05);
     CHECK(share(67, 67) == Approx(0.05));
