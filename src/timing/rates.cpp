@@ -170,6 +170,19 @@ double cached_share(double touched, base::Bytes l2) {
 
 namespace {
 
+double last_octave(const ShareCurve& curve) {
+  return curve.first_octave + curve.octaves_per_node * static_cast<double>(curve.shares.size() - 1);
+}
+
+/// Linear layers are measured up to 256 images. Beyond, a product in true fp32 nears what large ones reach, by half of
+/// the way an octave; in 16 bits it is there by then.
+double grown(double share, double octaves_beyond) {
+  constexpr double kLargeProduct = 0.75;
+  return octaves_beyond <= 0.0 || share >= kLargeProduct
+             ? share
+             : kLargeProduct - (kLargeProduct - share) * std::exp2(-octaves_beyond);
+}
+
 OpTime streamed(const Op& op, const ShapeClass& shape, const hardware::Gpu& gpu, const Calibration& calibration) {
   const StreamRate* exact = find_exactly(calibration.streams, shape);
   const StreamRate* rate = exact == nullptr ? nearest(calibration.streams, shape) : exact;
@@ -203,7 +216,10 @@ OpTime op_time(const Op& op, const hardware::Gpu& gpu, const Calibration& calibr
     }
   }
   const ShareCurve* curve = exact == nullptr ? nearest(calibration.curves, shape) : exact;
-  const double share = curve == nullptr || curve->shares.empty() ? kUnknownShare : share_at(*curve, octave);
+  double share = curve == nullptr || curve->shares.empty() ? kUnknownShare : share_at(*curve, octave);
+  if (curve != nullptr && is_linear(op.kind) && shape.element_bytes == 4) {
+    share = grown(share, octave - last_octave(*curve));
+  }
   return {roofline_seconds(op, gpu) / share, exact != nullptr};
 }
 

@@ -106,6 +106,21 @@ TEST_CASE("additions of an adaptive pool that meet at one pixel are tried again 
   CHECK(work(base::DType::bf16, 1, base::Layout::nhwc) == Approx(64.0 * 512.0 * 50.0));
 }
 
+TEST_CASE("beyond the batches that were measured Linear layers in true fp32 near what large products reach") {
+  const auto linear = [](std::int64_t images) {
+    return make_op(OpKind::linear_forward, base::MathMode::fp32, base::DType::f32, base::Layout::nchw,
+                   {images, 4096, 4096, 1, 1});
+  };
+  Calibration calibration;
+  calibration.curves.push_back({classify(linear(1)), 0.0, 1.0, {0.1, 0.25, 0.5}});  // 1, 2 and 4 images
+  const auto share = [&](std::int64_t images) {
+    return roofline_seconds(linear(images), round_gpu()) / op_seconds(linear(images), round_gpu(), calibration).count();
+  };
+  CHECK(share(4) == Approx(0.5));
+  CHECK(share(8) == Approx(0.625));  // half of the way to 0.75
+  CHECK(share(1 << 20) == Approx(0.75).epsilon(1e-4));
+}
+
 TEST_CASE("ops of unknown kind are timed by the roofline rather than not at all") {
   const Op op = convolution(OpKind::conv_forward, {1, 512, 512, 64, 64});
   CHECK(op_seconds(op, round_gpu(), Calibration{}).count() > roofline_seconds(op, round_gpu()));
