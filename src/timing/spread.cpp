@@ -19,10 +19,10 @@ Spread Calibration::*spread_kind(std::span<const Op> ops, double step, const Bus
 }
 
 Spread widened(Spread spread, double unmeasured) {
-  // Held-out networks of other channels (tests/data/measurements/channel_steps.jsonl): where cuDNN falls back to a slow
-  // kernel, they take up to twice as long; where it does not, they are no more than a fifth faster.
+  // Networks of other channels in range_steps.jsonl: the slowest of 32, whose channels lie just above a tile, took 1.55
+  // times as long, the fastest a twentieth less.
   constexpr double kFaster = 0.15;
-  constexpr double kSlower = 0.4;
+  constexpr double kSlower = 0.5;
   return {spread.low * (1.0 - kFaster * unmeasured), spread.high * (1.0 + kSlower * unmeasured)};
 }
 
