@@ -146,7 +146,7 @@ class Models {
       }
       job::Job alone = job;
       alone.parallel = {};
-      const timing::StepTime& step = own(*work(alone, **lowered), alone, target, **calibration)->step;
+      const timing::StepTime& step = own(*work(alone, target, **lowered), alone, target, **calibration)->step;
       return shared ? std::max(Seconds(0), step.step.value - step.optimizer.value) : step.step.value;
     });
   }
@@ -157,7 +157,7 @@ class Models {
     if (!*calibration || !*lowered) {
       return *calibration ? lowered->error() : calibration->error();
     }
-    const SharedWork done = work(job, **lowered);
+    const SharedWork done = work(job, target, **lowered);
     const SharedOwnTime by_itself = own(*done, job, target, **calibration);
     const timing::ParallelTime parallel = step_of(*done, *by_itself, job, target, knowledge_, **calibration);
     const timing::InputThroughput throughput = feed(job, target, knowledge_, **calibration, parallel.step.step.value);
@@ -176,7 +176,11 @@ class Models {
     key.add(alike ? std::min<std::int64_t>(job.parallel.gpus, 2) : job.parallel.gpus).add(job.parallel.sharding);
     key.add(job.parallel.bucket.count()).add(job.parallel.bucket_view).add(job.expandable_segments);
     const lowering::Device device = device_of(target.gpu, knowledge_.framework);
-    key.add(device.sm_count).add(device.threads_per_sm).add(device.cublas_workspace.count()).add(device.tf32);
+    key.add(device.sm_count)
+        .add(device.threads_per_sm)
+        .add(device.cublas_workspace.count())
+        .add(device.tf32)
+        .add(device.fp16);
     key.add(usable(job, target).count());
     return key.take();
   }
@@ -194,13 +198,14 @@ class Models {
     });
   }
 
-  SharedWork work(const job::Job& job, const Lowered& lowered) {
+  SharedWork work(const job::Job& job, const Target& target, const Lowered& lowered) {
     Key key;
     add_settings(key, job);
     add_sharing(key, job);
-    key.add(job.parallel.bucket.count()).add(job.parallel.bucket_view);
-    return works_.get(key.take(),
-                      [&] { return std::make_shared<const Work>(work_of(lowered, job, knowledge_.framework)); });
+    key.add(job.parallel.bucket.count()).add(job.parallel.bucket_view).add(job::runs_as(job.precision, target.gpu));
+    return works_.get(key.take(), [&] {
+      return std::make_shared<const Work>(work_of(lowered, job, target.gpu, knowledge_.framework));
+    });
   }
 
   SharedOwnTime own(const Work& work, const job::Job& job, const Target& target,

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "estimate/memory_range.hpp"
 #include "vggplan/lowering/tape.hpp"
 
 namespace vggplan::estimate {
@@ -92,23 +93,25 @@ struct Simulations {
   Simulation low{};
   Simulation high{};
   Simulation other_addresses{};  ///< as central, with segments at rising addresses
-  bool races{false};             ///< DDP: `low` and `high` are one set of gradients apart
+  Widths widths{};
 };
 
 template <class Get>
-Estimated<Bytes> ranged(const Simulations& all, Get get) {
-  // Of the measured steps with known workspaces the worst is 0.1 % off, under FSDP2 0.3 %.
-  const double margin = all.races ? 0.0025 : 0.005;
+Estimated<Bytes> ranged(const Simulations& all, const Width& width, Get get) {
   const Bytes value = get(all.central);
   const auto scaled = [](Bytes bytes, double by) { return Bytes(static_cast<std::int64_t>(bytes.as_double() * by)); };
-  return {value, std::min(value, scaled(std::min(get(all.low), value), 1 - margin)),
-          std::max(value, scaled(std::max(get(all.high), value), 1 + margin)), Basis::simulated};
+  return {value, std::min(value, scaled(std::min(get(all.low), value), width.low)),
+          std::max(value, scaled(std::max(get(all.high), value), width.high)), all.widths.basis};
 }
 
-/// What is reserved depends on the addresses of segments, and on workspaces to the last MiB: the range holds a
-/// second order. docs/accuracy.md has the errors.
+template <class Get>
+Estimated<Bytes> ranged(const Simulations& all, Get get) {
+  return ranged(all, all.widths.allocated, get);
+}
+
+/// What is reserved depends on the addresses of segments as well: the range holds a second order.
 Estimated<Bytes> reserved_peak(const Simulations& all) {
-  Estimated<Bytes> peak = ranged(all, [](const Simulation& s) { return s.reserved_peak; });
+  Estimated<Bytes> peak = ranged(all, all.widths.reserved, [](const Simulation& s) { return s.reserved_peak; });
   if (all.other_addresses.failure) {
     return peak;
   }
@@ -118,8 +121,11 @@ Estimated<Bytes> reserved_peak(const Simulations& all) {
   return peak;
 }
 
+/// Which ends of the ranges are asked for.
+enum class Ends { both, upper };
+
 Simulations simulate_all(const Lowered& lowered, const job::Job& job, const Target& target,
-                         const lowering::Framework& framework, const memory::SimulationOptions& options) {
+                         const lowering::Framework& framework, const memory::SimulationOptions& options, Ends ends) {
   const lowering::Device device = device_of(target.gpu, framework);
   const job::Job shorter = simulated(job);
   const auto run = [&](const lowering::Variation& variation, const memory::SimulationOptions& how) {
@@ -130,17 +136,17 @@ Simulations simulate_all(const Lowered& lowered, const job::Job& job, const Targ
   plain.timeline = false;
   Simulations all;
   all.central = run({}, options);
-  const bool races = job.parallel.gpus > 1 && job.parallel.sharding != job::Sharding::fsdp2;
   // True fp32 and cudnn.benchmark leave cuDNN free: FFT workspaces can be many times the activations.
-  const bool free_choice = job.cudnn_benchmark || job.precision == job::Precision::fp32;
+  const bool free_choice = job.cudnn_benchmark || in_true_fp32(job, target.gpu);
   using lowering::Workspaces;
-  const Workspaces least = free_choice ? Workspaces::none : Workspaces::derived;
-  all.races = races;
-  all.low = races || free_choice ? run({least, !races}, plain) : all.central;
+  const bool maybe_none = free_choice || !is_hopper(target.gpu);
+  const bool lower = ends == Ends::both && (races(job) || maybe_none);
+  all.low = lower ? run({maybe_none ? Workspaces::none : Workspaces::derived, !races(job)}, plain) : all.central;
   all.high = free_choice ? run({Workspaces::largest, true}, plain) : all.central;
   memory::SimulationOptions rising = plain;
   rising.allocator.addresses = memory::AddressOrder::rising;
   all.other_addresses = run({}, rising);
+  all.widths = widths_of(job, target.gpu);
   return all;
 }
 
@@ -158,14 +164,17 @@ base::Result<Lowered> lower(const job::Job& job) {
   return Lowered{std::move(*network), std::move(*segments)};
 }
 
+bool in_true_fp32(const job::Job& job, const hardware::Gpu& gpu) {
+  return hardware::arithmetic(gpu, job::convolution_math(job.precision)) == base::MathMode::fp32;
+}
+
 lowering::Device device_of(const hardware::Gpu& gpu, const lowering::Framework& framework) {
   lowering::Device device;
   device.sm_count = gpu.sm_count;
   device.threads_per_sm = threads_per_sm(gpu.compute_capability);
-  device.cublas_workspace = hardware::capability_number(gpu.compute_capability) / 10 == 9
-                                ? framework.cublas_workspace_sm90
-                                : framework.cublas_workspace;
+  device.cublas_workspace = is_hopper(gpu) ? framework.cublas_workspace_sm90 : framework.cublas_workspace;
   device.tf32 = gpu.tf32_tensor.has_value();
+  device.fp16 = gpu.fp16_tensor.has_value();
   return device;
 }
 
@@ -231,19 +240,23 @@ MemoryAnswer memory_answer(const Lowered& lowered, const job::Job& job, const Ta
 Bytes reserved_high(const Lowered& lowered, const job::Job& job, const Target& target,
                     const lowering::Framework& framework) {
   const Bytes usable = usable_memory(job, target, framework);
-  return reserved_peak(simulate_all(lowered, job, target, framework, options_for(job, framework, usable, false))).high;
+  return reserved_peak(
+             simulate_all(lowered, job, target, framework, options_for(job, framework, usable, false), Ends::upper))
+      .high;
 }
 
 Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& target,
                    const lowering::Framework& framework, bool timeline) {
   Memory memory;
   memory.usable = usable_memory(job, target, framework);
-  Simulations all = simulate_all(lowered, job, target, framework, options_for(job, framework, memory.usable, timeline));
+  Simulations all =
+      simulate_all(lowered, job, target, framework, options_for(job, framework, memory.usable, timeline), Ends::both);
   memory.verdict = verdict_of(all.central);
   if (const auto& failure = all.central.failure) {
     memory.shortfall = Shortfall{failure->requested, failure->missing, std::string(base::name_of_enum(failure->phase)),
                                  layer_name(lowered.network, failure->layer), static_cast<std::int64_t>(failure->step)};
-    all = simulate_all(lowered, job, target, framework, options_for(job, framework, std::nullopt, timeline));
+    all =
+        simulate_all(lowered, job, target, framework, options_for(job, framework, std::nullopt, timeline), Ends::both);
   } else {
     memory.cache_flushes_per_step = flushes_of(all.central, job);
   }

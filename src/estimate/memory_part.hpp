@@ -18,6 +18,9 @@ struct Lowered {
 };
 base::Result<Lowered> lower(const job::Job& job);
 
+/// Whether convolutions run outside tensor cores there: cuDNN is then free to choose among algorithms.
+bool in_true_fp32(const job::Job& job, const hardware::Gpu& gpu);
+
 /// What of the GPU shapes allocations.
 lowering::Device device_of(const hardware::Gpu& gpu, const lowering::Framework& framework);
 

@@ -66,7 +66,7 @@ base::Result<Estimate> estimate(const job::Job& job, const Target& target, const
   answer.target = priced(target, knowledge);
   answer.model = summary_of(*lowered, job);
   answer.memory = memory_part(*lowered, job, target, knowledge.framework, options.timeline);
-  const Work work = work_of(*lowered, job, knowledge.framework);
+  const Work work = work_of(*lowered, job, target.gpu, knowledge.framework);
   const timing::ParallelTime parallel =
       step_of(work, own_time_of(work, job, target, *calibration), job, target, knowledge, *calibration);
   const Seconds step = parallel.step.step.value;

@@ -80,7 +80,10 @@ base::Status check_precision(const job::Job& job, const hardware::Gpu& gpu) {
                      hardware::peak_rate(gpu, base::MathMode::fp16) ? "use amp-fp16 or tf32" : "use tf32 or fp32");
 }
 
-Work work_of(const Lowered& lowered, const job::Job& job, const lowering::Framework& framework) {
+Work work_of(const Lowered& lowered, const job::Job& asked, const hardware::Gpu& gpu,
+             const lowering::Framework& framework) {
+  job::Job job = asked;
+  job.precision = job::runs_as(asked.precision, gpu);
   return {lowering::lower_ops(lowered.network, job, lowered.segments),
           lowering::exchange_of(lowered.network, job, framework)};
 }

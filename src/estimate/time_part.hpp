@@ -32,7 +32,8 @@ struct Work {
   std::vector<timing::Op> ops{};
   timing::Exchange exchange{};
 };
-Work work_of(const Lowered& lowered, const job::Job& job, const lowering::Framework& framework);
+Work work_of(const Lowered& lowered, const job::Job& asked, const hardware::Gpu& gpu,
+             const lowering::Framework& framework);
 
 /// Of one GPU by itself. Under DDP it does not depend on how many there are.
 timing::OwnTime own_time_of(const Work& work, const job::Job& job, const Target& target,

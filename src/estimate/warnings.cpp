@@ -155,14 +155,14 @@ void add_arithmetic_warnings(const Estimate& estimate, const lowering::Framework
   const auto seen = [](const std::optional<Bytes>& bytes) {
     return bytes ? fmt::format(": one measured step took {}", base::format_bytes(*bytes)) : "";
   };
-  const bool falls_back = job.precision == job::Precision::tf32 && !gpu.tf32_tensor;
-  if (job.precision == job::Precision::fp32) {
+  if (in_true_fp32(job, gpu)) {
     warnings.push_back({"fp32-workspace",
-                        "with TF32 off cuDNN may choose FFT algorithms whose workspace is many times the activations" +
+                        "in true fp32 cuDNN may choose FFT algorithms whose workspace is many times the activations" +
                             seen(observed.fp32_step),
-                        "use tf32, PyTorch's default, or allow for the upper end of the range"});
+                        gpu.tf32_tensor ? "use tf32, PyTorch's default, or allow for the upper end of the range"
+                                        : "allow for the upper end of the range"});
   }
-  if (falls_back) {
+  if (job::runs_as(job.precision, gpu) != job.precision) {
     warnings.push_back({"no-tf32", fmt::format("{} has no TF32 units: tf32 runs as fp32 there", gpu.name),
                         gpu.fp16_tensor ? "amp-fp16 uses its tensor cores" : "it has no faster arithmetic"});
   }

@@ -26,6 +26,12 @@ std::optional<base::FlopsPerSecond> peak_rate(const Gpu& gpu, base::MathMode mod
   return std::nullopt;
 }
 
+base::MathMode arithmetic(const Gpu& gpu, base::MathMode mode) {
+  const bool falls_back =
+      (mode == base::MathMode::tf32 && !gpu.tf32_tensor) || (mode == base::MathMode::fp16 && !gpu.fp16_tensor);
+  return falls_back ? base::MathMode::fp32 : mode;
+}
+
 Topology default_topology(const Gpu& gpu, std::int64_t count) {
   if (count <= 1) {
     return Topology::none;

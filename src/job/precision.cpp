@@ -34,4 +34,8 @@ MathMode linear_math(Precision precision) {
   return precision == Precision::tf32 ? MathMode::fp32 : convolution_math(precision);
 }
 
+Precision runs_as(Precision precision, const hardware::Gpu& gpu) {
+  return precision == Precision::tf32 && !gpu.tf32_tensor ? Precision::fp32 : precision;
+}
+
 }  // namespace vggplan::job

@@ -55,7 +55,9 @@ std::vector<Parameter*> StepTape::parameters_of(std::size_t layer) {
 Convolution StepTape::convolution(std::size_t layer) const {
   const graph::Layer& here = network.layers[layer];
   const base::MathMode wanted = job::convolution_math(job.precision);
-  const base::MathMode math = wanted == base::MathMode::tf32 && !device.tf32 ? base::MathMode::fp32 : wanted;
+  const bool falls_back =
+      (wanted == base::MathMode::tf32 && !device.tf32) || (wanted == base::MathMode::fp16 && !device.fp16);
+  const base::MathMode math = falls_back ? base::MathMode::fp32 : wanted;
   return {job.batch, here.input.channels, here.output.channels, here.input.height, here.input.width, activation_bytes,
           math,      job.layout};
 }

@@ -115,7 +115,8 @@ std::int64_t fft_workspace(const Convolution& conv) {
   constexpr std::int64_t kLargestSide = 256;
   constexpr std::int64_t kComplex = 8;
   const std::int64_t padded = std::max(conv.height, conv.width) + 2;
-  if (conv.element_bytes != 4 || padded > kLargestSide) {
+  const bool on_tensor_cores = conv.element_bytes != 4 && conv.math != base::MathMode::fp32;
+  if (on_tensor_cores || padded > kLargestSide) {
     return 0;
   }
   const auto side = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(padded)));

@@ -130,7 +130,7 @@ void fit_spread(std::span<const StepSample> steps, const hardware::Gpu& gpu, Cal
       continue;  // operations that were not measured widen the range by themselves
     }
     const double modelled = time.step.value.count();
-    const auto kind = spread_kind(step.ops, modelled, {time.device_busy.count(), time.host_busy.count()});
+    const auto kind = spread_kind(step.ops, gpu, modelled, {time.device_busy.count(), time.host_busy.count()});
     if (kept && !step.for_ranges && kind != &Calibration::spread_fp32) {
       continue;  // was fitted to; steps in true fp32 never are
     }

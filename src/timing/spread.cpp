@@ -5,9 +5,9 @@
 
 namespace vggplan::timing {
 
-Spread Calibration::*spread_kind(std::span<const Op> ops, double step, const Busy& busy) {
-  const bool true_fp32 = std::any_of(ops.begin(), ops.end(), [](const Op& op) {
-    return op.kind == OpKind::conv_forward && op.math == base::MathMode::fp32;
+Spread Calibration::*spread_kind(std::span<const Op> ops, const hardware::Gpu& gpu, double step, const Busy& busy) {
+  const bool true_fp32 = std::any_of(ops.begin(), ops.end(), [&](const Op& op) {
+    return op.kind == OpKind::conv_forward && hardware::arithmetic(gpu, op.math) == base::MathMode::fp32;
   });
   // A GPU that is idle for a twentieth of the step waited for the host: gaps between kernels are counted as busy.
   // A host half as fast as the one that was measured would decide a step that takes twice as long as it needs.

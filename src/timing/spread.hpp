@@ -17,7 +17,7 @@ struct Busy {
 
 /// The spread that holds for a step of these ops: of true fp32, else of the side that bounds it. `step` is the time of
 /// the step in seconds.
-Spread Calibration::*spread_kind(std::span<const Op> ops, double step, const Busy& busy);
+Spread Calibration::*spread_kind(std::span<const Op> ops, const hardware::Gpu& gpu, double step, const Busy& busy);
 
 /// The spread with room for what was not timed: `unmeasured` is the part of the step's kernel time that is carried from
 /// operations of other channels.

@@ -47,7 +47,8 @@ StepTime step_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Cali
     add_layer(time, op, repeats * work.back().device);
   }
   const QueueTimes queue = run_queue(work, calibration.host, options.accumulation);
-  const Spread kind = calibration.*spread_kind(ops, queue.step, {time.device_busy.count(), time.host_busy.count()});
+  const Spread kind =
+      calibration.*spread_kind(ops, gpu, queue.step, {time.device_busy.count(), time.host_busy.count()});
   const double carried = unmeasured / std::max(time.device_busy.count(), 1e-12);
   Spread spread = widened(kind, carried);
   constexpr double kMostCarried = 0.1;

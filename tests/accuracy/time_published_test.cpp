@@ -13,6 +13,7 @@
 #include "support/catch.hpp"
 #include "vggplan/timing/carry_over.hpp"
 #include "vggplan/timing/parallel.hpp"
+#include "vggplan/timing/step_time.hpp"
 
 namespace {
 
@@ -22,21 +23,59 @@ using nlohmann::json;
 
 }  // namespace
 
-TEST_CASE("GPUs that were not measured are timed within 12 % of published figures in the median") {
+TEST_CASE("every published row says whether carrying over was fitted to its source, and the two share no source") {
+  std::map<std::string, std::string> use_of;  // by source: the repository or page without the file in it
   for (const json& row : accuracy::published_rows("training.jsonl")) {
     CHECK((row.at("comparable").get<bool>() || row.contains("trap") || row.value("gpus", 1) > 1));
+    const std::string use = row.at("use").get<std::string>();
+    CHECK((use == "fitted" || use == "held out"));
+    const std::string source = row.at("source").get<std::string>();
+    CHECK(use_of.emplace(source.substr(0, source.find("/tree/")), use).first->second == use);
   }
-  Errors errors("published");
-  std::size_t inside = 0;
-  for (const accuracy::TimedRow& row : accuracy::published_steps()) {
-    errors.add(row.label, row.time.predicted.value.count(), row.time.measured);
-    inside += row.time.inside() ? 1U : 0U;
+}
+
+TEST_CASE("GPUs that were not measured are timed within 10 % of published figures that nothing was fitted to") {
+  for (const char* use : {"fitted", "held out"}) {
+    Errors errors(std::string("published, ") + use);
+    std::size_t inside = 0;
+    for (const accuracy::TimedRow& row : accuracy::published_steps(use)) {
+      errors.add(row.label, row.time.predicted.value.count(), row.time.measured);
+      inside += row.time.inside() ? 1U : 0U;
+    }
+    std::cout << errors.summary() << ", inside the range " << inside << '\n';
+    CHECK(errors.count() >= 24);
+    CHECK(errors.median() < 0.10);
+    // Of the fitted ones the worst is TensorFlow 2.3 on an A100, new then: its fp16 is 17 times too slow.
+    CHECK(errors.worst() < (use == std::string("fitted") ? 0.40 : 0.25));
+    CHECK(std::abs(errors.bias()) < 0.05);
+    CHECK(100 * inside >= 95 * errors.count());
   }
-  std::cout << errors.summary() << ", inside the range " << inside << '\n';
-  CHECK(errors.count() > 90);
-  CHECK(errors.median() < 0.12);
-  CHECK(errors.worst() < 0.30);
-  CHECK(100 * inside >= 85 * errors.count());
+}
+
+TEST_CASE("less memory bandwidth alone does not slow the turning of 16-bit tensors, which instructions bound") {
+  const hardware::Gpu h200 = accuracy::gpu_named(accuracy::kH200);
+  hardware::Gpu slower = h200;
+  slower.memory_bandwidth = base::BytesPerSecond(0.6 * h200.memory_bandwidth.count());
+  const timing::Calibration measured = accuracy::stored_calibration();
+  const timing::Calibration carried = timing::carry_over(measured, h200, slower);
+  const timing::Op op = timing::make_op(timing::OpKind::conv_forward, base::MathMode::bf16, base::DType::bf16,
+                                        base::Layout::nchw, {32, 64, 64, 224, 224});
+  const double ratio = timing::op_seconds(op, slower, carried).count() / timing::op_seconds(op, h200, measured).count();
+  CHECK(ratio < 1.15);  // in proportion to bandwidth it would be 1.4
+}
+
+TEST_CASE("before and after Hopper a weight gradient in TF32 is as fast as the input gradient") {
+  for (const char* name : {"a100-sxm4-80gb", "rtx-3090", "rtx-4090"}) {
+    const hardware::Gpu gpu = accuracy::gpu_named(name);
+    const timing::Calibration carried = accuracy::carried_to(gpu);
+    const auto seconds = [&](timing::OpKind kind) {
+      return timing::op_seconds(timing::make_op(kind, base::MathMode::tf32, base::DType::f32, base::Layout::nhwc,
+                                                {32, 256, 256, 56, 56}),
+                                gpu, carried)
+          .count();
+    };
+    CHECK(seconds(timing::OpKind::conv_weight_grad) < 1.01 * seconds(timing::OpKind::conv_input_grad));
+  }
 }
 
 TEST_CASE("scaling over the GPUs of one machine is within 8 points with NVLink and 20 without") {

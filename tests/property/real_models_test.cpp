@@ -27,10 +27,15 @@ PlanRequest request_of(const char* gpu, std::int64_t side, std::int64_t gpus) {
 
 /// Images per second of the fastest batch that fits, each up to 128 tried, then every 16th.
 double fastest(job::Job job, const estimate::Target& target, const estimate::Engine& engine) {
+  // Recommended is what fits to the upper end of its range.
+  const auto surely_fits = [&](const job::Job& asked) {
+    return engine.memory(asked, target)->verdict == estimate::Verdict::fits &&
+           *engine.reserved_high(asked, target) <= engine.usable(asked, target);
+  };
   double best = 0;
   for (job.batch = 1; engine.memory_floor(job, target) <= target.usable; job.batch += job.batch < 128 ? 1 : 16) {
     const auto time = engine.time(job, target);
-    if (time && time->images_per_second > best && engine.memory(job, target)->verdict == estimate::Verdict::fits) {
+    if (time && time->images_per_second > best && surely_fits(job)) {
       best = time->images_per_second;
     }
   }

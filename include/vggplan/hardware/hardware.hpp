@@ -63,6 +63,8 @@ std::int64_t capability_number(std::string_view text);
 /// TF32 falls back to fp32 on GPUs before Ampere, as PyTorch does.
 /// So does fp16 on GPUs without tensor cores: cuDNN then computes in fp32 on half-size data.
 std::optional<base::FlopsPerSecond> peak_rate(const Gpu& gpu, base::MathMode mode);
+/// What a GPU really computes in where `mode` is asked for: fp32 for tf32 and fp16 without units for them.
+base::MathMode arithmetic(const Gpu& gpu, base::MathMode mode);
 
 /// What joins `count` GPUs of one machine of which nothing else is known. NVLink bridges are sold
 /// apart and join two cards, so cards that take them are assumed to be on PCIe alone.

@@ -12,6 +12,7 @@
 #include "vggplan/base/result.hpp"
 #include "vggplan/base/units.hpp"
 #include "vggplan/graph/graph.hpp"
+#include "vggplan/hardware/hardware.hpp"
 
 namespace vggplan::job {
 
@@ -101,6 +102,8 @@ base::DType parameter_type(Precision precision);
 /// (torch.backends.cuda.matmul.allow_tf32 is off by default).
 base::MathMode convolution_math(Precision precision);
 base::MathMode linear_math(Precision precision);
+/// As which a GPU runs a precision: without TF32 units tf32 is true fp32.
+Precision runs_as(Precision precision, const hardware::Gpu& gpu);
 constexpr bool is_autocast(Precision precision) {
   return precision == Precision::amp_bf16 || precision == Precision::amp_fp16;
 }

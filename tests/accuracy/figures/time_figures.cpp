@@ -73,18 +73,23 @@ TimedRow exactly(const std::string& label, double measured, double predicted) {
   return {label, {measured, base::exactly(base::Seconds(predicted), base::Basis::modelled)}};
 }
 
-/// The half-precision rows hold weights in fp16 as well, which no setting of ours does: as bf16 does.
+/// "fp16" rows hold weights in fp16 as well, which no setting of ours does: as bf16 does.
+job::Precision precision_of(const std::string& precision) {
+  return precision == "fp16" ? job::Precision::bf16 : base::parse_enum<job::Precision>(precision).value();
+}
+
 job::Job job_of(const json& row, const hardware::Gpu& gpu) {
   job::Job job;
   job.model = taken(catalogue().model(row.at("model").get<std::string>()));
   job.image = {3, row.value("height", std::int64_t{224}), row.value("width", std::int64_t{224})};
+  job.classes = row.value("classes", job.classes);
   job.batch = row.at("batch").get<std::int64_t>();
   job.mode = row.at("mode") == "infer" ? job::Mode::infer : job::Mode::train;
-  job.optimizer = job::Optimizer::sgd;
-  const std::string precision = row.at("precision").get<std::string>();
-  job.precision = precision == "fp16"                      ? job::Precision::bf16
-                  : precision == "fp32" && gpu.tf32_tensor ? job::Precision::fp32
-                                                           : job::Precision::tf32;
+  job.layout = base::parse_enum<base::Layout>(row.value("layout", "nchw")).value();
+  job.optimizer = base::parse_enum<job::Optimizer>(row.value("optimizer", "sgd")).value();
+  job.optimizer_impl = base::parse_enum<job::OptimizerImpl>(row.value("optimizer_impl", "foreach")).value();
+  job.precision = job::runs_as(precision_of(row.at("precision").get<std::string>()), gpu);
+  job.cudnn_benchmark = row.at("framework").get<std::string>().find("cudnn.benchmark") != std::string::npos;
   job.parallel.gpus = row.value("gpus", std::int64_t{1});
   return job;
 }
@@ -208,7 +213,14 @@ std::vector<json> published_rows(const std::string& name) {
 std::string published_label(const json& row) {
   return row.at("gpu").get<std::string>() + " " + row.at("model").get<std::string>() + " b" +
          std::to_string(row.at("batch").get<int>()) + " " + row.at("precision").get<std::string>() + " " +
-         row.at("mode").get<std::string>() + ", " + row.at("framework").get<std::string>().substr(0, 20);
+         row.value("layout", "nchw") + " " + row.at("mode").get<std::string>() + ", " +
+         row.at("framework").get<std::string>().substr(0, 20);
+}
+
+timing::Calibration carried_to(const hardware::Gpu& gpu) {
+  const std::vector<hardware::Gpu> measured{gpu_named(kH200), gpu_named(kH100)};
+  const hardware::Gpu& from = measured[timing::most_alike(measured, gpu)];
+  return timing::carry_over(stored_calibration(from.name), from, gpu);
 }
 
 timing::ParallelTime published_time(const json& row) {
@@ -219,18 +231,18 @@ timing::ParallelTime published_time(const json& row) {
   if (row.at("precision") == "fp16") {
     turn_to_fp16(ops);
   }
-  if (row.at("parts") != "step") {
+  if (!row.at("parts").get<std::string>().starts_with("step")) {
     std::erase_if(ops, [](const timing::Op& op) { return op.phase == base::Phase::optimizer; });
   }
-  return timing::parallel_step_time(ops, gpu, timing::carry_over(calibration(), measured_gpu(), gpu), {},
+  return timing::parallel_step_time(ops, gpu, carried_to(gpu), {1, job.cudnn_benchmark},
                                     lowering::exchange_of(network, job, support::built_in_framework()),
                                     fabric_of(row, gpu, job.parallel.gpus));
 }
 
-std::vector<TimedRow> published_steps() {
+std::vector<TimedRow> published_steps(std::string_view use) {
   std::vector<TimedRow> rows;
   for (const json& row : published_rows("training.jsonl")) {
-    if (row.at("comparable").get<bool>()) {
+    if (row.at("comparable").get<bool>() && row.at("use") == use) {
       base::Estimated<base::Seconds> time = published_time(row).step.step;
       const base::Seconds copy(copy_seconds(row));
       time = {time.value + copy, time.low + copy, time.high + copy, time.basis};

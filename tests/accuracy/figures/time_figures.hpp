@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "vggplan/base/estimated.hpp"
@@ -59,10 +60,12 @@ std::vector<TimedRow> loader_loops();
 /// Rows of tests/data/published/<name>.
 std::vector<nlohmann::json> published_rows(const std::string& name);
 std::string published_label(const nlohmann::json& row);
+/// What the program takes for a GPU that nobody measured.
+timing::Calibration carried_to(const hardware::Gpu& gpu);
 /// What the program says of a published step.
 timing::ParallelTime published_time(const nlohmann::json& row);
-/// Those of them that can be compared.
-std::vector<TimedRow> published_steps();
+/// Those of them that can be compared, of sources that carrying over was "fitted" to or that were "held out".
+std::vector<TimedRow> published_steps(std::string_view use);
 
 /// What another tool answered for the step of this label, in seconds; 0 where it was not asked.
 double answer_of(const std::string& tool, const std::string& label);

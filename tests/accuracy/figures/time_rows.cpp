@@ -86,6 +86,7 @@ std::vector<std::string> calibration_files(std::string_view gpu) {
 void Errors::add(const std::string& label, double modelled, double measured) {
   const double error = modelled / measured - 1.0;
   errors_.push_back(std::abs(error));
+  signed_.push_back(error);
   if (std::getenv("VGGPLAN_PRINT_ROWS") != nullptr) {
     std::cout << fmt::format("{:<24} {:<62} {:>11.3f} {:>11.3f} {:>+7.1f}%\n", title_, label, 1e3 * measured,
                              1e3 * modelled, 100.0 * error);
@@ -94,11 +95,13 @@ void Errors::add(const std::string& label, double modelled, double measured) {
 
 double Errors::median() const { return timing::median(errors_); }
 
+double Errors::bias() const { return timing::median(signed_); }
+
 double Errors::worst() const { return errors_.empty() ? 0.0 : *std::max_element(errors_.begin(), errors_.end()); }
 
 std::string Errors::summary() const {
-  return fmt::format("{}: {} rows, median {:.1f} %, worst {:.1f} %", title_, count(), 100.0 * median(),
-                     100.0 * worst());
+  return fmt::format("{}: {} rows, median {:.1f} %, worst {:.1f} %, bias {:+.1f} %", title_, count(), 100.0 * median(),
+                     100.0 * worst(), 100.0 * bias());
 }
 
 }  // namespace vggplan::accuracy

@@ -34,12 +34,14 @@ class Errors {
   void add(const std::string& label, double modelled, double measured);
   [[nodiscard]] double median() const;
   [[nodiscard]] double worst() const;
+  [[nodiscard]] double bias() const;  ///< median with its sign
   [[nodiscard]] std::size_t count() const { return errors_.size(); }
   [[nodiscard]] std::string summary() const;
 
  private:
   std::string title_{};
   std::vector<double> errors_{};
+  std::vector<double> signed_{};
 };
 
 }  // namespace vggplan::accuracy
