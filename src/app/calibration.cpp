@@ -34,11 +34,15 @@ std::string label_of(const catalog::MeasuredStep& s) {
 
 base::Result<job::Job> job_of(const catalog::MeasuredStep& step, const catalog::Catalog& catalog) {
   job::Job job;
-  auto model = catalog.model(step.model);
-  if (!model) {
-    return model.error();
+  if (step.features.empty()) {
+    auto model = catalog.model(step.model);
+    if (!model) {
+      return model.error();
+    }
+    job.model = *std::move(model);
+  } else {
+    job.model = {step.model, step.features, step.batch_norm};
   }
-  job.model = *std::move(model);
   job.image = {step.channels, step.height, step.width};
   job.classes = step.classes;
   job.batch = step.batch;
@@ -130,7 +134,7 @@ base::Status add_step(const catalog::MeasuredStep& step, const hardware::Gpu& gp
                                 step.step});
   } else if (step.forward.count() > 0.0) {
     samples.steps.push_back({label_of(step), std::move(lowered->ops), step.step, step.forward, step.backward,
-                             step.optimizer_step, step.benchmark});
+                             step.optimizer_step, step.benchmark, step.for_ranges});
   }
   return std::nullopt;
 }

@@ -19,8 +19,8 @@ struct NameTable<timing::Variant> {
   static constexpr std::array<Named<timing::Variant>, 6> table{{
       {timing::Variant::usual, "usual", ""},
       {timing::Variant::one_image, "one-image", ""},
+      {timing::Variant::one_pixel, "one-pixel", ""},
       {timing::Variant::huge, "huge", ""},
-      {timing::Variant::stretched, "stretched", ""},
       {timing::Variant::fused, "fused", ""},
       {timing::Variant::single, "single", ""},
   }};

@@ -33,7 +33,7 @@ WorkspaceSize read_size(ObjectReader& reader) {
   size.output = reader.optional_number("output", kCopies).value_or(0);
   size.weight = reader.optional_number("weight", kCopies).value_or(0);
   size.bytes = reader.optional_integer("bytes", 0).value_or(0);
-  size.align = reader.optional_integer("align", 1, 1024).value_or(1);
+  size.align = reader.optional_integer("align", 1, 1024).value_or(0);
   return size;
 }
 
@@ -94,6 +94,8 @@ WorkspaceRule read_rule(const nlohmann::json& value, const std::string& pointer,
   rule.elements = read_range(reader, "elements");
   rule.images = read_range(reader, "images");
   rule.ragged = reader.optional_integer("ragged", 1).value_or(0);
+  rule.unaligned = reader.has("unaligned") && reader.boolean("unaligned");
+  reader.skip("unaligned");
   rule.size = read_size(reader);
   rule.stream_k = read_stream_k(reader, context);
   if (const nlohmann::json* fallbacks = reader.array("fallbacks", false)) {

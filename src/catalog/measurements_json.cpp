@@ -13,6 +13,7 @@
 #include "vggplan/base/json_text.hpp"
 #include "vggplan/base/names.hpp"
 #include "vggplan/catalog/measurements.hpp"
+#include "vggplan/graph/graph.hpp"
 
 namespace vggplan::catalog {
 namespace {
@@ -132,6 +133,7 @@ base::Result<timing::OpSample> op_of(const json& value, const std::string& place
                            row.integer("reads"), row.integer("writes")}
           : timing::Extent{row.integer("n"), row.integer("c"), row.integer("k"), row.integer("h"), row.integer("w")};
   const base::Seconds seconds(row.number("us") * 1e-6);
+  const bool half_zero = row.boolean("half_zero");
   if (!row.trouble().empty()) {
     return wrong_row(place, row.trouble());
   }
@@ -140,11 +142,11 @@ base::Result<timing::OpSample> op_of(const json& value, const std::string& place
   }
   const base::DType type = type_of(math);
   if (!updates) {
-    return timing::OpSample{timing::make_op(kind, math, type, layout, sizes), seconds};
+    return timing::OpSample{timing::make_op(kind, math, type, layout, sizes), seconds, half_zero};
   }
   timing::Op op = timing::make_optimizer(type, loop, sizes.n, sizes.c, {sizes.k, sizes.h, sizes.w});
   op.kind = kind;
-  return timing::OpSample{op, seconds};
+  return timing::OpSample{op, seconds, half_zero};
 }
 
 /// "how" is single, ddp, zero1 or fsdp2; "kw" holds DDP's arguments.
@@ -182,11 +184,30 @@ base::Result<MeasuredCollective> collective_row(const json& value, timing::Colle
   return measured;
 }
 
+/// Widths of the convolutions, with "M" for a pool; empty where the row names a model of the catalogue.
+void read_features(const json& value, Row& row, MeasuredStep& step) {
+  const auto features = value.find("features");
+  if (features == value.end()) {
+    return;
+  }
+  constexpr std::int64_t kMostChannels = 1 << 20;
+  for (const json& entry : *features) {
+    const bool width = entry.is_number_integer() && entry >= 1 && entry <= kMostChannels;
+    if (!width && entry != "M") {
+      row.note("'features' lists widths and \"M\"");
+      return;
+    }
+    step.features.push_back(width ? entry.get<std::int64_t>() : graph::kPool);
+  }
+  step.batch_norm = row.boolean("batch_norm");
+}
+
 base::Result<MeasuredStep> step_of(const json& value, const std::string& place) {
   Row row(value);
   MeasuredStep step;
   step.place = place;
   step.model = row.text("arch", "vgg16");
+  read_features(value, row, step);
   step.height = row.integer("h");
   step.width = row.integer("w");
   step.channels = row.integer("in_channels", 3);
@@ -203,6 +224,7 @@ base::Result<MeasuredStep> step_of(const json& value, const std::string& place) 
   step.head = row.text("head", "adaptive");
   step.mode = row.text("mode", "train");
   step.benchmark = row.boolean("benchmark");
+  step.for_ranges = row.boolean("for_ranges");
   if (value.contains("ms_loop")) {
     step.step = base::Seconds(row.number("ms_loop") * 1e-3);
     step.forward = base::Seconds(row.number("ms_fwd") * 1e-3);

@@ -209,7 +209,8 @@ std::vector<memory::Event> inference_step(StepTape& step) {
 }  // namespace
 
 std::size_t skipped_steps(const job::Job& job, const Framework& framework) {
-  if (job.precision != job::Precision::amp_fp16) {
+  // Fused optimizers are told of infinities and leave the parameters as they are, but make their state.
+  if (job.precision != job::Precision::amp_fp16 || job.optimizer_impl == job::OptimizerImpl::fused) {
     return 0;
   }
   const std::int64_t enough = framework.scaler_pixels_with_batch_norm;

@@ -16,14 +16,32 @@ constexpr std::int64_t power_of_two_below(std::int64_t value) {
   return static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(std::max<std::int64_t>(value, 1))));
 }
 
+/// Tensor cores take 16 bytes at a time.
+std::int64_t vector_channels(const Convolution& conv) {
+  constexpr std::int64_t kVector = 16;
+  return conv.math == base::MathMode::fp32 ? 1 : kVector / conv.element_bytes;
+}
+
+bool is_unaligned(const Convolution& conv, std::int64_t channels) { return channels % vector_channels(conv) != 0; }
+
+/// NHWC tensors are copied where they need padding; the others serve as they are.
+WorkspaceSize copies_of_unaligned(WorkspaceSize size, const Convolution& conv) {
+  size.input *= is_unaligned(conv, conv.in_channels) ? 1.0 : 0.0;
+  size.output *= is_unaligned(conv, conv.out_channels) ? 1.0 : 0.0;
+  return size;
+}
+
+/// Copies are padded to what tensor cores take, unless a rule says what they are padded to.
 std::int64_t bytes_of(const WorkspaceSize& size, const Convolution& conv) {
-  const std::int64_t in = base::round_up(conv.in_channels, size.align);
+  const std::int64_t align = size.align == 0 ? vector_channels(conv) : size.align;
+  const std::int64_t in = base::round_up(conv.in_channels, align);
+  const std::int64_t out = base::round_up(conv.out_channels, align);
   const std::int64_t pixels = conv.images * conv.height * conv.width;
   const auto operand = [&](double copies, std::int64_t elements) {
     return static_cast<std::int64_t>(copies * static_cast<double>(elements * conv.element_bytes));
   };
-  return operand(size.input, in * pixels) + operand(size.output, conv.out_channels * pixels) +
-         operand(size.weight, in * conv.out_channels * graph::kTaps) + size.bytes;
+  return operand(size.input, in * pixels) + operand(size.output, out * pixels) +
+         operand(size.weight, in * out * graph::kTaps) + size.bytes;
 }
 
 /// Partial sums of the tiles that do not fill a wave.
@@ -58,7 +76,9 @@ const WorkspaceRule* matching(const std::vector<WorkspaceRule>& rules, ConvPass 
            std::find(candidate.math.begin(), candidate.math.end(), conv.math) != candidate.math.end() &&
            candidate.in_channels.holds(conv.in_channels) && candidate.out_channels.holds(conv.out_channels) &&
            candidate.pixels.holds(pixels) && candidate.elements.holds(elements) &&
-           candidate.images.holds(conv.images) && (candidate.ragged == 0 || pixels % candidate.ragged != 0);
+           candidate.images.holds(conv.images) &&
+           (!candidate.unaligned || is_unaligned(conv, conv.in_channels) || is_unaligned(conv, conv.out_channels)) &&
+           (candidate.ragged == 0 || pixels % candidate.ragged != 0);
   });
   return rule == rules.end() ? nullptr : &*rule;
 }
@@ -81,7 +101,8 @@ std::vector<std::int64_t> workspace_plans(const Framework& framework, ConvPass p
   std::vector<std::int64_t> plans;
   if (rule != nullptr) {
     const std::int64_t partial_sums = rule->stream_k ? stream_k_bytes(*rule->stream_k, pass, chunk, device) : 0;
-    plans.push_back(bytes_of(rule->size, chunk) + partial_sums);
+    plans.push_back(bytes_of(rule->unaligned ? copies_of_unaligned(rule->size, chunk) : rule->size, chunk) +
+                    partial_sums);
     for (const WorkspaceSize& fallback : rule->fallbacks) {
       plans.push_back(bytes_of(fallback, chunk));
     }

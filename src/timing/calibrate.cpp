@@ -83,15 +83,19 @@ Fit calibrate(const hardware::Gpu& gpu, const Samples& samples) {
   Calibration& calibration = fit.calibration;
   calibration.gpu = gpu.name;
   calibration.l2_cache = gpu.l2_cache;
+  std::vector<StepSample> steps = samples.steps;
+  const auto kept =
+      std::stable_partition(steps.begin(), steps.end(), [](const auto& step) { return !step.for_ranges; });
+  steps.erase(kept, steps.end());
   fit_streams(samples.ops, calibration);
   fit_curves(samples.ops, gpu, calibration);
-  fit_levels(samples.steps, gpu, calibration);
-  fit_host(samples.steps, gpu, calibration);
+  fit_levels(steps, samples.ops, gpu, calibration);
+  fit_host(steps, gpu, calibration);
   fit_spread(samples.steps, gpu, calibration);
   fit_links(samples, gpu, calibration);
   fit_input(samples, calibration);
   describe_ops(samples.ops, gpu, fit);
-  describe_steps(samples.steps, gpu, fit);
+  describe_steps(steps, gpu, fit);
   describe_parallel(samples, gpu, fit);
   return fit;
 }

@@ -123,10 +123,17 @@ void fit_spread(std::span<const StepSample> steps, const hardware::Gpu& gpu, Cal
   std::array<Kind, 3> kinds{{{&Calibration::spread, 0.04, {0.9, 1.1}, {}},
                              {&Calibration::spread_fp32, 0.25, {0.5, 2.0}, {}},
                              {&Calibration::spread_host, 0.2, {0.7, 1.4}, {}}}};
+  const bool kept = std::any_of(steps.begin(), steps.end(), [](const StepSample& step) { return step.for_ranges; });
   for (const StepSample& step : steps) {
     const StepTime time = step_time(step.ops, gpu, calibration);
+    if (time.step.basis != calibration.basis) {
+      continue;  // operations that were not measured widen the range by themselves
+    }
     const double modelled = time.step.value.count();
-    const auto kind = spread_kind(step.ops, gpu, modelled, time.device_busy.count());
+    const auto kind = spread_kind(step.ops, gpu, modelled, {time.device_busy.count(), time.host_busy.count()});
+    if (kept && !step.for_ranges && kind != &Calibration::spread_fp32) {
+      continue;  // was fitted to; steps in true fp32 never are
+    }
     std::find_if(kinds.begin(), kinds.end(), [&](const Kind& k) {
       return k.spread == kind;
     })->ratios.push_back(step.step.count() / modelled);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <set>
 
 #include "timing/fit.hpp"
 #include "timing/least_squares.hpp"
@@ -70,8 +71,25 @@ struct Row {
   double measured{};
 };
 
-void add_op(const Op& op, double seconds, Row& row) {
-  const std::size_t level = level_of(classify(op));
+/// Classes that were timed as they run in a step.
+using Settled = std::set<ShapeClass>;
+
+Settled settled_by(std::span<const OpSample> ops) {
+  Settled settled;
+  for (const OpSample& sample : ops) {
+    if (sample.half_zero) {
+      settled.insert(classify(sample.op));
+    }
+  }
+  return settled;
+}
+
+std::size_t level_of(const ShapeClass& shape, const Settled& settled) {
+  return settled.contains(shape) ? kLevels : level_of(shape);
+}
+
+void add_op(const Op& op, double seconds, const Settled& settled, Row& row) {
+  const std::size_t level = level_of(classify(op), settled);
   (level < kLevels ? row.by_level[level] : row.rest) += seconds;
   row.by_level[kGap] += static_cast<double>(op.kernels) * kFirstGap;
 }
@@ -87,7 +105,8 @@ bool is_telling(const Row& row) {
   return row.measured > kShortest && convolutions > kConvolutions * row.measured;
 }
 
-std::vector<Row> rows_of(std::span<const StepSample> steps, const hardware::Gpu& gpu, const Calibration& calibration) {
+std::vector<Row> rows_of(std::span<const StepSample> steps, const hardware::Gpu& gpu, const Calibration& calibration,
+                         const Settled& settled) {
   std::vector<Row> rows;
   for (const StepSample& step : steps) {
     if (step.chosen_by_trial) {
@@ -100,7 +119,7 @@ std::vector<Row> rows_of(std::span<const StepSample> steps, const hardware::Gpu&
     phases[1].measured = step.backward.count();
     for (const Op& op : step.ops) {
       if (op.phase != base::Phase::optimizer) {
-        add_op(op, op_seconds(op, gpu, calibration).count(), phases[op.phase == base::Phase::forward ? 0 : 1]);
+        add_op(op, op_seconds(op, gpu, calibration).count(), settled, phases[op.phase == base::Phase::forward ? 0 : 1]);
       }
     }
     std::copy_if(phases.begin(), phases.end(), std::back_inserter(rows), is_telling);
@@ -138,9 +157,9 @@ void improve(const std::vector<Row>& rows, std::vector<double>& levels) {
   }
 }
 
-void apply_levels(const std::vector<double>& levels, Calibration& calibration) {
+void apply_levels(const std::vector<double>& levels, const Settled& settled, Calibration& calibration) {
   for (ShareCurve& curve : calibration.curves) {
-    const std::size_t level = level_of(curve.shape);
+    const std::size_t level = level_of(curve.shape, settled);
     const double factor = level < kLevels ? std::exp(levels[level]) : 1.0;
     for (double& share : curve.shares) {
       share /= factor;
@@ -157,14 +176,16 @@ void apply_levels(const std::vector<double>& levels, Calibration& calibration) {
 
 }  // namespace
 
-void fit_levels(std::span<const StepSample> steps, const hardware::Gpu& gpu, Calibration& calibration) {
-  const std::vector<Row> rows = rows_of(steps, gpu, calibration);
+void fit_levels(std::span<const StepSample> steps, std::span<const OpSample> ops, const hardware::Gpu& gpu,
+                Calibration& calibration) {
+  const Settled settled = settled_by(ops);
+  const std::vector<Row> rows = rows_of(steps, gpu, calibration, settled);
   std::vector<double> levels(kLevels, 0.0);
   constexpr int kRounds = 5;  // the third changes nothing that is printed
   for (int round = 0; round < kRounds; ++round) {
     improve(rows, levels);
   }
-  apply_levels(levels, calibration);
+  apply_levels(levels, settled, calibration);
 }
 
 }  // namespace vggplan::timing

@@ -5,30 +5,128 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
+#include <span>
 
+#include "timing/kernel_work.hpp"
+#include "vggplan/base/checked.hpp"
 #include "vggplan/timing/step_time.hpp"
 
 namespace vggplan::timing {
 namespace {
 
-/// The entry of `table` for `shape`, or the nearest one; nothing in an empty table.
+/// The entry of `table` for `shape`, if it was measured.
 template <class Entry>
-const Entry* find(const std::vector<Entry>& table, const ShapeClass& shape) {
+const Entry* find_exactly(const std::vector<Entry>& table, const ShapeClass& shape) {
   const auto at = std::lower_bound(table.begin(), table.end(), shape,
                                    [](const Entry& entry, const ShapeClass& key) { return entry.shape < key; });
-  if (at != table.end() && at->shape == shape) {
-    return &*at;
-  }
+  return at != table.end() && at->shape == shape ? &*at : nullptr;
+}
+
+/// The entry of `table` that is nearest to `shape`; nothing in an empty table.
+template <class Entry>
+const Entry* nearest(const std::vector<Entry>& table, const ShapeClass& shape) {
   const Entry* best = nullptr;
-  double nearest = std::numeric_limits<double>::infinity();
+  double least = std::numeric_limits<double>::infinity();
   for (const Entry& entry : table) {
     const double d = distance(entry.shape, shape);
-    if (d < nearest) {
-      nearest = d;
+    if (d < least) {
+      least = d;
       best = &entry;
     }
   }
   return best;
+}
+
+/// Curves of convolutions that differ in channels alone.
+using Widths = std::span<const ShareCurve>;
+
+Widths widths_of(const std::vector<ShareCurve>& curves, ShapeClass shape) {
+  const auto below = [](const ShareCurve& curve, const ShapeClass& key) { return curve.shape < key; };
+  shape.channels = shape.outputs = 0;
+  const auto first = std::lower_bound(curves.begin(), curves.end(), shape, below);
+  const auto last = std::find_if(first, curves.end(), [&](const ShareCurve& curve) {
+    return curve.shape.kind != shape.kind || curve.shape.math != shape.math ||
+           curve.shape.element_bytes != shape.element_bytes || curve.shape.layout != shape.layout;
+  });
+  return Widths(first, last);
+}
+
+/// Tensor cores take 16 bytes at a time: what is no multiple of that is padded, or goes to slower kernels.
+bool is_aligned(std::int64_t channels, std::int64_t element_bytes) {
+  constexpr std::int64_t kVector = 16;
+  return channels * element_bytes % kVector == 0;
+}
+
+/// A measured curve and how far along it the wanted width lies.
+struct Neighbours {
+  const ShareCurve* below{};
+  const ShareCurve* above{};
+};
+
+/// The next measured widths of as many channels in as out, aligned as `width` is.
+Neighbours neighbours_of(Widths widths, std::int64_t width) {
+  Neighbours found;
+  for (const ShareCurve& curve : widths) {
+    const std::int64_t channels = curve.shape.channels;
+    if (channels != curve.shape.outputs ||
+        is_aligned(channels, curve.shape.element_bytes) != is_aligned(width, curve.shape.element_bytes)) {
+      continue;
+    }
+    if (channels <= width && (found.below == nullptr || channels > found.below->shape.channels)) {
+      found.below = &curve;
+    }
+    if (channels >= width && (found.above == nullptr || channels < found.above->shape.channels)) {
+      found.above = &curve;
+    }
+  }
+  return found;
+}
+
+/// Below its smallest size a kernel leaves SMs idle: the share falls, if less than the size does.
+double log_share(const ShareCurve& curve, double octave) {
+  const double missing = std::max(0.0, curve.first_octave - octave);
+  return std::log(share_at(curve, octave)) - 0.5 * std::log(2.0) * missing;
+}
+
+/// Channels as the kernels' tiles cover them: those of the last tile cost as much as a whole one.
+std::int64_t tiled(std::int64_t width, std::int64_t element_bytes) {
+  constexpr std::int64_t kTile = 64;
+  constexpr std::int64_t kOneTile = 128;  // up to here cuDNN has kernels of many widths
+  return width > kOneTile && is_aligned(width, element_bytes) ? base::round_up(width, kTile) : width;
+}
+
+/// Logarithm of the share of a convolution of `width` channels in and out; nothing where none that is aligned alike was
+/// measured.
+std::optional<double> width_share(Widths widths, std::int64_t width, double octave) {
+  const auto [below, above] = neighbours_of(widths, width);
+  if (below == nullptr || above == nullptr || below == above) {
+    const ShareCurve* only = below == nullptr ? above : below;
+    return only == nullptr ? std::nullopt : std::optional(log_share(*only, octave));
+  }
+  const double low = std::log2(static_cast<double>(below->shape.channels));
+  const double f =
+      (std::log2(static_cast<double>(width)) - low) / (std::log2(static_cast<double>(above->shape.channels)) - low);
+  return (1.0 - f) * log_share(*below, octave) + f * log_share(*above, octave);
+}
+
+/// Channels that were not measured together do as their widths do: the mean of the logarithms of what a convolution of
+/// either width reaches. It times single pairs within a fifth in the median.
+std::optional<double> share_between_widths(const Calibration& calibration, const ShapeClass& shape, double octave) {
+  constexpr std::int64_t kImage = 4;  // channels of an image are no width
+  if (!is_convolution(shape.kind) || shape.channels <= kImage) {
+    return std::nullopt;
+  }
+  const Widths widths = widths_of(calibration.curves, shape);
+  const auto share = [&](std::int64_t width) -> std::optional<double> {
+    const std::int64_t whole = tiled(width, shape.element_bytes);
+    const auto found = width_share(widths, whole, octave);
+    return found ? std::optional(*found + std::log(static_cast<double>(width) / static_cast<double>(whole)))
+                 : std::nullopt;
+  };
+  const auto in = share(shape.channels);
+  const auto out = share(shape.outputs);
+  return in && out ? std::optional(std::exp(0.5 * (*in + *out))) : std::nullopt;
 }
 
 // Without any measurement of its kind an op runs at two thirds of the roofline, as large kernels do.
@@ -45,8 +143,8 @@ void sort_by_shape(Calibration& calibration) {
 double roofline_seconds(const Op& op, const hardware::Gpu& gpu) {
   const auto peak = hardware::peak_rate(gpu, op.math);
   const double work = peak && op.flops.count() > 0 ? op.flops.as_double() / peak->count() : 0.0;
-  const double images = runs_images_side_by_side(op) ? static_cast<double>(op.extent.n) : 1.0;
-  return std::max(work, op.bytes().as_double() / images / gpu.memory_bandwidth.count());
+  const double images = runs_images_side_by_side(op) ? images_side_by_side(op) : 1.0;
+  return std::max(work, kernel_bytes(op) / images / gpu.memory_bandwidth.count());
 }
 
 double share_at(const ShareCurve& curve, double octave) {
@@ -70,27 +168,63 @@ double cached_share(double touched, base::Bytes l2) {
   return std::clamp((1.0 - filled) / 0.3, 0.0, 1.0);
 }
 
-base::Seconds op_seconds(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration) {
+namespace {
+
+double last_octave(const ShareCurve& curve) {
+  return curve.first_octave + curve.octaves_per_node * static_cast<double>(curve.shares.size() - 1);
+}
+
+/// Linear layers are measured up to 256 images. Beyond, a product in true fp32 nears what large ones reach, by half of
+/// the way an octave; in 16 bits it is there by then.
+double grown(double share, double octaves_beyond) {
+  constexpr double kLargeProduct = 0.75;
+  return octaves_beyond <= 0.0 || share >= kLargeProduct
+             ? share
+             : kLargeProduct - (kLargeProduct - share) * std::exp2(-octaves_beyond);
+}
+
+OpTime streamed(const Op& op, const ShapeClass& shape, const hardware::Gpu& gpu, const Calibration& calibration) {
+  const StreamRate* exact = find_exactly(calibration.streams, shape);
+  const StreamRate* rate = exact == nullptr ? nearest(calibration.streams, shape) : exact;
+  if (rate == nullptr) {
+    return {roofline_seconds(op, gpu) / kUnknownShare, false};
+  }
+  const double bytes = op.bytes().as_double();
+  const double cached = cached_share(footprint(op), calibration.l2_cache);
+  const double kernels =
+      op.kind == OpKind::optimizer && op.loop == OptimizerLoop::single ? static_cast<double>(op.kernels) : 1.0;
+  return {kernels * rate->start_seconds + bytes * cached / rate->cached.count() +
+              bytes * (1.0 - cached) / rate->uncached.count(),
+          exact != nullptr};
+}
+
+}  // namespace
+
+OpTime op_time(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration) {
   if (op.kind == OpKind::host_read) {
-    return base::Seconds(0.0);
+    return {0.0, true};
   }
   const ShapeClass shape = classify(op);
   if (is_streaming(op.kind)) {
-    const StreamRate* rate = find(calibration.streams, shape);
-    if (rate == nullptr) {
-      return base::Seconds(roofline_seconds(op, gpu) / kUnknownShare);
-    }
-    const double bytes = op.bytes().as_double();
-    const double cached = cached_share(footprint(op), calibration.l2_cache);
-    const double kernels =
-        op.kind == OpKind::optimizer && op.loop == OptimizerLoop::single ? static_cast<double>(op.kernels) : 1.0;
-    return base::Seconds(kernels * rate->start_seconds + bytes * cached / rate->cached.count() +
-                         bytes * (1.0 - cached) / rate->uncached.count());
+    return streamed(op, shape, gpu, calibration);
   }
-  const ShareCurve* curve = find(calibration.curves, shape);
-  const double share =
-      curve == nullptr || curve->shares.empty() ? kUnknownShare : share_at(*curve, std::log2(curve_size(op)));
-  return base::Seconds(roofline_seconds(op, gpu) / share);
+  const double octave = std::log2(curve_size(op));
+  const ShareCurve* exact = find_exactly(calibration.curves, shape);
+  if (exact == nullptr) {
+    if (const auto between = share_between_widths(calibration, shape, octave)) {
+      return {roofline_seconds(op, gpu) / *between, false};
+    }
+  }
+  const ShareCurve* curve = exact == nullptr ? nearest(calibration.curves, shape) : exact;
+  double share = curve == nullptr || curve->shares.empty() ? kUnknownShare : share_at(*curve, octave);
+  if (curve != nullptr && is_linear(op.kind) && shape.element_bytes == 4) {
+    share = grown(share, octave - last_octave(*curve));
+  }
+  return {roofline_seconds(op, gpu) / share, exact != nullptr};
+}
+
+base::Seconds op_seconds(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration) {
+  return base::Seconds(op_time(op, gpu, calibration).seconds);
 }
 
 }  // namespace vggplan::timing

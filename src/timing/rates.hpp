@@ -10,6 +10,13 @@ namespace vggplan::timing {
 /// The larger of work over the peak of its unit and bytes over the memory bandwidth.
 double roofline_seconds(const Op& op, const hardware::Gpu& gpu);
 
+/// Kernel time of an op, and whether ops of its kind, layout and channels were timed, at whatever size.
+struct OpTime {
+  double seconds{};
+  bool measured{};
+};
+OpTime op_time(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration);
+
 /// Share of the roofline at a size, by its log2; beyond the ends the curve is flat.
 double share_at(const ShareCurve& curve, double octave);
 

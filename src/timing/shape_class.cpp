@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "timing/kernel_work.hpp"
 #include "vggplan/base/checked.hpp"
 
 namespace vggplan::timing {
@@ -19,26 +20,30 @@ bool is_batch_norm(OpKind kind) {
          kind == OpKind::batch_norm_backward;
 }
 
-bool has_huge_variant(OpKind kind) {
-  return kind == OpKind::max_pool_forward || kind == OpKind::max_pool_backward || is_batch_norm(kind);
+/// Whether 32 bits do not number the elements that one call works on: cuDNN takes a batch of convolutions in parts that
+/// they do, but not an image.
+bool is_huge(const Op& op) {
+  Extent e = op.extent;
+  if (is_convolution(op.kind)) {
+    e.n = 1;
+    e.c = std::max(e.c, e.k);
+  } else if (op.kind != OpKind::max_pool_forward && op.kind != OpKind::max_pool_backward && !is_batch_norm(op.kind)) {
+    return false;
+  }
+  return elements(e) > static_cast<double>(base::kLargestInt32);
 }
 
 bool is_average_pool(OpKind kind) { return kind == OpKind::avg_pool_forward || kind == OpKind::avg_pool_backward; }
 
-/// An adaptive pool whose output is larger than its input repeats pixels.
-bool is_stretched(const Op& op) {
-  return is_average_pool(op.kind) && (op.extent.h < op.extent.k || op.extent.w < op.extent.k);
-}
-
 Variant variant_of(const Op& op) {
-  if (is_stretched(op)) {
-    return Variant::stretched;
+  if (op.kind == OpKind::bias_grad && op.extent.h * op.extent.w == 1) {
+    return Variant::one_pixel;
   }
   if (op.kind == OpKind::bias_add || op.kind == OpKind::bias_grad) {
     return op.layout == base::Layout::nchw && op.extent.n == 1 ? Variant::one_image : Variant::usual;
   }
-  if (has_huge_variant(op.kind)) {
-    return elements(op.extent) > static_cast<double>(base::kLargestInt32) ? Variant::huge : Variant::usual;
+  if (is_huge(op)) {
+    return Variant::huge;
   }
   if (op.kind == OpKind::optimizer && op.loop != OptimizerLoop::foreach) {
     return op.loop == OptimizerLoop::fused ? Variant::fused : Variant::single;
@@ -107,8 +112,6 @@ ShapeClass classify(const Op& op) {
     shape.channels = std::llround(op.bytes().as_double() / elements);
   } else if (is_average_pool(op.kind)) {
     shape.outputs = op.extent.k;
-    // One pixel has no layout: it counts as contiguous.
-    shape.layout = op.extent.h * op.extent.w == 1 ? base::Layout::nchw : op.layout;
   } else if (!is_streaming(op.kind)) {
     shape.channels = op.extent.c;
     // cuDNN takes float16; bfloat16 goes to PyTorch's own kernels, which are three times slower with channels_last.
@@ -125,19 +128,17 @@ double curve_size(const Op& op) {
     return static_cast<double>(e.n);
   }
   const double pixels = static_cast<double>(e.h) * static_cast<double>(e.w);
-  if (is_stretched(op)) {
-    // Additions that meet at one pixel wait for each other: outputs, times outputs a pixel.
-    const double outputs = static_cast<double>(e.k) * static_cast<double>(e.k);
-    return static_cast<double>(e.n) * outputs * outputs / pixels;
-  }
   if (runs_images_side_by_side(op)) {
     return pixels;
+  }
+  if (is_average_pool(op.kind) && e.k > 1) {
+    return kernel_bytes(op) / static_cast<double>(base::size_of(op.type));
   }
   return static_cast<double>(e.n) * pixels;
 }
 
 bool runs_images_side_by_side(const Op& op) {
-  return op.kind == OpKind::avg_pool_forward && op.layout == base::Layout::nhwc && op.extent.k > 1 && !is_stretched(op);
+  return op.kind == OpKind::avg_pool_forward && op.layout == base::Layout::nhwc && op.extent.k > 1;
 }
 
 double footprint(const Op& op) {
@@ -149,10 +150,10 @@ double distance(const ShapeClass& a, const ShapeClass& b) {
   if (a.kind != b.kind) {
     return std::numeric_limits<double>::infinity();
   }
-  // The unit that multiplies and the size of an element say more than the layout, that more than
-  // channels; the weights only have to keep this order.
+  // The unit that multiplies and the size of an element say more than the variant, that more than the layout, that more
+  // than channels; the weights only have to keep this order.
   const bool as_wide = a.element_bytes == b.element_bytes;
-  double d = (as_wide ? 0.0 : 1000.0) + (a.layout == b.layout ? 0.0 : 100.0) + (a.variant == b.variant ? 0.0 : 50.0);
+  double d = (as_wide ? 0.0 : 1000.0) + (a.layout == b.layout ? 0.0 : 100.0) + (a.variant == b.variant ? 0.0 : 150.0);
   d += a.math == b.math ? 0.0 : as_wide && a.element_bytes == 2 ? 30.0 : 2000.0;
   return d + octaves(a.channels, b.channels) + octaves(a.outputs, b.outputs);
 }

@@ -9,8 +9,18 @@
 
 namespace vggplan::timing {
 
+/// Seconds that the kernels of a step take, and the host to start them.
+struct Busy {
+  double device{};
+  double host{};
+};
+
 /// The spread that holds for a step of these ops: of true fp32, else of the side that bounds it. `step` is the time of
-/// the step, `device_busy` the sum of its kernels, in seconds.
-Spread Calibration::*spread_kind(std::span<const Op> ops, const hardware::Gpu& gpu, double step, double device_busy);
+/// the step in seconds.
+Spread Calibration::*spread_kind(std::span<const Op> ops, const hardware::Gpu& gpu, double step, const Busy& busy);
+
+/// The spread with room for what was not timed: `unmeasured` is the part of the step's kernel time that is carried from
+/// operations of other channels.
+Spread widened(Spread spread, double unmeasured);
 
 }  // namespace vggplan::timing

@@ -55,6 +55,18 @@ TEST_CASE("the same bounds hold on other sizes and settings") {
   require_bars("others", other_peaks());
 }
 
+TEST_CASE("steps drawn over the whole interface, and networks of other channels, keep near what was measured") {
+  REQUIRE(drawn_peaks().size() == 124);
+  const Spread drawn = spread_of(drawn_peaks(), Peak::allocated);
+  print("drawn", Peak::allocated, drawn);
+  print("drawn", Peak::reserved, spread_of(drawn_peaks(), Peak::reserved));
+  CHECK(static_cast<double>(drawn.within(1e-4)) >= 0.85 * static_cast<double>(drawn.count()));
+  REQUIRE(channel_peaks().size() == 32);
+  const Spread channels = spread_of(channel_peaks(), Peak::allocated);
+  print("channels", Peak::allocated, channels);
+  CHECK(static_cast<double>(channels.within(5e-3)) >= 0.85 * static_cast<double>(channels.count()));
+}
+
 TEST_CASE("the rules, read off an H200, hold on an H100") {
   REQUIRE(h100_peaks().size() == 95);
   const Spread allocated = spread_of(h100_peaks(), Peak::allocated);

@@ -76,6 +76,20 @@ TEST_CASE("steps that were never fitted to are timed as well") {
   CHECK(errors.optimizer.median() < 0.04);
 }
 
+TEST_CASE("steps drawn over the whole interface are timed within 4 % in the median, and nine in ten are in the range") {
+  const auto inside = [](const std::vector<TimedStep>& steps) {
+    return std::count_if(steps.begin(), steps.end(), [](const TimedStep& step) { return step.step.inside(); });
+  };
+  const StepErrors drawn = errors_of(accuracy::drawn_steps(), "drawn");
+  CHECK(accuracy::drawn_steps().size() == 124);
+  CHECK(drawn.step.median() < 0.04);
+  CHECK(inside(accuracy::drawn_steps()) * 10 >= 9 * 124);
+  const StepErrors channels = errors_of(accuracy::channel_steps(), "other channels");
+  CHECK(accuracy::channel_steps().size() == 32);
+  CHECK(channels.step.median() < 0.10);
+  CHECK(inside(accuracy::channel_steps()) * 10 >= 9 * 32);
+}
+
 // scripts/measure.py is for people with another GPU: this is what its calibration is worth. Nothing but its two files
 // was used. One step of 16 ms that waited for its host is off by half.
 TEST_CASE("a GPU calibrated by scripts/measure.py is timed within 2 % in the median") {

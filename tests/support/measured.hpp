@@ -42,12 +42,25 @@ Enum named(std::string_view name) {
   return *value;
 }
 
+/// A model of the catalogue, or one whose "features" the row lists.
+inline graph::ModelSpec model_of(const Row& row, const catalog::Catalog& catalog) {
+  const std::string name = text_of(row, "arch", "vgg16");
+  if (!row.contains("features")) {
+    return catalog.model(name).value();
+  }
+  graph::ModelSpec model{name, {}, row.value("batch_norm", false)};
+  for (const Row& entry : row.at("features")) {
+    model.features.push_back(entry == "M" ? graph::kPool : entry.get<std::int64_t>());
+  }
+  return model;
+}
+
 /// The measurements' words: README.md of tests/data/measurements. `seq4` is the interface's seq:4,
 /// `adamw-loop` an optimizer and its implementation, `how` and `kw` the arguments of DDP and the like.
 inline job::Job job_of(const Row& row) {
   static const catalog::Catalog catalog = catalog::Catalog::built_in();
   job::Job job;
-  job.model = catalog.model(text_of(row, "arch", "vgg16")).value();
+  job.model = model_of(row, catalog);
   job.image = {row.value("in_channels", std::int64_t{3}), row.at("h"), row.at("w")};
   job.classes = row.value("num_classes", std::int64_t{1000});
   job.head = named<graph::Head>(text_of(row, "head", "adaptive"));

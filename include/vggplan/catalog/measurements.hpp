@@ -17,6 +17,8 @@ namespace vggplan::catalog {
 struct MeasuredStep {
   std::string place{};  ///< file:line
   std::string model{};
+  std::vector<std::int64_t> features{};  ///< widths and graph::kPool, where the model is none of the catalogue
+  bool batch_norm{false};                ///< of such a model
   std::int64_t height{};
   std::int64_t width{};
   std::int64_t channels{3};
@@ -30,6 +32,7 @@ struct MeasuredStep {
   std::string head{};
   std::string mode{};
   bool benchmark{false};
+  bool for_ranges{false};  ///< as in timing::StepSample
   std::int64_t gpus{1};
   std::string sharding{"ddp"};
   std::int64_t accumulation{1};

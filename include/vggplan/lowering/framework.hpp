@@ -32,7 +32,7 @@ struct WorkspaceSize {
   double output{0};
   double weight{0};
   std::int64_t bytes{0};
-  std::int64_t align{1};
+  std::int64_t align{0};  ///< channels of the copies are padded to this; 0: to 16 bytes
   bool operator==(const WorkspaceSize&) const = default;
 };
 
@@ -60,6 +60,7 @@ struct WorkspaceRule {
   Range elements{};
   Range images{};
   std::int64_t ragged{0};  ///< holds only where the pixels are no multiple of this; 0: everywhere
+  bool unaligned{false};   ///< holds only where channels in or out are no multiple of 16 bytes; copies those
   WorkspaceSize size{};
   std::optional<StreamK> stream_k{};
   std::vector<WorkspaceSize> fallbacks{};  ///< plans that are tried where memory is short; none at all comes last

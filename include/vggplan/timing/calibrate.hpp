@@ -16,6 +16,7 @@ namespace vggplan::timing {
 struct OpSample {
   Op op{};
   base::Seconds seconds{};  ///< of its kernels
+  bool half_zero{false};    ///< a convolution of numbers of which half are zeros, as they are in a step
 };
 
 /// A measured step on one GPU.
@@ -27,6 +28,7 @@ struct StepSample {
   base::Seconds backward{};
   base::Seconds optimizer{};
   bool chosen_by_trial{false};  ///< cudnn.benchmark: other kernels than the samples show
+  bool for_ranges{false};       ///< kept from all fits but those of the ranges, which show how far others are off
 };
 
 struct CollectiveSample {

@@ -14,8 +14,8 @@ namespace vggplan::timing {
 enum class Variant {
   usual,
   one_image,  ///< contiguous NCHW: with one image a channel is one run of memory
+  one_pixel,  ///< outputs of a Linear layer: a reduction over images alone
   huge,       ///< more than 2^31 elements: 64-bit indices, or another kernel altogether
-  stretched,  ///< adaptive pool to an output larger than its input
   fused,      ///< optimizer in one kernel
   single,     ///< optimizer tensor by tensor
 };

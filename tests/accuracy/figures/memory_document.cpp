@@ -224,7 +224,10 @@ std::string memory_section() {
       "the first step, of forward, backward and optimizer, and what is allocated when forward is over. *Too low*: by "
       "more\n"
       "than 0.01 %, which is what runs repeat to.\n\n"
-      "### Fitted steps\n\n";
+      "### Steps drawn at random over the whole interface, that no rule was made with\n\n";
+  text += table_by_setting(drawn_peaks());
+  text += "\n### Networks of other channels, that no rule was made with\n\n" + table_by_setting(channel_peaks());
+  text += "\n### Fitted steps\n\n";
   text += table_by_setting(fitted_peaks());
   text +=
       "\n### Other sizes, batches and settings\n\nNothing was fitted to `held_out_steps.jsonl`; some rules were "

@@ -204,6 +204,16 @@ const std::vector<Step>& other_peaks() {
   return kSteps;
 }
 
+const std::vector<Step>& drawn_peaks() {
+  static const std::vector<Step> kSteps = measured_steps({"random_steps_2.jsonl"}, kGpu);
+  return kSteps;
+}
+
+const std::vector<Step>& channel_peaks() {
+  static const std::vector<Step> kSteps = measured_steps({"channel_steps.jsonl"}, kGpu);
+  return kSteps;
+}
+
 const std::vector<Step>& h100_peaks() {
   static const std::vector<Step> kSteps =
       measured_steps({"h100_steps.jsonl", "h100_random_steps.jsonl"}, "h100-sxm5-80gb");

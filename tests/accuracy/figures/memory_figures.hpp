@@ -44,6 +44,9 @@ std::vector<Step> measured_steps(const std::vector<std::string>& files, std::str
 /// Rows of the files that the rules of workspaces were made from, and of those taken to check them.
 const std::vector<Step>& fitted_peaks();
 const std::vector<Step>& other_peaks();
+/// Steps drawn at random over the whole interface, and of networks of other channels: no rule was made with them.
+const std::vector<Step>& drawn_peaks();
+const std::vector<Step>& channel_peaks();
 /// Steps on an H100, for which no rule was made.
 const std::vector<Step>& h100_peaks();
 

@@ -28,13 +28,20 @@ Errors errors_of(const std::vector<TimedStep>& steps, TimeCompared TimedStep::*p
 std::string share(double value) { return fmt::format("{:.1f} %", 100 * value); }
 
 template <class Holds>
+std::string inside(const std::vector<TimedStep>& steps, Holds holds) {
+  return std::to_string(std::count_if(steps.begin(), steps.end(), [&](const TimedStep& step) {
+    return step.step.measured > 0.0 && holds(step) && step.step.inside();
+  }));
+}
+
+template <class Holds>
 std::string line(const std::string& name, const std::vector<TimedStep>& steps, Holds holds) {
   const Errors step = errors_of(steps, &TimedStep::step, holds);
   if (step.count() == 0) {
     return "";
   }
-  std::string text =
-      fmt::format("| {} | {} | {} | {} |", name, step.count(), share(step.median()), share(step.worst()));
+  std::string text = fmt::format("| {} | {} | {} | {} | {} |", name, step.count(), share(step.median()),
+                                 share(step.worst()), inside(steps, holds));
   for (const auto phase : {&TimedStep::forward, &TimedStep::backward, &TimedStep::optimizer}) {
     const Errors errors = errors_of(steps, phase, holds);
     text += errors.count() == 0 ? " - |" : " " + share(errors.median()) + " |";
@@ -44,8 +51,9 @@ std::string line(const std::string& name, const std::vector<TimedStep>& steps, H
 
 std::string table_by_setting(const std::vector<TimedStep>& steps) {
   std::string text =
-      "| Setting | Steps | Step: median | worst | Forward: median | Backward: median | Optimizer: median |\n"
-      "|---|--:|--:|--:|--:|--:|--:|\n";
+      "| Setting | Steps | Step: median | worst | in the range | Forward: median | Backward: median | Optimizer: "
+      "median "
+      "|\n|---|--:|--:|--:|--:|--:|--:|--:|\n";
   const auto bound = [](const TimedStep& step) { return !step.free_choice && !step.host_bound; };
   text += line("all that the GPU bounds", steps, bound);
   std::map<std::string, int> settings;
@@ -169,7 +177,11 @@ std::string other_tools() {
 std::string time_section() {
   std::string text =
       "\n## Time of one step\n\nBack to back, as a training loop sees it; phases on an idle GPU. Without true fp32 and "
-      "cudnn.benchmark.\n\n### Steps that the calibration was fitted to\n\n";
+      "cudnn.benchmark.\n\n### Steps drawn at random over the whole interface, that nothing was fitted to\n\n";
+  text += table_by_setting(drawn_steps());
+  text += "\n### Networks of other channels, that nothing was fitted to\n\n";
+  text += table_by_setting(channel_steps());
+  text += "\n### Steps that the calibration was fitted to\n\n";
   text += table_by_setting(fitted_steps());
   text += "\n### Steps that it never saw\n\n";
   text += table_by_setting(unseen_steps());

@@ -139,6 +139,16 @@ const std::vector<TimedStep>& unseen_steps() {
   return kSteps;
 }
 
+const std::vector<TimedStep>& drawn_steps() {
+  static const std::vector<TimedStep> kSteps = timed_steps({"random_steps_2.jsonl"}, measured_gpu(), calibration());
+  return kSteps;
+}
+
+const std::vector<TimedStep>& channel_steps() {
+  static const std::vector<TimedStep> kSteps = timed_steps({"channel_steps.jsonl"}, measured_gpu(), calibration());
+  return kSteps;
+}
+
 std::vector<TimedStep> h100_fitted_steps() {
   return timed_steps({"h100_steps.jsonl"}, gpu_named(kH100), stored_calibration(kH100));
 }

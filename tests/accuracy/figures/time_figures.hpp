@@ -38,6 +38,9 @@ std::vector<TimedStep> timed_steps(const std::vector<std::string>& files, const 
 /// Steps that the calibration was fitted to, and those that it never saw.
 const std::vector<TimedStep>& fitted_steps();
 const std::vector<TimedStep>& unseen_steps();
+/// Steps drawn at random over the whole interface, and of networks of other channels: never fitted to.
+const std::vector<TimedStep>& drawn_steps();
+const std::vector<TimedStep>& channel_steps();
 
 /// The same on an H100, timed with its own calibration, and with what is carried over to it from the H200.
 std::vector<TimedStep> h100_fitted_steps();

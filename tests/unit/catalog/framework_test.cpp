@@ -75,6 +75,11 @@ TEST_CASE("rules give the workspaces that were recorded of some convolutions") {
       {MathMode::tf32, Layout::nchw, ConvPass::forward, 1, 512, 512, 503, 379, 790286483, 0},
       {MathMode::tf32, Layout::nchw, ConvPass::forward, 32, 128, 128, 112, 112, 415826291, 256},
       {MathMode::bf16, Layout::nhwc, ConvPass::weight_gradient, 1, 3, 64, 4024, 3036, 197801616, 0.001 * 197801616},
+      // What 16 bytes do not divide is copied with padding: both operands of 509 channels, and those of 63 in tf32.
+      {MathMode::bf16, Layout::nhwc, ConvPass::forward, 32, 509, 509, 112, 112, 826802323, 256},
+      {MathMode::bf16, Layout::nchw, ConvPass::input_gradient, 32, 509, 509, 28, 28, 56098832, 256},
+      {MathMode::tf32, Layout::nhwc, ConvPass::forward, 32, 63, 63, 28, 28, 12992659, 256},
+      {MathMode::bf16, Layout::nhwc, ConvPass::forward, 32, 124, 248, 112, 112, 103331987, 256},
   };
   for (const Recorded& row : recorded) {
     const std::int64_t element = row.math == MathMode::tf32 ? 4 : 2;

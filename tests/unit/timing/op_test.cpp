@@ -60,9 +60,16 @@ TEST_CASE("ops fall into one class where the same kernels run, and differ in siz
     CHECK(shape(OpKind::max_pool_forward, {3, 64, 64, 4024, 3036}).variant == Variant::huge);
     CHECK(shape(OpKind::max_pool_forward, {2, 64, 64, 4024, 3036}).variant == Variant::usual);
   }
-  SECTION("a pool to more pixels than it has is another kernel") {
-    CHECK(shape(OpKind::avg_pool_backward, {1, 512, 7, 1, 1}).variant == Variant::stretched);
-    CHECK(shape(OpKind::avg_pool_backward, {1, 512, 7, 7, 7}).variant == Variant::usual);
+  SECTION("cuDNN takes a batch of convolutions in parts, but not an image") {
+    CHECK(shape(OpKind::conv_forward, {3, 64, 64, 4024, 3036}).variant == Variant::usual);
+    CHECK(shape(OpKind::conv_forward, {1, 3, 64, 6000, 8000}).variant == Variant::huge);
+  }
+  SECTION("one pixel of channels_last runs the kernel of its layout") {
+    CHECK(shape(OpKind::avg_pool_backward, {1, 512, 7, 1, 1}, Layout::nhwc).layout == Layout::nhwc);
+  }
+  SECTION("the bias of a Linear layer is summed over images alone") {
+    CHECK(shape(OpKind::bias_grad, {64, 10, 10, 1, 1}, Layout::nhwc) !=
+          shape(OpKind::bias_grad, {64, 10, 10, 8, 8}, Layout::nhwc));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "support/catch.hpp"
+#include "timing/kernel_work.hpp"
 #include "timing/queue.hpp"
 #include "timing/rates.hpp"
 #include "unit/timing/fixtures.hpp"
@@ -43,6 +44,81 @@ TEST_CASE("a curve gives the share of the roofline between its nodes on straight
   CHECK(share_at(calibration.curves[0], 11.0) == Approx(std::sqrt(0.25 * 0.5)));
   CHECK(share_at(calibration.curves[0], 3.0) == Approx(0.25));
   CHECK(share_at(calibration.curves[0], 30.0) == Approx(0.5));
+}
+
+TEST_CASE("channels that were not measured together reach the mean of what their widths reach") {
+  const auto of = [](std::int64_t in, std::int64_t out) {
+    return convolution(OpKind::conv_forward, {1, in, out, 64, 64});
+  };
+  Calibration calibration;
+  const auto know = [&](std::int64_t width, double share) {
+    calibration.curves.push_back({classify(of(width, width)), 10.0, 2.0, {share}});
+    sort_by_shape(calibration);
+  };
+  know(64, 0.2);
+  know(128, 0.8);
+  const auto share = [&](std::int64_t in, std::int64_t out) {
+    return roofline_seconds(of(in, out), round_gpu()) / op_seconds(of(in, out), round_gpu(), calibration).count();
+  };
+  CHECK(share(64, 128) == Approx(0.4));  // the root of 0.2 x 0.8
+  CHECK(share(128, 64) == Approx(0.4));
+  CHECK(share(96, 96) == Approx(0.2 * std::pow(4.0, std::log2(1.5))));
+  CHECK(share(512, 512) == Approx(0.8));  // beyond what was measured a curve is flat
+  CHECK_FALSE(op_time(of(64, 128), round_gpu(), calibration).measured);
+  CHECK(op_time(of(64, 64), round_gpu(), calibration).measured);
+  SECTION("what 16 bytes do not divide is told apart, where it was measured") {
+    know(65, 0.05);
+    CHECK(share(67, 67) == Approx(0.05));
+    CHECK(share(68, 68) > 0.2);
+  }
+  SECTION("a tile that is begun costs as much as a whole one") {
+    know(192, 0.9);
+    CHECK(op_seconds(of(132, 132), round_gpu(), calibration).count() > 0.0);
+    CHECK(share(132, 132) == Approx(0.9 * 132.0 / 192.0));
+  }
+}
+
+TEST_CASE("a step of channels that were not measured says so, and its range is wider") {
+  Calibration calibration = round_calibration();
+  const Op known = convolution(OpKind::conv_forward, {1, 64, 64, 512, 512});
+  calibration.curves.push_back({classify(known), 10.0, 2.0, {0.5}});
+  const auto time = [&](const Op& op) { return step_time(std::vector<Op>{op}, round_gpu(), calibration).step; };
+  const auto near = time(known);
+  const auto far = time(convolution(OpKind::conv_forward, {1, 61, 61, 512, 512}));
+  CHECK(near.basis == base::Basis::calibrated);
+  CHECK(far.basis == base::Basis::modelled);
+  CHECK(far.high.count() / far.value.count() > near.high.count() / near.value.count());
+  CHECK(far.low.count() / far.value.count() < near.low.count() / near.value.count());
+}
+
+TEST_CASE("additions of an adaptive pool that meet at one pixel are tried again in 16 bits") {
+  const auto work = [](base::DType type, std::int64_t side, base::Layout layout) {
+    const Op op = make_op(OpKind::avg_pool_backward, base::MathMode::fp32, type, layout, {64, 512, 7, side, side});
+    return kernel_bytes(op) / static_cast<double>(base::size_of(type));
+  };
+  // Measured (small_maps.jsonl): 64 images of one pixel take 80 times as long in bfloat16 as in float32; of 7 x 7,
+  // where windows do not overlap, the same.
+  const double one = work(base::DType::bf16, 1, base::Layout::nchw) / work(base::DType::f32, 1, base::Layout::nchw);
+  CHECK(one > 60.0);
+  CHECK(one < 100.0);
+  CHECK(work(base::DType::bf16, 7, base::Layout::nchw) == Approx(work(base::DType::f32, 7, base::Layout::nchw)));
+  // channels_last gathers instead: what it reads and writes.
+  CHECK(work(base::DType::bf16, 1, base::Layout::nhwc) == Approx(64.0 * 512.0 * 50.0));
+}
+
+TEST_CASE("beyond the batches that were measured Linear layers in true fp32 near what large products reach") {
+  const auto linear = [](std::int64_t images) {
+    return make_op(OpKind::linear_forward, base::MathMode::fp32, base::DType::f32, base::Layout::nchw,
+                   {images, 4096, 4096, 1, 1});
+  };
+  Calibration calibration;
+  calibration.curves.push_back({classify(linear(1)), 0.0, 1.0, {0.1, 0.25, 0.5}});  // 1, 2 and 4 images
+  const auto share = [&](std::int64_t images) {
+    return roofline_seconds(linear(images), round_gpu()) / op_seconds(linear(images), round_gpu(), calibration).count();
+  };
+  CHECK(share(4) == Approx(0.5));
+  CHECK(share(8) == Approx(0.625));  // half of the way to 0.75
+  CHECK(share(1 << 20) == Approx(0.75).epsilon(1e-4));
 }
 
 TEST_CASE("ops of unknown kind are timed by the roofline rather than not at all") {
