@@ -262,8 +262,13 @@ Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& ta
   }
   memory.allocated_peak = ranged(all, [](const Simulation& s) { return s.allocated_peak; });
   memory.run_peak = ranged(all, [](const Simulation& s) { return s.run_peak; });
-  memory.reserved_peak = reserved_peak(all);
   memory.first_step_peak = ranged(all, [](const Simulation& s) { return s.first_step_peak; });
+  if (job.precision == job::Precision::amp_fp16 && job.model.batch_norm) {
+    // How many steps GradScaler skips depends on the weights: state may come within the first two steps, or after.
+    memory.allocated_peak.low = std::min(memory.allocated_peak.low, memory.first_step_peak.low);
+    memory.allocated_peak.high = std::max(memory.allocated_peak.high, memory.run_peak.high);
+  }
+  memory.reserved_peak = reserved_peak(all);
   memory.steady_peak =
       ranged(all, [](const Simulation& s) { return s.steps.empty() ? Bytes(0) : s.steps.back().allocated_peak; });
   memory.after_forward = ranged(all, [](const Simulation& s) {

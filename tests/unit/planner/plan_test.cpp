@@ -363,6 +363,8 @@ TEST_CASE("every remedy is a job that the models say runs") {
     }
     INFO(one.code << ": " << one.change);
     CHECK(engine.memory(one.job, target)->verdict != Verdict::does_not_fit);
+    const double less = world.allocated(answer->job) - world.allocated(one.job);
+    CHECK(one.saved.as_double() == Approx(one.code == "more-memory" ? 0 : std::max(0.0, less)).margin(2));
   }
   REQUIRE(remedy(*answer, "more-memory") != nullptr);
   CHECK(remedy(*answer, "more-memory")->gpu == "larger");
