@@ -372,6 +372,31 @@ TEST_CASE("every remedy is a job that the models say runs") {
   CHECK(remedy(*answer, "tiles") != nullptr);
 }
 
+TEST_CASE("tiles keep a deadline only where all tiles of an image do") {
+  World world;
+  PlanRequest request = request_for({made_up_gpu("a", 8000, 1)});
+  request.precision = Precision::tf32;
+  request.layout = base::Layout::nchw;
+  request.checkpointing = job::Checkpointing{};
+  request.batch = 6;
+  request.job.image = {3, 2000, 1600};
+  request.job.data.images = 1200;
+  request.deadline = base::Seconds(1e12);
+  const auto engine = engine_of(world);
+  const auto patient = plan(request, engine);
+  const Remedy* tiles = remedy(*patient, "tiles");
+  REQUIRE(tiles != nullptr);
+  const double pieces = std::stod(tiles->change.substr(tiles->change.find("into ") + 5));
+  REQUIRE(pieces > 1);
+  const double one_piece = 1200 / world.images_per_second(tiles->job);  // of each image
+  request.deadline = base::Seconds(pieces * one_piece * 1.01);
+  const auto enough = plan(request, engine);
+  CHECK(remedy(*enough, "tiles") != nullptr);
+  request.deadline = base::Seconds(pieces * one_piece * 0.99);
+  const auto hasty = plan(request, engine);
+  CHECK(remedy(*hasty, "tiles") == nullptr);
+}
+
 TEST_CASE("remedies that leave training and hardware as they are come first, and the cheapest in time of them") {
   World world;
   PlanRequest request = request_for({made_up_gpu("a", 1700, 1)});
