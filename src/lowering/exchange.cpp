@@ -47,6 +47,7 @@ timing::Exchange exchange_of(const graph::Network& network, const job::Job& job,
   timing::Exchange exchange;
   exchange.sharing = sharing_of(job.parallel.sharding);
   exchange.bucket_view = job.parallel.bucket_view;
+  exchange.rounds = job.parallel.sharding == job::Sharding::fsdp2 ? job.accumulation : 1;
   exchange.largest_share = largest_share(network, job.parallel);
   const std::int64_t size = base::size_of(job::parameter_type(job.precision));
   std::vector<std::int64_t> sizes;       // of the tensors, in the order in which their gradients become ready

@@ -105,7 +105,8 @@ Traffic fsdp2(const Exchange& exchange, const std::vector<double>& ready, const 
   traffic.beside -= std::min(traffic.beside, tail);
   traffic.after += gather + tail + scatter;
   traffic.copies = 3.0 * copy_seconds(total(exchange), gpu);  // out of each gather, into the scatter
-  return traffic;
+  const auto rounds = static_cast<double>(exchange.rounds);
+  return {traffic.communication * rounds, traffic.beside * rounds, traffic.after * rounds, traffic.copies * rounds};
 }
 
 /// Expected excess of the slowest of `gpus` over the mean, in standard deviations of one.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -33,6 +34,7 @@ struct Exchange {
   std::vector<Gradient> gradients{};  ///< in the order in which they become ready
   std::vector<Bucket> buckets{};      ///< in the order in which they are full
   bool bucket_view{false};
+  std::int64_t rounds{1};  ///< times a step: FSDP2 gathers and scatters in every micro-batch, DDP reduces in the last
   double largest_share{1.0};  ///< of the parameters that one GPU updates
 };
 

@@ -148,6 +148,14 @@ TEST_CASE("gradients are exchanged last layer first, all of them") {
     job.parallel.sharding = job::Sharding::fsdp2;
     CHECK(lowering::exchange_of(network, job, support::built_in_framework()).largest_share == 0.5);
   }
+  SECTION("FSDP2 communicates in every micro-batch, DDP and ZeRO-1 in the last") {
+    job.accumulation = 4;
+    for (const auto& [sharding, rounds] :
+         {std::pair(job::Sharding::ddp, 1), std::pair(job::Sharding::zero1, 1), std::pair(job::Sharding::fsdp2, 4)}) {
+      job.parallel.sharding = sharding;
+      CHECK(lowering::exchange_of(network, job, support::built_in_framework()).rounds == rounds);
+    }
+  }
 }
 
 TEST_CASE("DDP's buckets fill tensor by tensor, last layer first; the framework says when the first is full") {

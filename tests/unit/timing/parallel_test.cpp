@@ -160,6 +160,21 @@ TEST_CASE("the parts of a step on several GPUs add up to it, and no more is expo
   }
 }
 
+TEST_CASE("what FSDP2 sends in each micro-batch adds up") {
+  Exchange exchange = exchange_of(400, 30);
+  exchange.sharing = Sharing::fsdp2;
+  exchange.gradients.front().is_unit = true;
+  const auto with_rounds = [&](std::int64_t rounds) {
+    exchange.rounds = rounds;
+    return parallel_step_time(two_layers(), round_gpu(), round_calibration(), {4, false}, exchange, switched(4));
+  };
+  const ParallelTime once = with_rounds(1);
+  const ParallelTime four = with_rounds(4);
+  CHECK(four.communication.value.count() == Approx(4 * once.communication.value.count()));
+  CHECK(four.exposed.value.count() == Approx(4 * once.exposed.value.count()));
+  CHECK(four.overhead.value > once.overhead.value);
+}
+
 TEST_CASE("more GPUs are never faster for the same batch on each") {
   double before = 0.0;
   for (const std::int64_t gpus : {1, 2, 4, 8, 16, 64, 512}) {
