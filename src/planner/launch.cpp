@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "reasons.hpp"
+#include "explain.hpp"
 
 namespace vggplan::planner {
 namespace {

@@ -5,14 +5,10 @@
 
 #include <algorithm>
 
-#include "capacity.hpp"
-#include "failure.hpp"
+#include "explain.hpp"
 #include "fit.hpp"
 #include "limits.hpp"
-#include "reasons.hpp"
-#include "remedies.hpp"
 #include "resolution.hpp"
-#include "search.hpp"
 #include "vggplan/base/format.hpp"
 
 namespace vggplan::planner {

@@ -5,6 +5,7 @@
 
 #include "fit.hpp"
 #include "limits.hpp"
+#include "vggplan/base/parallel.hpp"
 
 namespace vggplan::planner {
 namespace {
@@ -46,36 +47,36 @@ std::vector<std::int64_t> batches_of(const PlanRequest& request, job::Job job, c
   }));
 }
 
+/// Images per second of one GPU with the group's settings, at the best of its batches.
+double bound_of(const PlanRequest& request, const Group& group, const estimate::Engine& engine) {
+  const Candidate& candidate = request.candidates[group.candidate];
+  job::Job job = most_spread(request, group, candidate.gpus);
+  double most = 0;
+  for (const std::int64_t batch : batches_of(request, job, candidate.target, engine)) {
+    job.batch = batch;
+    const auto floor = engine.time_floor(job, candidate.target);
+    const auto images = static_cast<double>(job.batch * job.accumulation);
+    most = std::max(most, floor && floor->count() > 0 ? images / floor->count() : 0);
+  }
+  return kBetweenRungs * most;
+}
+
 }  // namespace
 
-Peaks::Peaks(const PlanRequest& request, const std::vector<Group>& groups, std::size_t candidate,
-             const estimate::Engine& engine) {
-  const estimate::Target& target = request.candidates[candidate].target;
-  for (const Group& group : groups) {
-    const bool known =
-        std::ranges::any_of(peaks_, [&](const Peak& peak) { return peak.settings.same_arithmetic(group.settings); });
-    if (group.candidate != candidate || known) {
-      continue;
+std::vector<double> bounds_per_gpu(const PlanRequest& request, const std::vector<Group>& groups,
+                                   const estimate::Engine& engine) {
+  std::vector<double> bounds(groups.size());
+  base::parallel_for(request.candidates.size(), request.threads, [&](std::size_t candidate) {
+    const auto first = std::ranges::find(groups, candidate, &Group::candidate);
+    for (auto group = first; group != groups.end() && group->candidate == candidate; ++group) {
+      const auto same = std::find_if(
+          first, group, [&](const Group& other) { return other.settings.same_arithmetic(group->settings); });
+      bounds[static_cast<std::size_t>(group - groups.begin())] =
+          same == group ? bound_of(request, *group, engine) : bounds[static_cast<std::size_t>(same - groups.begin())];
     }
-    job::Job job = most_spread(request, group, request.candidates[candidate].gpus);
-    double most = 0;
-    for (const std::int64_t batch : batches_of(request, job, target, engine)) {
-      job.batch = batch;
-      const auto floor = engine.time_floor(job, target);
-      const auto images = static_cast<double>(job.batch * job.accumulation);
-      most = std::max(most, floor && floor->count() > 0 ? images / floor->count() : 0);
-    }
-    peaks_.push_back({group.settings, most});
-  }
+  });
+  return bounds;
 }
-
-double Peaks::bound(const Group& group) const {
-  const auto own =
-      std::ranges::find_if(peaks_, [&](const Peak& peak) { return peak.settings.same_arithmetic(group.settings); });
-  return kBetweenRungs * own->per_gpu * static_cast<double>(group.gpus);
-}
-
-double Peaks::best() const { return std::ranges::max(peaks_, {}, &Peak::per_gpu).per_gpu; }
 
 void Reached::add(const Explored& explored) {
   std::optional<Score> best;

@@ -10,22 +10,10 @@
 
 namespace vggplan::planner {
 
-/// What the settings of one GPU model can do at best: by the floors of time and memory, without a simulation.
-class Peaks {
- public:
-  Peaks(const PlanRequest& request, const std::vector<Group>& groups, std::size_t candidate,
-        const estimate::Engine& engine);
-  /// Images per second that no batch of the group exceeds.
-  [[nodiscard]] double bound(const Group& group) const;
-  [[nodiscard]] double best() const;
-
- private:
-  struct Peak {
-    Settings settings{};
-    double per_gpu{};
-  };
-  std::vector<Peak> peaks_{};
-};
+/// Of each group, images per second and GPU that none of its batches exceeds: by the floors of time and memory of its
+/// settings, sharding apart, without a simulation.
+std::vector<double> bounds_per_gpu(const PlanRequest& request, const std::vector<Group>& groups,
+                                   const estimate::Engine& engine);
 
 /// What has been evaluated so far. Others that stay behind it in time, money and GPUs cannot be recommended, are not
 /// on the front, and are no alternatives once there are enough.

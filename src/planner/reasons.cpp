@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "reasons.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
+#include "explain.hpp"
 #include "story.hpp"
 #include "vggplan/base/format.hpp"
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "remedies.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "changes.hpp"
+#include "explain.hpp"
 #include "fit.hpp"
 #include "limits.hpp"
 #include "resolution.hpp"
@@ -22,15 +21,21 @@ using estimate::Verdict;
 
 /// More GPUs share the batch among them: they stand in the place of smaller batches.
 bool exclude_each_other(const Change& a, const Change& b) {
-  return a.code == b.code || (a.code == "smaller-batch" && b.more_hardware);
+  const std::string& code = a.remedy.code;
+  return code == b.remedy.code || (code == "smaller-batch" && b.remedy.more_hardware);
 }
 
-std::string joined(const std::vector<Change>& changes, std::string Change::*part, const char* between) {
+std::string joined(const std::vector<Change>& changes, std::string Remedy::*part, const char* between) {
   std::string text;
   for (const Change& change : changes) {
-    text += (text.empty() || (change.*part).empty() ? "" : between) + change.*part;
+    const std::string& next = change.remedy.*part;
+    text += (text.empty() || next.empty() ? "" : between) + next;
   }
   return text;
+}
+
+bool contain(const std::vector<Change>& changes, bool Remedy::*trait) {
+  return std::ranges::any_of(changes, [trait](const Change& change) { return change.remedy.*trait; });
 }
 
 /// "63 %", "99.4 %", "0.5 %": three digits say more than they need near the ends only.
@@ -86,7 +91,7 @@ class Doctor {
   [[nodiscard]] bool keeps_limits(const job::Job& job, const Target& target, const MemoryAnswer& memory,
                                   double pieces) const;
   /// `pieces`: how many of the changed job's images stand for one of the original's.
-  void add(const Change& change, const Target& target, const MemoryAnswer& memory, double pieces = 1);
+  bool add(Remedy remedy, const Target& target, const MemoryAnswer& memory, double pieces = 1);
 
   const PlanRequest& request_;
   const job::Job& job_;
@@ -113,33 +118,29 @@ bool Doctor::keeps_limits(const job::Job& job, const Target& target, const Memor
   return figures && constraints_missed(request_, *figures).empty();
 }
 
-void Doctor::add(const Change& change, const Target& target, const MemoryAnswer& memory, double pieces) {
-  if ((request_.deadline || request_.max_cost) && !keeps_limits(change.job, target, memory, pieces)) {
-    return;
+/// What the models say of a remedy whose change is described; false where it misses a limit.
+bool Doctor::add(Remedy remedy, const Target& target, const MemoryAnswer& memory, double pieces) {
+  if ((request_.deadline || request_.max_cost) && !keeps_limits(remedy.job, target, memory, pieces)) {
+    return false;
   }
-  Remedy remedy;
-  remedy.code = change.code;
-  remedy.change = change.text;
-  remedy.changes_training = change.changes_training;
-  remedy.more_hardware = change.more_hardware;
-  remedy.job = change.job;
   remedy.gpu = target.gpu.name;
   remedy.memory = memory;
   remedy.saved = std::max(Bytes(0), peak_ - memory.run_peak);
   remedy.saves = fmt::format("the peak falls to {}", base::format_bytes(memory.run_peak));
-  const auto time = engine_.time(change.job, target);
+  const auto time = engine_.time(remedy.job, target);
   if (time && time->images_per_second > 0 && seconds_per_image_ > 0) {
     remedy.slowdown = pieces / time->images_per_second / seconds_per_image_;
   }
-  std::string costs = change.costs;
-  if (remedy.slowdown && *remedy.slowdown <= 0.95) {
-    remedy.saves += fmt::format("; {:.2g} times as fast", 1 / *remedy.slowdown);
-  } else if (remedy.slowdown && *remedy.slowdown >= 1.005) {
-    const std::string time_text = fmt::format("{:.2f} times the time per image", *remedy.slowdown);
-    costs = costs.empty() ? time_text : time_text + "; " + costs;
+  const double slowdown = remedy.slowdown.value_or(1);
+  if (slowdown <= 0.95) {
+    remedy.saves += fmt::format("; {:.2g} times as fast", 1 / slowdown);
+  } else if (slowdown >= 1.005) {
+    remedy.costs =
+        fmt::format("{:.2f} times the time per image{}{}", slowdown, remedy.costs.empty() ? "" : "; ", remedy.costs);
   }
-  remedy.costs = costs.empty() ? "nothing" : costs;
+  remedy.costs = remedy.costs.empty() ? "nothing" : remedy.costs;
   remedies_.push_back(std::move(remedy));
+  return true;
 }
 
 job::Job Doctor::with_all(const std::vector<Change>& changes) const {
@@ -164,7 +165,8 @@ std::vector<Change> Doctor::pile_up(Reach reach) const {
   std::vector<Change> pile;
   Bytes least = need(job_);
   for (const Change& change : changes_) {
-    if ((change.changes_training && reach < Reach::training) || (change.more_hardware && reach < Reach::hardware)) {
+    if ((change.remedy.changes_training && reach < Reach::training) ||
+        (change.remedy.more_hardware && reach < Reach::hardware)) {
       continue;
     }
     std::vector<Change> higher = pile;
@@ -197,7 +199,7 @@ std::vector<Change> Doctor::without_idle(std::vector<Change> changes) const {
     for (const Change& milder : changes_) {
       std::vector<Change> other = changes;
       other[i] = milder;
-      if (milder.code == changes[i].code && fits(with_all(other), target_)) {
+      if (milder.remedy.code == changes[i].remedy.code && fits(with_all(other), target_)) {
         changes = std::move(other);
         break;
       }
@@ -216,14 +218,14 @@ void Doctor::combination() {
     if (pile.empty()) {
       continue;
     }
-    const Change all{"combination",
-                     joined(pile, &Change::text, ", and "),
-                     joined(pile, &Change::costs, "; "),
-                     std::ranges::any_of(pile, &Change::changes_training),
-                     with_all(pile),
-                     std::ranges::any_of(pile, &Change::more_hardware)};
+    Remedy all{.code = "combination",
+               .change = joined(pile, &Remedy::change, ", and "),
+               .costs = joined(pile, &Remedy::costs, "; "),
+               .changes_training = contain(pile, &Remedy::changes_training),
+               .more_hardware = contain(pile, &Remedy::more_hardware),
+               .job = with_all(pile)};
     if (const auto answer = fits(all.job, target_)) {
-      add(all, target_, *answer);
+      add(std::move(all), target_, *answer);
     }
     return;
   }
@@ -249,14 +251,10 @@ void Doctor::more_memory() {
     }
   }
   const Bytes needed = base::kMiB * enough;
-  const std::string text =
-      best == nullptr
-          ? fmt::format("use a GPU with {} of usable memory; none that is known has it", base::format_bytes(needed))
-          : fmt::format("use a GPU with {} of usable memory, such as {}", base::format_bytes(needed), best->gpu.name);
-  const std::size_t before = remedies_.size();
-  add({"more-memory", text, "another GPU", false, job_, true}, best == nullptr ? with_capacity(enough) : *best,
-      *answer);
-  if (remedies_.size() > before) {
+  Remedy remedy{.code = "more-memory", .costs = "another GPU", .more_hardware = true, .job = job_};
+  remedy.change = fmt::format("use a GPU with {} of usable memory{}", base::format_bytes(needed),
+                              best == nullptr ? "; none that is known has it" : ", such as " + best->gpu.name);
+  if (add(std::move(remedy), best == nullptr ? with_capacity(enough) : *best, *answer)) {
     remedies_.back().saves =
         fmt::format("{} more than the {} that are usable", base::format_bytes(needed - target_.usable),
                     base::format_bytes(target_.usable));
@@ -269,44 +267,45 @@ void Doctor::tiles() {
   if (cut.tiles < 2) {
     return;
   }
-  const job::Job tile = on_tile(job_, cut.side);
-  if (const auto answer = fits(tile, target_)) {
-    const auto field = estimate::receptive_field(job_.model);
-    add({"tiles",
-         fmt::format("cut each image into {} tiles of up to {}x{} that share {} pixels (an output of the last pooling "
-                     "sees {} pixels)",
-                     cut.tiles, tile.image.height, tile.image.width, cut.overlap, field.size),
-         "changes training unless the features of all tiles are joined before the head", true, tile},
-        target_, *answer, static_cast<double>(cut.tiles));
+  Remedy remedy{.code = "tiles",
+                .costs = "changes training unless the features of all tiles are joined before the head",
+                .changes_training = true,
+                .job = on_tile(job_, cut.side)};
+  if (const auto answer = fits(remedy.job, target_)) {
+    remedy.change = fmt::format(
+        "cut each image into {} tiles of up to {}x{} that share {} pixels (an output of the last pooling "
+        "sees {} pixels)",
+        cut.tiles, remedy.job.image.height, remedy.job.image.width, cut.overlap,
+        estimate::receptive_field(job_.model).size);
+    add(std::move(remedy), target_, *answer, static_cast<double>(cut.tiles));
   }
 }
 
 void Doctor::lower_resolution() {
   const MaxResolution largest = largest_resolution(job_, target_, fit_);
-  if (largest.height == 0) {
-    return;
-  }
-  job::Job smaller = job_;
-  smaller.image.height = largest.height;
-  smaller.image.width = largest.width;
-  if (const auto answer = fits(smaller, target_)) {
-    add({"lower-resolution",
-         fmt::format("scale the images to {}x{} ({} of the pixels)", largest.height, largest.width,
-                     share(static_cast<double>(smaller.image.elements()) / static_cast<double>(job_.image.elements()))),
-         "changes training: details are lost", true, smaller},
-        target_, *answer);
+  Remedy remedy{
+      .code = "lower-resolution", .costs = "changes training: details are lost", .changes_training = true, .job = job_};
+  graph::Shape& image = remedy.job.image;
+  image.height = largest.height;
+  image.width = largest.width;
+  if (const auto answer = fits(remedy.job, target_)) {
+    remedy.change =
+        fmt::format("scale the images to {}x{} ({} of the pixels)", image.height, image.width,
+                    share(static_cast<double>(image.elements()) / static_cast<double>(job_.image.elements())));
+    add(std::move(remedy), target_, *answer);
   }
 }
 
 std::vector<Remedy> Doctor::treat() {
   bool smaller = false;
-  for (const Change& change : changes_) {
-    if (smaller && change.code == "smaller-batch") {
+  for (const auto& [remedy, edit] : changes_) {
+    const bool shrinks = remedy.code == "smaller-batch";
+    if (shrinks && smaller) {
       continue;  // a larger one does
     }
-    if (const auto answer = fits(change.job, target_)) {
-      add(change, target_, *answer);
-      smaller |= change.code == "smaller-batch";
+    if (const auto answer = fits(remedy.job, target_)) {
+      add(remedy, target_, *answer);
+      smaller |= shrinks;
     }
   }
   combination();

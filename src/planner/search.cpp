@@ -39,7 +39,7 @@ class Exploration {
         reached_(request),
         groups_(enumerate_groups(request)),
         results_(groups_.size()),
-        peaks_(peaks()) {}
+        bounds_(bounds_per_gpu(request, groups_, engine)) {}
 
   std::vector<Explored> explore_all();
 
@@ -52,20 +52,10 @@ class Exploration {
     std::optional<base::Usd> usd_per_hour{};
   };
 
-  [[nodiscard]] std::vector<Peaks> peaks() const {
-    std::vector<std::optional<Peaks>> found(request_.candidates.size());
-    base::parallel_for(found.size(), request_.threads,
-                       [&](std::size_t i) { found[i].emplace(request_, groups_, i, engine_); });
-    std::vector<Peaks> all;
-    for (auto& one : found) {
-      all.push_back(std::move(*one));
-    }
-    return all;
-  }
   [[nodiscard]] std::vector<Pool> pools() const;
   void explore_wave(std::span<Pool> wave);
   void look(std::size_t index, const Pool& pool);
-  [[nodiscard]] std::optional<Refusal> refuse_by_bound(const Group& group, const Pool& pool) const;
+  [[nodiscard]] std::optional<Refusal> refuse_by_bound(std::size_t index, const Pool& pool) const;
 
   const PlanRequest& request_;
   const estimate::Engine& engine_;
@@ -74,7 +64,7 @@ class Exploration {
   Reached reached_;
   std::vector<Group> groups_;
   std::vector<Explored> results_;
-  std::vector<Peaks> peaks_;  ///< by candidate
+  std::vector<double> bounds_;  ///< of each group: images per second and GPU
 };
 
 std::vector<Exploration::Pool> Exploration::pools() const {
@@ -87,13 +77,15 @@ std::vector<Exploration::Pool> Exploration::pools() const {
     }
     all.back().end = i + 1;
   }
-  std::ranges::stable_sort(all, std::ranges::greater{},
-                           [&](const Pool& pool) { return peaks_[groups_[pool.begin].candidate].best(); });
+  std::ranges::stable_sort(all, std::ranges::greater{}, [&](const Pool& pool) {
+    return std::ranges::max(std::span(bounds_).subspan(pool.begin, pool.end - pool.begin));
+  });
   return all;
 }
 
-std::optional<Refusal> Exploration::refuse_by_bound(const Group& group, const Pool& pool) const {
-  const double bound = peaks_[group.candidate].bound(group);
+std::optional<Refusal> Exploration::refuse_by_bound(std::size_t index, const Pool& pool) const {
+  const Group& group = groups_[index];
+  const double bound = bounds_[index] * static_cast<double>(group.gpus);
   if (shards_by_choice(request_, group) && bound <= pool.bar) {
     return kSharding;
   }
@@ -110,7 +102,7 @@ std::optional<Refusal> Exploration::refuse_by_bound(const Group& group, const Po
 
 void Exploration::look(std::size_t index, const Pool& pool) {
   const Group& group = groups_[index];
-  auto refusal = refuse_by_bound(group, pool);
+  auto refusal = refuse_by_bound(index, pool);
   refusal = refusal ? refusal : refuse(request_, group);
   if (refusal) {
     results_[index].group = group;
