@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: MIT
-// What a plan says beside its choice: why it is what it is and how to start it, or why there is none and what helps.
+// What a plan says beside its choice: how to start it, the largest batches, or why there is none and what helps.
 #pragma once
 
-#include <optional>
 #include <vector>
 
 #include "search.hpp"
 #include "vggplan/planner/plan.hpp"
 
 namespace vggplan::planner {
-
-/// In sentences with numbers. `limits`: of the chosen settings, where the batch was open.
-std::vector<std::string> reasons(const PlanRequest& request, const Contender& chosen,
-                                 const estimate::Estimate& estimate, const std::optional<Limits>& limits,
-                                 const estimate::Engine& engine);
 
 Launch launch_settings(const estimate::Estimate& estimate);
 

@@ -9,6 +9,7 @@
 #include "fit.hpp"
 #include "limits.hpp"
 #include "resolution.hpp"
+#include "story.hpp"
 #include "vggplan/base/format.hpp"
 
 namespace vggplan::planner {
@@ -184,7 +185,7 @@ base::Status recommend(Plan& plan, const PlanRequest& request, const Search& fou
   if (!request.batch && !request.global_batch) {
     limits = solve_limits(request, lead, best.figures.job.accumulation, engine, kMostTried);
   }
-  recommendation.why = reasons(request, best, recommendation.estimate, limits, engine);
+  recommendation.why = Story(request, best, recommendation.estimate, limits, engine).tell();
   recommendation.launch = launch_settings(recommendation.estimate);
   recommendation.figures = best.figures;
   plan.job = best.figures.job;
