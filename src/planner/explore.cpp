@@ -89,9 +89,7 @@ class Walk {
     return known ? static_cast<double>(job::global_batch(job_)) / floor->count() * useful_share(job_) : HUGE_VAL;
   }
   void reject(const Refusal& refusal, BatchChoice choice, Miss miss) {
-    if (!out.rejected.count_if_further(refusal, miss)) {
-      out.rejected.add(refusal, 1, miss, describe(job(choice), target_.gpu.name));
-    }
+    out.rejected.add(refusal, miss, [&] { return describe(job(choice), target_.gpu.name); });
   }
   void reject_for_memory(const Refusal& refusal, BatchChoice choice, Bytes miss) {
     if (!out.nearest_miss || miss < *out.nearest_miss) {
@@ -162,9 +160,9 @@ bool Walk::has_room(BatchChoice choice) {
 void Walk::consider(const std::vector<BatchChoice>& choices, double bar) {
   std::vector<Promise> promises;
   for (const BatchChoice choice : choices) {
-    ++out.enumerated;
     promises.push_back({choice, most(choice)});
   }
+  out.enumerated += static_cast<std::int64_t>(choices.size());
   std::ranges::stable_sort(promises, std::ranges::greater{}, &Promise::rate);
   double best = 0;  // useful images per second
   const auto idle = [&](const Promise& promise) {
@@ -240,10 +238,6 @@ std::vector<Promise> Walk::between_rungs(const Evaluated& best) {
   return faster;
 }
 
-const Evaluated& fastest(const Explored& explored) {
-  return *std::ranges::max_element(explored.evaluated, {}, &Evaluated::useful_images_per_second);
-}
-
 }  // namespace
 
 Limits solve_limits(const PlanRequest& request, const Group& group, std::int64_t accumulation,
@@ -274,7 +268,7 @@ Explored explore(const PlanRequest& request, const Group& group, Certainty certa
 void refine(const PlanRequest& request, Explored& explored, Certainty certainty, const estimate::Engine& engine) {
   Walk walk(request, explored.group, certainty, engine);
   walk.out = std::move(explored);
-  const auto faster = walk.between_rungs(Evaluated(fastest(walk.out)));
+  const auto faster = walk.between_rungs(Evaluated(walk.out.fastest()));
   const auto first = std::ranges::find_if(faster, [&](const Promise& p) { return walk.acceptable(p.choice); });
   if (first != faster.end()) {
     walk.consider({first->choice}, 0);

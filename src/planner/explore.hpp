@@ -2,19 +2,19 @@
 // The walk: what fits in a group of candidates, and how fast that is.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
-#include "figures.hpp"
-#include "space.hpp"
-#include "tally.hpp"
+#include "judge.hpp"
 #include "vggplan/planner/plan.hpp"
 
 namespace vggplan::planner {
-
-/// Within this factor of the best, candidates count as equally good, and what is simpler wins.
-inline constexpr double kBand = 1.01;
 
 /// What has to fit: the upper end of the range of what is reserved, or the expected figure alone.
 enum class Certainty { certain, possible };
@@ -26,6 +26,20 @@ struct Limits {
   bool limited_by_search{false};
 };
 
+/// Why candidates were put aside, with how many and the nearest miss. Ordered by reason, and by message where one
+/// reason has several.
+class Tally {
+ public:
+  /// One more. `example` describes it, and is asked only where it misses by less than those before.
+  void add(const Refusal& refusal, Miss miss, const std::function<std::string()>& example);
+  void merge(const Tally& other);
+  [[nodiscard]] std::int64_t total() const;
+  [[nodiscard]] std::vector<Rejection> list() const;  ///< most frequent first
+
+ private:
+  std::map<std::pair<std::string, std::string>, Rejection> rows_{};
+};
+
 /// What became of the candidates of one group.
 struct Explored {
   Group group{};
@@ -35,6 +49,11 @@ struct Explored {
   double potential{};                         ///< useful images per second of the fastest that memory refused
   std::optional<base::Bytes> nearest_miss{};  ///< bytes short of the smallest candidate, where none fits
   std::optional<job::Job> nearest_job{};
+
+  /// Of those that were evaluated; there must be one.
+  [[nodiscard]] const Evaluated& fastest() const {
+    return *std::ranges::max_element(evaluated, {}, &Evaluated::useful_images_per_second);
+  }
 };
 
 /// Largest batches at the group's settings, by simulation: all numbers are tried up to `most_tried` of them.

@@ -240,7 +240,7 @@ base::Result<Plan> plan(const PlanRequest& request, const estimate::Engine& engi
   Plan result;
   result.job = request.job;
   result.enumerated = found.enumerated;
-  result.evaluated = found.evaluated;
+  result.evaluated = static_cast<std::int64_t>(found.contenders.size());
   result.rejected_count = found.rejected.total();
   result.rejected = found.rejected.list();
   const auto chosen = winner(request, found.contenders);

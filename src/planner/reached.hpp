@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "judge.hpp"
+#include "explore.hpp"
 
 namespace vggplan::planner {
 

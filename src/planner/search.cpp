@@ -21,10 +21,7 @@ bool shards_by_choice(const PlanRequest& request, const Group& group) {
 /// What a candidate has to beat to count beside others of its GPUs that are simpler. Within `kBand` these are
 /// preferred; but a limit of time or money may lie in between.
 double bar_beside(const Explored& others, const PlanRequest& request) {
-  double most = 0;
-  for (const Evaluated& figures : others.evaluated) {
-    most = std::max(most, figures.useful_images_per_second);
-  }
+  const double most = others.evaluated.empty() ? 0 : others.fastest().useful_images_per_second;
   return most * (request.deadline || request.max_cost ? 1 : kBand);
 }
 
@@ -107,7 +104,7 @@ void Exploration::look(std::size_t index, const Pool& pool) {
   if (refusal) {
     results_[index].group = group;
     results_[index].enumerated = 1;
-    results_[index].rejected.add(*refusal, 1, {}, describe(request_, group));
+    results_[index].rejected.add(*refusal, {}, [&] { return describe(request_, group); });
   } else {
     const double bar = shards_by_choice(request_, group) ? pool.bar : 0;
     results_[index] = explore(request_, group, certainty_, bar, engine_);
@@ -175,7 +172,7 @@ std::vector<std::size_t> worth_refining(const PlanRequest& request, const std::v
     if (groups[i].evaluated.empty()) {
       continue;
     }
-    const Evaluated& fastest = *std::ranges::max_element(groups[i].evaluated, {}, &Evaluated::useful_images_per_second);
+    const Evaluated& fastest = groups[i].fastest();
     const double gain = std::max(kRise, groups[i].potential / fastest.useful_images_per_second);
     const Evaluated best = at_rate(fastest.job, fastest.gpu, fastest.images_per_second * gain, fastest.usd_per_hour);
     if (constraints_missed(request, best).empty() && (!leader || score(request, best) < *leader)) {
@@ -200,13 +197,13 @@ Search search_for(const PlanRequest& request, const estimate::Engine& engine, Ce
     for (Evaluated& figures : explored.evaluated) {
       const auto missed = constraints_missed(request, figures);
       if (!missed.empty()) {
-        found.rejected.add(missed.front().refusal, 1, missed.front().by, describe(figures.job, figures.gpu));
+        found.rejected.add(missed.front().refusal, missed.front().by,
+                           [&] { return describe(figures.job, figures.gpu); });
       }
       auto& those = missed.empty() ? found.contenders : found.missed;
       those.push_back({std::move(figures), i, explored.group.candidate});
     }
   }
-  found.evaluated = static_cast<std::int64_t>(found.contenders.size());
   return found;
 }
 

@@ -1,24 +1,17 @@
 // SPDX-License-Identifier: MIT
-#include "tally.hpp"
-
 #include <algorithm>
+
+#include "explore.hpp"
 
 namespace vggplan::planner {
 
-void Tally::add(const Refusal& refusal, std::int64_t count, Miss miss, const std::string& example) {
-  Tally one;
-  one.rows_.emplace(std::pair(refusal.reason, refusal.message),
-                    Rejection{refusal.reason, refusal.message, count, miss, example});
-  merge(one);
-}
-
-bool Tally::count_if_further(const Refusal& refusal, Miss miss) {
-  const auto row = rows_.find(std::pair(refusal.reason, refusal.message));
-  if (row == rows_.end() || miss < row->second.nearest_miss) {
-    return false;
+void Tally::add(const Refusal& refusal, Miss miss, const std::function<std::string()>& example) {
+  auto [place, fresh] = rows_.try_emplace(std::pair(refusal.reason, refusal.message));
+  Rejection& row = place->second;
+  ++row.count;
+  if (fresh || miss < row.nearest_miss) {
+    row = {refusal.reason, refusal.message, row.count, miss, example()};
   }
-  ++row->second.count;
-  return true;
 }
 
 void Tally::merge(const Tally& other) {
