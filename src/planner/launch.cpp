@@ -60,9 +60,10 @@ void add_optimizer(const job::Job& job, Code& code) {
     case job::OptimizerImpl::loop: arguments += ", foreach=False"; break;
   }
   const bool spread = job.parallel.gpus > 1 && job.parallel.sharding == job::Sharding::zero1;
-  code.push_back(fmt::format("optimizer = {}torch.optim.{}{}lr=lr{})",
-                             spread ? "ZeroRedundancyOptimizer(model.parameters(), " : "", name,
-                             spread ? ", " : "(model.parameters(), ", arguments));
+  code.push_back(spread
+                     ? fmt::format("optimizer = ZeroRedundancyOptimizer(model.parameters(), torch.optim.{}, lr=lr{})",
+                                   name, arguments)
+                     : fmt::format("optimizer = torch.optim.{}(model.parameters(), lr=lr{})", name, arguments));
 }
 
 void add_parallel(const job::Job& job, Code& code) {
@@ -109,9 +110,17 @@ void add_training(const job::Job& job, Code& code) {
 
 Launch launch_settings(const estimate::Estimate& estimate) {
   const job::Job& job = estimate.job;
-  Launch launch{estimate.target.gpu.name, job.parallel.gpus,      job.parallel.nodes,    job.batch,
-                job.accumulation,         job::global_batch(job), job.precision,         job.layout,
-                job.checkpointing,        job.parallel.sharding,  estimate.input.workers};
+  Launch launch{.gpu = estimate.target.gpu.name,
+                .gpus = job.parallel.gpus,
+                .nodes = job.parallel.nodes,
+                .batch = job.batch,
+                .accumulation = job.accumulation,
+                .global_batch = job::global_batch(job),
+                .precision = job.precision,
+                .layout = job.layout,
+                .checkpointing = job.checkpointing,
+                .sharding = job.parallel.sharding,
+                .workers = estimate.input.workers};
   launch.command = (job.expandable_segments ? "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True " : "") + torchrun(job);
   Code& code = launch.code;
   code.push_back(fmt::format("loader = DataLoader(dataset, batch_size={}, num_workers={}, pin_memory=True)", job.batch,

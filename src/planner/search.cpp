@@ -38,7 +38,29 @@ class Exploration {
         results_(groups_.size()),
         bounds_(bounds_per_gpu(request, groups_, engine)) {}
 
-  std::vector<Explored> explore_all();
+  std::vector<Explored> explore_all() {
+    constexpr std::size_t kWave = 16;
+    std::vector<Pool> all = pools();
+    base::parallel_for(all.size(), request_.threads, [&](std::size_t i) {
+      const Group& group = groups_[all[i].begin];
+      const auto time = engine_.time(job_of(request_, group, {}), request_.candidates[group.candidate].target);
+      all[i].usd_per_hour = time ? time->usd_per_hour : std::nullopt;
+    });
+    for (std::size_t begin = 0; begin < all.size(); begin += kWave) {
+      const std::span<Pool> wave(all.data() + begin, std::min(kWave, all.size() - begin));
+      explore_wave(wave);
+      for (const Pool& pool : wave) {
+        for (std::size_t i = pool.begin; i < pool.end; ++i) {
+          Explored counted = results_[i];
+          std::erase_if(counted.evaluated, [&](const Evaluated& figures) {
+            return within_limits_ && !constraints_missed(request_, figures).empty();
+          });
+          reached_.add(counted);
+        }
+      }
+    }
+    return std::move(results_);
+  }
 
  private:
   /// Groups of one candidate and count: from `begin` to `end`.
@@ -49,10 +71,73 @@ class Exploration {
     std::optional<base::Usd> usd_per_hour{};
   };
 
-  [[nodiscard]] std::vector<Pool> pools() const;
-  void explore_wave(std::span<Pool> wave);
-  void look(std::size_t index, const Pool& pool);
-  [[nodiscard]] std::optional<Refusal> refuse_by_bound(std::size_t index, const Pool& pool) const;
+  [[nodiscard]] std::vector<Pool> pools() const {
+    std::vector<Pool> all;
+    for (std::size_t i = 0; i < groups_.size(); ++i) {
+      const bool same =
+          i > 0 && groups_[i].candidate == groups_[i - 1].candidate && groups_[i].gpus == groups_[i - 1].gpus;
+      if (!same) {
+        all.push_back({i, i, 0, {}});
+      }
+      all.back().end = i + 1;
+    }
+    std::ranges::stable_sort(all, std::ranges::greater{}, [&](const Pool& pool) {
+      return std::ranges::max(std::span(bounds_).subspan(pool.begin, pool.end - pool.begin));
+    });
+    return all;
+  }
+
+  [[nodiscard]] std::optional<Refusal> refuse_by_bound(std::size_t index, const Pool& pool) const {
+    const Group& group = groups_[index];
+    const double bound = bounds_[index] * static_cast<double>(group.gpus);
+    if (shards_by_choice(request_, group) && bound <= pool.bar) {
+      return kSharding;
+    }
+    if (!(bound > 0)) {
+      return std::nullopt;  // nothing fits: a walk tells by how much
+    }
+    const Evaluated best = at_rate(job_of(request_, group, {}), "", bound, pool.usd_per_hour);
+    const auto missed = constraints_missed(request_, best);
+    if (within_limits_ && !missed.empty()) {
+      return missed.front().refusal;
+    }
+    return reached_.covers(best) ? std::optional(kBehind) : std::nullopt;
+  }
+
+  void look(std::size_t index, const Pool& pool) {
+    const Group& group = groups_[index];
+    auto refusal = refuse_by_bound(index, pool);
+    refusal = refusal ? refusal : refuse(request_, group);
+    if (refusal) {
+      results_[index].group = group;
+      results_[index].enumerated = 1;
+      results_[index].rejected.add(*refusal, {}, [&] { return describe(request_, group); });
+    } else {
+      const double bar = shards_by_choice(request_, group) ? pool.bar : 0;
+      results_[index] = explore(request_, group, certainty_, bar, engine_);
+    }
+  }
+
+  /// Without sharding first: it tells what sharding has to beat.
+  void explore_wave(std::span<Pool> wave) {
+    for (const bool sharded : {false, true}) {
+      std::vector<std::pair<std::size_t, const Pool*>> those;
+      for (const Pool& pool : wave) {
+        for (std::size_t i = pool.begin; i < pool.end; ++i) {
+          if (shards_by_choice(request_, groups_[i]) == sharded) {
+            those.emplace_back(i, &pool);
+          }
+        }
+      }
+      base::parallel_for(those.size(), request_.threads,
+                         [&](std::size_t i) { look(those[i].first, *those[i].second); });
+      for (Pool& pool : wave) {
+        for (std::size_t i = pool.begin; i < pool.end; ++i) {
+          pool.bar = std::max(pool.bar, bar_beside(results_[i], request_));
+        }
+      }
+    }
+  }
 
   const PlanRequest& request_;
   const estimate::Engine& engine_;
@@ -63,97 +148,6 @@ class Exploration {
   std::vector<Explored> results_;
   std::vector<double> bounds_;  ///< of each group: images per second and GPU
 };
-
-std::vector<Exploration::Pool> Exploration::pools() const {
-  std::vector<Pool> all;
-  for (std::size_t i = 0; i < groups_.size(); ++i) {
-    const bool same =
-        i > 0 && groups_[i].candidate == groups_[i - 1].candidate && groups_[i].gpus == groups_[i - 1].gpus;
-    if (!same) {
-      all.push_back({i, i, 0, {}});
-    }
-    all.back().end = i + 1;
-  }
-  std::ranges::stable_sort(all, std::ranges::greater{}, [&](const Pool& pool) {
-    return std::ranges::max(std::span(bounds_).subspan(pool.begin, pool.end - pool.begin));
-  });
-  return all;
-}
-
-std::optional<Refusal> Exploration::refuse_by_bound(std::size_t index, const Pool& pool) const {
-  const Group& group = groups_[index];
-  const double bound = bounds_[index] * static_cast<double>(group.gpus);
-  if (shards_by_choice(request_, group) && bound <= pool.bar) {
-    return kSharding;
-  }
-  if (!(bound > 0)) {
-    return std::nullopt;  // nothing fits: a walk tells by how much
-  }
-  const Evaluated best = at_rate(job_of(request_, group, {}), "", bound, pool.usd_per_hour);
-  const auto missed = constraints_missed(request_, best);
-  if (within_limits_ && !missed.empty()) {
-    return missed.front().refusal;
-  }
-  return reached_.covers(best) ? std::optional(kBehind) : std::nullopt;
-}
-
-void Exploration::look(std::size_t index, const Pool& pool) {
-  const Group& group = groups_[index];
-  auto refusal = refuse_by_bound(index, pool);
-  refusal = refusal ? refusal : refuse(request_, group);
-  if (refusal) {
-    results_[index].group = group;
-    results_[index].enumerated = 1;
-    results_[index].rejected.add(*refusal, {}, [&] { return describe(request_, group); });
-  } else {
-    const double bar = shards_by_choice(request_, group) ? pool.bar : 0;
-    results_[index] = explore(request_, group, certainty_, bar, engine_);
-  }
-}
-
-/// Without sharding first: it tells what sharding has to beat.
-void Exploration::explore_wave(std::span<Pool> wave) {
-  for (const bool sharded : {false, true}) {
-    std::vector<std::pair<std::size_t, const Pool*>> those;
-    for (const Pool& pool : wave) {
-      for (std::size_t i = pool.begin; i < pool.end; ++i) {
-        if (shards_by_choice(request_, groups_[i]) == sharded) {
-          those.emplace_back(i, &pool);
-        }
-      }
-    }
-    base::parallel_for(those.size(), request_.threads, [&](std::size_t i) { look(those[i].first, *those[i].second); });
-    for (Pool& pool : wave) {
-      for (std::size_t i = pool.begin; i < pool.end; ++i) {
-        pool.bar = std::max(pool.bar, bar_beside(results_[i], request_));
-      }
-    }
-  }
-}
-
-std::vector<Explored> Exploration::explore_all() {
-  constexpr std::size_t kWave = 16;
-  std::vector<Pool> all = pools();
-  base::parallel_for(all.size(), request_.threads, [&](std::size_t i) {
-    const Group& group = groups_[all[i].begin];
-    const auto time = engine_.time(job_of(request_, group, {}), request_.candidates[group.candidate].target);
-    all[i].usd_per_hour = time ? time->usd_per_hour : std::nullopt;
-  });
-  for (std::size_t begin = 0; begin < all.size(); begin += kWave) {
-    const std::span<Pool> wave(all.data() + begin, std::min(kWave, all.size() - begin));
-    explore_wave(wave);
-    for (const Pool& pool : wave) {
-      for (std::size_t i = pool.begin; i < pool.end; ++i) {
-        Explored counted = results_[i];
-        std::erase_if(counted.evaluated, [&](const Evaluated& figures) {
-          return within_limits_ && !constraints_missed(request_, figures).empty();
-        });
-        reached_.add(counted);
-      }
-    }
-  }
-  return std::move(results_);
-}
 
 /// The groups that may win, or come to keep a limit, by a batch between two rungs.
 std::vector<std::size_t> worth_refining(const PlanRequest& request, const std::vector<Explored>& groups) {
