@@ -4,11 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
-#include <map>
 #include <optional>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "judge.hpp"
@@ -24,20 +20,6 @@ struct Limits {
   std::int64_t hard{};      ///< no smaller batch fails: what runs for certain
   std::int64_t possible{};  ///< runs, though batches between `hard` and it do not
   bool limited_by_search{false};
-};
-
-/// Why candidates were put aside, with how many and the nearest miss. Ordered by reason, and by message where one
-/// reason has several.
-class Tally {
- public:
-  /// One more. `example` describes it, and is asked only where it misses by less than those before.
-  void add(const Refusal& refusal, Miss miss, const std::function<std::string()>& example);
-  void merge(const Tally& other);
-  [[nodiscard]] std::int64_t total() const;
-  [[nodiscard]] std::vector<Rejection> list() const;  ///< most frequent first
-
- private:
-  std::map<std::pair<std::string, std::string>, Rejection> rows_{};
 };
 
 /// What became of the candidates of one group.

@@ -81,9 +81,7 @@ struct Point {
 
 Point point_of(const Contender& contender) {
   const Evaluated& f = contender.figures;
-  const bool priced = f.usd_per_million_images.has_value();
-  return {1 / f.useful_images_per_second, f.job.parallel.gpus, priced,
-          priced ? f.usd_per_million_images->count() : f.gpu_hours_per_million_images};
+  return {1 / f.useful_images_per_second, f.job.parallel.gpus, f.usd_per_million_images.has_value(), money(f)};
 }
 
 /// Or is the same.
@@ -137,6 +135,11 @@ std::optional<Evaluated> evaluate(const job::Job& job, const estimate::Target& t
   return timed ? std::optional(evaluate(job, target, memory, *time)) : std::nullopt;
 }
 
+double money(const Evaluated& figures) {
+  return figures.usd_per_million_images ? figures.usd_per_million_images->count()
+                                        : figures.gpu_hours_per_million_images;
+}
+
 Score score(const PlanRequest& request, const Evaluated& figures) {
   Score s;
   s.figure = 1 / figures.useful_images_per_second;
@@ -145,8 +148,7 @@ Score score(const PlanRequest& request, const Evaluated& figures) {
     case Objective::fewest_gpus: s.rank = static_cast<int>(figures.job.parallel.gpus); break;
     case Objective::cheapest:
       s.rank = figures.usd_per_million_images ? 0 : 1;
-      s.figure = figures.usd_per_million_images ? figures.usd_per_million_images->count()
-                                                : figures.gpu_hours_per_million_images;
+      s.figure = money(figures);
       break;
   }
   return s;

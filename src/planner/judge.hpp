@@ -35,6 +35,9 @@ struct Contender {
   std::size_t candidate{};  ///< index into PlanRequest::candidates
 };
 
+/// Per million images: dollars, or GPU-hours where no price is known.
+double money(const Evaluated& figures);
+
 /// What the objective minimises, coarse to fine. Candidates of a lower `rank` are always preferred.
 struct Score {
   int rank{};       ///< cheapest: no known price; fewest-gpus: the number of GPUs
