@@ -15,7 +15,6 @@
 namespace vggplan::planner {
 namespace {
 
-using base::Diagnostic;
 using base::wrong;
 
 base::Status check(const PlanRequest& request) {

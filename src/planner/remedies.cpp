@@ -48,11 +48,6 @@ std::string share(double ratio) {
                                                         : 3);
 }
 
-/// Of one machine, as far as the request allows.
-std::int64_t most_gpus(const PlanRequest& request, const Candidate& candidate) {
-  return std::min(candidate.per_node, request.max_gpus.value_or(candidate.per_node));
-}
-
 /// What a combination may touch; each includes those before.
 enum class Reach { settings, hardware, training };
 
@@ -65,7 +60,8 @@ class Doctor {
         target_(candidate.target),
         engine_(engine),
         fit_(request, engine),
-        changes_(possible_changes(job, target_.gpu, most_gpus(request, candidate))) {
+        changes_(possible_changes(job, target_.gpu,
+                                  std::min(candidate.per_node, request.max_gpus.value_or(candidate.per_node)))) {
     if (const auto answer = engine.memory(job, boundless())) {
       peak_ = answer->run_peak;
     }

@@ -2,7 +2,7 @@
 #include "search.hpp"
 
 #include <algorithm>
-#include <numeric>
+#include <span>
 
 #include "fit.hpp"
 #include "limits.hpp"
@@ -13,9 +13,6 @@ namespace {
 
 const Refusal kBehind{"behind", "other GPUs or settings do it in less time, for less and with no more GPUs"};
 const Refusal kSharding{"sharding", "cannot be faster than what fits without it"};
-
-/// Batches between two rungs may be faster than both by a little.
-constexpr double kBetweenRungs = 1.02;
 
 /// Groups that shard because the plan tries it, not because the request says so.
 bool shards_by_choice(const PlanRequest& request, const Group& group) {
@@ -60,6 +57,7 @@ std::vector<std::int64_t> batches_of(const PlanRequest& request, job::Job job, c
 
 /// Images per second of one GPU with the group's settings, at the best of its batches.
 double bound_of(const PlanRequest& request, const Group& group, const estimate::Engine& engine) {
+  constexpr double kBetweenRungs = 1.02;  // batches between two rungs may be faster than both by a little
   const Candidate& candidate = request.candidates[group.candidate];
   job::Job job = most_spread(request, group, candidate.gpus);
   double most = 0;

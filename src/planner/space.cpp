@@ -165,7 +165,7 @@ std::vector<std::int64_t> batch_ladder(std::int64_t limit) {
 
 std::int64_t nodes_of(const PlanRequest& request, const Candidate& candidate, std::int64_t gpus) {
   const std::int64_t per_node = std::max<std::int64_t>(1, candidate.per_node);
-  return request.nodes.value_or((gpus + per_node - 1) / per_node);
+  return request.nodes.value_or(base::ceil_div(gpus, per_node));
 }
 
 std::optional<std::int64_t> batch_of_data(const PlanRequest& request, std::int64_t gpus, std::int64_t accumulation) {
@@ -175,10 +175,8 @@ std::optional<std::int64_t> batch_of_data(const PlanRequest& request, std::int64
 
 std::optional<std::vector<BatchChoice>> fixed_batches(const PlanRequest& request, std::int64_t gpus) {
   if (!request.global_batch) {
-    if (!request.batch) {
-      return std::nullopt;
-    }
-    return std::vector<BatchChoice>{{*request.batch, request.accumulation.value_or(1)}};
+    using One = std::vector<BatchChoice>;
+    return request.batch ? std::optional(One{{*request.batch, request.accumulation.value_or(1)}}) : std::nullopt;
   }
   std::vector<BatchChoice> choices;
   if (*request.global_batch % gpus != 0) {

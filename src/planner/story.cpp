@@ -136,11 +136,8 @@ void Story::bound() {
 }
 
 void Story::larger_batches() {
-  const auto& limits = batch_limits_;
-  if (!limits || limits->steady <= job_.batch) {
-    return;
-  }
-  const auto largest = with([&](job::Job& job) { job.batch = limits->steady; });
+  const std::int64_t most = batch_limits_ ? batch_limits_->steady : 0;
+  const auto largest = most > job_.batch ? with([&](job::Job& job) { job.batch = most; }) : std::nullopt;
   if (!largest) {
     return;
   }
@@ -148,10 +145,10 @@ void Story::larger_batches() {
   const std::string after = format_bytes(largest->memory.reserved_peak);
   if (const auto high = engine_.reserved_high(largest->figures.job, target_);
       high && *high > fit_.limit(largest->figures.job, target_)) {
-    say("Up to batch {} may fit: it would reserve {}, but the upper end of its range, {}, is too much.", limits->steady,
-        after, format_bytes(*high));
+    say("Up to batch {} may fit: it would reserve {}, but the upper end of its range, {}, is too much.", most, after,
+        format_bytes(*high));
   } else {
-    say("Up to batch {} fits; it would change the rate by {}{}.", limits->steady,
+    say("Up to batch {} fits; it would change the rate by {}{}.", most,
         signed_percent(largest->figures.useful_images_per_second / best_.useful_images_per_second),
         before == after ? "" : fmt::format(" and raise the peak from {} to {}", before, after));
   }
@@ -223,8 +220,7 @@ std::optional<double> Story::scaling(std::int64_t batch) const {
 
 void Story::gpus() {
   const std::int64_t n = job_.parallel.gpus;
-  const auto share = n > 1 ? scaling(job_.batch) : std::nullopt;
-  if (share) {
+  if (const auto share = n > 1 ? scaling(job_.batch) : std::nullopt) {
     say("{} GPUs do {:.2f} times the work of one ({:.0f} % scaling efficiency).", n, *share * static_cast<double>(n),
         100 * *share);
   }
