@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "capacity.hpp"
-
 #include <algorithm>
 #include <iterator>
 
+#include "explain.hpp"
 #include "limits.hpp"
 #include "vggplan/base/parallel.hpp"
 

@@ -3,21 +3,15 @@
 #pragma once
 
 #include <functional>
-#include <string>
 #include <vector>
 
-#include "space.hpp"
+#include "vggplan/planner/plan.hpp"
 
 namespace vggplan::planner {
 
-/// Changes of one code exclude each other.
+/// The remedy says what is changed, at what price, and the changed job; those of one code exclude each other.
 struct Change {
-  std::string code{};
-  std::string text{};
-  std::string costs{};
-  bool changes_training{false};
-  job::Job job{};  ///< the changed job
-  bool more_hardware{false};
+  Remedy remedy{};
   std::function<void(job::Job&)> edit{};
 };
 

@@ -63,19 +63,121 @@ class Walk {
     const auto time = engine_.time(job(choice), target_);
     return time ? time->images_per_second * useful_share(job_) : 0;
   }
-  /// Batches up to the first that the floor forbids, that one included, or to the whole data set.
-  std::vector<BatchChoice> ladder(std::int64_t accumulation);
   /// No batch above fits, or makes sense.
   std::int64_t ceiling(std::int64_t accumulation) {
     const std::int64_t floor = by_floor(accumulation);
     const auto makes_sense = [&](std::int64_t batch) { return valid({batch, accumulation}); };
     return floor == 0 || makes_sense(floor) ? floor : bisected(floor, makes_sense);
   }
-  void walk_fixed(std::vector<BatchChoice> choices, double bar);
-  void consider(const std::vector<BatchChoice>& choices, double bar);
-  std::vector<Promise> between_rungs(const Evaluated& best);
 
   Explored out{};
+
+  /// Batches up to the first that the floor forbids, that one included, or to the whole data set.
+  std::vector<BatchChoice> ladder(std::int64_t accumulation) {
+    const std::int64_t floor = by_floor(accumulation);
+    const std::int64_t last = valid({floor + 1, accumulation}) ? floor + 1 : ceiling(accumulation);
+    const auto most = batch_of_data(request_, out.group.gpus, accumulation);
+    const std::int64_t parts = out.group.gpus * accumulation;
+    const std::int64_t end = most ? std::clamp<std::int64_t>(*most, 1, std::max<std::int64_t>(last, 1)) : last;
+    std::vector<std::int64_t> batches = batch_ladder(end);
+    if (most) {
+      // The smallest batch of as many steps wastes least in the last of them.
+      for (std::int64_t& batch : batches) {
+        const std::int64_t steps = base::ceil_div(*request_.job.data.images, batch * parts);
+        batch = base::ceil_div(*request_.job.data.images, steps * parts);
+      }
+      batches.erase(std::unique(batches.begin(), batches.end()), batches.end());
+    }
+    std::vector<BatchChoice> rungs;
+    for (const std::int64_t batch : batches) {
+      rungs.push_back({batch, accumulation});
+    }
+    return rungs;
+  }
+
+  /// Times and then simulates, most promising first by the floor of its time: what is slower than what fits by
+  /// more than `kBand` needs no simulation.
+  void consider(const std::vector<BatchChoice>& choices, double bar) {
+    std::vector<Promise> promises;
+    for (const BatchChoice choice : choices) {
+      promises.push_back({choice, most(choice)});
+    }
+    out.enumerated += static_cast<std::int64_t>(choices.size());
+    std::ranges::stable_sort(promises, std::ranges::greater{}, &Promise::rate);
+    double best = 0;  // useful images per second
+    const auto idle = [&](const Promise& promise) {
+      const bool slow = promise.rate <= bar || promise.rate * kBand < best;
+      if (slow) {
+        reject(kSlower, promise.choice, PercentSlower{100 * (std::max(best, bar) / promise.rate - 1)});
+      }
+      return slow;
+    };
+    for (Promise& promise : promises) {
+      if (idle(promise)) {
+        continue;
+      }
+      const auto time = engine_.time(job(promise.choice), target_);
+      if (!time || !(time->images_per_second > 0)) {
+        reject(kInvalid, promise.choice, {});
+        continue;
+      }
+      promise.rate = time->images_per_second * useful_share(job_);
+      if (idle(promise)) {
+        continue;
+      }
+      if (has_room(promise.choice)) {
+        best = std::max(best, promise.rate);
+        out.evaluated.push_back(evaluate(job(promise.choice), target_, *engine_.memory(job_, target_), *time));
+      } else {
+        out.potential = std::max(out.potential, promise.rate);
+      }
+    }
+  }
+
+  /// What the user fixes may leave batches that make no sense: too many micro-batches, more work than is counted.
+  void walk_fixed(std::vector<BatchChoice> choices, double bar) {
+    std::erase_if(choices, [&](const BatchChoice& choice) {
+      const auto error = job::validate(job(choice));
+      if (error) {
+        ++out.enumerated;
+        reject({kInvalid.reason, error->rule}, choice, {});
+      }
+      return error.has_value();
+    });
+    consider(choices, bar);
+  }
+
+  /// Batches between rungs that are faster than `best`, the fastest first. Two rungs bound what lies between them, but
+  /// for the rung beyond the best, where rates may go on rising until another algorithm begins.
+  std::vector<Promise> between_rungs(const Evaluated& best) {
+    constexpr double kWorthIt = 1.001;
+    constexpr std::int64_t kMostTimed = 64;  // in one gap
+    std::vector<Promise> faster;
+    const std::int64_t accumulation = best.job.accumulation;
+    const double least = best.useful_images_per_second * kWorthIt;
+    const std::vector<BatchChoice> rungs = ladder(accumulation);
+    for (std::size_t i = 0; i + 1 < rungs.size(); ++i) {
+      const std::int64_t below = rungs[i].batch;
+      const std::int64_t gap = rungs[i + 1].batch - below - 1;
+      const bool open = gap > 0 && (rate(rungs[i]) > least || rate(rungs[i + 1]) > least);
+      const std::int64_t stride = base::ceil_div(std::max<std::int64_t>(gap, 1), kMostTimed);
+      for (std::int64_t n = gap; open && n >= 1; n -= stride) {
+        faster.push_back({{below + n, accumulation}, rate({below + n, accumulation})});
+      }
+      if (!open && gap > 0 && below == best.job.batch) {
+        const std::int64_t more = bisected(gap, [&](std::int64_t n) {
+          return rate({below + n, accumulation}) > best.useful_images_per_second &&
+                 acceptable({below + n, accumulation});
+        });
+        if (more > 0) {
+          faster.push_back({{below + more, accumulation}, rate({below + more, accumulation})});
+        }
+      }
+    }
+    std::erase_if(faster, [&](const Promise& p) { return p.rate <= best.useful_images_per_second; });
+    std::ranges::stable_sort(faster, std::ranges::greater{}, &Promise::rate);
+    return faster;
+  }
 
  private:
   bool valid(BatchChoice choice) { return !job::validate(job(choice)); }
@@ -89,9 +191,7 @@ class Walk {
     return known ? static_cast<double>(job::global_batch(job_)) / floor->count() * useful_share(job_) : HUGE_VAL;
   }
   void reject(const Refusal& refusal, BatchChoice choice, Miss miss) {
-    if (!out.rejected.count_if_further(refusal, miss)) {
-      out.rejected.add(refusal, 1, miss, describe(job(choice), target_.gpu.name));
-    }
+    out.rejected.add(refusal, miss, [&] { return describe(job(choice), target_.gpu.name); });
   }
   void reject_for_memory(const Refusal& refusal, BatchChoice choice, Bytes miss) {
     if (!out.nearest_miss || miss < *out.nearest_miss) {
@@ -100,7 +200,32 @@ class Walk {
     }
     reject(refusal, choice, miss > Bytes(0) ? Miss(miss) : Miss());
   }
-  bool has_room(BatchChoice choice);
+
+  /// Whether it fits as it has to; tells why not.
+  bool has_room(BatchChoice choice) {
+    const Bytes excess = fit_.floor_excess(job(choice), target_);
+    if (excess > Bytes(0)) {
+      reject_for_memory(floor_refusal(job_.mode), choice, excess);
+      return false;
+    }
+    const auto answer = engine_.memory(job_, target_);
+    if (!answer) {
+      reject(kInvalid, choice, {});
+    } else if (answer->verdict == Verdict::does_not_fit) {
+      reject_for_memory(kMemory, choice, answer->missing);
+    } else if (!fit_.keeps_reserve(*answer)) {
+      reject_for_memory(kReserve, choice,
+                        answer->reserved_peak + reserve_of(request_, answer->usable) - answer->usable);
+    } else if (answer->verdict == Verdict::fits_with_cache_flushes) {
+      reject_for_memory(kFlushes, choice, Bytes(0));
+    } else if (const Bytes high = certainty_ == Certainty::certain ? fit_.high_excess(job_, target_) : Bytes(0);
+               high > Bytes(0)) {
+      reject(kUncertain, choice, high);
+    } else {
+      return true;
+    }
+    return false;
+  }
 
   const PlanRequest& request_;
   Certainty certainty_;
@@ -109,140 +234,6 @@ class Walk {
   const estimate::Target& target_;
   job::Job job_;
 };
-
-std::vector<BatchChoice> Walk::ladder(std::int64_t accumulation) {
-  const std::int64_t floor = by_floor(accumulation);
-  const std::int64_t last = valid({floor + 1, accumulation}) ? floor + 1 : ceiling(accumulation);
-  const auto most = batch_of_data(request_, out.group.gpus, accumulation);
-  const std::int64_t parts = out.group.gpus * accumulation;
-  const std::int64_t end = most ? std::clamp<std::int64_t>(*most, 1, std::max<std::int64_t>(last, 1)) : last;
-  std::vector<std::int64_t> batches = batch_ladder(end);
-  if (most) {
-    // The smallest batch of as many steps wastes least in the last of them.
-    for (std::int64_t& batch : batches) {
-      const std::int64_t steps = base::ceil_div(*request_.job.data.images, batch * parts);
-      batch = base::ceil_div(*request_.job.data.images, steps * parts);
-    }
-    batches.erase(std::unique(batches.begin(), batches.end()), batches.end());
-  }
-  std::vector<BatchChoice> rungs;
-  for (const std::int64_t batch : batches) {
-    rungs.push_back({batch, accumulation});
-  }
-  return rungs;
-}
-
-/// Whether it fits as it has to; tells why not.
-bool Walk::has_room(BatchChoice choice) {
-  const Bytes excess = fit_.floor_excess(job(choice), target_);
-  if (excess > Bytes(0)) {
-    reject_for_memory(floor_refusal(job_.mode), choice, excess);
-    return false;
-  }
-  const auto answer = engine_.memory(job_, target_);
-  if (!answer) {
-    reject(kInvalid, choice, {});
-  } else if (answer->verdict == Verdict::does_not_fit) {
-    reject_for_memory(kMemory, choice, answer->missing);
-  } else if (!fit_.keeps_reserve(*answer)) {
-    reject_for_memory(kReserve, choice, answer->reserved_peak + reserve_of(request_, answer->usable) - answer->usable);
-  } else if (answer->verdict == Verdict::fits_with_cache_flushes) {
-    reject_for_memory(kFlushes, choice, Bytes(0));
-  } else if (const Bytes high = certainty_ == Certainty::certain ? fit_.high_excess(job_, target_) : Bytes(0);
-             high > Bytes(0)) {
-    reject(kUncertain, choice, high);
-  } else {
-    return true;
-  }
-  return false;
-}
-
-/// Times and then simulates, most promising first by the floor of its time: what is slower than what fits by
-/// more than `kBand` needs no simulation.
-void Walk::consider(const std::vector<BatchChoice>& choices, double bar) {
-  std::vector<Promise> promises;
-  for (const BatchChoice choice : choices) {
-    ++out.enumerated;
-    promises.push_back({choice, most(choice)});
-  }
-  std::ranges::stable_sort(promises, std::ranges::greater{}, &Promise::rate);
-  double best = 0;  // useful images per second
-  const auto idle = [&](const Promise& promise) {
-    const bool slow = promise.rate <= bar || promise.rate * kBand < best;
-    if (slow) {
-      reject(kSlower, promise.choice, PercentSlower{100 * (std::max(best, bar) / promise.rate - 1)});
-    }
-    return slow;
-  };
-  for (Promise& promise : promises) {
-    if (idle(promise)) {
-      continue;
-    }
-    const auto time = engine_.time(job(promise.choice), target_);
-    if (!time || !(time->images_per_second > 0)) {
-      reject(kInvalid, promise.choice, {});
-      continue;
-    }
-    promise.rate = time->images_per_second * useful_share(job_);
-    if (idle(promise)) {
-      continue;
-    }
-    if (has_room(promise.choice)) {
-      best = std::max(best, promise.rate);
-      out.evaluated.push_back(evaluate(job(promise.choice), target_, *engine_.memory(job_, target_), *time));
-    } else {
-      out.potential = std::max(out.potential, promise.rate);
-    }
-  }
-}
-
-/// What the user fixes may leave batches that make no sense: too many micro-batches, more work than is counted.
-void Walk::walk_fixed(std::vector<BatchChoice> choices, double bar) {
-  std::erase_if(choices, [&](const BatchChoice& choice) {
-    const auto error = job::validate(job(choice));
-    if (error) {
-      ++out.enumerated;
-      reject({kInvalid.reason, error->rule}, choice, {});
-    }
-    return error.has_value();
-  });
-  consider(choices, bar);
-}
-
-/// Batches between rungs that are faster than `best`, the fastest first. Two rungs bound what lies between them, but
-/// for the rung beyond the best, where rates may go on rising until another algorithm begins.
-std::vector<Promise> Walk::between_rungs(const Evaluated& best) {
-  constexpr double kWorthIt = 1.001;
-  constexpr std::int64_t kMostTimed = 64;  // in one gap
-  std::vector<Promise> faster;
-  const std::int64_t accumulation = best.job.accumulation;
-  const double least = best.useful_images_per_second * kWorthIt;
-  const std::vector<BatchChoice> rungs = ladder(accumulation);
-  for (std::size_t i = 0; i + 1 < rungs.size(); ++i) {
-    const std::int64_t below = rungs[i].batch;
-    const std::int64_t gap = rungs[i + 1].batch - below - 1;
-    const bool open = gap > 0 && (rate(rungs[i]) > least || rate(rungs[i + 1]) > least);
-    const std::int64_t stride = base::ceil_div(std::max<std::int64_t>(gap, 1), kMostTimed);
-    for (std::int64_t n = gap; open && n >= 1; n -= stride) {
-      faster.push_back({{below + n, accumulation}, rate({below + n, accumulation})});
-    }
-    if (!open && gap > 0 && below == best.job.batch) {
-      const std::int64_t more = bisected(gap, [&](std::int64_t n) {
-        return rate({below + n, accumulation}) > best.useful_images_per_second && acceptable({below + n, accumulation});
-      });
-      if (more > 0) {
-        faster.push_back({{below + more, accumulation}, rate({below + more, accumulation})});
-      }
-    }
-  }
-  std::erase_if(faster, [&](const Promise& p) { return p.rate <= best.useful_images_per_second; });
-  std::ranges::stable_sort(faster, std::ranges::greater{}, &Promise::rate);
-  return faster;
-}
-
-const Evaluated& fastest(const Explored& explored) {
-  return *std::ranges::max_element(explored.evaluated, {}, &Evaluated::useful_images_per_second);
-}
 
 }  // namespace
 
@@ -274,7 +265,7 @@ Explored explore(const PlanRequest& request, const Group& group, Certainty certa
 void refine(const PlanRequest& request, Explored& explored, Certainty certainty, const estimate::Engine& engine) {
   Walk walk(request, explored.group, certainty, engine);
   walk.out = std::move(explored);
-  const auto faster = walk.between_rungs(Evaluated(fastest(walk.out)));
+  const auto faster = walk.between_rungs(Evaluated(walk.out.fastest()));
   const auto first = std::ranges::find_if(faster, [&](const Promise& p) { return walk.acceptable(p.choice); });
   if (first != faster.end()) {
     walk.consider({first->choice}, 0);

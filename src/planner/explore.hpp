@@ -2,19 +2,15 @@
 // The walk: what fits in a group of candidates, and how fast that is.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
-#include "figures.hpp"
-#include "space.hpp"
-#include "tally.hpp"
+#include "judge.hpp"
 #include "vggplan/planner/plan.hpp"
 
 namespace vggplan::planner {
-
-/// Within this factor of the best, candidates count as equally good, and what is simpler wins.
-inline constexpr double kBand = 1.01;
 
 /// What has to fit: the upper end of the range of what is reserved, or the expected figure alone.
 enum class Certainty { certain, possible };
@@ -35,6 +31,11 @@ struct Explored {
   double potential{};                         ///< useful images per second of the fastest that memory refused
   std::optional<base::Bytes> nearest_miss{};  ///< bytes short of the smallest candidate, where none fits
   std::optional<job::Job> nearest_job{};
+
+  /// Of those that were evaluated; there must be one.
+  [[nodiscard]] const Evaluated& fastest() const {
+    return *std::ranges::max_element(evaluated, {}, &Evaluated::useful_images_per_second);
+  }
 };
 
 /// Largest batches at the group's settings, by simulation: all numbers are tried up to `most_tried` of them.

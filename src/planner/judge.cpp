@@ -33,16 +33,6 @@ auto preference(const Contender& c) {
                     change_of(job.precision), batch, job.accumulation, job.layout, c.candidate, c.group);
 }
 
-std::vector<std::size_t> sorted(const PlanRequest& request, std::span<const Contender> contenders,
-                                std::vector<std::size_t> indices) {
-  const auto key = [&](std::size_t i) {
-    const Score s = score(request, contenders[i].figures);
-    return std::tuple(s.rank, s.figure, preference(contenders[i]));
-  };
-  std::ranges::sort(indices, {}, key);
-  return indices;
-}
-
 std::vector<std::size_t> all(std::span<const Contender> contenders) {
   std::vector<std::size_t> indices(contenders.size());
   std::iota(indices.begin(), indices.end(), std::size_t{0});
@@ -91,9 +81,7 @@ struct Point {
 
 Point point_of(const Contender& contender) {
   const Evaluated& f = contender.figures;
-  const bool priced = f.usd_per_million_images.has_value();
-  return {1 / f.useful_images_per_second, f.job.parallel.gpus, priced,
-          priced ? f.usd_per_million_images->count() : f.gpu_hours_per_million_images};
+  return {1 / f.useful_images_per_second, f.job.parallel.gpus, f.usd_per_million_images.has_value(), money(f)};
 }
 
 /// Or is the same.
@@ -103,6 +91,55 @@ bool beats(const Point& a, const Point& b) {
 
 }  // namespace
 
+double useful_share(const job::Job& job) {
+  const auto computed = estimate::images_of_epoch(job);
+  return computed ? static_cast<double>(*job.data.images) / *computed : 1;
+}
+
+Evaluated at_rate(const job::Job& job, const std::string& gpu, double images_per_second,
+                  std::optional<base::Usd> usd_per_hour) {
+  Evaluated row;
+  row.job = job;
+  row.gpu = gpu;
+  row.images_per_second = images_per_second;
+  row.useful_images_per_second = images_per_second * useful_share(job);
+  row.usd_per_hour = usd_per_hour;
+  const double hours_per_million = 1e6 / row.useful_images_per_second / 3600;
+  row.gpu_hours_per_million_images = hours_per_million * static_cast<double>(job.parallel.gpus);
+  if (usd_per_hour) {
+    row.usd_per_million_images = base::Usd(usd_per_hour->count() * hours_per_million);
+  }
+  if (const auto images = estimate::images_of_epoch(job)) {
+    row.total = base::Seconds(*images / images_per_second * static_cast<double>(estimate::epochs_of(job)));
+    if (usd_per_hour) {
+      row.cost = base::Usd(usd_per_hour->count() * row.total->count() / 3600);
+    }
+  }
+  return row;
+}
+
+Evaluated evaluate(const job::Job& job, const estimate::Target& target, const estimate::MemoryAnswer& memory,
+                   const estimate::TimeAnswer& time) {
+  Evaluated row = at_rate(job, target.gpu.name, time.images_per_second, time.usd_per_hour);
+  row.run_peak = memory.run_peak;
+  row.reserved_peak = memory.reserved_peak;
+  row.step = time.step;
+  row.bound_by = time.bound_by;
+  return row;
+}
+
+std::optional<Evaluated> evaluate(const job::Job& job, const estimate::Target& target,
+                                  const estimate::MemoryAnswer& memory, const estimate::Engine& engine) {
+  const auto time = engine.time(job, target);
+  const bool timed = time && time->images_per_second > 0;
+  return timed ? std::optional(evaluate(job, target, memory, *time)) : std::nullopt;
+}
+
+double money(const Evaluated& figures) {
+  return figures.usd_per_million_images ? figures.usd_per_million_images->count()
+                                        : figures.gpu_hours_per_million_images;
+}
+
 Score score(const PlanRequest& request, const Evaluated& figures) {
   Score s;
   s.figure = 1 / figures.useful_images_per_second;
@@ -111,8 +148,7 @@ Score score(const PlanRequest& request, const Evaluated& figures) {
     case Objective::fewest_gpus: s.rank = static_cast<int>(figures.job.parallel.gpus); break;
     case Objective::cheapest:
       s.rank = figures.usd_per_million_images ? 0 : 1;
-      s.figure = figures.usd_per_million_images ? figures.usd_per_million_images->count()
-                                                : figures.gpu_hours_per_million_images;
+      s.figure = money(figures);
       break;
   }
   return s;
@@ -156,7 +192,11 @@ std::vector<std::size_t> runners_up(const PlanRequest& request, std::span<const 
   for (const auto& [group, members] : by_group) {
     best.push_back(winner_among(request, contenders, members));
   }
-  return sorted(request, contenders, std::move(best));
+  std::ranges::sort(best, {}, [&](std::size_t i) {
+    const Score s = score(request, contenders[i].figures);
+    return std::tuple(s.rank, s.figure, preference(contenders[i]));
+  });
+  return best;
 }
 
 std::vector<std::size_t> pareto_front(std::span<const Contender> contenders, std::optional<std::size_t> chosen) {

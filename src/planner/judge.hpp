@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The judge: a total order over candidates, so that the same question has the same answer.
+// The judge: the figures of candidates and a total order over them, so that the same question has the same answer.
 #pragma once
 
 #include <cstddef>
@@ -7,10 +7,26 @@
 #include <span>
 #include <vector>
 
-#include "explore.hpp"
+#include "space.hpp"
 #include "vggplan/planner/plan.hpp"
 
 namespace vggplan::planner {
+
+/// Within this factor of the best, candidates count as equally good, and what is simpler wins.
+inline constexpr double kBand = 1.01;
+
+/// Images of the data set per image computed: the last batch of an epoch may be short and counts whole.
+double useful_share(const job::Job& job);
+
+/// What follows from the rate alone: what it costs, and how long the run takes. `usd_per_hour`: of all GPUs.
+Evaluated at_rate(const job::Job& job, const std::string& gpu, double images_per_second,
+                  std::optional<base::Usd> usd_per_hour);
+
+/// The figures of a job that fits; nothing where it has no time.
+Evaluated evaluate(const job::Job& job, const estimate::Target& target, const estimate::MemoryAnswer& memory,
+                   const estimate::TimeAnswer& time);
+std::optional<Evaluated> evaluate(const job::Job& job, const estimate::Target& target,
+                                  const estimate::MemoryAnswer& memory, const estimate::Engine& engine);
 
 /// An evaluated candidate and the group it belongs to.
 struct Contender {
@@ -18,6 +34,9 @@ struct Contender {
   std::size_t group{};      ///< index into the enumerated groups
   std::size_t candidate{};  ///< index into PlanRequest::candidates
 };
+
+/// Per million images: dollars, or GPU-hours where no price is known.
+double money(const Evaluated& figures);
 
 /// What the objective minimises, coarse to fine. Candidates of a lower `rank` are always preferred.
 struct Score {

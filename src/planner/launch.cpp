@@ -3,16 +3,20 @@
 
 #include <algorithm>
 
-#include "reasons.hpp"
+#include "explain.hpp"
 
 namespace vggplan::planner {
 namespace {
+
+std::int64_t gpus_of_machine(const job::Job& job) {
+  return std::max<std::int64_t>(1, job.parallel.gpus / std::max<std::int64_t>(1, job.parallel.nodes));
+}
 
 std::string torchrun(const job::Job& job) {
   if (job.parallel.gpus == 1) {
     return "python train.py";
   }
-  const std::int64_t each = job.parallel.gpus / std::max<std::int64_t>(1, job.parallel.nodes);
+  const std::int64_t each = gpus_of_machine(job);
   if (job.parallel.nodes == 1) {
     return fmt::format("torchrun --standalone --nproc-per-node {} train.py", each);
   }
@@ -40,35 +44,26 @@ void add_step(const job::Job& job, Code& code) {
   }
 }
 
-/// Class and arguments: configs and docs call momentum what PyTorch calls SGD.
-struct OptimizerCall {
-  std::string name{};
-  std::string arguments{};
-};
-
-OptimizerCall optimizer_call(const job::Job& job) {
-  OptimizerCall call;
+/// Configs and docs call momentum what PyTorch calls SGD.
+void add_optimizer(const job::Job& job, Code& code) {
+  std::string name = "SGD";
+  std::string arguments;
   switch (job.optimizer) {
-    case job::Optimizer::momentum: call = {"SGD", ", momentum=0.9, weight_decay=5e-4"}; break;
-    case job::Optimizer::sgd: call = {"SGD", ""}; break;
-    case job::Optimizer::adam: call = {"Adam", ""}; break;
-    case job::Optimizer::adamw: call = {"AdamW", ""}; break;
+    case job::Optimizer::momentum: arguments = ", momentum=0.9, weight_decay=5e-4"; break;
+    case job::Optimizer::sgd: break;
+    case job::Optimizer::adam: name = "Adam"; break;
+    case job::Optimizer::adamw: name = "AdamW"; break;
   }
   switch (job.optimizer_impl) {
     case job::OptimizerImpl::foreach: break;  // the default
-    case job::OptimizerImpl::fused: call.arguments += ", fused=True"; break;
-    case job::OptimizerImpl::loop: call.arguments += ", foreach=False"; break;
+    case job::OptimizerImpl::fused: arguments += ", fused=True"; break;
+    case job::OptimizerImpl::loop: arguments += ", foreach=False"; break;
   }
-  return call;
-}
-
-void add_optimizer(const job::Job& job, Code& code) {
-  const OptimizerCall call = optimizer_call(job);
   const bool spread = job.parallel.gpus > 1 && job.parallel.sharding == job::Sharding::zero1;
-  code.push_back(
-      spread ? fmt::format("optimizer = ZeroRedundancyOptimizer(model.parameters(), torch.optim.{}, lr=lr{})",
-                           call.name, call.arguments)
-             : fmt::format("optimizer = torch.optim.{}(model.parameters(), lr=lr{})", call.name, call.arguments));
+  code.push_back(spread
+                     ? fmt::format("optimizer = ZeroRedundancyOptimizer(model.parameters(), torch.optim.{}, lr=lr{})",
+                                   name, arguments)
+                     : fmt::format("optimizer = torch.optim.{}(model.parameters(), lr=lr{})", name, arguments));
 }
 
 void add_parallel(const job::Job& job, Code& code) {
@@ -115,35 +110,30 @@ void add_training(const job::Job& job, Code& code) {
 
 Launch launch_settings(const estimate::Estimate& estimate) {
   const job::Job& job = estimate.job;
-  Launch launch;
-  launch.gpu = estimate.target.gpu.name;
-  launch.gpus = job.parallel.gpus;
-  launch.nodes = job.parallel.nodes;
-  launch.batch = job.batch;
-  launch.accumulation = job.accumulation;
-  launch.global_batch = job::global_batch(job);
-  launch.precision = job.precision;
-  launch.layout = job.layout;
-  launch.checkpointing = job.checkpointing;
-  launch.sharding = job.parallel.sharding;
-  launch.workers = estimate.input.workers;
+  Launch launch{.gpu = estimate.target.gpu.name,
+                .gpus = job.parallel.gpus,
+                .nodes = job.parallel.nodes,
+                .batch = job.batch,
+                .accumulation = job.accumulation,
+                .global_batch = job::global_batch(job),
+                .precision = job.precision,
+                .layout = job.layout,
+                .checkpointing = job.checkpointing,
+                .sharding = job.parallel.sharding,
+                .workers = estimate.input.workers};
   launch.command = (job.expandable_segments ? "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True " : "") + torchrun(job);
-  const std::int64_t per_node =
-      std::max<std::int64_t>(1, job.parallel.gpus / std::max<std::int64_t>(1, job.parallel.nodes));
   Code& code = launch.code;
   code.push_back(fmt::format("loader = DataLoader(dataset, batch_size={}, num_workers={}, pin_memory=True)", job.batch,
-                             launch.workers / per_node));
-  if (job.cudnn_benchmark) {
-    code.emplace_back("torch.backends.cudnn.benchmark = True");
-  }
-  if (job.precision == job::Precision::fp32) {
-    code.emplace_back("torch.backends.cudnn.allow_tf32 = False");
-  }
-  if (job.layout == base::Layout::nhwc) {
-    code.emplace_back("model = model.to(memory_format=torch.channels_last); images likewise");
-  }
-  if (job.precision == job::Precision::bf16) {
-    code.emplace_back("model = model.to(torch.bfloat16); images = images.to(torch.bfloat16)");
+                             launch.workers / gpus_of_machine(job)));
+  const std::pair<bool, const char*> settings[] = {
+      {job.cudnn_benchmark, "torch.backends.cudnn.benchmark = True"},
+      {job.precision == job::Precision::fp32, "torch.backends.cudnn.allow_tf32 = False"},
+      {job.layout == base::Layout::nhwc, "model = model.to(memory_format=torch.channels_last); images likewise"},
+      {job.precision == job::Precision::bf16, "model = model.to(torch.bfloat16); images = images.to(torch.bfloat16)"}};
+  for (const auto& [differs, line] : settings) {
+    if (differs) {
+      code.emplace_back(line);
+    }
   }
   if (job.mode == job::Mode::train) {
     add_training(job, code);

@@ -5,20 +5,16 @@
 
 #include <algorithm>
 
-#include "capacity.hpp"
-#include "failure.hpp"
+#include "explain.hpp"
 #include "fit.hpp"
 #include "limits.hpp"
-#include "reasons.hpp"
-#include "remedies.hpp"
 #include "resolution.hpp"
-#include "search.hpp"
+#include "story.hpp"
 #include "vggplan/base/format.hpp"
 
 namespace vggplan::planner {
 namespace {
 
-using base::Diagnostic;
 using base::wrong;
 
 base::Status check(const PlanRequest& request) {
@@ -188,7 +184,7 @@ base::Status recommend(Plan& plan, const PlanRequest& request, const Search& fou
   if (!request.batch && !request.global_batch) {
     limits = solve_limits(request, lead, best.figures.job.accumulation, engine, kMostTried);
   }
-  recommendation.why = reasons(request, best, recommendation.estimate, limits, engine);
+  recommendation.why = Story(request, best, recommendation.estimate, limits, engine).tell();
   recommendation.launch = launch_settings(recommendation.estimate);
   recommendation.figures = best.figures;
   plan.job = best.figures.job;
@@ -243,7 +239,7 @@ base::Result<Plan> plan(const PlanRequest& request, const estimate::Engine& engi
   Plan result;
   result.job = request.job;
   result.enumerated = found.enumerated;
-  result.evaluated = found.evaluated;
+  result.evaluated = static_cast<std::int64_t>(found.contenders.size());
   result.rejected_count = found.rejected.total();
   result.rejected = found.rejected.list();
   const auto chosen = winner(request, found.contenders);

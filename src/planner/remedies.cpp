@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "remedies.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "changes.hpp"
+#include "explain.hpp"
 #include "fit.hpp"
 #include "limits.hpp"
 #include "resolution.hpp"
@@ -22,15 +21,21 @@ using estimate::Verdict;
 
 /// More GPUs share the batch among them: they stand in the place of smaller batches.
 bool exclude_each_other(const Change& a, const Change& b) {
-  return a.code == b.code || (a.code == "smaller-batch" && b.more_hardware);
+  const std::string& code = a.remedy.code;
+  return code == b.remedy.code || (code == "smaller-batch" && b.remedy.more_hardware);
 }
 
-std::string joined(const std::vector<Change>& changes, std::string Change::*part, const char* between) {
+std::string joined(const std::vector<Change>& changes, std::string Remedy::*part, const char* between) {
   std::string text;
   for (const Change& change : changes) {
-    text += (text.empty() || (change.*part).empty() ? "" : between) + change.*part;
+    const std::string& next = change.remedy.*part;
+    text += (text.empty() || next.empty() ? "" : between) + next;
   }
   return text;
+}
+
+bool contain(const std::vector<Change>& changes, bool Remedy::*trait) {
+  return std::ranges::any_of(changes, [trait](const Change& change) { return change.remedy.*trait; });
 }
 
 /// "63 %", "99.4 %", "0.5 %": three digits say more than they need near the ends only.
@@ -41,11 +46,6 @@ std::string share(double ratio) {
                      : percent < 0.0995                 ? 4
                      : percent < 99.95                  ? 1
                                                         : 3);
-}
-
-/// Of one machine, as far as the request allows.
-std::int64_t most_gpus(const PlanRequest& request, const Candidate& candidate) {
-  return std::min(candidate.per_node, request.max_gpus.value_or(candidate.per_node));
 }
 
 /// What a combination may touch; each includes those before.
@@ -60,7 +60,8 @@ class Doctor {
         target_(candidate.target),
         engine_(engine),
         fit_(request, engine),
-        changes_(possible_changes(job, target_.gpu, most_gpus(request, candidate))) {
+        changes_(possible_changes(job, target_.gpu,
+                                  std::min(candidate.per_node, request.max_gpus.value_or(candidate.per_node)))) {
     if (const auto answer = engine.memory(job, boundless())) {
       peak_ = answer->run_peak;
     }
@@ -69,24 +70,224 @@ class Doctor {
     }
   }
 
-  std::vector<Remedy> treat();
+  std::vector<Remedy> treat() {
+    bool smaller = false;
+    for (const auto& [remedy, edit] : changes_) {
+      const bool shrinks = remedy.code == "smaller-batch";
+      if (shrinks && smaller) {
+        continue;  // a larger one does
+      }
+      if (const auto answer = fits(remedy.job, target_)) {
+        add(remedy, target_, *answer);
+        smaller |= shrinks;
+      }
+    }
+    combination();
+    more_memory();
+    tiles();
+    lower_resolution();
+    std::ranges::stable_sort(remedies_, {}, [](const Remedy& r) {
+      return std::tuple(r.changes_training, r.more_hardware, r.slowdown.value_or(1), -r.saved.count());
+    });
+    return std::move(remedies_);
+  }
 
  private:
-  void combination();
-  [[nodiscard]] job::Job with_all(const std::vector<Change>& changes) const;
-  [[nodiscard]] Target boundless() const;
-  [[nodiscard]] Bytes need(const job::Job& job) const;
-  [[nodiscard]] std::vector<Change> pile_up(Reach reach) const;
-  [[nodiscard]] std::vector<Change> without_idle(std::vector<Change> changes) const;
-  void more_memory();
-  void tiles();
-  void lower_resolution();
+  [[nodiscard]] std::optional<MemoryAnswer> fits(const job::Job& job, const Target& target) const {
+    return !job::validate(job) && fit_.fits(job, target) ? fit_.memory(job, target) : std::nullopt;
+  }
 
-  [[nodiscard]] std::optional<MemoryAnswer> fits(const job::Job& job, const Target& target) const;
+  /// Whether the changed job also keeps the limits of time and money.
   [[nodiscard]] bool keeps_limits(const job::Job& job, const Target& target, const MemoryAnswer& memory,
-                                  double pieces) const;
-  /// `pieces`: how many of the changed job's images stand for one of the original's.
-  void add(const Change& change, const Target& target, const MemoryAnswer& memory, double pieces = 1);
+                                  double pieces) const {
+    auto figures = evaluate(job, target, memory, engine_);
+    if (figures && figures->total) {
+      figures->total = *figures->total * pieces;
+      figures->cost = figures->cost ? std::optional(*figures->cost * pieces) : std::nullopt;
+    }
+    return figures && constraints_missed(request_, *figures).empty();
+  }
+
+  /// What the models say of a remedy whose change is described; false where it misses a limit. `pieces`: how many of
+  /// the changed job's images stand for one of the original's.
+  bool add(Remedy remedy, const Target& target, const MemoryAnswer& memory, double pieces = 1) {
+    if ((request_.deadline || request_.max_cost) && !keeps_limits(remedy.job, target, memory, pieces)) {
+      return false;
+    }
+    remedy.gpu = target.gpu.name;
+    remedy.memory = memory;
+    remedy.saved = std::max(Bytes(0), peak_ - memory.run_peak);
+    remedy.saves = fmt::format("the peak falls to {}", base::format_bytes(memory.run_peak));
+    const auto time = engine_.time(remedy.job, target);
+    if (time && time->images_per_second > 0 && seconds_per_image_ > 0) {
+      remedy.slowdown = pieces / time->images_per_second / seconds_per_image_;
+    }
+    const double slowdown = remedy.slowdown.value_or(1);
+    if (slowdown <= 0.95) {
+      remedy.saves += fmt::format("; {:.2g} times as fast", 1 / slowdown);
+    } else if (slowdown >= 1.005) {
+      remedy.costs =
+          fmt::format("{:.2f} times the time per image{}{}", slowdown, remedy.costs.empty() ? "" : "; ", remedy.costs);
+    }
+    remedy.costs = remedy.costs.empty() ? "nothing" : remedy.costs;
+    remedies_.push_back(std::move(remedy));
+    return true;
+  }
+
+  [[nodiscard]] job::Job with_all(const std::vector<Change>& changes) const {
+    job::Job job = job_;
+    for (const Change& change : changes) {
+      change.edit(job);
+    }
+    return job;
+  }
+
+  [[nodiscard]] Target boundless() const { return estimate::with_usable(target_, kMostMemory); }
+
+  /// What the job would reserve, were there no limit.
+  [[nodiscard]] Bytes need(const job::Job& job) const {
+    const auto answer = engine_.memory(job, boundless());
+    return answer && answer->verdict != Verdict::does_not_fit ? answer->reserved_peak : kMostMemory;
+  }
+
+  /// One change on top of the other, as they were offered, as long as each lowers the need; until the job fits.
+  /// Empty where it never does.
+  [[nodiscard]] std::vector<Change> pile_up(Reach reach) const {
+    std::vector<Change> pile;
+    Bytes least = need(job_);
+    for (const Change& change : changes_) {
+      if ((change.remedy.changes_training && reach < Reach::training) ||
+          (change.remedy.more_hardware && reach < Reach::hardware)) {
+        continue;
+      }
+      std::vector<Change> higher = pile;
+      std::erase_if(higher, [&](const Change& other) { return exclude_each_other(other, change); });
+      higher.push_back(change);
+      const job::Job changed = with_all(higher);
+      if (job::validate(changed)) {
+        continue;
+      }
+      if (fits(changed, target_)) {
+        return higher;
+      }
+      if (const Bytes now = need(changed); now < least) {
+        least = now;
+        pile = std::move(higher);
+      }
+    }
+    return {};
+  }
+
+  /// Leaves out what the others do without, and takes the mildest change of each code that still helps.
+  [[nodiscard]] std::vector<Change> without_idle(std::vector<Change> changes) const {
+    for (std::size_t i = changes.size(); i-- > 0;) {
+      std::vector<Change> fewer = changes;
+      fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
+      if (fits(with_all(fewer), target_)) {
+        changes = std::move(fewer);
+        continue;
+      }
+      for (const Change& milder : changes_) {
+        std::vector<Change> other = changes;
+        other[i] = milder;
+        if (milder.remedy.code == changes[i].remedy.code && fits(with_all(other), target_)) {
+          changes = std::move(other);
+          break;
+        }
+      }
+    }
+    return changes;
+  }
+
+  /// Where no single change helps: several that leave training as it is, then with more GPUs, then all.
+  void combination() {
+    if (!remedies_.empty()) {
+      return;
+    }
+    for (const Reach reach : {Reach::settings, Reach::hardware, Reach::training}) {
+      const std::vector<Change> pile = without_idle(pile_up(reach));
+      if (pile.empty()) {
+        continue;
+      }
+      Remedy all{.code = "combination",
+                 .change = joined(pile, &Remedy::change, ", and "),
+                 .costs = joined(pile, &Remedy::costs, "; "),
+                 .changes_training = contain(pile, &Remedy::changes_training),
+                 .more_hardware = contain(pile, &Remedy::more_hardware),
+                 .job = with_all(pile)};
+      if (const auto answer = fits(all.job, target_)) {
+        add(std::move(all), target_, *answer);
+      }
+      return;
+    }
+  }
+
+  /// The smallest capacity at which the job as asked fits, to the MiB.
+  void more_memory() {
+    const auto with_capacity = [&](std::int64_t mebibytes) {
+      return estimate::with_usable(target_, base::kMiB * mebibytes);
+    };
+    const auto too_small = [&](std::int64_t mebibytes) { return !fits(job_, with_capacity(mebibytes)); };
+    const std::int64_t enough = last_true(kMostMemory.count() / base::kMiB.count(), too_small) + 1;
+    auto answer = fits(job_, with_capacity(enough));
+    if (!answer) {
+      return;
+    }
+    const Target* best = nullptr;
+    for (const Target& other : request_.others) {
+      const auto there = estimate::check_precision(job_, other.gpu) ? std::nullopt : fits(job_, other);
+      if (there && (best == nullptr || other.usable < best->usable)) {
+        best = &other;
+        answer = there;
+      }
+    }
+    const Bytes needed = base::kMiB * enough;
+    Remedy remedy{.code = "more-memory", .costs = "another GPU", .more_hardware = true, .job = job_};
+    remedy.change = fmt::format("use a GPU with {} of usable memory{}", base::format_bytes(needed),
+                                best == nullptr ? "; none that is known has it" : ", such as " + best->gpu.name);
+    if (add(std::move(remedy), best == nullptr ? with_capacity(enough) : *best, *answer)) {
+      remedies_.back().saves =
+          fmt::format("{} more than the {} that are usable", base::format_bytes(needed - target_.usable),
+                      base::format_bytes(target_.usable));
+      remedies_.back().saved = Bytes(0);
+    }
+  }
+
+  void tiles() {
+    const Tiling cut = largest_tile(job_, target_, fit_);
+    if (cut.tiles < 2) {
+      return;
+    }
+    Remedy remedy{.code = "tiles",
+                  .costs = "changes training unless the features of all tiles are joined before the head",
+                  .changes_training = true,
+                  .job = on_tile(job_, cut.side)};
+    if (const auto answer = fits(remedy.job, target_)) {
+      remedy.change = fmt::format(
+          "cut each image into {} tiles of up to {}x{} that share {} pixels (an output of the last pooling "
+          "sees {} pixels)",
+          cut.tiles, remedy.job.image.height, remedy.job.image.width, cut.overlap,
+          estimate::receptive_field(job_.model).size);
+      add(std::move(remedy), target_, *answer, static_cast<double>(cut.tiles));
+    }
+  }
+
+  void lower_resolution() {
+    const MaxResolution largest = largest_resolution(job_, target_, fit_);
+    Remedy remedy{.code = "lower-resolution",
+                  .costs = "changes training: details are lost",
+                  .changes_training = true,
+                  .job = job_};
+    graph::Shape& image = remedy.job.image;
+    image.height = largest.height;
+    image.width = largest.width;
+    if (const auto answer = fits(remedy.job, target_)) {
+      remedy.change =
+          fmt::format("scale the images to {}x{} ({} of the pixels)", image.height, image.width,
+                      share(static_cast<double>(image.elements()) / static_cast<double>(job_.image.elements())));
+      add(std::move(remedy), target_, *answer);
+    }
+  }
 
   const PlanRequest& request_;
   const job::Job& job_;
@@ -98,226 +299,6 @@ class Doctor {
   double seconds_per_image_{};
   std::vector<Remedy> remedies_{};
 };
-
-std::optional<MemoryAnswer> Doctor::fits(const job::Job& job, const Target& target) const {
-  return !job::validate(job) && fit_.fits(job, target) ? fit_.memory(job, target) : std::nullopt;
-}
-
-/// Whether the changed job also keeps the limits of time and money.
-bool Doctor::keeps_limits(const job::Job& job, const Target& target, const MemoryAnswer& memory, double pieces) const {
-  auto figures = evaluate(job, target, memory, engine_);
-  if (figures && figures->total) {
-    figures->total = *figures->total * pieces;
-    figures->cost = figures->cost ? std::optional(*figures->cost * pieces) : std::nullopt;
-  }
-  return figures && constraints_missed(request_, *figures).empty();
-}
-
-void Doctor::add(const Change& change, const Target& target, const MemoryAnswer& memory, double pieces) {
-  if ((request_.deadline || request_.max_cost) && !keeps_limits(change.job, target, memory, pieces)) {
-    return;
-  }
-  Remedy remedy;
-  remedy.code = change.code;
-  remedy.change = change.text;
-  remedy.changes_training = change.changes_training;
-  remedy.more_hardware = change.more_hardware;
-  remedy.job = change.job;
-  remedy.gpu = target.gpu.name;
-  remedy.memory = memory;
-  remedy.saved = std::max(Bytes(0), peak_ - memory.run_peak);
-  remedy.saves = fmt::format("the peak falls to {}", base::format_bytes(memory.run_peak));
-  const auto time = engine_.time(change.job, target);
-  if (time && time->images_per_second > 0 && seconds_per_image_ > 0) {
-    remedy.slowdown = pieces / time->images_per_second / seconds_per_image_;
-  }
-  std::string costs = change.costs;
-  if (remedy.slowdown && *remedy.slowdown <= 0.95) {
-    remedy.saves += fmt::format("; {:.2g} times as fast", 1 / *remedy.slowdown);
-  } else if (remedy.slowdown && *remedy.slowdown >= 1.005) {
-    const std::string time_text = fmt::format("{:.2f} times the time per image", *remedy.slowdown);
-    costs = costs.empty() ? time_text : time_text + "; " + costs;
-  }
-  remedy.costs = costs.empty() ? "nothing" : costs;
-  remedies_.push_back(std::move(remedy));
-}
-
-job::Job Doctor::with_all(const std::vector<Change>& changes) const {
-  job::Job job = job_;
-  for (const Change& change : changes) {
-    change.edit(job);
-  }
-  return job;
-}
-
-Target Doctor::boundless() const { return estimate::with_usable(target_, kMostMemory); }
-
-/// What the job would reserve, were there no limit.
-Bytes Doctor::need(const job::Job& job) const {
-  const auto answer = engine_.memory(job, boundless());
-  return answer && answer->verdict != Verdict::does_not_fit ? answer->reserved_peak : kMostMemory;
-}
-
-/// One change on top of the other, as they were offered, as long as each lowers the need; until the job fits.
-/// Empty where it never does.
-std::vector<Change> Doctor::pile_up(Reach reach) const {
-  std::vector<Change> pile;
-  Bytes least = need(job_);
-  for (const Change& change : changes_) {
-    if ((change.changes_training && reach < Reach::training) || (change.more_hardware && reach < Reach::hardware)) {
-      continue;
-    }
-    std::vector<Change> higher = pile;
-    std::erase_if(higher, [&](const Change& other) { return exclude_each_other(other, change); });
-    higher.push_back(change);
-    const job::Job changed = with_all(higher);
-    if (job::validate(changed)) {
-      continue;
-    }
-    if (fits(changed, target_)) {
-      return higher;
-    }
-    if (const Bytes now = need(changed); now < least) {
-      least = now;
-      pile = std::move(higher);
-    }
-  }
-  return {};
-}
-
-/// Leaves out what the others do without, and takes the mildest change of each code that still helps.
-std::vector<Change> Doctor::without_idle(std::vector<Change> changes) const {
-  for (std::size_t i = changes.size(); i-- > 0;) {
-    std::vector<Change> fewer = changes;
-    fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
-    if (fits(with_all(fewer), target_)) {
-      changes = std::move(fewer);
-      continue;
-    }
-    for (const Change& milder : changes_) {
-      std::vector<Change> other = changes;
-      other[i] = milder;
-      if (milder.code == changes[i].code && fits(with_all(other), target_)) {
-        changes = std::move(other);
-        break;
-      }
-    }
-  }
-  return changes;
-}
-
-/// Where no single change helps: several that leave training as it is, then with more GPUs, then all.
-void Doctor::combination() {
-  if (!remedies_.empty()) {
-    return;
-  }
-  for (const Reach reach : {Reach::settings, Reach::hardware, Reach::training}) {
-    const std::vector<Change> pile = without_idle(pile_up(reach));
-    if (pile.empty()) {
-      continue;
-    }
-    const Change all{"combination",
-                     joined(pile, &Change::text, ", and "),
-                     joined(pile, &Change::costs, "; "),
-                     std::ranges::any_of(pile, &Change::changes_training),
-                     with_all(pile),
-                     std::ranges::any_of(pile, &Change::more_hardware)};
-    if (const auto answer = fits(all.job, target_)) {
-      add(all, target_, *answer);
-    }
-    return;
-  }
-}
-
-/// The smallest capacity at which the job as asked fits, to the MiB.
-void Doctor::more_memory() {
-  const auto with_capacity = [&](std::int64_t mebibytes) {
-    return estimate::with_usable(target_, base::kMiB * mebibytes);
-  };
-  const auto too_small = [&](std::int64_t mebibytes) { return !fits(job_, with_capacity(mebibytes)); };
-  const std::int64_t enough = last_true(kMostMemory.count() / base::kMiB.count(), too_small) + 1;
-  auto answer = fits(job_, with_capacity(enough));
-  if (!answer) {
-    return;
-  }
-  const Target* best = nullptr;
-  for (const Target& other : request_.others) {
-    const auto there = estimate::check_precision(job_, other.gpu) ? std::nullopt : fits(job_, other);
-    if (there && (best == nullptr || other.usable < best->usable)) {
-      best = &other;
-      answer = there;
-    }
-  }
-  const Bytes needed = base::kMiB * enough;
-  const std::string text =
-      best == nullptr
-          ? fmt::format("use a GPU with {} of usable memory; none that is known has it", base::format_bytes(needed))
-          : fmt::format("use a GPU with {} of usable memory, such as {}", base::format_bytes(needed), best->gpu.name);
-  const std::size_t before = remedies_.size();
-  add({"more-memory", text, "another GPU", false, job_, true}, best == nullptr ? with_capacity(enough) : *best,
-      *answer);
-  if (remedies_.size() > before) {
-    remedies_.back().saves =
-        fmt::format("{} more than the {} that are usable", base::format_bytes(needed - target_.usable),
-                    base::format_bytes(target_.usable));
-    remedies_.back().saved = Bytes(0);
-  }
-}
-
-void Doctor::tiles() {
-  const Tiling cut = largest_tile(job_, target_, fit_);
-  if (cut.tiles < 2) {
-    return;
-  }
-  const job::Job tile = on_tile(job_, cut.side);
-  if (const auto answer = fits(tile, target_)) {
-    const auto field = estimate::receptive_field(job_.model);
-    add({"tiles",
-         fmt::format("cut each image into {} tiles of up to {}x{} that share {} pixels (an output of the last pooling "
-                     "sees {} pixels)",
-                     cut.tiles, tile.image.height, tile.image.width, cut.overlap, field.size),
-         "changes training unless the features of all tiles are joined before the head", true, tile},
-        target_, *answer, static_cast<double>(cut.tiles));
-  }
-}
-
-void Doctor::lower_resolution() {
-  const MaxResolution largest = largest_resolution(job_, target_, fit_);
-  if (largest.height == 0) {
-    return;
-  }
-  job::Job smaller = job_;
-  smaller.image.height = largest.height;
-  smaller.image.width = largest.width;
-  if (const auto answer = fits(smaller, target_)) {
-    add({"lower-resolution",
-         fmt::format("scale the images to {}x{} ({} of the pixels)", largest.height, largest.width,
-                     share(static_cast<double>(smaller.image.elements()) / static_cast<double>(job_.image.elements()))),
-         "changes training: details are lost", true, smaller},
-        target_, *answer);
-  }
-}
-
-std::vector<Remedy> Doctor::treat() {
-  bool smaller = false;
-  for (const Change& change : changes_) {
-    if (smaller && change.code == "smaller-batch") {
-      continue;  // a larger one does
-    }
-    if (const auto answer = fits(change.job, target_)) {
-      add(change, target_, *answer);
-      smaller |= change.code == "smaller-batch";
-    }
-  }
-  combination();
-  more_memory();
-  tiles();
-  lower_resolution();
-  std::ranges::stable_sort(remedies_, {}, [](const Remedy& r) {
-    return std::tuple(r.changes_training, r.more_hardware, r.slowdown.value_or(1), -r.saved.count());
-  });
-  return std::move(remedies_);
-}
 
 }  // namespace
 

@@ -12,6 +12,15 @@ std::int64_t rounded_ratio(std::int64_t a, std::int64_t b, std::int64_t c) {
   return std::max<std::int64_t>(1, (2 * a * b + c) / (2 * c));
 }
 
+/// Of the jobs from 1 to `most`, growing, the largest that fits.
+template <class JobOf>
+std::int64_t largest_that_fits(std::int64_t most, JobOf job_of, const estimate::Target& target, const Fit& fit) {
+  const std::int64_t ceiling =
+      last_true(most, [&](std::int64_t n) { return fit.floor_excess(job_of(n), target) <= base::Bytes(0); });
+  return largest_below(
+      ceiling, [&](std::int64_t n) { return fit.fits(job_of(n), target); }, kFewTried);
+}
+
 }  // namespace
 
 graph::Shape scaled(const graph::Shape& image, std::int64_t longest) {
@@ -32,10 +41,7 @@ MaxResolution largest_resolution(const job::Job& job, const estimate::Target& ta
     changed.image = scaled(job.image, side);
     return changed;
   };
-  const std::int64_t ceiling = last_true(
-      kLargestSide, [&](std::int64_t side) { return fit.floor_excess(with_side(side), target) <= base::Bytes(0); });
-  const std::int64_t side = largest_below(
-      ceiling, [&](std::int64_t n) { return fit.fits(with_side(n), target); }, kFewTried);
+  const std::int64_t side = largest_that_fits(kLargestSide, with_side, target, fit);
   MaxResolution result;
   result.gpu = target.gpu.name;
   result.batch = job.batch;
@@ -53,14 +59,14 @@ Tiling tiling(const graph::Shape& image, const estimate::ReceptiveField& field, 
   // A window reaches (size - stride) / 2 pixels beyond the stride x stride pixels that its output stands for,
   // on either side. Tiles lie on the grid of the stride, so whole outputs are dropped.
   const std::int64_t reach = (field.size - field.stride + 1) / 2;
-  const std::int64_t margin = (reach + field.stride - 1) / field.stride * field.stride;
+  const std::int64_t margin = base::round_up(reach, field.stride);
   Tiling result{side, 2 * margin, 0};
   const auto along = [&](std::int64_t length) -> std::int64_t {
     if (side >= length) {
       return 1;
     }
     const std::int64_t advance = side - result.overlap;
-    return advance <= 0 ? 0 : (length - result.overlap + advance - 1) / advance;
+    return advance <= 0 ? 0 : base::ceil_div(length - result.overlap, advance);
   };
   result.tiles = along(image.height) * along(image.width);
   return result;
@@ -75,12 +81,9 @@ job::Job on_tile(job::Job job, std::int64_t side) {
 Tiling largest_tile(const job::Job& job, const estimate::Target& target, const Fit& fit) {
   const auto field = estimate::receptive_field(job.model);
   const std::int64_t longest = std::max(job.image.height, job.image.width);
-  const std::int64_t whole = (longest + field.stride - 1) / field.stride;
-  const auto tile = [&](std::int64_t n) { return on_tile(job, n * field.stride); };
-  const std::int64_t ceiling =
-      last_true(whole, [&](std::int64_t n) { return fit.floor_excess(tile(n), target) <= base::Bytes(0); });
-  const std::int64_t steps = largest_below(
-      ceiling, [&](std::int64_t n) { return fit.fits(tile(n), target); }, kFewTried);
+  const std::int64_t whole = base::ceil_div(longest, field.stride);
+  const std::int64_t steps = largest_that_fits(
+      whole, [&](std::int64_t n) { return on_tile(job, n * field.stride); }, target, fit);
   return tiling(job.image, field, steps * field.stride);
 }
 

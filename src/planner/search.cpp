@@ -2,9 +2,10 @@
 #include "search.hpp"
 
 #include <algorithm>
-#include <numeric>
+#include <span>
 
-#include "reached.hpp"
+#include "fit.hpp"
+#include "limits.hpp"
 #include "vggplan/base/parallel.hpp"
 
 namespace vggplan::planner {
@@ -21,12 +22,104 @@ bool shards_by_choice(const PlanRequest& request, const Group& group) {
 /// What a candidate has to beat to count beside others of its GPUs that are simpler. Within `kBand` these are
 /// preferred; but a limit of time or money may lie in between.
 double bar_beside(const Explored& others, const PlanRequest& request) {
-  double most = 0;
-  for (const Evaluated& figures : others.evaluated) {
-    most = std::max(most, figures.useful_images_per_second);
-  }
+  const double most = others.evaluated.empty() ? 0 : others.fastest().useful_images_per_second;
   return most * (request.deadline || request.max_cost ? 1 : kBand);
 }
+
+/// By more than the band, within which what is simpler wins.
+bool is_better(const Evaluated& a, const Evaluated& b, double band) {
+  return a.usd_per_million_images.has_value() == b.usd_per_million_images.has_value() &&
+         a.job.parallel.gpus <= b.job.parallel.gpus && money(a) * band <= money(b) &&
+         a.useful_images_per_second >= b.useful_images_per_second * band;
+}
+
+/// Sharding over all GPUs leaves most memory, and the optimizer's time is left out: a bound for every count.
+job::Job most_spread(const PlanRequest& request, Group group, std::int64_t gpus) {
+  const bool shared = request.job.mode == job::Mode::train && gpus > 1;
+  group.gpus = shared ? gpus : 1;
+  group.nodes = 1;
+  group.settings.sharding = shared ? job::Sharding::fsdp2 : job::Sharding::ddp;
+  return job_of(request, group, {1, request.global_batch ? 1 : request.accumulation.value_or(1)});
+}
+
+std::vector<std::int64_t> batches_of(const PlanRequest& request, job::Job job, const estimate::Target& target,
+                                     const estimate::Engine& engine) {
+  if (request.batch) {
+    return {*request.batch};
+  }
+  const Fit fit(request, engine);
+  const std::int64_t most = std::min(kLargestBatch, request.global_batch.value_or(kLargestBatch));
+  return batch_ladder(last_true(most, [&](std::int64_t batch) {
+    job.batch = batch;
+    return fit.floor_excess(job, target) <= base::Bytes(0);
+  }));
+}
+
+/// Images per second of one GPU with the group's settings, at the best of its batches.
+double bound_of(const PlanRequest& request, const Group& group, const estimate::Engine& engine) {
+  constexpr double kBetweenRungs = 1.02;  // batches between two rungs may be faster than both by a little
+  const Candidate& candidate = request.candidates[group.candidate];
+  job::Job job = most_spread(request, group, candidate.gpus);
+  double most = 0;
+  for (const std::int64_t batch : batches_of(request, job, candidate.target, engine)) {
+    job.batch = batch;
+    const auto floor = engine.time_floor(job, candidate.target);
+    const auto images = static_cast<double>(job.batch * job.accumulation);
+    most = std::max(most, floor && floor->count() > 0 ? images / floor->count() : 0);
+  }
+  return kBetweenRungs * most;
+}
+
+/// Of each group, images per second and GPU that none of its batches exceeds: by the floors of time and memory of its
+/// settings, sharding apart, without a simulation.
+std::vector<double> bounds_per_gpu(const PlanRequest& request, const std::vector<Group>& groups,
+                                   const estimate::Engine& engine) {
+  std::vector<double> bounds(groups.size());
+  base::parallel_for(request.candidates.size(), request.threads, [&](std::size_t candidate) {
+    const auto first = std::ranges::find(groups, candidate, &Group::candidate);
+    for (auto group = first; group != groups.end() && group->candidate == candidate; ++group) {
+      const auto same = std::find_if(
+          first, group, [&](const Group& other) { return other.settings.same_arithmetic(group->settings); });
+      bounds[static_cast<std::size_t>(group - groups.begin())] =
+          same == group ? bound_of(request, *group, engine) : bounds[static_cast<std::size_t>(same - groups.begin())];
+    }
+  });
+  return bounds;
+}
+
+/// What has been evaluated so far. Others that stay behind it in time, money and GPUs cannot be recommended, are not
+/// on the front, and are no alternatives once there are enough.
+class Reached {
+ public:
+  explicit Reached(const PlanRequest& request) : request_(request) {}
+
+  void add(const Explored& explored) {
+    std::optional<Score> best;
+    for (const Evaluated& figures : explored.evaluated) {
+      const Score now = score(request_, figures);
+      best = best ? std::min(*best, now) : now;
+      if (std::ranges::none_of(front_, [&](const Evaluated& other) { return is_better(other, figures, 1); })) {
+        std::erase_if(front_, [&](const Evaluated& other) { return is_better(figures, other, 1); });
+        front_.push_back(figures);
+      }
+    }
+    if (best) {
+      scores_.insert(std::ranges::upper_bound(scores_, *best), *best);
+      scores_.resize(std::min(scores_.size(), request_.top + 1));
+    }
+  }
+
+  /// `best`: the figures of a group at its bound.
+  [[nodiscard]] bool covers(const Evaluated& best) const {
+    return scores_.size() > request_.top && scores_.back() < score(request_, best) &&
+           std::ranges::any_of(front_, [&](const Evaluated& other) { return is_better(other, best, kBand); });
+  }
+
+ private:
+  const PlanRequest& request_;
+  std::vector<Evaluated> front_{};
+  std::vector<Score> scores_{};  ///< the best of each group, ascending, no more than matter
+};
 
 /// Groups in waves: GPU models that can do most come first, so that what follows has something to beat.
 class Exploration {
@@ -39,9 +132,31 @@ class Exploration {
         reached_(request),
         groups_(enumerate_groups(request)),
         results_(groups_.size()),
-        peaks_(peaks()) {}
+        bounds_(bounds_per_gpu(request, groups_, engine)) {}
 
-  std::vector<Explored> explore_all();
+  std::vector<Explored> explore_all() {
+    constexpr std::size_t kWave = 16;
+    std::vector<Pool> all = pools();
+    base::parallel_for(all.size(), request_.threads, [&](std::size_t i) {
+      const Group& group = groups_[all[i].begin];
+      const auto time = engine_.time(job_of(request_, group, {}), request_.candidates[group.candidate].target);
+      all[i].usd_per_hour = time ? time->usd_per_hour : std::nullopt;
+    });
+    for (std::size_t begin = 0; begin < all.size(); begin += kWave) {
+      const std::span<Pool> wave(all.data() + begin, std::min(kWave, all.size() - begin));
+      explore_wave(wave);
+      for (const Pool& pool : wave) {
+        for (std::size_t i = pool.begin; i < pool.end; ++i) {
+          Explored counted = results_[i];
+          std::erase_if(counted.evaluated, [&](const Evaluated& figures) {
+            return within_limits_ && !constraints_missed(request_, figures).empty();
+          });
+          reached_.add(counted);
+        }
+      }
+    }
+    return std::move(results_);
+  }
 
  private:
   /// Groups of one candidate and count: from `begin` to `end`.
@@ -52,20 +167,73 @@ class Exploration {
     std::optional<base::Usd> usd_per_hour{};
   };
 
-  [[nodiscard]] std::vector<Peaks> peaks() const {
-    std::vector<std::optional<Peaks>> found(request_.candidates.size());
-    base::parallel_for(found.size(), request_.threads,
-                       [&](std::size_t i) { found[i].emplace(request_, groups_, i, engine_); });
-    std::vector<Peaks> all;
-    for (auto& one : found) {
-      all.push_back(std::move(*one));
+  [[nodiscard]] std::vector<Pool> pools() const {
+    std::vector<Pool> all;
+    for (std::size_t i = 0; i < groups_.size(); ++i) {
+      const bool same =
+          i > 0 && groups_[i].candidate == groups_[i - 1].candidate && groups_[i].gpus == groups_[i - 1].gpus;
+      if (!same) {
+        all.push_back({i, i, 0, {}});
+      }
+      all.back().end = i + 1;
     }
+    std::ranges::stable_sort(all, std::ranges::greater{}, [&](const Pool& pool) {
+      return std::ranges::max(std::span(bounds_).subspan(pool.begin, pool.end - pool.begin));
+    });
     return all;
   }
-  [[nodiscard]] std::vector<Pool> pools() const;
-  void explore_wave(std::span<Pool> wave);
-  void look(std::size_t index, const Pool& pool);
-  [[nodiscard]] std::optional<Refusal> refuse_by_bound(const Group& group, const Pool& pool) const;
+
+  [[nodiscard]] std::optional<Refusal> refuse_by_bound(std::size_t index, const Pool& pool) const {
+    const Group& group = groups_[index];
+    const double bound = bounds_[index] * static_cast<double>(group.gpus);
+    if (shards_by_choice(request_, group) && bound <= pool.bar) {
+      return kSharding;
+    }
+    if (!(bound > 0)) {
+      return std::nullopt;  // nothing fits: a walk tells by how much
+    }
+    const Evaluated best = at_rate(job_of(request_, group, {}), "", bound, pool.usd_per_hour);
+    const auto missed = constraints_missed(request_, best);
+    if (within_limits_ && !missed.empty()) {
+      return missed.front().refusal;
+    }
+    return reached_.covers(best) ? std::optional(kBehind) : std::nullopt;
+  }
+
+  void look(std::size_t index, const Pool& pool) {
+    const Group& group = groups_[index];
+    auto refusal = refuse_by_bound(index, pool);
+    refusal = refusal ? refusal : refuse(request_, group);
+    if (refusal) {
+      results_[index].group = group;
+      results_[index].enumerated = 1;
+      results_[index].rejected.add(*refusal, {}, [&] { return describe(request_, group); });
+    } else {
+      const double bar = shards_by_choice(request_, group) ? pool.bar : 0;
+      results_[index] = explore(request_, group, certainty_, bar, engine_);
+    }
+  }
+
+  /// Without sharding first: it tells what sharding has to beat.
+  void explore_wave(std::span<Pool> wave) {
+    for (const bool sharded : {false, true}) {
+      std::vector<std::pair<std::size_t, const Pool*>> those;
+      for (const Pool& pool : wave) {
+        for (std::size_t i = pool.begin; i < pool.end; ++i) {
+          if (shards_by_choice(request_, groups_[i]) == sharded) {
+            those.emplace_back(i, &pool);
+          }
+        }
+      }
+      base::parallel_for(those.size(), request_.threads,
+                         [&](std::size_t i) { look(those[i].first, *those[i].second); });
+      for (Pool& pool : wave) {
+        for (std::size_t i = pool.begin; i < pool.end; ++i) {
+          pool.bar = std::max(pool.bar, bar_beside(results_[i], request_));
+        }
+      }
+    }
+  }
 
   const PlanRequest& request_;
   const estimate::Engine& engine_;
@@ -74,97 +242,8 @@ class Exploration {
   Reached reached_;
   std::vector<Group> groups_;
   std::vector<Explored> results_;
-  std::vector<Peaks> peaks_;  ///< by candidate
+  std::vector<double> bounds_;  ///< of each group: images per second and GPU
 };
-
-std::vector<Exploration::Pool> Exploration::pools() const {
-  std::vector<Pool> all;
-  for (std::size_t i = 0; i < groups_.size(); ++i) {
-    const bool same =
-        i > 0 && groups_[i].candidate == groups_[i - 1].candidate && groups_[i].gpus == groups_[i - 1].gpus;
-    if (!same) {
-      all.push_back({i, i, 0, {}});
-    }
-    all.back().end = i + 1;
-  }
-  std::ranges::stable_sort(all, std::ranges::greater{},
-                           [&](const Pool& pool) { return peaks_[groups_[pool.begin].candidate].best(); });
-  return all;
-}
-
-std::optional<Refusal> Exploration::refuse_by_bound(const Group& group, const Pool& pool) const {
-  const double bound = peaks_[group.candidate].bound(group);
-  if (shards_by_choice(request_, group) && bound <= pool.bar) {
-    return kSharding;
-  }
-  if (!(bound > 0)) {
-    return std::nullopt;  // nothing fits: a walk tells by how much
-  }
-  const Evaluated best = at_rate(job_of(request_, group, {}), "", bound, pool.usd_per_hour);
-  const auto missed = constraints_missed(request_, best);
-  if (within_limits_ && !missed.empty()) {
-    return missed.front().refusal;
-  }
-  return reached_.covers(best) ? std::optional(kBehind) : std::nullopt;
-}
-
-void Exploration::look(std::size_t index, const Pool& pool) {
-  const Group& group = groups_[index];
-  auto refusal = refuse_by_bound(group, pool);
-  refusal = refusal ? refusal : refuse(request_, group);
-  if (refusal) {
-    results_[index].group = group;
-    results_[index].enumerated = 1;
-    results_[index].rejected.add(*refusal, 1, {}, describe(request_, group));
-  } else {
-    const double bar = shards_by_choice(request_, group) ? pool.bar : 0;
-    results_[index] = explore(request_, group, certainty_, bar, engine_);
-  }
-}
-
-/// Without sharding first: it tells what sharding has to beat.
-void Exploration::explore_wave(std::span<Pool> wave) {
-  for (const bool sharded : {false, true}) {
-    std::vector<std::pair<std::size_t, const Pool*>> those;
-    for (const Pool& pool : wave) {
-      for (std::size_t i = pool.begin; i < pool.end; ++i) {
-        if (shards_by_choice(request_, groups_[i]) == sharded) {
-          those.emplace_back(i, &pool);
-        }
-      }
-    }
-    base::parallel_for(those.size(), request_.threads, [&](std::size_t i) { look(those[i].first, *those[i].second); });
-    for (Pool& pool : wave) {
-      for (std::size_t i = pool.begin; i < pool.end; ++i) {
-        pool.bar = std::max(pool.bar, bar_beside(results_[i], request_));
-      }
-    }
-  }
-}
-
-std::vector<Explored> Exploration::explore_all() {
-  constexpr std::size_t kWave = 16;
-  std::vector<Pool> all = pools();
-  base::parallel_for(all.size(), request_.threads, [&](std::size_t i) {
-    const Group& group = groups_[all[i].begin];
-    const auto time = engine_.time(job_of(request_, group, {}), request_.candidates[group.candidate].target);
-    all[i].usd_per_hour = time ? time->usd_per_hour : std::nullopt;
-  });
-  for (std::size_t begin = 0; begin < all.size(); begin += kWave) {
-    const std::span<Pool> wave(all.data() + begin, std::min(kWave, all.size() - begin));
-    explore_wave(wave);
-    for (const Pool& pool : wave) {
-      for (std::size_t i = pool.begin; i < pool.end; ++i) {
-        Explored counted = results_[i];
-        std::erase_if(counted.evaluated, [&](const Evaluated& figures) {
-          return within_limits_ && !constraints_missed(request_, figures).empty();
-        });
-        reached_.add(counted);
-      }
-    }
-  }
-  return std::move(results_);
-}
 
 /// The groups that may win, or come to keep a limit, by a batch between two rungs.
 std::vector<std::size_t> worth_refining(const PlanRequest& request, const std::vector<Explored>& groups) {
@@ -183,7 +262,7 @@ std::vector<std::size_t> worth_refining(const PlanRequest& request, const std::v
     if (groups[i].evaluated.empty()) {
       continue;
     }
-    const Evaluated& fastest = *std::ranges::max_element(groups[i].evaluated, {}, &Evaluated::useful_images_per_second);
+    const Evaluated& fastest = groups[i].fastest();
     const double gain = std::max(kRise, groups[i].potential / fastest.useful_images_per_second);
     const Evaluated best = at_rate(fastest.job, fastest.gpu, fastest.images_per_second * gain, fastest.usd_per_hour);
     if (constraints_missed(request, best).empty() && (!leader || score(request, best) < *leader)) {
@@ -208,13 +287,13 @@ Search search_for(const PlanRequest& request, const estimate::Engine& engine, Ce
     for (Evaluated& figures : explored.evaluated) {
       const auto missed = constraints_missed(request, figures);
       if (!missed.empty()) {
-        found.rejected.add(missed.front().refusal, 1, missed.front().by, describe(figures.job, figures.gpu));
+        found.rejected.add(missed.front().refusal, missed.front().by,
+                           [&] { return describe(figures.job, figures.gpu); });
       }
       auto& those = missed.empty() ? found.contenders : found.missed;
       those.push_back({std::move(figures), i, explored.group.candidate});
     }
   }
-  found.evaluated = static_cast<std::int64_t>(found.contenders.size());
   return found;
 }
 

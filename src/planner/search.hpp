@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "explore.hpp"
-#include "judge.hpp"
 
 namespace vggplan::planner {
 
@@ -14,8 +13,7 @@ struct Search {
   std::vector<Contender> contenders{};  ///< evaluated and within every constraint
   std::vector<Contender> missed{};      ///< evaluated, but beyond a constraint
   Tally rejected{};                     ///< with the constraints' share
-  std::int64_t enumerated{};
-  std::int64_t evaluated{};  ///< = contenders
+  std::int64_t enumerated{};            ///< evaluated, missed and rejected: counted by itself
 };
 
 /// Candidates whose upper end fits, in preference to any others; and where none keeps the constraints, all that miss

@@ -165,7 +165,7 @@ std::vector<std::int64_t> batch_ladder(std::int64_t limit) {
 
 std::int64_t nodes_of(const PlanRequest& request, const Candidate& candidate, std::int64_t gpus) {
   const std::int64_t per_node = std::max<std::int64_t>(1, candidate.per_node);
-  return request.nodes.value_or((gpus + per_node - 1) / per_node);
+  return request.nodes.value_or(base::ceil_div(gpus, per_node));
 }
 
 std::optional<std::int64_t> batch_of_data(const PlanRequest& request, std::int64_t gpus, std::int64_t accumulation) {
@@ -175,10 +175,8 @@ std::optional<std::int64_t> batch_of_data(const PlanRequest& request, std::int64
 
 std::optional<std::vector<BatchChoice>> fixed_batches(const PlanRequest& request, std::int64_t gpus) {
   if (!request.global_batch) {
-    if (!request.batch) {
-      return std::nullopt;
-    }
-    return std::vector<BatchChoice>{{*request.batch, request.accumulation.value_or(1)}};
+    using One = std::vector<BatchChoice>;
+    return request.batch ? std::optional(One{{*request.batch, request.accumulation.value_or(1)}}) : std::nullopt;
   }
   std::vector<BatchChoice> choices;
   if (*request.global_batch % gpus != 0) {
@@ -217,6 +215,46 @@ std::string describe(const job::Job& job, const std::string& gpu) {
 
 std::string describe(const PlanRequest& request, const Group& group) {
   return settings_text(job_of(request, group, {}), request.candidates[group.candidate].target.gpu.name);
+}
+
+void Tally::add(const Refusal& refusal, Miss miss, const std::function<std::string()>& example) {
+  auto [place, fresh] = rows_.try_emplace(std::pair(refusal.reason, refusal.message));
+  Rejection& row = place->second;
+  ++row.count;
+  if (fresh || miss < row.nearest_miss) {
+    row = {refusal.reason, refusal.message, row.count, miss, example()};
+  }
+}
+
+void Tally::merge(const Tally& other) {
+  for (const auto& [reason, row] : other.rows_) {
+    auto [mine, fresh] = rows_.emplace(reason, row);
+    if (fresh) {
+      continue;
+    }
+    mine->second.count += row.count;
+    if (row.nearest_miss < mine->second.nearest_miss) {
+      mine->second.nearest_miss = row.nearest_miss;
+      mine->second.example = row.example;
+    }
+  }
+}
+
+std::int64_t Tally::total() const {
+  std::int64_t sum = 0;
+  for (const auto& [reason, row] : rows_) {
+    sum += row.count;
+  }
+  return sum;
+}
+
+std::vector<Rejection> Tally::list() const {
+  std::vector<Rejection> rows;
+  for (const auto& [reason, row] : rows_) {
+    rows.push_back(row);
+  }
+  std::ranges::stable_sort(rows, std::ranges::greater{}, &Rejection::count);
+  return rows;
 }
 
 }  // namespace vggplan::planner

@@ -3,8 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "vggplan/planner/plan.hpp"
@@ -40,6 +43,20 @@ struct BatchChoice {
 struct Refusal {
   std::string reason{};
   std::string message{};
+};
+
+/// Why candidates were put aside, with how many and the nearest miss. Ordered by reason, and by message where one
+/// reason has several.
+class Tally {
+ public:
+  /// One more. `example` describes it, and is asked only where it misses by less than those before.
+  void add(const Refusal& refusal, Miss miss, const std::function<std::string()>& example);
+  void merge(const Tally& other);
+  [[nodiscard]] std::int64_t total() const;
+  [[nodiscard]] std::vector<Rejection> list() const;  ///< most frequent first
+
+ private:
+  std::map<std::pair<std::string, std::string>, Rejection> rows_{};
 };
 
 std::vector<Group> enumerate_groups(const PlanRequest& request);

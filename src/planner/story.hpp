@@ -2,6 +2,9 @@
 // What the sentences of a recommendation are made from: the chosen job, and the same job with something changed.
 #pragma once
 
+#include <fmt/format.h>
+
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,26 +26,22 @@ class Story {
 
  private:
   struct Variant {
-    std::optional<estimate::MemoryAnswer> memory{};
-    std::optional<Evaluated> figures{};
+    estimate::MemoryAnswer memory{};
+    Evaluated figures{};
   };
 
-  [[nodiscard]] const Evaluated& best() const { return chosen_.figures; }
-  [[nodiscard]] bool trains() const { return best().job.mode == job::Mode::train; }
-  void say(std::string sentence) { sentences_.push_back(std::move(sentence)); }
-
-  /// The job with a change; its time is modelled even where its memory does not fit.
-  template <class Change>
-  Variant with(Change change) const {
-    job::Job job = best().job;
-    change(job);
-    return variant(job, target_);
+  [[nodiscard]] bool trains() const { return job_.mode == job::Mode::train; }
+  template <class... Values>
+  void say(fmt::format_string<Values...> sentence, Values&&... values) {
+    sentences_.push_back(fmt::format(sentence, std::forward<Values>(values)...));
   }
-  [[nodiscard]] Variant variant(const job::Job& job, const estimate::Target& target) const;
+
+  /// The job with a change; its time is modelled even where its memory does not fit. Nothing where it has none.
+  [[nodiscard]] std::optional<Variant> with(const std::function<void(job::Job&)>& change) const;
   /// A peak is cut short where memory ends: what the job would take, were there no limit.
-  [[nodiscard]] estimate::MemoryAnswer without_limit(const job::Job& job) const;
+  [[nodiscard]] estimate::MemoryAnswer without_limit(const Variant& variant) const;
   /// The chosen settings on another number of GPUs, the global batch kept where it is fixed.
-  [[nodiscard]] Variant on_gpus(std::int64_t gpus, std::int64_t batch) const;
+  [[nodiscard]] std::optional<Variant> on_gpus(std::int64_t gpus, std::int64_t batch) const;
   [[nodiscard]] std::optional<std::int64_t> next_larger_batch() const;
   [[nodiscard]] std::optional<double> scaling(std::int64_t batch) const;
 
@@ -62,9 +61,10 @@ class Story {
   void global_batch();
 
   const PlanRequest& request_;
-  const Contender& chosen_;
+  const Evaluated& best_;
+  const job::Job& job_;
   const estimate::Estimate& estimate_;
-  std::optional<Limits> batch_limits_;
+  const std::optional<Limits>& batch_limits_;
   const estimate::Engine& engine_;
   const Candidate& candidate_;
   const estimate::Target& target_;
