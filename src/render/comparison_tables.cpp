@@ -25,8 +25,7 @@ bool is_idle(const Document& attributed) {
 }  // namespace
 
 Table inputs_table(const Document& report) {
-  Table table = make_table(report.at("inputs"),
-                           {{"name", "input", "/name", Align::left}, {"old", "old", "/old"}, {"new", "new", "/new"}});
+  Table table = make_table(report.at("inputs"), {{"/name", "input", Align::left}, {"/old", "old"}, {"/new", "new"}});
   for (Row& row : table.rows) {
     const std::string& name = row[0].raw.get_ref<const std::string&>();
     for (const std::size_t column : {1U, 2U}) {
@@ -37,11 +36,11 @@ Table inputs_table(const Document& report) {
 }
 
 Table changes_table(const Document& report) {
-  Table table = make_table(report.at("changes"), {{"metric", "metric", "/metric", Align::left},
-                                                  {"old", "old", "/old"},
-                                                  {"new", "new", "/new"},
-                                                  {"delta", "change", "/delta"},
-                                                  {"delta_percent", "percent", "/delta_percent"}});
+  Table table = make_table(report.at("changes"), {{"/metric", "metric", Align::left},
+                                                  {"/old", "old"},
+                                                  {"/new", "new"},
+                                                  {"/delta", "change"},
+                                                  {"/delta_percent", "percent"}});
   // The metric's name says the unit of its row, and a change says its direction.
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     const auto metric = report.at("changes").at(i).at("metric").get<std::string>();
@@ -82,13 +81,13 @@ Table attribution_table(const Document& report) {
 }
 
 Table check_table(const Document& report) {
-  Table table = make_table(report.at("checks"), {{"passed", "", "/passed", Align::left},
-                                                 {"metric", "metric", "/metric", Align::left},
-                                                 {"base", "base", "/base", Align::right, 1},
-                                                 {"actual", "actual", "/actual"},
-                                                 {"delta", "change", "/delta"},
-                                                 {"limit", "limit", "/limit"},
-                                                 {"severity", "severity", "/severity", Align::left, 2}});
+  Table table = make_table(report.at("checks"), {{"/passed", "", Align::left},
+                                                 {"/metric", "metric", Align::left},
+                                                 {"/base", "base", Align::right, 1},
+                                                 {"/actual", "actual"},
+                                                 {"/delta", "change"},
+                                                 {"/limit", "limit"},
+                                                 {"/severity", "severity", Align::left, 2}});
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     const Document& check = report.at("checks").at(i);
     const auto metric = check.at("metric").get<std::string>();

@@ -178,6 +178,27 @@ Page check_page(const Document& report) {
 
 }  // namespace
 
+Table as_table(const Facts& facts) {
+  Table table;
+  table.columns = {{"label", "", Align::left}, {"value", "", Align::left}, {"range", "", Align::left}};
+  for (const Fact& fact : facts.rows) {
+    table.rows.push_back({{fact.label, {}}, {fact.value, {}}, {fact.range, {}}});
+  }
+  return without_empty_columns(std::move(table));
+}
+
+Table as_table(const Bars& bars) {
+  Table table;
+  table.columns = {{"label", bars.heads.at(0), Align::left},
+                   {"figure", bars.heads.at(1)},
+                   {"share", bars.heads.at(2)},
+                   {"range", bars.heads.at(3)}};
+  for (const Bar& bar : bars.rows) {
+    table.rows.push_back({{bar.label, {}}, {bar.figure, {}}, {bar.share, {}}, {bar.range, {}}});
+  }
+  return without_empty_columns(std::move(table));
+}
+
 void add(Page& page, Section section) {
   if (!section.blocks.empty()) {
     page.sections.push_back(std::move(section));

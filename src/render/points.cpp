@@ -78,7 +78,10 @@ std::string PointWriter::text_row(const Document& estimate) const {
     line += padded(column, figure("", cleaned(estimate.at("point").at(column.key), !options_.unicode)));
   }
   const std::string verdict = pad_right(short_verdict(estimate.at("memory")), kVerdict);
-  line += verdict.starts_with("yes") ? verdict : verdict.starts_with("no") ? style.bad(verdict) : style.warn(verdict);
+  line += style.tinted(verdict.starts_with("yes")  ? Tone::plain
+                       : verdict.starts_with("no") ? Tone::bad
+                                                   : Tone::warn,
+                       verdict);
   for (const Answer& answer : answers(columns_, options_)) {
     const bool memory = answer.key.ends_with("bytes");
     const Document& part = estimate.at(memory ? "memory" : "time");

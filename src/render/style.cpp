@@ -43,13 +43,30 @@ Cells cells(double from, double to, std::size_t columns) {
   return result;
 }
 
+/// Where the first word of `text` ends. A number keeps the word behind it: "62 %", "27.50 GiB".
+std::size_t word_end(std::string_view text) {
+  const std::size_t end = std::min(text.find(' '), text.size());
+  const bool number = end > 0 && text.substr(0, end).find_first_not_of("0123456789.,") == std::string_view::npos;
+  return number && end + 1 < text.size() && text[end + 1] != ' ' ? std::min(text.find(' ', end + 1), text.size()) : end;
+}
+
+std::string in_ascii(std::string_view text) {
+  std::string ascii;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (static_cast<unsigned char>(text[i]) < 0x80) {
+      ascii += text[i];
+    } else if (!continues(text[i])) {
+      ascii += text.substr(i, 2) == "×" ? 'x' : '?';
+    }
+  }
+  return ascii;
+}
+
 }  // namespace
 
 std::size_t width(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
 }
-
-std::string printable(std::string_view text) { return base::printable(text); }
 
 std::string pad_right(std::string_view text, std::size_t columns) {
   const std::size_t used = width(text);
@@ -60,17 +77,6 @@ std::string pad_left(std::string_view text, std::size_t columns) {
   const std::size_t used = width(text);
   return std::string(columns > used ? columns - used : 0, ' ') + std::string(text);
 }
-
-namespace {
-
-/// Where the first word of `text` ends. A number keeps the word behind it: "62 %", "27.50 GiB".
-std::size_t word_end(std::string_view text) {
-  const std::size_t end = std::min(text.find(' '), text.size());
-  const bool number = end > 0 && text.substr(0, end).find_first_not_of("0123456789.,") == std::string_view::npos;
-  return number && end + 1 < text.size() && text[end + 1] != ' ' ? std::min(text.find(' ', end + 1), text.size()) : end;
-}
-
-}  // namespace
 
 std::vector<std::string> wrap(std::string_view text, std::size_t columns) {
   std::vector<std::string> lines;
@@ -111,7 +117,8 @@ std::vector<std::string> wrap_and_cut(std::string_view text, std::size_t columns
 }
 
 std::string Style::paint(std::string_view code, std::string_view text) const {
-  return options_.color && !text.empty() ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);
+  return options_.color && !code.empty() && !text.empty() ? fmt::format("\x1b[{}m{}\x1b[0m", code, text)
+                                                          : std::string(text);
 }
 
 std::string Style::category(std::size_t n, std::string_view text) const {
@@ -126,24 +133,10 @@ std::string Style::bar(double from, double to, std::size_t columns, bool space) 
   return std::string(run.first, ' ') + repeat(unit, run.count);
 }
 
-namespace {
-
-std::string in_ascii(std::string_view text) {
-  std::string ascii;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (static_cast<unsigned char>(text[i]) < 0x80) {
-      ascii += text[i];
-    } else if (!continues(text[i])) {
-      ascii += text.substr(i, 2) == "×" ? 'x' : '?';
-    }
-  }
-  return ascii;
-}
-
-}  // namespace
-
 Document cleaned(const Document& value, bool ascii) {
-  const auto clean = [ascii](std::string_view text) { return ascii ? in_ascii(printable(text)) : printable(text); };
+  const auto clean = [ascii](std::string_view text) {
+    return ascii ? in_ascii(base::printable(text)) : base::printable(text);
+  };
   if (value.is_string()) {
     return clean(value.get_ref<const std::string&>());
   }

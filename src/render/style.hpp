@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "vggplan/render/render.hpp"
+#include "render/table.hpp"
 
 namespace vggplan::render {
 
@@ -36,9 +36,9 @@ class Style {
 
   [[nodiscard]] std::string bold(std::string_view text) const { return paint("1", text); }
   [[nodiscard]] std::string dim(std::string_view text) const { return paint("2", text); }
-  [[nodiscard]] std::string good(std::string_view text) const { return paint("1;32", text); }
-  [[nodiscard]] std::string warn(std::string_view text) const { return paint("1;33", text); }
-  [[nodiscard]] std::string bad(std::string_view text) const { return paint("1;31", text); }
+  [[nodiscard]] std::string tinted(Tone tone, std::string_view text) const {
+    return paint(toned(tone, {"", "1;32", "1;33", "1;31"}), text);
+  }
   /// Colour of the n-th category of a chart.
   [[nodiscard]] std::string category(std::size_t n, std::string_view text) const;
 

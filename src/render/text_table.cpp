@@ -61,7 +61,7 @@ std::string text_row(const Table& table, const Row& row, const std::vector<std::
       const std::string piece = y < cells[i].size() ? cells[i][y] : "";
       const std::string padded =
           table.columns[i].align == Align::left ? pad_right(piece, widths[i]) : pad_left(piece, widths[i]);
-      line += (i == 0 ? "" : std::string(kGap)) + tinted(style, row[i].tone, padded);
+      line += (i == 0 ? "" : std::string(kGap)) + style.tinted(row[i].tone, padded);
     }
     line = trimmed_end(std::move(line));
     text += std::string(indent) + (heading ? style.dim(line) : line) + "\n";
@@ -70,16 +70,6 @@ std::string text_row(const Table& table, const Row& row, const std::vector<std::
 }
 
 }  // namespace
-
-std::string tinted(const Style& style, Tone tone, std::string_view text) {
-  switch (tone) {
-    case Tone::plain: break;
-    case Tone::good: return style.good(text);
-    case Tone::warn: return style.warn(text);
-    case Tone::bad: return style.bad(text);
-  }
-  return std::string(text);
-}
 
 std::string trimmed_end(std::string line) {
   line.erase(line.find_last_not_of(' ') + 1);

@@ -7,7 +7,6 @@
 #include <string_view>
 
 #include "render/style.hpp"
-#include "render/table.hpp"
 
 namespace vggplan::render {
 
@@ -16,9 +15,6 @@ std::string text_table(const Table& table, const Style& style, std::string_view 
 
 /// Without columns that yield, the readiest first, until the table is no wider than `columns` or none is left.
 Table narrowed(Table table, std::size_t columns);
-
-/// `text` in the colour of its tone.
-std::string tinted(const Style& style, Tone tone, std::string_view text);
 
 std::string trimmed_end(std::string line);
 
