@@ -38,6 +38,9 @@ base::Bytes bytes_of(double value) {
   return base::Bytes(std::llround(std::clamp(value, -kMost, kMost)));
 }
 
+/// A text as it is, and anything else as JSON.
+std::string unquoted(const Document& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+
 std::string percent_figure(double value) {
   // Percentages are rounded to hundredths.
   return (std::abs(value) < 0.995 && value != 0 ? fmt::format("{:.2f}", value) : decimal(value)) + " %";
@@ -79,19 +82,15 @@ std::string figure(std::string_view key, const Document& value) {
   if (value.is_boolean()) {
     return value.get<bool>() ? "yes" : "no";
   }
-  if (value.is_string()) {
-    return value.get<std::string>();
-  }
   if (value.is_array()) {
     // Numbers in a row are a shape.
     std::string joined;
     for (const Document& item : value) {
-      const std::string_view separator = joined.empty() ? "" : item.is_string() ? ", " : "x";
-      joined += std::string(separator) + (item.is_string() ? item.get<std::string>() : item.dump());
+      joined += (joined.empty() ? "" : item.is_string() ? ", " : "x") + unquoted(item);
     }
     return joined;
   }
-  return value.is_null() ? "" : value.dump();
+  return value.is_null() ? "" : unquoted(value);
 }
 
 std::string range(std::string_view key, const Document& value) {

@@ -13,9 +13,7 @@ Table max_batch_table(const Document& cells);
 /// One row for each estimate, with the keys of `point` that a sweep varies.
 Table points_table(const Document& estimates);
 Table by_batch_table(const Document& estimate);
-Table inputs_table(const Document& diff);
 Table changes_table(const Document& diff);
-Table attribution_table(const Document& diff);  ///< what each changed input does, less those that do nothing
 Table check_table(const Document& report);
 
 /// The main table of a report, which CSV writes.
