@@ -6,7 +6,6 @@
 
 #include "render/figures.hpp"
 #include "render/pages.hpp"
-#include "render/tables.hpp"
 
 namespace vggplan::render {
 
@@ -42,10 +41,7 @@ Table attribution_table(const Document& report) {
                    {"allocated_peak_bytes", "allocated"},
                    {"step_seconds", "GPU step"},
                    {"images_per_second", "speed"}};
-  if (!has(report, "attribution")) {
-    return table;
-  }
-  for (const Document& row : report.at("attribution")) {
+  for (const Document& row : report.value("attribution", Document::array())) {
     if (is_idle(row)) {
       continue;
     }
@@ -94,7 +90,7 @@ Table changes(const Document& report, bool follow) {
 /// Inputs that change none of the main figures, in a sentence.
 std::string idle_inputs(const Document& report) {
   std::string names;
-  for (const Document& row : has(report, "attribution") ? report.at("attribution") : Document::array()) {
+  for (const Document& row : report.value("attribution", Document::array())) {
     if (is_idle(row)) {
       names += (names.empty() ? "" : ", ") + words(text_of(row, "input"));
     }
@@ -105,7 +101,7 @@ std::string idle_inputs(const Document& report) {
 /// Checks that rest for want of a base, in a sentence.
 std::string skipped_checks(const Document& report) {
   std::string names;
-  for (const Document& check : has(report, "skipped") ? report.at("skipped") : Document::array()) {
+  for (const Document& check : report.value("skipped", Document::array())) {
     names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", metric_words(text_of(check, "metric")),
                          text_of(check, "rule"));
   }

@@ -4,7 +4,6 @@
 
 #include "render/figures.hpp"
 #include "render/style.hpp"
-#include "render/tables.hpp"
 
 namespace vggplan::render {
 

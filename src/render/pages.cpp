@@ -8,7 +8,6 @@
 #include <set>
 
 #include "render/figures.hpp"
-#include "render/tables.hpp"
 
 namespace vggplan::render {
 
@@ -70,11 +69,10 @@ Page record_page(const Document& record) {
   }
   add(page, {"", block(Depth::always, std::move(facts))});
   List sources;
-  for (const Document& source : has(record, "sources") ? record.at("sources") : Document::array()) {
-    std::string text = text_of(source, "reference");
-    text += has(source, "date") ? ", " + text_of(source, "date") : "";
-    text += has(source, "note") ? ": " + text_of(source, "note") : "";
-    sources.items.push_back({std::move(text)});
+  for (const Document& source : record.value("sources", Document::array())) {
+    sources.items.push_back({text_of(source, "reference") +
+                             (has(source, "date") ? ", " + text_of(source, "date") : "") +
+                             (has(source, "note") ? ": " + text_of(source, "note") : "")});
   }
   add(page, {"Sources", block(Depth::always, std::move(sources))});
   return page;
@@ -155,9 +153,7 @@ void add_warnings(Page& page, const Document& report) {
       }
     }
   };
-  if (has(report, "warnings")) {
-    add_all(report.at("warnings"));
-  }
+  add_all(report.value("warnings", Document::array()));
   if (has(report, "recommendation")) {
     add_all(report.at("recommendation").at("warnings"));
   }

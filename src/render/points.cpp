@@ -7,7 +7,6 @@
 #include "render/figures.hpp"
 #include "render/pages.hpp"
 #include "render/style.hpp"
-#include "render/tables.hpp"
 #include "vggplan/base/names.hpp"
 #include "vggplan/render/render.hpp"
 

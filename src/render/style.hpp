@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a terminal can show: colour, bars, widths.
+// What a terminal can show: colour, bars, widths, and tables with columns that yield and cells that break.
 #pragma once
 
 #include <cstddef>
@@ -50,5 +50,13 @@ class Style {
   [[nodiscard]] std::string paint(std::string_view code, std::string_view text) const;
   TextOptions options_{};
 };
+
+/// Within the columns of `style`: first columns give way, then texts are broken. Figures are not.
+std::string text_table(const Table& table, const Style& style, std::string_view indent);
+
+/// Without columns that yield, the readiest first, until the table is no wider than `columns` or none is left.
+Table narrowed(Table table, std::size_t columns);
+
+std::string trimmed_end(std::string line);
 
 }  // namespace vggplan::render

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "render/tables.hpp"
-
 #include <algorithm>
 #include <utility>
 
 #include "render/figures.hpp"
+#include "render/table.hpp"
 #include "vggplan/base/names.hpp"
 
 namespace vggplan::render {

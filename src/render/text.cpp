@@ -6,7 +6,6 @@
 
 #include "render/pages.hpp"
 #include "render/style.hpp"
-#include "render/text_table.hpp"
 
 namespace vggplan::render {
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "render/text_table.hpp"
-
 #include <algorithm>
 #include <numeric>
+
+#include "render/style.hpp"
 
 namespace vggplan::render {
 
