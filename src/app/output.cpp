@@ -126,16 +126,16 @@ base::Status deliver(const report::Document& report, const Options& options, Wor
 
 void say(World& world, const base::Diagnostic& error) {
   // A path or a name from outside may hold anything.
-  std::string text = told(world, render::printable(error.place) + ": " + render::printable(error.rule), "vggplan: ");
+  std::string text = told(world, base::printable(error.place) + ": " + base::printable(error.rule), "vggplan: ");
   if (!error.remedy.empty()) {
-    text += told(world, render::printable(error.remedy), "  ");
+    text += told(world, base::printable(error.remedy), "  ");
   }
   world.write_err(text);
 }
 
 void note(World& world, const Options& options, std::string_view text) {
   if (!options.quiet) {
-    world.write_err(told(world, render::printable(text), "vggplan: "));
+    world.write_err(told(world, base::printable(text), "vggplan: "));
   }
 }
 

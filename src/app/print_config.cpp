@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "app/settings.hpp"
-#include "vggplan/render/render.hpp"
+#include "vggplan/base/format.hpp"
 
 namespace vggplan::app {
 
@@ -60,9 +60,8 @@ std::string print_config(const Settled& settled, Command command) {
       values += (values.empty() ? "" : ", ") + toml_value(*flag, setting.value);
     }
     // A file that is found may not hold it; a line to copy from says what holds.
-    text +=
-        fmt::format("{}{} = {}  # {}\n", needs_a_named_origin(*flag) ? "# " : "", flag->name,
-                    flag->repeatable ? "[" + values + "]" : values, render::printable(found->second.front().source));
+    text += fmt::format("{}{} = {}  # {}\n", needs_a_named_origin(*flag) ? "# " : "", flag->name,
+                        flag->repeatable ? "[" + values + "]" : values, base::printable(found->second.front().source));
   }
   return text;
 }

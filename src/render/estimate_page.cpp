@@ -4,7 +4,6 @@
 
 #include "render/figures.hpp"
 #include "render/pages.hpp"
-#include "render/tables.hpp"
 #include "vggplan/base/format.hpp"
 
 namespace vggplan::render {

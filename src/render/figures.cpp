@@ -38,42 +38,29 @@ base::Bytes bytes_of(double value) {
   return base::Bytes(std::llround(std::clamp(value, -kMost, kMost)));
 }
 
+/// A text as it is, and anything else as JSON.
+std::string unquoted(const Document& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+
+std::string percent_figure(double value) {
+  // Percentages are rounded to hundredths.
+  return (std::abs(value) < 0.995 && value != 0 ? fmt::format("{:.2f}", value) : decimal(value)) + " %";
+}
+
 std::string number_figure(std::string_view key, double value) {
-  if (key.ends_with("utilization")) {
-    return percent(value);
-  }
-  if (key.ends_with("bytes_per_second")) {
-    return base::format_scaled(value, "B/s");
-  }
-  if (key.ends_with("images_per_second") || key.find("images_per_second_") != std::string_view::npos) {
-    return rate(value, "images/s");
-  }
-  if (key.ends_with("bytes")) {
-    return base::format_bytes(bytes_of(value));
-  }
-  if (key.ends_with("seconds")) {
-    return base::format_seconds(base::Seconds(value));
-  }
-  if (key.ends_with("usd") || key.find("usd_per_") != std::string_view::npos) {
-    return base::format_usd(base::Usd(value));
-  }
-  if (key.ends_with("flops_per_second")) {
-    return base::format_scaled(value, "FLOP/s");
-  }
-  if (key.find("flops_") != std::string_view::npos || key.ends_with("flops")) {
-    return base::format_scaled(value, "FLOP");
-  }
-  if (key.ends_with("macs") || key.ends_with("macs_forward")) {
-    return base::format_scaled(value, "MAC");
-  }
-  if (key.ends_with("_mhz")) {
-    return decimal(value) + " MHz";
-  }
-  if (key.ends_with("percent")) {
-    // Percentages are rounded to hundredths.
-    return (std::abs(value) < 0.995 && value != 0 ? fmt::format("{:.2f}", value) : decimal(value)) + " %";
-  }
-  return decimal(value);
+  const auto ends = [&](std::string_view unit) { return key.ends_with(unit); };
+  const auto has = [&](std::string_view unit) { return key.find(unit) != std::string_view::npos; };
+  return ends("utilization")                                      ? percent(value)
+         : ends("bytes_per_second")                               ? base::format_scaled(value, "B/s")
+         : ends("images_per_second") || has("images_per_second_") ? rate(value, "images/s")
+         : ends("bytes")                                          ? base::format_bytes(bytes_of(value))
+         : ends("seconds")                                        ? base::format_seconds(base::Seconds(value))
+         : ends("usd") || has("usd_per_")                         ? base::format_usd(base::Usd(value))
+         : ends("flops_per_second")                               ? base::format_scaled(value, "FLOP/s")
+         : ends("flops") || has("flops_")                         ? base::format_scaled(value, "FLOP")
+         : ends("macs") || ends("macs_forward")                   ? base::format_scaled(value, "MAC")
+         : ends("_mhz")                                           ? decimal(value) + " MHz"
+         : ends("percent")                                        ? percent_figure(value)
+                                                                  : decimal(value);
 }
 
 }  // namespace
@@ -95,19 +82,15 @@ std::string figure(std::string_view key, const Document& value) {
   if (value.is_boolean()) {
     return value.get<bool>() ? "yes" : "no";
   }
-  if (value.is_string()) {
-    return value.get<std::string>();
-  }
   if (value.is_array()) {
     // Numbers in a row are a shape.
     std::string joined;
     for (const Document& item : value) {
-      const std::string_view separator = joined.empty() ? "" : item.is_string() ? ", " : "x";
-      joined += std::string(separator) + (item.is_string() ? item.get<std::string>() : item.dump());
+      joined += (joined.empty() ? "" : item.is_string() ? ", " : "x") + unquoted(item);
     }
     return joined;
   }
-  return value.is_null() ? "" : value.dump();
+  return value.is_null() ? "" : unquoted(value);
 }
 
 std::string range(std::string_view key, const Document& value) {

@@ -12,15 +12,7 @@ namespace vggplan::render {
 
 namespace {
 
-std::string_view tone_class(Tone tone) {
-  switch (tone) {
-    case Tone::plain: break;
-    case Tone::good: return "good";
-    case Tone::warn: return "warn";
-    case Tone::bad: return "bad";
-  }
-  return "";
-}
+std::string_view tone_class(Tone tone) { return toned(tone, {"", "good", "warn", "bad"}); }
 
 std::string element(std::string_view tag, const std::string& text) {
   return text.empty() ? "" : fmt::format("<{0}>{1}</{0}>", tag, escape_html(text));

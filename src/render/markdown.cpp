@@ -4,21 +4,14 @@
 
 #include <cctype>
 
-#include "render/page.hpp"
+#include "render/pages.hpp"
+#include "render/style.hpp"
 
 namespace vggplan::render {
 
 namespace {
 
-std::string_view mark(Tone tone) {
-  switch (tone) {
-    case Tone::plain: break;
-    case Tone::good: return "✅ ";
-    case Tone::warn: return "⚠️ ";
-    case Tone::bad: return "❌ ";
-  }
-  return "";
-}
+std::string_view mark(Tone tone) { return toned(tone, {"", "✅ ", "⚠️ ", "❌ "}); }
 
 std::string in_markdown(const Table& table) {
   std::string head = "|";
@@ -128,5 +121,7 @@ std::string write_markdown(const Page& page) {
   }
   return text;
 }
+
+std::string markdown(const Document& report) { return write_markdown(page_of(cleaned(report))); }
 
 }  // namespace vggplan::render

@@ -8,7 +8,6 @@
 #include <set>
 
 #include "render/figures.hpp"
-#include "render/tables.hpp"
 
 namespace vggplan::render {
 
@@ -70,11 +69,10 @@ Page record_page(const Document& record) {
   }
   add(page, {"", block(Depth::always, std::move(facts))});
   List sources;
-  for (const Document& source : has(record, "sources") ? record.at("sources") : Document::array()) {
-    std::string text = text_of(source, "reference");
-    text += has(source, "date") ? ", " + text_of(source, "date") : "";
-    text += has(source, "note") ? ": " + text_of(source, "note") : "";
-    sources.items.push_back({std::move(text)});
+  for (const Document& source : record.value("sources", Document::array())) {
+    sources.items.push_back({text_of(source, "reference") +
+                             (has(source, "date") ? ", " + text_of(source, "date") : "") +
+                             (has(source, "note") ? ": " + text_of(source, "note") : "")});
   }
   add(page, {"Sources", block(Depth::always, std::move(sources))});
   return page;
@@ -91,92 +89,28 @@ Page catalogue_page(const Document& report, std::string_view title) {
   return page;
 }
 
-/// Whose figures are compared: of the new report. Those before 1.1 do not say.
-void name_job(Headline& head, const Document& report) {
-  head.title += has(report, "job") ? ": " + subject(report.at("job")) : "";
-  head.on = has(report, "machine") ? machine_name(report.at("machine")) : "";
-}
-
-/// Figures that follow from others: for those who ask.
-bool follows_from_others(const std::string& metric) {
-  for (const std::string_view name : {"memory.phases.", "memory.first_step", "memory.steady", "memory.after_forward",
-                                      "memory.device_used", "memory.headroom", "input.", "time.input"}) {
-    if (metric.starts_with(name)) {
-      return true;
-    }
-  }
-  return false;
-}
-
-/// Changes that `follow` from others, or those that do not; how much in percent stands behind the change, so that the
-/// table is narrow enough for a phone.
-Table changes(const Document& report, bool follow) {
-  Table table = changes_table(report);
-  std::erase_if(table.rows,
-                [&](const Row& row) { return follows_from_others(row[0].raw.get<std::string>()) != follow; });
-  for (Row& row : table.rows) {
-    const std::string& percent = cell_of(table, row, "delta_percent").shown;
-    cell_of(table, row, "delta").shown += percent.empty() ? "" : fmt::format(" ({})", percent);
-  }
-  drop_column(table, "delta_percent");
-  return table;
-}
-
-/// Inputs that change none of the main figures, in a sentence.
-std::string idle_inputs(const Document& report) {
-  std::string names;
-  for (const Document& row : has(report, "attribution") ? report.at("attribution") : Document::array()) {
-    const Document& effects = row.at("effects");
-    if (std::all_of(effects.begin(), effects.end(), [](const Document& delta) { return delta == 0; })) {
-      names += (names.empty() ? "" : ", ") + words(text_of(row, "input"));
-    }
-  }
-  return names.empty() ? "" : names + ": none of these figures changes";
-}
-
-Page diff_page(const Document& report) {
-  Page page;
-  page.head.title = "What changed";
-  name_job(page.head, report);
-  add(page, titled("Inputs that differ", inputs_table(report)));
-  Section attribution = titled("What each input changes, one after the other", attribution_table(report));
-  add_prose(attribution, idle_inputs(report));
-  add(page, std::move(attribution));
-  const bool differs = !report.at("changes").empty();
-  Section main = titled("Figures that differ", changes(report, false));
-  add_prose(main, !differs                      ? "No figure differs."
-                  : report.at("inputs").empty() ? "No input differs: the program or its data changed."
-                                                : "");
-  add(page, std::move(main));
-  add(page, titled("Figures that follow from these", changes(report, true), Depth::full));
-  return page;
-}
-
-/// Checks that rest for want of a base, in a sentence.
-std::string skipped_checks(const Document& report) {
-  std::string names;
-  for (const Document& check : has(report, "skipped") ? report.at("skipped") : Document::array()) {
-    names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", metric_words(text_of(check, "metric")),
-                         text_of(check, "rule"));
-  }
-  return names.empty() ? "" : "Not compared, for want of --against: " + names;
-}
-
-Page check_page(const Document& report) {
-  const bool passed = report.at("passed").get<bool>();
-  Page page;
-  page.head.title = "Check";
-  name_job(page.head, report);
-  page.head.tone = passed ? Tone::good : Tone::bad;
-  page.head.verdict = passed ? "Passed" : "Failed";
-  Section section = titled("", check_table(report));
-  add_prose(section, skipped_checks(report));
-  add(page, std::move(section));
-  add_warnings(page, report);
-  return page;
-}
-
 }  // namespace
+
+Table as_table(const Facts& facts) {
+  Table table;
+  table.columns = {{"label", "", Align::left}, {"value", "", Align::left}, {"range", "", Align::left}};
+  for (const Fact& fact : facts.rows) {
+    table.rows.push_back({{fact.label, {}}, {fact.value, {}}, {fact.range, {}}});
+  }
+  return without_empty_columns(std::move(table));
+}
+
+Table as_table(const Bars& bars) {
+  Table table;
+  table.columns = {{"label", bars.heads.at(0), Align::left},
+                   {"figure", bars.heads.at(1)},
+                   {"share", bars.heads.at(2)},
+                   {"range", bars.heads.at(3)}};
+  for (const Bar& bar : bars.rows) {
+    table.rows.push_back({{bar.label, {}}, {bar.figure, {}}, {bar.share, {}}, {bar.range, {}}});
+  }
+  return without_empty_columns(std::move(table));
+}
 
 void add(Page& page, Section section) {
   if (!section.blocks.empty()) {
@@ -219,9 +153,7 @@ void add_warnings(Page& page, const Document& report) {
       }
     }
   };
-  if (has(report, "warnings")) {
-    add_all(report.at("warnings"));
-  }
+  add_all(report.value("warnings", Document::array()));
   if (has(report, "recommendation")) {
     add_all(report.at("recommendation").at("warnings"));
   }

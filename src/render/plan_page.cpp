@@ -6,7 +6,6 @@
 
 #include "render/figures.hpp"
 #include "render/pages.hpp"
-#include "render/tables.hpp"
 
 namespace vggplan::render {
 

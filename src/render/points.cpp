@@ -7,7 +7,6 @@
 #include "render/figures.hpp"
 #include "render/pages.hpp"
 #include "render/style.hpp"
-#include "render/tables.hpp"
 #include "vggplan/base/names.hpp"
 #include "vggplan/render/render.hpp"
 
@@ -78,7 +77,10 @@ std::string PointWriter::text_row(const Document& estimate) const {
     line += padded(column, figure("", cleaned(estimate.at("point").at(column.key), !options_.unicode)));
   }
   const std::string verdict = pad_right(short_verdict(estimate.at("memory")), kVerdict);
-  line += verdict.starts_with("yes") ? verdict : verdict.starts_with("no") ? style.bad(verdict) : style.warn(verdict);
+  line += style.tinted(verdict.starts_with("yes")  ? Tone::plain
+                       : verdict.starts_with("no") ? Tone::bad
+                                                   : Tone::warn,
+                       verdict);
   for (const Answer& answer : answers(columns_, options_)) {
     const bool memory = answer.key.ends_with("bytes");
     const Document& part = estimate.at(memory ? "memory" : "time");

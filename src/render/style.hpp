@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a terminal can show: colour, bars, widths.
+// What a terminal can show: colour, bars, widths, and tables with columns that yield and cells that break.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "vggplan/render/render.hpp"
+#include "render/table.hpp"
 
 namespace vggplan::render {
 
@@ -36,9 +36,9 @@ class Style {
 
   [[nodiscard]] std::string bold(std::string_view text) const { return paint("1", text); }
   [[nodiscard]] std::string dim(std::string_view text) const { return paint("2", text); }
-  [[nodiscard]] std::string good(std::string_view text) const { return paint("1;32", text); }
-  [[nodiscard]] std::string warn(std::string_view text) const { return paint("1;33", text); }
-  [[nodiscard]] std::string bad(std::string_view text) const { return paint("1;31", text); }
+  [[nodiscard]] std::string tinted(Tone tone, std::string_view text) const {
+    return paint(toned(tone, {"", "1;32", "1;33", "1;31"}), text);
+  }
   /// Colour of the n-th category of a chart.
   [[nodiscard]] std::string category(std::size_t n, std::string_view text) const;
 
@@ -50,5 +50,13 @@ class Style {
   [[nodiscard]] std::string paint(std::string_view code, std::string_view text) const;
   TextOptions options_{};
 };
+
+/// Within the columns of `style`: first columns give way, then texts are broken. Figures are not.
+std::string text_table(const Table& table, const Style& style, std::string_view indent);
+
+/// Without columns that yield, the readiest first, until the table is no wider than `columns` or none is left.
+Table narrowed(Table table, std::size_t columns);
+
+std::string trimmed_end(std::string line);
 
 }  // namespace vggplan::render

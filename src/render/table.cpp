@@ -20,13 +20,13 @@ std::size_t index_of(const Table& table, std::string_view key) {
 }
 
 Cell cell_at(const Spec& spec, const Document& row) {
-  const Document::json_pointer pointer{std::string(spec.pointer)};
+  const Document::json_pointer pointer(spec.pointer);
   if (!row.contains(pointer)) {
     return {};
   }
   const Document& value = row.at(pointer);
   const bool estimated = value.is_object() && value.contains("value");
-  return {figure(spec.key, value), estimated ? value.at("value") : value};
+  return {figure(key_of(spec), value), estimated ? value.at("value") : value};
 }
 
 template <class Holds>
@@ -45,10 +45,12 @@ bool is_constant(const Table& table, std::size_t column) {
 
 }  // namespace
 
+std::string key_of(const Spec& spec) { return spec.pointer.substr(spec.pointer.rfind('/') + 1); }
+
 Table make_table(const Document& rows, const std::vector<Spec>& specs) {
   Table table;
   for (const Spec& spec : specs) {
-    table.columns.push_back({std::string(spec.key), std::string(spec.heading), spec.align, spec.yields});
+    table.columns.push_back({key_of(spec), spec.heading, spec.align, spec.yields});
   }
   for (const Document& row : rows) {
     Row cells;

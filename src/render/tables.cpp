@@ -1,60 +1,14 @@
 // SPDX-License-Identifier: MIT
-#include "render/tables.hpp"
-
 #include <algorithm>
 #include <utility>
 
 #include "render/figures.hpp"
+#include "render/table.hpp"
 #include "vggplan/base/names.hpp"
 
 namespace vggplan::render {
 
 namespace {
-
-const std::vector<Spec>& layer_specs() {
-  static const std::vector<Spec> kSpecs{
-      {"name", "layer", "/name", Align::left},
-      {"kind", "kind", "/kind", Align::left, 3},
-      {"output_shape", "shape", "/output_shape"},
-      {"parameters", "parameters", "/parameters"},
-      {"macs", "MACs", "/macs"},
-      {"flops_forward", "FLOPs fwd", "/flops_forward", Align::right, 4},
-      {"flops_backward", "FLOPs bwd", "/flops_backward", Align::right, 5},
-      {"output_bytes", "output", "/output_bytes", Align::right, 1},
-      {"saved_bytes", "saved", "/saved_bytes"},
-      {"workspace_bytes", "workspace", "/workspace_bytes", Align::right, 2},
-      {"forward_seconds", "forward", "/forward_seconds"},
-      {"backward_seconds", "backward", "/backward_seconds"},
-  };
-  return kSpecs;
-}
-
-const std::vector<Spec>& alternative_specs() {
-  static const std::vector<Spec> kSpecs{
-      {"rank", "#", "/rank"},
-      {"gpu", "GPU", "/settings/gpu", Align::left},
-      {"gpu_count", "GPUs", "/settings/gpu_count"},
-      {"batch", "batch", "/settings/batch"},
-      {"accumulation", "accum.", "/settings/accumulation", Align::right, 18},
-      {"global_batch", "in all", "/settings/global_batch", Align::right, 16},
-      {"precision", "precision", "/settings/precision", Align::left},
-      {"layout", "layout", "/settings/layout", Align::left, 8},
-      {"checkpointing", "checkpointing", "/settings/checkpointing", Align::left, 9},
-      {"sharding", "sharding", "/settings/sharding", Align::left, 10},
-      {"verdict", "verdict", "/memory/verdict", Align::left, 19},
-      {"allocated_peak_bytes", "allocated", "/memory/allocated_peak_bytes", Align::right, 15},
-      {"reserved_peak_bytes", "reserved", "/memory/reserved_peak_bytes", Align::right, 11},
-      {"usable_bytes", "usable", "/memory/usable_bytes", Align::right, 20},
-      {"step_seconds", "GPU step", "/time/step_seconds", Align::right, 12},
-      {"images_per_second", "images/s", "/time/images_per_second"},
-      {"bound_by", "bound by", "/time/bound_by", Align::left, 17},
-      {"total_seconds", "run", "/run/total_seconds"},
-      {"cost_usd", "cost", "/run/cost_usd"},
-      {"usd_per_hour", "per hour", "/run/usd_per_hour", Align::right, 14},
-      {"usd_per_million_images", "per 10^6 images", "/run/usd_per_million_images", Align::right, 13},
-  };
-  return kSpecs;
-}
 
 /// The recommendation in the shape of an alternative.
 Document as_alternative(const Document& recommendation) {
@@ -68,73 +22,72 @@ Document as_alternative(const Document& recommendation) {
 
 const std::vector<Spec>& point_specs() {
   static const std::vector<Spec> kSpecs{
-      {"model", "model", "/job/model", Align::left},
-      {"head", "head", "/job/head", Align::left},
-      {"height", "height", "/job/height"},
-      {"width", "width", "/job/width"},
-      {"channels", "channels", "/job/channels"},
-      {"classes", "classes", "/job/classes"},
-      {"mode", "mode", "/job/mode", Align::left},
-      {"gpu", "GPU", "/machine/gpu", Align::left},
-      {"gpu_count", "GPUs", "/machine/gpu_count"},
-      {"nodes", "nodes", "/machine/nodes"},
-      {"batch", "batch", "/job/batch"},
-      {"accumulation", "accum.", "/job/accumulation"},
-      {"global_batch", "in all", "/job/global_batch"},
-      {"precision", "precision", "/job/precision", Align::left},
-      {"layout", "layout", "/job/layout", Align::left},
-      {"optimizer", "optimizer", "/job/optimizer", Align::left},
-      {"optimizer_impl", "impl.", "/job/optimizer_impl", Align::left},
-      {"checkpointing", "checkpointing", "/job/checkpointing", Align::left},
-      {"sharding", "sharding", "/job/sharding", Align::left},
-      {"verdict", "verdict", "/memory/verdict", Align::left},
-      {"allocated_peak_bytes", "allocated", "/memory/allocated_peak_bytes"},
-      {"reserved_peak_bytes", "reserved", "/memory/reserved_peak_bytes"},
-      {"usable_bytes", "usable", "/memory/usable_bytes"},
-      {"headroom_bytes", "headroom", "/memory/headroom_bytes"},
-      {"cache_flushes_per_step", "flushes", "/memory/cache_flushes_per_step"},
-      {"step_seconds", "GPU step", "/time/step_seconds"},
-      {"images_per_second", "speed", "/time/images_per_second"},
-      {"bound_by", "bound by", "/time/bound_by", Align::left},
-      {"total_seconds", "run", "/run/total_seconds"},
-      {"cost_usd", "cost", "/run/cost_usd"},
+      {"/job/model", "model", Align::left},
+      {"/job/head", "head", Align::left},
+      {"/job/height", "height"},
+      {"/job/width", "width"},
+      {"/job/channels", "channels"},
+      {"/job/classes", "classes"},
+      {"/job/mode", "mode", Align::left},
+      {"/machine/gpu", "GPU", Align::left},
+      {"/machine/gpu_count", "GPUs"},
+      {"/machine/nodes", "nodes"},
+      {"/job/batch", "batch"},
+      {"/job/accumulation", "accum."},
+      {"/job/global_batch", "in all"},
+      {"/job/precision", "precision", Align::left},
+      {"/job/layout", "layout", Align::left},
+      {"/job/optimizer", "optimizer", Align::left},
+      {"/job/optimizer_impl", "impl.", Align::left},
+      {"/job/checkpointing", "checkpointing", Align::left},
+      {"/job/sharding", "sharding", Align::left},
+      {"/memory/verdict", "verdict", Align::left},
+      {"/memory/allocated_peak_bytes", "allocated"},
+      {"/memory/reserved_peak_bytes", "reserved"},
+      {"/memory/usable_bytes", "usable"},
+      {"/memory/headroom_bytes", "headroom"},
+      {"/memory/cache_flushes_per_step", "flushes"},
+      {"/time/step_seconds", "GPU step"},
+      {"/time/images_per_second", "speed"},
+      {"/time/bound_by", "bound by", Align::left},
+      {"/run/total_seconds", "run"},
+      {"/run/cost_usd", "cost"},
   };
   return kSpecs;
 }
 
 Table gpus_table(const Document& report) {
-  return make_table(report.at("gpus"),
-                    {{"name", "name", "/name", Align::left},
-                     {"title", "title", "/title", Align::left, 9},
-                     {"architecture", "architecture", "/architecture", Align::left, 8},
-                     {"memory_total_bytes", "memory", "/memory_total_bytes"},
-                     {"usable_bytes", "usable", "/usable_bytes", Align::right, 4},
-                     {"memory_bytes_per_second", "bandwidth", "/memory_bytes_per_second"},
-                     {"fp32_flops_per_second", "fp32", "/fp32_flops_per_second", Align::right, 7},
-                     {"tf32_tensor_flops_per_second", "tf32", "/tf32_tensor_flops_per_second", Align::right, 6},
-                     {"bf16_tensor_flops_per_second", "bf16", "/bf16_tensor_flops_per_second"},
-                     {"fp16_tensor_flops_per_second", "fp16", "/fp16_tensor_flops_per_second", Align::right, 5},
-                     {"aliases", "also", "/aliases", Align::left}});
+  return make_table(report.at("gpus"), {{"/name", "name", Align::left},
+                                        {"/title", "title", Align::left, 9},
+                                        {"/architecture", "architecture", Align::left, 8},
+                                        {"/memory_total_bytes", "memory"},
+                                        {"/usable_bytes", "usable", Align::right, 4},
+                                        {"/memory_bytes_per_second", "bandwidth"},
+                                        {"/fp32_flops_per_second", "fp32", Align::right, 7},
+                                        {"/tf32_tensor_flops_per_second", "tf32", Align::right, 6},
+                                        {"/bf16_tensor_flops_per_second", "bf16"},
+                                        {"/fp16_tensor_flops_per_second", "fp16", Align::right, 5},
+                                        {"/aliases", "also", Align::left}});
 }
 
 Table machines_table(const Document& report) {
-  return make_table(report.at("machines"), {{"name", "name", "/name", Align::left},
-                                            {"provider", "provider", "/provider", Align::left, 3},
-                                            {"gpu", "GPU", "/gpu", Align::left},
-                                            {"gpu_count", "GPUs", "/gpu_count"},
-                                            {"topology", "links", "/topology", Align::left, 9},
-                                            {"vcpus", "vCPUs", "/vcpus"},
-                                            {"ram_bytes", "RAM", "/ram_bytes"},
-                                            {"price_usd_per_hour", "per hour", "/price_usd_per_hour"},
-                                            {"price_date", "priced", "/price_date", Align::left, 8}});
+  return make_table(report.at("machines"), {{"/name", "name", Align::left},
+                                            {"/provider", "provider", Align::left, 3},
+                                            {"/gpu", "GPU", Align::left},
+                                            {"/gpu_count", "GPUs"},
+                                            {"/topology", "links", Align::left, 9},
+                                            {"/vcpus", "vCPUs"},
+                                            {"/ram_bytes", "RAM"},
+                                            {"/price_usd_per_hour", "per hour"},
+                                            {"/price_date", "priced", Align::left, 8}});
 }
 
 Table models_table(const Document& report) {
-  return make_table(report.at("models"), {{"name", "name", "/name", Align::left},
-                                          {"convolutions", "convolutions", "/convolutions"},
-                                          {"batch_norm", "batch norm", "/batch_norm", Align::left},
-                                          {"parameters", "parameters", "/parameters"},
-                                          {"macs_forward", "MACs at 224x224", "/macs_forward"}});
+  return make_table(report.at("models"), {{"/name", "name", Align::left},
+                                          {"/convolutions", "convolutions"},
+                                          {"/batch_norm", "batch norm", Align::left},
+                                          {"/parameters", "parameters"},
+                                          {"/macs_forward", "MACs at 224x224"}});
 }
 
 }  // namespace
@@ -146,7 +99,18 @@ Table layers_table(const Document& report) {
     totals["name"] = "total";
     rows.push_back(std::move(totals));
   }
-  return make_table(rows, layer_specs());
+  return make_table(rows, {{"/name", "layer", Align::left},
+                           {"/kind", "kind", Align::left, 3},
+                           {"/output_shape", "shape"},
+                           {"/parameters", "parameters"},
+                           {"/macs", "MACs"},
+                           {"/flops_forward", "FLOPs fwd", Align::right, 4},
+                           {"/flops_backward", "FLOPs bwd", Align::right, 5},
+                           {"/output_bytes", "output", Align::right, 1},
+                           {"/saved_bytes", "saved"},
+                           {"/workspace_bytes", "workspace", Align::right, 2},
+                           {"/forward_seconds", "forward"},
+                           {"/backward_seconds", "backward"}});
 }
 
 Table alternatives_table(const Document& plan) {
@@ -160,7 +124,27 @@ Table alternatives_table(const Document& plan) {
     rows.push_back(alternative);
     rows.back()["rank"] = rank++;
   }
-  Table table = make_table(rows, alternative_specs());
+  Table table = make_table(rows, {{"/rank", "#"},
+                                  {"/settings/gpu", "GPU", Align::left},
+                                  {"/settings/gpu_count", "GPUs"},
+                                  {"/settings/batch", "batch"},
+                                  {"/settings/accumulation", "accum.", Align::right, 18},
+                                  {"/settings/global_batch", "in all", Align::right, 16},
+                                  {"/settings/precision", "precision", Align::left},
+                                  {"/settings/layout", "layout", Align::left, 8},
+                                  {"/settings/checkpointing", "checkpointing", Align::left, 9},
+                                  {"/settings/sharding", "sharding", Align::left, 10},
+                                  {"/memory/verdict", "verdict", Align::left, 19},
+                                  {"/memory/allocated_peak_bytes", "allocated", Align::right, 15},
+                                  {"/memory/reserved_peak_bytes", "reserved", Align::right, 11},
+                                  {"/memory/usable_bytes", "usable", Align::right, 20},
+                                  {"/time/step_seconds", "GPU step", Align::right, 12},
+                                  {"/time/images_per_second", "images/s"},
+                                  {"/time/bound_by", "bound by", Align::left, 17},
+                                  {"/run/total_seconds", "run"},
+                                  {"/run/cost_usd", "cost"},
+                                  {"/run/usd_per_hour", "per hour", Align::right, 14},
+                                  {"/run/usd_per_million_images", "per 10^6 images", Align::right, 13}});
   // The heading has the unit.
   for (Row& row : table.rows) {
     std::string& speed = cell_of(table, row, "images_per_second").shown;
@@ -170,16 +154,16 @@ Table alternatives_table(const Document& plan) {
 }
 
 Table max_batch_table(const Document& cells) {
-  Table table = make_table(cells, {{"gpu", "GPU", "/gpu", Align::left},
-                                   {"gpu_count", "GPUs", "/gpu_count", Align::right, 2},
-                                   {"precision", "precision", "/precision", Align::left},
-                                   {"layout", "layout", "/layout", Align::left},
-                                   {"checkpointing", "checkpointing", "/checkpointing", Align::left},
-                                   {"sharding", "sharding", "/sharding", Align::left, 3},
-                                   {"usable_bytes", "usable", "/usable_bytes", Align::right, 4},
-                                   {"steady", "batch", "/steady"},
-                                   {"hard", "with cache flushes", "/hard"},
-                                   {"possible", "some up to", "/possible"}});
+  Table table = make_table(cells, {{"/gpu", "GPU", Align::left},
+                                   {"/gpu_count", "GPUs", Align::right, 2},
+                                   {"/precision", "precision", Align::left},
+                                   {"/layout", "layout", Align::left},
+                                   {"/checkpointing", "checkpointing", Align::left},
+                                   {"/sharding", "sharding", Align::left, 3},
+                                   {"/usable_bytes", "usable", Align::right, 4},
+                                   {"/steady", "batch"},
+                                   {"/hard", "with cache flushes"},
+                                   {"/possible", "some up to"}});
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     cell_of(table, table.rows[i], "hard").shown += cells.at(i).value("limited_by_search", false) ? " or more" : "";
   }
@@ -187,24 +171,14 @@ Table max_batch_table(const Document& cells) {
 }
 
 Table points_table(const Document& estimates) {
-  struct Swept {
-    std::string key{};
-    std::string heading{};
-    std::string pointer{};
-    Align align{};
-  };
-  std::vector<Swept> swept;  // what the specs of the swept flags point into
+  std::vector<Spec> specs;
   if (!estimates.empty() && has(estimates.at(0), "point")) {
     for (const auto& [key, value] : estimates.at(0).at("point").items()) {
-      swept.push_back({key, base::with_dashes(key), "/point/" + key, is_word(value) ? Align::left : Align::right});
+      specs.push_back({"/point/" + key, base::with_dashes(key), is_word(value) ? Align::left : Align::right});
     }
   }
-  std::vector<Spec> specs;
-  for (const Swept& flag : swept) {
-    specs.push_back({flag.key, flag.heading, flag.pointer, flag.align});
-  }
   for (const Spec& spec : point_specs()) {
-    const auto same = [&](const Spec& other) { return other.key == spec.key; };
+    const auto same = [&](const Spec& other) { return key_of(other) == key_of(spec); };
     if (std::none_of(specs.begin(), specs.end(), same)) {
       specs.push_back(spec);
     }
@@ -213,11 +187,11 @@ Table points_table(const Document& estimates) {
 }
 
 Table by_batch_table(const Document& estimate) {
-  return make_table(estimate.at("by_batch"), {{"batch", "batch", "/batch"},
-                                              {"verdict", "verdict", "/verdict", Align::left},
-                                              {"reserved_peak_bytes", "reserved", "/reserved_peak_bytes"},
-                                              {"step_seconds", "GPU step", "/step_seconds"},
-                                              {"images_per_second", "speed", "/images_per_second"}});
+  return make_table(estimate.at("by_batch"), {{"/batch", "batch"},
+                                              {"/verdict", "verdict", Align::left},
+                                              {"/reserved_peak_bytes", "reserved"},
+                                              {"/step_seconds", "GPU step"},
+                                              {"/images_per_second", "speed"}});
 }
 
 Table main_table(const Document& report) {

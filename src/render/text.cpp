@@ -4,9 +4,8 @@
 
 #include <algorithm>
 
-#include "render/page.hpp"
+#include "render/pages.hpp"
 #include "render/style.hpp"
-#include "render/text_table.hpp"
 
 namespace vggplan::render {
 
@@ -66,7 +65,7 @@ std::string text_bars(const Style& style, const std::vector<Bar>& bars) {
       case Bar::Kind::space: drawn = style.dim(style.bar(bar.from, bar.to, columns, true)); break;
       case Bar::Kind::limit:
         drawn = std::string(static_cast<std::size_t>(bar.from * static_cast<double>(columns)), ' ') +
-                style.bad("^ the limit");
+                style.tinted(Tone::bad, "^ the limit");
         break;
     }
     text += trimmed_end(fmt::format("  {}{} {}  {}", pad_right(bar.label, kLabel), pad_left(bar.figure, kFigure),
@@ -191,7 +190,7 @@ class Writer {
       const std::string answer = head.verdict + (head.detail.empty() ? "" : ": " + head.detail);
       std::string line = paragraph(style_, "  ", answer, 4);
       if (line.compare(2, head.verdict.size(), head.verdict) == 0) {
-        line.replace(2, head.verdict.size(), tinted(style_, head.tone, head.verdict));
+        line.replace(2, head.verdict.size(), style_.tinted(head.tone, head.verdict));
       }
       text += "\n" + line;
     }
@@ -209,5 +208,11 @@ class Writer {
 }  // namespace
 
 std::string write_text(const Page& page, const TextOptions& options) { return Writer(page, options).text(); }
+
+std::string text(const Document& report, const TextOptions& options) {
+  const Document clean = cleaned(report, !options.unicode);
+  return report::kind(clean) == report::Kind::sweep ? text_points(clean.at("points"), options)
+                                                    : write_text(page_of(clean), options);
+}
 
 }  // namespace vggplan::render

@@ -149,9 +149,7 @@ base::Result<Rule> read_rule(const Document& row, const std::vector<std::string>
       return *error;
     }
   }
-  const bool empty = !rule.max && !rule.min && !rule.max_increase && !rule.max_increase_percent && !rule.max_decrease &&
-                     !rule.max_decrease_percent;
-  if (empty) {
+  if (!rule.max && !rule.min && !rule.limits_change()) {
     return base::wrong(place, "sets no limit", "give max, min, max_increase or max_decrease");
   }
   return rule;

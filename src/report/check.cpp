@@ -24,58 +24,39 @@ Document shown(double value, const Document& like) {
   return like.is_number_integer() && exact ? Document(static_cast<std::int64_t>(std::floor(value))) : plain(value);
 }
 
-struct Held {
-  std::string metric{};
-  std::string rule{};
-  double limit{};
-  bool passed{};
-  Severity severity{};
-};
-
-Document row_of(const Held& held, const Document& actual, const Document* base) {
-  Document row = {{"metric", held.metric}, {"rule", held.rule}};
-  row["limit"] = shown(held.limit, actual);
-  row["actual"] = actual;
-  if (base != nullptr) {
-    row["base"] = *base;
-    row["delta"] = shown(actual.get<double>() - base->get<double>(), actual);
-  }
-  row["severity"] = held.severity == Severity::warn ? "warn" : "fail";
-  row["passed"] = held.passed;
-  return row;
-}
-
-/// The farthest that a figure may go from `base`: beyond it every limit given has tripped.
-std::optional<double> allowance(const std::optional<double>& absolute, const std::optional<double>& percent,
-                                double base) {
+/// The farthest that a figure may go from `base` to one side: beyond it every limit given has tripped.
+std::optional<double> farthest(double base, int side, const std::optional<double>& absolute,
+                               const std::optional<double>& percent) {
   if (!absolute && !percent) {
     return std::nullopt;
   }
-  return std::max(absolute.value_or(0), percent.value_or(0) / 100 * std::abs(base));
+  return base + side * std::max(absolute.value_or(0), percent.value_or(0) / 100 * std::abs(base));
 }
 
-std::vector<Held> hold(const Rule& rule, double actual, const double* base) {
-  std::vector<Held> held;
-  if (rule.max) {
-    held.push_back({rule.metric, "max", *rule.max, actual <= *rule.max, rule.severity});
-  }
-  if (rule.min) {
-    held.push_back({rule.metric, "min", *rule.min, actual >= *rule.min, rule.severity});
-  }
-  if (base == nullptr) {
-    return held;
-  }
-  if (const auto more = allowance(rule.max_increase, rule.max_increase_percent, *base)) {
-    held.push_back({rule.metric, "max_increase", *base + *more, actual <= *base + *more, rule.severity});
-  }
-  if (const auto less = allowance(rule.max_decrease, rule.max_decrease_percent, *base)) {
-    held.push_back({rule.metric, "max_decrease", *base - *less, actual >= *base - *less, rule.severity});
-  }
-  return held;
-}
+Document or_null(const Document* value) { return value == nullptr ? Document() : *value; }
 
-bool limits_change(const Rule& rule) {
-  return rule.max_increase || rule.max_increase_percent || rule.max_decrease || rule.max_decrease_percent;
+/// A row for each limit of `rule`; those of changes rest where there is no `base`.
+void add_rows(Document& rows, const Rule& rule, const Document& actual, const Document* base) {
+  const auto value = actual.get<double>();
+  const double before = base == nullptr ? 0 : base->get<double>();
+  const auto hold = [&](const char* name, const std::optional<double>& limit, bool is_most) {
+    if (limit) {
+      rows.push_back(object_of({{"metric", rule.metric},
+                                {"rule", name},
+                                {"limit", shown(*limit, actual)},
+                                {"actual", actual},
+                                {"base", or_null(base)},
+                                {"delta", base == nullptr ? Document() : shown(value - before, actual)},
+                                {"severity", rule.severity == Severity::warn ? "warn" : "fail"},
+                                {"passed", is_most ? value <= *limit : value >= *limit}}));
+    }
+  };
+  hold("max", rule.max, true);
+  hold("min", rule.min, false);
+  if (base != nullptr) {
+    hold("max_increase", farthest(before, 1, rule.max_increase, rule.max_increase_percent), true);
+    hold("max_decrease", farthest(before, -1, rule.max_decrease, rule.max_decrease_percent), false);
+  }
 }
 
 /// The rules about changes that rest, for want of a base.
@@ -90,16 +71,15 @@ void add_skipped(const Rule& rule, Document& skipped) {
 
 /// "It ran, and now it does not" is a regression that no budget needs to spell out; that it never ran is worth a word.
 Document verdict_row(const Document& actual, const Document* base) {
-  const bool as_before = base != nullptr && *base == actual;
   const bool fits = actual != kDoesNotFit;
-  Document row = {
-      {"metric", kVerdict}, {"rule", "fits"}, {"limit", !fits && as_before ? "as before" : "fits"}, {"actual", actual}};
-  if (base != nullptr) {
-    row["base"] = *base;
-  }
-  row["severity"] = !fits && as_before ? "warn" : "fail";
-  row["passed"] = fits;
-  return row;
+  const bool still_not = !fits && base != nullptr && *base == actual;
+  return object_of({{"metric", kVerdict},
+                    {"rule", "fits"},
+                    {"limit", still_not ? "as before" : "fits"},
+                    {"actual", actual},
+                    {"base", or_null(base)},
+                    {"severity", still_not ? "warn" : "fail"},
+                    {"passed", fits}});
 }
 
 std::string shown_input(const Document* value) {
@@ -156,30 +136,22 @@ base::Result<Document> build_check(const Document& actual, const Document* base,
     }
     if (base == nullptr) {
       add_skipped(rule, skipped);
-    } else if (limits_change(rule) && before == nullptr) {
+    } else if (rule.limits_change() && before == nullptr) {
       return base::wrong(rule.place,
                          fmt::format("limits the change of {}, which the base report lacks", base::quoted(rule.metric)),
                          "estimate both with the same flags, or limit it with max or min");
     }
-    const double base_value = before == nullptr ? 0 : before->get<double>();
-    for (const Held& held : hold(rule, value->get<double>(), before == nullptr ? nullptr : &base_value)) {
-      rows.push_back(row_of(held, *value, before));
-    }
+    add_rows(rows, rule, *value, before);
   }
   const bool passed = std::all_of(rows.begin(), rows.end(), [](const Document& row) {
     return row.at("passed").get<bool>() || row.at("severity") == "warn";
   });
+  const bool compares_jobs = base != nullptr && actual.contains("job");
   Document report = start(Kind::check, actual);
-  report["passed"] = passed;
-  report["checks"] = std::move(rows);
-  if (!skipped.empty()) {
-    report["skipped"] = std::move(skipped);
-  }
-  if (base != nullptr && actual.contains("job")) {
-    if (Document warnings = comparison_warnings(actual, *base); !warnings.empty()) {
-      report["warnings"] = std::move(warnings);
-    }
-  }
+  add(report, {{"passed", passed},
+               {"checks", std::move(rows)},
+               {"skipped", filled(std::move(skipped))},
+               {"warnings", compares_jobs ? filled(comparison_warnings(actual, *base)) : Document()}});
   return report;
 }
 

@@ -7,94 +7,70 @@ namespace vggplan::report {
 namespace {
 
 Document goal_part(const planner::PlanRequest& request) {
-  Document part = Document::object();
-  part["objective"] = enum_name(request.objective);
-  set_if(part, "deadline_seconds", request.deadline);
-  set_if(part, "max_cost_usd", request.max_cost);
-  set_if(part, "max_gpus", request.max_gpus);
-  if (request.reserve.percent > 0) {
-    part["reserve_percent"] = plain(request.reserve.percent);
-  }
-  if (request.reserve.bytes.count() > 0) {
-    part["reserve_bytes"] = plain(request.reserve.bytes);
-  }
-  return part;
+  const planner::Reserve& reserve = request.reserve;
+  return object_of({{"objective", enum_name(request.objective)},
+                    {"deadline_seconds", plain(request.deadline)},
+                    {"max_cost_usd", plain(request.max_cost)},
+                    {"max_gpus", plain(request.max_gpus)},
+                    {"reserve_percent", when(reserve.percent > 0, plain(reserve.percent))},
+                    {"reserve_bytes", when(reserve.bytes.count() > 0, plain(reserve.bytes))}});
 }
 
-Document candidates_part(const planner::PlanRequest& request) {
-  Document part = Document::array();
-  for (const planner::Candidate& candidate : request.candidates) {
-    Document row = {{"gpu", candidate.target.gpu.name}};
-    set_if_not_empty(row, "gpu_title", candidate.target.gpu.title);
-    row["gpu_count"] = candidate.gpus;
-    row["usable_bytes"] = plain(candidate.target.usable);
-    if (candidate.target.machine) {
-      row["machine"] = candidate.target.machine->name;
-    }
-    part.push_back(std::move(row));
-  }
-  return part;
+Document candidate_part(const planner::Candidate& candidate) {
+  const estimate::Target& target = candidate.target;
+  return object_of({{"gpu", target.gpu.name},
+                    {"gpu_title", plain(target.gpu.title)},
+                    {"gpu_count", candidate.gpus},
+                    {"usable_bytes", plain(target.usable)},
+                    {"machine", target.machine ? Document(target.machine->name) : Document()}});
 }
 
 /// Settings that a plan may choose, in the order in which people name them.
 Document settings_part(const job::Job& job, const std::string& gpu) {
   const bool training = job.mode == job::Mode::train;
-  Document part = Document::object();
-  part["gpu"] = gpu;
-  part["gpu_count"] = job.parallel.gpus;
-  part["nodes"] = job.parallel.nodes;
-  part["batch"] = job.batch;
-  if (training) {
-    part["accumulation"] = job.accumulation;
-  }
-  part["global_batch"] = job::global_batch(job);
-  part["precision"] = enum_name(job.precision);
-  part["layout"] = enum_name(job.layout);
-  if (training) {
-    part["checkpointing"] = job::to_string(job.checkpointing);
-    if (job.parallel.gpus > 1) {
-      part["sharding"] = enum_name(job.parallel.sharding);
-    }
-  }
-  return part;
+  return object_of({{"gpu", gpu},
+                    {"gpu_count", job.parallel.gpus},
+                    {"nodes", job.parallel.nodes},
+                    {"batch", job.batch},
+                    {"accumulation", when(training, job.accumulation)},
+                    {"global_batch", job::global_batch(job)},
+                    {"precision", enum_name(job.precision)},
+                    {"layout", enum_name(job.layout)},
+                    {"checkpointing", when(training, job::to_string(job.checkpointing))},
+                    {"sharding", when(training && job.parallel.gpus > 1, enum_name(job.parallel.sharding))}});
 }
 
 Document launch_part(const planner::Recommendation& recommendation) {
   const planner::Launch& launch = recommendation.launch;
   Document part = settings_part(recommendation.estimate.job, launch.gpu);
-  part["workers"] = launch.workers;
-  set_if_not_empty(part, "command", launch.command);
-  part["code"] = launch.code;
+  add(part, {{"workers", launch.workers}, {"command", plain(launch.command)}, {"code", launch.code}});
   return part;
 }
 
 /// What the use of the machines costs.
-void set_rates(Document& part, const planner::Evaluated& evaluated) {
-  set_if(part, "usd_per_hour", evaluated.usd_per_hour);
-  set_if(part, "usd_per_million_images", evaluated.usd_per_million_images);
-  part["gpu_hours_per_million_images"] = plain(evaluated.gpu_hours_per_million_images);
+void add_rates(Document& part, const planner::Evaluated& evaluated) {
+  add(part, {{"usd_per_hour", plain(evaluated.usd_per_hour)},
+             {"usd_per_million_images", plain(evaluated.usd_per_million_images)},
+             {"gpu_hours_per_million_images", plain(evaluated.gpu_hours_per_million_images)}});
 }
 
 Document evaluated_part(const planner::Evaluated& evaluated, const estimate::Estimate& estimate) {
-  Document part = Document::object();
-  part["settings"] = settings_part(evaluated.job, evaluated.gpu);
-  part["memory"] = {{"verdict", enum_name(estimate.memory.verdict)},
-                    {"allocated_peak_bytes", quantity(estimate.memory.allocated_peak)},
-                    {"reserved_peak_bytes", quantity(estimate.memory.reserved_peak)},
-                    {"usable_bytes", plain(estimate.memory.usable)}};
-  part["time"] = {{"step_seconds", quantity(estimate.time.step)},
-                  {"images_per_second", quantity(estimate.time.images_per_second)},
-                  {"bound_by", evaluated.bound_by}};
   Document run = Document::object();
   if (estimate.run) {
-    run["total_seconds"] = quantity(estimate.run->total);
-    if (estimate.run->cost) {
-      run["cost_usd"] = quantity(*estimate.run->cost);
-    }
+    add(run, {{"total_seconds", quantity(estimate.run->total)}, {"cost_usd", quantity(estimate.run->cost)}});
   }
-  set_rates(run, evaluated);
-  part["run"] = std::move(run);
-  return part;
+  add_rates(run, evaluated);
+  return {{"settings", settings_part(evaluated.job, evaluated.gpu)},
+          {"memory",
+           {{"verdict", enum_name(estimate.memory.verdict)},
+            {"allocated_peak_bytes", quantity(estimate.memory.allocated_peak)},
+            {"reserved_peak_bytes", quantity(estimate.memory.reserved_peak)},
+            {"usable_bytes", plain(estimate.memory.usable)}}},
+          {"time",
+           {{"step_seconds", quantity(estimate.time.step)},
+            {"images_per_second", quantity(estimate.time.images_per_second)},
+            {"bound_by", evaluated.bound_by}}},
+          {"run", std::move(run)}};
 }
 
 Document evaluated_list(const std::vector<planner::Evaluated>& list, const std::vector<estimate::Estimate>& details) {
@@ -106,32 +82,25 @@ Document evaluated_list(const std::vector<planner::Evaluated>& list, const std::
 }
 
 Document max_batch_part(const planner::MaxBatch& cell, job::Mode mode) {
-  Document part = Document::object();
-  part["gpu"] = cell.gpu;
-  part["gpu_count"] = cell.gpus;
-  part["precision"] = enum_name(cell.precision);
-  part["layout"] = enum_name(cell.layout);
-  if (mode == job::Mode::train) {
-    part["checkpointing"] = job::to_string(cell.checkpointing);
-    if (cell.gpus > 1) {
-      part["sharding"] = enum_name(cell.sharding);
-    }
-  }
-  part["usable_bytes"] = plain(cell.usable);
-  part["steady"] = cell.steady;
-  part["hard"] = cell.hard;
-  if (cell.possible > cell.hard) {
-    part["possible"] = cell.possible;
-  }
-  part["limited_by_search"] = cell.limited_by_search;
-  return part;
+  const bool training = mode == job::Mode::train;
+  return object_of({{"gpu", cell.gpu},
+                    {"gpu_count", cell.gpus},
+                    {"precision", enum_name(cell.precision)},
+                    {"layout", enum_name(cell.layout)},
+                    {"checkpointing", when(training, job::to_string(cell.checkpointing))},
+                    {"sharding", when(training && cell.gpus > 1, enum_name(cell.sharding))},
+                    {"usable_bytes", plain(cell.usable)},
+                    {"steady", cell.steady},
+                    {"hard", cell.hard},
+                    {"possible", when(cell.possible > cell.hard, cell.possible)},
+                    {"limited_by_search", cell.limited_by_search}});
 }
 
 Document max_resolution_part(const planner::MaxResolution& resolution) {
   Document part = settings_part(resolution.job, resolution.gpu);
-  part["height"] = resolution.height;
-  part["width"] = resolution.width;
-  part["limited_by_search"] = resolution.limited_by_search;
+  add(part, {{"height", resolution.height},
+             {"width", resolution.width},
+             {"limited_by_search", resolution.limited_by_search}});
   return part;
 }
 
@@ -150,73 +119,65 @@ void set_miss(Document& part, const planner::Miss& miss) {
 Document rejection_part(const planner::Rejection& rejection) {
   Document part = {{"reason", rejection.reason}, {"message", rejection.message}, {"count", rejection.count}};
   set_miss(part, rejection.nearest_miss);
-  set_if_not_empty(part, "example", rejection.example);
+  add(part, {{"example", plain(rejection.example)}});
   return part;
+}
+
+Document failure_part(const planner::Failure& failure) {
+  return object_of({{"reason", failure.reason}, {"message", failure.message}, {"detail", plain(failure.detail)}});
 }
 
 Document remedy_part(const planner::Remedy& remedy) {
-  Document part = {{"code", remedy.code}, {"change", remedy.change}, {"saves", remedy.saves}, {"costs", remedy.costs}};
-  part["saved_bytes"] = plain(remedy.saved);
-  set_if(part, "slowdown", remedy.slowdown);
-  part["changes_training"] = remedy.changes_training;
   Document settings = settings_part(remedy.job, remedy.gpu);
-  settings["height"] = remedy.job.image.height;
-  settings["width"] = remedy.job.image.width;
-  part["settings"] = std::move(settings);
-  part["memory"] = {{"verdict", enum_name(remedy.memory.verdict)},
-                    {"allocated_peak_bytes", plain(remedy.memory.run_peak)},
-                    {"reserved_peak_bytes", plain(remedy.memory.reserved_peak)}};
-  return part;
+  add(settings, {{"height", remedy.job.image.height}, {"width", remedy.job.image.width}});
+  return object_of({{"code", remedy.code},
+                    {"change", remedy.change},
+                    {"saves", remedy.saves},
+                    {"costs", remedy.costs},
+                    {"saved_bytes", plain(remedy.saved)},
+                    {"slowdown", plain(remedy.slowdown)},
+                    {"changes_training", remedy.changes_training},
+                    {"settings", std::move(settings)},
+                    {"memory",
+                     {{"verdict", enum_name(remedy.memory.verdict)},
+                      {"allocated_peak_bytes", plain(remedy.memory.run_peak)},
+                      {"reserved_peak_bytes", plain(remedy.memory.reserved_peak)}}}});
 }
 
-Document search_part(const planner::Plan& plan) {
-  return {{"enumerated", plan.enumerated}, {"evaluated", plan.evaluated}, {"rejected", plan.rejected_count}};
-}
-
-template <class T, class Build>
-Document list_of(const std::vector<T>& items, Build build) {
-  Document part = Document::array();
-  for (const T& item : items) {
-    part.push_back(build(item));
-  }
+Document recommendation_part(const planner::Recommendation& best, const std::vector<estimate::Estimate>& by_batch) {
+  Document rates = Document::object();
+  add_rates(rates, best.figures);
+  Document part = {{"why", best.why}, {"launch", launch_part(best)}, {"rates", std::move(rates)}};
+  add_estimate(part, best.estimate, by_batch);
   return part;
 }
 
 }  // namespace
 
 Document build_plan(const planner::Plan& plan, const planner::PlanRequest& request, const PlanDetails& details) {
+  const job::Mode mode = plan.job.mode;
   Document report = start(Kind::plan);
-  report["job"] = job_part(plan.job);
-  report["model"] = model_part(plan.model, plan.job.mode);
-  report["goal"] = goal_part(request);
-  report["candidates"] = candidates_part(request);
+  add(report, {{"job", job_part(plan.job)},
+               {"model", model_part(plan.model, mode)},
+               {"goal", goal_part(request)},
+               {"candidates", list_of(request.candidates, candidate_part)}});
   if (plan.recommendation) {
-    Document part = Document::object();
-    part["why"] = plan.recommendation->why;
-    part["launch"] = launch_part(*plan.recommendation);
-    part["rates"] = Document::object();
-    set_rates(part["rates"], plan.recommendation->figures);
-    add_estimate(part, plan.recommendation->estimate, details.by_batch);
-    report["recommendation"] = std::move(part);
+    add(report, {{"recommendation", recommendation_part(*plan.recommendation, details.by_batch)}});
   } else {
-    if (plan.failure) {
-      report["failure"] = {{"reason", plan.failure->reason}, {"message", plan.failure->message}};
-      set_if_not_empty(report["failure"], "detail", plan.failure->detail);
-    }
-    report["remedies"] = list_of(plan.remedies, remedy_part);
+    add(report, {{"failure", plan.failure ? failure_part(*plan.failure) : Document()},
+                 {"remedies", list_of(plan.remedies, remedy_part)}});
   }
-  report["alternatives"] = evaluated_list(plan.alternatives, details.alternatives);
-  report["pareto"] = evaluated_list(plan.pareto, details.pareto);
-  report["max_batch"] =
-      list_of(plan.max_batch, [&](const planner::MaxBatch& cell) { return max_batch_part(cell, plan.job.mode); });
-  if (plan.max_resolution) {
-    report["max_resolution"] = max_resolution_part(*plan.max_resolution);
-  }
-  report["rejected"] = list_of(plan.rejected, rejection_part);
-  report["search"] = search_part(plan);
-  report["storage"] = storage_part(plan.storage, plan.job.mode);
-  report["warnings"] = warnings_part(plan.warnings);
-  report["assumptions"] = assumptions_part(plan.assumptions);
+  const auto cell = [&](const planner::MaxBatch& most) { return max_batch_part(most, mode); };
+  add(report,
+      {{"alternatives", evaluated_list(plan.alternatives, details.alternatives)},
+       {"pareto", evaluated_list(plan.pareto, details.pareto)},
+       {"max_batch", list_of(plan.max_batch, cell)},
+       {"max_resolution", plan.max_resolution ? max_resolution_part(*plan.max_resolution) : Document()},
+       {"rejected", list_of(plan.rejected, rejection_part)},
+       {"search", {{"enumerated", plan.enumerated}, {"evaluated", plan.evaluated}, {"rejected", plan.rejected_count}}},
+       {"storage", storage_part(plan.storage, mode)},
+       {"warnings", warnings_part(plan.warnings)},
+       {"assumptions", assumptions_part(plan.assumptions)}});
   return report;
 }
 

@@ -27,29 +27,27 @@ double rounded(double value) {
   return std::round(value * scale) / scale;
 }
 
-void set_if(Document& object, std::string_view key, const std::optional<std::string>& value) {
-  if (value) {
-    object[std::string(key)] = *value;
+void add(Document& object, Document::initializer_list_t members) {
+  Document given = Document::object(members);
+  for (auto member = given.begin(); member != given.end(); ++member) {
+    if (!member->is_null()) {
+      object[member.key()] = std::move(*member);
+    }
   }
 }
 
-void set_if_not_empty(Document& object, std::string_view key, const std::string& value) {
-  if (!value.empty()) {
-    object[std::string(key)] = value;
-  }
+Document object_of(Document::initializer_list_t members) {
+  Document object = Document::object();
+  add(object, members);
+  return object;
 }
 
 Document start(Kind kind, const Document& about) {
-  Document report = Document::object();
-  report["schema_version"] = kSchemaVersion;
-  report["kind"] = base::name_of_enum(kind);
-  report["tool"] = {{"name", "vggplan"}, {"version", base::kVersion}};
-  for (const char* key : {"job", "machine"}) {
-    if (about.contains(key)) {
-      report[key] = about.at(key);
-    }
-  }
-  return report;
+  return object_of({{"schema_version", kSchemaVersion},
+                    {"kind", base::name_of_enum(kind)},
+                    {"tool", {{"name", "vggplan"}, {"version", base::kVersion}}},
+                    {"job", about.value("job", Document())},
+                    {"machine", about.value("machine", Document())}});
 }
 
 }  // namespace vggplan::report

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// How typed values become JSON values.
+// How typed values become JSON values. What does not apply is null here, and absent from the report.
 #pragma once
 
 #include <optional>
 #include <string>
-#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "vggplan/base/estimated.hpp"
 #include "vggplan/base/names.hpp"
@@ -22,26 +23,45 @@ template <class Tag, class Rep>
 Document plain(base::Quantity<Tag, Rep> value) {
   return plain(value.count());
 }
+/// A text or a list; null where it is empty.
+template <class T>
+Document filled(T value) {
+  return value.empty() ? Document() : Document(std::move(value));
+}
+inline Document plain(const std::string& value) { return filled(value); }
+template <class T>
+Document plain(const std::optional<T>& value) {
+  return value ? plain(*value) : Document();
+}
 
 template <class T>
 Document quantity(const base::Estimated<T>& estimated) {
-  Document object = Document::object();
-  object["value"] = plain(estimated.value);
-  object["low"] = plain(estimated.low);
-  object["high"] = plain(estimated.high);
-  object["basis"] = base::name_of_enum(estimated.basis);
-  return object;
+  return {{"value", plain(estimated.value)},
+          {"low", plain(estimated.low)},
+          {"high", plain(estimated.high)},
+          {"basis", base::name_of_enum(estimated.basis)}};
 }
 
-/// Sets `key` where there is a value: what does not apply is absent.
 template <class T>
-void set_if(Document& object, std::string_view key, const std::optional<T>& value) {
-  if (value) {
-    object[std::string(key)] = plain(*value);
-  }
+Document quantity(const std::optional<base::Estimated<T>>& estimated) {
+  return estimated ? quantity(*estimated) : Document();
 }
-void set_if(Document& object, std::string_view key, const std::optional<std::string>& value);
-void set_if_not_empty(Document& object, std::string_view key, const std::string& value);
+
+inline Document when(bool applies, Document value) { return applies ? std::move(value) : Document(); }
+
+/// Adds the members that are not null.
+void add(Document& object, Document::initializer_list_t members);
+Document object_of(Document::initializer_list_t members);
+
+/// What `build` makes of each item.
+template <class T, class Build>
+Document list_of(const std::vector<T>& items, Build build) {
+  Document list = Document::array();
+  for (const T& item : items) {
+    list.push_back(build(item));
+  }
+  return list;
+}
 
 template <class E>
 std::string enum_name(E value) {

@@ -23,9 +23,6 @@ struct TextOptions {
 
 std::string text(const Document& report, const TextOptions& options);
 
-/// `text` without control characters: a name from a file must not steer the terminal.
-std::string printable(std::string_view text);
-
 std::string json(const Document& report);       ///< indented
 std::string json_line(const Document& report);  ///< one line, for JSON Lines
 

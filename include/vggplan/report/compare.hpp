@@ -36,6 +36,10 @@ struct Rule {
   std::optional<double> max_decrease{};
   std::optional<double> max_decrease_percent{};
   Severity severity{Severity::fail};
+
+  [[nodiscard]] bool limits_change() const {
+    return max_increase || max_increase_percent || max_decrease || max_decrease_percent;
+  }
 };
 
 /// Rules of a budget file, strict about keys and about the figures that `report` has; `place` names the file.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Which columns are shown, and how cells that are too wide are broken.
-#include "render/text_table.hpp"
+#include "render/style.hpp"
 #include "support/catch.hpp"
 
 namespace vggplan {

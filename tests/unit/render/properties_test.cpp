@@ -7,7 +7,6 @@
 
 #include "render/figures.hpp"
 #include "render/style.hpp"
-#include "render/tables.hpp"
 #include "support/catch.hpp"
 #include "support/samples.hpp"
 #include "vggplan/render/render.hpp"

@@ -1,11 +1,31 @@
 // SPDX-License-Identifier: MIT
+// The formats that programs read.
+#include <fmt/format.h>
+
 #include "render/figures.hpp"
 #include "render/style.hpp"
-#include "render/tables.hpp"
 
 namespace vggplan::render {
 
 namespace {
+
+/// Names that came from outside may hold broken UTF-8, which JSON cannot: U+FFFD takes its place. DEL and U+0080 to
+/// U+009F, which JSON allows and terminals obey, are escaped like the other control characters.
+std::string dumped(const Document& report, int indent) {
+  std::string text;
+  for (const char c : report.dump(indent, ' ', false, Document::error_handler_t::replace)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte == 0x7f) {
+      text += "\\u007f";
+    } else if (!text.empty() && text.back() == '\xc2' && byte < 0xa0) {
+      text.pop_back();
+      text += fmt::format("\\u00{:02x}", byte);
+    } else {
+      text += c;
+    }
+  }
+  return text + "\n";
+}
 
 /// Spreadsheets run a text that begins like this as a formula. An apostrophe before it makes it text again (OWASP, CSV
 /// injection). Numbers are not texts: -5 stays as it is.
@@ -28,6 +48,10 @@ std::string csv_field(const Document& raw) {
 }
 
 }  // namespace
+
+std::string json(const Document& report) { return dumped(report, 2); }
+
+std::string json_line(const Document& report) { return dumped(report, -1); }
 
 std::string csv_header(const Table& table) {
   std::string line;

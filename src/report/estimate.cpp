@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+// What an estimate says, and the reports of one: as a whole, and layer by layer.
+#include <algorithm>
+
+#include "report/parts.hpp"
+#include "report/values.hpp"
+
+namespace vggplan::report {
+
+namespace {
+
+using estimate::Estimate;
+using estimate::LayerRow;
+using estimate::TimelinePoint;
+
+bool trains(const Estimate& estimate) { return estimate.job.mode == job::Mode::train; }
+
+/// An ordinary step allocates and frees some hundred times. Huge batches are worked on in thousands of parts, which
+/// nobody tells apart in a chart.
+constexpr std::size_t kStretches = 1000;
+
+void keep_highest(std::vector<std::size_t>& kept, const std::vector<TimelinePoint>& points, std::size_t begin,
+                  std::size_t end) {
+  std::size_t most_reserved = begin;
+  std::vector<std::size_t> highest;  // one of each phase
+  for (std::size_t i = begin; i < end; ++i) {
+    most_reserved = points[i].reserved > points[most_reserved].reserved ? i : most_reserved;
+    const auto same = std::find_if(highest.begin(), highest.end(),
+                                   [&](std::size_t index) { return points[index].phase == points[i].phase; });
+    if (same == highest.end()) {
+      highest.push_back(i);
+    } else if (points[i].allocated > points[*same].allocated) {
+      *same = i;
+    }
+  }
+  if (std::find(highest.begin(), highest.end(), most_reserved) == highest.end()) {
+    highest.push_back(most_reserved);
+  }
+  std::sort(highest.begin(), highest.end());
+  kept.insert(kept.end(), highest.begin(), highest.end());
+}
+
+/// The points that are reported, in their order.
+std::vector<std::size_t> kept_points(const std::vector<TimelinePoint>& points) {
+  const std::size_t stretch = (points.size() + kStretches - 1) / kStretches;
+  std::vector<std::size_t> kept;
+  for (std::size_t begin = 0; begin < points.size(); begin += stretch) {
+    keep_highest(kept, points, begin, std::min(begin + stretch, points.size()));
+  }
+  return kept;
+}
+
+Document byte_table(const std::vector<std::pair<std::string, base::Bytes>>& rows) {
+  Document part = Document::object();
+  for (const auto& [name, bytes] : rows) {
+    part[name] = plain(bytes);
+  }
+  return part;
+}
+
+Document shortfall_part(const estimate::Shortfall& shortfall) {
+  return object_of({{"requested_bytes", plain(shortfall.requested)},
+                    {"missing_bytes", plain(shortfall.missing)},
+                    {"step", shortfall.step},
+                    {"phase", shortfall.phase},
+                    {"layer", plain(shortfall.layer)}});
+}
+
+Document memory_part(const Estimate& estimate) {
+  const estimate::Memory& memory = estimate.memory;
+  const bool training = trains(estimate);
+  const bool runs = memory.verdict != estimate::Verdict::does_not_fit;
+  return object_of({{"verdict", enum_name(memory.verdict)},
+                    {"allocated_peak_bytes", quantity(memory.allocated_peak)},
+                    {"run_peak_bytes", quantity(memory.run_peak)},
+                    {"reserved_peak_bytes", quantity(memory.reserved_peak)},
+                    {"device_used_bytes", quantity(memory.device_used)},
+                    {"usable_bytes", plain(memory.usable)},
+                    {"headroom_bytes", plain(memory.headroom)},
+                    {"cache_flushes_per_step", when(runs, memory.cache_flushes_per_step)},
+                    {"first_step_peak_bytes", quantity(memory.first_step_peak)},
+                    {"steady_peak_bytes", quantity(memory.steady_peak)},
+                    {"after_forward_bytes", when(training, quantity(memory.after_forward))},
+                    {"phases", object_of({{"forward", quantity(memory.forward_peak)},
+                                          {"backward", when(training, quantity(memory.backward_peak))},
+                                          {"optimizer", when(training, quantity(memory.optimizer_peak))}})},
+                    {"breakdown_at_peak", byte_table(memory.breakdown)},
+                    {"breakdown_by_layer", when(!memory.breakdown_layers.empty(), byte_table(memory.breakdown_layers))},
+                    {"shortfall", memory.shortfall ? shortfall_part(*memory.shortfall) : Document()},
+                    {"timeline", when(!memory.timeline.empty(), timeline_part(memory.timeline))}});
+}
+
+Document time_part(const Estimate& estimate) {
+  const estimate::Time& time = estimate.time;
+  const bool training = trains(estimate);
+  const bool several = training && estimate.job.parallel.gpus > 1;
+  return object_of({{"step_seconds", quantity(time.step)},
+                    {"forward_seconds", quantity(time.forward)},
+                    {"backward_seconds", when(training, quantity(time.backward))},
+                    {"optimizer_seconds", when(training, quantity(time.optimizer))},
+                    {"communication_seconds", when(several, quantity(time.communication))},
+                    {"communication_exposed_seconds", when(several, quantity(time.communication_exposed))},
+                    {"parallel_overhead_seconds", when(several, quantity(time.parallel_overhead))},
+                    {"input_seconds", quantity(time.input)},
+                    {"input_exposed_seconds", quantity(time.input_exposed)},
+                    {"iteration_seconds", quantity(time.iteration)},
+                    {"images_per_second", quantity(time.images_per_second)},
+                    {"bound_by", time.bound_by},
+                    {"model_flops_utilization", plain(time.model_flops_utilization)}});
+}
+
+Document input_part(const estimate::Input& input) {
+  return object_of({{"images_per_second_needed", plain(input.images_per_second_needed)},
+                    {"decode_images_per_second_per_worker", plain(input.decode_images_per_second_per_worker)},
+                    {"workers", input.workers},
+                    {"workers_needed", input.workers_needed},
+                    {"copy_images_per_second", plain(input.copy_images_per_second)},
+                    {"storage_images_per_second", plain(input.storage_images_per_second)},
+                    {"host_memory_bytes", plain(input.host_memory)},
+                    {"page_cache_bytes", plain(input.page_cache)}});
+}
+
+Document run_part(const estimate::Run& run) {
+  return object_of({{"steps", run.steps},
+                    {"epoch_seconds", quantity(run.epoch)},
+                    {"total_seconds", quantity(run.total)},
+                    {"gpu_hours", quantity(run.gpu_hours)},
+                    {"cost_usd", quantity(run.cost)}});
+}
+
+Document shape(const graph::Shape& shape) {
+  if (shape.height == 1 && shape.width == 1) {
+    return Document::array({shape.channels});
+  }
+  return Document::array({shape.channels, shape.height, shape.width});
+}
+
+/// The columns that both a row and the totals have.
+void add_figures(Document& row, const LayerRow& layer, bool training) {
+  add(row, {{"parameters", layer.counts.parameters},
+            {"macs", layer.counts.macs},
+            {"flops_forward", plain(layer.counts.flops_forward)},
+            {"flops_backward", when(training, plain(layer.counts.flops_backward))},
+            {"output_bytes", plain(layer.output_bytes)},
+            {"saved_bytes", when(training, plain(layer.saved_bytes))},
+            {"workspace_bytes", plain(layer.workspace_bytes)},
+            {"forward_seconds", plain(layer.forward)},
+            {"backward_seconds", when(training, plain(layer.backward))}});
+}
+
+Document layers_part(const Estimate& estimate) {
+  return list_of(estimate.layers, [&](const LayerRow& layer) {
+    Document row = {{"name", layer.name}, {"kind", layer.kind}, {"output_shape", shape(layer.output)}};
+    add_figures(row, layer, trains(estimate));
+    return row;
+  });
+}
+
+LayerRow sum_of(const std::vector<LayerRow>& layers) {
+  LayerRow totals;
+  for (const LayerRow& layer : layers) {
+    totals.counts.parameters += layer.counts.parameters;
+    totals.counts.macs += layer.counts.macs;
+    totals.counts.flops_forward += layer.counts.flops_forward;
+    totals.counts.flops_backward += layer.counts.flops_backward;
+    totals.output_bytes += layer.output_bytes;
+    totals.saved_bytes += layer.saved_bytes;
+    // Layers run one after the other: a workspace is given back before the next one is taken.
+    totals.workspace_bytes = std::max(totals.workspace_bytes, layer.workspace_bytes);
+    totals.forward += layer.forward;
+    totals.backward += layer.backward;
+  }
+  return totals;
+}
+
+Document batch_row(const Estimate& estimate) {
+  return {{"batch", estimate.job.batch},
+          {"verdict", enum_name(estimate.memory.verdict)},
+          {"reserved_peak_bytes", quantity(estimate.memory.reserved_peak)},
+          {"step_seconds", quantity(estimate.time.step)},
+          {"images_per_second", quantity(estimate.time.images_per_second)}};
+}
+
+Document offer_part(const estimate::StorageOffer& offer) {
+  return {{"name", offer.name},
+          {"images_per_second", plain(offer.images_per_second)},
+          {"read_bytes_per_second", plain(offer.read_rate)},
+          {"sufficient", offer.sufficient}};
+}
+
+}  // namespace
+
+Document timeline_part(const std::vector<TimelinePoint>& timeline) {
+  return list_of(kept_points(timeline), [&](std::size_t index) {
+    const TimelinePoint& point = timeline[index];
+    return object_of({{"step", point.step},
+                      {"phase", point.phase},
+                      {"layer", plain(point.layer)},
+                      {"allocated_bytes", plain(point.allocated)},
+                      {"reserved_bytes", plain(point.reserved)},
+                      {"categories", filled(byte_table(point.categories))}});
+  });
+}
+
+Document storage_part(const estimate::StorageNeed& storage, job::Mode mode) {
+  const bool training = mode == job::Mode::train;
+  return object_of({{"bytes_per_image", plain(storage.bytes_per_image)},
+                    {"dataset_bytes", plain(storage.dataset)},
+                    {"cache_bytes", plain(storage.cache)},
+                    {"weights_bytes", when(training, plain(storage.weights))},
+                    {"checkpoint_bytes", when(training, plain(storage.checkpoint))},
+                    {"checkpoints_bytes", when(training, plain(storage.checkpoints))},
+                    {"logs_bytes", when(training, plain(storage.logs))},
+                    {"total_bytes", plain(storage.total)},
+                    {"read_bytes_per_second", plain(storage.read_rate)},
+                    {"profiles", filled(list_of(storage.offers, offer_part))}});
+}
+
+void add_estimate(Document& report, const Estimate& estimate, const std::vector<Estimate>& by_batch) {
+  add(report, {{"job", job_part(estimate.job)},
+               {"machine", machine_part(estimate)},
+               {"model", model_part(estimate.model, estimate.job.mode)},
+               {"memory", memory_part(estimate)},
+               {"time", time_part(estimate)},
+               {"input", input_part(estimate.input)},
+               {"storage", storage_part(estimate.storage, estimate.job.mode)},
+               {"run", estimate.run ? run_part(*estimate.run) : Document()},
+               {"layers", filled(layers_part(estimate))},
+               {"by_batch", filled(list_of(by_batch, batch_row))},
+               {"warnings", warnings_part(estimate.warnings)},
+               {"assumptions", assumptions_part(estimate.assumptions)}});
+}
+
+Document build_estimate(const Estimate& estimate, const std::vector<Estimate>& by_batch) {
+  Document report = start(Kind::estimate);
+  add_estimate(report, estimate, by_batch);
+  return report;
+}
+
+Document build_layers(const Estimate& estimate) {
+  Document totals = Document::object();
+  add_figures(totals, sum_of(estimate.layers), trains(estimate));
+  Document report = start(Kind::layers);
+  add(report, {{"job", job_part(estimate.job)},
+               {"machine", machine_part(estimate)},
+               {"model", model_part(estimate.model, estimate.job.mode)},
+               {"layers", layers_part(estimate)},
+               {"totals", std::move(totals)},
+               {"warnings", warnings_part(estimate.warnings)},
+               {"assumptions", assumptions_part(estimate.assumptions)}});
+  return report;
+}
+
+}  // namespace vggplan::report
