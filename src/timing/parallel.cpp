@@ -106,7 +106,7 @@ Traffic fsdp2(const Exchange& exchange, const std::vector<double>& ready, const 
   traffic.after += gather + tail + scatter;
   traffic.copies = 3.0 * copy_seconds(total(exchange), gpu);  // out of each gather, into the scatter
   const auto rounds = static_cast<double>(exchange.rounds);
-  return {traffic.communication * rounds, traffic.beside * rounds, traffic.after * rounds, traffic.copies * rounds};
+  return {traffic.communication * rounds, traffic.after * rounds, traffic.beside * rounds, traffic.copies * rounds};
 }
 
 /// Expected excess of the slowest of `gpus` over the mean, in standard deviations of one.

@@ -173,6 +173,14 @@ TEST_CASE("what FSDP2 sends in each micro-batch adds up") {
   CHECK(four.communication.value.count() == Approx(4 * once.communication.value.count()));
   CHECK(four.exposed.value.count() == Approx(4 * once.exposed.value.count()));
   CHECK(four.overhead.value > once.overhead.value);
+  // Gathered before backward and scattered behind it: one gather of the unit, and the rest twice.
+  const double rest = exchange.gradients.back().bytes.as_double();
+  const auto seconds = [&](Collective what, double bytes) {
+    return collective_seconds(what, base::Bytes(static_cast<std::int64_t>(bytes)), switched(4), LinkRates{}).count();
+  };
+  const double least = seconds(Collective::all_gather, exchange.gradients.front().bytes.as_double()) +
+                       seconds(Collective::all_gather, rest) + seconds(Collective::reduce_scatter, rest);
+  CHECK(once.exposed.value.count() >= 0.99 * least);
 }
 
 TEST_CASE("more GPUs are never faster for the same batch on each") {
