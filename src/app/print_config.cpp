@@ -4,6 +4,7 @@
 
 #include "app/settings.hpp"
 #include "vggplan/base/format.hpp"
+#include "vggplan/render/render.hpp"
 
 namespace vggplan::app {
 

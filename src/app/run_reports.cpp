@@ -156,7 +156,8 @@ base::Result<int> run_check(const Request& request, World& world) {
   }
   const bool nothing_fits = report::kind(*whole) == report::Kind::plan && !whole->contains("recommendation");
   const base::Result<Document> actual =
-      nothing_fits ? Document{{"job", whole->at("job")}, {"memory", {{"verdict", "does-not-fit"}}}} : report::comparable(*whole, path);
+      nothing_fits ? Document{{"job", whole->at("job")}, {"memory", {{"verdict", "does-not-fit"}}}}
+                   : report::comparable(*whole, path);
   if (!actual) {
     return actual.error();
   }
