@@ -16,13 +16,17 @@ namespace vggplan::base {
 
 template <>
 struct NameTable<timing::Variant> {
-  static constexpr std::array<Named<timing::Variant>, 6> table{{
+  static constexpr std::array<Named<timing::Variant>, 10> table{{
       {timing::Variant::usual, "usual", ""},
       {timing::Variant::one_image, "one-image", ""},
       {timing::Variant::one_pixel, "one-pixel", ""},
       {timing::Variant::huge, "huge", ""},
       {timing::Variant::fused, "fused", ""},
       {timing::Variant::single, "single", ""},
+      {timing::Variant::few_images, "few-images", ""},
+      {timing::Variant::small_map, "small-map", ""},
+      {timing::Variant::ragged, "ragged", ""},
+      {timing::Variant::turned, "turned", ""},
   }};
 };
 

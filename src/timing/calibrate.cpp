@@ -89,7 +89,7 @@ Fit calibrate(const hardware::Gpu& gpu, const Samples& samples) {
   steps.erase(kept, steps.end());
   fit_streams(samples.ops, calibration);
   fit_curves(samples.ops, gpu, calibration);
-  fit_levels(steps, samples.ops, gpu, calibration);
+  fit_levels(samples.steps, gpu, calibration);
   fit_host(steps, gpu, calibration);
   fit_spread(samples.steps, gpu, calibration);
   fit_links(samples, gpu, calibration);

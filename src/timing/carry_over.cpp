@@ -60,26 +60,6 @@ double balance(const hardware::Gpu& gpu) {
   return gpu.memory_bandwidth.count() / fastest;
 }
 
-/// An op of the class with so many pixels or images, for its roofline.
-Op op_of(const ShapeClass& shape, double size) {
-  const base::DType type = shape.element_bytes == 4             ? base::DType::f32
-                           : shape.math == base::MathMode::fp16 ? base::DType::f16
-                                                                : base::DType::bf16;
-  const auto n = static_cast<std::int64_t>(std::max(1.0, size));
-  return make_op(shape.kind, shape.math, type, shape.layout,
-                 {n, std::max<std::int64_t>(shape.channels, 1), std::max<std::int64_t>(shape.outputs, 1), 1, 1});
-}
-
-/// Seconds of every node of the curve on the GPU that it was measured on.
-std::vector<double> node_seconds(const ShareCurve& curve, const hardware::Gpu& gpu) {
-  std::vector<double> seconds;
-  for (std::size_t i = 0; i < curve.shares.size(); ++i) {
-    const double octave = curve.first_octave + curve.octaves_per_node * static_cast<double>(i);
-    seconds.push_back(roofline_seconds(op_of(curve.shape, std::exp2(octave)), gpu) / curve.shares[i]);
-  }
-  return seconds;
-}
-
 class Carrier {
  public:
   Carrier(const Calibration& measured, const hardware::Gpu& from, const hardware::Gpu& to)
@@ -125,38 +105,24 @@ class Carrier {
     return std::max(rate * bandwidth_, std::min(rate * instructions_, kDramShare * to_.memory_bandwidth.count()));
   }
 
-  [[nodiscard]] const ShareCurve* in_nhwc(ShapeClass shape, OpKind kind) const {
-    shape.kind = kind;
-    shape.layout = base::Layout::nhwc;
-    return measured(shape);
-  }
-
   [[nodiscard]] const ShareCurve* measured(const ShapeClass& shape) const {
     const auto at = std::lower_bound(measured_.curves.begin(), measured_.curves.end(), shape,
                                      [](const ShareCurve& other, const ShapeClass& key) { return other.shape < key; });
     return at == measured_.curves.end() || at->shape != shape ? nullptr : &*at;
   }
 
-  /// Products follow the tensor cores, the turning of NCHW tensors the memory or the instructions.
+  /// Products follow the tensor cores.
   [[nodiscard]] ShareCurve tensor(const ShareCurve& curve) const {
-    const ShareCurve* plain =
-        curve.shape.layout == base::Layout::nchw ? in_nhwc(curve.shape, curve.shape.kind) : nullptr;
-    const ShareCurve* transposed =
-        transposes_slowly(curve.shape) ? in_nhwc(curve.shape, OpKind::conv_input_grad) : nullptr;
-    const std::vector<double> seconds = node_seconds(curve, from_);
+    ShapeClass other = curve.shape;
+    other.kind = OpKind::conv_input_grad;
+    const ShareCurve* transposed = transposes_slowly(curve.shape) ? measured(other) : nullptr;
     const double speed_up = family_.tensor * reach(curve.shape.math);
     ShareCurve scaled = curve;
     scaled.first_octave = moved(curve.first_octave);
-    for (std::size_t i = 0; i < seconds.size(); ++i) {
+    for (std::size_t i = 0; i < scaled.shares.size(); ++i) {
       const double octave = curve.first_octave + curve.octaves_per_node * static_cast<double>(i);
-      const Op op = op_of(curve.shape, std::exp2(octave));
-      const double roof = roofline_seconds(op, from_);
-      const auto at_most = [&](double time, const ShareCurve* other) {
-        return other == nullptr ? time : std::min(time, roof / share_at(*other, octave));
-      };
-      const double product = at_most(seconds[i], plain);
-      const double roofs = at_most(product, transposed) / roof / speed_up;
-      scaled.shares[i] = 1.0 / (roofs + turned(op, seconds[i] - product) / roofline_seconds(op, to_));
+      const double share = curve.shares[i];
+      scaled.shares[i] = speed_up * (transposed == nullptr ? share : std::max(share, share_at(*transposed, octave)));
     }
     return scaled;
   }
@@ -170,14 +136,6 @@ class Carrier {
     };
     return shape.kind == OpKind::conv_weight_grad && shape.math == base::MathMode::tf32 && hopper(from_) &&
            !hopper(to_);
-  }
-
-  /// Of turning that takes `seconds` where it was measured: every operand and the result are read and written once
-  /// more. On an H200 that runs at 3.8 TB/s in 32 bits, which memory bounds, and at 2.2 TB/s in 16 bits, which
-  /// instructions bound (tests/data/measurements/kernel_profiles.jsonl): less memory bandwidth does not slow it.
-  [[nodiscard]] double turned(const Op& op, double seconds) const {
-    const double bytes = 2.0 * op.bytes().as_double();
-    return seconds > 0.0 ? bytes / streamed(bytes / seconds) : 0.0;
   }
 
   /// Tensor cores that are slow for their memory (GeForce) are kept busy better than those of Hopper.
@@ -195,6 +153,9 @@ class Carrier {
   [[nodiscard]] ShareCurve winograd(const ShareCurve& curve) const {
     ShapeClass in_tf32 = curve.shape;
     in_tf32.math = base::MathMode::tf32;
+    if (runs_in_tiles(in_tf32)) {
+      in_tf32.layout = base::Layout::nhwc;
+    }
     const ShareCurve* other =
         curve.shape.math == base::MathMode::fp32 && !to_.tf32_tensor ? measured(in_tf32) : nullptr;
     const ShareCurve& way = other == nullptr ? curve : *other;

@@ -13,8 +13,7 @@ void fit_streams(std::span<const OpSample> ops, Calibration& calibration);
 void fit_curves(std::span<const OpSample> ops, const hardware::Gpu& gpu, Calibration& calibration);
 
 /// By which groups of ops differ in a step from what they take alone.
-void fit_levels(std::span<const StepSample> steps, std::span<const OpSample> ops, const hardware::Gpu& gpu,
-                Calibration& calibration);
+void fit_levels(std::span<const StepSample> steps, const hardware::Gpu& gpu, Calibration& calibration);
 
 /// What the host costs and how far steps lie from the model, from whole steps.
 void fit_host(std::span<const StepSample> steps, const hardware::Gpu& gpu, Calibration& calibration);

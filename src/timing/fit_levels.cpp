@@ -3,23 +3,24 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <set>
 
 #include "timing/fit.hpp"
 #include "timing/least_squares.hpp"
+#include "timing/rates.hpp"
 #include "vggplan/timing/step_time.hpp"
 
 namespace vggplan::timing {
 namespace {
 
-// Convolutions alone on random numbers draw more power, and so clock lower, than in a step, where half
-// of the activations and of their gradients are zero: a level for each of forward or gradient, 32 or
-// 16 bits, layout. Casts and reductions alone find their input in the cache; in a step they do not.
+// Convolutions alone clock otherwise than in a step, lower on random numbers (in a step half of the activations and of
+// their gradients are zero), higher where they are started one by one: a level for each of forward or gradient, 32 or
+// 16 bits. Casts and reductions alone find their input in the cache; in a step they do not.
 // The gap between two kernels is no op, but is found the same way.
-constexpr std::size_t kCast = 8;
-constexpr std::size_t kReduction = 9;
-constexpr std::size_t kGap = 10;
-constexpr std::size_t kLevels = 11;
+constexpr std::size_t kCast = 4;
+constexpr std::size_t kReduction = 5;
+constexpr std::size_t kTurning = 6;  // and kTurning + 1 in 16 bits
+constexpr std::size_t kGap = 8;
+constexpr std::size_t kLevels = 9;
 constexpr double kFirstGap = 0.6e-6;
 
 using Levels = std::array<double, kLevels>;  ///< logarithms of the factors
@@ -33,9 +34,10 @@ std::size_t level_of(const ShapeClass& shape) {
       if (shape.math == base::MathMode::fp32) {
         return kLevels;
       }
-      return (shape.kind == OpKind::conv_forward ? 0U : 4U) + (shape.element_bytes == 4 ? 0U : 2U) +
-             (shape.layout == base::Layout::nchw ? 0U : 1U);
+      return (shape.kind == OpKind::conv_forward ? 0U : 2U) + (shape.element_bytes == 4 ? 0U : 1U);
     case OpKind::cast: return kCast;
+    case OpKind::copy:
+      return shape.variant != Variant::turned ? kLevels : kTurning + (shape.element_bytes == 4 ? 0U : 1U);
     case OpKind::bias_grad:
     case OpKind::linear_forward:
     case OpKind::linear_input_grad:
@@ -55,7 +57,6 @@ std::size_t level_of(const ShapeClass& shape) {
     case OpKind::loss_forward:
     case OpKind::loss_backward:
     case OpKind::fill:
-    case OpKind::copy:
     case OpKind::grad_accumulate:
     case OpKind::optimizer:
     case OpKind::grad_unscale:
@@ -71,26 +72,12 @@ struct Row {
   double measured{};
 };
 
-/// Classes that were timed as they run in a step.
-using Settled = std::set<ShapeClass>;
-
-Settled settled_by(std::span<const OpSample> ops) {
-  Settled settled;
-  for (const OpSample& sample : ops) {
-    if (sample.half_zero) {
-      settled.insert(classify(sample.op));
-    }
-  }
-  return settled;
-}
-
-std::size_t level_of(const ShapeClass& shape, const Settled& settled) {
-  return settled.contains(shape) ? kLevels : level_of(shape);
-}
-
-void add_op(const Op& op, double seconds, const Settled& settled, Row& row) {
-  const std::size_t level = level_of(classify(op), settled);
-  (level < kLevels ? row.by_level[level] : row.rest) += seconds;
+void add_op(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration, Row& row) {
+  const double seconds = op_seconds(op, gpu, calibration).count();
+  const double copies = copy_seconds(op, gpu, calibration);
+  const std::size_t level = level_of(classify(op));
+  (level < kLevels ? row.by_level[level] : row.rest) += seconds - copies;
+  row.by_level[kTurning + (base::size_of(op.type) == 4 ? 0U : 1U)] += copies;
   row.by_level[kGap] += static_cast<double>(op.kernels) * kFirstGap;
 }
 
@@ -105,8 +92,7 @@ bool is_telling(const Row& row) {
   return row.measured > kShortest && convolutions > kConvolutions * row.measured;
 }
 
-std::vector<Row> rows_of(std::span<const StepSample> steps, const hardware::Gpu& gpu, const Calibration& calibration,
-                         const Settled& settled) {
+std::vector<Row> rows_of(std::span<const StepSample> steps, const hardware::Gpu& gpu, const Calibration& calibration) {
   std::vector<Row> rows;
   for (const StepSample& step : steps) {
     if (step.chosen_by_trial) {
@@ -119,7 +105,7 @@ std::vector<Row> rows_of(std::span<const StepSample> steps, const hardware::Gpu&
     phases[1].measured = step.backward.count();
     for (const Op& op : step.ops) {
       if (op.phase != base::Phase::optimizer) {
-        add_op(op, op_seconds(op, gpu, calibration).count(), settled, phases[op.phase == base::Phase::forward ? 0 : 1]);
+        add_op(op, gpu, calibration, phases[op.phase == base::Phase::forward ? 0 : 1]);
       }
     }
     std::copy_if(phases.begin(), phases.end(), std::back_inserter(rows), is_telling);
@@ -129,7 +115,8 @@ std::vector<Row> rows_of(std::span<const StepSample> steps, const hardware::Gpu&
 
 /// One round of Gauss and Newton on the squares of log(measured / modelled).
 void improve(const std::vector<Row>& rows, std::vector<double>& levels) {
-  constexpr double kPull = 0.1;  // towards no change, in rows
+  constexpr double kPull = 0.1;    // towards no change, in rows
+  constexpr double kUsual = 0.03;  // phases further off are those of other kernels, or wait for the host
   std::vector<std::vector<double>> a(kLevels, std::vector<double>(kLevels, 0.0));
   std::vector<double> b(kLevels, 0.0);
   for (std::size_t i = 0; i < kLevels; ++i) {
@@ -144,11 +131,12 @@ void improve(const std::vector<Row>& rows, std::vector<double>& levels) {
       modelled += slope[i];
     }
     const double miss = std::log(row.measured / modelled);
+    const double weight = std::abs(miss) <= kUsual ? 1.0 : kUsual / std::abs(miss);
     for (std::size_t i = 0; i < kLevels; ++i) {
       for (std::size_t j = 0; j < kLevels; ++j) {
-        a[i][j] += slope[i] * slope[j] / (modelled * modelled);
+        a[i][j] += weight * slope[i] * slope[j] / (modelled * modelled);
       }
-      b[i] += slope[i] / modelled * miss;
+      b[i] += weight * slope[i] / modelled * miss;
     }
   }
   const std::vector<double> change = solve(std::move(a), std::move(b));
@@ -157,9 +145,9 @@ void improve(const std::vector<Row>& rows, std::vector<double>& levels) {
   }
 }
 
-void apply_levels(const std::vector<double>& levels, const Settled& settled, Calibration& calibration) {
+void apply_levels(const std::vector<double>& levels, Calibration& calibration) {
   for (ShareCurve& curve : calibration.curves) {
-    const std::size_t level = level_of(curve.shape, settled);
+    const std::size_t level = level_of(curve.shape);
     const double factor = level < kLevels ? std::exp(levels[level]) : 1.0;
     for (double& share : curve.shares) {
       share /= factor;
@@ -176,16 +164,14 @@ void apply_levels(const std::vector<double>& levels, const Settled& settled, Cal
 
 }  // namespace
 
-void fit_levels(std::span<const StepSample> steps, std::span<const OpSample> ops, const hardware::Gpu& gpu,
-                Calibration& calibration) {
-  const Settled settled = settled_by(ops);
-  const std::vector<Row> rows = rows_of(steps, gpu, calibration, settled);
+void fit_levels(std::span<const StepSample> steps, const hardware::Gpu& gpu, Calibration& calibration) {
+  const std::vector<Row> rows = rows_of(steps, gpu, calibration);
   std::vector<double> levels(kLevels, 0.0);
   constexpr int kRounds = 5;  // the third changes nothing that is printed
   for (int round = 0; round < kRounds; ++round) {
     improve(rows, levels);
   }
-  apply_levels(levels, settled, calibration);
+  apply_levels(levels, calibration);
 }
 
 }  // namespace vggplan::timing

@@ -9,7 +9,7 @@
 #include <span>
 
 #include "timing/kernel_work.hpp"
-#include "vggplan/base/checked.hpp"
+#include "timing/tiles.hpp"
 #include "vggplan/timing/step_time.hpp"
 
 namespace vggplan::timing {
@@ -52,25 +52,18 @@ Widths widths_of(const std::vector<ShareCurve>& curves, ShapeClass shape) {
   return Widths(first, last);
 }
 
-/// Tensor cores take 16 bytes at a time: what is no multiple of that is padded, or goes to slower kernels.
-bool is_aligned(std::int64_t channels, std::int64_t element_bytes) {
-  constexpr std::int64_t kVector = 16;
-  return channels * element_bytes % kVector == 0;
-}
-
 /// A measured curve and how far along it the wanted width lies.
 struct Neighbours {
   const ShareCurve* below{};
   const ShareCurve* above{};
 };
 
-/// The next measured widths of as many channels in as out, aligned as `width` is.
+/// The next measured widths of as many channels in as out.
 Neighbours neighbours_of(Widths widths, std::int64_t width) {
   Neighbours found;
   for (const ShareCurve& curve : widths) {
     const std::int64_t channels = curve.shape.channels;
-    if (channels != curve.shape.outputs ||
-        is_aligned(channels, curve.shape.element_bytes) != is_aligned(width, curve.shape.element_bytes)) {
+    if (channels != curve.shape.outputs || !runs_in_tiles(curve.shape)) {
       continue;
     }
     if (channels <= width && (found.below == nullptr || channels > found.below->shape.channels)) {
@@ -89,15 +82,7 @@ double log_share(const ShareCurve& curve, double octave) {
   return std::log(share_at(curve, octave)) - 0.5 * std::log(2.0) * missing;
 }
 
-/// Channels as the kernels' tiles cover them: those of the last tile cost as much as a whole one.
-std::int64_t tiled(std::int64_t width, std::int64_t element_bytes) {
-  constexpr std::int64_t kTile = 64;
-  constexpr std::int64_t kOneTile = 128;  // up to here cuDNN has kernels of many widths
-  return width > kOneTile && is_aligned(width, element_bytes) ? base::round_up(width, kTile) : width;
-}
-
-/// Logarithm of the share of a convolution of `width` channels in and out; nothing where none that is aligned alike was
-/// measured.
+/// Logarithm of the share of a convolution of `width` channels in and out; nothing where none was measured.
 std::optional<double> width_share(Widths widths, std::int64_t width, double octave) {
   const auto [below, above] = neighbours_of(widths, width);
   if (below == nullptr || above == nullptr || below == above) {
@@ -110,22 +95,15 @@ std::optional<double> width_share(Widths widths, std::int64_t width, double octa
   return (1.0 - f) * log_share(*below, octave) + f * log_share(*above, octave);
 }
 
-/// Channels that were not measured together do as their widths do: the mean of the logarithms of what a convolution of
-/// either width reaches. It times single pairs within a fifth in the median.
+/// Channels that were not measured together do as their widths do: the mean of the logarithms of the shares that a
+/// convolution of either width reaches.
 std::optional<double> share_between_widths(const Calibration& calibration, const ShapeClass& shape, double octave) {
-  constexpr std::int64_t kImage = 4;  // channels of an image are no width
-  if (!is_convolution(shape.kind) || shape.channels <= kImage) {
+  if (!runs_in_tiles(shape)) {
     return std::nullopt;
   }
   const Widths widths = widths_of(calibration.curves, shape);
-  const auto share = [&](std::int64_t width) -> std::optional<double> {
-    const std::int64_t whole = tiled(width, shape.element_bytes);
-    const auto found = width_share(widths, whole, octave);
-    return found ? std::optional(*found + std::log(static_cast<double>(width) / static_cast<double>(whole)))
-                 : std::nullopt;
-  };
-  const auto in = share(shape.channels);
-  const auto out = share(shape.outputs);
+  const auto in = width_share(widths, shape.channels, octave);
+  const auto out = width_share(widths, shape.outputs, octave);
   return in && out ? std::optional(std::exp(0.5 * (*in + *out))) : std::nullopt;
 }
 
@@ -134,6 +112,15 @@ constexpr double kUnknownShare = 0.66;
 
 }  // namespace
 
+ShapeClass turning_of(base::DType type) {
+  ShapeClass shape;
+  shape.kind = OpKind::copy;
+  shape.element_bytes = base::size_of(type);
+  shape.layout = base::Layout::nchw;
+  shape.variant = Variant::turned;
+  return shape;
+}
+
 void sort_by_shape(Calibration& calibration) {
   const auto by_shape = [](const auto& a, const auto& b) { return a.shape < b.shape; };
   std::sort(calibration.streams.begin(), calibration.streams.end(), by_shape);
@@ -141,10 +128,22 @@ void sort_by_shape(Calibration& calibration) {
 }
 
 double roofline_seconds(const Op& op, const hardware::Gpu& gpu) {
+  const Product product =
+      runs_in_tiles(classify(op)) ? tiled_product(op) : Product{op.flops.as_double(), kernel_bytes(op)};
   const auto peak = hardware::peak_rate(gpu, op.math);
-  const double work = peak && op.flops.count() > 0 ? op.flops.as_double() / peak->count() : 0.0;
+  const double work = peak && op.flops.count() > 0 ? product.flops / peak->count() : 0.0;
   const double images = runs_images_side_by_side(op) ? images_side_by_side(op) : 1.0;
-  return std::max(work, kernel_bytes(op) / images / gpu.memory_bandwidth.count());
+  return std::max(work, product.bytes / images / gpu.memory_bandwidth.count());
+}
+
+double copy_seconds(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration) {
+  if (!runs_in_tiles(classify(op)) || hardware::arithmetic(gpu, op.math) == base::MathMode::fp32) {
+    return 0.0;
+  }
+  const Copies copies = copies_of(op);
+  const StreamRate* rate = nearest(calibration.streams, turning_of(op.type));
+  return rate == nullptr ? copies.bytes / (kUnknownShare * gpu.memory_bandwidth.count())
+                         : copies.starts * rate->start_seconds + copies.bytes / rate->uncached.count();
 }
 
 double share_at(const ShareCurve& curve, double octave) {
@@ -200,6 +199,20 @@ OpTime streamed(const Op& op, const ShapeClass& shape, const hardware::Gpu& gpu,
 
 }  // namespace
 
+namespace {
+
+/// Whether the class tells little of the op: its channels are padded to those of the class, or are few on both sides,
+/// where cuDNN switches between kernels by rules that were not found.
+bool is_guess(const Op& op, const ShapeClass& shape) {
+  constexpr std::int64_t kFewOnBothSides = 32;
+  if (runs_in_tiles(shape)) {
+    return shape.channels != op.extent.c || shape.outputs != op.extent.k;
+  }
+  return is_convolution(op.kind) && std::max(op.extent.c, op.extent.k) <= kFewOnBothSides;
+}
+
+}  // namespace
+
 OpTime op_time(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration) {
   if (op.kind == OpKind::host_read) {
     return {0.0, true};
@@ -212,7 +225,7 @@ OpTime op_time(const Op& op, const hardware::Gpu& gpu, const Calibration& calibr
   const ShareCurve* exact = find_exactly(calibration.curves, shape);
   if (exact == nullptr) {
     if (const auto between = share_between_widths(calibration, shape, octave)) {
-      return {roofline_seconds(op, gpu) / *between, false};
+      return {copy_seconds(op, gpu, calibration) + roofline_seconds(op, gpu) / *between, false};
     }
   }
   const ShareCurve* curve = exact == nullptr ? nearest(calibration.curves, shape) : exact;
@@ -220,7 +233,8 @@ OpTime op_time(const Op& op, const hardware::Gpu& gpu, const Calibration& calibr
   if (curve != nullptr && is_linear(op.kind) && shape.element_bytes == 4) {
     share = grown(share, octave - last_octave(*curve));
   }
-  return {roofline_seconds(op, gpu) / share, exact != nullptr};
+  return {copy_seconds(op, gpu, calibration) + roofline_seconds(op, gpu) / share,
+          exact != nullptr && !is_guess(op, shape)};
 }
 
 base::Seconds op_seconds(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration) {

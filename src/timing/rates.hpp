@@ -7,8 +7,14 @@
 
 namespace vggplan::timing {
 
-/// The larger of work over the peak of its unit and bytes over the memory bandwidth.
+/// The larger of work over the peak of its unit and bytes over the memory bandwidth; without copies.
 double roofline_seconds(const Op& op, const hardware::Gpu& gpu);
+
+/// The copies around a convolution that runs in tiles; 0 for all else.
+double copy_seconds(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration);
+
+/// Class of the rate at which those copies run.
+ShapeClass turning_of(base::DType type);
 
 /// Kernel time of an op, and whether ops of its kind, layout and channels were timed, at whatever size.
 struct OpTime {

@@ -6,10 +6,13 @@
 #include <limits>
 
 #include "timing/kernel_work.hpp"
+#include "timing/tiles.hpp"
 #include "vggplan/base/checked.hpp"
 
 namespace vggplan::timing {
 namespace {
+
+constexpr std::int64_t kFewChannels = 16;
 
 double elements(const Extent& e) {
   return static_cast<double>(e.n) * static_cast<double>(e.c) * static_cast<double>(e.h) * static_cast<double>(e.w);
@@ -35,6 +38,34 @@ bool is_huge(const Op& op) {
 
 bool is_average_pool(OpKind kind) { return kind == OpKind::avg_pool_forward || kind == OpKind::avg_pool_backward; }
 
+/// Channels that tensor cores gain little from: cuDNN has kernels of many kinds for them.
+bool has_few_channels(const Op& op) {
+  return op.math != base::MathMode::fp32 && std::min(op.extent.c, op.extent.k) <= kFewChannels;
+}
+
+/// What cuDNN's heuristics switch by, read from 3,600 first layers: two- or threefold in time.
+Variant variant_of_few_channels(const Op& op) {
+  constexpr std::int64_t kSmallMap = 13000;  // pixels: between 11,800 and 15,300
+  constexpr std::int64_t kRun = 64;          // pixels
+  const bool wide = base::size_of(op.type) == 4;
+  const bool contiguous = op.layout == base::Layout::nchw;
+  const std::int64_t map = op.extent.h * op.extent.w;
+  if (op.kind == OpKind::conv_weight_grad && wide) {
+    return op.extent.n == 1 ? Variant::one_image : Variant::usual;
+  }
+  if (op.kind == OpKind::conv_forward && !wide && contiguous) {
+    return op.extent.n * map % kRun != 0 ? Variant::ragged : Variant::usual;
+  }
+  const bool by_map = op.kind == OpKind::conv_weight_grad || (op.kind == OpKind::conv_forward && !contiguous);
+  return by_map && map < kSmallMap ? Variant::small_map : Variant::usual;
+}
+
+/// An input gradient of few images takes five times as long: read from 520 of them.
+Variant variant_of_true_fp32(const Op& op) {
+  constexpr std::int64_t kFewImages = 8;
+  return op.kind == OpKind::conv_input_grad && op.extent.n < kFewImages ? Variant::few_images : Variant::usual;
+}
+
 Variant variant_of(const Op& op) {
   if (op.kind == OpKind::bias_grad && op.extent.h * op.extent.w == 1) {
     return Variant::one_pixel;
@@ -44,6 +75,11 @@ Variant variant_of(const Op& op) {
   }
   if (is_huge(op)) {
     return Variant::huge;
+  }
+  if (is_convolution(op.kind)) {
+    return op.math == base::MathMode::fp32 ? variant_of_true_fp32(op)
+           : has_few_channels(op)          ? variant_of_few_channels(op)
+                                           : Variant::usual;
   }
   if (op.kind == OpKind::optimizer && op.loop != OptimizerLoop::foreach) {
     return op.loop == OptimizerLoop::fused ? Variant::fused : Variant::single;
@@ -103,6 +139,11 @@ ShapeClass classify(const Op& op) {
     shape.channels = op.extent.c;
     shape.outputs = op.extent.k;
     shape.layout = is_linear(op.kind) ? base::Layout::nchw : op.layout;
+    if (runs_in_tiles(shape)) {
+      shape.layout = base::Layout::nhwc;
+      shape.channels = whole_vectors(shape.channels, shape.element_bytes);
+      shape.outputs = whole_vectors(shape.outputs, shape.element_bytes);
+    }
     return shape;
   }
   const bool by_layout = !is_streaming(op.kind) || op.kind == OpKind::bias_add;
@@ -120,6 +161,11 @@ ShapeClass classify(const Op& op) {
     }
   }
   return shape;
+}
+
+bool runs_in_tiles(const ShapeClass& shape) {
+  return is_convolution(shape.kind) && shape.math != base::MathMode::fp32 && shape.variant == Variant::usual &&
+         std::min(shape.channels, shape.outputs) > kFewChannels;
 }
 
 double curve_size(const Op& op) {
@@ -155,6 +201,7 @@ double distance(const ShapeClass& a, const ShapeClass& b) {
   const bool as_wide = a.element_bytes == b.element_bytes;
   double d = (as_wide ? 0.0 : 1000.0) + (a.layout == b.layout ? 0.0 : 100.0) + (a.variant == b.variant ? 0.0 : 150.0);
   d += a.math == b.math ? 0.0 : as_wide && a.element_bytes == 2 ? 30.0 : 2000.0;
+  d += runs_in_tiles(a) == runs_in_tiles(b) ? 0.0 : 10.0;
   return d + octaves(a.channels, b.channels) + octaves(a.outputs, b.outputs);
 }
 

@@ -115,6 +115,35 @@ TEST_CASE("the stored calibrations are the fits of the stored measurements, numb
   }
 }
 
+TEST_CASE("convolutions of sizes and channels that nothing was fitted to are timed by their tiles and copies") {
+  const hardware::Gpu gpu = accuracy::gpu_named(accuracy::kH200);
+  const timing::Calibration calibration = accuracy::stored_calibration();
+  Errors vgg("held out: VGG's channels");
+  Errors few("held out: few channels");
+  Errors others("held out: other channels");
+  Errors fp32("held out: true fp32");
+  const auto is_vgg = [](std::int64_t channels) {
+    return channels == 64 || channels == 128 || channels == 256 || channels == 512;
+  };
+  for (const timing::OpSample& sample : accuracy::samples({"convolutions_2_held_out.jsonl"}).ops) {
+    const timing::Extent& e = sample.op.extent;
+    Errors& errors = sample.op.math == base::MathMode::fp32 ? fp32
+                     : std::min(e.c, e.k) <= 16             ? few
+                     : is_vgg(e.c) && is_vgg(e.k)           ? vgg
+                                                            : others;
+    errors.add(std::string(base::name_of_enum(sample.op.kind)), timing::op_seconds(sample.op, gpu, calibration).count(),
+               sample.seconds.count());
+  }
+  for (const Errors* errors : {&vgg, &few, &others, &fp32}) {
+    std::cout << errors->summary() << '\n';
+  }
+  CHECK(vgg.count() + few.count() + others.count() + fp32.count() > 10'000);
+  CHECK(vgg.median() < 0.08);  // alone they clock higher than in a step
+  CHECK(few.median() < 0.10);
+  CHECK(others.median() < 0.20);
+  CHECK(fp32.median() < 0.15);
+}
+
 TEST_CASE("a calibration on images up to 1024x1024 times 4024x3036 within 5 %, and the other way round") {
   const timing::Samples all = accuracy::samples({"convolutions.jsonl", "operations.jsonl", "single_gpu.jsonl"});
   const Errors up = cross(all, true, "small to large");

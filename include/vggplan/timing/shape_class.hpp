@@ -13,11 +13,15 @@ namespace vggplan::timing {
 /// Kernels differ where PyTorch or cuDNN switch implementation.
 enum class Variant {
   usual,
-  one_image,  ///< contiguous NCHW: with one image a channel is one run of memory
-  one_pixel,  ///< outputs of a Linear layer: a reduction over images alone
-  huge,       ///< more than 2^31 elements: 64-bit indices, or another kernel altogether
-  fused,      ///< optimizer in one kernel
-  single,     ///< optimizer tensor by tensor
+  one_image,   ///< contiguous NCHW: with one image a channel is one run of memory; cuDNN has kernels of its own for one
+  one_pixel,   ///< outputs of a Linear layer: a reduction over images alone
+  huge,        ///< more than 2^31 elements: 64-bit indices, or another kernel altogether
+  fused,       ///< optimizer in one kernel
+  single,      ///< optimizer tensor by tensor
+  few_images,  ///< true fp32: input gradients of fewer than 8 images take other kernels
+  small_map,   ///< convolutions of few channels on maps below 114 x 114 or so
+  ragged,      ///< the same where 64 does not divide the pixels of all images
+  turned,      ///< a copy from one layout to the other and back, around a convolution
 };
 
 struct ShapeClass {
@@ -32,6 +36,11 @@ struct ShapeClass {
 };
 
 ShapeClass classify(const Op& op);
+
+/// Whether tensor cores take the convolution as a product of matrices, tile by tile: in channels_last whatever the
+/// layout, on channels that 16 bytes divide. Few channels, true fp32 and images above 2^31 elements go to other
+/// kernels.
+bool runs_in_tiles(const ShapeClass& shape);
 
 /// Ops that do nothing but stream memory, so that bytes and the cache say all.
 bool is_streaming(OpKind kind);

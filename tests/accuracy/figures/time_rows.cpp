@@ -78,9 +78,9 @@ std::vector<std::string> calibration_files(std::string_view gpu) {
   if (gpu == kH100) {
     return {"h100_operations.jsonl", "h100_steps.jsonl"};
   }
-  return {"convolutions.jsonl", "operations.jsonl",     "single_gpu.jsonl",  "host_bound_steps.jsonl",
-          "two_gpus.jsonl",     "input_pipeline.jsonl", "data_loader.jsonl", "channels.jsonl",
-          "small_maps.jsonl",   "huge_maps.jsonl",      "range_steps.jsonl"};
+  return {"convolutions.jsonl",     "convolutions_2.jsonl", "operations.jsonl",     "single_gpu.jsonl",
+          "host_bound_steps.jsonl", "two_gpus.jsonl",       "input_pipeline.jsonl", "data_loader.jsonl",
+          "channels.jsonl",         "small_maps.jsonl",     "huge_maps.jsonl",      "range_steps.jsonl"};
 }
 
 void Errors::add(const std::string& label, double modelled, double measured) {

@@ -5,6 +5,8 @@
 
 #include "support/catch.hpp"
 #include "timing/least_squares.hpp"
+#include "timing/rates.hpp"
+#include "timing/tiles.hpp"
 #include "unit/timing/fixtures.hpp"
 #include "vggplan/timing/carry_over.hpp"
 
@@ -68,6 +70,25 @@ TEST_CASE("a fit finds the shares and rates that made its samples") {
   CHECK(fit.calibration.streams[0].start_seconds == Approx(1e-6).epsilon(1e-3));
   CHECK(fit.calibration.streams[0].cached.count() == Approx(1e12).epsilon(1e-3));
   CHECK(fit.calibration.streams[0].uncached.count() == Approx(1e11).epsilon(1e-3));
+}
+
+TEST_CASE("what contiguous convolutions take longer gives the rate of turning back") {
+  constexpr double kRate = 5e11;
+  Samples samples;
+  for (std::int64_t side = 64; side <= 512; side *= 2) {
+    const Op plain = convolution(OpKind::conv_forward, {4, 64, 128, side, side});
+    const Op turned = convolution(OpKind::conv_forward, {4, 64, 128, side, side}, base::Layout::nchw);
+    const double seconds = 2.0 * roofline_seconds(plain, round_gpu());
+    samples.ops.push_back({plain, base::Seconds(seconds)});
+    samples.ops.push_back({turned, base::Seconds(seconds + 3e-6 + copies_of(turned).bytes / kRate)});
+  }
+  const Calibration found = calibrate(round_gpu(), samples).calibration;
+  REQUIRE(found.streams.size() == 1);
+  CHECK(found.streams[0].uncached.count() == Approx(kRate).epsilon(1e-3));
+  REQUIRE(found.curves.size() == 1);  // both layouts share it
+  for (const OpSample& sample : samples.ops) {
+    CHECK(op_seconds(sample.op, round_gpu(), found).count() == Approx(sample.seconds.count()).epsilon(0.01));
+  }
 }
 
 TEST_CASE("the same rows give the same bits, and no rows give a calibration that still answers") {

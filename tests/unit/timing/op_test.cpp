@@ -64,6 +64,28 @@ TEST_CASE("ops fall into one class where the same kernels run, and differ in siz
     CHECK(shape(OpKind::conv_forward, {3, 64, 64, 4024, 3036}).variant == Variant::usual);
     CHECK(shape(OpKind::conv_forward, {1, 3, 64, 6000, 8000}).variant == Variant::huge);
   }
+  SECTION("tensor cores take convolutions in channels_last whatever the layout, on whole vectors of 16 bytes") {
+    const auto half = [](const Extent& extent, Layout layout) {
+      return classify(make_op(OpKind::conv_forward, MathMode::bf16, DType::bf16, layout, extent));
+    };
+    CHECK(half({8, 64, 130, 56, 56}, Layout::nchw) == half({9, 64, 136, 7, 7}, Layout::nhwc));
+    CHECK(runs_in_tiles(half({8, 17, 64, 56, 56}, Layout::nchw)));
+    CHECK_FALSE(runs_in_tiles(half({8, 16, 64, 56, 56}, Layout::nchw)));
+    CHECK_FALSE(runs_in_tiles(shape(OpKind::conv_forward, {1, 3, 64, 6000, 8000})));
+    CHECK_FALSE(runs_in_tiles(
+        classify(make_op(OpKind::conv_forward, MathMode::fp32, DType::f32, Layout::nhwc, {8, 64, 64, 56, 56}))));
+  }
+  SECTION("first layers change kernels with the size of a map, the pixels in all and the images") {
+    // Measured (convolutions_2.jsonl): 12 channels forward in bfloat16 take 0.33 ns a pixel on 591 images of 32 x 32,
+    // and 0.72 on 452 of 37 x 34.
+    const auto half = [](OpKind kind, const Extent& extent) {
+      return classify(make_op(kind, MathMode::bf16, DType::bf16, Layout::nchw, extent)).variant;
+    };
+    CHECK(half(OpKind::conv_forward, {591, 12, 64, 32, 32}) == Variant::usual);
+    CHECK(half(OpKind::conv_forward, {452, 12, 64, 37, 34}) == Variant::ragged);
+    CHECK(half(OpKind::conv_weight_grad, {8, 3, 64, 112, 112}) == Variant::small_map);
+    CHECK(half(OpKind::conv_weight_grad, {8, 3, 64, 224, 224}) == Variant::usual);
+  }
   SECTION("one pixel of channels_last runs the kernel of its layout") {
     CHECK(shape(OpKind::avg_pool_backward, {1, 512, 7, 1, 1}, Layout::nhwc).layout == Layout::nhwc);
   }
@@ -77,10 +99,10 @@ TEST_CASE("the nearest class has the same unit before the same layout before lik
   const auto shape = [](MathMode math, DType type, Layout layout, std::int64_t channels) {
     return classify(make_op(OpKind::conv_forward, math, type, layout, {1, channels, 64, 8, 8}));
   };
-  const ShapeClass wanted = shape(MathMode::bf16, DType::bf16, Layout::nchw, 48);
-  const double channels = distance(shape(MathMode::bf16, DType::bf16, Layout::nchw, 512), wanted);
-  const double layout = distance(shape(MathMode::bf16, DType::bf16, Layout::nhwc, 48), wanted);
-  const double unit = distance(shape(MathMode::tf32, DType::f32, Layout::nchw, 48), wanted);
+  const ShapeClass wanted = shape(MathMode::bf16, DType::bf16, Layout::nchw, 12);
+  const double channels = distance(shape(MathMode::bf16, DType::bf16, Layout::nchw, 3), wanted);
+  const double layout = distance(shape(MathMode::bf16, DType::bf16, Layout::nhwc, 12), wanted);
+  const double unit = distance(shape(MathMode::tf32, DType::f32, Layout::nchw, 12), wanted);
   CHECK(distance(wanted, wanted) == 0.0);
   CHECK(channels < layout);
   CHECK(layout < unit);

@@ -66,16 +66,6 @@ TEST_CASE("channels that were not measured together reach the mean of what their
   CHECK(share(512, 512) == Approx(0.8));  // beyond what was measured a curve is flat
   CHECK_FALSE(op_time(of(64, 128), round_gpu(), calibration).measured);
   CHECK(op_time(of(64, 64), round_gpu(), calibration).measured);
-  SECTION("what 16 bytes do not divide is told apart, where it was measured") {
-    know(65, 0.05);
-    CHECK(share(67, 67) == Approx(0.05));
-    CHECK(share(68, 68) > 0.2);
-  }
-  SECTION("a tile that is begun costs as much as a whole one") {
-    know(192, 0.9);
-    CHECK(op_seconds(of(132, 132), round_gpu(), calibration).count() > 0.0);
-    CHECK(share(132, 132) == Approx(0.9 * 132.0 / 192.0));
-  }
 }
 
 TEST_CASE("a step of channels that were not measured says so, and its range is wider") {
