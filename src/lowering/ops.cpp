@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "lowering/optimizer_ops.hpp"
+#include "lowering/partition.hpp"
 
 namespace vggplan::lowering {
 namespace {
@@ -49,17 +50,16 @@ class Emitter {
   }
 
   void optimizer() {
-    const std::int64_t parameters = graph::count(network_).parameters;
-    const auto tensors = static_cast<std::int64_t>(graph::parameter_tensors(network_).size());
+    const Share held = held_gradients(network_, job_.parallel);
     if (job_.accumulation > 1) {
       start(timing::kNoLayer, Phase::backward, false);
       Op op = timing::make_op(OpKind::grad_accumulate, MathMode::fp32, job::parameter_type(job_.precision),
-                              Layout::nchw, {parameters, 1, 1, 1, 1});
-      op.kernels = tensors;
+                              Layout::nchw, {held.elements, 1, 1, 1, 1});
+      op.kernels = held.tensors;
       op.after_first = true;
       push(op);
     }
-    append_optimizer_ops(job_, parameters, tensors, ops_);
+    append_optimizer_ops(job_, held, fullest_update(network_, job_.parallel), ops_);
   }
 
   std::vector<Op> take() { return std::move(ops_); }
