@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include "lowering/layout.hpp"
 #include "lowering/optimizer_ops.hpp"
 #include "lowering/partition.hpp"
 
@@ -139,9 +140,8 @@ class Emitter {
   void forward_of(const graph::AdaptiveAvgPool2d&) { average_pool(OpKind::avg_pool_forward); }
   void backward_of(const graph::AdaptiveAvgPool2d&) { average_pool(OpKind::avg_pool_backward); }
 
-  // A channels_last map must be rewritten to be seen as one vector per image; a contiguous one is viewed.
   void forward_of(const graph::Flatten&) {
-    if (job_.layout == Layout::nhwc && layer().input.height * layer().input.width > 1) {
+    if (flatten_copies(layer(), job_.layout)) {
       push(OpKind::copy, map(layer().input));
     }
   }

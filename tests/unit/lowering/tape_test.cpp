@@ -3,12 +3,15 @@
 #include "vggplan/lowering/tape.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <numeric>
+#include <random>
 #include <set>
 
 #include "support/catch.hpp"
 #include "support/lowered.hpp"
+#include "support/random_job.hpp"
 #include "support/vgg.hpp"
 #include "vggplan/lowering/saved.hpp"
 #include "vggplan/memory/simulate.hpp"
@@ -244,6 +247,21 @@ std::vector<std::map<Category, std::int64_t>> live_after_forwards(const memory::
   return found;
 }
 
+/// Bytes that the tape holds for autograd when backward begins.
+std::int64_t saved_by_tape(const Job& job, const graph::Network& network, bool checkpointed) {
+  auto live = live_after_forwards(support::tape_of(job, support::without_workspaces())).front();
+  const std::int64_t element = base::size_of(job::activation_type(job.precision));
+  const std::int64_t parameter = base::size_of(job::parameter_type(job.precision));
+  // Not saved, but there: logits and loss, which Python holds; under autocast the fp32 image, too,
+  // unless a checkpointed segment starts with it.
+  std::int64_t held = job.batch * job.classes * element + (job::is_autocast(job.precision) ? 4 : element);
+  if (job::is_autocast(job.precision) && !checkpointed) {
+    held += job.batch * network.input.elements() * parameter;
+  }
+  return live[Category::activations] + live[Category::pooling_indices] + live[Category::other] + live[Category::input] +
+         live[Category::weight_copies] - held;
+}
+
 TEST_CASE("at the end of forward a tape holds what autograd's rules say is saved") {
   // saved_bytes() counts from the rules of each operation; the tape from their order of events.
   for (const Job& job : many_jobs()) {
@@ -253,18 +271,42 @@ TEST_CASE("at the end of forward a tape holds what autograd's rules say is saved
     INFO(name_of(job));
     const auto network = graph::build_network(job.model, job.image, job.classes, job.head);
     const auto cut = segments(*network, job.checkpointing);
-    auto live = live_after_forwards(support::tape_of(job, support::without_workspaces())).front();
-    const std::int64_t element = base::size_of(job::activation_type(job.precision));
-    const std::int64_t parameter = base::size_of(job::parameter_type(job.precision));
-    // Not saved, but there: logits and loss, which Python holds; under autocast the fp32 image, too,
-    // unless a checkpointed segment starts with it.
-    std::int64_t held = job.batch * job.classes * element + (job::is_autocast(job.precision) ? 4 : element);
-    if (job::is_autocast(job.precision) && cut->empty()) {
-      held += job.batch * network->input.elements() * parameter;
+    CHECK(saved_by_tape(job, *network, !cut->empty()) == saved_bytes(*network, *cut, job).total().count());
+  }
+}
+
+TEST_CASE("the same of random lists of layers, in every layout, precision, head and way of checkpointing") {
+  std::mt19937 random(11);
+  const std::array<std::int64_t, 8> widths{1, 2, 3, 8, 13, 31, 64, 70};
+  std::size_t asked = 0;
+  while (asked < 3000) {
+    Job job = support::random_job(random, 40);
+    job.parallel = {};
+    job.mode = job::Mode::train;
+    job.cudnn_benchmark = false;
+    job.model.features = {widths.at(random() % widths.size())};
+    for (std::int64_t more = support::pick(random, 0, 11); more > 0; --more) {
+      job.model.features.push_back(random() % 3 == 0 ? graph::kPool : widths.at(random() % widths.size()));
     }
-    const std::int64_t sum = live[Category::activations] + live[Category::pooling_indices] + live[Category::other] +
-                             live[Category::input] + live[Category::weight_copies];
-    CHECK(sum - held == saved_bytes(*network, *cut, job).total().count());
+    job.model.hidden.assign(random() % 4, widths.at(random() % widths.size()));
+    job.model.dropout = random() % 4 == 0 ? 0.0 : 0.5;
+    job.image = {support::pick(random, 1, 5), support::pick(random, 1, 40), support::pick(random, 1, 40)};
+    job.classes = support::pick(random, 1, 50);
+    const auto network = graph::build_network(job.model, job.image, job.classes, job.head);
+    if (!network) {
+      continue;  // the image is too small for the pools
+    }
+    const auto cut = segments(*network, job.checkpointing);
+    if (!cut) {
+      continue;  // fewer layers than segments, or one begins with a ReLU
+    }
+    ++asked;
+    std::string list;
+    for (const std::int64_t width : job.model.features) {
+      list += std::to_string(width) + ' ';
+    }
+    INFO(support::description(job) << ", features " << list << "hidden " << job.model.hidden.size());
+    REQUIRE(saved_by_tape(job, *network, !cut->empty()) == saved_bytes(*network, *cut, job).total().count());
   }
 }
 
