@@ -24,6 +24,9 @@ Widths widths_of(const job::Job& job, const hardware::Gpu& gpu);
 /// The architecture that the rules of workspaces were measured on.
 bool is_hopper(const hardware::Gpu& gpu);
 
+/// True fp32 and cudnn.benchmark: cuDNN chooses among workspaces of any size, by what is free.
+bool cudnn_is_free(const job::Job& job, const hardware::Gpu& gpu);
+
 /// DDP and ZeRO-1: whether two sets of gradients live at a time is a race between threads.
 bool races(const job::Job& job);
 

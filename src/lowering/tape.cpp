@@ -77,8 +77,8 @@ void StepTape::convolution_scratch(std::size_t layer, ConvPass pass, bool recomp
   if (job.cudnn_benchmark) {
     const auto trials = [&] {
       std::vector<std::int64_t> plans = benchmark_plans(framework, pass, conv);
-      if (largest) {  // some plans keep every spectrum twice
-        plans.insert(plans.begin(), 2 * fft_workspace(conv));
+      if (largest) {  // some plans keep every spectrum twice, some copy operands that are laid out as they like
+        plans.insert(plans.begin(), std::max(2 * fft_workspace(conv), operand_copies(conv)));
       }
       return plans;
     };

@@ -111,10 +111,13 @@ std::vector<std::int64_t> workspace_plans(const Framework& framework, ConvPass p
   return plans;
 }
 
+std::int64_t operand_copies(const Convolution& conv) { return bytes_of({.input = 1, .output = 1, .weight = 1}, conv); }
+
 std::int64_t fft_workspace(const Convolution& conv) {
+  constexpr std::int64_t kSmallestSide = 16;
   constexpr std::int64_t kLargestSide = 256;
   constexpr std::int64_t kComplex = 8;
-  const std::int64_t padded = std::max(conv.height, conv.width) + 2;
+  const std::int64_t padded = std::max({conv.height + 2, conv.width + 2, kSmallestSide});
   const bool on_tensor_cores = conv.element_bytes != 4 && conv.math != base::MathMode::fp32;
   if (on_tensor_cores || padded > kLargestSide) {
     return 0;
@@ -123,7 +126,7 @@ std::int64_t fft_workspace(const Convolution& conv) {
   const std::int64_t frequencies = side * (side / 2 + 1);
   const std::int64_t filters = 2 * conv.in_channels * conv.out_channels;
   const std::int64_t maps = conv.images * (conv.in_channels + conv.out_channels);
-  return kComplex * frequencies * (filters + maps);
+  return kComplex * frequencies * (filters + maps) + (conv.layout == base::Layout::nhwc ? operand_copies(conv) : 0);
 }
 
 std::vector<std::int64_t> benchmark_plans(const Framework& framework, ConvPass pass, const Convolution& convolution) {

@@ -29,9 +29,13 @@ std::vector<std::int64_t> workspace_plans(const Framework& framework, ConvPass p
 /// Workspaces that cudnn.benchmark may try for the pass, largest first; the largest that fits is taken.
 std::vector<std::int64_t> benchmark_plans(const Framework& framework, ConvPass pass, const Convolution& convolution);
 
+/// Copies of input, output and weight in another layout.
+std::int64_t operand_copies(const Convolution& convolution);
+
 /// Workspace of cuDNN's FFT algorithm: spectra of the filter (twice), the input and the output, 8 bytes a
-/// complex number, padded to a power of two. 0 where the algorithm does not run: 16-bit operands, and maps
-/// whose padded side passes 256 (cuDNN's documented limit). Measured to within 1 % on an H200.
+/// complex number, padded to a power of two of at least 16. It runs on NCHW operands: those of channels_last are
+/// copied. 0 where the algorithm does not run: 16-bit operands, and maps whose padded side passes 256 (cuDNN's
+/// documented limit). Measured to within 1 % on an H200.
 std::int64_t fft_workspace(const Convolution& convolution);
 
 /// Global buffers of a sum over images and pixels (the gradient of a bias), which are taken and

@@ -14,6 +14,7 @@
 #include "support/random_job.hpp"
 #include "support/vgg.hpp"
 #include "vggplan/lowering/saved.hpp"
+#include "vggplan/lowering/workspace.hpp"
 #include "vggplan/memory/simulate.hpp"
 
 namespace vggplan::lowering {
@@ -376,6 +377,25 @@ TEST_CASE("ddp's rebuilt buckets are those that its limits make") {
   // fc3 with its bias; fc2; fc1; then convolutions: a bucket closes when it has reached its limit.
   CHECK(sizes(25) == std::vector<std::int64_t>{16388000, 67125248, 411058176, 28317696, 28319744, 2221312});
   CHECK(sizes(100) == std::vector<std::int64_t>{16388000, 478183424, 58858752});
+}
+
+TEST_CASE(
+    "the workspace of FFT is the one measured, to 1 %: small maps are padded to 16, channels_last operands are "
+    "copied") {
+  const auto relative = [](const Convolution& conv, std::int64_t measured) {
+    return static_cast<double>(fft_workspace(conv)) / static_cast<double>(measured);
+  };
+  using base::Layout;
+  using base::MathMode;
+  // Forward passes in true fp32 on an H200.
+  CHECK(relative({613, 512, 512, 3, 4, 4, MathMode::fp32, Layout::nchw}, 1336541184) ==
+        Catch::Detail::Approx(1).epsilon(0.01));
+  CHECK(relative({613, 512, 512, 3, 4, 4, MathMode::fp32, Layout::nhwc}, 1376108560) ==
+        Catch::Detail::Approx(1).epsilon(0.01));
+  CHECK(relative({1, 256, 512, 127, 197, 4, MathMode::fp32, Layout::nhwc}, 69477909520) ==
+        Catch::Detail::Approx(1).epsilon(0.01));
+  CHECK(fft_workspace({1, 64, 64, 255, 255, 4, MathMode::fp32, Layout::nchw}) == 0);  // 257 with its padding
+  CHECK(fft_workspace({1, 64, 64, 32, 32, 2, MathMode::bf16, Layout::nchw}) == 0);
 }
 
 TEST_CASE("zero1 spreads optimizer state by whole tensors: rank 0 keeps fc1") {
