@@ -123,14 +123,6 @@ Estimated<Bytes> reserved_peak(const Simulations& all) {
   return peak;
 }
 
-/// Where not all passes take FFT, an activation may be cut from the cached segment of a workspace, and the next
-/// workspace of that size needs another: measured twice 33 GiB beside each other (512x512, batch 8, in fp32). A cache
-/// gives way before memory runs out.
-Bytes stranded_workspace(const Simulation& high, std::optional<Bytes> capacity) {
-  const Bytes room = capacity ? std::max(Bytes(0), *capacity - high.reserved_peak) : high.largest_workspace;
-  return std::min(high.largest_workspace, room);
-}
-
 /// Which ends of the ranges are asked for.
 enum class Ends { both, upper };
 

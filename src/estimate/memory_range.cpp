@@ -74,6 +74,11 @@ bool cudnn_is_free(const job::Job& job, const hardware::Gpu& gpu) {
   return job.cudnn_benchmark || in_true_fp32(job, gpu);
 }
 
+Bytes stranded_workspace(const memory::Simulation& high, std::optional<Bytes> capacity) {
+  const Bytes room = capacity ? std::max(Bytes(0), *capacity - high.reserved_peak) : high.largest_workspace;
+  return std::min(high.largest_workspace, room);
+}
+
 bool races(const job::Job& job) { return job.parallel.gpus > 1 && job.parallel.sharding != job::Sharding::fsdp2; }
 
 Widths widths_of(const job::Job& job, const hardware::Gpu& gpu) {
