@@ -34,4 +34,7 @@ struct QueueTimes {
 /// `work` is one micro-batch, the optimizer last; phases count all micro-batches.
 QueueTimes run_queue(std::span<const Work> work, const HostCosts& costs, std::int64_t accumulation);
 
+/// What the host alone takes for forward, backward and optimizer of one step.
+std::array<double, 3> host_phases(std::span<const Work> work, const HostCosts& costs);
+
 }  // namespace vggplan::timing

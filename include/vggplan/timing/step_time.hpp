@@ -26,7 +26,9 @@ struct StepTime {
   base::Estimated<base::Seconds> backward{};
   base::Estimated<base::Seconds> optimizer{};
   base::Seconds device_busy{};  ///< sum of the kernels
-  base::Seconds host_busy{};    ///< time the host needs to start them
+  /// Time the host needs to start them; from that of the fastest host that was measured to that of the slowest.
+  base::Estimated<base::Seconds> host_busy{};
+  bool host_decides{};  ///< the GPU waits for the host
   std::vector<LayerSeconds> layers{};
 };
 
