@@ -120,17 +120,17 @@ void fit_host_speed(std::span<const StepSample> steps, Calibration& calibration)
   HostSpeed& speed = calibration.host_speed;
   speed.low = percentile(operations, 0.02);
   speed.high = percentile(operations, 0.98);
-  // Not the median, which tells how often each host was drawn: half way between the ends neither is far off.
-  speed.operation = std::sqrt(speed.low * speed.high);
+  speed.operation = median(operations);
 }
 
 void fit_host(std::span<const StepSample> steps, const hardware::Gpu& gpu, Calibration& calibration) {
+  const bool host_rows = std::any_of(steps.begin(), steps.end(), [](const auto& step) { return step.on_host; });
   std::vector<Prepared> prepared;
   for (const StepSample& step : steps) {
     // The device alone decides steps of several times what the host needs (a few milliseconds); where cuDNN tried or
     // chose oddly they say nothing here.
     constexpr double kLongest = 0.030;
-    if (!step.chosen_by_trial && step.step.count() <= kLongest && !step.ops.empty()) {
+    if (step.on_host == host_rows && !step.chosen_by_trial && step.step.count() <= kLongest && !step.ops.empty()) {
       prepared.push_back(prepare(step, gpu, calibration));
     }
   }
