@@ -81,6 +81,9 @@ StepTime step_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Cali
   time.backward = quantity(value.phases[1], low.phases[1], high.phases[1]);
   time.optimizer = quantity(value.phases[2], low.phases[2], high.phases[2]);
   time.host_busy = quantity(host, host * hosts.low, host * hosts.high);
+  if (const HostSpeed& speed = calibration.host_speed; speed.operation > 0.0) {
+    time.host_operation = quantity(speed.operation, speed.low, speed.high);
+  }
   time.host_decides = waits_for_host(value.step, time.device_busy.count());
   return time;
 }

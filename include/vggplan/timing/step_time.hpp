@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -29,6 +30,8 @@ struct StepTime {
   /// Time the host needs to start them; from that of the fastest host that was measured to that of the slowest.
   base::Estimated<base::Seconds> host_busy{};
   bool host_decides{};  ///< the GPU waits for the host
+  /// HostSpeed, where somebody measured it.
+  std::optional<base::Estimated<base::Seconds>> host_operation{};
   std::vector<LayerSeconds> layers{};
 };
 
