@@ -357,7 +357,7 @@ class Trainer:
         self.y = torch.randint(0, case["num_classes"], (case["batch"],), device="cuda")
         half = case["precision"].removeprefix("amp-") if case["precision"].startswith("amp-") else None
         self.autocast = TYPES[half] if half else None
-        self.scaler = torch.amp.GradScaler("cuda") if half == "fp16" else None
+        self.scaler = torch.amp.GradScaler("cuda") if half == "fp16" and self.train else None
         name, _, impl = case["optimizer"].partition("-")
         self.optimizer = make_optimizer(name, impl or "foreach", model.parameters()) if self.train else None
 

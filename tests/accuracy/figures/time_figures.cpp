@@ -60,7 +60,7 @@ TimedStep timed(const timing::StepSample& sample, const hardware::Gpu& gpu, cons
   row.label = sample.label;
   row.setting = setting_of(sample.label);
   row.free_choice = in_true_fp32(sample) || sample.chosen_by_trial;
-  row.host_bound = time.step.value.count() > 1.05 * time.device_busy.count();
+  row.host_bound = time.host_decides;
   row.step = {sample.step.count(), time.step};
   row.forward = {sample.forward.count(), time.forward};
   const bool trains = time.backward.value.count() > 0.0;
