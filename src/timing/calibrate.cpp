@@ -107,7 +107,7 @@ Fit calibrate(const hardware::Gpu& gpu, const Samples& samples) {
   fit_curves(samples.ops, gpu, calibration);
   fit_levels(device_steps(steps), samples.ops, gpu, calibration);
   fit_host_speed(samples.steps, calibration);
-  fit_host(steps, gpu, calibration);
+  fit_host(samples.steps, gpu, calibration);
   fit_spread(samples.steps, gpu, calibration);
   fit_links(samples, gpu, calibration);
   fit_input(samples, calibration);

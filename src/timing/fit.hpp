@@ -18,7 +18,7 @@ void fit_levels(std::span<const StepSample> steps, std::span<const OpSample> ops
 
 /// How fast the hosts of all steps are, as far as their rows tell.
 void fit_host_speed(std::span<const StepSample> steps, Calibration& calibration);
-/// What the host costs, from whole steps.
+/// What the host costs: from steps that leave the GPU idle, where there are some, otherwise from all.
 void fit_host(std::span<const StepSample> steps, const hardware::Gpu& gpu, Calibration& calibration);
 /// What collectives reach of their links, and what they cost the kernels beside them.
 void fit_links(const Samples& samples, const hardware::Gpu& gpu, Calibration& calibration);

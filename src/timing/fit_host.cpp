@@ -12,7 +12,7 @@
 namespace vggplan::timing {
 namespace {
 
-constexpr std::array<double HostCosts::*, 16> kHostCoefficients{
+constexpr std::array<double HostCosts::*, 16> kAllCosts{
     &HostCosts::step_seconds,
     &HostCosts::forward_op_seconds,
     &HostCosts::unrecorded_share,
@@ -30,6 +30,14 @@ constexpr std::array<double HostCosts::*, 16> kHostCoefficients{
     &HostCosts::scaler_seconds,
     &HostCosts::busy_share,
 };
+
+/// An idle GPU says nothing of what launches cost beside a busy one.
+constexpr auto kCostsOfIdleGpu = [] {
+  std::array<double HostCosts::*, kAllCosts.size() - 1> costs{};
+  std::copy_n(kAllCosts.begin(), costs.size(), costs.begin());
+  return costs;
+}();
+constexpr std::array<double HostCosts::*, 1> kBusyShare{kAllCosts.back()};
 
 /// What PyTorch takes on a server of today, as a start for the search; what no row tells of stays.
 HostCosts first_guess() {
@@ -74,15 +82,25 @@ double residual(double modelled, double measured) {
   return r < kUsual ? r * r : kUsual * (2.0 * r - kUsual);
 }
 
-/// The phases of a step as its row times them: what the host takes where nothing else was waited for.
-QueueTimes modelled(const Prepared& step, const HostCosts& costs) {
+std::vector<Work> work_of(const Prepared& step, const HostCosts& costs) {
   std::vector<Work> work;
   for (std::size_t i = 0; i < step.sample->ops.size(); ++i) {
     work.push_back(work_of(step.sample->ops[i], step.device[i], costs));
   }
-  QueueTimes times = run_queue(work, costs, 1);
-  if (step.sample->on_host) {
+  return work;
+}
+
+/// The step on the host of its row, as far as that tells its speed.
+QueueTimes modelled(const Prepared& step, const HostSpeed& speed, const HostCosts& costs) {
+  const StepSample& sample = *step.sample;
+  const std::vector<Work> work = work_of(step, costs);
+  const double slower = host_factor(sample.host_operation.count(), speed);
+  QueueTimes times = run_queue(work, costs, 1, {1.0, slower});
+  if (sample.on_host) {
     times.phases = host_phases(work, costs);
+    for (double& phase : times.phases) {
+      phase *= slower;
+    }
   }
   return times;
 }
@@ -91,18 +109,42 @@ double loss(const std::vector<Prepared>& steps, const HostSpeed& speed, const Ho
   double sum = 0.0;
   for (const Prepared& step : steps) {
     const StepSample& sample = *step.sample;
-    const QueueTimes times = modelled(step, costs);
-    const double slower = sample.on_host ? host_factor(sample.host_operation.count(), speed) : 1.0;
+    const QueueTimes times = modelled(step, speed, costs);
     // The step is what is asked for; its three phases, which were timed with waits between them, count as much
     // together.
     constexpr double kStepWeight = 4.0;
-    sum += kStepWeight * residual(slower * times.step, sample.step.count());
+    sum += kStepWeight * residual(times.step, sample.step.count());
     const std::array<base::Seconds, 3> measured{sample.forward, sample.backward, sample.optimizer};
     for (std::size_t i = 0; i < measured.size(); ++i) {
-      sum += times.phases[i] > 0.0 ? residual(slower * times.phases[i], measured[i].count()) : 0.0;
+      sum += times.phases[i] > 0.0 ? residual(times.phases[i], measured[i].count()) : 0.0;
     }
   }
   return sum;
+}
+
+template <class Wanted>
+std::vector<Prepared> prepared(std::span<const StepSample> steps, const hardware::Gpu& gpu,
+                               const Calibration& calibration, Wanted wanted) {
+  std::vector<Prepared> found;
+  for (const StepSample& step : steps) {
+    // The device alone decides steps of several times what the host needs (a few milliseconds); where cuDNN tried or
+    // chose oddly they say nothing here.
+    constexpr double kLongest = 0.030;
+    if (wanted(step) && !step.chosen_by_trial && step.step.count() <= kLongest && !step.ops.empty()) {
+      found.push_back(prepare(step, gpu, calibration));
+    }
+  }
+  return found;
+}
+
+template <std::size_t N>
+void fit_costs(const std::vector<Prepared>& steps, const std::array<double HostCosts::*, N>& costs,
+               Calibration& calibration) {
+  if (!steps.empty()) {
+    calibration.host = search(calibration.host, costs, {.first = 1.6, .last = 1.01}, [&](const HostCosts& candidate) {
+      return loss(steps, calibration.host_speed, candidate);
+    });
+  }
 }
 
 }  // namespace
@@ -120,27 +162,25 @@ void fit_host_speed(std::span<const StepSample> steps, Calibration& calibration)
   HostSpeed& speed = calibration.host_speed;
   speed.low = percentile(operations, 0.02);
   speed.high = percentile(operations, 0.98);
-  speed.operation = median(operations);
+  // Not the median, which tells how often each host was drawn: half way between the ends neither is far off.
+  speed.operation = std::sqrt(speed.low * speed.high);
 }
 
 void fit_host(std::span<const StepSample> steps, const hardware::Gpu& gpu, Calibration& calibration) {
-  const bool host_rows = std::any_of(steps.begin(), steps.end(), [](const auto& step) { return step.on_host; });
-  std::vector<Prepared> prepared;
-  for (const StepSample& step : steps) {
-    // The device alone decides steps of several times what the host needs (a few milliseconds); where cuDNN tried or
-    // chose oddly they say nothing here.
-    constexpr double kLongest = 0.030;
-    if (step.on_host == host_rows && !step.chosen_by_trial && step.step.count() <= kLongest && !step.ops.empty()) {
-      prepared.push_back(prepare(step, gpu, calibration));
-    }
+  HostCosts start = first_guess();
+  start.gap_seconds = calibration.host.gap_seconds;
+  calibration.host = start;
+  const auto on_host = [](const StepSample& step) { return step.on_host && !step.for_ranges; };
+  const std::vector<Prepared> hosts = prepared(steps, gpu, calibration, on_host);
+  if (hosts.empty()) {
+    const auto fitted = [](const StepSample& step) { return !step.on_host && !step.for_ranges; };
+    fit_costs(prepared(steps, gpu, calibration, fitted), kAllCosts, calibration);
+    return;
   }
-  HostCosts best = first_guess();
-  best.gap_seconds = calibration.host.gap_seconds;
-  if (!prepared.empty()) {
-    best = search(best, kHostCoefficients, {.first = 1.6, .last = 1.01},
-                  [&](const HostCosts& costs) { return loss(prepared, calibration.host_speed, costs); });
-  }
-  calibration.host = best;
+  fit_costs(hosts, kCostsOfIdleGpu, calibration);
+  // One coefficient of the steps that ranges are taken from: no others tell how fast their host was.
+  const auto known = [](const StepSample& step) { return !step.on_host && step.host_operation.count() > 0.0; };
+  fit_costs(prepared(steps, gpu, calibration, known), kBusyShare, calibration);
 }
 
 }  // namespace vggplan::timing

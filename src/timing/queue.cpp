@@ -2,6 +2,7 @@
 #include "timing/queue.hpp"
 
 #include <algorithm>
+#include <vector>
 
 #include "timing/host.hpp"
 #include "vggplan/timing/step_time.hpp"
@@ -77,7 +78,9 @@ std::array<double, 3> host_phases(std::span<const Work> work, const HostCosts& c
   return phases;
 }
 
-QueueTimes run_queue(std::span<const Work> work, const HostCosts& costs, std::int64_t accumulation) {
+namespace {
+
+QueueTimes run(std::span<const Work> work, const HostCosts& costs, std::int64_t accumulation) {
   // Micro-batches after the second are all alike: their time is that of the third less the second.
   constexpr std::int64_t kSimulated = 3;
   const std::int64_t simulated = std::min(accumulation, kSimulated);
@@ -108,6 +111,21 @@ QueueTimes run_queue(std::span<const Work> work, const HostCosts& costs, std::in
     }
   }
   return times;
+}
+
+}  // namespace
+
+QueueTimes run_queue(std::span<const Work> work, const HostCosts& costs, std::int64_t accumulation,
+                     const Scale& scale) {
+  std::vector<Work> scaled(work.begin(), work.end());
+  for (Work& item : scaled) {
+    item.device *= scale.device;
+    item.host *= scale.host;
+  }
+  HostCosts slower = costs;
+  slower.step_seconds *= scale.host;
+  slower.busy_share *= scale.host / scale.device;  // of the kernels' time
+  return run(scaled, slower, accumulation);
 }
 
 }  // namespace vggplan::timing

@@ -11,20 +11,6 @@
 namespace vggplan::timing {
 namespace {
 
-/// The step where all kernels, and all that the host does, take so many times as long.
-QueueTimes scaled_queue(std::span<const Work> work, const HostCosts& costs, std::int64_t accumulation, double device,
-                        double host) {
-  std::vector<Work> scaled(work.begin(), work.end());
-  for (Work& item : scaled) {
-    item.device *= device;
-    item.host *= host;
-  }
-  HostCosts slower = costs;
-  slower.step_seconds *= host;
-  slower.busy_share *= host / device;  // of the kernels' time
-  return run_queue(scaled, slower, accumulation);
-}
-
 void add_layer(StepTime& time, const Op& op, double seconds) {
   if (op.layer == kNoLayer) {
     return;
@@ -68,7 +54,7 @@ StepTime step_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Cali
   }
   const Spread hosts = host_range(calibration);
   const auto queue = [&](double device, double slower) {
-    return scaled_queue(work, calibration.host, options.accumulation, device, slower);
+    return run_queue(work, calibration.host, options.accumulation, {device, slower});
   };
   const QueueTimes value = queue(1.0, 1.0);
   const QueueTimes low = queue(kernels.low, hosts.low);
