@@ -8,6 +8,7 @@
 #include "accuracy/figures/time_rows.hpp"
 #include "support/lowered.hpp"
 #include "support/measured.hpp"
+#include "timing/host.hpp"
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/lowering/ops.hpp"
 #include "vggplan/timing/carry_over.hpp"
@@ -147,6 +148,21 @@ const std::vector<TimedStep>& drawn_steps() {
 const std::vector<TimedStep>& channel_steps() {
   static const std::vector<TimedStep> kSteps = timed_steps({"channel_steps.jsonl"}, measured_gpu(), calibration());
   return kSteps;
+}
+
+const std::vector<TimedStep>& host_steps() {
+  static const std::vector<TimedStep> kSteps = timed_steps({"host_issue_2.jsonl"}, measured_gpu(), calibration());
+  return kSteps;
+}
+
+std::vector<TimedStep> host_steps_at_their_speed() {
+  std::vector<TimedStep> steps = host_steps();
+  const std::vector<timing::StepSample> rows = samples({"host_issue_2.jsonl"}).steps;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    base::Seconds& step = steps[i].step.predicted.value;
+    step = base::Seconds(step.count() * timing::host_factor(rows[i].host_operation.count(), calibration().host_speed));
+  }
+  return steps;
 }
 
 std::vector<TimedStep> h100_fitted_steps() {
