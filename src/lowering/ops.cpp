@@ -22,6 +22,18 @@ using timing::Extent;
 using timing::Op;
 using timing::OpKind;
 
+/// What an operation saves for its backward (tools/autograd/derivatives.yaml), parameters included: a hook is called
+/// for each inside of a checkpointed segment.
+std::int64_t saved_tensors(const graph::Layer& layer) {
+  if (std::holds_alternative<graph::BatchNorm2d>(layer.kind)) {
+    return 7;  // input, weight, both running and both batch statistics, cuDNN's reserve
+  }
+  if (std::holds_alternative<graph::Conv2d>(layer.kind) || std::holds_alternative<graph::MaxPool2d>(layer.kind)) {
+    return 2;  // input and weight; input and indices
+  }
+  return std::holds_alternative<graph::Relu>(layer.kind) ? 1 : 0;
+}
+
 /// Emits the ops of one visit after the other; keeps what all ops of a visit share.
 class Emitter {
  public:
@@ -37,6 +49,17 @@ class Emitter {
       push(OpKind::cast, {job_.batch, this->layer().input.elements(), 1, 1, 1});
     }
     std::visit([this](const auto& kind) { forward_of(kind); }, this->layer().kind);
+  }
+
+  /// Before the first layer of a segment, in forward and where it runs again.
+  void checkpoint(const Segment& segment, bool recompute) {
+    start(timing::kNoLayer, recompute ? Phase::backward : Phase::forward, recompute);
+    Op op = timing::make_op(OpKind::checkpoint, MathMode::fp32, type_, job_.layout, {});
+    op.tensors = 0;
+    for (std::size_t i = segment.first; i < segment.last; ++i) {
+      op.tensors += saved_tensors(network_.layers[i]);
+    }
+    push(op);
   }
 
   void backward(std::size_t layer) {
@@ -194,12 +217,18 @@ std::vector<timing::Op> lower_ops(const graph::Network& network, const job::Job&
       in_forward = false;
     }
   };
+  const auto run = [&](const Visit& visit, bool recompute) {
+    if (visit.segment != kNoSegment && segments[visit.segment].first == visit.layer) {
+      emitter.checkpoint(segments[visit.segment], recompute);
+    }
+    emitter.forward(visit.layer, recompute);
+  };
   for (const Visit& visit : schedule(network, segments, job.mode)) {
     switch (visit.pass) {
-      case Pass::forward: emitter.forward(visit.layer, false); break;
+      case Pass::forward: run(visit, false); break;
       case Pass::recompute:
         leave_forward();
-        emitter.forward(visit.layer, true);
+        run(visit, true);
         break;
       case Pass::backward:
         leave_forward();

@@ -201,7 +201,7 @@ OpTime streamed(const Op& op, const ShapeClass& shape, const hardware::Gpu& gpu,
 }  // namespace
 
 OpTime op_time(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration) {
-  if (op.kind == OpKind::host_read) {
+  if (op.kind == OpKind::host_read || op.kind == OpKind::checkpoint) {
     return {0.0, true};
   }
   const ShapeClass shape = classify(op);

@@ -104,6 +104,33 @@ TEST_CASE("checkpointing runs forward twice, but for what no gradient needs") {
                     [](const Op& op) { return !op.recompute || op.phase == base::Phase::backward; }));
 }
 
+TEST_CASE("a checkpointed segment is entered twice, with a hook for every tensor that it saves") {
+  const auto hooks = [](const job::Job& job, bool recompute) {
+    std::vector<std::int64_t> tensors;
+    for (const Op& op : ops_of(job)) {
+      if (op.kind == OpKind::checkpoint && op.recompute == recompute) {
+        CHECK(op.phase == (recompute ? base::Phase::backward : base::Phase::forward));
+        tensors.push_back(op.tensors);
+      }
+    }
+    return tensors;
+  };
+  job::Job job = job_with(job::Precision::tf32);
+  CHECK(hooks(job, false).empty());
+  job.checkpointing.kind = job::Checkpointing::Kind::block;
+  // Two or three convolutions (input, weight) with their ReLU (result), and a pool (input, indices).
+  CHECK(hooks(job, false) == std::vector<std::int64_t>{8, 8, 11, 11, 11});
+  CHECK(hooks(job, true) == std::vector<std::int64_t>{11, 11, 11, 8, 8});
+  SECTION("batch norm saves seven more each") {
+    job.model = support::vgg(11, true);
+    CHECK(hooks(job, false) == std::vector<std::int64_t>{12, 12, 22, 22, 22});
+  }
+  SECTION("in inference nothing is saved") {
+    job.mode = job::Mode::infer;
+    CHECK(hooks(job, false).empty());
+  }
+}
+
 TEST_CASE("micro-batches after the first add their gradients") {
   job::Job job = job_with(job::Precision::tf32);
   CHECK(count(ops_of(job), OpKind::grad_accumulate) == 0);
