@@ -145,6 +145,12 @@ struct ReductionShape {
   std::int64_t input_vector{1};
 };
 
+/// Outputs that lie side by side: a thread takes up to four of them.
+ReductionShape side_by_side(std::int64_t outputs, std::int64_t inputs) {
+  const std::int64_t vector = outputs % 4 == 0 ? 4 : outputs % 2 == 0 ? 2 : 1;
+  return {outputs, inputs, false, vector, 1};
+}
+
 constexpr std::int64_t kMaxThreads = 512;
 constexpr std::int64_t kWarp = 32;
 constexpr std::int64_t kMinValues = 16;
@@ -187,8 +193,7 @@ ReductionBuffers bias_reduction(const Convolution& conv, const Device& device) {
   ReductionShape shape{conv.out_channels, conv.images * conv.height * conv.width, true, 1, 1};
   const bool nhwc = conv.layout == base::Layout::nhwc && conv.height * conv.width > 1;
   if (nhwc) {
-    shape.along_input = false;
-    shape.vector = shape.outputs % 4 == 0 ? 4 : shape.outputs % 2 == 0 ? 2 : 1;
+    shape = side_by_side(shape.outputs, shape.inputs);
   } else if (conv.images == 1 && shape.inputs >= 128) {
     shape.input_vector = 4;  // one contiguous run per output: vector loads
   }
@@ -208,13 +213,14 @@ ReductionBuffers bias_reduction(const Convolution& conv, const Device& device) {
 }
 
 ReductionBuffers mean_reduction(std::int64_t channels, std::int64_t pixels, base::Layout layout, const Device& device) {
-  ReductionShape shape{channels, pixels, layout == base::Layout::nchw, 1, 1};
   if (layout == base::Layout::nhwc) {
-    shape.vector = channels % 4 == 0 ? 4 : channels % 2 == 0 ? 2 : 1;
-  } else if (pixels >= 128) {
-    shape.input_vector = 4;
+    return buffers_of(side_by_side(channels, pixels), device);
   }
-  return buffers_of(shape, device);
+  return buffers_of({channels, pixels, true, 1, pixels >= 128 ? 4 : 1}, device);
+}
+
+ReductionBuffers linear_bias_reduction(std::int64_t features, std::int64_t images, const Device& device) {
+  return buffers_of(side_by_side(features, images), device);
 }
 
 NormBuffers batch_norm_staging(std::int64_t channels, std::int64_t pixels) {
