@@ -87,8 +87,7 @@ const WorkspaceRule* matching(const std::vector<WorkspaceRule>& rules, ConvPass 
            std::find(candidate.math.begin(), candidate.math.end(), conv.math) != candidate.math.end() &&
            candidate.in_channels.holds(conv.in_channels) && candidate.out_channels.holds(conv.out_channels) &&
            candidate.pixels.holds(pixels) && candidate.elements.holds(elements) &&
-           candidate.images.holds(conv.images) &&
-           (candidate.ragged == 0 || pixels % candidate.ragged != 0);
+           candidate.images.holds(conv.images) && (candidate.ragged == 0 || pixels % candidate.ragged != 0);
   });
   return rule == rules.end() ? nullptr : &*rule;
 }
