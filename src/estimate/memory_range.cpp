@@ -24,8 +24,7 @@ Errors errors_of(Kind kind, base::Layout layout) {
   switch (kind) {
     case Kind::usual: return {exact, nchw ? Width{0.965, 1.04} : Width{0.99, 1.032}};
     case Kind::other_sizes: return {{0.995, 1.02}, nchw ? Width{0.91, 1.14} : Width{0.995, 1.013}};
-    case Kind::aligned_channels:
-      return nchw ? Errors{{0.994, 1.58}, {0.88, 1.42}} : Errors{exact, {0.98, 1.02}};
+    case Kind::aligned_channels: return nchw ? Errors{{0.994, 1.58}, {0.88, 1.42}} : Errors{exact, {0.98, 1.02}};
     case Kind::other_channels: return nchw ? Errors{{0.995, 1.8}, {0.88, 1.51}} : Errors{exact, {0.87, 1.19}};
   }
   return {};
