@@ -11,10 +11,9 @@ namespace {
 /// On several GPUs allocated peaks are at most 0.3 % off, with the race beside it.
 constexpr Width kRacing{0.9975, 1.0025};
 
-/// What lies between them are 95 of 100 errors of steps that no rule was made from: those of usual sizes in
-/// random_steps.jsonl and its like, of the others in range_steps.jsonl (tests/data/measurements). Scratch of NCHW is
-/// packed tighter or looser from case to case; for few channels cuDNN takes Winograd kernels there, whose workspaces
-/// have no rule.
+/// What lies between them are 95 of 100 errors, by kind and layout, of the random steps in random_steps.jsonl,
+/// range_steps.jsonl and their like (tests/data/measurements). Scratch of NCHW is packed tighter or looser from case to
+/// case; for few channels cuDNN takes Winograd and FFT kernels there, whose workspaces have no rule.
 struct Errors {
   Width allocated{};
   Width reserved{};
@@ -25,11 +24,10 @@ Errors errors_of(Kind kind, base::Layout layout) {
   const bool nchw = layout == base::Layout::nchw;
   const Width exact{0.995, 1.005};
   switch (kind) {
-    case Kind::usual: return {exact, nchw ? Width{0.965, 1.013} : exact};
+    case Kind::usual: return {exact, nchw ? Width{0.965, 1.04} : Width{0.99, 1.032}};
     case Kind::other_sizes: return {{0.995, 1.02}, nchw ? Width{0.91, 1.14} : Width{0.995, 1.013}};
-    case Kind::aligned_channels:
-      return nchw ? Errors{{0.995, 1.58}, {0.88, 1.42}} : Errors{{0.995, 1.055}, {0.94, 1.02}};
-    case Kind::other_channels: return nchw ? Errors{{0.995, 1.8}, {0.88, 1.51}} : Errors{exact, {0.88, 1.12}};
+    case Kind::aligned_channels: return nchw ? Errors{{0.994, 1.58}, {0.88, 1.42}} : Errors{exact, {0.98, 1.02}};
+    case Kind::other_channels: return nchw ? Errors{{0.995, 1.8}, {0.88, 1.51}} : Errors{exact, {0.87, 1.19}};
   }
   return {};
 }

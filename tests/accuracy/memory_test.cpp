@@ -115,7 +115,9 @@ TEST_CASE("on Hopper 95 of 100 peaks that no rule was made from are inside their
         }
         const Compared& peak = step.peaks.at(which);
         INFO(step.label);
-        const bool skips = step.label.find("_bn") != std::string::npos && step.label.find("fp16") != std::string::npos;
+        const bool uncertain =
+            step.label.find("_bn") != std::string::npos || step.label.find(" b1 ") != std::string::npos;
+        const bool skips = uncertain && step.label.find("fp16") != std::string::npos;
         const double width = peak.predicted.high.as_double() / peak.predicted.low.as_double();
         CHECK((width <= 1.03 || which == Peak::reserved || skips));
         ++count;

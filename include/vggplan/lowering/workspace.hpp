@@ -52,6 +52,9 @@ ReductionBuffers bias_reduction(const Convolution& convolution, const Device& de
 /// The same for a mean over the pixels of each of `channels` in all images (a 1x1 adaptive pool).
 ReductionBuffers mean_reduction(std::int64_t channels, std::int64_t pixels, base::Layout layout, const Device& device);
 
+/// The same for the sum over the images of a linear layer's outgoing gradient (the gradient of its bias).
+ReductionBuffers linear_bias_reduction(std::int64_t features, std::int64_t images, const Device& device);
+
 /// Partial statistics of PyTorch's own batch norm for channels_last tensors, taken and freed at once.
 /// aten/src/ATen/native/cuda/Normalization.cuh, flexible_launch_configs.
 struct NormBuffers {
