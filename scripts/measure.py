@@ -10,8 +10,9 @@ Needs torch and torchvision and one CUDA GPU that nothing else uses. Takes about
 gives a rougher calibration. Stop it when you like: started again with the same --out it goes on where it was.
 
 Every line of the output is one JSON object. Operations: kernel time in microseconds ("us"), launch gaps left out,
-through CUPTI. Steps: milliseconds by phase and back to back, bytes of memory. The input side: milliseconds of one
-core. Words are those of vggplan's command line; "precision" of an operation is the type that it runs in.
+through CUPTI. Steps: milliseconds by phase and back to back, bytes of memory. The host: microseconds that Python and
+PyTorch take to issue each phase of steps that leave the GPU idle ("host_fwd_us"), and one addition ("host_add_us"), which
+tells how fast the host is. The input side: milliseconds of one core. Words are those of vggplan's command line; "precision" of an operation is the type that it runs in.
 """
 import argparse
 import io
@@ -54,7 +55,7 @@ class Output:
     def key(row):
         results = ("us", "kernels", "set", "oom", "bytes_written")
         return json.dumps({k: v for k, v in row.items()
-                           if k not in results and not k.startswith(("ms", "peak", "mem", "reserved", "mp_s", "gb_s"))}, sort_keys=True)
+                           if k not in results and not k.startswith(("ms", "peak", "mem", "reserved", "mp_s", "gb_s", "host_"))}, sort_keys=True)
 
     def has(self, row):
         return self.key(row) in self.done
@@ -356,7 +357,7 @@ class Trainer:
         self.y = torch.randint(0, case["num_classes"], (case["batch"],), device="cuda")
         half = case["precision"].removeprefix("amp-") if case["precision"].startswith("amp-") else None
         self.autocast = TYPES[half] if half else None
-        self.scaler = torch.amp.GradScaler("cuda") if half == "fp16" else None
+        self.scaler = torch.amp.GradScaler("cuda") if half == "fp16" and self.train else None
         name, _, impl = case["optimizer"].partition("-")
         self.optimizer = make_optimizer(name, impl or "foreach", model.parameters()) if self.train else None
 
@@ -409,7 +410,76 @@ def measure_step(case):
     torch.cuda.synchronize()
     row["ms_loop"] = round(first.elapsed_time(last) / steps, 4)
     row["reserved"] = torch.cuda.max_memory_reserved()
+    row["host_add_us"] = addition()
     return row
+
+
+# ---- the host ----------------------------------------------------------------------------------------------------
+
+def host_cases(halves, quick):
+    """Steps so small that the GPU hardly works: each thing that the host pays for, with and without the others."""
+    base = dict(arch="vgg16", h=32, w=32, batch=2, precision="tf32", layout="nchw", optimizer="momentum", checkpoint="none",
+                benchmark=False, in_channels=3, num_classes=10, head="gap", mode="train")
+    precisions = ["tf32"] + [f"amp-{h}" for h in halves] + (["bf16"] if "bf16" in halves else [])
+    for arch, precision in itertools.product(("vgg11", "vgg16_bn"), precisions):
+        yield dict(base, arch=arch, precision=precision)
+        yield dict(base, arch=arch, precision=precision, layout="nhwc")
+        yield dict(base, arch=arch, precision=precision, checkpoint="block")
+        yield dict(base, arch=arch, precision=precision, mode="infer")
+    if quick:
+        return
+    for name, impl in itertools.product(("sgd", "momentum", "adam", "adamw"), ("", "-fused", "-loop")):
+        yield dict(base, optimizer=name + impl)
+        yield dict(base, optimizer=name + impl, arch="vgg16_bn", precision=f"amp-{halves[0]}")
+    for arch in ("vgg13", "vgg19", "vgg19_bn"):
+        yield dict(base, arch=arch)
+
+
+def addition():
+    """Microseconds that the host takes to issue one addition; the median of some, since cores are interrupted."""
+    t = torch.zeros(8, device="cuda")
+    times = []
+    for _ in range(20):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        for _ in range(200):  # fewer than the GPU's queue holds
+            t.add_(1.0)
+        times.append((time.perf_counter() - start) / 200)
+    return round(1e6 * sorted(times)[len(times) // 2], 3)
+
+
+def measure_host(case):
+    row = dict(case)
+    trainer = Trainer(case)
+    for _ in range(5):
+        trainer.step()
+    phases = []
+    for _ in range(25):
+        marks = []
+        torch.cuda.synchronize()
+        trainer.step(lambda i: marks.append(time.perf_counter()))
+        phases.append([1e6 * (b - a) for a, b in zip(marks, marks[1:])])
+    row["host_fwd_us"], row["host_bwd_us"], row["host_opt_us"] = (round(sorted(v)[len(v) // 2], 1) for v in zip(*phases))
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(30):
+        trainer.step()
+    torch.cuda.synchronize()
+    row["ms_loop"] = round(1e3 * (time.perf_counter() - start) / 30, 4)
+    row["host_add_us"] = addition()
+    return row
+
+
+def time_host(cases, out):
+    cases = [case for case in cases if not out.has(case)]
+    # A process of its own: where the profiler has run launches take longer.
+    run = subprocess.run([sys.executable, os.path.abspath(__file__), "--host-steps", json.dumps(cases)], capture_output=True, text=True)
+    lines = [line for line in run.stdout.splitlines() if line.startswith("{")]
+    for line in lines:
+        out.write(json.loads(line))
+    if run.returncode != 0:
+        say("host: %s" % (run.stderr.strip().splitlines()[-1:] or "no output"))
+    say(f"host: {len(lines)} measured")
 
 
 def time_steps(cases, out, deadline):
@@ -496,19 +566,24 @@ def time_input(out, quick):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", metavar="FILE", help="where rows are added")
-    parser.add_argument("--parts", default="ops,steps,input", help="which of ops, steps and input (default: all)")
+    parser.add_argument("--parts", default="ops,input,host,steps", help="which of ops, input, host and steps (default: all)")
     parser.add_argument("--minutes", type=float, default=60, help="stop after so many minutes (default 60)")
     parser.add_argument("--quick", action="store_true", help="few sizes: five minutes, and a rougher calibration")
     parser.add_argument("--one-step", metavar="CASE", help=argparse.SUPPRESS)
+    parser.add_argument("--host-steps", metavar="CASES", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if not torch.cuda.is_available():
         parser.error("no CUDA GPU is visible to torch")
     if options.one_step:
         print(json.dumps(measure_step(json.loads(options.one_step))))
         return
+    if options.host_steps:
+        for case in json.loads(options.host_steps):
+            print(json.dumps(measure_host(case)), flush=True)
+        return
     if not options.out:
         parser.error("--out FILE is needed")
-    unknown = set(options.parts.split(",")) - {"ops", "steps", "input"}
+    unknown = set(options.parts.split(",")) - {"ops", "input", "host", "steps"}
     if unknown:
         parser.error("unknown part: " + ", ".join(sorted(unknown)))
     out = Output(options.out)
@@ -527,6 +602,8 @@ def main():
     torch.cuda.empty_cache()
     if "input" in options.parts:
         time_input(out, options.quick)
+    if "host" in options.parts:
+        time_host(host_cases(halves, options.quick), out)
     if "steps" in options.parts:
         time_steps(step_cases(images[:3] if options.quick else images[:12], halves, options.quick), out, deadline)
 

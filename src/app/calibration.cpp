@@ -134,7 +134,7 @@ base::Status add_step(const catalog::MeasuredStep& step, const hardware::Gpu& gp
                                 step.step});
   } else if (step.forward.count() > 0.0) {
     samples.steps.push_back({label_of(step), std::move(lowered->ops), step.step, step.forward, step.backward,
-                             step.optimizer_step, step.benchmark, step.for_ranges});
+                             step.optimizer_step, step.benchmark, step.for_ranges, step.on_host, step.host_operation});
   }
   return std::nullopt;
 }

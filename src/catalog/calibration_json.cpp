@@ -37,6 +37,7 @@ namespace {
 
 using timing::Calibration;
 using timing::HostCosts;
+using timing::HostSpeed;
 using timing::ShapeClass;
 using timing::Spread;
 
@@ -45,15 +46,22 @@ struct HostKey {
   std::string_view key{};
   double HostCosts::*field{};
 };
-constexpr std::array<HostKey, 10> kHostKeys{{
+constexpr std::array<HostKey, 17> kHostKeys{{
     {"step_seconds", &HostCosts::step_seconds},
     {"forward_op_seconds", &HostCosts::forward_op_seconds},
     {"unrecorded_share", &HostCosts::unrecorded_share},
+    {"cast_seconds", &HostCosts::cast_seconds},
+    {"backward_seconds", &HostCosts::backward_seconds},
     {"backward_op_seconds", &HostCosts::backward_op_seconds},
-    {"convolution_seconds", &HostCosts::convolution_seconds},
+    {"gradient_seconds", &HostCosts::gradient_seconds},
     {"kernel_seconds", &HostCosts::kernel_seconds},
+    {"checkpoint_seconds", &HostCosts::checkpoint_seconds},
+    {"recompute_seconds", &HostCosts::recompute_seconds},
+    {"saved_tensor_seconds", &HostCosts::saved_tensor_seconds},
     {"optimizer_pass_seconds", &HostCosts::optimizer_pass_seconds},
     {"optimizer_tensor_seconds", &HostCosts::optimizer_tensor_seconds},
+    {"optimizer_call_seconds", &HostCosts::optimizer_call_seconds},
+    {"scaler_seconds", &HostCosts::scaler_seconds},
     {"busy_share", &HostCosts::busy_share},
     {"gap_seconds", &HostCosts::gap_seconds},
 }};
@@ -198,6 +206,14 @@ void read_costs(ObjectReader& parent, ObjectReader::Context& context, Calibratio
     for (const HostKey& key : kHostKeys) {
       calibration.host.*key.field = reader.number(key.key, {0, 10});
     }
+    reader.finish();
+  }
+  if (const nlohmann::json* host = parent.object("host_speed", false)) {
+    ObjectReader reader(*host, parent.pointer_to("host_speed"), context);
+    HostSpeed& speed = calibration.host_speed;
+    speed.operation = reader.number("operation_seconds", {0, 1, true});
+    speed.low = reader.number("low", {0, speed.operation, true});
+    speed.high = reader.number("high", {speed.operation, 1});
     reader.finish();
   }
   if (const nlohmann::json* links = parent.object("links", true)) {
@@ -357,6 +373,12 @@ std::string write_calibration(const Calibration& calibration) {
   for (const HostKey& key : kHostKeys) {
     host += fmt::format("{}\n    \"{}\": {}", host.empty() ? "" : ",", key.key, number(calibration.host.*key.field));
   }
+  const HostSpeed& speed = calibration.host_speed;
+  const std::string host_speed =
+      speed.operation > 0.0
+          ? fmt::format("  \"host_speed\": {{\"operation_seconds\": {}, \"low\": {}, \"high\": {}}},\n",
+                        number(speed.operation), number(speed.low), number(speed.high))
+          : "";
   std::string links;
   for (const LinkKey& key : kLinkKeys) {
     links += fmt::format("{}\n    \"{}\": {}", links.empty() ? "" : ",", key.key, number(calibration.links.*key.field));
@@ -369,9 +391,9 @@ std::string write_calibration(const Calibration& calibration) {
   }
   return fmt::format(
       "{{\n  \"$schema\": \"../schema/calibration.schema.json\",\n  \"gpu\": \"{}\",\n  \"l2_cache_bytes\": {},\n"
-      "  \"host\": {{{}\n  }},\n  \"links\": {{{}\n  }},\n  \"input\": {{{}\n  }},\n  \"spread\": {{{}\n  }},\n  "
+      "  \"host\": {{{}\n  }},\n{}  \"links\": {{{}\n  }},\n  \"input\": {{{}\n  }},\n  \"spread\": {{{}\n  }},\n  "
       "\"streams\": [{}],\n  \"curves\": [{}]\n}}\n",
-      calibration.gpu, calibration.l2_cache.count(), host, links, input_text(calibration.input), spread,
+      calibration.gpu, calibration.l2_cache.count(), host, host_speed, links, input_text(calibration.input), spread,
       families_text(calibration.streams), families_text(calibration.curves));
 }
 

@@ -86,7 +86,10 @@ WorkspaceRule read_rule(const nlohmann::json& value, const std::string& pointer,
     }
     rule.math.push_back(mode.value_or(base::MathMode::fp32));
   }
-  rule.layout = reader.enumeration<base::Layout>("layout");
+  if (reader.has("layout")) {
+    rule.layout = reader.enumeration<base::Layout>("layout");
+  }
+  reader.skip("layout");
   rule.pass = reader.enumeration<lowering::ConvPass>("pass");
   rule.in_channels = read_range(reader, "in_channels");
   rule.out_channels = read_range(reader, "out_channels");
@@ -94,8 +97,8 @@ WorkspaceRule read_rule(const nlohmann::json& value, const std::string& pointer,
   rule.elements = read_range(reader, "elements");
   rule.images = read_range(reader, "images");
   rule.ragged = reader.optional_integer("ragged", 1).value_or(0);
-  rule.unaligned = reader.has("unaligned") && reader.boolean("unaligned");
-  reader.skip("unaligned");
+  rule.copies = reader.has("copies") && reader.boolean("copies");
+  reader.skip("copies");
   rule.size = read_size(reader);
   rule.stream_k = read_stream_k(reader, context);
   if (const nlohmann::json* fallbacks = reader.array("fallbacks", false)) {

@@ -225,7 +225,16 @@ base::Result<MeasuredStep> step_of(const json& value, const std::string& place) 
   step.mode = row.text("mode", "train");
   step.benchmark = row.boolean("benchmark");
   step.for_ranges = row.boolean("for_ranges");
-  if (value.contains("ms_loop")) {
+  if (value.contains("host_add_us")) {
+    step.host_operation = base::Seconds(row.number("host_add_us") * 1e-6);
+  }
+  step.on_host = value.contains("host_fwd_us");
+  if (step.on_host) {
+    step.step = base::Seconds(row.number("ms_loop") * 1e-3);
+    step.forward = base::Seconds(row.number("host_fwd_us") * 1e-6);
+    step.backward = base::Seconds(row.number("host_bwd_us") * 1e-6);
+    step.optimizer_step = base::Seconds(row.number("host_opt_us") * 1e-6);
+  } else if (value.contains("ms_loop")) {
     step.step = base::Seconds(row.number("ms_loop") * 1e-3);
     step.forward = base::Seconds(row.number("ms_fwd") * 1e-3);
     step.backward = base::Seconds(row.number("ms_bwd") * 1e-3);

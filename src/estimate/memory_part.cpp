@@ -87,21 +87,28 @@ Bytes outside_allocator(const job::Job& job, const hardware::Gpu& gpu, const low
   return gpu.context_memory + (communicates ? framework.nccl : Bytes(0));
 }
 
-/// The central simulation, and the two that bound it.
+/// The central simulation, the two that bound it, and where it is uncertain what GradScaler skips both outcomes.
 struct Simulations {
   Simulation central{};
   Simulation low{};
   Simulation high{};
+  std::vector<Simulation> outcomes{};
   Simulation other_addresses{};  ///< as central, with segments at rising addresses
   Widths widths{};
+  Bytes beside{};  ///< that may be reserved beside what the upper simulation reserves
 };
 
 template <class Get>
 Estimated<Bytes> ranged(const Simulations& all, const Width& width, Get get) {
   const Bytes value = get(all.central);
   const auto scaled = [](Bytes bytes, double by) { return Bytes(static_cast<std::int64_t>(bytes.as_double() * by)); };
-  return {value, std::min(value, scaled(std::min(get(all.low), value), width.low)),
-          std::max(value, scaled(std::max(get(all.high), value), width.high)), all.widths.basis};
+  Bytes low = std::min(get(all.low), value);
+  Bytes high = std::max(get(all.high), value);
+  for (const Simulation& outcome : all.outcomes) {
+    low = std::min(low, get(outcome));
+    high = std::max(high, get(outcome));
+  }
+  return {value, std::min(value, scaled(low, width.low)), std::max(value, scaled(high, width.high)), all.widths.basis};
 }
 
 template <class Get>
@@ -112,6 +119,7 @@ Estimated<Bytes> ranged(const Simulations& all, Get get) {
 /// What is reserved depends on the addresses of segments as well: the range holds a second order.
 Estimated<Bytes> reserved_peak(const Simulations& all) {
   Estimated<Bytes> peak = ranged(all, all.widths.reserved, [](const Simulation& s) { return s.reserved_peak; });
+  peak.high += all.beside;
   if (all.other_addresses.failure) {
     return peak;
   }
@@ -136,13 +144,18 @@ Simulations simulate_all(const Lowered& lowered, const job::Job& job, const Targ
   plain.timeline = false;
   Simulations all;
   all.central = run({}, options);
-  // True fp32 and cudnn.benchmark leave cuDNN free: FFT workspaces can be many times the activations.
-  const bool free_choice = job.cudnn_benchmark || in_true_fp32(job, target.gpu);
+  const bool free_choice = cudnn_is_free(job, target.gpu);  // FFT workspaces can be many times the activations
   using lowering::Workspaces;
   const bool maybe_none = free_choice || !is_hopper(target.gpu);
   const bool lower = ends == Ends::both && (races(job) || maybe_none);
   all.low = lower ? run({maybe_none ? Workspaces::none : Workspaces::derived, !races(job)}, plain) : all.central;
   all.high = free_choice ? run({Workspaces::largest, true}, plain) : all.central;
+  if (in_true_fp32(job, target.gpu)) {
+    all.beside = stranded_workspace(all.high, options.allocator.capacity);
+  }
+  if (job.mode == job::Mode::train && lowering::skips_uncertain(job)) {
+    all.outcomes = {run({.skips = lowering::Skips::none}, plain), run({.skips = lowering::Skips::all}, plain)};
+  }
   memory::SimulationOptions rising = plain;
   rising.allocator.addresses = memory::AddressOrder::rising;
   all.other_addresses = run({}, rising);
@@ -263,11 +276,6 @@ Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& ta
   memory.allocated_peak = ranged(all, [](const Simulation& s) { return s.allocated_peak; });
   memory.run_peak = ranged(all, [](const Simulation& s) { return s.run_peak; });
   memory.first_step_peak = ranged(all, [](const Simulation& s) { return s.first_step_peak; });
-  if (job.precision == job::Precision::amp_fp16 && job.model.batch_norm) {
-    // How many steps GradScaler skips depends on the weights: state may come within the first two steps, or after.
-    memory.allocated_peak.low = std::min(memory.allocated_peak.low, memory.first_step_peak.low);
-    memory.allocated_peak.high = std::max(memory.allocated_peak.high, memory.run_peak.high);
-  }
   memory.reserved_peak = reserved_peak(all);
   memory.steady_peak =
       ranged(all, [](const Simulation& s) { return s.steps.empty() ? Bytes(0) : s.steps.back().allocated_peak; });

@@ -3,16 +3,17 @@
 
 #include <algorithm>
 
+#include "estimate/memory_part.hpp"
+
 namespace vggplan::estimate {
 namespace {
 
 /// On several GPUs allocated peaks are at most 0.3 % off, with the race beside it.
 constexpr Width kRacing{0.9975, 1.0025};
 
-/// What lies between them are 95 of 100 errors of steps that no rule was made from: those of usual sizes in
-/// random_steps.jsonl and its like, of the others in range_steps.jsonl (tests/data/measurements). Scratch of NCHW is
-/// packed tighter or looser from case to case; for few channels cuDNN takes Winograd kernels there, whose workspaces
-/// have no rule.
+/// What lies between them are 95 of 100 errors, by kind and layout, of the random steps in random_steps.jsonl,
+/// range_steps.jsonl and their like (tests/data/measurements). Scratch of NCHW is packed tighter or looser from case to
+/// case; for few channels cuDNN takes Winograd and FFT kernels there, whose workspaces have no rule.
 struct Errors {
   Width allocated{};
   Width reserved{};
@@ -23,14 +24,23 @@ Errors errors_of(Kind kind, base::Layout layout) {
   const bool nchw = layout == base::Layout::nchw;
   const Width exact{0.995, 1.005};
   switch (kind) {
-    case Kind::usual: return {exact, nchw ? Width{0.965, 1.013} : exact};
+    case Kind::usual: return {exact, nchw ? Width{0.965, 1.04} : Width{0.99, 1.032}};
     case Kind::other_sizes: return {{0.995, 1.02}, nchw ? Width{0.91, 1.14} : Width{0.995, 1.013}};
-    case Kind::aligned_channels:
-      return nchw ? Errors{{0.995, 1.58}, {0.88, 1.42}} : Errors{{0.995, 1.055}, {0.94, 1.02}};
-    case Kind::other_channels: return nchw ? Errors{{0.995, 1.8}, {0.88, 1.51}} : Errors{exact, {0.88, 1.12}};
+    case Kind::aligned_channels: return nchw ? Errors{{0.994, 1.58}, {0.88, 1.42}} : Errors{exact, {0.98, 1.02}};
+    case Kind::other_channels: return nchw ? Errors{{0.995, 1.8}, {0.88, 1.51}} : Errors{exact, {0.87, 1.19}};
   }
   return {};
 }
+
+/// Where cuDNN is free, 95 of 100 measured peaks lie so near what is simulated with no workspace and with the largest.
+/// In 32 bits trials of cudnn.benchmark take up to 17 % more than two sets of spectra, and without workspaces blocks
+/// are packed up to 8 % looser than with those that were taken.
+Errors free_choice(const job::Job& job) {
+  const bool wide = base::size_of(job::activation_type(job.precision)) == base::size_of(base::DType::f32);
+  return {{0.995, wide && job.cudnn_benchmark ? 1.2 : 1.05}, {wide ? 0.92 : 0.995, 1.05}};
+}
+
+Width around(const Width& a, const Width& b) { return {std::min(a.low, b.low), std::max(a.high, b.high)}; }
 
 /// Whether every width of a convolution is a multiple of `unit`.
 bool aligned(const graph::ModelSpec& model, std::int64_t unit) {
@@ -58,6 +68,15 @@ constexpr double kUnmeasuredHigh = 1.04;
 
 bool is_hopper(const hardware::Gpu& gpu) { return hardware::capability_number(gpu.compute_capability) / 10 == 9; }
 
+bool cudnn_is_free(const job::Job& job, const hardware::Gpu& gpu) {
+  return job.cudnn_benchmark || in_true_fp32(job, gpu);
+}
+
+Bytes stranded_workspace(const memory::Simulation& high, std::optional<Bytes> capacity) {
+  const Bytes room = capacity ? std::max(Bytes(0), *capacity - high.reserved_peak) : high.largest_workspace;
+  return std::min(high.largest_workspace, room);
+}
+
 bool races(const job::Job& job) { return job.parallel.gpus > 1 && job.parallel.sharding != job::Sharding::fsdp2; }
 
 Widths widths_of(const job::Job& job, const hardware::Gpu& gpu) {
@@ -72,6 +91,11 @@ Widths widths_of(const job::Job& job, const hardware::Gpu& gpu) {
     widths.allocated.high = std::max(widths.allocated.high, kUnmeasuredHigh);
     widths.reserved.high = std::max(widths.reserved.high, kUnmeasuredHigh);
     widths.basis = base::Basis::modelled;
+  }
+  if (cudnn_is_free(job, gpu)) {
+    const Errors free = free_choice(job);
+    widths.allocated = around(widths.allocated, free.allocated);
+    widths.reserved = around(widths.reserved, free.reserved);
   }
   return widths;
 }

@@ -2,9 +2,12 @@
 // How far measured peaks of memory lie from what is simulated.
 #pragma once
 
-#include "vggplan/base/estimated.hpp"
+#include <optional>
+
+#include "vggplan/estimate/estimate.hpp"
 #include "vggplan/hardware/hardware.hpp"
 #include "vggplan/job/job.hpp"
+#include "vggplan/memory/simulate.hpp"
 
 namespace vggplan::estimate {
 
@@ -23,6 +26,14 @@ Widths widths_of(const job::Job& job, const hardware::Gpu& gpu);
 
 /// The architecture that the rules of workspaces were measured on.
 bool is_hopper(const hardware::Gpu& gpu);
+
+/// True fp32 and cudnn.benchmark: cuDNN chooses among workspaces of any size, by what is free.
+bool cudnn_is_free(const job::Job& job, const hardware::Gpu& gpu);
+
+/// What true fp32 may reserve beside what the upper simulation reserves. Where not all passes take FFT, an activation
+/// may be cut from the cached segment of a workspace, and the next workspace of that size needs another: measured twice
+/// 33 GiB beside each other (512x512, batch 8). A cache gives way before memory runs out.
+Bytes stranded_workspace(const memory::Simulation& high, std::optional<Bytes> capacity);
 
 /// DDP and ZeRO-1: whether two sets of gradients live at a time is a race between threads.
 bool races(const job::Job& job);

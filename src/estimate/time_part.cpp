@@ -114,7 +114,10 @@ double images_per_second(const job::Job& job, const timing::InputThroughput& thr
 
 std::string bound_by(const timing::ParallelTime& parallel, const timing::InputThroughput& throughput) {
   const bool waiting = parallel.exposed.value * 2.0 > parallel.step.step.value;
-  return throughput.bound == timing::Bound::gpu && waiting ? "communication" : std::string(name_of(throughput.bound));
+  if (throughput.bound != timing::Bound::gpu) {
+    return std::string(name_of(throughput.bound));
+  }
+  return waiting ? "communication" : parallel.step.host_decides ? "host" : "gpu";
 }
 
 namespace {
@@ -150,6 +153,8 @@ Time time_part(const Lowered& lowered, const job::Job& job, const timing::Parall
   time.communication = parallel.communication;
   time.communication_exposed = parallel.exposed;
   time.parallel_overhead = parallel.overhead;
+  time.host = parallel.step.host_busy;
+  time.host_operation = parallel.step.host_operation;
   time.bound_by = bound_by(parallel, fed.value);
   add_input(time, job, fed);
   const graph::LayerCounts counts = graph::count(lowered.network);

@@ -82,6 +82,24 @@ void add_host_warnings(const Estimate& estimate, Warnings& warnings) {
   }
 }
 
+/// A step that waits for the host is as uncertain as the host's speed.
+void add_host_bound(const Time& time, Warnings& warnings) {
+  if (time.bound_by != "host") {
+    return;
+  }
+  std::string text = fmt::format(
+      "the GPU waits for the host, which takes {} to start the work of a step ({} to {} as hosts differ)",
+      base::format_seconds(time.host.value), base::format_seconds(time.host.low), base::format_seconds(time.host.high));
+  if (time.host_operation) {
+    text +=
+        fmt::format("; it issues an operation in {}, machines that were measured in {} to {}",
+                    base::format_seconds(time.host_operation->value), base::format_seconds(time.host_operation->low),
+                    base::format_seconds(time.host_operation->high));
+  }
+  warnings.push_back({"host-bound", std::move(text),
+                      "larger batches hide it; measure your host with scripts/measure.py and calibrate"});
+}
+
 std::string workers_remedy(const Estimate& estimate) {
   const std::int64_t needed = estimate.input.workers_needed;
   const auto of_machine = estimate.target.machine ? estimate.target.machine->vcpus : std::nullopt;
@@ -229,6 +247,7 @@ std::vector<Warning> warnings_of(const Lowered& lowered, const Estimate& estimat
   Warnings warnings;
   add_memory_warnings(estimate, framework, warnings);
   add_host_warnings(estimate, warnings);
+  add_host_bound(estimate.time, warnings);
   add_input_warnings(estimate, warnings);
   add_machine_warnings(estimate, network, warnings);
   add_arithmetic_warnings(estimate, framework, warnings);

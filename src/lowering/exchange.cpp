@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <algorithm>
-#include <numeric>
 #include <variant>
 #include <vector>
 
@@ -21,26 +19,6 @@ timing::Sharing sharing_of(job::Sharding sharding) {
   return timing::Sharing::ddp;
 }
 
-/// Share of the parameters that the busiest rank updates.
-double largest_share(const graph::Network& network, const job::Parallel& parallel) {
-  switch (parallel.sharding) {
-    case job::Sharding::ddp: return 1.0;
-    case job::Sharding::fsdp2: return 1.0 / static_cast<double>(parallel.gpus);
-    case job::Sharding::zero1: break;
-  }
-  std::vector<std::int64_t> elements;
-  for (const graph::ParameterTensor& tensor : graph::parameter_tensors(network)) {
-    elements.push_back(tensor.elements);
-  }
-  const std::vector<std::size_t> owners = owners_of(elements, parallel.gpus);
-  std::vector<std::int64_t> held(elements.size(), 0);  // by rank
-  for (std::size_t i = 0; i < elements.size(); ++i) {
-    held[owners[i]] += elements[i];
-  }
-  const std::int64_t all = std::accumulate(elements.begin(), elements.end(), std::int64_t{0});
-  return static_cast<double>(*std::max_element(held.begin(), held.end())) / static_cast<double>(all);
-}
-
 }  // namespace
 
 timing::Exchange exchange_of(const graph::Network& network, const job::Job& job, const Framework& framework) {
@@ -48,7 +26,6 @@ timing::Exchange exchange_of(const graph::Network& network, const job::Job& job,
   exchange.sharing = sharing_of(job.parallel.sharding);
   exchange.bucket_view = job.parallel.bucket_view;
   exchange.rounds = job.parallel.sharding == job::Sharding::fsdp2 ? job.accumulation : 1;
-  exchange.largest_share = largest_share(network, job.parallel);
   const std::int64_t size = base::size_of(job::parameter_type(job.precision));
   std::vector<std::int64_t> sizes;       // of the tensors, in the order in which their gradients become ready
   std::vector<std::size_t> gradient_of;  // of each tensor, the index in `gradients`

@@ -7,7 +7,9 @@
 #include <utility>
 #include <variant>
 
+#include "lowering/layout.hpp"
 #include "lowering/optimizer_ops.hpp"
+#include "lowering/partition.hpp"
 
 namespace vggplan::lowering {
 namespace {
@@ -19,6 +21,18 @@ using base::Phase;
 using timing::Extent;
 using timing::Op;
 using timing::OpKind;
+
+/// What an operation saves for its backward (tools/autograd/derivatives.yaml), parameters included: a hook is called
+/// for each inside of a checkpointed segment.
+std::int64_t saved_tensors(const graph::Layer& layer) {
+  if (std::holds_alternative<graph::BatchNorm2d>(layer.kind)) {
+    return 7;  // input, weight, both running and both batch statistics, cuDNN's reserve
+  }
+  if (std::holds_alternative<graph::Conv2d>(layer.kind) || std::holds_alternative<graph::MaxPool2d>(layer.kind)) {
+    return 2;  // input and weight; input and indices
+  }
+  return std::holds_alternative<graph::Relu>(layer.kind) ? 1 : 0;
+}
 
 /// Emits the ops of one visit after the other; keeps what all ops of a visit share.
 class Emitter {
@@ -37,6 +51,17 @@ class Emitter {
     std::visit([this](const auto& kind) { forward_of(kind); }, this->layer().kind);
   }
 
+  /// Before the first layer of a segment, in forward and where it runs again.
+  void checkpoint(const Segment& segment, bool recompute) {
+    start(timing::kNoLayer, recompute ? Phase::backward : Phase::forward, recompute);
+    Op op = timing::make_op(OpKind::checkpoint, MathMode::fp32, type_, job_.layout, {});
+    op.tensors = 0;
+    for (std::size_t i = segment.first; i < segment.last; ++i) {
+      op.tensors += saved_tensors(network_.layers[i]);
+    }
+    push(op);
+  }
+
   void backward(std::size_t layer) {
     start(layer, Phase::backward, false);
     std::visit([this](const auto& kind) { backward_of(kind); }, this->layer().kind);
@@ -49,17 +74,16 @@ class Emitter {
   }
 
   void optimizer() {
-    const std::int64_t parameters = graph::count(network_).parameters;
-    const auto tensors = static_cast<std::int64_t>(graph::parameter_tensors(network_).size());
+    const Share held = held_gradients(network_, job_.parallel);
     if (job_.accumulation > 1) {
       start(timing::kNoLayer, Phase::backward, false);
       Op op = timing::make_op(OpKind::grad_accumulate, MathMode::fp32, job::parameter_type(job_.precision),
-                              Layout::nchw, {parameters, 1, 1, 1, 1});
-      op.kernels = tensors;
+                              Layout::nchw, {held.elements, 1, 1, 1, 1});
+      op.kernels = held.tensors;
       op.after_first = true;
       push(op);
     }
-    append_optimizer_ops(job_, parameters, tensors, ops_);
+    append_optimizer_ops(job_, held, fullest_update(network_, job_.parallel), ops_);
   }
 
   std::vector<Op> take() { return std::move(ops_); }
@@ -139,9 +163,8 @@ class Emitter {
   void forward_of(const graph::AdaptiveAvgPool2d&) { average_pool(OpKind::avg_pool_forward); }
   void backward_of(const graph::AdaptiveAvgPool2d&) { average_pool(OpKind::avg_pool_backward); }
 
-  // A channels_last map must be rewritten to be seen as one vector per image; a contiguous one is viewed.
   void forward_of(const graph::Flatten&) {
-    if (job_.layout == Layout::nhwc && layer().input.height * layer().input.width > 1) {
+    if (flatten_copies(layer(), job_.layout)) {
       push(OpKind::copy, map(layer().input));
     }
   }
@@ -194,12 +217,18 @@ std::vector<timing::Op> lower_ops(const graph::Network& network, const job::Job&
       in_forward = false;
     }
   };
+  const auto run = [&](const Visit& visit, bool recompute) {
+    if (visit.segment != kNoSegment && segments[visit.segment].first == visit.layer) {
+      emitter.checkpoint(segments[visit.segment], recompute);
+    }
+    emitter.forward(visit.layer, recompute);
+  };
   for (const Visit& visit : schedule(network, segments, job.mode)) {
     switch (visit.pass) {
-      case Pass::forward: emitter.forward(visit.layer, false); break;
+      case Pass::forward: run(visit, false); break;
       case Pass::recompute:
         leave_forward();
-        emitter.forward(visit.layer, true);
+        run(visit, true);
         break;
       case Pass::backward:
         leave_forward();

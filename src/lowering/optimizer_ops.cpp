@@ -37,8 +37,7 @@ UpdateRule rule_of(job::Optimizer optimizer, bool fused) {
 
 }  // namespace
 
-void append_optimizer_ops(const job::Job& job, std::int64_t parameters, std::int64_t tensors,
-                          std::vector<timing::Op>& ops) {
+void append_optimizer_ops(const job::Job& job, const Share& held, const Share& updated, std::vector<timing::Op>& ops) {
   const base::DType type = job::parameter_type(job.precision);
   const OptimizerLoop loop = loop_of(job.optimizer_impl);
   const auto push = [&ops](Op op) {
@@ -46,13 +45,15 @@ void append_optimizer_ops(const job::Job& job, std::int64_t parameters, std::int
     ops.push_back(op);
   };
   if (job.precision == job::Precision::amp_fp16) {
-    Op unscale = timing::make_optimizer(type, OptimizerLoop::foreach, parameters, tensors, {1, 1, 1});
+    // ZeroRedundancyOptimizer's param_groups, which GradScaler goes over, name all parameters.
+    Op unscale = timing::make_optimizer(type, OptimizerLoop::foreach, held.elements, held.tensors, {1, 1, 1});
     unscale.kind = OpKind::grad_unscale;
     push(unscale);
     // GradScaler.step reads whether an infinity was found.
     push(timing::make_op(OpKind::host_read, base::MathMode::fp32, base::DType::f32, base::Layout::nchw, {}));
   }
-  push(timing::make_optimizer(type, loop, parameters, tensors, rule_of(job.optimizer, loop == OptimizerLoop::fused)));
+  push(timing::make_optimizer(type, loop, updated.elements, updated.tensors,
+                              rule_of(job.optimizer, loop == OptimizerLoop::fused)));
 }
 
 }  // namespace vggplan::lowering

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "vggplan/base/checked.hpp"
+
 namespace vggplan::lowering {
 
 std::vector<Group> groups_of(const std::vector<std::int64_t>& sizes, std::int64_t first_limit, std::int64_t limit) {
@@ -36,6 +38,34 @@ std::vector<std::size_t> owners_of(const std::vector<std::int64_t>& elements, st
     owners[index] = static_cast<std::size_t>(least - held.begin());
   }
   return owners;
+}
+
+Share held_gradients(const graph::Network& network, const job::Parallel& parallel) {
+  const std::int64_t parts = parallel.sharding == job::Sharding::fsdp2 ? parallel.gpus : 1;
+  Share held;
+  for (const graph::ParameterTensor& tensor : graph::parameter_tensors(network)) {
+    held.elements += tensor.elements / tensor.rows * base::ceil_div(tensor.rows, parts);
+    ++held.tensors;
+  }
+  return held;
+}
+
+Share fullest_update(const graph::Network& network, const job::Parallel& parallel) {
+  if (parallel.sharding != job::Sharding::zero1) {
+    return held_gradients(network, parallel);
+  }
+  std::vector<std::int64_t> elements;
+  for (const graph::ParameterTensor& tensor : graph::parameter_tensors(network)) {
+    elements.push_back(tensor.elements);
+  }
+  const std::vector<std::size_t> owners = owners_of(elements, parallel.gpus);
+  std::vector<Share> ranks(elements.size());  // those beyond the tensors own none
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    ranks[owners[i]].elements += elements[i];
+    ++ranks[owners[i]].tensors;
+  }
+  return *std::max_element(ranks.begin(), ranks.end(),
+                           [](const Share& a, const Share& b) { return a.elements < b.elements; });
 }
 
 }  // namespace vggplan::lowering

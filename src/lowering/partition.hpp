@@ -6,6 +6,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "vggplan/graph/graph.hpp"
+#include "vggplan/job/job.hpp"
+
 namespace vggplan::lowering {
 
 /// Consecutive tensors that travel together.
@@ -20,5 +23,17 @@ std::vector<Group> groups_of(const std::vector<std::int64_t>& sizes, std::int64_
 /// ZeroRedundancyOptimizer: whole tensors, largest first, to the rank that has least so far. The rank of each tensor;
 /// rank 0 gets the largest of all.
 std::vector<std::size_t> owners_of(const std::vector<std::int64_t>& elements, std::int64_t ranks);
+
+/// What one rank works on, of all parameters.
+struct Share {
+  std::int64_t elements{};
+  std::int64_t tensors{};
+};
+
+/// Gradients that a rank holds once they are averaged: all of them, and under FSDP2 its rows of each tensor.
+Share held_gradients(const graph::Network& network, const job::Parallel& parallel);
+
+/// What the fullest rank updates: what it holds, and under ZeRO-1 the whole tensors that it owns.
+Share fullest_update(const graph::Network& network, const job::Parallel& parallel);
 
 }  // namespace vggplan::lowering

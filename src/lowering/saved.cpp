@@ -5,6 +5,8 @@
 #include <numeric>
 #include <variant>
 
+#include "lowering/layout.hpp"
+
 namespace vggplan::lowering {
 
 namespace {
@@ -25,6 +27,7 @@ class Walk {
  public:
   explicit Walk(const graph::Network& network, const job::Job& job)
       : batch_(job.batch),
+        layout_(job.layout),
         autocast_(job::is_autocast(job.precision)),
         type_(job::activation_type(job.precision)),
         flowing_{job.batch * network.input.elements(), autocast_ ? DType::f32 : type_} {}
@@ -36,7 +39,8 @@ class Walk {
 
   Bytes pass(const Layer& layer) {
     const Bytes kept = kept_by(layer);
-    if (graph::output_bytes(layer, type_).count() > 0) {
+    const bool copied = std::holds_alternative<graph::Flatten>(layer.kind) && flatten_copies(layer, layout_);
+    if (copied || graph::output_bytes(layer, type_).count() > 0) {
       replace(layer);
     }
     return kept;
@@ -82,10 +86,11 @@ class Walk {
     if (const auto* dropout = std::get_if<graph::Dropout>(&layer.kind)) {
       return Bytes(dropout->passes_through() ? 0 : outputs);  // a mask of one byte each
     }
-    return Bytes{};  // a flatten; of channels_last it copies, and the copy is kept instead of the original
+    return Bytes{};  // a flatten
   }
 
   std::int64_t batch_{};
+  base::Layout layout_{};
   bool autocast_{};
   DType type_{};
   Flowing flowing_{};

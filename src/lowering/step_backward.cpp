@@ -100,6 +100,9 @@ struct Backward {
     for (Parameter* parameter : parameters) {
       fresh.push_back(fresh_gradient(*parameter, step.activation_bytes));
     }
+    const ReductionBuffers buffers =
+        linear_bias_reduction(step.network.layers[layer].output.elements(), step.job.batch, step.device);
+    kernel_buffers(step, layer, buffers.partial_sums, buffers.counters);
     Spent(step, layer, incoming).free();
     finish_parameters(parameters, fresh);
     return outgoing;

@@ -3,6 +3,7 @@
 #include <utility>
 #include <variant>
 
+#include "lowering/layout.hpp"
 #include "lowering/step_tape.hpp"
 
 namespace vggplan::lowering {
@@ -118,13 +119,12 @@ TensorId average_pool(StepTape& step, std::size_t layer, TensorId input, bool ke
   return output;
 }
 
-/// A view where the map is contiguous; channels_last maps of more than one pixel are copied.
 TensorId flatten(StepTape& step, std::size_t layer, TensorId input) {
-  const graph::Shape& shape = step.network.layers[layer].input;
-  if (!step.nhwc() || shape.height * shape.width == 1) {
+  const graph::Layer& here = step.network.layers[layer];
+  if (!flatten_copies(here, step.job.layout)) {
     return input;
   }
-  const TensorId output = step.tape.allocate(step.activation_size(shape), Category::activations, layer_id(layer));
+  const TensorId output = step.tape.allocate(step.activation_size(here.output), Category::activations, layer_id(layer));
   step.tape.drop(input);
   return output;
 }

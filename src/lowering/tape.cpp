@@ -77,8 +77,8 @@ void StepTape::convolution_scratch(std::size_t layer, ConvPass pass, bool recomp
   if (job.cudnn_benchmark) {
     const auto trials = [&] {
       std::vector<std::int64_t> plans = benchmark_plans(framework, pass, conv);
-      if (largest) {  // some plans keep every spectrum twice
-        plans.insert(plans.begin(), 2 * fft_workspace(conv));
+      if (largest) {  // some plans keep every spectrum twice, some copy operands that are laid out as they like
+        plans.insert(plans.begin(), std::max(2 * fft_workspace(conv), operand_copies(conv)));
       }
       return plans;
     };
@@ -199,6 +199,20 @@ std::vector<memory::Event> training_step(StepTape& step, const StepKind& kind) {
   return step.tape.take_events();
 }
 
+/// Fused optimizers are told of infinities and leave the parameters as they are, but make their state.
+bool may_skip(const job::Job& job) {
+  return job.precision == job::Precision::amp_fp16 && job.optimizer_impl != job::OptimizerImpl::fused;
+}
+
+std::size_t skipped_steps(const job::Job& job, const Framework& framework, Skips skips) {
+  switch (skips) {
+    case Skips::none: return 0;
+    case Skips::all: return kMostSkips;
+    case Skips::derived: break;
+  }
+  return lowering::skipped_steps(job, framework);
+}
+
 std::vector<memory::Event> inference_step(StepTape& step) {
   drop_outputs(step);
   step.tape.begin(base::Phase::forward);
@@ -208,9 +222,10 @@ std::vector<memory::Event> inference_step(StepTape& step) {
 
 }  // namespace
 
+bool skips_uncertain(const job::Job& job) { return may_skip(job) && (job.model.batch_norm || job.batch == 1); }
+
 std::size_t skipped_steps(const job::Job& job, const Framework& framework) {
-  // Fused optimizers are told of infinities and leave the parameters as they are, but make their state.
-  if (job.precision != job::Precision::amp_fp16 || job.optimizer_impl == job::OptimizerImpl::fused) {
+  if (!may_skip(job)) {
     return 0;
   }
   const std::int64_t enough = framework.scaler_pixels_with_batch_norm;
@@ -237,17 +252,19 @@ memory::Tape lower_tape(const graph::Network& network, const job::Job& job, cons
   if (!step.training()) {
     tape.steps = {inference_step(step), inference_step(step)};
   } else {
-    const std::size_t skipped = skipped_steps(step.job, step.framework);
+    const std::size_t skipped = skipped_steps(step.job, step.framework, variation.skips);
     const std::size_t special = std::max(skipped + 1, step.replicated() ? std::size_t{3} : std::size_t{1});
+    const bool never = variation.skips == Skips::all;
     for (std::size_t i = 0; i < special; ++i) {
       if (i == 2) {
         release_first_bucket(step);
       }
-      tape.steps.push_back(training_step(
-          step,
-          {.fresh = i == 0, .skipped = i < skipped, .first = i == skipped, .rebuild = i == 1 && step.replicated()}));
+      tape.steps.push_back(training_step(step, {.fresh = i == 0,
+                                                .skipped = never || i < skipped,
+                                                .first = i == skipped,
+                                                .rebuild = i == 1 && step.replicated()}));
     }
-    tape.steps.push_back(training_step(step, {}));  // repeats from here on
+    tape.steps.push_back(training_step(step, {.skipped = never}));  // repeats from here on
   }
   tape.scratch = step.tape.take_scratch();
   tape.tensors = step.tape.ids();

@@ -22,16 +22,27 @@ std::int64_t vector_channels(const Convolution& conv) {
   return conv.math == base::MathMode::fp32 ? 1 : kVector / conv.element_bytes;
 }
 
-bool is_unaligned(const Convolution& conv, std::int64_t channels) { return channels % vector_channels(conv) != 0; }
-
-/// NHWC tensors are copied where they need padding; the others serve as they are.
-WorkspaceSize copies_of_unaligned(WorkspaceSize size, const Convolution& conv) {
-  size.input *= is_unaligned(conv, conv.in_channels) ? 1.0 : 0.0;
-  size.output *= is_unaligned(conv, conv.out_channels) ? 1.0 : 0.0;
-  return size;
+/// Padded to what tensor cores take.
+std::int64_t padded(const Convolution& conv, std::int64_t channels) {
+  return base::round_up(channels, vector_channels(conv));
 }
 
-/// Copies are padded to what tensor cores take, unless a rule says what they are padded to.
+/// Copies of what does not lie as a kernel reads it: NCHW tensors, channels that need padding, and with either of
+/// them the weight.
+std::int64_t copied_bytes(const Convolution& conv) {
+  constexpr std::int64_t kAlignment = 16;
+  const std::int64_t in = padded(conv, conv.in_channels);
+  const std::int64_t out = padded(conv, conv.out_channels);
+  const bool nchw = conv.layout == base::Layout::nchw;
+  const std::int64_t input = nchw || in != conv.in_channels ? in : 0;
+  const std::int64_t output = nchw || out != conv.out_channels ? out : 0;
+  if (input + output == 0) {
+    return 0;
+  }
+  const std::int64_t pixels = conv.images * conv.height * conv.width;
+  return ((input + output) * pixels + in * out * graph::kTaps) * conv.element_bytes + kAlignment;
+}
+
 std::int64_t bytes_of(const WorkspaceSize& size, const Convolution& conv) {
   const std::int64_t align = size.align == 0 ? vector_channels(conv) : size.align;
   const std::int64_t in = base::round_up(conv.in_channels, align);
@@ -50,8 +61,8 @@ std::int64_t stream_k_bytes(const StreamK& rule, ConvPass pass, const Convolutio
   constexpr std::int64_t kProductsPerStep = 32;
   constexpr std::int64_t kSumBytes = 4;
   const bool forward = pass == ConvPass::forward;  // an input gradient is a convolution the other way
-  const std::int64_t produced = forward ? conv.out_channels : conv.in_channels;
-  const std::int64_t summed = forward ? conv.in_channels : conv.out_channels;
+  const std::int64_t produced = padded(conv, forward ? conv.out_channels : conv.in_channels);
+  const std::int64_t summed = padded(conv, forward ? conv.in_channels : conv.out_channels);
   const std::int64_t pixels = conv.images * conv.height * conv.width;
   const std::int64_t tiles = base::ceil_div(pixels, rule.tile_pixels) * base::ceil_div(produced, rule.tile_channels);
   const std::int64_t slots = std::max<std::int64_t>(1, rule.slots * device.sm_count / kReferenceSms);
@@ -72,13 +83,11 @@ const WorkspaceRule* matching(const std::vector<WorkspaceRule>& rules, ConvPass 
   const std::int64_t pixels = conv.images * conv.height * conv.width;
   const std::int64_t elements = pixels * std::max(conv.in_channels, conv.out_channels);
   const auto rule = std::find_if(rules.begin(), rules.end(), [&](const WorkspaceRule& candidate) {
-    return candidate.pass == pass && candidate.layout == conv.layout &&
+    return candidate.pass == pass && candidate.layout.value_or(conv.layout) == conv.layout &&
            std::find(candidate.math.begin(), candidate.math.end(), conv.math) != candidate.math.end() &&
            candidate.in_channels.holds(conv.in_channels) && candidate.out_channels.holds(conv.out_channels) &&
            candidate.pixels.holds(pixels) && candidate.elements.holds(elements) &&
-           candidate.images.holds(conv.images) &&
-           (!candidate.unaligned || is_unaligned(conv, conv.in_channels) || is_unaligned(conv, conv.out_channels)) &&
-           (candidate.ragged == 0 || pixels % candidate.ragged != 0);
+           candidate.images.holds(conv.images) && (candidate.ragged == 0 || pixels % candidate.ragged != 0);
   });
   return rule == rules.end() ? nullptr : &*rule;
 }
@@ -101,20 +110,24 @@ std::vector<std::int64_t> workspace_plans(const Framework& framework, ConvPass p
   std::vector<std::int64_t> plans;
   if (rule != nullptr) {
     const std::int64_t partial_sums = rule->stream_k ? stream_k_bytes(*rule->stream_k, pass, chunk, device) : 0;
-    plans.push_back(bytes_of(rule->unaligned ? copies_of_unaligned(rule->size, chunk) : rule->size, chunk) +
-                    partial_sums);
+    plans.push_back(bytes_of(rule->size, chunk) + (rule->copies ? copied_bytes(chunk) : 0) + partial_sums);
     for (const WorkspaceSize& fallback : rule->fallbacks) {
-      plans.push_back(bytes_of(fallback, chunk));
+      if (const std::int64_t bytes = bytes_of(fallback, chunk); bytes < plans.back()) {
+        plans.push_back(bytes);
+      }
     }
   }
   plans.push_back(0);
   return plans;
 }
 
+std::int64_t operand_copies(const Convolution& conv) { return bytes_of({.input = 1, .output = 1, .weight = 1}, conv); }
+
 std::int64_t fft_workspace(const Convolution& conv) {
+  constexpr std::int64_t kSmallestSide = 16;
   constexpr std::int64_t kLargestSide = 256;
   constexpr std::int64_t kComplex = 8;
-  const std::int64_t padded = std::max(conv.height, conv.width) + 2;
+  const std::int64_t padded = std::max({conv.height + 2, conv.width + 2, kSmallestSide});
   const bool on_tensor_cores = conv.element_bytes != 4 && conv.math != base::MathMode::fp32;
   if (on_tensor_cores || padded > kLargestSide) {
     return 0;
@@ -123,7 +136,7 @@ std::int64_t fft_workspace(const Convolution& conv) {
   const std::int64_t frequencies = side * (side / 2 + 1);
   const std::int64_t filters = 2 * conv.in_channels * conv.out_channels;
   const std::int64_t maps = conv.images * (conv.in_channels + conv.out_channels);
-  return kComplex * frequencies * (filters + maps);
+  return kComplex * frequencies * (filters + maps) + (conv.layout == base::Layout::nhwc ? operand_copies(conv) : 0);
 }
 
 std::vector<std::int64_t> benchmark_plans(const Framework& framework, ConvPass pass, const Convolution& convolution) {
@@ -144,6 +157,12 @@ struct ReductionShape {
   std::int64_t vector{1};  ///< outputs per thread (NHWC)
   std::int64_t input_vector{1};
 };
+
+/// Outputs that lie side by side: a thread takes up to four of them.
+ReductionShape side_by_side(std::int64_t outputs, std::int64_t inputs) {
+  const std::int64_t vector = outputs % 4 == 0 ? 4 : outputs % 2 == 0 ? 2 : 1;
+  return {outputs, inputs, false, vector, 1};
+}
 
 constexpr std::int64_t kMaxThreads = 512;
 constexpr std::int64_t kWarp = 32;
@@ -187,8 +206,7 @@ ReductionBuffers bias_reduction(const Convolution& conv, const Device& device) {
   ReductionShape shape{conv.out_channels, conv.images * conv.height * conv.width, true, 1, 1};
   const bool nhwc = conv.layout == base::Layout::nhwc && conv.height * conv.width > 1;
   if (nhwc) {
-    shape.along_input = false;
-    shape.vector = shape.outputs % 4 == 0 ? 4 : shape.outputs % 2 == 0 ? 2 : 1;
+    shape = side_by_side(shape.outputs, shape.inputs);
   } else if (conv.images == 1 && shape.inputs >= 128) {
     shape.input_vector = 4;  // one contiguous run per output: vector loads
   }
@@ -208,13 +226,14 @@ ReductionBuffers bias_reduction(const Convolution& conv, const Device& device) {
 }
 
 ReductionBuffers mean_reduction(std::int64_t channels, std::int64_t pixels, base::Layout layout, const Device& device) {
-  ReductionShape shape{channels, pixels, layout == base::Layout::nchw, 1, 1};
   if (layout == base::Layout::nhwc) {
-    shape.vector = channels % 4 == 0 ? 4 : channels % 2 == 0 ? 2 : 1;
-  } else if (pixels >= 128) {
-    shape.input_vector = 4;
+    return buffers_of(side_by_side(channels, pixels), device);
   }
-  return buffers_of(shape, device);
+  return buffers_of({channels, pixels, true, 1, pixels >= 128 ? 4 : 1}, device);
+}
+
+ReductionBuffers linear_bias_reduction(std::int64_t features, std::int64_t images, const Device& device) {
+  return buffers_of(side_by_side(features, images), device);
 }
 
 NormBuffers batch_norm_staging(std::int64_t channels, std::int64_t pixels) {

@@ -126,6 +126,7 @@ class Replay {
     for (std::size_t plan = 0; plan < plans.size(); ++plan) {
       if (try_scratch(event, plans[plan])) {
         chosen = plan;
+        result_.largest_workspace = std::max(result_.largest_workspace, Bytes(plans[plan]));
         return true;
       }
     }

@@ -118,6 +118,7 @@ const char* whole_step(const Document& time) {
 
 std::string bound_by_words(const std::string& bound_by) {
   return bound_by == "gpu"       ? "the GPU"
+         : bound_by == "host"    ? "the host"
          : bound_by == "workers" ? "the data loader's workers"
          : bound_by == "copy"    ? "the copy of images to the GPU"
                                  : bound_by;

@@ -105,6 +105,8 @@ Document time_part(const Estimate& estimate) {
                     {"input_exposed_seconds", quantity(time.input_exposed)},
                     {"iteration_seconds", quantity(time.iteration)},
                     {"images_per_second", quantity(time.images_per_second)},
+                    {"host_seconds", quantity(time.host)},
+                    {"host_operation_seconds", quantity(time.host_operation)},
                     {"bound_by", time.bound_by},
                     {"model_flops_utilization", plain(time.model_flops_utilization)}});
 }

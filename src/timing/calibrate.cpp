@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 
 #include "timing/fit.hpp"
+#include "timing/host.hpp"
 #include "timing/least_squares.hpp"
 #include "vggplan/timing/step_time.hpp"
 
@@ -37,12 +39,18 @@ void describe_ops(std::span<const OpSample> ops, const hardware::Gpu& gpu, Fit& 
 }
 
 void describe_steps(std::span<const StepSample> steps, const hardware::Gpu& gpu, Fit& fit) {
+  std::vector<double> host;
   std::vector<double> step;
   std::vector<double> forward;
   std::vector<double> backward;
   std::vector<double> optimizer;
   for (const StepSample& sample : steps) {
     const StepTime time = step_time(sample.ops, gpu, fit.calibration);
+    if (sample.on_host) {
+      const double slower = host_factor(sample.host_operation.count(), fit.calibration.host_speed);
+      host.push_back(error(slower * time.step.value.count(), sample.step.count()));
+      continue;
+    }
     const auto add = [](std::vector<double>& errors, base::Seconds modelled, base::Seconds measured) {
       if (modelled.count() > 0.0 && measured.count() > 0.0) {
         errors.push_back(error(modelled.count(), measured.count()));
@@ -57,6 +65,7 @@ void describe_steps(std::span<const StepSample> steps, const hardware::Gpu& gpu,
   fit.lines.push_back(line("step: forward", forward));
   fit.lines.push_back(line("step: backward", backward));
   fit.lines.push_back(line("step: optimizer", optimizer));
+  fit.lines.push_back(line("step of the host", host));
 }
 
 void describe_parallel(const Samples& samples, const hardware::Gpu& gpu, Fit& fit) {
@@ -76,6 +85,13 @@ void describe_parallel(const Samples& samples, const hardware::Gpu& gpu, Fit& fi
   fit.lines.push_back(line("step on several GPUs", steps));
 }
 
+/// Steps that were timed on the GPU.
+std::vector<StepSample> device_steps(const std::vector<StepSample>& steps) {
+  std::vector<StepSample> found;
+  std::copy_if(steps.begin(), steps.end(), std::back_inserter(found), [](const auto& step) { return !step.on_host; });
+  return found;
+}
+
 }  // namespace
 
 Fit calibrate(const hardware::Gpu& gpu, const Samples& samples) {
@@ -89,8 +105,9 @@ Fit calibrate(const hardware::Gpu& gpu, const Samples& samples) {
   steps.erase(kept, steps.end());
   fit_streams(samples.ops, calibration);
   fit_curves(samples.ops, gpu, calibration);
-  fit_levels(samples.steps, gpu, calibration);
-  fit_host(steps, gpu, calibration);
+  fit_levels(device_steps(samples.steps), gpu, calibration);
+  fit_host_speed(samples.steps, calibration);
+  fit_host(samples.steps, gpu, calibration);
   fit_spread(samples.steps, gpu, calibration);
   fit_links(samples, gpu, calibration);
   fit_input(samples, calibration);

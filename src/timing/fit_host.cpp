@@ -4,38 +4,60 @@
 #include <cmath>
 
 #include "timing/fit.hpp"
+#include "timing/host.hpp"
 #include "timing/least_squares.hpp"
 #include "timing/queue.hpp"
-#include "timing/spread.hpp"
 #include "vggplan/timing/step_time.hpp"
 
 namespace vggplan::timing {
 namespace {
 
-constexpr std::array<double HostCosts::*, 9> kHostCoefficients{
+constexpr std::array<double HostCosts::*, 16> kAllCosts{
     &HostCosts::step_seconds,
     &HostCosts::forward_op_seconds,
+    &HostCosts::unrecorded_share,
+    &HostCosts::cast_seconds,
+    &HostCosts::backward_seconds,
     &HostCosts::backward_op_seconds,
-    &HostCosts::convolution_seconds,
+    &HostCosts::gradient_seconds,
     &HostCosts::kernel_seconds,
+    &HostCosts::checkpoint_seconds,
+    &HostCosts::recompute_seconds,
+    &HostCosts::saved_tensor_seconds,
     &HostCosts::optimizer_pass_seconds,
     &HostCosts::optimizer_tensor_seconds,
+    &HostCosts::optimizer_call_seconds,
+    &HostCosts::scaler_seconds,
     &HostCosts::busy_share,
-    &HostCosts::unrecorded_share,
 };
 
-/// What PyTorch takes on a server of today, as a start for the search.
+/// An idle GPU says nothing of what launches cost beside a busy one.
+constexpr auto kCostsOfIdleGpu = [] {
+  std::array<double HostCosts::*, kAllCosts.size() - 1> costs{};
+  std::copy_n(kAllCosts.begin(), costs.size(), costs.begin());
+  return costs;
+}();
+constexpr std::array<double HostCosts::*, 1> kBusyShare{kAllCosts.back()};
+
+/// What PyTorch takes on a server of today, as a start for the search; what no row tells of stays.
 HostCosts first_guess() {
   HostCosts costs;
   costs.step_seconds = 100e-6;
-  costs.forward_op_seconds = 15e-6;
-  costs.backward_op_seconds = 15e-6;
-  costs.convolution_seconds = 15e-6;
-  costs.kernel_seconds = 3e-6;
-  costs.optimizer_pass_seconds = 30e-6;
-  costs.optimizer_tensor_seconds = 2e-6;
-  costs.busy_share = 0.2;
+  costs.forward_op_seconds = 25e-6;
   costs.unrecorded_share = 0.7;
+  costs.cast_seconds = 20e-6;
+  costs.backward_seconds = 300e-6;
+  costs.backward_op_seconds = 15e-6;
+  costs.gradient_seconds = 40e-6;
+  costs.kernel_seconds = 3e-6;
+  costs.checkpoint_seconds = 200e-6;
+  costs.recompute_seconds = 500e-6;
+  costs.saved_tensor_seconds = 10e-6;
+  costs.optimizer_pass_seconds = 60e-6;
+  costs.optimizer_tensor_seconds = 8e-6;
+  costs.optimizer_call_seconds = 12e-6;
+  costs.scaler_seconds = 300e-6;
+  costs.busy_share = 0.2;
   return costs;
 }
 
@@ -45,6 +67,14 @@ struct Prepared {
   std::vector<double> device{};
 };
 
+Prepared prepare(const StepSample& step, const hardware::Gpu& gpu, const Calibration& calibration) {
+  Prepared prepared{&step, {}};
+  for (const Op& op : step.ops) {
+    prepared.device.push_back(op_seconds(op, gpu, calibration).count());
+  }
+  return prepared;
+}
+
 double residual(double modelled, double measured) {
   // Misses by more than a third say that a row is odd, not that the coefficients are: they grow linearly.
   const double r = std::abs(std::log(std::max(modelled, 1e-9) / std::max(measured, 1e-9)));
@@ -52,20 +82,39 @@ double residual(double modelled, double measured) {
   return r < kUsual ? r * r : kUsual * (2.0 * r - kUsual);
 }
 
-double loss(const std::vector<Prepared>& steps, const HostCosts& costs) {
-  double sum = 0.0;
+std::vector<Work> work_of(const Prepared& step, const HostCosts& costs) {
   std::vector<Work> work;
-  for (const Prepared& step : steps) {
-    work.clear();
-    for (std::size_t i = 0; i < step.sample->ops.size(); ++i) {
-      work.push_back(work_of(step.sample->ops[i], step.device[i], costs));
+  for (std::size_t i = 0; i < step.sample->ops.size(); ++i) {
+    work.push_back(work_of(step.sample->ops[i], step.device[i], costs));
+  }
+  return work;
+}
+
+/// The step on the host of its row, as far as that tells its speed.
+QueueTimes modelled(const Prepared& step, const HostSpeed& speed, const HostCosts& costs) {
+  const StepSample& sample = *step.sample;
+  const std::vector<Work> work = work_of(step, costs);
+  const double slower = host_factor(sample.host_operation.count(), speed);
+  QueueTimes times = run_queue(work, costs, 1, {1.0, slower});
+  if (sample.on_host) {
+    times.phases = host_phases(work, costs);
+    for (double& phase : times.phases) {
+      phase *= slower;
     }
-    const QueueTimes times = run_queue(work, costs, 1);
+  }
+  return times;
+}
+
+double loss(const std::vector<Prepared>& steps, const HostSpeed& speed, const HostCosts& costs) {
+  double sum = 0.0;
+  for (const Prepared& step : steps) {
+    const StepSample& sample = *step.sample;
+    const QueueTimes times = modelled(step, speed, costs);
     // The step is what is asked for; its three phases, which were timed with waits between them, count as much
     // together.
     constexpr double kStepWeight = 4.0;
-    sum += kStepWeight * residual(times.step, step.sample->step.count());
-    const std::array<base::Seconds, 3> measured{step.sample->forward, step.sample->backward, step.sample->optimizer};
+    sum += kStepWeight * residual(times.step, sample.step.count());
+    const std::array<base::Seconds, 3> measured{sample.forward, sample.backward, sample.optimizer};
     for (std::size_t i = 0; i < measured.size(); ++i) {
       sum += times.phases[i] > 0.0 ? residual(times.phases[i], measured[i].count()) : 0.0;
     }
@@ -73,83 +122,65 @@ double loss(const std::vector<Prepared>& steps, const HostCosts& costs) {
   return sum;
 }
 
-}  // namespace
-
-void fit_host(std::span<const StepSample> steps, const hardware::Gpu& gpu, Calibration& calibration) {
-  std::vector<Prepared> prepared;
+template <class Wanted>
+std::vector<Prepared> prepared(std::span<const StepSample> steps, const hardware::Gpu& gpu,
+                               const Calibration& calibration, Wanted wanted) {
+  std::vector<Prepared> found;
   for (const StepSample& step : steps) {
     // The device alone decides steps of several times what the host needs (a few milliseconds); where cuDNN tried or
     // chose oddly they say nothing here.
     constexpr double kLongest = 0.030;
-    if (step.chosen_by_trial || step.step.count() > kLongest || step.ops.empty()) {
-      continue;
+    if (wanted(step) && !step.chosen_by_trial && step.step.count() <= kLongest && !step.ops.empty()) {
+      found.push_back(prepare(step, gpu, calibration));
     }
-    Prepared p{&step, {}};
-    for (const Op& op : step.ops) {
-      p.device.push_back(op_seconds(op, gpu, calibration).count());
-    }
-    prepared.push_back(std::move(p));
   }
-  HostCosts best = first_guess();
-  best.gap_seconds = calibration.host.gap_seconds;
-  if (!prepared.empty()) {
-    best = search(best, kHostCoefficients, {.first = 1.6, .last = 1.01},
-                  [&](const HostCosts& costs) { return loss(prepared, costs); });
-  }
-  calibration.host = best;
+  return found;
 }
 
-namespace {
-
-/// The observed range with a margin, since the rows of tomorrow are not those of the fit; never narrower than `least`.
-Spread spread_around(const std::vector<double>& ratios, double least) {
-  Spread s;
-  s.low = std::min(1.0 - least, percentile(ratios, 0.02) - 0.5 * least);
-  s.high = std::max(1.0 + least, percentile(ratios, 0.98) + 0.5 * least);
-  return s;
-}
-
-/// In true fp32 one slow kernel in a hundred sizes makes a step several times as long: with few steps the slowest of
-/// them tells how far, and that there are slower ones.
-Spread spread_of_tails(const std::vector<double>& ratios) {
-  constexpr double kBeyond = 1.25;
-  return {percentile(ratios, 0.0) / kBeyond, percentile(ratios, 1.0) * kBeyond};
+template <std::size_t N>
+void fit_costs(const std::vector<Prepared>& steps, const std::array<double HostCosts::*, N>& costs,
+               Calibration& calibration) {
+  if (!steps.empty()) {
+    calibration.host = search(calibration.host, costs, {.first = 1.6, .last = 1.01}, [&](const HostCosts& candidate) {
+      return loss(steps, calibration.host_speed, candidate);
+    });
+  }
 }
 
 }  // namespace
 
-void fit_spread(std::span<const StepSample> steps, const hardware::Gpu& gpu, Calibration& calibration) {
-  // By what steps of each kind differ when nothing was changed: GPUs of one kind and their clocks; cuDNN's choice
-  // in true fp32 from size to size; the clock of one CPU core from run to run.
-  struct Kind {
-    Spread Calibration::*spread{};
-    double least{};
-    Spread unknown{};
-    std::vector<double> ratios{};
-  };
-  std::array<Kind, 3> kinds{{{&Calibration::spread, 0.04, {0.9, 1.1}, {}},
-                             {&Calibration::spread_fp32, 0.0, {0.5, 2.0}, {}},
-                             {&Calibration::spread_host, 0.2, {0.7, 1.4}, {}}}};
-  const bool kept = std::any_of(steps.begin(), steps.end(), [](const StepSample& step) { return step.for_ranges; });
+void fit_host_speed(std::span<const StepSample> steps, Calibration& calibration) {
+  std::vector<double> operations;
   for (const StepSample& step : steps) {
-    const StepTime time = step_time(step.ops, gpu, calibration);
-    if (time.step.basis != calibration.basis) {
-      continue;  // operations that were not measured widen the range by themselves
+    if (step.host_operation.count() > 0.0) {
+      operations.push_back(step.host_operation.count());
     }
-    const double modelled = time.step.value.count();
-    const auto kind = spread_kind(step.ops, gpu, modelled, {time.device_busy.count(), time.host_busy.count()});
-    if (kept && !step.for_ranges && kind != &Calibration::spread_fp32) {
-      continue;  // was fitted to; steps in true fp32 never are
-    }
-    std::find_if(kinds.begin(), kinds.end(), [&](const Kind& k) {
-      return k.spread == kind;
-    })->ratios.push_back(step.step.count() / modelled);
   }
-  for (const Kind& kind : kinds) {
-    calibration.*kind.spread = kind.ratios.empty()                        ? kind.unknown
-                               : kind.spread == &Calibration::spread_fp32 ? spread_of_tails(kind.ratios)
-                                                                          : spread_around(kind.ratios, kind.least);
+  if (operations.empty()) {
+    return;
   }
+  HostSpeed& speed = calibration.host_speed;
+  speed.low = percentile(operations, 0.02);
+  speed.high = percentile(operations, 0.98);
+  // Not the median, which tells how often each host was drawn: half way between the ends neither is far off.
+  speed.operation = std::sqrt(speed.low * speed.high);
+}
+
+void fit_host(std::span<const StepSample> steps, const hardware::Gpu& gpu, Calibration& calibration) {
+  HostCosts start = first_guess();
+  start.gap_seconds = calibration.host.gap_seconds;
+  calibration.host = start;
+  const auto on_host = [](const StepSample& step) { return step.on_host && !step.for_ranges; };
+  const std::vector<Prepared> hosts = prepared(steps, gpu, calibration, on_host);
+  if (hosts.empty()) {
+    const auto fitted = [](const StepSample& step) { return !step.on_host && !step.for_ranges; };
+    fit_costs(prepared(steps, gpu, calibration, fitted), kAllCosts, calibration);
+    return;
+  }
+  fit_costs(hosts, kCostsOfIdleGpu, calibration);
+  // One coefficient of the steps that ranges are taken from: no others tell how fast their host was.
+  const auto known = [](const StepSample& step) { return !step.on_host && step.host_operation.count() > 0.0; };
+  fit_costs(prepared(steps, gpu, calibration, known), kBusyShare, calibration);
 }
 
 }  // namespace vggplan::timing

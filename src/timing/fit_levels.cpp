@@ -60,7 +60,8 @@ std::size_t level_of(const ShapeClass& shape) {
     case OpKind::grad_accumulate:
     case OpKind::optimizer:
     case OpKind::grad_unscale:
-    case OpKind::host_read: return kLevels;
+    case OpKind::host_read:
+    case OpKind::checkpoint: return kLevels;
   }
   return kLevels;
 }

@@ -120,30 +120,11 @@ base::Estimated<base::Seconds> plus(const base::Estimated<base::Seconds>& a, dou
           a.high + base::Seconds(seconds * (1.0 + margin)), a.basis};
 }
 
-Op share_of_update(Op op, double share) {
-  const auto part = [share](base::Bytes bytes) {
-    return base::Bytes(static_cast<std::int64_t>(bytes.as_double() * share));
-  };
-  op.read = part(op.read);
-  op.written = part(op.written);
-  op.extent.n = std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(op.extent.n) * share));
-  return op;
-}
-
-std::vector<Op> shard_optimizer(std::span<const Op> ops, double share) {
-  std::vector<Op> sharded;
-  for (const Op& op : ops) {
-    sharded.push_back(op.phase == base::Phase::optimizer ? share_of_update(op, share) : op);
-  }
-  return sharded;
-}
-
 }  // namespace
 
 OwnTime own_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Calibration& calibration,
                  const StepOptions& options, const Exchange& exchange) {
-  const std::vector<Op> own = shard_optimizer(ops, exchange.largest_share);
-  return {step_time(own, gpu, calibration, options), ready_times(own, gpu, calibration, exchange)};
+  return {step_time(ops, gpu, calibration, options), ready_times(ops, gpu, calibration, exchange)};
 }
 
 ParallelTime parallel_step_time(const OwnTime& own, const hardware::Gpu& gpu, const Calibration& calibration,

@@ -2,7 +2,9 @@
 #include "timing/queue.hpp"
 
 #include <algorithm>
+#include <vector>
 
+#include "timing/host.hpp"
 #include "vggplan/timing/step_time.hpp"
 
 namespace vggplan::timing {
@@ -52,26 +54,6 @@ void step(std::span<const Work> work, const HostCosts& costs, std::int64_t micro
   }
 }
 
-/// What the host needs to start the op.
-double host_seconds(const Op& op, const HostCosts& costs) {
-  switch (op.phase) {
-    case base::Phase::setup:
-    case base::Phase::forward:
-    case base::Phase::backward: {
-      const bool python = op.phase == base::Phase::forward || op.recompute;
-      const double recording = op.records ? 1.0 : costs.unrecorded_share;
-      return (python ? recording * costs.forward_op_seconds : costs.backward_op_seconds) +
-             (is_convolution(op.kind) ? costs.convolution_seconds : 0.0) +
-             static_cast<double>(op.kernels - 1) * costs.kernel_seconds;
-    }
-    case base::Phase::optimizer:
-      return static_cast<double>(op.passes) * costs.optimizer_pass_seconds +
-             static_cast<double>(op.passes * op.tensors) * costs.optimizer_tensor_seconds +
-             (op.loop == OptimizerLoop::single ? static_cast<double>(op.kernels) * costs.kernel_seconds : 0.0);
-  }
-  return 0.0;
-}
-
 }  // namespace
 
 Work work_of(const Op& op, double kernel_seconds, const HostCosts& costs) {
@@ -88,7 +70,17 @@ Work work_of(const Op& op, const hardware::Gpu& gpu, const Calibration& calibrat
   return work_of(op, op_seconds(op, gpu, calibration).count(), calibration.host);
 }
 
-QueueTimes run_queue(std::span<const Work> work, const HostCosts& costs, std::int64_t accumulation) {
+std::array<double, 3> host_phases(std::span<const Work> work, const HostCosts& costs) {
+  std::array<double, 3> phases{costs.step_seconds, 0.0, 0.0};
+  for (const Work& item : work) {
+    phases[index_of(item.phase)] += item.after_first ? 0.0 : item.host + costs.busy_share * item.device;
+  }
+  return phases;
+}
+
+namespace {
+
+QueueTimes run(std::span<const Work> work, const HostCosts& costs, std::int64_t accumulation) {
   // Micro-batches after the second are all alike: their time is that of the third less the second.
   constexpr std::int64_t kSimulated = 3;
   const std::int64_t simulated = std::min(accumulation, kSimulated);
@@ -119,6 +111,21 @@ QueueTimes run_queue(std::span<const Work> work, const HostCosts& costs, std::in
     }
   }
   return times;
+}
+
+}  // namespace
+
+QueueTimes run_queue(std::span<const Work> work, const HostCosts& costs, std::int64_t accumulation,
+                     const Scale& scale) {
+  std::vector<Work> scaled(work.begin(), work.end());
+  for (Work& item : scaled) {
+    item.device *= scale.device;
+    item.host *= scale.host;
+  }
+  HostCosts slower = costs;
+  slower.step_seconds *= scale.host;
+  slower.busy_share *= scale.host / scale.device;  // of the kernels' time
+  return run(scaled, slower, accumulation);
 }
 
 }  // namespace vggplan::timing

@@ -31,7 +31,17 @@ struct QueueTimes {
   std::array<double, 3> phases{};  ///< forward, backward, optimizer of one step on an idle GPU
 };
 
+/// By which factors all kernels, and all that the host does, take longer.
+struct Scale {
+  double device{1.0};
+  double host{1.0};
+};
+
 /// `work` is one micro-batch, the optimizer last; phases count all micro-batches.
-QueueTimes run_queue(std::span<const Work> work, const HostCosts& costs, std::int64_t accumulation);
+QueueTimes run_queue(std::span<const Work> work, const HostCosts& costs, std::int64_t accumulation,
+                     const Scale& scale = {});
+
+/// What the host alone takes for forward, backward and optimizer of one step.
+std::array<double, 3> host_phases(std::span<const Work> work, const HostCosts& costs);
 
 }  // namespace vggplan::timing

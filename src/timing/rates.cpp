@@ -214,7 +214,7 @@ bool is_guess(const Op& op, const ShapeClass& shape) {
 }  // namespace
 
 OpTime op_time(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration) {
-  if (op.kind == OpKind::host_read) {
+  if (op.kind == OpKind::host_read || op.kind == OpKind::checkpoint) {
     return {0.0, true};
   }
   const ShapeClass shape = classify(op);

@@ -110,7 +110,8 @@ bool is_streaming(OpKind kind) {
     case OpKind::grad_accumulate:
     case OpKind::optimizer:
     case OpKind::grad_unscale:
-    case OpKind::host_read: return true;
+    case OpKind::host_read:
+    case OpKind::checkpoint: return true;
     case OpKind::conv_forward:
     case OpKind::conv_input_grad:
     case OpKind::conv_weight_grad:

@@ -5,17 +5,11 @@
 
 namespace vggplan::timing {
 
-Spread Calibration::*spread_kind(std::span<const Op> ops, const hardware::Gpu& gpu, double step, const Busy& busy) {
+Spread Calibration::*spread_kind(std::span<const Op> ops, const hardware::Gpu& gpu) {
   const bool true_fp32 = std::any_of(ops.begin(), ops.end(), [&](const Op& op) {
     return op.kind == OpKind::conv_forward && hardware::arithmetic(gpu, op.math) == base::MathMode::fp32;
   });
-  // A GPU that is idle for a twentieth of the step waited for the host: gaps between kernels are counted as busy.
-  // A host half as fast as the one that was measured would decide a step that takes twice as long as it needs.
-  constexpr double kIdle = 1.05;
-  constexpr double kSlowHost = 2.0;
-  return true_fp32                                                           ? &Calibration::spread_fp32
-         : step > kIdle * busy.device || kSlowHost * busy.host > busy.device ? &Calibration::spread_host
-                                                                             : &Calibration::spread;
+  return true_fp32 ? &Calibration::spread_fp32 : &Calibration::spread;
 }
 
 Spread widened(Spread spread, double unmeasured) {
@@ -23,6 +17,11 @@ Spread widened(Spread spread, double unmeasured) {
   constexpr double kFaster = 0.2;
   constexpr double kSlower = 0.5;
   return {spread.low * (1.0 - kFaster * unmeasured), spread.high * (1.0 + kSlower * unmeasured)};
+}
+
+bool waits_for_host(double step, double device) {
+  constexpr double kIdle = 1.05;
+  return step > kIdle * device;
 }
 
 }  // namespace vggplan::timing

@@ -4,23 +4,21 @@
 
 #include <span>
 
+#include "vggplan/hardware/hardware.hpp"
 #include "vggplan/timing/calibration.hpp"
 #include "vggplan/timing/op.hpp"
 
 namespace vggplan::timing {
 
-/// Seconds that the kernels of a step take, and the host to start them.
-struct Busy {
-  double device{};
-  double host{};
-};
-
-/// The spread that holds for a step of these ops: of true fp32, else of the side that bounds it. `step` is the time of
-/// the step in seconds.
-Spread Calibration::*spread_kind(std::span<const Op> ops, const hardware::Gpu& gpu, double step, const Busy& busy);
+/// The spread of the kernels of these ops: in true fp32 it is one of its own.
+Spread Calibration::*spread_kind(std::span<const Op> ops, const hardware::Gpu& gpu);
 
 /// The spread with room for what was not timed: `unmeasured` is the part of the step's kernel time that is carried from
 /// operations of other channels.
 Spread widened(Spread spread, double unmeasured);
+
+/// Whether a GPU whose kernels take `device` seconds waits for the host in a step of `step` seconds: idle for a
+/// twentieth of it, gaps between kernels counted as busy.
+bool waits_for_host(double step, double device);
 
 }  // namespace vggplan::timing

@@ -3,16 +3,13 @@
 
 #include <algorithm>
 
+#include "timing/host.hpp"
 #include "timing/queue.hpp"
 #include "timing/rates.hpp"
 #include "timing/spread.hpp"
 
 namespace vggplan::timing {
 namespace {
-
-base::Estimated<base::Seconds> within(double seconds, const Spread& spread, base::Basis basis) {
-  return {base::Seconds(seconds), base::Seconds(seconds * spread.low), base::Seconds(seconds * spread.high), basis};
-}
 
 void add_layer(StepTime& time, const Op& op, double seconds) {
   if (op.layer == kNoLayer) {
@@ -35,6 +32,7 @@ StepTime step_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Cali
                    const StepOptions& options) {
   StepTime time;
   double unmeasured = 0.0;
+  double host = calibration.host.step_seconds;
   std::vector<Work> work;
   work.reserve(ops.size());
   for (const Op& op : ops) {
@@ -42,25 +40,37 @@ StepTime step_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Cali
     work.push_back(work_of(op, kernels.seconds, calibration.host));
     const double repeats = repeats_of(op, options.accumulation);
     time.device_busy += base::Seconds(repeats * work.back().device);
-    time.host_busy += base::Seconds(repeats * work.back().host);
+    host += repeats * work.back().host;
     unmeasured += kernels.measured ? 0.0 : repeats * work.back().device;
     add_layer(time, op, repeats * work.back().device);
   }
-  const QueueTimes queue = run_queue(work, calibration.host, options.accumulation);
-  const Spread kind =
-      calibration.*spread_kind(ops, gpu, queue.step, {time.device_busy.count(), time.host_busy.count()});
   const double carried = unmeasured / std::max(time.device_busy.count(), 1e-12);
-  Spread spread = widened(kind, carried);
+  Spread kernels = widened(calibration.*spread_kind(ops, gpu), carried);
   constexpr double kMostCarried = 0.1;
   const base::Basis basis = carried > kMostCarried ? base::Basis::modelled : calibration.basis;
   if (options.chosen_by_trial) {
     constexpr double kMostGain = 0.06;  // seen in TF32 and 16 bits; true fp32 has room for more already
-    spread.low -= kMostGain;
+    kernels.low -= kMostGain;
   }
-  time.step = within(queue.step, spread, basis);
-  time.forward = within(queue.phases[0], spread, basis);
-  time.backward = within(queue.phases[1], spread, basis);
-  time.optimizer = within(queue.phases[2], spread, basis);
+  const Spread hosts = host_range(calibration);
+  const auto queue = [&](double device, double slower) {
+    return run_queue(work, calibration.host, options.accumulation, {device, slower});
+  };
+  const QueueTimes value = queue(1.0, 1.0);
+  const QueueTimes low = queue(kernels.low, hosts.low);
+  const QueueTimes high = queue(kernels.high, hosts.high);
+  const auto quantity = [&](double middle, double least, double most) {
+    return base::Estimated<base::Seconds>{base::Seconds(middle), base::Seconds(least), base::Seconds(most), basis};
+  };
+  time.step = quantity(value.step, low.step, high.step);
+  time.forward = quantity(value.phases[0], low.phases[0], high.phases[0]);
+  time.backward = quantity(value.phases[1], low.phases[1], high.phases[1]);
+  time.optimizer = quantity(value.phases[2], low.phases[2], high.phases[2]);
+  time.host_busy = quantity(host, host * hosts.low, host * hosts.high);
+  if (const HostSpeed& speed = calibration.host_speed; speed.operation > 0.0) {
+    time.host_operation = quantity(speed.operation, speed.low, speed.high);
+  }
+  time.host_decides = waits_for_host(value.step, time.device_busy.count());
   return time;
 }
 

@@ -115,7 +115,9 @@ TEST_CASE("on Hopper 95 of 100 peaks that no rule was made from are inside their
         }
         const Compared& peak = step.peaks.at(which);
         INFO(step.label);
-        const bool skips = step.label.find("_bn") != std::string::npos && step.label.find("fp16") != std::string::npos;
+        const bool uncertain =
+            step.label.find("_bn") != std::string::npos || step.label.find(" b1 ") != std::string::npos;
+        const bool skips = uncertain && step.label.find("fp16") != std::string::npos;
         const double width = peak.predicted.high.as_double() / peak.predicted.low.as_double();
         CHECK((width <= 1.03 || which == Peak::reserved || skips));
         ++count;
@@ -143,6 +145,24 @@ TEST_CASE("of steps that no width was taken from nine in ten are inside their ra
       std::cout << fmt::format("drawn, {}: {} of {} inside\n", name_of(which), inside, count);
       CHECK(count >= 25);
       CHECK(10 * inside >= 9 * count);
+    }
+  }
+}
+
+TEST_CASE("where cuDNN is free to choose, 95 of 100 measured peaks are inside their ranges") {
+  for (const auto* steps : {&fitted_peaks(), &other_peaks(), &drawn_peaks()}) {
+    for (const Peak which : {Peak::allocated, Peak::reserved}) {
+      std::size_t count = 0;
+      std::size_t inside = 0;
+      for (const Step& step : *steps) {
+        if (step.free_choice && step.peaks.contains(which)) {
+          ++count;
+          inside += step.peaks.at(which).inside() ? 1U : 0U;
+        }
+      }
+      std::cout << fmt::format("free choice, {}: {} of {} inside\n", name_of(which), inside, count);
+      CHECK(count > 0);
+      CHECK(100 * inside >= 95 * count);
     }
   }
 }

@@ -43,7 +43,8 @@ void read(const std::string& file, const char* milliseconds, Take take, Question
     const auto figures = evaluate(job, target, {}, engine);
     REQUIRE(figures);
     const double measured = row.at(milliseconds).get<double>() / 1e3 / static_cast<double>(job::global_batch(job));
-    const bool free_choice = job.cudnn_benchmark || job.precision == job::Precision::fp32;
+    const bool waits = engine.time(job, target)->bound_by == "host";
+    const bool free_choice = job.cudnn_benchmark || job.precision == job::Precision::fp32 || waits;
     const Ranked once{free_choice, measured, measured, score({}, *figures).figure};
     auto& settings = questions[question_of(job)];
     if (take == Take::repeats && !settings.contains(support::label_of(row))) {
@@ -82,7 +83,8 @@ Pairs compare(const Questions& questions) {
   return pairs;
 }
 
-// In true fp32 and with cudnn.benchmark cuDNN's choice is not known, and the report gives a range.
+// In true fp32 and with cudnn.benchmark cuDNN's choice is not known, where the GPU waits for the host its speed is not,
+// and the report gives a range.
 TEST_CASE("settings on one GPU are ranked as measured, wherever the measurements differ by more than 5 %") {
   Questions questions;
   for (const char* file : {"single_gpu.jsonl", "held_out_steps.jsonl", "further_steps.jsonl"}) {

@@ -64,6 +64,39 @@ TEST_CASE("less memory bandwidth alone does not slow the turning of 16-bit tenso
   CHECK(ratio < 1.15);  // in proportion to bandwidth it would be 1.4
 }
 
+TEST_CASE("less memory bandwidth alone does not slow wide products: an H100 takes no longer for them than an H200") {
+  const hardware::Gpu h200 = accuracy::gpu_named(accuracy::kH200);
+  hardware::Gpu slower = h200;
+  slower.memory_bandwidth = accuracy::gpu_named(accuracy::kH100).memory_bandwidth;
+  const timing::Calibration measured = accuracy::stored_calibration();
+  const timing::Calibration carried = timing::carry_over(measured, h200, slower);
+  for (const base::MathMode math : {base::MathMode::bf16, base::MathMode::tf32}) {
+    const base::DType type = math == base::MathMode::tf32 ? base::DType::f32 : base::DType::bf16;
+    const timing::Op op =
+        timing::make_op(timing::OpKind::conv_forward, math, type, base::Layout::nhwc, {32, 512, 512, 28, 28});
+    CHECK(timing::op_seconds(op, slower, carried).count() < 1.01 * timing::op_seconds(op, h200, measured).count());
+  }
+}
+
+TEST_CASE("an A100 of 40 GB is behind one of 80 GB as published, to 5 points") {
+  std::map<std::string, std::map<std::string, std::pair<double, double>>>
+      steps;  // by setting and GPU: published, modelled
+  for (const json& row : accuracy::published_rows("training.jsonl")) {
+    if (row.at("framework").get<std::string>().starts_with("SuperBench")) {
+      const std::string setting = row.at("model").get<std::string>() + " " + row.at("precision").get<std::string>();
+      steps[setting][row.at("gpu").get<std::string>()] = {row.at("ms").get<double>(),
+                                                          accuracy::published_time(row).step.step.value.count()};
+    }
+  }
+  REQUIRE(steps.size() == 8);
+  for (const auto& [setting, by_gpu] : steps) {
+    const auto& [small, modelled_small] = by_gpu.at("a100-sxm4-40gb");
+    const auto& [large, modelled_large] = by_gpu.at("a100-sxm4-80gb");
+    INFO(setting << ": published " << small / large << ", modelled " << modelled_small / modelled_large);
+    CHECK(std::abs(modelled_small / modelled_large - small / large) < 0.05);
+  }
+}
+
 TEST_CASE("before and after Hopper a weight gradient in TF32 is as fast as the input gradient") {
   for (const char* name : {"a100-sxm4-80gb", "rtx-3090", "rtx-4090"}) {
     const hardware::Gpu gpu = accuracy::gpu_named(name);

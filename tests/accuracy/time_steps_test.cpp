@@ -63,7 +63,11 @@ TEST_CASE("steps on the calibrated GPU are timed within 2 % in the median, phase
   CHECK(errors.forward.median() < 0.04);
   CHECK(errors.backward.median() < 0.04);
   CHECK(errors.optimizer.median() < 0.04);
-  CHECK(errors.host_bound.worst() < 0.25);
+  // Each on a host of its own: the fastest of them took 3.4 ms, and 4.4 ms when it was run again.
+  CHECK(errors.host_bound.median() < 0.15);
+  for (const TimedStep& step : accuracy::fitted_steps()) {
+    CHECK((!step.host_bound || step.step.inside()));
+  }
 }
 
 TEST_CASE("steps that were never fitted to are timed as well") {
@@ -88,6 +92,17 @@ TEST_CASE("steps drawn over the whole interface are timed within 4 % in the medi
   CHECK(accuracy::channel_steps().size() == 32);
   CHECK(channels.step.median() < 0.10);
   CHECK(inside(accuracy::channel_steps()) * 10 >= 9 * 32);
+}
+
+// What is left at its own speed is the host from one minute to the next.
+TEST_CASE("a host that nothing was fitted to is timed within 10 % at its speed, and within the range without") {
+  const std::vector<TimedStep>& steps = accuracy::host_steps();
+  CHECK(steps.size() == 59);
+  CHECK(errors_of(steps, "another host").host_bound.median() < 0.15);
+  CHECK(errors_of(accuracy::host_steps_at_their_speed(), "another host, at its speed").host_bound.median() < 0.10);
+  const auto inside =
+      std::count_if(steps.begin(), steps.end(), [](const TimedStep& step) { return step.step.inside(); });
+  CHECK(inside * 20 >= 19 * 59);
 }
 
 // scripts/measure.py is for people with another GPU: this is what its calibration is worth. Nothing but its two files

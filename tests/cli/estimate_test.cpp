@@ -72,7 +72,8 @@ TEST_CASE("parts of a step, its rate and its utilization agree, whatever bounds 
     const double rate = value(time.at("images_per_second"));
     CHECK(images / rate == Approx(value(time.at("iteration_seconds"))));
     const std::string bound = time.at("bound_by").get<std::string>();
-    const bool fed = bound == "gpu" || bound == "communication";
+    const bool fed = bound == "gpu" || bound == "host" || bound == "communication";
+    CHECK(warns(answer, "host-bound") == (bound == "host"));
     CHECK(warns(answer, "input-bound") == !fed);
     if (fed) {
       CHECK(value(time.at("input_seconds")) <= value(time.at("iteration_seconds")) * (1 + 1e-6));

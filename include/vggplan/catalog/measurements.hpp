@@ -33,6 +33,8 @@ struct MeasuredStep {
   std::string mode{};
   bool benchmark{false};
   bool for_ranges{false};  ///< as in timing::StepSample
+  bool on_host{false};     ///< as in timing::StepSample
+  base::Seconds host_operation{};
   std::int64_t gpus{1};
   std::string sharding{"ddp"};
   std::int64_t accumulation{1};

@@ -87,8 +87,10 @@ struct Time {
   Estimated<Seconds> input_exposed{};      ///< by how much the images lengthen the step
   Estimated<Seconds> iteration{};          ///< step and input_exposed: what a training loop shows
   Estimated<double> images_per_second{};
-  std::string bound_by{};            ///< "gpu", "workers", "copy", "storage", "communication"
-  double model_flops_utilization{};  ///< of the whole, input included
+  Estimated<Seconds> host{};  ///< what the host takes to start a step's work; the range is that of hosts
+  std::optional<Estimated<Seconds>> host_operation{};  ///< see timing::HostSpeed; none where nobody measured it
+  std::string bound_by{};                              ///< "gpu", "host", "workers", "copy", "storage", "communication"
+  double model_flops_utilization{};                    ///< of the whole, input included
   std::vector<LayerTime> layers{};
 };
 

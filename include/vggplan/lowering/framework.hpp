@@ -48,11 +48,12 @@ struct StreamK {
   bool operator==(const StreamK&) const = default;
 };
 
-/// The first rule that holds for a convolution gives its workspace. Bounds on channels, on pixels
-/// (images x height x width) and on elements of the larger operand.
+/// The first rule that holds for a convolution gives its workspace: what its kernel takes, and where `copies` is set
+/// copies of what does not lie as the kernel reads it (NHWC, channels padded to 16 bytes). Bounds on channels, on
+/// pixels (images x height x width) and on elements of the larger operand.
 struct WorkspaceRule {
   std::vector<base::MathMode> math{};
-  base::Layout layout{base::Layout::nchw};
+  std::optional<base::Layout> layout{};  ///< none: both
   ConvPass pass{ConvPass::forward};
   Range in_channels{};
   Range out_channels{};
@@ -60,7 +61,7 @@ struct WorkspaceRule {
   Range elements{};
   Range images{};
   std::int64_t ragged{0};  ///< holds only where the pixels are no multiple of this; 0: everywhere
-  bool unaligned{false};   ///< holds only where channels in or out are no multiple of 16 bytes; copies those
+  bool copies{false};      ///< the kernel reads NHWC tensors of aligned channels only: others are copied
   WorkspaceSize size{};
   std::optional<StreamK> stream_k{};
   std::vector<WorkspaceSize> fallbacks{};  ///< plans that are tried where memory is short; none at all comes last

@@ -19,9 +19,17 @@ enum class Workspaces {
   largest,  ///< where cuDNN is free (true fp32, cudnn.benchmark): FFT wherever it can run
 };
 
+/// Which steps GradScaler skips.
+enum class Skips {
+  derived,  ///< as many first ones as skipped_steps() says
+  none,
+  all,  ///< the optimizer never comes to make its state
+};
+
 struct Variation {
   Workspaces workspaces{Workspaces::derived};
   bool both_bucket_sets{true};  ///< DDP: the first bucket still lives when the rebuilt ones are made (a race)
+  Skips skips{Skips::derived};
 };
 
 /// First steps of amp-fp16 that GradScaler skips, up to two: further ones change no figure. Its scale starts at 65536
@@ -30,6 +38,9 @@ struct Variation {
 /// so that with four times the pixels they are half as large.
 inline constexpr std::size_t kMostSkips = 2;
 std::size_t skipped_steps(const job::Job& job, const Framework& framework);
+
+/// Whether that depends on the weights as well, or on more than is known of a single image.
+bool skips_uncertain(const job::Job& job);
 
 /// The tape of one process (the one with the most memory, under sharding). Layer ids index `network.layers`.
 memory::Tape lower_tape(const graph::Network& network, const job::Job& job, const std::vector<Segment>& segments,

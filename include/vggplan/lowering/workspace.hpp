@@ -29,9 +29,13 @@ std::vector<std::int64_t> workspace_plans(const Framework& framework, ConvPass p
 /// Workspaces that cudnn.benchmark may try for the pass, largest first; the largest that fits is taken.
 std::vector<std::int64_t> benchmark_plans(const Framework& framework, ConvPass pass, const Convolution& convolution);
 
+/// Copies of input, output and weight in another layout.
+std::int64_t operand_copies(const Convolution& convolution);
+
 /// Workspace of cuDNN's FFT algorithm: spectra of the filter (twice), the input and the output, 8 bytes a
-/// complex number, padded to a power of two. 0 where the algorithm does not run: 16-bit operands, and maps
-/// whose padded side passes 256 (cuDNN's documented limit). Measured to within 1 % on an H200.
+/// complex number, padded to a power of two of at least 16. It runs on NCHW operands: those of channels_last are
+/// copied. 0 where the algorithm does not run: 16-bit operands, and maps whose padded side passes 256 (cuDNN's
+/// documented limit). Measured to within 1 % on an H200.
 std::int64_t fft_workspace(const Convolution& convolution);
 
 /// Global buffers of a sum over images and pixels (the gradient of a bias), which are taken and
@@ -47,6 +51,9 @@ ReductionBuffers bias_reduction(const Convolution& convolution, const Device& de
 
 /// The same for a mean over the pixels of each of `channels` in all images (a 1x1 adaptive pool).
 ReductionBuffers mean_reduction(std::int64_t channels, std::int64_t pixels, base::Layout layout, const Device& device);
+
+/// The same for the sum over the images of a linear layer's outgoing gradient (the gradient of its bias).
+ReductionBuffers linear_bias_reduction(std::int64_t features, std::int64_t images, const Device& device);
 
 /// Partial statistics of PyTorch's own batch norm for channels_last tensors, taken and freed at once.
 /// aten/src/ATen/native/cuda/Normalization.cuh, flexible_launch_configs.

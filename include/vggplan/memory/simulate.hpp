@@ -47,11 +47,12 @@ struct Moment {
 
 struct Simulation {
   base::Bytes after_setup{};
-  base::Bytes first_step_peak{};  ///< process start to the end of step 1
-  base::Bytes allocated_peak{};   ///< process start to the end of step 2: what max_memory_allocated() says then
-  base::Bytes run_peak{};         ///< of the whole run: later steps may hold more, such as state that comes late
-  base::Bytes reserved_peak{};    ///< of the whole run
-  Breakdown peak{};               ///< at `run_peak`
+  base::Bytes first_step_peak{};    ///< process start to the end of step 1
+  base::Bytes allocated_peak{};     ///< process start to the end of step 2: what max_memory_allocated() says then
+  base::Bytes run_peak{};           ///< of the whole run: later steps may hold more, such as state that comes late
+  base::Bytes reserved_peak{};      ///< of the whole run
+  base::Bytes largest_workspace{};  ///< that was taken, cudnn.benchmark's trials apart
+  Breakdown peak{};                 ///< at `run_peak`
   std::vector<StepMemory> steps{};
   std::int64_t flushes_per_step{};  ///< in the last simulated step
   std::optional<OutOfMemory> failure{};

@@ -27,8 +27,10 @@ struct StepSample {
   base::Seconds forward{};
   base::Seconds backward{};
   base::Seconds optimizer{};
-  bool chosen_by_trial{false};  ///< cudnn.benchmark: other kernels than the samples show
-  bool for_ranges{false};       ///< kept from all fits but those of the ranges, which show how far others are off
+  bool chosen_by_trial{false};     ///< cudnn.benchmark: other kernels than the samples show
+  bool for_ranges{false};          ///< kept from all fits but those of the ranges, which show how far others are off
+  bool on_host{false};             ///< phases are those of the host, which starts work for a GPU that is idle
+  base::Seconds host_operation{};  ///< as in HostSpeed, of the host at that time; 0 where nobody measured it
 };
 
 struct CollectiveSample {

@@ -34,19 +34,35 @@ struct ShareCurve {
   bool operator==(const ShareCurve&) const = default;
 };
 
-/// What the host needs to start work: the GPU waits where this takes longer than the kernels.
+/// What the host needs to start work, in seconds: the GPU waits where this takes longer than the kernels.
 struct HostCosts {
   double step_seconds{};              ///< once a step: the loop, zero_grad
   double forward_op_seconds{};        ///< Python module and dispatch of one op
   double unrecorded_share{1.0};       ///< of that, where autograd records nothing
+  double cast_seconds{};              ///< autocast's of one tensor, in forward and of its gradient
+  double backward_seconds{};          ///< once a step: autograd's engine and its thread
   double backward_op_seconds{};       ///< autograd node; no Python
-  double convolution_seconds{};       ///< more for a convolution: cuDNN's plan look-up
+  double gradient_seconds{};          ///< more for a layer with parameters, whose gradients are handed over
   double kernel_seconds{};            ///< each further kernel of an op
-  double optimizer_pass_seconds{};    ///< one pass over all tensors
-  double optimizer_tensor_seconds{};  ///< each tensor of a pass
+  double checkpoint_seconds{};        ///< a checkpointed segment: its context, the states of the random generators
+  double recompute_seconds{};         ///< the same where it runs again, in the middle of backward
+  double saved_tensor_seconds{};      ///< hooks, in Python, of a tensor that a segment saves; either time
+  double optimizer_pass_seconds{};    ///< one pass over all tensors at once (foreach, fused)
+  double optimizer_tensor_seconds{};  ///< each tensor, once, of such an optimizer: they are sorted into lists
+  double optimizer_call_seconds{};    ///< one pass over one tensor (loop)
+  double scaler_seconds{};            ///< GradScaler: unscale, read, update
   double busy_share{};                ///< more for each second that the GPU is busy with the op: launches slow down
   double gap_seconds{};               ///< on the GPU, between one kernel and the next
   bool operator==(const HostCosts&) const = default;
+};
+
+/// How fast hosts are, told by what one addition to a small tensor takes them from Python, in seconds. `HostCosts` are
+/// those of a host that takes `operation`; all are 0 where nobody measured it.
+struct HostSpeed {
+  double operation{};
+  double low{};   ///< of the fastest host that was measured
+  double high{};  ///< of the slowest
+  bool operator==(const HostSpeed&) const = default;
 };
 
 /// How far measured steps lie from the model, as ratios measured / modelled: from the 2nd to the 98th percentile, with
@@ -65,11 +81,12 @@ struct Calibration {
   std::vector<StreamRate> streams{};  ///< sorted by shape
   std::vector<ShareCurve> curves{};   ///< sorted by shape
   HostCosts host{};
+  HostSpeed host_speed{};
   LinkRates links{};
   InputRates input{};
   Spread spread{};       ///< of the steps that the device bounds
   Spread spread_fp32{};  ///< cuDNN's choice in true fp32 changes several-fold with the size
-  Spread spread_host{};  ///< of the steps that the host bounds
+  Spread spread_host{};  ///< of what the host takes, its speed being known
   bool operator==(const Calibration&) const = default;
 };
 

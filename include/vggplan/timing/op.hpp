@@ -42,6 +42,7 @@ enum class OpKind {
   optimizer,        ///< one pass over tensors of the optimizer
   grad_unscale,     ///< GradScaler: division and the check for infinities
   host_read,        ///< the host waits for a value: queue runs dry
+  checkpoint,       ///< a checkpointed segment is entered, or run again: host alone, with hooks on `tensors`
 };
 
 /// Layer of an op that belongs to none.
@@ -74,7 +75,7 @@ struct Op {
   base::Bytes written{};
   std::int64_t kernels{1};  ///< that the host starts for it
   std::int64_t passes{1};   ///< over `tensors` tensors each, where the host walks them (optimizers)
-  std::int64_t tensors{1};
+  std::int64_t tensors{1};  ///< of an optimizer; of a checkpointed segment what it saves for backward
   OptimizerLoop loop{OptimizerLoop::foreach};
   bool records{true};       ///< autograd records it; not so in inference
   bool recompute{false};    ///< second forward of a checkpointed segment
@@ -111,7 +112,7 @@ namespace vggplan::base {
 
 template <>
 struct NameTable<timing::OpKind> {
-  static constexpr std::array<Named<timing::OpKind>, 28> table{{
+  static constexpr std::array<Named<timing::OpKind>, 29> table{{
       {timing::OpKind::conv_forward, "conv_forward", ""},
       {timing::OpKind::conv_input_grad, "conv_input_grad", ""},
       {timing::OpKind::conv_weight_grad, "conv_weight_grad", ""},
@@ -140,6 +141,7 @@ struct NameTable<timing::OpKind> {
       {timing::OpKind::optimizer, "optimizer", ""},
       {timing::OpKind::grad_unscale, "grad_unscale", ""},
       {timing::OpKind::host_read, "host_read", ""},
+      {timing::OpKind::checkpoint, "checkpoint", ""},
   }};
 };
 

@@ -35,7 +35,6 @@ struct Exchange {
   std::vector<Bucket> buckets{};      ///< in the order in which they are full
   bool bucket_view{false};
   std::int64_t rounds{1};  ///< times a step: FSDP2 gathers and scatters in every micro-batch, DDP reduces in the last
-  double largest_share{1.0};  ///< of the parameters that one GPU updates
 };
 
 struct ParallelTime {

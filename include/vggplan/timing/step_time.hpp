@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,7 +27,11 @@ struct StepTime {
   base::Estimated<base::Seconds> backward{};
   base::Estimated<base::Seconds> optimizer{};
   base::Seconds device_busy{};  ///< sum of the kernels
-  base::Seconds host_busy{};    ///< time the host needs to start them
+  /// Time the host needs to start them; from that of the fastest host that was measured to that of the slowest.
+  base::Estimated<base::Seconds> host_busy{};
+  bool host_decides{};  ///< the GPU waits for the host
+  /// HostSpeed, where somebody measured it.
+  std::optional<base::Estimated<base::Seconds>> host_operation{};
   std::vector<LayerSeconds> layers{};
 };
 

@@ -8,6 +8,7 @@
 #include "accuracy/figures/time_rows.hpp"
 #include "support/lowered.hpp"
 #include "support/measured.hpp"
+#include "timing/host.hpp"
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/lowering/ops.hpp"
 #include "vggplan/timing/carry_over.hpp"
@@ -60,7 +61,7 @@ TimedStep timed(const timing::StepSample& sample, const hardware::Gpu& gpu, cons
   row.label = sample.label;
   row.setting = setting_of(sample.label);
   row.free_choice = in_true_fp32(sample) || sample.chosen_by_trial;
-  row.host_bound = time.step.value.count() > 1.05 * time.device_busy.count();
+  row.host_bound = time.host_decides;
   row.step = {sample.step.count(), time.step};
   row.forward = {sample.forward.count(), time.forward};
   const bool trains = time.backward.value.count() > 0.0;
@@ -147,6 +148,21 @@ const std::vector<TimedStep>& drawn_steps() {
 const std::vector<TimedStep>& channel_steps() {
   static const std::vector<TimedStep> kSteps = timed_steps({"channel_steps.jsonl"}, measured_gpu(), calibration());
   return kSteps;
+}
+
+const std::vector<TimedStep>& host_steps() {
+  static const std::vector<TimedStep> kSteps = timed_steps({"host_issue_2.jsonl"}, measured_gpu(), calibration());
+  return kSteps;
+}
+
+std::vector<TimedStep> host_steps_at_their_speed() {
+  std::vector<TimedStep> steps = host_steps();
+  const std::vector<timing::StepSample> rows = samples({"host_issue_2.jsonl"}).steps;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    base::Seconds& step = steps[i].step.predicted.value;
+    step = base::Seconds(step.count() * timing::host_factor(rows[i].host_operation.count(), calibration().host_speed));
+  }
+  return steps;
 }
 
 std::vector<TimedStep> h100_fitted_steps() {

@@ -102,6 +102,31 @@ TEST_CASE("rows of measurements become ops, steps, collectives and stages") {
   CHECK(read->stages[0].pixels == 200.0);
 }
 
+TEST_CASE("a row of the host has its phases in microseconds, and says how fast it was") {
+  const auto read = rows(
+      R"({"arch":"vgg11","h":32,"w":32,"batch":2,"precision":"tf32","layout":"nchw","optimizer":"sgd","host_fwd_us":1000,"host_bwd_us":2000,"host_opt_us":300,"ms_loop":3.5,"host_add_us":8}
+{"arch":"vgg11","h":32,"w":32,"batch":2,"precision":"tf32","layout":"nchw","optimizer":"sgd","ms_fwd":1,"ms_bwd":2,"ms_opt":0.3,"ms_loop":3.5})");
+  REQUIRE(read);
+  REQUIRE(read->steps.size() == 2);
+  CHECK(read->steps[0].on_host);
+  CHECK(read->steps[0].host_operation.count() == Catch::Detail::Approx(8e-6));
+  CHECK(read->steps[0].backward.count() == Catch::Detail::Approx(2e-3));
+  CHECK(read->steps[0].step.count() == Catch::Detail::Approx(3.5e-3));
+  CHECK_FALSE(read->steps[1].on_host);
+  CHECK(read->steps[1].host_operation.count() == 0.0);
+}
+
+TEST_CASE("the speed of the host may be unknown, but not a range that leaves it out") {
+  auto json = nlohmann::json::parse(stored());
+  json.erase("host_speed");
+  const auto unknown = catalog::read_calibration(json.dump(), "my.json");
+  REQUIRE(unknown);
+  CHECK(unknown->host_speed == timing::HostSpeed{});
+  CHECK(catalog::write_calibration(*unknown).find("host_speed") == std::string::npos);
+  json["host_speed"] = {{"operation_seconds", 8e-6}, {"low", 9e-6}, {"high", 1e-5}};
+  CHECK(error_of(json.dump()).find("my.json:/host_speed/low") == 0);
+}
+
 TEST_CASE("a row that cannot be read is named by its line") {
   const auto rule = [](const std::string& line) {
     const auto result = rows("\n" + line);

@@ -216,6 +216,23 @@ TEST_CASE("too few workers bound the rate, and as many as needed do not") {
   CHECK(fed.time.images_per_second.value > starved.time.images_per_second.value);
 }
 
+TEST_CASE("a step that waits for the host says so, how fast hosts are, and is as uncertain as they are") {
+  const Target h200 = support::target("h200-sxm-141gb");
+  const Estimate tiny = answer(job_of(32, 32, 2), h200);
+  CHECK(tiny.time.bound_by == "host");
+  REQUIRE(tiny.time.host_operation);
+  CHECK(tiny.time.host_operation->low < tiny.time.host_operation->value);
+  CHECK(tiny.time.host_operation->value < tiny.time.host_operation->high);
+  const auto warning =
+      std::find_if(tiny.warnings.begin(), tiny.warnings.end(), [](const Warning& w) { return w.code == "host-bound"; });
+  REQUIRE(warning != tiny.warnings.end());
+  CHECK(warning->message.find("issues an operation in") != std::string::npos);
+  const Estimate large = answer(job_of(1024, 1024, 4), h200);
+  CHECK(large.time.bound_by == "gpu");
+  const auto width = [](const Estimate& e) { return e.time.step.high.count() / e.time.step.low.count(); };
+  CHECK(width(tiny) > 1.5 * width(large));
+}
+
 TEST_CASE("slow storage bounds the rate") {
   job::Job job = job_of(1024, 1024, 4);
   job.precision = job::Precision::amp_bf16;

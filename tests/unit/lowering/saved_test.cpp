@@ -161,6 +161,20 @@ TEST_CASE("the flatten head's first Linear keeps the last pool's output") {
   CHECK(of(all, asked.net, "pool5") == 2 * 512 * 2 * 3 * 8);
 }
 
+TEST_CASE("channels_last maps that no pool made are kept twice: for their ReLU, and copied flat for the first Linear") {
+  graph::ModelSpec spec = vgg(11);
+  for (const std::int64_t channels : {8, 1}) {  // one channel is contiguous in either layout: a view
+    spec.features = {channels};
+    Case asked = make(spec, {3, 5, 7}, 2, Precision::fp32, Head::flatten);
+    const std::int64_t map = 2 * channels * 5 * 7 * 4;
+    CHECK(of(saved(asked), asked.net, "relu1_1") == map);
+    CHECK(of(saved(asked), asked.net, "fc1") == 0);
+    asked.job.layout = base::Layout::nhwc;
+    CHECK(of(saved(asked), asked.net, "relu1_1") == map);
+    CHECK(of(saved(asked), asked.net, "fc1") == (channels == 1 ? 0 : map));
+  }
+}
+
 TEST_CASE("checkpoint_sequential keeps each segment's input, and all of the last segment") {
   // seq:2 ends at conv3_3. Kept per image: image; conv3_3 out for relu3_3, and on from there as without checkpoints:
   // the worked example less conv1_1 to conv3_2 outs, two pools and two sets of indices.

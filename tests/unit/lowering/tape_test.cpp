@@ -3,14 +3,18 @@
 #include "vggplan/lowering/tape.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <numeric>
+#include <random>
 #include <set>
 
 #include "support/catch.hpp"
 #include "support/lowered.hpp"
+#include "support/random_job.hpp"
 #include "support/vgg.hpp"
 #include "vggplan/lowering/saved.hpp"
+#include "vggplan/lowering/workspace.hpp"
 #include "vggplan/memory/simulate.hpp"
 
 namespace vggplan::lowering {
@@ -244,6 +248,21 @@ std::vector<std::map<Category, std::int64_t>> live_after_forwards(const memory::
   return found;
 }
 
+/// Bytes that the tape holds for autograd when backward begins.
+std::int64_t saved_by_tape(const Job& job, const graph::Network& network, bool checkpointed) {
+  auto live = live_after_forwards(support::tape_of(job, support::without_workspaces())).front();
+  const std::int64_t element = base::size_of(job::activation_type(job.precision));
+  const std::int64_t parameter = base::size_of(job::parameter_type(job.precision));
+  // Not saved, but there: logits and loss, which Python holds; under autocast the fp32 image, too,
+  // unless a checkpointed segment starts with it.
+  std::int64_t held = job.batch * job.classes * element + (job::is_autocast(job.precision) ? 4 : element);
+  if (job::is_autocast(job.precision) && !checkpointed) {
+    held += job.batch * network.input.elements() * parameter;
+  }
+  return live[Category::activations] + live[Category::pooling_indices] + live[Category::other] + live[Category::input] +
+         live[Category::weight_copies] - held;
+}
+
 TEST_CASE("at the end of forward a tape holds what autograd's rules say is saved") {
   // saved_bytes() counts from the rules of each operation; the tape from their order of events.
   for (const Job& job : many_jobs()) {
@@ -253,18 +272,42 @@ TEST_CASE("at the end of forward a tape holds what autograd's rules say is saved
     INFO(name_of(job));
     const auto network = graph::build_network(job.model, job.image, job.classes, job.head);
     const auto cut = segments(*network, job.checkpointing);
-    auto live = live_after_forwards(support::tape_of(job, support::without_workspaces())).front();
-    const std::int64_t element = base::size_of(job::activation_type(job.precision));
-    const std::int64_t parameter = base::size_of(job::parameter_type(job.precision));
-    // Not saved, but there: logits and loss, which Python holds; under autocast the fp32 image, too,
-    // unless a checkpointed segment starts with it.
-    std::int64_t held = job.batch * job.classes * element + (job::is_autocast(job.precision) ? 4 : element);
-    if (job::is_autocast(job.precision) && cut->empty()) {
-      held += job.batch * network->input.elements() * parameter;
+    CHECK(saved_by_tape(job, *network, !cut->empty()) == saved_bytes(*network, *cut, job).total().count());
+  }
+}
+
+TEST_CASE("the same of random lists of layers, in every layout, precision, head and way of checkpointing") {
+  std::mt19937 random(11);
+  const std::array<std::int64_t, 8> widths{1, 2, 3, 8, 13, 31, 64, 70};
+  std::size_t asked = 0;
+  while (asked < 3000) {
+    Job job = support::random_job(random, 40);
+    job.parallel = {};
+    job.mode = job::Mode::train;
+    job.cudnn_benchmark = false;
+    job.model.features = {widths.at(random() % widths.size())};
+    for (std::int64_t more = support::pick(random, 0, 11); more > 0; --more) {
+      job.model.features.push_back(random() % 3 == 0 ? graph::kPool : widths.at(random() % widths.size()));
     }
-    const std::int64_t sum = live[Category::activations] + live[Category::pooling_indices] + live[Category::other] +
-                             live[Category::input] + live[Category::weight_copies];
-    CHECK(sum - held == saved_bytes(*network, *cut, job).total().count());
+    job.model.hidden.assign(random() % 4, widths.at(random() % widths.size()));
+    job.model.dropout = random() % 4 == 0 ? 0.0 : 0.5;
+    job.image = {support::pick(random, 1, 5), support::pick(random, 1, 40), support::pick(random, 1, 40)};
+    job.classes = support::pick(random, 1, 50);
+    const auto network = graph::build_network(job.model, job.image, job.classes, job.head);
+    if (!network) {
+      continue;  // the image is too small for the pools
+    }
+    const auto cut = segments(*network, job.checkpointing);
+    if (!cut) {
+      continue;  // fewer layers than segments, or one begins with a ReLU
+    }
+    ++asked;
+    std::string list;
+    for (const std::int64_t width : job.model.features) {
+      list += std::to_string(width) + ' ';
+    }
+    INFO(support::description(job) << ", features " << list << "hidden " << job.model.hidden.size());
+    REQUIRE(saved_by_tape(job, *network, !cut->empty()) == saved_bytes(*network, *cut, job).total().count());
   }
 }
 
@@ -334,6 +377,25 @@ TEST_CASE("ddp's rebuilt buckets are those that its limits make") {
   // fc3 with its bias; fc2; fc1; then convolutions: a bucket closes when it has reached its limit.
   CHECK(sizes(25) == std::vector<std::int64_t>{16388000, 67125248, 411058176, 28317696, 28319744, 2221312});
   CHECK(sizes(100) == std::vector<std::int64_t>{16388000, 478183424, 58858752});
+}
+
+TEST_CASE(
+    "the workspace of FFT is the one measured, to 1 %: small maps are padded to 16, channels_last operands are "
+    "copied") {
+  const auto relative = [](const Convolution& conv, std::int64_t measured) {
+    return static_cast<double>(fft_workspace(conv)) / static_cast<double>(measured);
+  };
+  using base::Layout;
+  using base::MathMode;
+  // Forward passes in true fp32 on an H200.
+  CHECK(relative({613, 512, 512, 3, 4, 4, MathMode::fp32, Layout::nchw}, 1336541184) ==
+        Catch::Detail::Approx(1).epsilon(0.01));
+  CHECK(relative({613, 512, 512, 3, 4, 4, MathMode::fp32, Layout::nhwc}, 1376108560) ==
+        Catch::Detail::Approx(1).epsilon(0.01));
+  CHECK(relative({1, 256, 512, 127, 197, 4, MathMode::fp32, Layout::nhwc}, 69477909520) ==
+        Catch::Detail::Approx(1).epsilon(0.01));
+  CHECK(fft_workspace({1, 64, 64, 255, 255, 4, MathMode::fp32, Layout::nchw}) == 0);  // 257 with its padding
+  CHECK(fft_workspace({1, 64, 64, 32, 32, 2, MathMode::bf16, Layout::nchw}) == 0);
 }
 
 TEST_CASE("zero1 spreads optimizer state by whole tensors: rank 0 keeps fc1") {

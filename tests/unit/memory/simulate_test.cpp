@@ -139,7 +139,8 @@ TEST_CASE("where memory is short the next plan is taken, and kept for the same o
                 {begin(Phase::forward), scratch(0), give(0), scratch(0), take(0, 30 * kMiB)}};
   const Simulation got = simulate(tape, under(100 * kMiB));
   CHECK(got.allocated_peak == Bytes(70 * kMiB));  // also in step 2, where 90 would have had room
-  CHECK(got.steps[0].flushes == 1);               // for the plan that failed
+  CHECK(got.largest_workspace == Bytes(40 * kMiB));
+  CHECK(got.steps[0].flushes == 1);  // for the plan that failed
   CHECK(got.steps[1].flushes == 0);
   CHECK_FALSE(got.failure.has_value());
 }

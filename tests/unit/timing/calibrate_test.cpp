@@ -99,6 +99,44 @@ TEST_CASE("the same rows give the same bits, and no rows give a calibration that
   CHECK(step_time(std::vector<Op>{relu(1000)}, round_gpu(), empty.calibration).step.value.count() > 0.0);
 }
 
+TEST_CASE("rows of hosts give back the costs that made them, each at its speed") {
+  HostCosts truth;
+  truth.step_seconds = 50e-6;
+  truth.forward_op_seconds = 40e-6;
+  truth.backward_op_seconds = 25e-6;
+  truth.optimizer_pass_seconds = 70e-6;
+  truth.optimizer_tensor_seconds = 5e-6;
+  Samples samples;
+  for (int row = 0; row < 24; ++row) {
+    const auto layers = static_cast<std::size_t>(5 + 3 * (row % 7));
+    const std::int64_t passes = 1 + row % 4;
+    const std::int64_t tensors = 10 + 7 * (row % 5);
+    const double operation = row % 2 == 0 ? 5e-6 : 20e-6;  // half way between them, on a scale of factors: 10
+    const double slower = 1.0 + 0.6 * (operation / 10e-6 - 1.0);
+    StepSample sample;
+    sample.on_host = true;
+    sample.ops.assign(layers, relu(100));
+    sample.ops.insert(sample.ops.end(), layers, relu(100, base::Phase::backward));
+    sample.ops.push_back(make_optimizer(base::DType::f32, OptimizerLoop::foreach, 1000, tensors, {passes, 2, 1}));
+    sample.ops.back().phase = base::Phase::optimizer;
+    const auto pay = [slower](double seconds) { return base::Seconds(slower * seconds); };
+    sample.forward = pay(50e-6 + 40e-6 * static_cast<double>(layers));
+    sample.backward = pay(25e-6 * static_cast<double>(layers));
+    sample.optimizer = pay(70e-6 * static_cast<double>(passes) + 5e-6 * static_cast<double>(tensors));
+    sample.step = sample.forward + sample.backward + sample.optimizer;
+    sample.host_operation = base::Seconds(operation);
+    samples.steps.push_back(sample);
+  }
+  const Calibration found = calibrate(round_gpu(), samples).calibration;
+  CHECK(found.host_speed.operation == Approx(10e-6));
+  CHECK(found.host_speed.low == Approx(5e-6));
+  CHECK(found.host_speed.high == Approx(20e-6));
+  CHECK(found.host.forward_op_seconds == Approx(truth.forward_op_seconds).epsilon(0.05));
+  CHECK(found.host.backward_op_seconds == Approx(truth.backward_op_seconds).epsilon(0.05));
+  CHECK(found.host.optimizer_pass_seconds == Approx(truth.optimizer_pass_seconds).epsilon(0.05));
+  CHECK(found.host.optimizer_tensor_seconds == Approx(truth.optimizer_tensor_seconds).epsilon(0.2));
+}
+
 TEST_CASE("collectives give back the rates that made them") {
   LinkRates truth;
   truth.nvlink_share = 0.7;

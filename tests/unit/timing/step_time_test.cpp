@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "support/catch.hpp"
+#include "timing/host.hpp"
 #include "timing/kernel_work.hpp"
 #include "timing/queue.hpp"
 #include "timing/rates.hpp"
@@ -129,6 +130,89 @@ TEST_CASE("where kernels are long a step takes their sum, where they are short i
     waiting.push_back(make_op(OpKind::host_read, base::MathMode::fp32, base::DType::f32, base::Layout::nchw, {}));
     CHECK(seconds(waiting, calibration) > seconds(longer, calibration) + 19e-6);
   }
+}
+
+TEST_CASE("the host pays for each op by what it does for it") {
+  HostCosts costs;
+  costs.forward_op_seconds = 1;
+  costs.unrecorded_share = 0.5;
+  costs.cast_seconds = 10;
+  costs.backward_op_seconds = 100;
+  costs.gradient_seconds = 1000;
+  costs.kernel_seconds = 1e4;
+  costs.checkpoint_seconds = 1e5;
+  costs.recompute_seconds = 1e6;
+  costs.saved_tensor_seconds = 1e7;
+  const auto paid = [&](OpKind kind, base::Phase phase, bool recompute = false) {
+    Op op = make_op(kind, base::MathMode::fp32, base::DType::f32, base::Layout::nhwc, {1, 8, 8, 4, 4});
+    op.phase = phase;
+    op.recompute = recompute;
+    op.tensors = 2;
+    return host_seconds(op, costs);
+  };
+  using enum base::Phase;
+  CHECK(paid(OpKind::relu_forward, forward) == 1);
+  CHECK(paid(OpKind::conv_forward, forward) == 1 + 1e4);  // two kernels
+  CHECK(paid(OpKind::bias_add, forward) == 1e4);          // within the call of the convolution
+  CHECK(paid(OpKind::cast, forward) == 10);
+  CHECK(paid(OpKind::relu_backward, backward) == 100);
+  CHECK(paid(OpKind::batch_norm_backward, backward) == 1100);
+  CHECK(paid(OpKind::relu_forward, backward, true) == 1);  // Python runs it again
+  CHECK(paid(OpKind::checkpoint, forward) == 1e5 + 2e7);
+  CHECK(paid(OpKind::checkpoint, backward, true) == 1e6 + 2e7);
+  SECTION("less where autograd records nothing") {
+    Op op = relu(100);
+    op.records = false;
+    CHECK(host_seconds(op, costs) == 0.5);
+  }
+}
+
+TEST_CASE("an optimizer costs the host passes and tensors, in a loop each tensor in each pass") {
+  HostCosts costs;
+  costs.optimizer_pass_seconds = 1;
+  costs.optimizer_tensor_seconds = 10;
+  costs.optimizer_call_seconds = 100;
+  const auto paid = [&](OptimizerLoop loop) {
+    Op op = make_optimizer(base::DType::f32, loop, 1000, 4, {7, 11, 7});
+    op.phase = base::Phase::optimizer;
+    return host_seconds(op, costs);
+  };
+  CHECK(paid(OptimizerLoop::foreach) == 7 + 40);
+  CHECK(paid(OptimizerLoop::single) == 2800);
+}
+
+TEST_CASE("a slower host takes longer, three fifths of what its operations take longer") {
+  const HostSpeed speed{10e-6, 8e-6, 15e-6};
+  CHECK(host_factor(10e-6, speed) == Approx(1.0));
+  CHECK(host_factor(20e-6, speed) == Approx(1.6));
+  CHECK(host_factor(0.0, speed) == 1.0);  // unknown
+  CHECK(host_factor(20e-6, {}) == 1.0);
+}
+
+TEST_CASE("the range is that of the GPU, that of hosts, or near the border of both") {
+  Calibration calibration = round_calibration();
+  calibration.spread = {0.95, 1.05};
+  calibration.spread_host = {0.9, 1.2};
+  calibration.host_speed = {10e-6, 5e-6, 15e-6};  // factors of 0.7 and 1.3
+  const double kernel = op_seconds(relu(10'000'000), round_gpu(), calibration).count();
+  const std::vector<Op> ops(10, relu(10'000'000));
+  const auto with_host = [&](double share) {
+    calibration.host = HostCosts{};
+    calibration.host.forward_op_seconds = share * kernel;
+    return step_time(ops, round_gpu(), calibration);
+  };
+  const auto ends = [](const StepTime& time) {
+    return std::pair{time.step.low.count() / time.step.value.count(), time.step.high.count() / time.step.value.count()};
+  };
+  CHECK(ends(with_host(0.1)).first == Approx(0.95));
+  CHECK(ends(with_host(0.1)).second == Approx(1.05));
+  CHECK_FALSE(with_host(0.1).host_decides);
+  CHECK(ends(with_host(5.0)).first == Approx(0.7 * 0.9));
+  CHECK(ends(with_host(5.0)).second == Approx(1.3 * 1.2));
+  CHECK(with_host(5.0).host_decides);
+  // The GPU decides, by a hair; a slower host would.
+  CHECK(ends(with_host(0.99)).first == Approx(0.95));
+  CHECK(ends(with_host(0.99)).second == Approx(0.99 * 1.3 * 1.2));
 }
 
 TEST_CASE("micro-batches add up, and the optimizer comes once") {

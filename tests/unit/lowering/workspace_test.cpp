@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/lowering/workspace.hpp"
+
+#include "support/catch.hpp"
+#include "vggplan/lowering/framework.hpp"
+
+namespace vggplan::lowering {
+namespace {
+
+using base::Layout;
+using base::MathMode;
+
+/// One rule for all: a kernel that reads aligned NHWC tensors and takes 100 bytes.
+Framework copying(MathMode math) {
+  WorkspaceRule rule;
+  rule.math = {math};
+  rule.copies = true;
+  rule.size.bytes = 100;
+  Framework framework;
+  framework.workspace = {rule};
+  return framework;
+}
+
+std::int64_t forward_bytes(const Framework& framework, const Convolution& conv) {
+  return workspace_plans(framework, ConvPass::forward, conv, Device{}).front();
+}
+
+TEST_CASE("what does not lie as a kernel reads it is copied, and the weight with it") {
+  const Framework framework = copying(MathMode::bf16);
+  // 2 images of 6 x 5 are 60 pixels of two bytes; the weight has 9 taps, and 16 bytes align the copies.
+  const auto bytes = [&](std::int64_t in, std::int64_t out, Layout layout) {
+    return forward_bytes(framework, {2, in, out, 6, 5, 2, MathMode::bf16, layout});
+  };
+  CHECK(bytes(64, 128, Layout::nhwc) == 100);
+  CHECK(bytes(64, 128, Layout::nchw) == (64 + 128) * 60 * 2 + 64 * 128 * 9 * 2 + 16 + 100);
+  // Padded to 8 channels: the input alone, the output alone, both.
+  CHECK(bytes(3, 64, Layout::nhwc) == 8 * 60 * 2 + 8 * 64 * 9 * 2 + 16 + 100);
+  CHECK(bytes(64, 61, Layout::nhwc) == 64 * 60 * 2 + 64 * 64 * 9 * 2 + 16 + 100);
+  CHECK(bytes(3, 61, Layout::nchw) == (8 + 64) * 60 * 2 + 8 * 64 * 9 * 2 + 16 + 100);
+}
+
+TEST_CASE("tensor cores take 4 channels of 4 bytes, CUDA cores any") {
+  CHECK(forward_bytes(copying(MathMode::tf32), {1, 6, 8, 10, 10, 4, MathMode::tf32, Layout::nhwc}) ==
+        8 * 100 * 4 + 8 * 8 * 9 * 4 + 16 + 100);
+  CHECK(forward_bytes(copying(MathMode::fp32), {1, 7, 9, 10, 10, 4, MathMode::fp32, Layout::nhwc}) == 100);
+}
+
+TEST_CASE("a fallback that saves nothing is no plan") {
+  Framework framework = copying(MathMode::tf32);
+  framework.workspace[0].fallbacks = {{1, 0, 1, 0, 0}, {0, 0, 0, 7, 0}};
+  const auto plans = [&](Layout layout) {
+    return workspace_plans(framework, ConvPass::forward, {1, 64, 64, 10, 10, 4, MathMode::tf32, layout}, Device{});
+  };
+  constexpr std::int64_t kOperand = 64 * 100 * 4;
+  constexpr std::int64_t kWeight = 64 * 64 * 9 * 4;
+  CHECK(plans(Layout::nchw) == std::vector<std::int64_t>{2 * kOperand + kWeight + 116, kOperand + kWeight, 7, 0});
+  CHECK(plans(Layout::nhwc) == std::vector<std::int64_t>{100, 7, 0});
+}
+
+TEST_CASE("the bias of a linear layer sums over images, in several blocks from 1021 on") {
+  // Reduce.cuh on 132 SMs: 32 x 4 threads take 4 features each, so 4096 features are 32 columns of blocks. Each thread
+  // has a quarter of the images, which are split only from 256 on, into parts of no fewer than 16: 16 blocks, then 32.
+  Device device;
+  device.sm_count = 132;
+  device.threads_per_sm = 2048;
+  CHECK(linear_bias_reduction(4096, 1020, device).partial_sums == 0);
+  CHECK(linear_bias_reduction(4096, 1021, device).partial_sums == 32 << 20);
+  const ReductionBuffers buffers = linear_bias_reduction(4096, 2048, device);
+  CHECK(buffers.partial_sums == 64 << 20);  // as measured: a step of vgg16 with 2048 images holds 64 MiB and 512 bytes
+  CHECK(buffers.counters == 32 * 4);
+  CHECK(linear_bias_reduction(21, 2048, device).partial_sums == 0);
+}
+
+}  // namespace
+}  // namespace vggplan::lowering
