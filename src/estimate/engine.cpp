@@ -97,6 +97,14 @@ using SharedCalibration = std::shared_ptr<const base::Result<timing::Calibration
 using SharedWork = std::shared_ptr<const Work>;
 using SharedOwnTime = std::shared_ptr<const timing::OwnTime>;
 
+/// What ranks do not share: all but the update and the gradients that accumulate.
+Work without_shared_parts(Work work) {
+  std::erase_if(work.ops, [](const timing::Op& op) {
+    return op.phase == base::Phase::optimizer || op.kind == timing::OpKind::grad_accumulate;
+  });
+  return work;
+}
+
 class Models {
  public:
   explicit Models(Knowledge knowledge) : knowledge_(std::move(knowledge)) {}
@@ -146,8 +154,11 @@ class Models {
       }
       job::Job alone = job;
       alone.parallel = {};
-      const timing::StepTime& step = own(*work(alone, target, **lowered), alone, target, **calibration)->step;
-      return shared ? std::max(Seconds(0), step.step.value - step.optimizer.value) : step.step.value;
+      const SharedWork all = work(alone, target, **lowered);
+      const SharedOwnTime time = shared ? std::make_shared<const timing::OwnTime>(
+                                              own_time_of(without_shared_parts(*all), alone, target, **calibration))
+                                        : own(*all, alone, target, **calibration);
+      return time->step.step.value;
     });
   }
 

@@ -85,10 +85,10 @@ void describe_parallel(const Samples& samples, const hardware::Gpu& gpu, Fit& fi
   fit.lines.push_back(line("step on several GPUs", steps));
 }
 
-/// Steps that were timed on the GPU.
+/// Steps that were timed on the GPU, and are not kept for the ranges.
 std::vector<StepSample> device_steps(const std::vector<StepSample>& steps) {
   std::vector<StepSample> found;
-  std::copy_if(steps.begin(), steps.end(), std::back_inserter(found), [](const auto& step) { return !step.on_host; });
+  std::copy_if(steps.begin(), steps.end(), std::back_inserter(found), [](const auto& step) { return !step.on_host && !step.for_ranges; });
   return found;
 }
 

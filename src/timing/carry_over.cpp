@@ -24,8 +24,8 @@ constexpr std::array<Family, 8> kFamilies{{
     {"Kepler", 1.0, 0.85},    // K80 (profet)
     {"Maxwell", 1.0, 1.2},    // no row: between its neighbours
     {"Pascal", 1.0, 1.45},    // GTX 1080 Ti (four sources), TITAN X (cnn-benchmarks), P100 (TensorFlow's page)
-    {"Volta", 0.61, 1.8},     // TITAN V (pytorch-gpu-benchmark), V100 (Lambda, profet)
-    {"Turing", 0.52, 1.42},   // RTX 2080 Ti (three sources), TITAN RTX (pytorch-gpu-benchmark), T4 (profet)
+    {"Volta", 0.61, 1.93},    // TITAN V (pytorch-gpu-benchmark), V100 (Lambda, profet)
+    {"Turing", 0.55, 1.42},   // RTX 2080 Ti (three sources), TITAN RTX (pytorch-gpu-benchmark), T4 (profet)
     {"Ampere", 0.945, 1.0},   // RTX 3090 (timm, pytorch-gpu-benchmark), A100 40 GB (pytorch-gpu-benchmark)
     {"Ada", 0.925, 1.0},      // RTX 4090 (timm)
     {"Blackwell", 1.0, 1.0},  // no row

@@ -178,8 +178,9 @@ void fit_host(std::span<const StepSample> steps, const hardware::Gpu& gpu, Calib
     return;
   }
   fit_costs(hosts, kCostsOfIdleGpu, calibration);
-  // One coefficient of the steps that ranges are taken from: no others tell how fast their host was.
-  const auto known = [](const StepSample& step) { return !step.on_host && step.host_operation.count() > 0.0; };
+  const auto known = [](const StepSample& step) {
+    return !step.on_host && !step.for_ranges && step.host_operation.count() > 0.0;
+  };
   fit_costs(prepared(steps, gpu, calibration, known), kBusyShare, calibration);
 }
 

@@ -85,13 +85,13 @@ TEST_CASE("steps drawn over the whole interface are timed within 4 % in the medi
     return std::count_if(steps.begin(), steps.end(), [](const TimedStep& step) { return step.step.inside(); });
   };
   const StepErrors drawn = errors_of(accuracy::drawn_steps(), "drawn");
-  CHECK(accuracy::drawn_steps().size() == 124);
+  CHECK(accuracy::drawn_steps().size() == 107);
   CHECK(drawn.step.median() < 0.04);
-  CHECK(inside(accuracy::drawn_steps()) * 10 >= 9 * 124);
+  CHECK(inside(accuracy::drawn_steps()) * 10 >= 9 * 107);
   const StepErrors channels = errors_of(accuracy::channel_steps(), "other channels");
-  CHECK(accuracy::channel_steps().size() == 32);
+  CHECK(accuracy::channel_steps().size() == 28);
   CHECK(channels.step.median() < 0.10);
-  CHECK(inside(accuracy::channel_steps()) * 10 >= 9 * 32);
+  CHECK(inside(accuracy::channel_steps()) * 10 >= 9 * 28);
 }
 
 // What is left at its own speed is the host from one minute to the next.

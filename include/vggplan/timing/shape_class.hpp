@@ -18,7 +18,7 @@ enum class Variant {
   huge,        ///< more than 2^31 elements: 64-bit indices, or another kernel altogether
   fused,       ///< optimizer in one kernel
   single,      ///< optimizer tensor by tensor
-  few_images,  ///< true fp32: input gradients of fewer than 8 images take other kernels
+  few_images,  ///< other kernels: input gradients of fewer than 8 images in true fp32, batch norm of two in bfloat16
   small_map,   ///< convolutions of few channels on maps below 114 x 114 or so
   ragged,      ///< the same where 64 does not divide the pixels of all images
   turned,      ///< a copy from one layout to the other and back, around a convolution
