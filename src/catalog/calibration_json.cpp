@@ -8,9 +8,9 @@
 #include <string>
 #include <utility>
 
-#include "catalog/json_reader.hpp"
 #include "vggplan/base/json_text.hpp"
 #include "vggplan/catalog/calibration.hpp"
+#include "vggplan/catalog/json_reader.hpp"
 
 namespace vggplan::base {
 

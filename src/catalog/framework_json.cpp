@@ -2,9 +2,9 @@
 #include <array>
 #include <string>
 
-#include "catalog/json_reader.hpp"
 #include "vggplan/base/json_text.hpp"
 #include "vggplan/catalog/framework.hpp"
+#include "vggplan/catalog/json_reader.hpp"
 
 namespace vggplan::base {
 

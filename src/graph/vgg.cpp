@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "graph/builder.hpp"
 #include "vggplan/base/range.hpp"
+#include "vggplan/graph/builder.hpp"
 
 namespace vggplan::graph {
 
