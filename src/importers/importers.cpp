@@ -6,6 +6,7 @@
 
 #include "importers/json_graph.hpp"
 #include "importers/onnx.hpp"
+#include "importers/torch_export.hpp"
 #include "vggplan/base/json_text.hpp"
 #include "vggplan/base/range.hpp"
 
@@ -38,7 +39,10 @@ base::Result<Imported> read_network(std::string_view bytes, const std::string& s
       return *std::move(problem);
     }
   }
-  return is_json(bytes) ? read_json_graph(bytes, shown, image) : read_onnx(bytes, shown, image);
+  if (is_json(bytes)) {
+    return read_json_graph(bytes, shown, image);
+  }
+  return bytes.starts_with("PK") ? read_torch_export(bytes, shown, image) : read_onnx(bytes, shown, image);
 }
 
 }  // namespace vggplan::importers

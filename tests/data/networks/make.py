@@ -3,12 +3,12 @@
 """Writes the fixtures beside it: small networks as PyTorch exports them, and PyTorch's own counts of them.
 
 make.py onnx    torch.onnx.export (written with PyTorch 1.13, Debian 12)
-make.py pt2     torch.export.save (written with PyTorch 2.11)
+make.py pt2     torch.export.save (PyTorch 2.9 or later; the fixtures here are make_pt2.py's)
 The files are written again without the weights: nothing reads them."""
 import io, json, pathlib, sys, zipfile
 import torch, torch.nn as nn, torch.nn.functional as F
 
-HERE = pathlib.Path(sys.argv[2] if len(sys.argv) > 2 else pathlib.Path(__file__).parent)
+HERE = pathlib.Path(__file__).parent
 SIZE = 64
 
 class Vgg(nn.Module):
@@ -143,28 +143,18 @@ def main():
             file.write_bytes(without_weights(file.read_bytes()))
     else:
         made = networks()
-        try:
-            import torchvision
-            for name in ("vgg16", "vgg16_bn", "resnet18", "resnet50", "mobilenet_v2", "densenet121", "mobilenet_v3_small", "efficientnet_b0", "convnext_tiny", "squeezenet1_1"):
-                made[name] = getattr(torchvision.models, name)(weights=None)
-        except ImportError:
-            pass
+        made["residual"].conv1.requires_grad_(False)
         for name, net in made.items():
-            if name == "residual":
-                net.conv1.requires_grad_(False)
             write_archive(name, net.train())
         write_archive("vgg11_narrow_bn_eval", Vgg(True).eval())
 
 def write_archive(name, net):
-    try:
-        buffer = io.BytesIO()
-        torch.export.save(torch.export.export(net, (torch.zeros(2, 3, SIZE, SIZE),)), buffer)
-        print(name, [i.filename for i in zipfile.ZipFile(buffer).infolist()][:6])
-        with zipfile.ZipFile(buffer) as full, zipfile.ZipFile(HERE / f"{name}.pt2", "w", zipfile.ZIP_DEFLATED) as small:
-            for info in full.infolist():
-                if info.filename.endswith((".json", "version", "archive_format")):
-                    small.writestr(zipfile.ZipInfo(info.filename), full.read(info), zipfile.ZIP_DEFLATED)
-    except Exception as error:
-        print(name, type(error), str(error)[:300])
+    buffer = io.BytesIO()
+    torch.export.save(torch.export.export(net, (torch.zeros(2, 3, SIZE, SIZE),)), buffer)
+    with zipfile.ZipFile(buffer) as full, zipfile.ZipFile(HERE / f"{name}.pt2", "w") as small:
+        for info in full.infolist():
+            if info.filename.endswith((".json", "version", "archive_format")):
+                small.writestr(zipfile.ZipInfo(info.filename), full.read(info), zipfile.ZIP_DEFLATED)
 
-main()
+if __name__ == "__main__":
+    main()

@@ -23,10 +23,38 @@ void check_counts(const std::string& name, const std::string& file) {
   CHECK(counts.macs == expected.at("macs"));
 }
 
-TEST_CASE("networks read from ONNX have PyTorch's parameters and multiply-accumulates") {
+TEST_CASE("networks read from exports have PyTorch's parameters and multiply-accumulates") {
   for (const std::string name : {"vgg11_narrow", "vgg11_narrow_bn", "residual", "unet", "mobile"}) {
     check_counts(name, name + ".onnx");
+    check_counts(name, name + ".pt2");
   }
+}
+
+TEST_CASE("both formats tell the same layers of one network") {
+  for (const std::string name : {"vgg11_narrow_bn", "residual", "unet", "mobile"}) {
+    INFO(name);
+    CHECK(kinds(imported(fixture(name + ".onnx")).network) == kinds(imported(fixture(name + ".pt2")).network));
+  }
+}
+
+TEST_CASE("torch.export tells names, frozen parameters and what works in place") {
+  const graph::Network residual = imported(fixture("residual.pt2")).network;
+  CHECK(!node_named(residual, "conv1").trained);
+  CHECK(node_named(residual, "bn1").trained);
+  CHECK(std::get<graph::Activation>(node_named(residual, "relu").kind).in_place);
+  const graph::Node& sum = residual.nodes[12];
+  CHECK(std::get<graph::Add>(sum.kind).in_place);
+  CHECK(residual.nodes[13].inputs == std::vector<graph::NodeId>{12});
+  CHECK(imported(fixture("residual.pt2")).warnings.empty());
+  CHECK(!std::get<graph::Activation>(node_named(imported(fixture("unet.pt2")).network, "relu").kind).in_place);
+}
+
+TEST_CASE("an archive follows the size of the image, and says when it was exported for inference") {
+  CHECK(imported(fixture("vgg11_narrow.pt2"), {3, 4024, 3036}).network.nodes[1].output == graph::Shape{4, 4024, 3036});
+  const Imported eval = imported(fixture("vgg11_narrow_bn_eval.pt2"));
+  REQUIRE(eval.warnings.size() == 1);
+  CHECK(eval.warnings.front().find("exported for inference") != std::string::npos);
+  CHECK(eval.network.nodes == imported(fixture("vgg11_narrow_bn.pt2")).network.nodes);
 }
 
 TEST_CASE("modules of an ONNX file come in the order in which the module ran them") {
