@@ -105,11 +105,14 @@ void append_head(Builder& builder, const ModelSpec& spec, std::int64_t classes, 
 }  // namespace
 
 base::Result<Network> build_network(const ModelSpec& spec, Shape input, std::int64_t classes, Head head) {
-  if (auto problem = check_spec(spec)) {
+  if (auto problem = spec.own ? std::nullopt : check_spec(spec)) {
     return *std::move(problem);
   }
   if (auto problem = check_question(spec, input, classes)) {
     return *std::move(problem);
+  }
+  if (spec.own) {
+    return spec.own->network(input);
   }
   Builder builder(spec.name, input, classes);
   append_features(builder, spec);

@@ -8,7 +8,6 @@
 #include "importers/onnx.hpp"
 #include "importers/torch_export.hpp"
 #include "vggplan/base/json_text.hpp"
-#include "vggplan/base/range.hpp"
 
 namespace vggplan::importers {
 namespace {
@@ -31,18 +30,21 @@ bool is_network(std::string_view bytes) {
   return root && root->contains("nodes");
 }
 
-base::Result<Imported> read_network(std::string_view bytes, const std::string& shown, graph::Shape image) {
-  for (const base::Range& range : {base::Range{"--height", image.height, 1, graph::kLargestSide, ""},
-                                   base::Range{"--width", image.width, 1, graph::kLargestSide, ""},
-                                   base::Range{"--channels", image.channels, 1, graph::kMostChannels, ""}}) {
-    if (auto problem = base::check_range(range)) {
-      return *std::move(problem);
-    }
-  }
+base::Result<graph::Network> NetworkFile::network(graph::Shape image) const {
+  base::Result<Imported> imported = read(image);
+  return imported ? base::Result<graph::Network>(std::move(imported->network)) : imported.error();
+}
+
+base::Result<std::shared_ptr<const NetworkFile>> open_network(std::string_view bytes, const std::string& shown) {
   if (is_json(bytes)) {
-    return read_json_graph(bytes, shown, image);
+    return open_json_graph(bytes, shown);
   }
-  return bytes.starts_with("PK") ? read_torch_export(bytes, shown, image) : read_onnx(bytes, shown, image);
+  return bytes.starts_with("PK") ? open_torch_export(bytes, shown) : open_onnx(bytes, shown);
+}
+
+base::Result<Imported> read_network(std::string_view bytes, const std::string& shown, graph::Shape image) {
+  const auto file = open_network(bytes, shown);
+  return file ? (*file)->read(image) : base::Result<Imported>(file.error());
 }
 
 }  // namespace vggplan::importers

@@ -302,30 +302,43 @@ class GraphReader {
   NodeId last_{0};
 };
 
+class JsonGraph final : public NetworkFile {
+ public:
+  JsonGraph(json root, std::string shown) : root_(std::move(root)), shown_(std::move(shown)) {}
+
+  [[nodiscard]] base::Result<Imported> read(Shape image) const override {
+    ObjectReader::Context context{shown_, "network"};
+    ObjectReader reader(root_, "", context);
+    static_cast<void>(reader.optional_text("$schema"));  // for editors
+    static_cast<void>(reader.optional_text("source"));
+    GraphReader graph(shown_, reader.name("name"), image, context);
+    const json* nodes = reader.array("nodes", true);
+    if (nodes != nullptr && nodes->empty()) {
+      reader.report("nodes", "must not be empty", "");
+    }
+    for (std::size_t i = 0; nodes != nullptr && i < nodes->size() && !context.error; ++i) {
+      graph.node((*nodes)[i], fmt::format("/nodes/{}", i));
+    }
+    base::Result<graph::Network> network = std::move(graph).finish(reader);
+    if (!network) {
+      return network.error();
+    }
+    return Imported{std::move(*network), {}};
+  }
+
+ private:
+  json root_;
+  std::string shown_;
+};
+
 }  // namespace
 
-base::Result<Imported> read_json_graph(std::string_view text, const std::string& shown, Shape image) {
-  const auto root = base::parse_json<json>(text, shown);
+base::Result<std::shared_ptr<const NetworkFile>> open_json_graph(std::string_view text, const std::string& shown) {
+  auto root = base::parse_json<json>(text, shown);
   if (!root) {
     return root.error();
   }
-  ObjectReader::Context context{shown, "network"};
-  ObjectReader reader(*root, "", context);
-  static_cast<void>(reader.optional_text("$schema"));  // for editors
-  static_cast<void>(reader.optional_text("source"));
-  GraphReader graph(shown, reader.name("name"), image, context);
-  const json* nodes = reader.array("nodes", true);
-  if (nodes != nullptr && nodes->empty()) {
-    reader.report("nodes", "must not be empty", "");
-  }
-  for (std::size_t i = 0; nodes != nullptr && i < nodes->size() && !context.error; ++i) {
-    graph.node((*nodes)[i], fmt::format("/nodes/{}", i));
-  }
-  base::Result<graph::Network> network = std::move(graph).finish(reader);
-  if (!network) {
-    return network.error();
-  }
-  return Imported{std::move(*network), {}};
+  return std::shared_ptr<const NetworkFile>(std::make_shared<JsonGraph>(std::move(*root), shown));
 }
 
 }  // namespace vggplan::importers

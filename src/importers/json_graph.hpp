@@ -5,6 +5,6 @@
 
 namespace vggplan::importers {
 
-base::Result<Imported> read_json_graph(std::string_view text, const std::string& shown, graph::Shape image);
+base::Result<std::shared_ptr<const NetworkFile>> open_json_graph(std::string_view text, const std::string& shown);
 
 }  // namespace vggplan::importers

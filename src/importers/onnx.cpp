@@ -336,8 +336,6 @@ base::Status prepare(Walk& walk, const std::string& shown) {
   return std::nullopt;
 }
 
-}  // namespace
-
 base::Result<Imported> network_of(const Graph& graph, const std::string& shown, Shape image) {
   Walk walk{graph, Assembly(shown, base::printable(graph.name.empty() ? shown : graph.name), image)};
   if (auto error = prepare(walk, shown)) {
@@ -377,11 +375,25 @@ base::Result<Imported> network_of(const Graph& graph, const std::string& shown, 
   return imported;
 }
 
+class OnnxFile final : public NetworkFile {
+ public:
+  OnnxFile(Graph graph, std::string shown) : graph_(std::move(graph)), shown_(std::move(shown)) {}
+  [[nodiscard]] base::Result<Imported> read(Shape image) const override { return network_of(graph_, shown_, image); }
+
+ private:
+  Graph graph_;
+  std::string shown_;
+};
+
+}  // namespace
 }  // namespace onnx
 
-base::Result<Imported> read_onnx(std::string_view bytes, const std::string& shown, graph::Shape image) {
-  const auto graph = onnx::decode(bytes, shown);
-  return graph ? onnx::network_of(*graph, shown, image) : base::Result<Imported>(graph.error());
+base::Result<std::shared_ptr<const NetworkFile>> open_onnx(std::string_view bytes, const std::string& shown) {
+  auto graph = onnx::decode(bytes, shown);
+  if (!graph) {
+    return graph.error();
+  }
+  return std::shared_ptr<const NetworkFile>(std::make_shared<onnx::OnnxFile>(std::move(*graph), shown));
 }
 
 }  // namespace vggplan::importers

@@ -5,6 +5,6 @@
 
 namespace vggplan::importers {
 
-base::Result<Imported> read_onnx(std::string_view bytes, const std::string& shown, graph::Shape image);
+base::Result<std::shared_ptr<const NetworkFile>> open_onnx(std::string_view bytes, const std::string& shown);
 
 }  // namespace vggplan::importers

@@ -350,16 +350,29 @@ base::Result<Imported> network_of(const json& program, const std::string& shown,
   return imported;
 }
 
+class Archive final : public NetworkFile {
+ public:
+  Archive(json program, std::string shown) : program_(std::move(program)), shown_(std::move(shown)) {}
+  [[nodiscard]] base::Result<Imported> read(Shape image) const override { return network_of(program_, shown_, image); }
+
+ private:
+  json program_;
+  std::string shown_;
+};
+
 }  // namespace
 }  // namespace aten
 
-base::Result<Imported> read_torch_export(std::string_view zip, const std::string& shown, graph::Shape image) {
+base::Result<std::shared_ptr<const NetworkFile>> open_torch_export(std::string_view zip, const std::string& shown) {
   const auto text = exported_program(zip, shown);
   if (!text) {
     return text.error();
   }
-  const auto program = base::parse_json<nlohmann::json>(*text, shown);
-  return program ? aten::network_of(*program, shown, image) : base::Result<Imported>(program.error());
+  auto program = base::parse_json<nlohmann::json>(*text, shown);
+  if (!program) {
+    return program.error();
+  }
+  return std::shared_ptr<const NetworkFile>(std::make_shared<aten::Archive>(std::move(*program), shown));
 }
 
 }  // namespace vggplan::importers

@@ -5,6 +5,6 @@
 
 namespace vggplan::importers {
 
-base::Result<Imported> read_torch_export(std::string_view zip, const std::string& shown, graph::Shape image);
+base::Result<std::shared_ptr<const NetworkFile>> open_torch_export(std::string_view zip, const std::string& shown);
 
 }  // namespace vggplan::importers

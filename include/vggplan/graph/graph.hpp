@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,6 +35,7 @@ struct Shape {
 };
 
 using NodeId = std::size_t;
+struct Network;
 
 /// One operation, after its inputs. Node 0 of a network is the image, the last one the loss.
 struct Node {
@@ -57,6 +59,15 @@ enum class Head {
 /// A member of the VGG family, before it meets an image. `features` lists convolution widths;
 /// kPool stands for a pooling layer (torchvision writes 'M').
 inline constexpr std::int64_t kPool = 0;
+/// Yields the network of a model that is described elsewhere, in a file of the user's.
+class Recipe {
+ public:
+  Recipe() = default;
+  Recipe(const Recipe&) = delete;
+  Recipe& operator=(const Recipe&) = delete;
+  virtual ~Recipe() = default;
+  [[nodiscard]] virtual base::Result<Network> network(Shape image) const = 0;
+};
 struct ModelSpec {
   std::string name{};
   std::vector<std::int64_t> features{};
@@ -64,6 +75,7 @@ struct ModelSpec {
   std::vector<std::int64_t> hidden{4096, 4096};  ///< widths of the hidden Linear layers (heads adaptive and flatten)
   double dropout{0.5};
   std::string source{};
+  std::shared_ptr<const Recipe> own{};  ///< where it is there, it says all but the name and the source
   bool operator==(const ModelSpec&) const = default;
 };
 

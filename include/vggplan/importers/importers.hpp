@@ -3,6 +3,7 @@
 // only the shapes are read.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,9 +21,21 @@ struct Imported {
 /// Whether `bytes` are for read_network(), and not a model of the VGG family (JSON with "features").
 bool is_network(std::string_view bytes);
 
+/// What was decoded of a file, to be read for any image.
+class NetworkFile : public graph::Recipe {
+ public:
+  /// Shapes are those for `image`, whatever image the file was exported with.
+  /// Errors (Fault::question) where what the file says makes no network.
+  [[nodiscard]] virtual base::Result<Imported> read(graph::Shape image) const = 0;
+  [[nodiscard]] base::Result<graph::Network> network(graph::Shape image) const final;
+};
+
 /// A JSON graph (`vggplan schema network`), an ONNX file or an archive of torch.export, told apart by content.
-/// Shapes are those for `image`, whatever image the file was exported with. `shown` is the file, as messages call it.
-/// Errors: Fault::file where the bytes cannot be decoded, Fault::question where what they say makes no network.
+/// `shown` is the file, as messages call it. Errors: Fault::file where bytes cannot be decoded, Fault::question in
+/// JSON.
+base::Result<std::shared_ptr<const NetworkFile>> open_network(std::string_view bytes, const std::string& shown);
+
+/// Opens it and reads it for one image.
 base::Result<Imported> read_network(std::string_view bytes, const std::string& shown, graph::Shape image);
 
 }  // namespace vggplan::importers
