@@ -43,7 +43,7 @@ std::vector<std::size_t> owners_of(const std::vector<std::int64_t>& elements, st
 Share held_gradients(const graph::Network& network, const job::Parallel& parallel) {
   const std::int64_t parts = parallel.sharding == job::Sharding::fsdp2 ? parallel.gpus : 1;
   Share held;
-  for (const graph::ParameterTensor& tensor : graph::parameter_tensors(network)) {
+  for (const graph::ParameterTensor& tensor : graph::trained_tensors(network)) {
     held.elements += tensor.elements / tensor.rows * base::ceil_div(tensor.rows, parts);
     ++held.tensors;
   }
@@ -55,7 +55,7 @@ Share fullest_update(const graph::Network& network, const job::Parallel& paralle
     return held_gradients(network, parallel);
   }
   std::vector<std::int64_t> elements;
-  for (const graph::ParameterTensor& tensor : graph::parameter_tensors(network)) {
+  for (const graph::ParameterTensor& tensor : graph::trained_tensors(network)) {
     elements.push_back(tensor.elements);
   }
   const std::vector<std::size_t> owners = owners_of(elements, parallel.gpus);
