@@ -89,7 +89,7 @@ void append_head(Builder& builder, const ModelSpec& spec, std::int64_t classes, 
     case Head::gap: builder.append("avgpool", AdaptiveAveragePool{1, 1}); break;
     case Head::flatten: break;
   }
-  builder.append("flatten", Flatten{});
+  const NodeId flatten = builder.append("flatten", Flatten{});
   std::int64_t index = 1;
   if (head != Head::gap) {
     for (const std::int64_t width : spec.hidden) {
@@ -100,6 +100,7 @@ void append_head(Builder& builder, const ModelSpec& spec, std::int64_t classes, 
     }
   }
   builder.append(fmt::format("fc{}", index), Linear{builder.shape().channels, classes});
+  builder.hold(flatten, builder.last());  // VGG.forward's own x, until the classifier returns
 }
 
 }  // namespace

@@ -82,7 +82,7 @@ std::optional<std::int64_t> checkpoints_bound(const Job& job, const graph::Netwo
   }
   constexpr std::int64_t kValues = 12;  // bytes: three of fp32
   constexpr std::int64_t kHeaders = 2048;
-  const std::int64_t tensors = 5 * static_cast<std::int64_t>(network.layers.size());
+  const std::int64_t tensors = 5 * static_cast<std::int64_t>(network.nodes.size() - 2);
   const auto values = checked_product(graph::count(network).parameters, kValues);
   return values ? checked_product(job.data.keep_checkpoints, *values + tensors * kHeaders) : std::nullopt;
 }

@@ -30,8 +30,8 @@ timing::Exchange exchange_of(const graph::Network& network, const job::Job& job,
   std::vector<std::int64_t> sizes;       // of the tensors, in the order in which their gradients become ready
   std::vector<std::size_t> gradient_of;  // of each tensor, the index in `gradients`
   for (std::size_t i = network.nodes.size(); i-- > 0;) {
-    const std::vector<graph::ParameterTensor> tensors = network.nodes[i].trained ? graph::parameter_tensors(network.nodes[i])
-                                                                                : std::vector<graph::ParameterTensor>{};
+    const std::vector<graph::ParameterTensor> tensors =
+        network.nodes[i].trained ? graph::parameter_tensors(network.nodes[i]) : std::vector<graph::ParameterTensor>{};
     for (auto tensor = tensors.rbegin(); tensor != tensors.rend(); ++tensor) {
       sizes.push_back(tensor->elements * size);
       gradient_of.push_back(exchange.gradients.size());

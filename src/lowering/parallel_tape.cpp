@@ -11,7 +11,6 @@ namespace vggplan::lowering {
 namespace {
 
 constexpr std::uint8_t kCollectiveStream = 1;
-constexpr NodeId kFirst = 1;  // behind the image
 
 TensorId buffer(Step& step, std::int64_t bytes) {
   return step.tape.allocate(bytes, Category::communication, memory::kNoLayer);
@@ -161,7 +160,7 @@ void gather_parameters(Step& step, NodeId id) {
     return;
   }
   const bool root_is_here = step.gathered.front() != kNothing;
-  if (id == kFirst && !root_is_here) {
+  if (id == kFirstNode && !root_is_here) {
     gather(step, true, id);  // the root's stay until its gradients are reduced
   }
   if (is_linear(step, id)) {
@@ -173,8 +172,7 @@ void reshard_parameters(Step& step, NodeId id) {
   if (!step.fully_sharded() || !is_linear(step, id)) {
     return;
   }
-  for_group(step, false, id,
-            [&](const Parameter&, TensorId& copy) { step.tape.drop(std::exchange(copy, kNothing)); });
+  for_group(step, false, id, [&](const Parameter&, TensorId& copy) { step.tape.drop(std::exchange(copy, kNothing)); });
 }
 
 void reduce_gradients(Step& step, NodeId id) {
@@ -184,11 +182,10 @@ void reduce_gradients(Step& step, NodeId id) {
   if (is_linear(step, id)) {
     reduce(step, false, id);
   }
-  if (id == kFirst) {
+  if (id == kFirstNode) {
     reduce(step, true, id);
     step.tape.drop(std::exchange(step.root_buffer, kNothing));
-    for_group(step, true, id,
-              [&](const Parameter&, TensorId& copy) { step.tape.drop(std::exchange(copy, kNothing)); });
+    for_group(step, true, id, [&](const Parameter&, TensorId& copy) { step.tape.drop(std::exchange(copy, kNothing)); });
   }
 }
 

@@ -23,15 +23,13 @@ bool is(const Network& network, graph::NodeId id) {
   return std::holds_alternative<Kind>(network.nodes[id].kind);
 }
 
-constexpr graph::NodeId kFirst = 1;  // behind the image
-
 /// Layers of torchvision's `features`.
-std::size_t feature_count(const Network& network) { return network.features - kFirst; }
+std::size_t feature_count(const Network& network) { return network.features - kFirstNode; }
 
 std::vector<Segment> blocks(const Network& network) {
   std::vector<Segment> found;
-  graph::NodeId first = kFirst;
-  for (graph::NodeId id = kFirst; id < network.features; ++id) {
+  graph::NodeId first = kFirstNode;
+  for (graph::NodeId id = kFirstNode; id < network.features; ++id) {
     if (is<graph::MaxPool>(network, id) || id + 1 == network.features) {
       found.push_back({first, id + 1});
       first = id + 1;
@@ -45,7 +43,7 @@ std::vector<Segment> sequential(std::size_t features, std::size_t count) {
   std::vector<Segment> found;
   const std::size_t length = features / count;
   for (std::size_t i = 0; i + 1 < count; ++i) {
-    found.push_back({kFirst + i * length, kFirst + (i + 1) * length});
+    found.push_back({kFirstNode + i * length, kFirstNode + (i + 1) * length});
   }
   return found;
 }
@@ -122,23 +120,22 @@ base::Result<std::vector<Segment>> segments(const Network& network, const Checkp
 }
 
 std::size_t segment_of(const std::vector<Segment>& segments, graph::NodeId id) {
-  const auto found = std::find_if(segments.begin(), segments.end(), [id](const Segment& segment) {
-    return segment.first <= id && id < segment.last;
-  });
+  const auto found = std::find_if(segments.begin(), segments.end(),
+                                  [id](const Segment& segment) { return segment.first <= id && id < segment.last; });
   return found == segments.end() ? kNoSegment : static_cast<std::size_t>(found - segments.begin());
 }
 
 std::vector<Visit> schedule(const Network& network, const std::vector<Segment>& segments, job::Mode mode) {
   const graph::NodeId loss = network.nodes.size() - 1;
   std::vector<Visit> visits;
-  for (graph::NodeId id = kFirst; id < loss; ++id) {
+  for (graph::NodeId id = kFirstNode; id < loss; ++id) {
     visits.push_back({Pass::forward, id, mode == job::Mode::train ? segment_of(segments, id) : kNoSegment});
   }
   if (mode == job::Mode::infer) {
     return visits;
   }
-  for (graph::NodeId id = loss; id-- > kFirst;) {
-    const std::size_t s = visits[id - kFirst].segment;
+  for (graph::NodeId id = loss; id-- > kFirstNode;) {
+    const std::size_t s = visits[id - kFirstNode].segment;
     if (s != kNoSegment && id + 1 == segments[s].last) {
       for (graph::NodeId again = segments[s].first; again < recompute_end(network, segments[s]); ++again) {
         visits.push_back({Pass::recompute, again, s});

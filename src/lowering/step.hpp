@@ -98,14 +98,15 @@ struct Step {
   std::vector<TensorId> bias_copies{};     ///< autocast: live until its context ends
   std::vector<TensorId> weight_copies{};   ///< autocast, where autograd does not keep them
   std::vector<TensorId> loss_tensors{};    ///< what the loss keeps for its backward
-  std::vector<TensorId> gathered{};  ///< FSDP2, by parameter: unsharded copy
-  TensorId root_buffer{kNothing};    ///< FSDP2: what the root's parameters were gathered in
+  std::vector<TensorId> gathered{};        ///< FSDP2, by parameter: unsharded copy
+  TensorId root_buffer{kNothing};          ///< FSDP2: what the root's parameters were gathered in
   TensorId first_bucket{kNothing};
   TensorId image{kNothing};
   TensorId target{kNothing};
   std::map<NodeId, TensorId> outputs{};  ///< Python holds the storages of outputs from one step into the next
   TensorId loss_value{kNothing};         ///< and the loss
-  bool scaler_ready{false};  ///< GradScaler's own tensors are there
+  bool synchronizes{true};               ///< the micro-batch whose gradients are averaged
+  bool scaler_ready{false};              ///< GradScaler's own tensors are there
   bool outputs_live{false};
   std::vector<TensorId> buckets{};  ///< DDP
   bool autocast{};
@@ -144,6 +145,7 @@ struct Step {
   TensorId gradient_of(NodeId id, const graph::Shape& shape);
   /// Autograd takes over one holder of `tensor` for the backward of `id`.
   void keep(NodeId id, TensorId& place, TensorId tensor);
+  void forget_kept();
   /// A gradient of the output of `input` arrives, and is added to what came before.
   void deliver(NodeId input, Gradient gradient);
   /// Memory of a kernel, taken and freed at once: partial sums and, inside their life, counters.
@@ -167,7 +169,7 @@ struct Step {
  private:
   bool cublas_ready_[2]{false, false};
   std::vector<std::size_t> first_parameter_{};  ///< by node
-  std::vector<TensorId> kept_now_{};
+  std::vector<bool> counted_{};                 ///< by tensor: among what is kept
   NodeId op_node_{timing::kNoLayer};
   base::Phase op_phase_{};
   bool op_recompute_{false};

@@ -14,6 +14,8 @@ namespace vggplan::lowering {
 /// `recompute` is the second forward of a checkpointed segment, during backward.
 enum class Pass { forward, recompute, backward };
 
+inline constexpr graph::NodeId kFirstNode = 1;  ///< that is a layer: behind the image
+
 struct Visit {
   Pass pass{Pass::forward};
   graph::NodeId node{};
