@@ -12,7 +12,7 @@ namespace vggplan::lowering {
 namespace {
 
 void append_optimizer(const graph::Network& network, const job::Job& job, std::vector<timing::Op>& ops) {
-  const Share held = held_gradients(network, job.parallel);
+  const Share held = held_gradients(network, job);
   if (job.accumulation > 1) {
     timing::Op op =
         timing::make_op(timing::OpKind::grad_accumulate, base::MathMode::fp32, job::parameter_type(job.precision),
@@ -22,7 +22,7 @@ void append_optimizer(const graph::Network& network, const job::Job& job, std::v
     op.after_first = true;
     ops.push_back(op);
   }
-  append_optimizer_ops(job, held, fullest_update(network, job.parallel), ops);
+  append_optimizer_ops(job, held, fullest_update(network, job), ops);
 }
 
 }  // namespace

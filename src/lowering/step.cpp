@@ -19,6 +19,7 @@ Step::Step(const graph::Network& network_, const job::Job& job_, const std::vect
       device(device_),
       variation(variation_),
       flow(graph::flow_of(network_)) {
+  batch = job.batch;
   autocast = job::is_autocast(job.precision);
   activation_bytes = base::size_of(job::activation_type(job.precision));
   parameter_bytes = base::size_of(job::parameter_type(job.precision));
@@ -38,6 +39,10 @@ void Step::collect_parameters() {
     first_parameter_.push_back(parameters.size());
     const graph::Node& here = node(id);
     bool weight = true;
+    if (id == 0 && graph::trains(here)) {
+      const std::int64_t elements = batch * here.output.elements();
+      parameters.push_back({layer_id(id), elements, elements, false});
+    }
     for (const graph::ParameterTensor& tensor : graph::parameter_tensors(here)) {
       const std::int64_t shard_rows = base::ceil_div(tensor.rows, job.parallel.gpus);
       const bool of_convolution = std::holds_alternative<graph::Convolution>(here.kind);
@@ -91,6 +96,11 @@ TensorId Step::allocate_output(NodeId id, Category category) {
   return named->second;
 }
 
+TensorId Step::input_gradient(const Run& run) {
+  const bool own = run.node.inputs.front() == 0 && !autocast;
+  return own ? fresh_gradient(*this, parameters.front(), parameter_bytes) : gradient_of(run.id, run.node.input);
+}
+
 TensorId Step::gradient_of(NodeId id, const graph::Shape& shape) {
   return tape.allocate(activation_size(shape), Category::activation_gradients, layer_id(id));
 }
@@ -116,6 +126,10 @@ void Step::deliver(NodeId input, Gradient gradient) {
   }
   if (!flow.needs_gradient[input]) {
     tape.drop(gradient.tensor);
+    return;
+  }
+  if (input == 0) {
+    settle_image(*this, gradient.tensor);
     return;
   }
   Gradient& held = gradients[input];
@@ -172,7 +186,7 @@ void Step::op(timing::OpKind kind, base::DType type, const timing::Extent& exten
 }
 
 timing::Extent Step::map(const graph::Shape& shape) const {
-  return {job.batch, shape.channels, shape.channels, shape.height, shape.width};
+  return {batch, shape.channels, shape.channels, shape.height, shape.width};
 }
 
 namespace {
