@@ -180,7 +180,7 @@ TEST_CASE("a model that cannot be built names what is wrong with it") {
 TEST_CASE("a model of one's own may have other pools and hidden layers") {
   ModelSpec spec{.name = "small", .features = {8, kPool, 16}, .hidden = {32}};
   const Network net = network(spec, {1, 2, 3}, 5, Head::flatten);
-  CHECK(names(net, 0) == std::vector<std::string>{"conv1_1", "relu1_1", "pool1", "conv2_1", "relu2_1", "flatten", "fc1",
+  CHECK(names(net, 1) == std::vector<std::string>{"conv1_1", "relu1_1", "pool1", "conv2_1", "relu2_1", "flatten", "fc1",
                                                   "relu_fc1", "dropout1", "fc2"});
   CHECK(node_of(net, "fc1").kind == Kind(Linear{16, 32}));
 }
