@@ -37,6 +37,10 @@ void Step::collect_parameters() {
   for (NodeId id = 0; id < network.nodes.size(); ++id) {
     first_parameter_.push_back(parameters.size());
     const graph::Node& here = node(id);
+    if (id == 0 && here.trained) {
+      const std::int64_t elements = job.batch * network.input.elements();
+      parameters.push_back({.layer = layer_id(id), .elements = elements, .shard_elements = elements});
+    }
     bool weight = true;
     for (const graph::ParameterTensor& tensor : graph::parameter_tensors(here)) {
       const std::int64_t shard_rows = base::ceil_div(tensor.rows, job.parallel.gpus);
@@ -256,6 +260,15 @@ void run_backward(Step& step, NodeId id, bool recomputed) {
   lowering_of(node.kind).backward(step, {id, node, true, recomputed}, incoming);
 }
 
+void finish_image(Step& step) {
+  const TensorId gradient = std::exchange(step.gradients.front(), {}).tensor;
+  if (gradient != kNothing) {
+    step.begin_ops(0, base::Phase::backward, false);
+    finish_parameters(step, 0, {gradient});
+    list_casts(step, 0, base::DType::f32);
+  }
+}
+
 }  // namespace
 
 void end_autocast(Step& step) {
@@ -314,6 +327,7 @@ void backward(Step& step, bool synchronize) {
     reshard_parameters(step, id);
     reduce_gradients(step, id);
   }
+  finish_image(step);
   step.tape.drop(seed);
   step.tape.drop(scaled);
 }
