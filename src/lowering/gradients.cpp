@@ -64,6 +64,7 @@ void settle_image(Step& step, TensorId incoming) {
   Parameter& image = step.parameters.front();
   if (step.autocast) {
     const TensorId cast = fresh_gradient(step, image, step.parameter_bytes);
+    step.op(timing::OpKind::cast, base::DType::f32, {image.elements, 1, 1, 1, 1});
     step.tape.drop(incoming);
     settle(step, image, cast);
   } else {

@@ -38,11 +38,11 @@ void Step::collect_parameters() {
   for (NodeId id = 0; id < network.nodes.size(); ++id) {
     first_parameter_.push_back(parameters.size());
     const graph::Node& here = node(id);
-    bool weight = true;
-    if (id == 0 && graph::trains(here)) {
-      const std::int64_t elements = batch * here.output.elements();
-      parameters.push_back({layer_id(id), elements, elements, false});
+    if (id == 0 && here.trained) {
+      const std::int64_t elements = job.batch * network.input.elements();
+      parameters.push_back({.layer = layer_id(id), .elements = elements, .shard_elements = elements});
     }
+    bool weight = true;
     for (const graph::ParameterTensor& tensor : graph::parameter_tensors(here)) {
       const std::int64_t shard_rows = base::ceil_div(tensor.rows, job.parallel.gpus);
       const bool of_convolution = std::holds_alternative<graph::Convolution>(here.kind);

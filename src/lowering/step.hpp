@@ -31,7 +31,7 @@ inline constexpr std::int64_t kIndexLimit = base::kLargestInt32;
 
 inline constexpr std::int64_t kFp32 = base::size_of(base::DType::f32);
 
-/// A parameter, in the order of model.parameters().
+/// A parameter, in the order of model.parameters(); before them the batch of images, where that is trained.
 struct Parameter {
   LayerId layer{};
   std::int64_t elements{};

@@ -78,12 +78,10 @@ namespace {
 /// a new copy of each convolution weight.
 void place_model(Step& step) {
   TapeBuilder& tape = step.tape;
-  for (NodeId id = 0; id < step.network.nodes.size(); ++id) {
+  for (NodeId id = kFirstNode; id < step.network.nodes.size(); ++id) {
     for (Parameter& parameter : step.parameters_of(id)) {
-      if (id != 0) {  // the image is placed later
-        parameter.tensor =
-            tape.allocate(parameter.elements * step.parameter_bytes, Category::parameters, parameter.layer);
-      }
+      parameter.tensor =
+          tape.allocate(parameter.elements * step.parameter_bytes, Category::parameters, parameter.layer);
       parameter.gradient = tape.reserve();
     }
     if (const auto* norm = std::get_if<graph::BatchNorm>(&step.node(id).kind)) {
@@ -163,6 +161,10 @@ void place_input(Step& step) {
     const TensorId contiguous = step.image;
     step.image = step.tape.allocate(bytes, Category::input, memory::kNoLayer);
     step.tape.drop(contiguous);
+  }
+  for (Parameter& image : step.parameters_of(0)) {
+    image.tensor = step.image;
+    image.gradient = step.tape.reserve();
   }
   step.target = step.training() && step.node(0).trained
                     ? target_features(step)

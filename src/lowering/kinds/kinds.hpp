@@ -36,9 +36,10 @@ extern const Lowering kFlatten;
 extern const Lowering kSoftmax;
 
 /// matrix.cpp: for convolutions and Linear layers.
-/// Autocast casts arguments from right to left: bias, weight, input. Weights and biases are cast once
-/// a context (their copies are cached).
-void cast_parameters(Step& step, const Run& run);
+/// Autocast casts arguments from right to left: bias, weight, input. Weights and biases that are trained are cast once
+/// a context (their copies are cached); copies of frozen ones, which are returned, die with the call, unless autograd
+/// keeps the weight.
+std::vector<TensorId> cast_parameters(Step& step, const Run& run, bool keeps_weight);
 /// The ops of the cast nodes, to `to`.
 void list_casts(Step& step, NodeId id, base::DType to);
 /// What autocast makes of an operand: the fp32 image is cast in every call, all else is in 16 bits already.

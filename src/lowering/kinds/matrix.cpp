@@ -8,12 +8,12 @@
 
 namespace vggplan::lowering {
 
-void cast_parameters(Step& step, const Run& run) {
+std::vector<TensorId> cast_parameters(Step& step, const Run& run, bool keeps_weight) {
+  std::vector<TensorId> brief;
   if (!step.autocast) {
-    return;
+    return brief;
   }
   const std::span<Parameter> parameters = step.parameters_of(run.id);
-  const bool keeps_weight = run.keep && (parameters.front().trained || step.needs_gradient(run.node.inputs.front()));
   for (auto parameter = parameters.rbegin(); parameter != parameters.rend(); ++parameter) {
     const bool weight = &*parameter == &parameters.front();
     const TensorId copy =
@@ -21,11 +21,14 @@ void cast_parameters(Step& step, const Run& run) {
     if (weight && keeps_weight) {
       step.saved[run.id].weight_copy = copy;
       step.kept.weight_copies += step.tape.bytes(copy);
+    } else if (!parameter->trained) {
+      brief.insert(brief.begin(), copy);
     } else {
       (weight ? step.weight_copies : step.bias_copies).push_back(copy);
     }
   }
   step.tape.heavy_kernel();  // casts
+  return brief;
 }
 
 void list_casts(Step& step, NodeId id, base::DType to) {
@@ -59,13 +62,17 @@ void convolution_op(Step& step, const Run& run, OpKind kind) {
       {step.batch, conv.in_channels, conv.out_channels, run.node.output.height, run.node.output.width}));
 }
 
-/// The backward of a convolution needs its input for the gradient of the weights.
-bool keeps_input(const Run& run) { return run.keep && run.node.trained; }
+void drop_all(Step& step, const std::vector<TensorId>& tensors) {
+  for (const TensorId tensor : tensors) {
+    step.tape.drop(tensor);
+  }
+}
 
+/// Its backward is one function of input and weight, which are kept whichever gradient is asked for.
 TensorId convolve(Step& step, const Run& run) {
   const TensorId input = step.take(run.node.inputs.front(), run.id);
   const auto& conv = std::get<graph::Convolution>(run.node.kind);
-  cast_parameters(step, run);
+  const std::vector<TensorId> brief = cast_parameters(step, run, run.keep);
   const TensorId operand = cast_operand(step, run, input);
   list_casts(step, run.id, job::activation_type(step.job.precision));
   const TensorId output = step.allocate_output(run.id);
@@ -75,11 +82,12 @@ TensorId convolve(Step& step, const Run& run) {
   if (conv.bias) {
     step.op(OpKind::bias_add, step.map(run.node.output));
   }
-  if (keeps_input(run)) {
+  if (run.keep) {
     step.keep(run.id, step.saved[run.id].input, operand);
   } else {
     step.tape.drop(operand);
   }
+  drop_all(step, brief);
   step.tape.drop(input);
   return output;
 }
@@ -138,13 +146,16 @@ void linear_op(Step& step, const Run& run, OpKind kind) {
                           base::Layout::nchw, {rows, linear.in_features, linear.out_features, 1, 1}));
 }
 
+/// Each gradient of a product has its own function, which keeps the other factor alone.
 TensorId multiply_rows(Step& step, const Run& run) {
   const TensorId input = step.take(run.node.inputs.front(), run.id);
-  cast_parameters(step, run);
+  const std::vector<TensorId> brief =
+      cast_parameters(step, run, run.keep && step.needs_gradient(run.node.inputs.front()));
   list_casts(step, run.id, job::activation_type(step.job.precision));
   const TensorId output = step.allocate_output(run.id);
   step.cublas_workspaces(false);
   linear_op(step, run, OpKind::linear_forward);
+  drop_all(step, brief);
   if (run.keep && run.node.trained) {
     step.keep(run.id, step.saved[run.id].input, input);
   } else {
@@ -189,9 +200,10 @@ void multiply_rows_backward(Step& step, const Run& run, Gradient incoming) {
 void stop_before_convolution(Step& step, NodeId id) {
   const Run run{id, step.node(id), true, true};
   std::vector<timing::Op>* const ops = std::exchange(step.ops, nullptr);
-  cast_parameters(step, run);
+  const std::vector<TensorId> brief = cast_parameters(step, run, true);
   step.saved[id].input = cast_operand(step, run, step.values[run.node.inputs.front()]);
   step.saved[id].recomputed = true;
+  drop_all(step, brief);
   step.ops = ops;
 }
 
