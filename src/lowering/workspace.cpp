@@ -6,11 +6,12 @@
 #include <functional>
 
 #include "vggplan/base/checked.hpp"
-#include "vggplan/graph/graph.hpp"
 
 namespace vggplan::lowering {
 
 namespace {
+
+constexpr std::int64_t kTaps = 9;  // of a 3x3 kernel
 
 constexpr std::int64_t power_of_two_below(std::int64_t value) {
   return static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(std::max<std::int64_t>(value, 1))));
@@ -40,7 +41,7 @@ std::int64_t copied_bytes(const Convolution& conv) {
     return 0;
   }
   const std::int64_t pixels = conv.images * conv.height * conv.width;
-  return ((input + output) * pixels + in * out * graph::kTaps) * conv.element_bytes + kAlignment;
+  return ((input + output) * pixels + in * out * kTaps) * conv.element_bytes + kAlignment;
 }
 
 std::int64_t bytes_of(const WorkspaceSize& size, const Convolution& conv) {
@@ -52,7 +53,7 @@ std::int64_t bytes_of(const WorkspaceSize& size, const Convolution& conv) {
     return static_cast<std::int64_t>(copies * static_cast<double>(elements * conv.element_bytes));
   };
   return operand(size.input, in * pixels) + operand(size.output, out * pixels) +
-         operand(size.weight, in * out * graph::kTaps) + size.bytes;
+         operand(size.weight, in * out * kTaps) + size.bytes;
 }
 
 /// Partial sums of the tiles that do not fill a wave.
@@ -70,7 +71,7 @@ std::int64_t stream_k_bytes(const StreamK& rule, ConvPass pass, const Convolutio
   if (partial == 0) {
     return 0;
   }
-  const std::int64_t steps = graph::kTaps * summed / kProductsPerStep;
+  const std::int64_t steps = kTaps * summed / kProductsPerStep;
   const std::int64_t most = std::min(slots / partial, steps / rule.iterations);
   if (most <= 1) {
     return 0;

@@ -88,7 +88,8 @@ void describe_parallel(const Samples& samples, const hardware::Gpu& gpu, Fit& fi
 /// Steps that were timed on the GPU, and are not kept for the ranges.
 std::vector<StepSample> device_steps(const std::vector<StepSample>& steps) {
   std::vector<StepSample> found;
-  std::copy_if(steps.begin(), steps.end(), std::back_inserter(found), [](const auto& step) { return !step.on_host && !step.for_ranges; });
+  std::copy_if(steps.begin(), steps.end(), std::back_inserter(found),
+               [](const auto& step) { return !step.on_host && !step.for_ranges; });
   return found;
 }
 

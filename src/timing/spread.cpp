@@ -13,7 +13,8 @@ Spread Calibration::*spread_kind(std::span<const Op> ops, const hardware::Gpu& g
 }
 
 Spread widened(Spread spread, double unmeasured) {
-  // Networks of other channels in drawn_steps.jsonl and range_steps.jsonl: the slowest of 32 took 1.46 times as long, the fastest 0.81.
+  // Networks of other channels in drawn_steps.jsonl and range_steps.jsonl: the slowest of 32 took 1.46 times as long,
+  // the fastest 0.81.
   constexpr double kFaster = 0.2;
   constexpr double kSlower = 0.5;
   return {spread.low * (1.0 - kFaster * unmeasured), spread.high * (1.0 + kSlower * unmeasured)};

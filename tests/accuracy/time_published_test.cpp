@@ -45,8 +45,8 @@ TEST_CASE("GPUs that were not measured are timed within 10 % of published figure
     std::cout << errors.summary() << ", inside the range " << inside << '\n';
     CHECK(errors.count() >= 24);
     CHECK(errors.median() < 0.10);
-    // Of the fitted ones the worst are TensorFlow 2.3 on an A100, new then, and inference in fp16 of an RTX 2080 Ti under
-    // cudnn.benchmark, which found faster kernels than the heuristics take.
+    // Of the fitted ones the worst are TensorFlow 2.3 on an A100, new then, and inference in fp16 of an RTX 2080 Ti
+    // under cudnn.benchmark, which found faster kernels than the heuristics take.
     CHECK(errors.worst() < (use == std::string("fitted") ? 0.45 : 0.25));
     CHECK(std::abs(errors.bias()) < 0.05);
     CHECK(100 * inside >= 95 * errors.count());

@@ -83,8 +83,7 @@ TEST_CASE("the schema notices a key that is missing or not known", "[cli]") {
     // By category or by layer any name may come and go, and some keys depend on the hardware.
     // Reports before schema 1.1 have no peak of the whole run, and early ones of 1.1 no time of the host.
     const bool free = removed.starts_with("/memory/breakdown") || removed.starts_with("/memory/run_peak_bytes") ||
-                      removed.find("communication") != std::string::npos ||
-                      removed.starts_with("/time/host_") ||
+                      removed.find("communication") != std::string::npos || removed.starts_with("/time/host_") ||
                       removed == "/time/parallel_overhead_seconds" || removed == "/job/sharding" ||
                       removed.starts_with("/job/bucket") || removed.starts_with("/job/data/workers") ||
                       removed.find("/storage/") == 0 || removed.find("storage_images_per_second") != std::string::npos;

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+// torch.nn.functional: cross_entropy, mse_loss, smooth_l1_loss. In the order of their inputs, which are the outputs of
+// the network; what each keeps for its backward lies in Step::loss_tensors, in its order.
+#include <utility>
+
+#include "lowering/kinds/kinds.hpp"
+
+namespace vggplan::lowering {
+namespace {
+
+using graph::Objective;
+using timing::OpKind;
+
+constexpr std::int64_t kTargetBytes = 8;  // int64 class index
+
+Objective objective(const Step& step) { return std::get<graph::Loss>(step.network.nodes.back().kind).objective; }
+
+std::int64_t loss_bytes(const Step& step) { return step.autocast ? kFp32 : step.activation_bytes; }
+
+TensorId allocate(Step& step, std::int64_t bytes, Category category = Category::other) {
+  return step.tape.allocate(bytes, category, memory::kNoLayer);
+}
+
+void list(Step& step, base::Phase phase, const graph::Shape& scores) {
+  step.begin_ops(timing::kNoLayer, phase, false);
+  step.op(phase == base::Phase::forward ? OpKind::loss_forward : OpKind::loss_backward,
+          {step.batch * scores.height * scores.width, scores.channels, 1, 1, 1});
+}
+
+/// log_softmax in the type of the scores, nll_loss in fp32 under autocast, which keeps an fp32 copy.
+void cross_entropy(Step& step, const graph::Shape& scores) {
+  const std::int64_t elements = step.batch * scores.elements();
+  list(step, base::Phase::forward, scores);
+  step.loss_tensors.push_back(allocate(step, elements * step.activation_bytes));
+  step.loss_tensors.push_back(step.autocast ? allocate(step, elements * kFp32) : kNothing);
+  step.kept.loss += elements * (step.activation_bytes + (step.autocast ? kFp32 : 0));
+  step.kept.loss += step.batch * scores.height * scores.width * kTargetBytes + loss_bytes(step);
+}
+
+TensorId cross_entropy_backward(Step& step, const graph::Shape& scores, TensorId scaled, const TensorId* kept) {
+  TapeBuilder& tape = step.tape;
+  const std::int64_t elements = step.batch * scores.elements();
+  const auto grad = [&](std::int64_t element_bytes) {
+    return allocate(step, elements * element_bytes, Category::activation_gradients);
+  };
+  list(step, base::Phase::backward, scores);
+  TensorId incoming = grad(loss_bytes(step));
+  tape.drop(scaled);
+  tape.drop(kept[1]);
+  tape.drop(kept[2]);
+  if (step.autocast) {
+    const TensorId cast = grad(step.activation_bytes);
+    tape.drop(incoming);
+    incoming = cast;
+  }
+  const TensorId outgoing = grad(step.activation_bytes);
+  tape.drop(incoming);
+  tape.drop(kept[0]);
+  return outgoing;
+}
+
+/// Elementwise differences, then their mean; under autocast in fp32, of a copy. Keeps its operands.
+void difference(Step& step, NodeId output) {
+  const graph::Shape& shape = step.node(output).output;
+  const std::int64_t elements = step.batch * shape.elements();
+  list(step, base::Phase::forward, shape);
+  TensorId operand = step.values[output];
+  if (step.autocast) {
+    operand = allocate(step, elements * kFp32);
+    step.kept.loss += elements * kFp32;
+  } else {
+    step.tape.retain(operand);
+  }
+  step.loss_tensors.push_back(operand);
+  step.tape.drop(allocate(step, elements * loss_bytes(step)));
+}
+
+TensorId difference_backward(Step& step, NodeId output, TensorId scaled, TensorId operand) {
+  const graph::Shape& shape = step.node(output).output;
+  const std::int64_t elements = step.batch * shape.elements();
+  list(step, base::Phase::backward, shape);
+  TensorId outgoing = allocate(step, elements * loss_bytes(step), Category::activation_gradients);
+  step.tape.drop(scaled);
+  step.tape.drop(operand);
+  if (step.autocast) {
+    const TensorId cast = allocate(step, elements * step.activation_bytes, Category::activation_gradients);
+    step.tape.drop(outgoing);
+    outgoing = cast;
+  }
+  return outgoing;
+}
+
+}  // namespace
+
+void lose(Step& step) {
+  const std::vector<NodeId>& outputs = step.network.nodes.back().inputs;
+  step.loss_tensors.clear();
+  switch (objective(step)) {
+    case Objective::cross_entropy:
+    case Objective::pixel_cross_entropy: cross_entropy(step, step.node(outputs.front()).output); break;
+    case Objective::mse: difference(step, outputs.front()); break;
+    case Objective::ssd:
+      difference(step, outputs.front());
+      cross_entropy(step, step.node(outputs.back()).output);
+      break;
+  }
+  step.tape.allocate_as(step.loss_value, loss_bytes(step), Category::other, memory::kNoLayer);
+  if (objective(step) != Objective::mse) {
+    step.loss_tensors.push_back(allocate(step, loss_bytes(step)));  // cross_entropy: the total of the weights
+  }
+}
+
+void lose_backward(Step& step, TensorId scaled) {
+  const std::vector<NodeId>& outputs = step.network.nodes.back().inputs;
+  const std::vector<TensorId> kept = std::exchange(step.loss_tensors, {});
+  switch (objective(step)) {
+    case Objective::cross_entropy:
+    case Objective::pixel_cross_entropy:
+      step.deliver(outputs.front(),
+                   {cross_entropy_backward(step, step.node(outputs.front()).output, scaled, kept.data())});
+      break;
+    case Objective::mse:
+      step.deliver(outputs.front(), {difference_backward(step, outputs.front(), scaled, kept[0])});
+      break;
+    case Objective::ssd:
+      step.deliver(outputs.back(),
+                   {cross_entropy_backward(step, step.node(outputs.back()).output, scaled, kept.data() + 1)});
+      step.deliver(outputs.front(), {difference_backward(step, outputs.front(), kNothing, kept[0])});
+      break;
+  }
+}
+
+}  // namespace vggplan::lowering

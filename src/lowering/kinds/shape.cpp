@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// The same values in another shape.
+#include "lowering/kinds/kinds.hpp"
+#include "lowering/layout.hpp"
+
+namespace vggplan::lowering {
+namespace {
+
+using timing::OpKind;
+
+/// Heads of detectors put the channels last, which contiguous maps are copied for, and channels_last ones are not.
+bool copies(const Step& step, const graph::Node& node) {
+  const bool channels_last = std::get<graph::Flatten>(node.kind).channels_last;
+  return channels_last ? !step.nhwc() && node.input.height * node.input.width > 1
+                       : flatten_copies(node, step.job.layout);
+}
+
+TensorId flatten(Step& step, const Run& run) {
+  const TensorId input = step.take(run.node.inputs.front(), run.id);
+  if (!copies(step, run.node)) {
+    return input;
+  }
+  step.op(OpKind::copy, step.map(run.node.input));
+  const TensorId output = step.allocate_output(run.id);
+  step.tape.drop(input);
+  return output;
+}
+
+void flatten_backward(Step& step, const Run& run, Gradient incoming) {
+  step.deliver(run.node.inputs.front(), incoming);
+}
+
+TensorId resize(Step& step, const Run& run) {
+  const TensorId input = step.take(run.node.inputs.front(), run.id);
+  const TensorId output = step.allocate_output(run.id);
+  step.op(OpKind::copy, step.map(run.node.output));
+  step.tape.drop(input);
+  return output;
+}
+
+void resize_backward(Step& step, const Run& run, Gradient incoming) {
+  step.op(OpKind::copy, step.map(run.node.output));
+  const TensorId outgoing = step.gradient_of(run.id, run.node.input);
+  spend(step, run.id, incoming.tensor);
+  step.deliver(run.node.inputs.front(), {outgoing});
+}
+
+}  // namespace
+
+const Lowering kFlatten{flatten, flatten_backward, 0};
+const Lowering kResize{resize, resize_backward, 0};
+
+}  // namespace vggplan::lowering
