@@ -20,6 +20,13 @@ constexpr std::size_t kMostTensors = 100'000;
 constexpr std::size_t kMostAttributes = 100;
 constexpr std::size_t kLongestName = 1'000;
 
+// Fields that have another type than onnx.proto gives them are passed over: protozero does not check.
+constexpr std::uint32_t bytes(std::uint32_t field) {
+  return protozero::tag_and_type(field, pbf_wire_type::length_delimited);
+}
+constexpr std::uint32_t varint(std::uint32_t field) { return protozero::tag_and_type(field, pbf_wire_type::varint); }
+constexpr std::uint32_t fixed32(std::uint32_t field) { return protozero::tag_and_type(field, pbf_wire_type::fixed32); }
+
 /// A limit of the file's parts was passed; left to decode() to tell.
 struct TooMuch : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -84,11 +91,12 @@ Tensor tensor_of(pbf_reader reader) {
   protozero::data_view raw{};
   pbf_reader copy = reader;
   while (reader.next()) {
-    switch (reader.tag()) {
-      case 1: int64s(reader, tensor.dims); break;
-      case 2: type = reader.get_int32(); break;
-      case 8: tensor.name = short_text(reader); break;
-      case 9: raw = reader.get_view(); break;
+    switch (reader.tag_and_type()) {
+      case bytes(1):
+      case varint(1): int64s(reader, tensor.dims); break;
+      case varint(2): type = reader.get_int32(); break;
+      case bytes(8): tensor.name = short_text(reader); break;
+      case bytes(9): raw = reader.get_view(); break;
       default: reader.skip(); break;
     }
   }
@@ -109,10 +117,13 @@ Tensor tensor_of(pbf_reader reader) {
                                    : std::vector<double>{};
   std::vector<std::int64_t> integers;
   while (copy.next()) {
-    switch (copy.tag()) {
-      case 4: floats(copy, tensor.values); break;
-      case 5:
-      case 7: int64s(copy, integers); break;
+    switch (copy.tag_and_type()) {
+      case bytes(4):
+      case fixed32(4): floats(copy, tensor.values); break;
+      case bytes(5):
+      case varint(5):
+      case bytes(7):
+      case varint(7): int64s(copy, integers); break;
       default: copy.skip(); break;
     }
   }
@@ -124,14 +135,16 @@ void read_attribute(pbf_reader reader, Node& node) {
   std::string name;
   Attribute attribute;
   while (reader.next()) {
-    switch (reader.tag()) {
-      case 1: name = short_text(reader); break;
-      case 2: attribute.number = static_cast<double>(reader.get_float()); break;
-      case 3: attribute.integer = reader.get_int64(); break;
-      case 4: attribute.text = short_text(reader); break;
-      case 5: attribute.tensor = tensor_of(reader.get_message()); break;
-      case 7: floats(reader, attribute.numbers); break;
-      case 8: int64s(reader, attribute.integers); break;
+    switch (reader.tag_and_type()) {
+      case bytes(1): name = short_text(reader); break;
+      case fixed32(2): attribute.number = static_cast<double>(reader.get_float()); break;
+      case varint(3): attribute.integer = reader.get_int64(); break;
+      case bytes(4): attribute.text = short_text(reader); break;
+      case bytes(5): attribute.tensor = tensor_of(reader.get_message()); break;
+      case bytes(7):
+      case fixed32(7): floats(reader, attribute.numbers); break;
+      case bytes(8):
+      case varint(8): int64s(reader, attribute.integers); break;
       default: reader.skip(); break;
     }
   }
@@ -144,13 +157,13 @@ void read_attribute(pbf_reader reader, Node& node) {
 Node node_of(pbf_reader reader) {
   Node node;
   while (reader.next()) {
-    switch (reader.tag()) {
-      case 1: push(node.inputs, short_text(reader), kMostInputs, "inputs of one node"); break;
-      case 2: push(node.outputs, short_text(reader), kMostInputs, "outputs of one node"); break;
-      case 3: node.name = short_text(reader); break;
-      case 4: node.op = short_text(reader); break;
-      case 5: read_attribute(reader.get_message(), node); break;
-      case 7: node.domain = short_text(reader); break;
+    switch (reader.tag_and_type()) {
+      case bytes(1): push(node.inputs, short_text(reader), kMostInputs, "inputs of one node"); break;
+      case bytes(2): push(node.outputs, short_text(reader), kMostInputs, "outputs of one node"); break;
+      case bytes(3): node.name = short_text(reader); break;
+      case bytes(4): node.op = short_text(reader); break;
+      case bytes(5): read_attribute(reader.get_message(), node); break;
+      case bytes(7): node.domain = short_text(reader); break;
       default: reader.skip(); break;
     }
   }
@@ -161,7 +174,7 @@ Node node_of(pbf_reader reader) {
 std::string name_of_value(pbf_reader reader) {
   std::string name;
   while (reader.next()) {
-    if (reader.tag() == 1) {
+    if (reader.tag_and_type() == bytes(1)) {
       name = short_text(reader);
     } else {
       reader.skip();
@@ -173,12 +186,12 @@ std::string name_of_value(pbf_reader reader) {
 Graph graph_of(pbf_reader reader) {
   Graph graph;
   while (reader.next()) {
-    switch (reader.tag()) {
-      case 1: push(graph.nodes, node_of(reader.get_message()), 2 * kMostNodes, "nodes"); break;
-      case 2: graph.name = short_text(reader); break;
-      case 5: push(graph.initializers, tensor_of(reader.get_message()), kMostTensors, "weights"); break;
-      case 11: push(graph.inputs, name_of_value(reader.get_message()), kMostTensors, "inputs"); break;
-      case 12: push(graph.outputs, name_of_value(reader.get_message()), kMostInputs, "outputs"); break;
+    switch (reader.tag_and_type()) {
+      case bytes(1): push(graph.nodes, node_of(reader.get_message()), 2 * kMostNodes, "nodes"); break;
+      case bytes(2): graph.name = short_text(reader); break;
+      case bytes(5): push(graph.initializers, tensor_of(reader.get_message()), kMostTensors, "weights"); break;
+      case bytes(11): push(graph.inputs, name_of_value(reader.get_message()), kMostTensors, "inputs"); break;
+      case bytes(12): push(graph.outputs, name_of_value(reader.get_message()), kMostInputs, "outputs"); break;
       default: reader.skip(); break;
     }
   }
@@ -192,12 +205,12 @@ base::Diagnostic unreadable(const std::string& shown, std::string rule) {
 
 }  // namespace
 
-base::Result<Graph> decode(std::string_view bytes, const std::string& shown) {
+base::Result<Graph> decode(std::string_view text, const std::string& shown) {
   try {
-    pbf_reader reader(bytes.data(), bytes.size());
+    pbf_reader reader(text.data(), text.size());
     Graph graph;
     while (reader.next()) {
-      if (reader.tag() == 7 && reader.wire_type() == pbf_wire_type::length_delimited) {
+      if (reader.tag_and_type() == bytes(7)) {
         graph = graph_of(reader.get_message());
       } else {
         reader.skip();

@@ -47,6 +47,6 @@ struct Graph {
 };
 
 /// Error (Fault::file) where the bytes are no ONNX file, are cut short, or hold more than any network does.
-base::Result<Graph> decode(std::string_view bytes, const std::string& shown);
+base::Result<Graph> decode(std::string_view text, const std::string& shown);
 
 }  // namespace vggplan::importers::onnx
