@@ -82,13 +82,20 @@ Document machine_record(const hardware::Machine& machine) {
 Document model_record(const ModelEntry& entry) {
   const auto convolutions = std::count_if(entry.spec.features.begin(), entry.spec.features.end(),
                                           [](std::int64_t width) { return width != graph::kPool; });
-  return object_of({{"name", entry.spec.name},
-                    {"convolutions", static_cast<std::int64_t>(convolutions)},
-                    {"batch_norm", entry.spec.batch_norm},
-                    {"parameters", entry.counts.parameters},
-                    {"macs_forward", entry.counts.macs},
-                    {"flops_forward", plain(entry.counts.flops_forward)},
-                    {"source", plain(entry.spec.source)}});
+  Document record = object_of({{"name", entry.spec.name},
+                               {"convolutions", static_cast<std::int64_t>(convolutions)},
+                               {"batch_norm", entry.spec.batch_norm},
+                               {"parameters", entry.counts.parameters},
+                               {"macs_forward", entry.counts.macs},
+                               {"flops_forward", plain(entry.counts.flops_forward)},
+                               {"source", plain(entry.spec.source)}});
+  if (entry.nodes) {
+    record["nodes"] = *entry.nodes;
+  }
+  if (!entry.warnings.empty()) {
+    record["warnings"] = entry.warnings;
+  }
+  return record;
 }
 
 template <class T, class Build>

@@ -29,7 +29,7 @@ std::string vgg16() {
     ++block;
   }
   add(R"("name": "avgpool", "op": "adaptive_avg_pool2d", "output_size": [7, 7])");
-  add(R"("name": "flatten", "op": "flatten")");
+  add(R"("name": "flatten", "op": "flatten", "held_until": "fc3")");
   for (const int layer : {1, 2}) {
     add(fmt::format(R"("name": "fc{}", "op": "linear", "out_features": 4096)", layer));
     add(fmt::format(R"("name": "relu_fc{}", "op": "relu")", layer));
