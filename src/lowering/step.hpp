@@ -112,6 +112,7 @@ struct Step {
   bool outputs_live{false};
   std::vector<TensorId> buckets{};  ///< DDP
   bool autocast{};
+  std::vector<bool> wide{};          ///< by node: under autocast its output is fp32 nevertheless
   std::int64_t activation_bytes{4};  ///< per element
   std::int64_t parameter_bytes{4};
   std::vector<timing::Op>* ops{nullptr};  ///< where the work is listed, if it is asked for
@@ -138,13 +139,17 @@ struct Step {
     return (fully_sharded() ? parameter.shard_elements : parameter.elements) * parameter_bytes;
   }
   [[nodiscard]] const graph::Node& node(NodeId id) const { return network.nodes[id]; }
+  [[nodiscard]] std::int64_t value_size(NodeId id) const {
+    return job.batch * node(id).output.elements() * (wide[id] ? kFp32 : activation_bytes);
+  }
   [[nodiscard]] bool needs_gradient(NodeId id) const { return flow.needs_gradient[id]; }
 
   /// One holder of the input: that of the frame where this node is the last to read it.
   TensorId take(NodeId input, NodeId reader);
   /// The output of a node; where Python holds its storage beyond the step, under that name.
   TensorId allocate_output(NodeId id, Category category = Category::activations);
-  TensorId gradient_of(NodeId id, const graph::Shape& shape);
+  /// Made by the backward of `id`, of the output of `value`.
+  TensorId gradient_of(NodeId id, NodeId value);
   /// Autograd takes over one holder of `tensor` for the backward of `id`.
   void keep(NodeId id, TensorId& place, TensorId tensor);
   void forget_kept();
@@ -176,6 +181,7 @@ struct Step {
   base::Phase op_phase_{};
   bool op_recompute_{false};
   void collect_parameters();
+  void find_wide();
   void name_outputs();
 };
 

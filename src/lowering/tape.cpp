@@ -115,7 +115,7 @@ std::int64_t target_bytes(const Step& step) {
     case graph::Objective::pixel_cross_entropy: return step.job.batch * positions * kIndexBytes;
     case graph::Objective::mse: return step.job.batch * first.elements() * step.parameter_bytes;
     case graph::Objective::ssd:
-      return step.job.batch * (first.elements() * step.parameter_bytes + positions * kIndexBytes);
+      return step.job.batch * (first.elements() * step.parameter_bytes + last.channels * kIndexBytes);
   }
   return 0;
 }
