@@ -51,12 +51,12 @@ Share held_gradients(const graph::Network& network, const job::Parallel& paralle
 }
 
 Share fullest_update(const graph::Network& network, const job::Parallel& parallel) {
-  if (parallel.sharding != job::Sharding::zero1) {
-    return held_gradients(network, parallel);
-  }
   std::vector<std::int64_t> elements;
   for (const graph::ParameterTensor& tensor : graph::trained_tensors(network)) {
     elements.push_back(tensor.elements);
+  }
+  if (parallel.sharding != job::Sharding::zero1 || elements.empty()) {
+    return held_gradients(network, parallel);
   }
   const std::vector<std::size_t> owners = owners_of(elements, parallel.gpus);
   std::vector<Share> ranks(elements.size());  // those beyond the tensors own none
