@@ -56,6 +56,11 @@ struct Options {
   std::int64_t channels{3};
   std::int64_t classes{1000};
   graph::Head head{graph::Head::adaptive};
+  std::string freeze{"none"};
+  std::string until{};
+  graph::Trained trained{graph::Trained::parameters};
+  std::optional<graph::Objective> loss{};
+  std::optional<std::int64_t> eval_batch{};
   job::Mode mode{job::Mode::train};
   std::optional<std::int64_t> batch{};
   std::optional<std::int64_t> global_batch{};

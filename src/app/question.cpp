@@ -203,6 +203,8 @@ base::Result<job::Job> Questions::job(const Options& options) {
   job.image = {options.channels, *options.height, *options.width};
   job.classes = options.classes;
   job.head = options.head;
+  job.scope = {options.freeze, options.until, options.trained, options.loss};
+  job.eval_batch = options.eval_batch.value_or(0);
   job.mode = options.mode;
   job.precision = options.precision.value_or(job.precision);
   job.layout = options.layout.value_or(job.layout);

@@ -169,7 +169,7 @@ Simulations simulate_all(const Lowered& lowered, const job::Job& job, const Targ
 }  // namespace
 
 base::Result<Lowered> lower(const job::Job& job) {
-  auto network = graph::build_network(job.model, job.image, job.classes, job.head);
+  auto network = job::network_of(job);
   if (!network) {
     return network.error();
   }

@@ -85,13 +85,15 @@ void append_features(Builder& builder, const ModelSpec& spec) {
 
 void append_head(Builder& builder, const ModelSpec& spec, std::int64_t classes, Head head) {
   switch (head) {
+    case Head::none: return;
+    case Head::linear:
     case Head::adaptive: builder.append("avgpool", AdaptiveAveragePool{7, 7}); break;
     case Head::gap: builder.append("avgpool", AdaptiveAveragePool{1, 1}); break;
     case Head::flatten: break;
   }
   const NodeId flatten = builder.append("flatten", Flatten{});
   std::int64_t index = 1;
-  if (head != Head::gap) {
+  if (head != Head::gap && head != Head::linear) {
     for (const std::int64_t width : spec.hidden) {
       builder.append(fmt::format("fc{}", index), Linear{builder.shape().channels, width});
       builder.append(fmt::format("relu_fc{}", index), Activation{});
@@ -116,7 +118,7 @@ base::Result<Network> build_network(const ModelSpec& spec, Shape input, std::int
   append_features(builder, spec);
   builder.end_features();
   append_head(builder, spec, classes, head);
-  return std::move(builder).finish(Objective::cross_entropy);
+  return std::move(builder).finish(head == Head::none ? Objective::mse : Objective::cross_entropy);
 }
 
 }  // namespace vggplan::graph

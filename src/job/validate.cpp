@@ -162,6 +162,11 @@ Status check_parallel(const Job& job) {
 
 }  // namespace
 
+base::Result<graph::Network> network_of(const Job& job) {
+  auto network = graph::build_network(job.model, job.image, job.classes, job.head);
+  return network ? graph::scoped(*std::move(network), job.scope, job.mode == Mode::train) : std::move(network);
+}
+
 Status validate(const Job& job) {
   if (auto problem = check_ranges(job)) {
     return problem;
@@ -175,7 +180,7 @@ Status validate(const Job& job) {
   if (job.checkpointing.kind == Checkpointing::Kind::sequential && job.checkpointing.segments < 1) {
     return parse_checkpointing(to_string(job.checkpointing)).error();
   }
-  const auto network = graph::build_network(job.model, job.image, job.classes, job.head);
+  const auto network = network_of(job);
   if (!network) {
     return network.error();
   }

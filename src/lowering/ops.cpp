@@ -11,17 +11,8 @@
 namespace vggplan::lowering {
 namespace {
 
-/// And the batch of images, where that is trained.
-Share with_image(Share share, const graph::Network& network, const job::Job& job) {
-  if (graph::trains(network.nodes.front())) {
-    share.elements += job.batch * network.input.elements();
-    ++share.tensors;
-  }
-  return share;
-}
-
 void append_optimizer(const graph::Network& network, const job::Job& job, std::vector<timing::Op>& ops) {
-  const Share held = with_image(held_gradients(network, job.parallel), network, job);
+  const Share held = held_gradients(network, job);
   if (job.accumulation > 1) {
     timing::Op op =
         timing::make_op(timing::OpKind::grad_accumulate, base::MathMode::fp32, job::parameter_type(job.precision),
@@ -31,7 +22,7 @@ void append_optimizer(const graph::Network& network, const job::Job& job, std::v
     op.after_first = true;
     ops.push_back(op);
   }
-  append_optimizer_ops(job, held, with_image(fullest_update(network, job.parallel), network, job), ops);
+  append_optimizer_ops(job, held, fullest_update(network, job), ops);
 }
 
 }  // namespace

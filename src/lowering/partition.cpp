@@ -40,9 +40,13 @@ std::vector<std::size_t> owners_of(const std::vector<std::int64_t>& elements, st
   return owners;
 }
 
-Share held_gradients(const graph::Network& network, const job::Parallel& parallel) {
+Share held_gradients(const graph::Network& network, const job::Job& job) {
+  const job::Parallel& parallel = job.parallel;
   const std::int64_t parts = parallel.sharding == job::Sharding::fsdp2 ? parallel.gpus : 1;
   Share held;
+  if (network.nodes.front().trained) {  // the images of the batch are one tensor
+    held = {job.batch * network.input.elements(), 1};
+  }
   for (const graph::ParameterTensor& tensor : graph::trained_tensors(network)) {
     held.elements += tensor.elements / tensor.rows * base::ceil_div(tensor.rows, parts);
     ++held.tensors;
@@ -50,13 +54,14 @@ Share held_gradients(const graph::Network& network, const job::Parallel& paralle
   return held;
 }
 
-Share fullest_update(const graph::Network& network, const job::Parallel& parallel) {
+Share fullest_update(const graph::Network& network, const job::Job& job) {
+  const job::Parallel& parallel = job.parallel;
+  if (parallel.sharding != job::Sharding::zero1) {
+    return held_gradients(network, job);
+  }
   std::vector<std::int64_t> elements;
   for (const graph::ParameterTensor& tensor : graph::trained_tensors(network)) {
     elements.push_back(tensor.elements);
-  }
-  if (parallel.sharding != job::Sharding::zero1 || elements.empty()) {
-    return held_gradients(network, parallel);
   }
   const std::vector<std::size_t> owners = owners_of(elements, parallel.gpus);
   std::vector<Share> ranks(elements.size());  // those beyond the tensors own none

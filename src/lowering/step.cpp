@@ -19,6 +19,7 @@ Step::Step(const graph::Network& network_, const job::Job& job_, const std::vect
       device(device_),
       variation(variation_),
       flow(graph::flow_of(network_)) {
+  batch = job.batch;
   autocast = job::is_autocast(job.precision);
   activation_bytes = base::size_of(job::activation_type(job.precision));
   parameter_bytes = base::size_of(job::parameter_type(job.precision));
@@ -95,6 +96,11 @@ TensorId Step::allocate_output(NodeId id, Category category) {
   return named->second;
 }
 
+TensorId Step::input_gradient(const Run& run) {
+  const bool own = run.node.inputs.front() == 0 && !autocast;
+  return own ? fresh_gradient(*this, parameters.front(), parameter_bytes) : gradient_of(run.id, run.node.input);
+}
+
 TensorId Step::gradient_of(NodeId id, const graph::Shape& shape) {
   return tape.allocate(activation_size(shape), Category::activation_gradients, layer_id(id));
 }
@@ -120,6 +126,10 @@ void Step::deliver(NodeId input, Gradient gradient) {
   }
   if (!flow.needs_gradient[input]) {
     tape.drop(gradient.tensor);
+    return;
+  }
+  if (input == 0) {
+    settle_image(*this, gradient.tensor);
     return;
   }
   Gradient& held = gradients[input];
@@ -176,7 +186,7 @@ void Step::op(timing::OpKind kind, base::DType type, const timing::Extent& exten
 }
 
 timing::Extent Step::map(const graph::Shape& shape) const {
-  return {job.batch, shape.channels, shape.channels, shape.height, shape.width};
+  return {batch, shape.channels, shape.channels, shape.height, shape.width};
 }
 
 namespace {
@@ -260,15 +270,6 @@ void run_backward(Step& step, NodeId id, bool recomputed) {
   lowering_of(node.kind).backward(step, {id, node, true, recomputed}, incoming);
 }
 
-void finish_image(Step& step) {
-  const TensorId gradient = std::exchange(step.gradients.front(), {}).tensor;
-  if (gradient != kNothing) {
-    step.begin_ops(0, base::Phase::backward, false);
-    finish_parameters(step, 0, {gradient});
-    list_casts(step, 0, base::DType::f32);
-  }
-}
-
 }  // namespace
 
 void end_autocast(Step& step) {
@@ -327,7 +328,6 @@ void backward(Step& step, bool synchronize) {
     reshard_parameters(step, id);
     reduce_gradients(step, id);
   }
-  finish_image(step);
   step.tape.drop(seed);
   step.tape.drop(scaled);
 }

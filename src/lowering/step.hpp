@@ -109,13 +109,15 @@ struct Step {
   bool scaler_ready{false};              ///< GradScaler's own tensors are there
   bool outputs_live{false};
   std::vector<TensorId> buckets{};  ///< DDP
+  std::int64_t batch{1};            ///< images of the pass
+  bool evaluating{false};           ///< a pass of a model in eval(), without gradients
   bool autocast{};
   std::int64_t activation_bytes{4};  ///< per element
   std::int64_t parameter_bytes{4};
   std::vector<timing::Op>* ops{nullptr};  ///< where the work is listed, if it is asked for
   Kept kept{};
 
-  [[nodiscard]] bool training() const { return job.mode == job::Mode::train; }
+  [[nodiscard]] bool training() const { return job.mode == job::Mode::train && !evaluating; }
   [[nodiscard]] bool replicated() const {
     return job.parallel.gpus > 1 && job.parallel.sharding != job::Sharding::fsdp2 && training();
   }
@@ -126,7 +128,7 @@ struct Step {
   [[nodiscard]] bool scales_loss() const { return job.precision == job::Precision::amp_fp16 && training(); }
   [[nodiscard]] bool nhwc() const { return job.layout == base::Layout::nhwc; }
   [[nodiscard]] std::int64_t activation_size(const graph::Shape& shape) const {
-    return job.batch * shape.elements() * activation_bytes;
+    return batch * shape.elements() * activation_bytes;
   }
   [[nodiscard]] std::int64_t whole_bytes(const Parameter& parameter) const {
     return parameter.elements * parameter_bytes;
@@ -143,6 +145,8 @@ struct Step {
   /// The output of a node; where Python holds its storage beyond the step, under that name.
   TensorId allocate_output(NodeId id, Category category = Category::activations);
   TensorId gradient_of(NodeId id, const graph::Shape& shape);
+  /// The same, of a node's input: where the image is trained and needs no cast, it becomes the image's gradient.
+  TensorId input_gradient(const Run& run);
   /// Autograd takes over one holder of `tensor` for the backward of `id`.
   void keep(NodeId id, TensorId& place, TensorId tensor);
   void forget_kept();
@@ -193,6 +197,8 @@ TensorId fresh_gradient(Step& step, Parameter& parameter, std::int64_t element_b
 void settle(Step& step, Parameter& parameter, TensorId fresh);
 /// Autocast: weight and bias gradients come out in 16 bit; the cast nodes make fp32 ones.
 void finish_parameters(Step& step, NodeId id, const std::vector<TensorId>& fresh);
+/// The image's own gradient, where it is what is trained.
+void settle_image(Step& step, TensorId incoming);
 
 /// parallel_tape.cpp
 void replicate(Step& step);             ///< DDP's constructor

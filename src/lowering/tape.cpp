@@ -22,8 +22,8 @@ Convolution Step::convolution(NodeId id) const {
   const bool falls_back =
       (wanted == base::MathMode::tf32 && !device.tf32) || (wanted == base::MathMode::fp16 && !device.fp16);
   const base::MathMode math = falls_back ? base::MathMode::fp32 : wanted;
-  return {job.batch, here.input.channels, here.output.channels, here.input.height, here.input.width, activation_bytes,
-          math,      job.layout};
+  return {batch, here.input.channels, here.output.channels, here.input.height, here.input.width, activation_bytes,
+          math,  job.layout};
 }
 
 void Step::convolution_scratch(NodeId id, ConvPass pass, bool recompute) {
@@ -36,8 +36,8 @@ void Step::convolution_scratch(NodeId id, ConvPass pass, bool recompute) {
     conv.layout = base::Layout::nchw;
   }
   // Plans are cached per thread, and recomputation runs in the backward thread.
-  const std::int64_t key =
-      static_cast<std::int64_t>(id) * 8 + static_cast<std::int64_t>(pass) * 2 + (recompute ? 1 : 0);
+  const std::int64_t key = static_cast<std::int64_t>(id) * 16 + static_cast<std::int64_t>(pass) * 4 +
+                           (recompute ? 1 : 0) + (evaluating ? 2 : 0);
   if (job.cudnn_benchmark) {
     const auto trials = [&] {
       std::vector<std::int64_t> plans = benchmark_plans(framework, pass, conv);
@@ -106,23 +106,56 @@ void place_model(Step& step) {
 /// Class indices in 64 bits, or values in the type of the parameters.
 std::int64_t target_bytes(const Step& step) {
   constexpr std::int64_t kIndexBytes = 8;
+  if (!step.training()) {
+    return step.batch * kIndexBytes;
+  }
   const graph::Node& loss = step.network.nodes.back();
   const graph::Shape& first = step.node(loss.inputs.front()).output;
   const graph::Shape& last = step.node(loss.inputs.back()).output;
   const std::int64_t positions = last.height * last.width;
   switch (std::get<graph::Loss>(loss.kind).objective) {
     case graph::Objective::cross_entropy:
-    case graph::Objective::pixel_cross_entropy: return step.job.batch * positions * kIndexBytes;
-    case graph::Objective::mse: return step.job.batch * first.elements() * step.parameter_bytes;
-    case graph::Objective::ssd:
-      return step.job.batch * (first.elements() * step.parameter_bytes + positions * kIndexBytes);
+    case graph::Objective::pixel_cross_entropy: return step.batch * positions * kIndexBytes;
+    case graph::Objective::mse: return step.batch * first.elements() * step.parameter_bytes;
+    case graph::Objective::ssd: return step.batch * (first.elements() * step.parameter_bytes + positions * kIndexBytes);
   }
   return 0;
 }
 
+/// Forward in eval() and without gradients, over a batch of its own. The outputs, one holder each.
+std::vector<TensorId> evaluate(Step& step, std::int64_t images) {
+  const std::int64_t batch = std::exchange(step.batch, images);
+  const bool live = step.outputs_live;
+  step.evaluating = true;
+  const std::map<NodeId, TensorId> named = std::exchange(step.outputs, {});
+  const std::int64_t bytes = images * step.network.input.elements() * step.parameter_bytes;
+  const TensorId image = std::exchange(step.image, step.tape.allocate(bytes, Category::input, memory::kNoLayer));
+  forward(step);
+  std::vector<TensorId> outputs;
+  for (const NodeId output : step.network.nodes.back().inputs) {
+    outputs.push_back(step.values[output]);
+  }
+  step.tape.drop(std::exchange(step.image, image));
+  step.outputs = named;
+  step.outputs_live = live;
+  step.evaluating = false;
+  step.batch = batch;
+  return outputs;
+}
+
+/// Perceptual losses: the features of another image, which the network finds outside of autocast.
+TensorId target_features(Step& step) {
+  const bool autocast = std::exchange(step.autocast, false);
+  const std::int64_t activation_bytes = std::exchange(step.activation_bytes, step.parameter_bytes);
+  const std::vector<TensorId> outputs = evaluate(step, step.batch);
+  step.autocast = autocast;
+  step.activation_bytes = activation_bytes;
+  return outputs.front();
+}
+
 /// The image batch (made contiguous, then laid out) and its targets.
 void place_input(Step& step) {
-  const std::int64_t bytes = step.job.batch * step.network.input.elements() * step.parameter_bytes;
+  const std::int64_t bytes = step.batch * step.network.input.elements() * step.parameter_bytes;
   step.image = step.tape.allocate(bytes, Category::input, memory::kNoLayer);
   if (step.nhwc() && step.network.input.channels > 1) {
     const TensorId contiguous = step.image;
@@ -133,7 +166,9 @@ void place_input(Step& step) {
     image.tensor = step.image;
     image.gradient = step.tape.reserve();
   }
-  step.target = step.tape.allocate(target_bytes(step), Category::input, memory::kNoLayer);
+  step.target = step.training() && step.node(0).trained
+                    ? target_features(step)
+                    : step.tape.allocate(target_bytes(step), Category::input, memory::kNoLayer);
 }
 
 void drop_outputs(Step& step) {
@@ -193,6 +228,15 @@ std::size_t skipped_steps(const job::Job& job, const Framework& framework, Skips
   return lowering::skipped_steps(job, framework);
 }
 
+/// Between epochs: what training keeps stays.
+std::vector<memory::Event> evaluation_step(Step& step) {
+  step.tape.begin(base::Phase::forward);
+  for (const TensorId output : evaluate(step, step.job.eval_batch)) {
+    step.tape.drop(output);
+  }
+  return step.tape.take_events();
+}
+
 std::vector<memory::Event> inference_step(Step& step) {
   drop_outputs(step);
   step.tape.begin(base::Phase::forward);
@@ -243,6 +287,10 @@ memory::Tape lower_tape(const graph::Network& network, const job::Job& job, cons
                                                 .skipped = never || i < skipped,
                                                 .first = i == skipped,
                                                 .rebuild = i == 1 && step.replicated()}));
+    }
+    if (step.job.eval_batch > 0) {
+      tape.steps.push_back(training_step(step, {.skipped = never}));
+      tape.steps.push_back(evaluation_step(step));
     }
     tape.steps.push_back(training_step(step, {.skipped = never}));  // repeats from here on
   }

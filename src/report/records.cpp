@@ -107,6 +107,12 @@ Document job_part(const job::Job& job) {
   const bool in_buckets = parted && parallel.sharding != job::Sharding::fsdp2;
   return object_of({{"model", job.model.name},
                     {"head", enum_name(job.head)},
+                    {"until", when(!job.scope.until.empty(), job.scope.until)},
+                    {"freeze", when(training && job.scope.freeze != "none", job.scope.freeze)},
+                    {"train", when(training && job.scope.trained == graph::Trained::image, "image")},
+                    {"loss", when(training && job.scope.objective.has_value(),
+                                  enum_name(job.scope.objective.value_or(graph::Objective::mse)))},
+                    {"eval_batch", when(training && job.eval_batch > 0, job.eval_batch)},
                     {"height", job.image.height},
                     {"width", job.image.width},
                     {"channels", job.image.channels},

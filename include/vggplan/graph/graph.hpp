@@ -52,6 +52,8 @@ enum class Head {
   adaptive,  ///< torchvision: 7x7 adaptive average pool, three Linear layers
   flatten,   ///< no pool: the first Linear is sized for the feature map
   gap,       ///< global average pool and one Linear
+  linear,    ///< 7x7 adaptive average pool and one Linear
+  none,      ///< the convolutional part alone
 };
 
 /// A member of the VGG family, before it meets an image. `features` lists convolution widths;

@@ -55,7 +55,7 @@ void activate_backward(Step& step, const Run& run, Gradient incoming) {
 
 std::int64_t mask_bytes(const Step& step, const Run& run) {
   const graph::Shape& shape = run.node.output;
-  return step.job.batch * shape.elements();
+  return step.batch * shape.elements();
 }
 
 TensorId drop_out(Step& step, const Run& run) {
@@ -66,7 +66,7 @@ TensorId drop_out(Step& step, const Run& run) {
   }
   Saved& saved = step.saved[run.id];
   if (dropout.whole_channels) {  // noise of a number a map, times the input
-    const std::int64_t maps = step.job.batch * run.node.output.channels;
+    const std::int64_t maps = step.batch * run.node.output.channels;
     const TensorId noise = step.tape.allocate(maps * step.activation_bytes, Category::other, layer_id(run.id));
     const TensorId output = step.allocate_output(run.id);
     step.op(OpKind::dropout_forward, step.map(run.node.output));

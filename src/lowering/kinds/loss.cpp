@@ -24,22 +24,22 @@ TensorId allocate(Step& step, std::int64_t bytes, Category category = Category::
 void list(Step& step, base::Phase phase, const graph::Shape& scores) {
   step.begin_ops(timing::kNoLayer, phase, false);
   step.op(phase == base::Phase::forward ? OpKind::loss_forward : OpKind::loss_backward,
-          {step.job.batch * scores.height * scores.width, scores.channels, 1, 1, 1});
+          {step.batch * scores.height * scores.width, scores.channels, 1, 1, 1});
 }
 
 /// log_softmax in the type of the scores, nll_loss in fp32 under autocast, which keeps an fp32 copy.
 void cross_entropy(Step& step, const graph::Shape& scores) {
-  const std::int64_t elements = step.job.batch * scores.elements();
+  const std::int64_t elements = step.batch * scores.elements();
   list(step, base::Phase::forward, scores);
   step.loss_tensors.push_back(allocate(step, elements * step.activation_bytes));
   step.loss_tensors.push_back(step.autocast ? allocate(step, elements * kFp32) : kNothing);
   step.kept.loss += elements * (step.activation_bytes + (step.autocast ? kFp32 : 0));
-  step.kept.loss += step.job.batch * scores.height * scores.width * kTargetBytes + loss_bytes(step);
+  step.kept.loss += step.batch * scores.height * scores.width * kTargetBytes + loss_bytes(step);
 }
 
 TensorId cross_entropy_backward(Step& step, const graph::Shape& scores, TensorId scaled, const TensorId* kept) {
   TapeBuilder& tape = step.tape;
-  const std::int64_t elements = step.job.batch * scores.elements();
+  const std::int64_t elements = step.batch * scores.elements();
   const auto grad = [&](std::int64_t element_bytes) {
     return allocate(step, elements * element_bytes, Category::activation_gradients);
   };
@@ -62,7 +62,7 @@ TensorId cross_entropy_backward(Step& step, const graph::Shape& scores, TensorId
 /// Elementwise differences, then their mean; under autocast in fp32, of a copy. Keeps its operands.
 void difference(Step& step, NodeId output) {
   const graph::Shape& shape = step.node(output).output;
-  const std::int64_t elements = step.job.batch * shape.elements();
+  const std::int64_t elements = step.batch * shape.elements();
   list(step, base::Phase::forward, shape);
   TensorId operand = step.values[output];
   if (step.autocast) {
@@ -77,7 +77,7 @@ void difference(Step& step, NodeId output) {
 
 TensorId difference_backward(Step& step, NodeId output, TensorId scaled, TensorId operand) {
   const graph::Shape& shape = step.node(output).output;
-  const std::int64_t elements = step.job.batch * shape.elements();
+  const std::int64_t elements = step.batch * shape.elements();
   list(step, base::Phase::backward, shape);
   TensorId outgoing = allocate(step, elements * loss_bytes(step), Category::activation_gradients);
   step.tape.drop(scaled);

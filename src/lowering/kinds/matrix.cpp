@@ -47,7 +47,7 @@ TensorId cast_operand(Step& step, const Run& run, TensorId input) {
     step.tape.retain(input);
     return input;
   }
-  step.op(timing::OpKind::cast, {step.job.batch, step.network.input.elements(), 1, 1, 1});
+  step.op(timing::OpKind::cast, {step.batch, step.network.input.elements(), 1, 1, 1});
   return step.tape.allocate(step.activation_size(step.network.input), Category::input, layer_id(run.id));
 }
 
@@ -59,7 +59,7 @@ void convolution_op(Step& step, const Run& run, OpKind kind) {
   const auto& conv = std::get<graph::Convolution>(run.node.kind);
   step.op(timing::make_op(
       kind, job::convolution_math(step.job.precision), job::activation_type(step.job.precision), step.job.layout,
-      {step.job.batch, conv.in_channels, conv.out_channels, run.node.output.height, run.node.output.width}));
+      {step.batch, conv.in_channels, conv.out_channels, run.node.output.height, run.node.output.width}));
 }
 
 void drop_all(Step& step, const std::vector<TensorId>& tensors) {
@@ -126,8 +126,7 @@ void convolve_backward(Step& step, const Run& run, Gradient incoming) {
   }
   TensorId outgoing = kNothing;
   if (step.needs_gradient(input)) {
-    outgoing = input == 0 ? fresh_gradient(step, step.parameters_of(0).front(), step.activation_bytes)
-                          : step.gradient_of(run.id, run.node.input);
+    outgoing = step.input_gradient(run);
     step.convolution_scratch(run.id, ConvPass::input_gradient, run.recompute);
     convolution_op(step, run, OpKind::conv_input_grad);
   }
@@ -142,7 +141,7 @@ void convolve_backward(Step& step, const Run& run, Gradient incoming) {
 
 void linear_op(Step& step, const Run& run, OpKind kind) {
   const auto& linear = std::get<graph::Linear>(run.node.kind);
-  const std::int64_t rows = step.job.batch * run.node.output.height * run.node.output.width;
+  const std::int64_t rows = step.batch * run.node.output.height * run.node.output.width;
   step.op(timing::make_op(kind, job::linear_math(step.job.precision), job::activation_type(step.job.precision),
                           base::Layout::nchw, {rows, linear.in_features, linear.out_features, 1, 1}));
 }
@@ -181,7 +180,7 @@ void multiply_rows_backward(Step& step, const Run& run, Gradient incoming) {
     }
     if (fresh.size() > 1) {
       const ReductionBuffers buffers = linear_bias_reduction(
-          run.node.output.channels, step.job.batch * run.node.output.height * run.node.output.width, step.device);
+          run.node.output.channels, step.batch * run.node.output.height * run.node.output.width, step.device);
       step.kernel_buffers(run.id, buffers.partial_sums, buffers.counters);
       // A row of outputs per image is what channels_last is: the same sum as that of a convolution's bias.
       step.op(timing::make_op(OpKind::bias_grad, base::MathMode::fp32, job::activation_type(step.job.precision),

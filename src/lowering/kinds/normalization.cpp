@@ -16,11 +16,11 @@ bool by_batch(const Step& step, const Run& run) {
 /// Batch norm runs in PyTorch's own kernels where cuDNN does not take the type or the size.
 bool is_native(const Step& step, const Run& run) {
   const bool unknown_type = job::activation_type(step.job.precision) == base::DType::bf16;
-  return unknown_type || step.job.batch * run.node.input.elements() >= kIndexLimit;
+  return unknown_type || step.batch * run.node.input.elements() >= kIndexLimit;
 }
 
 NormBuffers staging(const Step& step, const graph::Shape& shape) {
-  return batch_norm_staging(shape.channels, step.job.batch * shape.height * shape.width);
+  return batch_norm_staging(shape.channels, step.batch * shape.height * shape.width);
 }
 
 TensorId normalize(Step& step, const Run& run) {
@@ -73,7 +73,7 @@ void settle_all(Step& step, const Run& run, const std::vector<TensorId>& fresh) 
 /// One kernel (cuDNN, or PyTorch's for NCHW); else sums first, then the gradient of the input.
 void normalize_backward(Step& step, const Run& run, Gradient incoming) {
   const graph::Shape& shape = run.node.input;
-  const bool fused = !is_native(step, run) || (!step.nhwc() && step.job.batch * shape.elements() < kIndexLimit);
+  const bool fused = !is_native(step, run) || (!step.nhwc() && step.batch * shape.elements() < kIndexLimit);
   step.op(OpKind::batch_norm_backward, step.map(run.node.output));
   TensorId outgoing = fused ? step.gradient_of(run.id, shape) : kNothing;
   std::vector<TensorId> sums;
@@ -97,7 +97,7 @@ void normalize_backward(Step& step, const Run& run, Gradient incoming) {
 /// Mean and inverse deviation of each position, fp32.
 TensorId normalize_layer(Step& step, const Run& run) {
   const TensorId input = step.take(run.node.inputs.front(), run.id);
-  const std::int64_t positions = step.job.batch * run.node.input.height * run.node.input.width;
+  const std::int64_t positions = step.batch * run.node.input.height * run.node.input.width;
   const TensorId output = step.allocate_output(run.id);
   Saved& saved = step.saved[run.id];
   for (TensorId& statistic : saved.statistics) {

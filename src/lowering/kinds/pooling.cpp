@@ -10,7 +10,7 @@ TensorId max_pool(Step& step, const Run& run) {
   constexpr std::int64_t kIndexBytes = 8;
   const TensorId input = step.take(run.node.inputs.front(), run.id);
   const TensorId output = step.allocate_output(run.id);
-  const TensorId indices = step.tape.allocate(step.job.batch * run.node.output.elements() * kIndexBytes,
+  const TensorId indices = step.tape.allocate(step.batch * run.node.output.elements() * kIndexBytes,
                                               Category::pooling_indices, layer_id(run.id));
   step.op(OpKind::max_pool_forward, step.map(run.node.input));
   if (run.keep) {
@@ -74,7 +74,7 @@ TensorId adaptive_pool(Step& step, const Run& run) {
   step.op(OpKind::avg_pool_forward, averaged(step, run));
   if (sums(run.node)) {
     const ReductionBuffers buffers =
-        mean_reduction(step.job.batch * run.node.input.channels, run.node.input.height * run.node.input.width,
+        mean_reduction(step.batch * run.node.input.channels, run.node.input.height * run.node.input.width,
                        step.job.layout, step.device);
     step.kernel_buffers(run.id, buffers.partial_sums, buffers.counters);
   }
