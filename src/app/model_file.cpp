@@ -49,17 +49,10 @@ base::Result<std::vector<std::string>> describe_own(graph::ModelSpec& model, con
   if (!imported) {
     return imported.error();
   }
-  model.features.clear();
-  model.batch_norm = false;
-  for (const graph::Node& node : imported->network.nodes) {
-    if (const auto* conv = std::get_if<graph::Convolution>(&node.kind)) {
-      model.features.push_back(conv->out_channels);
-    }
-    model.batch_norm = model.batch_norm || std::holds_alternative<graph::BatchNorm>(node.kind);
-  }
-  if (model.features.empty()) {
-    return base::wrong(model.name, "has no convolution", "networks of images have one");
-  }
+  const std::vector<graph::Node>& nodes = imported->network.nodes;
+  model.batch_norm = std::any_of(nodes.begin(), nodes.end(), [](const graph::Node& node) {
+    return std::holds_alternative<graph::BatchNorm>(node.kind);
+  });
   classes = imported->network.classes;
   return std::move(imported->warnings);
 }

@@ -19,7 +19,7 @@ bool is_file_name(std::string_view model);
 /// A network that is no VGG is called by its file, and `own` reads it for any image.
 base::Result<graph::ModelSpec> read_model_file(const std::string& path, std::string_view place, World& world);
 
-/// For images of `image` fills in what is asked of a model besides its network: widths and batch norm.
+/// Fills in what is asked of a model besides its network for `image`: whether it has a batch norm, and its classes.
 /// What the file does not tell, and what is taken instead; nothing for other models.
 base::Result<std::vector<std::string>> describe_own(graph::ModelSpec& model, const graph::Shape& image,
                                                     std::int64_t& classes);

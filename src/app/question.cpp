@@ -10,6 +10,7 @@
 #include "app/values.hpp"
 #include "vggplan/base/checked.hpp"
 #include "vggplan/base/format.hpp"
+#include "vggplan/graph/architectures.hpp"
 
 namespace vggplan::app {
 
@@ -148,7 +149,7 @@ planner::PlanRequest goal_of(const Options& options) {
 
 /// What a file of the user's decides: its widths, its head and its classes.
 base::Status settle_own(const Options& options, job::Job& job) {
-  std::int64_t classes = options.classes;
+  std::int64_t classes = job.classes;
   const auto warnings = describe_own(job.model, job.image, classes);
   if (!warnings) {
     return warnings.error();
@@ -156,7 +157,7 @@ base::Status settle_own(const Options& options, job::Job& job) {
   if (job.model.own && options.head != Options{}.head) {
     return base::wrong(options.place("head"), fmt::format("{} has a head of its own", job.model.name), "leave it out");
   }
-  if (options.classes != classes && options.classes != Options{}.classes) {
+  if (options.classes.value_or(classes) != classes) {
     return base::wrong(options.place("classes"), fmt::format("{} tells {} classes apart", job.model.name, classes),
                        "leave it out");
   }
@@ -217,9 +218,9 @@ base::Result<job::Job> Questions::job(const Options& options) {
                        base::suggestion(*options.data.storage, storages));
   }
   job::Job job;
+  job.classes = options.classes.value_or(graph::architecture_of(spec->architecture).classes);
   job.model = std::move(*spec);
   job.image = {options.channels, *options.height, *options.width};
-  job.classes = options.classes;
   job.head = options.head;
   if (base::Status error = settle_own(options, job)) {
     return *error;

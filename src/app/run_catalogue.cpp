@@ -9,6 +9,7 @@
 #include "app/output.hpp"
 #include "app/run.hpp"
 #include "vggplan/base/format.hpp"
+#include "vggplan/graph/architectures.hpp"
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/report/build.hpp"
 
@@ -89,12 +90,11 @@ base::Result<Document> model_file(const std::string& path, World& world) {
   if (!warnings) {
     return warnings.error();
   }
-  const base::Result<graph::Network> network = graph::build_network(*spec, kImage, classes, graph::Head::adaptive);
+  base::Result<graph::Network> network = graph::build_network(*spec, kImage, classes, graph::Head::adaptive);
   if (!network) {
     return network.error();
   }
-  const auto nodes = static_cast<std::int64_t>(network->nodes.size()) - 2;  // neither the image nor the loss
-  return report::build_models({{std::move(*spec), graph::count(*network), nodes, std::move(*warnings)}});
+  return report::build_models({{std::move(*spec), std::move(*network), true, std::move(*warnings)}});
 }
 
 base::Result<Document> models(const Request& request, const Catalog& catalog, World& world) {
@@ -111,12 +111,13 @@ base::Result<Document> models(const Request& request, const Catalog& catalog, Wo
     if (!spec) {
       return spec.error();
     }
-    const base::Result<graph::Network> network =
-        graph::build_network(*spec, {3, 224, 224}, 1000, graph::Head::adaptive);
+    const graph::Architecture usual = graph::architecture_of(spec->architecture);
+    base::Result<graph::Network> network =
+        graph::build_network(*spec, {3, usual.side, usual.side}, usual.classes, graph::Head::adaptive);
     if (!network) {
       return network.error();
     }
-    entries.push_back({std::move(*spec), graph::count(*network), std::nullopt, {}});
+    entries.push_back({std::move(*spec), std::move(*network), false, {}});
   }
   return report::build_models(entries);
 }

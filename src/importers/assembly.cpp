@@ -95,12 +95,6 @@ base::Result<NodeId> Assembly::add(const std::string& place, std::string name, g
     return std::move(builder_).finish(graph::Objective::mse).error();
   }
   const Shape& out = builder_.shape(id);
-  if (out.height < 1 || out.width < 1) {
-    return base::wrong(
-        place,
-        fmt::format("its window is larger than the {}x{} that it gets", shapes.front().height, shapes.front().width),
-        "give a larger image");
-  }
   if (out.height > graph::kLargestSide || out.width > graph::kLargestSide) {
     return base::wrong(
         place, fmt::format("yields {}x{}; sides may have up to {} pixels", out.height, out.width, graph::kLargestSide));

@@ -88,7 +88,8 @@ TEST_CASE("what is wrong in a graph is told with its place") {
   check(R"({"name": "a", "op": "add", "inputs": ["image"]})", "net:/nodes/0", "takes two inputs, not 1");
   check(conv + R"(, {"name": "b", "op": "add", "inputs": ["a", "image"]})", "net:/nodes/1", "its inputs differ");
   check(conv + R"(, {"name": "b", "op": "concatenate", "inputs": ["a", "image"]})", "net:/nodes/1", "differ in more");
-  check(R"({"name": "a", "op": "max_pool2d", "kernel_size": 65})", "net:/nodes/0", "larger than the 64x64");
+  check(R"({"name": "a", "op": "max_pool2d", "kernel_size": 65})", "--height, --width",
+        "at a, MaxPool2d meets a map of 64x64, smaller than its window");
   check(R"({"name": "a", "op": "max_pool2d", "kernel_size": 2, "padding": 2})", "net:/nodes/0", "half of kernel_size");
   check(R"({"name": "a", "op": "conv2d", "out_channels": 4, "kernel_size": 3, "groups": 2})", "net:/nodes/0",
         "groups of 2");

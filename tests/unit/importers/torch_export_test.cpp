@@ -89,7 +89,8 @@ TEST_CASE("what PyTorch's schema has is read; what is not of aten, or unknown, i
   const graph::Network net = imported(program(json::array({conv}))).network;
   CHECK(net.nodes[1].name == "a");
   CHECK(net.nodes[1].output == graph::Shape{8, 62, 62});
-  const base::Diagnostic error = error_of(program(json::array({node("aten.roll.default", {{"self", tensor("x")}}, "y")})));
+  const base::Diagnostic error =
+      error_of(program(json::array({node("aten.roll.default", {{"self", tensor("x")}}, "y")})));
   CHECK(error.place == "net: node 0, operator 'torch.ops.aten.roll.default'");
   CHECK(error.rule == "is not supported");
   CHECK(error.remedy.starts_with("supported of torch.ops.aten are adaptive_avg_pool2d,"));
