@@ -5,6 +5,7 @@
 #include "graph/builder.hpp"
 #include "support/catch.hpp"
 #include "support/lowered.hpp"
+#include "support/vgg.hpp"
 #include "vggplan/lowering/ops.hpp"
 #include "vggplan/lowering/saved.hpp"
 
