@@ -57,10 +57,12 @@ struct Saved {
 };
 
 /// Of the output of a node, on its way back. `turned`: comes out contiguous whatever the layout, as that of a mean over
-/// pixels does; who takes it in channels_last copies it.
+/// pixels does; who takes it in channels_last copies it. `part`: a view of some channels of each image or pixel, with
+/// gaps between; kernels of libraries get a copy without, and nothing is added to it in place.
 struct Gradient {
   TensorId tensor{kNothing};
   bool turned{false};
+  bool part{false};
 };
 
 /// One pass over a node. `keep`: autograd saves what its backward needs.
@@ -112,6 +114,7 @@ struct Step {
   std::int64_t batch{1};            ///< images of the pass
   bool evaluating{false};           ///< a pass of a model in eval(), without gradients
   bool autocast{};
+  std::vector<bool> wide{};          ///< by node: under autocast its output is fp32 nevertheless
   std::int64_t activation_bytes{4};  ///< per element
   std::int64_t parameter_bytes{4};
   std::vector<timing::Op>* ops{nullptr};  ///< where the work is listed, if it is asked for
@@ -138,15 +141,17 @@ struct Step {
     return (fully_sharded() ? parameter.shard_elements : parameter.elements) * parameter_bytes;
   }
   [[nodiscard]] const graph::Node& node(NodeId id) const { return network.nodes[id]; }
+  [[nodiscard]] std::int64_t value_size(NodeId id) const {
+    return batch * node(id).output.elements() * (wide[id] ? kFp32 : activation_bytes);
+  }
   [[nodiscard]] bool needs_gradient(NodeId id) const { return flow.needs_gradient[id]; }
 
   /// One holder of the input: that of the frame where this node is the last to read it.
   TensorId take(NodeId input, NodeId reader);
   /// The output of a node; where Python holds its storage beyond the step, under that name.
   TensorId allocate_output(NodeId id, Category category = Category::activations);
-  TensorId gradient_of(NodeId id, const graph::Shape& shape);
-  /// The same, of a node's input: where the image is trained and needs no cast, it becomes the image's gradient.
-  TensorId input_gradient(const Run& run);
+  /// Made by the backward of `id`, of the output of `value`.
+  TensorId gradient_of(NodeId id, NodeId value);
   /// Autograd takes over one holder of `tensor` for the backward of `id`.
   void keep(NodeId id, TensorId& place, TensorId tensor);
   void forget_kept();
@@ -178,6 +183,7 @@ struct Step {
   base::Phase op_phase_{};
   bool op_recompute_{false};
   void collect_parameters();
+  void find_wide();
   void name_outputs();
 };
 
@@ -197,8 +203,6 @@ TensorId fresh_gradient(Step& step, Parameter& parameter, std::int64_t element_b
 void settle(Step& step, Parameter& parameter, TensorId fresh);
 /// Autocast: weight and bias gradients come out in 16 bit; the cast nodes make fp32 ones.
 void finish_parameters(Step& step, NodeId id, const std::vector<TensorId>& fresh);
-/// The image's own gradient, where it is what is trained.
-void settle_image(Step& step, TensorId incoming);
 
 /// parallel_tape.cpp
 void replicate(Step& step);             ///< DDP's constructor

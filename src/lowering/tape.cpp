@@ -117,7 +117,8 @@ std::int64_t target_bytes(const Step& step) {
     case graph::Objective::cross_entropy:
     case graph::Objective::pixel_cross_entropy: return step.batch * positions * kIndexBytes;
     case graph::Objective::mse: return step.batch * first.elements() * step.parameter_bytes;
-    case graph::Objective::ssd: return step.batch * (first.elements() * step.parameter_bytes + positions * kIndexBytes);
+    case graph::Objective::ssd:
+      return step.batch * (first.elements() * step.parameter_bytes + last.channels * kIndexBytes);
   }
   return 0;
 }
@@ -146,9 +147,11 @@ std::vector<TensorId> evaluate(Step& step, std::int64_t images) {
 /// Perceptual losses: the features of another image, which the network finds outside of autocast.
 TensorId target_features(Step& step) {
   const bool autocast = std::exchange(step.autocast, false);
+  const std::vector<bool> wide = std::exchange(step.wide, std::vector<bool>(step.wide.size()));
   const std::int64_t activation_bytes = std::exchange(step.activation_bytes, step.parameter_bytes);
   const std::vector<TensorId> outputs = evaluate(step, step.batch);
   step.autocast = autocast;
+  step.wide = wide;
   step.activation_bytes = activation_bytes;
   return outputs.front();
 }

@@ -16,15 +16,20 @@ bool saves_result(Function function) {
 TensorId activate(Step& step, const Run& run) {
   const auto& activation = std::get<graph::Activation>(run.node.kind);
   const TensorId input = step.take(run.node.inputs.front(), run.id);
-  step.op(OpKind::relu_forward, step.map(run.node.output));
   Saved& saved = step.saved[run.id];
   if (activation.in_place) {  // the result lies in the input's storage
-    if (run.keep) {
+    if (run.keep && saves_result(activation.function)) {
       step.tape.retain(input);
       step.keep(run.id, saved.result, input);
+    } else if (run.keep) {  // autograd clones what is about to be overwritten
+      step.op(OpKind::copy, step.map(run.node.output));
+      step.keep(run.id, saved.input,
+                step.tape.allocate(step.value_size(run.id), Category::activations, layer_id(run.id)));
     }
+    step.op(OpKind::relu_forward, step.map(run.node.output));
     return input;
   }
+  step.op(OpKind::relu_forward, step.map(run.node.output));
   const TensorId output = step.allocate_output(run.id);
   if (run.keep && saves_result(activation.function)) {
     step.tape.retain(output);
@@ -41,13 +46,13 @@ TensorId activate(Step& step, const Run& run) {
 /// A gradient that came out in the other layout is copied into that of its node.
 void copy_if_turned(Step& step, const Run& run, const Gradient& gradient) {
   if (step.nhwc() && gradient.turned) {
-    step.tape.drop(step.gradient_of(run.id, run.node.output));
+    step.tape.drop(step.gradient_of(run.id, run.id));
   }
 }
 
 void activate_backward(Step& step, const Run& run, Gradient incoming) {
   step.op(OpKind::relu_backward, step.map(run.node.output));
-  const TensorId outgoing = step.gradient_of(run.id, run.node.input);
+  const TensorId outgoing = step.gradient_of(run.id, run.node.inputs.front());
   copy_if_turned(step, run, incoming);
   spend(step, run.id, incoming.tensor);
   step.deliver(run.node.inputs.front(), {outgoing});
@@ -96,7 +101,7 @@ void drop_out_backward(Step& step, const Run& run, Gradient incoming) {
     return;
   }
   step.op(OpKind::dropout_backward, step.map(run.node.output));
-  const TensorId outgoing = step.gradient_of(run.id, run.node.input);
+  const TensorId outgoing = step.gradient_of(run.id, run.node.inputs.front());
   copy_if_turned(step, run, incoming);
   spend(step, run.id, incoming.tensor);
   step.deliver(run.node.inputs.front(), {outgoing});
