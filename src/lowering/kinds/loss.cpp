@@ -93,7 +93,13 @@ std::int64_t difference_bytes(const Step& step, NodeId output) {
 }
 
 /// The differences, until they are summed.
-void sum_differences(Step& step, NodeId output) { step.tape.drop(allocate(step, difference_bytes(step, output))); }
+void sum_differences(Step& step, NodeId output) {
+  const TensorId differences = allocate(step, difference_bytes(step, output));
+  const ReductionBuffers buffers =
+      mean_reduction(1, step.batch * step.node(output).output.elements(), base::Layout::nchw, step.device);
+  step.kernel_buffers(timing::kNoLayer, buffers.partial_sums, buffers.counters);
+  step.tape.drop(differences);
+}
 
 TensorId difference_backward(Step& step, NodeId output, TensorId scaled, TensorId operand) {
   const graph::Shape& shape = step.node(output).output;
