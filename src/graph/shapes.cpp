@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "graph/shapes.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
 #include "vggplan/base/checked.hpp"
 
 namespace vggplan::graph {
@@ -51,7 +56,18 @@ class Inference {
     return sum;
   }
   Shape operator()(const Resize& resize) const { return {in_.channels, resize.size.height, resize.size.width}; }
-  Shape operator()(const Flatten& flatten) const { return flatten.channels_last ? in_ : Shape{in_.elements(), 1, 1}; }
+  Shape operator()(const Flatten& flatten) const {
+    const std::int64_t elements = in_.elements();
+    return flatten.values == 0 ? Shape{elements, 1, 1} : Shape{elements / flatten.values, flatten.values, 1};
+  }
+  Shape operator()(const Multiply&) const {  // a value for each channel meets a map
+    Shape largest = in_;
+    for (const Shape& other : inputs_) {
+      largest = {std::max(largest.channels, other.channels), std::max(largest.height, other.height),
+                 std::max(largest.width, other.width)};
+    }
+    return largest;
+  }
   Shape operator()(const Loss&) const { return {1, 1, 1}; }
   Shape operator()(const auto&) const { return in_; }
 
@@ -66,7 +82,55 @@ class Inference {
   Shape in_{};
 };
 
+bool same_map(const Shape& a, const Shape& b) { return a.height == b.height && a.width == b.width; }
+
+class Misfit {
+ public:
+  explicit Misfit(std::span<const Shape> inputs) : inputs_(inputs) {}
+
+  std::string operator()(const Convolution& conv) const {
+    if (conv.groups < 1 || conv.in_channels % conv.groups != 0 || conv.out_channels % conv.groups != 0) {
+      return fmt::format("cannot cut {} into {} channels in {} groups", conv.in_channels, conv.out_channels,
+                         conv.groups);
+    }
+    return channels(conv.in_channels);
+  }
+  std::string operator()(const BatchNorm& norm) const { return channels(norm.channels); }
+  std::string operator()(const Linear& linear) const { return channels(linear.in_features); }
+  std::string operator()(const Flatten& flatten) const {
+    const bool fits = flatten.values == 0 || inputs_.front().channels % flatten.values == 0;
+    return fits ? "" : fmt::format("cannot cut {} channels into {} values", inputs_.front().channels, flatten.values);
+  }
+  std::string operator()(const Concatenate&) const { return unequal(same_map); }
+  std::string operator()(const Add&) const { return unequal(std::equal_to<>()); }
+  std::string operator()(const Multiply&) const {
+    return unequal([](const Shape& a, const Shape& b) {
+      const auto one = [](const Shape& shape) { return shape.height == 1 && shape.width == 1; };
+      return a.channels == b.channels && (same_map(a, b) || one(a) || one(b));
+    });
+  }
+  std::string operator()(const auto&) const { return ""; }
+
+ private:
+  [[nodiscard]] std::string channels(std::int64_t expected) const {
+    const std::int64_t found = inputs_.front().channels;
+    return found == expected ? "" : fmt::format("takes {} channels, but its input has {}", expected, found);
+  }
+  [[nodiscard]] std::string unequal(auto equal) const {
+    const auto text = [](const Shape& shape) {
+      return fmt::format("{}x{}x{}", shape.channels, shape.height, shape.width);
+    };
+    const Shape& first = inputs_.front();
+    const auto other = std::ranges::find_if(inputs_, [&](const Shape& shape) { return !equal(first, shape); });
+    return other == inputs_.end() ? "" : fmt::format("meets maps of {} and {}", text(first), text(*other));
+  }
+
+  std::span<const Shape> inputs_;
+};
+
 }  // namespace
+
+std::string misfit(const Kind& kind, std::span<const Shape> inputs) { return std::visit(Misfit(inputs), kind); }
 
 Shape output_shape(const Kind& kind, std::span<const Shape> inputs) { return std::visit(Inference(inputs), kind); }
 

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "graph/builder.hpp"
-#include "vggplan/base/range.hpp"
+#include "graph/networks/networks.hpp"
 
 namespace vggplan::graph {
 
@@ -50,18 +50,8 @@ base::Status check_spec(const ModelSpec& spec) {
 
 base::Status check_question(const ModelSpec& spec, const Shape& input, std::int64_t classes) {
   const auto pools = std::count(spec.features.begin(), spec.features.end(), kPool);
-  const std::int64_t least = std::int64_t{1} << pools;
   const std::string why = pools == 0 ? "" : fmt::format(" for {}, which halves the image {} times", spec.name, pools);
-  using base::Range;
-  for (const Range& range :
-       {Range{"--height", input.height, least, kLargestSide, why},
-        Range{"--width", input.width, least, kLargestSide, why},
-        Range{"--channels", input.channels, 1, kMostChannels, ""}, Range{"--classes", classes, 1, kMostClasses, ""}}) {
-    if (auto problem = base::check_range(range)) {
-      return problem;
-    }
-  }
-  return std::nullopt;
+  return check_sizes(input, classes, std::int64_t{1} << pools, why);
 }
 
 void append_features(Builder& builder, const ModelSpec& spec) {
@@ -74,11 +64,7 @@ void append_features(Builder& builder, const ModelSpec& spec) {
       position = 1;
       continue;
     }
-    builder.append(fmt::format("conv{}_{}", block, position), Convolution{builder.shape().channels, width});
-    if (spec.batch_norm) {
-      builder.append(fmt::format("bn{}_{}", block, position), BatchNorm{width});
-    }
-    builder.append(fmt::format("relu{}_{}", block, position), Activation{});
+    append_unit(builder, block, position, width, spec.batch_norm);
     ++position;
   }
 }
@@ -107,7 +93,18 @@ void append_head(Builder& builder, const ModelSpec& spec, std::int64_t classes, 
 
 }  // namespace
 
+void append_unit(Builder& builder, std::int64_t block, std::int64_t position, std::int64_t width, bool batch_norm) {
+  builder.append(fmt::format("conv{}_{}", block, position), Convolution{builder.shape().channels, width});
+  if (batch_norm) {
+    builder.append(fmt::format("bn{}_{}", block, position), BatchNorm{width});
+  }
+  builder.append(fmt::format("relu{}_{}", block, position), Activation{});
+}
+
 base::Result<Network> build_network(const ModelSpec& spec, Shape input, std::int64_t classes, Head head) {
+  if (spec.architecture != kVgg) {
+    return build_architecture(spec, input, classes, head);
+  }
   if (auto problem = check_spec(spec)) {
     return *std::move(problem);
   }

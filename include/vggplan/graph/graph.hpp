@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "vggplan/base/dtype.hpp"
@@ -56,11 +57,13 @@ enum class Head {
   none,      ///< the convolutional part alone
 };
 
-/// A member of the VGG family, before it meets an image. `features` lists convolution widths;
-/// kPool stands for a pooling layer (torchvision writes 'M').
+/// A model before it meets an image. Of the VGG family, `features` lists convolution widths; kPool stands for a pooling
+/// layer (torchvision writes 'M'). Of another architecture the name says all (networks that ship).
 inline constexpr std::int64_t kPool = 0;
+inline constexpr std::string_view kVgg = "vgg";
 struct ModelSpec {
   std::string name{};
+  std::string architecture{kVgg};
   std::vector<std::int64_t> features{};
   bool batch_norm{false};
   std::vector<std::int64_t> hidden{4096, 4096};  ///< widths of the hidden Linear layers (heads adaptive and flatten)
@@ -83,7 +86,8 @@ bool is_layer(const Node& node);
 
 /// The network of `spec` for images of `input`, shapes as PyTorch infers them (floor pooling), in torchvision's order:
 /// features, avgpool, flatten, classifier.
-/// Error (Fault::question) where the image is too small for the pools or a count would exceed 2^53.
+/// Other architectures have a head of their own and take Head::adaptive, their default.
+/// Error (Fault::question) where the image is too small, maps that meet differ or a count would exceed 2^53.
 base::Result<Network> build_network(const ModelSpec& spec, Shape input, std::int64_t classes, Head head);
 
 /// Work and storage of one node for one image. FLOPs are 2 per multiply-accumulate and count

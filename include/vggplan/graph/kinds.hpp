@@ -95,10 +95,11 @@ struct Resize {
   bool bilinear{false};  ///< else nearest
   bool operator==(const Resize&) const = default;
 };
-/// The same elements in another shape: one vector an image (torch.flatten), or positions and values, with the channels
-/// of a map last (permute and reshape of detection heads).
+/// The same elements in another shape: one vector an image (torch.flatten), or positions x values, with the channels
+/// of a map last (permute and reshape of detection heads: a copy, unless the map has its channels last already).
 struct Flatten {
-  bool channels_last{false};
+  std::int64_t values{0};  ///< of each position; 0 for one vector
+  [[nodiscard]] constexpr bool channels_last() const { return values != 0; }
   bool operator==(const Flatten&) const = default;
 };
 struct LayerNorm {  ///< over the channels of each position
