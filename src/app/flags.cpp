@@ -171,7 +171,8 @@ constexpr Range kGpus{1, hardware::kMostGpus};
 
 // name, letter, value, default, help, group, commands, repeatable, configurable, choices, store
 constexpr std::array kFlags = std::to_array<Flag>({
-    {"model", 0, "NAME|FILE", "vgg16", "vgg11, vgg13, vgg16, vgg19, each also with _bn; or a model file (.json)",
+    {"model", 0, "NAME|FILE", "vgg16",
+     "vgg11, vgg13, vgg16, vgg19, each also with _bn; another that 'vggplan models' lists; or a model file (.json)",
      Group::job, kJob, false, true, known_models, word<&O::model>},
     {"height", 0, "PIXELS", "", "height of the images; required", Group::job, kJob, false, true, nullptr,
      whole<&O::height, kPixels>},
@@ -180,7 +181,7 @@ constexpr std::array kFlags = std::to_array<Flag>({
     {"size", 0, "HxW", "", "height and width in one", Group::job, kJob},
     {"channels", 0, "N", "3", "channels of the images", Group::job, kJob, false, true, nullptr,
      whole<&O::channels, Range{1, 100'000}>},
-    {"classes", 0, "N", "1000", "classes told apart", Group::job, kJob, false, true, nullptr,
+    {"classes", 0, "N", "1000", "classes told apart; 21 for pixels and boxes", Group::job, kJob, false, true, nullptr,
      whole<&O::classes, Range{1, 100'000'000}>},
     {"head", 0, "HEAD", "adaptive", "what follows the convolutions", Group::job, kJob, false, true,
      base::enum_names<graph::Head>, choice<&O::head, graph::Head>},

@@ -9,6 +9,7 @@
 #include "app/values.hpp"
 #include "vggplan/base/checked.hpp"
 #include "vggplan/base/format.hpp"
+#include "vggplan/graph/architectures.hpp"
 
 namespace vggplan::app {
 
@@ -199,9 +200,9 @@ base::Result<job::Job> Questions::job(const Options& options) {
                        base::suggestion(*options.data.storage, storages));
   }
   job::Job job;
+  job.classes = options.classes.value_or(graph::architecture_of(spec->architecture).classes);
   job.model = std::move(*spec);
   job.image = {options.channels, *options.height, *options.width};
-  job.classes = options.classes;
   job.head = options.head;
   job.scope = {options.freeze, options.until, options.trained, options.loss};
   job.eval_batch = options.eval_batch.value_or(0);

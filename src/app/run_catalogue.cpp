@@ -8,6 +8,7 @@
 #include "app/output.hpp"
 #include "app/run.hpp"
 #include "vggplan/base/format.hpp"
+#include "vggplan/graph/architectures.hpp"
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/report/build.hpp"
 
@@ -87,12 +88,13 @@ base::Result<Document> models(const Request& request, const Catalog& catalog) {
     if (!spec) {
       return spec.error();
     }
-    const base::Result<graph::Network> network =
-        graph::build_network(*spec, {3, 224, 224}, 1000, graph::Head::adaptive);
+    const graph::Architecture usual = graph::architecture_of(spec->architecture);
+    base::Result<graph::Network> network =
+        graph::build_network(*spec, {3, usual.side, usual.side}, usual.classes, graph::Head::adaptive);
     if (!network) {
       return network.error();
     }
-    entries.push_back({std::move(*spec), graph::count(*network)});
+    entries.push_back({std::move(*spec), std::move(*network)});
   }
   return report::build_models(entries);
 }

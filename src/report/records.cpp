@@ -80,14 +80,18 @@ Document machine_record(const hardware::Machine& machine) {
 }
 
 Document model_record(const ModelEntry& entry) {
-  const auto convolutions = std::count_if(entry.spec.features.begin(), entry.spec.features.end(),
-                                          [](std::int64_t width) { return width != graph::kPool; });
+  const auto nodes_of = [&]<class Kind>(std::type_identity<Kind>) {
+    return static_cast<std::int64_t>(std::ranges::count_if(
+        entry.network.nodes, [](const graph::Node& node) { return std::holds_alternative<Kind>(node.kind); }));
+  };
+  const graph::LayerCounts counts = graph::count(entry.network);
   return object_of({{"name", entry.spec.name},
-                    {"convolutions", static_cast<std::int64_t>(convolutions)},
-                    {"batch_norm", entry.spec.batch_norm},
-                    {"parameters", entry.counts.parameters},
-                    {"macs_forward", entry.counts.macs},
-                    {"flops_forward", plain(entry.counts.flops_forward)},
+                    {"convolutions", nodes_of(std::type_identity<graph::Convolution>())},
+                    {"batch_norm", nodes_of(std::type_identity<graph::BatchNorm>()) > 0},
+                    {"parameters", counts.parameters},
+                    {"image_side", entry.network.input.height},
+                    {"macs_forward", counts.macs},
+                    {"flops_forward", plain(counts.flops_forward)},
                     {"source", plain(entry.spec.source)}});
 }
 

@@ -14,12 +14,13 @@ struct Architecture {
   std::string_view name{};
   std::int64_t classes{};  ///< where nobody asks for another number; 1 for a regression
   Objective objective{Objective::cross_entropy};
+  std::int64_t side{224};  ///< of the square images that its counts are published for
 };
 /// In the order in which they are listed. VGG is not among them.
 std::vector<Architecture> architectures();
 
 inline constexpr std::int64_t kVggClasses = 1000;
-/// Of an architecture, VGG's where it is unknown.
-std::int64_t default_classes(std::string_view architecture);
+/// VGG's classes and images for any other name.
+Architecture architecture_of(std::string_view name);
 
 }  // namespace vggplan::graph

@@ -23,7 +23,7 @@ constexpr std::array<Entry, 10> kEntries{{
     {{"unet-vgg16", 21, Objective::pixel_cross_entropy}, append_unet},
     {{"fcn8s-vgg16", 21, Objective::pixel_cross_entropy}, append_fcn8s},
     {{"csrnet", 1, Objective::mse}, [](Builder& b, std::int64_t) { return append_csrnet(b); }},
-    {{"ssd300-vgg16", 21, Objective::ssd}, append_ssd300},
+    {{"ssd300-vgg16", 21, Objective::ssd, 300}, append_ssd300},
     {{"resnet18", 1000},
      [](Builder& b, std::int64_t classes) {
        return append_resnet(b, classes, {2, 2, 2, 2}, false);
@@ -59,9 +59,9 @@ std::vector<Architecture> architectures() {
   return all;
 }
 
-std::int64_t default_classes(std::string_view architecture) {
-  const Entry* entry = entry_of(architecture);
-  return entry == nullptr ? kVggClasses : entry->architecture.classes;
+Architecture architecture_of(std::string_view name) {
+  const Entry* entry = entry_of(name);
+  return entry == nullptr ? Architecture{kVgg, kVggClasses} : entry->architecture;
 }
 
 base::Result<Network> build_architecture(const ModelSpec& spec, Shape image, std::int64_t classes, Head head) {
