@@ -162,7 +162,7 @@ Simulations simulate_all(const Lowered& lowered, const job::Job& job, const Targ
   memory::SimulationOptions rising = plain;
   rising.allocator.addresses = memory::AddressOrder::rising;
   all.other_addresses = run({}, rising);
-  all.widths = widths_of(job, target.gpu);
+  all.widths = widths_of(job, lowered.network, target.gpu);
   return all;
 }
 

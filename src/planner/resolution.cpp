@@ -12,6 +12,11 @@ std::int64_t rounded_ratio(std::int64_t a, std::int64_t b, std::int64_t c) {
   return std::max<std::int64_t>(1, (2 * a * b + c) / (2 * c));
 }
 
+/// Of a job that was validated.
+graph::Network network_of(const job::Job& job) {
+  return graph::build_network(job.model, job.image, job.classes, job.head).value();
+}
+
 /// Of the jobs from 1 to `most`, growing, the largest that fits.
 template <class JobOf>
 std::int64_t largest_that_fits(std::int64_t most, JobOf job_of, const estimate::Target& target, const Fit& fit) {
@@ -60,7 +65,7 @@ Tiling tiling(const graph::Shape& image, const estimate::ReceptiveField& field, 
   // on either side. Tiles lie on the grid of the stride, so whole outputs are dropped.
   const std::int64_t reach = (field.size - field.stride + 1) / 2;
   const std::int64_t margin = base::round_up(reach, field.stride);
-  Tiling result{side, 2 * margin, 0};
+  Tiling result{side, 2 * margin, 0, field.size};
   const auto along = [&](std::int64_t length) -> std::int64_t {
     if (side >= length) {
       return 1;
@@ -79,7 +84,7 @@ job::Job on_tile(job::Job job, std::int64_t side) {
 }
 
 Tiling largest_tile(const job::Job& job, const estimate::Target& target, const Fit& fit) {
-  const auto field = estimate::receptive_field(job.model);
+  const auto field = estimate::receptive_field(network_of(job));
   const std::int64_t longest = std::max(job.image.height, job.image.width);
   const std::int64_t whole = base::ceil_div(longest, field.stride);
   const std::int64_t steps = largest_that_fits(
