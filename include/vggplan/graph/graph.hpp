@@ -63,12 +63,12 @@ inline constexpr std::int64_t kPool = 0;
 inline constexpr std::string_view kVgg = "vgg";
 struct ModelSpec {
   std::string name{};
-  std::string architecture{kVgg};
   std::vector<std::int64_t> features{};
   bool batch_norm{false};
   std::vector<std::int64_t> hidden{4096, 4096};  ///< widths of the hidden Linear layers (heads adaptive and flatten)
   double dropout{0.5};
   std::string source{};
+  std::string architecture{kVgg};
   bool operator==(const ModelSpec&) const = default;
 };
 

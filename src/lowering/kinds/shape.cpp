@@ -10,7 +10,7 @@ using timing::OpKind;
 
 /// Heads of detectors put the channels last, which contiguous maps are copied for, and channels_last ones are not.
 bool copies(const Step& step, const graph::Node& node) {
-  const bool channels_last = std::get<graph::Flatten>(node.kind).channels_last;
+  const bool channels_last = std::get<graph::Flatten>(node.kind).channels_last();
   return channels_last ? !step.nhwc() && node.input.height * node.input.width > 1
                        : flatten_copies(node, step.job.layout);
 }
