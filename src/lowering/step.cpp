@@ -138,7 +138,7 @@ void Step::deliver(NodeId input, Gradient gradient) {
     return;
   }
   op(timing::OpKind::grad_accumulate, map(node(input).output));
-  if (tape.has_one_holder(held.tensor)) {
+  if (tape.has_one_holder(held.tensor) && !held.part) {
     tape.drop(gradient.tensor);
     return;
   }

@@ -57,10 +57,12 @@ struct Saved {
 };
 
 /// Of the output of a node, on its way back. `turned`: comes out contiguous whatever the layout, as that of a mean over
-/// pixels does; who takes it in channels_last copies it.
+/// pixels does; who takes it in channels_last copies it. `part`: a view of some channels of each image or pixel, with
+/// gaps between; kernels of libraries get a copy without, and nothing is added to it in place.
 struct Gradient {
   TensorId tensor{kNothing};
   bool turned{false};
+  bool part{false};
 };
 
 /// One pass over a node. `keep`: autograd saves what its backward needs.

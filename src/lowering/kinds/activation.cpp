@@ -16,15 +16,20 @@ bool saves_result(Function function) {
 TensorId activate(Step& step, const Run& run) {
   const auto& activation = std::get<graph::Activation>(run.node.kind);
   const TensorId input = step.take(run.node.inputs.front(), run.id);
-  step.op(OpKind::relu_forward, step.map(run.node.output));
   Saved& saved = step.saved[run.id];
   if (activation.in_place) {  // the result lies in the input's storage
-    if (run.keep) {
+    if (run.keep && saves_result(activation.function)) {
       step.tape.retain(input);
       step.keep(run.id, saved.result, input);
+    } else if (run.keep) {  // autograd clones what is about to be overwritten
+      step.op(OpKind::copy, step.map(run.node.output));
+      step.keep(run.id, saved.input,
+                step.tape.allocate(step.activation_size(run.node.output), Category::activations, layer_id(run.id)));
     }
+    step.op(OpKind::relu_forward, step.map(run.node.output));
     return input;
   }
+  step.op(OpKind::relu_forward, step.map(run.node.output));
   const TensorId output = step.allocate_output(run.id);
   if (run.keep && saves_result(activation.function)) {
     step.tape.retain(output);

@@ -80,6 +80,9 @@ TensorId concatenate(Step& step, const Run& run) {
 
 /// Each input gets a view of its part of the gradient: the whole lives as long as any of them.
 void concatenate_backward(Step& step, const Run& run, Gradient incoming) {
+  const graph::Shape& whole = run.node.output;
+  const bool gaps = step.nhwc() ? whole.height * whole.width * step.job.batch > 1 : step.job.batch > 1;
+  incoming.part = incoming.part || (gaps && run.node.inputs.size() > 1);
   for (const NodeId input : run.node.inputs) {
     if (step.needs_gradient(input)) {
       step.tape.retain(incoming.tensor);

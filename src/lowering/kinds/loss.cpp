@@ -27,6 +27,12 @@ void list(Step& step, base::Phase phase, const graph::Shape& scores) {
           {step.batch * scores.height * scores.width, scores.channels, 1, 1, 1});
 }
 
+/// Of the network: scores of each position. Rows of positions x values (Flatten) are turned: one score a channel.
+graph::Shape scores_of(const Step& step, NodeId output) {
+  const graph::Shape& shape = step.node(output).output;
+  return objective(step) == Objective::ssd ? graph::Shape{shape.height, shape.channels, 1} : shape;
+}
+
 /// log_softmax in the type of the scores, nll_loss in fp32 under autocast, which keeps an fp32 copy.
 void cross_entropy(Step& step, const graph::Shape& scores) {
   const std::int64_t elements = step.batch * scores.elements();
@@ -72,8 +78,16 @@ void difference(Step& step, NodeId output) {
     step.tape.retain(operand);
   }
   step.loss_tensors.push_back(operand);
-  step.tape.drop(allocate(step, elements * loss_bytes(step)));
 }
+
+/// Bytes of the storage of mse_loss and smooth_l1_loss: the sum or mean lies in one that was made for all differences
+/// (aten/src/ATen/native/BinaryOps.cpp, TORCH_META_FUNC(mse_loss)).
+std::int64_t difference_bytes(const Step& step, NodeId output) {
+  return step.job.batch * step.node(output).output.elements() * loss_bytes(step);
+}
+
+/// The differences, until they are summed.
+void sum_differences(Step& step, NodeId output) { step.tape.drop(allocate(step, difference_bytes(step, output))); }
 
 TensorId difference_backward(Step& step, NodeId output, TensorId scaled, TensorId operand) {
   const graph::Shape& shape = step.node(output).output;
@@ -95,18 +109,34 @@ TensorId difference_backward(Step& step, NodeId output, TensorId scaled, TensorI
 void lose(Step& step) {
   const std::vector<NodeId>& outputs = step.network.nodes.back().inputs;
   step.loss_tensors.clear();
+  const auto value = [&](std::int64_t bytes) {
+    step.tape.allocate_as(step.loss_value, bytes, Category::other, memory::kNoLayer);
+  };
+  const auto weights = [&] { step.loss_tensors.push_back(allocate(step, loss_bytes(step))); };  // their total
   switch (objective(step)) {
     case Objective::cross_entropy:
-    case Objective::pixel_cross_entropy: cross_entropy(step, step.node(outputs.front()).output); break;
-    case Objective::mse: difference(step, outputs.front()); break;
-    case Objective::ssd:
-      difference(step, outputs.front());
-      cross_entropy(step, step.node(outputs.back()).output);
+    case Objective::pixel_cross_entropy:
+      cross_entropy(step, scores_of(step, outputs.front()));
+      value(loss_bytes(step));
+      weights();
       break;
-  }
-  step.tape.allocate_as(step.loss_value, loss_bytes(step), Category::other, memory::kNoLayer);
-  if (objective(step) != Objective::mse) {
-    step.loss_tensors.push_back(allocate(step, loss_bytes(step)));  // cross_entropy: the total of the weights
+    case Objective::mse:
+      difference(step, outputs.front());
+      value(difference_bytes(step, outputs.front()));
+      sum_differences(step, outputs.front());
+      break;
+    case Objective::ssd: {
+      difference(step, outputs.front());
+      const TensorId boxes = allocate(step, difference_bytes(step, outputs.front()));
+      sum_differences(step, outputs.front());
+      cross_entropy(step, scores_of(step, outputs.back()));
+      const TensorId classes = allocate(step, loss_bytes(step));
+      weights();
+      value(loss_bytes(step));  // their sum
+      step.tape.drop(boxes);
+      step.tape.drop(classes);
+      break;
+    }
   }
 }
 
@@ -117,14 +147,14 @@ void lose_backward(Step& step, TensorId scaled) {
     case Objective::cross_entropy:
     case Objective::pixel_cross_entropy:
       step.deliver(outputs.front(),
-                   {cross_entropy_backward(step, step.node(outputs.front()).output, scaled, kept.data())});
+                   {cross_entropy_backward(step, scores_of(step, outputs.front()), scaled, kept.data())});
       break;
     case Objective::mse:
       step.deliver(outputs.front(), {difference_backward(step, outputs.front(), scaled, kept[0])});
       break;
     case Objective::ssd:
       step.deliver(outputs.back(),
-                   {cross_entropy_backward(step, step.node(outputs.back()).output, scaled, kept.data() + 1)});
+                   {cross_entropy_backward(step, scores_of(step, outputs.back()), scaled, kept.data() + 1)});
       step.deliver(outputs.front(), {difference_backward(step, outputs.front(), kNothing, kept[0])});
       break;
   }

@@ -132,11 +132,11 @@ void convolve_backward(Step& step, const Run& run, Gradient incoming) {
   }
   const std::vector<TensorId> fresh = trains ? gradients_of_filters(step, run) : std::vector<TensorId>{};
   spend(step, run.id, incoming.tensor);
+  step.deliver(input, {outgoing});
   finish_parameters(step, run.id, fresh);
   if (trains) {
     list_casts(step, run.id, base::DType::f32);
   }
-  step.deliver(input, {outgoing});
 }
 
 void linear_op(Step& step, const Run& run, OpKind kind) {
@@ -188,11 +188,11 @@ void multiply_rows_backward(Step& step, const Run& run, Gradient incoming) {
     }
   }
   spend(step, run.id, incoming.tensor);
+  step.deliver(input, {outgoing});
   finish_parameters(step, run.id, fresh);
   if (run.node.trained) {
     list_casts(step, run.id, base::DType::f32);
   }
-  step.deliver(input, {outgoing});
 }
 
 }  // namespace

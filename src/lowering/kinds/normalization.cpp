@@ -90,8 +90,8 @@ void normalize_backward(Step& step, const Run& run, Gradient incoming) {
     step.tape.drop(sum);
   }
   spend(step, run.id, incoming.tensor);
-  settle_all(step, run, fresh);
   step.deliver(run.node.inputs.front(), {outgoing});
+  settle_all(step, run, fresh);
 }
 
 /// Mean and inverse deviation of each position, fp32.
@@ -123,8 +123,8 @@ void normalize_layer_backward(Step& step, const Run& run, Gradient incoming) {
   const TensorId outgoing = step.gradient_of(run.id, run.node.input);
   const std::vector<TensorId> fresh = parameter_gradients(step, run);
   spend(step, run.id, incoming.tensor);
-  settle_all(step, run, fresh);
   step.deliver(run.node.inputs.front(), {outgoing});
+  settle_all(step, run, fresh);
 }
 
 }  // namespace

@@ -41,6 +41,9 @@ TensorId resize(Step& step, const Run& run) {
 void resize_backward(Step& step, const Run& run, Gradient incoming) {
   step.op(OpKind::copy, step.map(run.node.output));
   const TensorId outgoing = step.gradient_of(run.id, run.node.input);
+  if (incoming.part) {
+    step.tape.drop(step.gradient_of(run.id, run.node.output));
+  }
   spend(step, run.id, incoming.tensor);
   step.deliver(run.node.inputs.front(), {outgoing});
 }
