@@ -29,6 +29,7 @@ Step::Step(const graph::Network& network_, const job::Job& job_, const std::vect
   saved.resize(nodes);
   kept.nodes.resize(nodes);
   segment_inputs.assign(segments.size(), kNothing);
+  find_wide();
   name_outputs();
   loss_value = tape.reserve();
   collect_parameters();
@@ -64,6 +65,21 @@ bool returns_input(const Step& step, const graph::Node& node) {
          (dropout != nullptr && (!step.training() || dropout->passes_through()));
 }
 
+/// aten/src/ATen/autocast_mode.h: what runs in fp32 casts its operands; what has no rule takes the widest of its
+/// inputs.
+void Step::find_wide() {
+  wide.assign(network.nodes.size(), false);
+  for (NodeId id = 0; id < network.nodes.size() && autocast; ++id) {
+    const graph::Kind& kind = node(id).kind;
+    const bool in_fp32 = std::holds_alternative<graph::Image>(kind) || std::holds_alternative<graph::Resize>(kind) ||
+                         std::holds_alternative<graph::Softmax>(kind) || std::holds_alternative<graph::LayerNorm>(kind);
+    const bool in_16_bits =
+        std::holds_alternative<graph::Convolution>(kind) || std::holds_alternative<graph::Linear>(kind);
+    const std::vector<NodeId>& inputs = node(id).inputs;
+    wide[id] = in_fp32 || (!in_16_bits && std::ranges::any_of(inputs, [&](NodeId input) { return wide[input]; }));
+  }
+}
+
 void Step::name_outputs() {
   for (const NodeId output : network.nodes.back().inputs) {
     NodeId id = output;
@@ -87,7 +103,7 @@ TensorId Step::take(NodeId input, NodeId reader) {
 }
 
 TensorId Step::allocate_output(NodeId id, Category category) {
-  const std::int64_t bytes = activation_size(node(id).output);
+  const std::int64_t bytes = value_size(id);
   const auto named = outputs.find(id);
   if (named == outputs.end()) {
     return tape.allocate(bytes, category, layer_id(id));
@@ -98,11 +114,12 @@ TensorId Step::allocate_output(NodeId id, Category category) {
 
 TensorId Step::input_gradient(const Run& run) {
   const bool own = run.node.inputs.front() == 0 && !autocast;
-  return own ? fresh_gradient(*this, parameters.front(), parameter_bytes) : gradient_of(run.id, run.node.input);
+  return own ? fresh_gradient(*this, parameters.front(), parameter_bytes)
+             : tape.allocate(activation_size(run.node.input), Category::activation_gradients, layer_id(run.id));
 }
 
-TensorId Step::gradient_of(NodeId id, const graph::Shape& shape) {
-  return tape.allocate(activation_size(shape), Category::activation_gradients, layer_id(id));
+TensorId Step::gradient_of(NodeId id, NodeId value) {
+  return tape.allocate(value_size(value), Category::activation_gradients, layer_id(id));
 }
 
 void Step::keep(NodeId id, TensorId& place, TensorId tensor) {
@@ -142,7 +159,7 @@ void Step::deliver(NodeId input, Gradient gradient) {
     tape.drop(gradient.tensor);
     return;
   }
-  const TensorId sum = gradient_of(input, node(input).output);
+  const TensorId sum = gradient_of(input, input);
   tape.drop(held.tensor);
   tape.drop(gradient.tensor);
   held = {sum};

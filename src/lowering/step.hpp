@@ -114,6 +114,7 @@ struct Step {
   std::int64_t batch{1};            ///< images of the pass
   bool evaluating{false};           ///< a pass of a model in eval(), without gradients
   bool autocast{};
+  std::vector<bool> wide{};          ///< by node: under autocast its output is fp32 nevertheless
   std::int64_t activation_bytes{4};  ///< per element
   std::int64_t parameter_bytes{4};
   std::vector<timing::Op>* ops{nullptr};  ///< where the work is listed, if it is asked for
@@ -140,14 +141,19 @@ struct Step {
     return (fully_sharded() ? parameter.shard_elements : parameter.elements) * parameter_bytes;
   }
   [[nodiscard]] const graph::Node& node(NodeId id) const { return network.nodes[id]; }
+  [[nodiscard]] std::int64_t value_size(NodeId id) const {
+    return batch * node(id).output.elements() * (wide[id] ? kFp32 : activation_bytes);
+  }
   [[nodiscard]] bool needs_gradient(NodeId id) const { return flow.needs_gradient[id]; }
 
   /// One holder of the input: that of the frame where this node is the last to read it.
   TensorId take(NodeId input, NodeId reader);
   /// The output of a node; where Python holds its storage beyond the step, under that name.
   TensorId allocate_output(NodeId id, Category category = Category::activations);
-  TensorId gradient_of(NodeId id, const graph::Shape& shape);
-  /// The same, of a node's input: where the image is trained and needs no cast, it becomes the image's gradient.
+  /// Made by the backward of `id`, of the output of `value`.
+  TensorId gradient_of(NodeId id, NodeId value);
+  /// Of the operand of a convolution or Linear layer, in its type: where the image is trained and needs no cast, it
+  /// becomes the image's gradient.
   TensorId input_gradient(const Run& run);
   /// Autograd takes over one holder of `tensor` for the backward of `id`.
   void keep(NodeId id, TensorId& place, TensorId tensor);
@@ -180,6 +186,7 @@ struct Step {
   base::Phase op_phase_{};
   bool op_recompute_{false};
   void collect_parameters();
+  void find_wide();
   void name_outputs();
 };
 

@@ -117,7 +117,8 @@ std::int64_t target_bytes(const Step& step) {
     case graph::Objective::cross_entropy:
     case graph::Objective::pixel_cross_entropy: return step.batch * positions * kIndexBytes;
     case graph::Objective::mse: return step.batch * first.elements() * step.parameter_bytes;
-    case graph::Objective::ssd: return step.batch * (first.elements() * step.parameter_bytes + positions * kIndexBytes);
+    case graph::Objective::ssd:
+      return step.batch * (first.elements() * step.parameter_bytes + last.channels * kIndexBytes);
   }
   return 0;
 }

@@ -24,7 +24,7 @@ TensorId activate(Step& step, const Run& run) {
     } else if (run.keep) {  // autograd clones what is about to be overwritten
       step.op(OpKind::copy, step.map(run.node.output));
       step.keep(run.id, saved.input,
-                step.tape.allocate(step.activation_size(run.node.output), Category::activations, layer_id(run.id)));
+                step.tape.allocate(step.value_size(run.id), Category::activations, layer_id(run.id)));
     }
     step.op(OpKind::relu_forward, step.map(run.node.output));
     return input;
@@ -46,13 +46,13 @@ TensorId activate(Step& step, const Run& run) {
 /// A gradient that came out in the other layout is copied into that of its node.
 void copy_if_turned(Step& step, const Run& run, const Gradient& gradient) {
   if (step.nhwc() && gradient.turned) {
-    step.tape.drop(step.gradient_of(run.id, run.node.output));
+    step.tape.drop(step.gradient_of(run.id, run.id));
   }
 }
 
 void activate_backward(Step& step, const Run& run, Gradient incoming) {
   step.op(OpKind::relu_backward, step.map(run.node.output));
-  const TensorId outgoing = step.gradient_of(run.id, run.node.input);
+  const TensorId outgoing = step.gradient_of(run.id, run.node.inputs.front());
   copy_if_turned(step, run, incoming);
   spend(step, run.id, incoming.tensor);
   step.deliver(run.node.inputs.front(), {outgoing});
@@ -101,7 +101,7 @@ void drop_out_backward(Step& step, const Run& run, Gradient incoming) {
     return;
   }
   step.op(OpKind::dropout_backward, step.map(run.node.output));
-  const TensorId outgoing = step.gradient_of(run.id, run.node.input);
+  const TensorId outgoing = step.gradient_of(run.id, run.node.inputs.front());
   copy_if_turned(step, run, incoming);
   spend(step, run.id, incoming.tensor);
   step.deliver(run.node.inputs.front(), {outgoing});

@@ -60,7 +60,7 @@ void multiply_backward(Step& step, const Run& run, Gradient incoming) {
   std::vector<TensorId> outgoing;
   for (const NodeId input : run.node.inputs) {
     step.op(OpKind::grad_accumulate, step.map(run.node.output));
-    outgoing.push_back(step.needs_gradient(input) ? step.gradient_of(run.id, step.node(input).output) : kNothing);
+    outgoing.push_back(step.needs_gradient(input) ? step.gradient_of(run.id, input) : kNothing);
   }
   spend(step, run.id, incoming.tensor);
   for (std::size_t i = 0; i < outgoing.size(); ++i) {
@@ -81,15 +81,23 @@ TensorId concatenate(Step& step, const Run& run) {
 /// Each input gets a view of its part of the gradient: the whole lives as long as any of them.
 void concatenate_backward(Step& step, const Run& run, Gradient incoming) {
   const graph::Shape& whole = run.node.output;
-  const bool gaps = step.nhwc() ? whole.height * whole.width * step.job.batch > 1 : step.job.batch > 1;
+  const bool gaps = step.nhwc() ? whole.height * whole.width * step.batch > 1 : step.batch > 1;
   incoming.part = incoming.part || (gaps && run.node.inputs.size() > 1);
-  for (const NodeId input : run.node.inputs) {
-    if (step.needs_gradient(input)) {
+  std::vector<Gradient> outgoing;
+  for (const NodeId input : run.node.inputs) {  // the engine casts to the type of the input
+    outgoing.push_back(incoming);
+    if (!step.needs_gradient(input)) {
+      outgoing.back().tensor = kNothing;
+    } else if (step.wide[input] != step.wide[run.id]) {
+      outgoing.back() = {step.gradient_of(run.id, input)};
+    } else {
       step.tape.retain(incoming.tensor);
-      step.deliver(input, incoming);
     }
   }
   spend(step, run.id, incoming.tensor);
+  for (std::size_t i = 0; i < outgoing.size(); ++i) {
+    step.deliver(run.node.inputs[i], outgoing[i]);
+  }
 }
 
 }  // namespace

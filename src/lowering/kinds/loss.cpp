@@ -83,7 +83,7 @@ void difference(Step& step, NodeId output) {
 /// Bytes of the storage of mse_loss and smooth_l1_loss: the sum or mean lies in one that was made for all differences
 /// (aten/src/ATen/native/BinaryOps.cpp, TORCH_META_FUNC(mse_loss)).
 std::int64_t difference_bytes(const Step& step, NodeId output) {
-  return step.job.batch * step.node(output).output.elements() * loss_bytes(step);
+  return step.batch * step.node(output).output.elements() * loss_bytes(step);
 }
 
 /// The differences, until they are summed.

@@ -43,12 +43,14 @@ void list_casts(Step& step, NodeId id, base::DType to) {
 }
 
 TensorId cast_operand(Step& step, const Run& run, TensorId input) {
-  if (!step.autocast || input != step.image) {
+  const NodeId from = run.node.inputs.front();
+  if (!step.wide[from]) {
     step.tape.retain(input);
     return input;
   }
-  step.op(timing::OpKind::cast, {step.batch, step.network.input.elements(), 1, 1, 1});
-  return step.tape.allocate(step.activation_size(step.network.input), Category::input, layer_id(run.id));
+  step.op(timing::OpKind::cast, {step.batch, run.node.input.elements(), 1, 1, 1});
+  return step.tape.allocate(step.activation_size(run.node.input), from == 0 ? Category::input : Category::activations,
+                            layer_id(run.id));
 }
 
 namespace {
@@ -105,8 +107,7 @@ void bias_buffers(Step& step, NodeId id) {
 std::vector<TensorId> gradients_of_filters(Step& step, const Run& run) {
   const auto& conv = std::get<graph::Convolution>(run.node.kind);
   const std::span<Parameter> parameters = step.parameters_of(run.id);
-  const TensorId contiguous =
-      step.contiguous_weight_gradient(run.id) ? step.gradient_of(run.id, run.node.output) : kNothing;
+  const TensorId contiguous = step.contiguous_weight_gradient(run.id) ? step.gradient_of(run.id, run.id) : kNothing;
   std::vector<TensorId> fresh{fresh_gradient(step, parameters[0], step.activation_bytes)};
   step.convolution_scratch(run.id, ConvPass::weight_gradient, run.recompute);
   convolution_op(step, run, OpKind::conv_weight_grad);
@@ -116,6 +117,18 @@ std::vector<TensorId> gradients_of_filters(Step& step, const Run& run) {
     bias_buffers(step, run.id);
   }
   return fresh;
+}
+
+/// The gradient of an operand that was cast, cast back.
+TensorId uncast(Step& step, const Run& run, TensorId gradient) {
+  const NodeId input = run.node.inputs.front();
+  if (gradient == kNothing || !step.wide[input] || input == 0) {  // step.deliver casts the image's own
+    return gradient;
+  }
+  step.op(OpKind::cast, base::DType::f32, {step.batch, run.node.input.elements(), 1, 1, 1});
+  const TensorId cast = step.gradient_of(run.id, input);
+  step.tape.drop(gradient);
+  return cast;
 }
 
 void convolve_backward(Step& step, const Run& run, Gradient incoming) {
@@ -132,7 +145,7 @@ void convolve_backward(Step& step, const Run& run, Gradient incoming) {
   }
   const std::vector<TensorId> fresh = trains ? gradients_of_filters(step, run) : std::vector<TensorId>{};
   spend(step, run.id, incoming.tensor);
-  step.deliver(input, {outgoing});
+  step.deliver(input, {uncast(step, run, outgoing)});
   finish_parameters(step, run.id, fresh);
   if (trains) {
     list_casts(step, run.id, base::DType::f32);
@@ -151,16 +164,18 @@ TensorId multiply_rows(Step& step, const Run& run) {
   const TensorId input = step.take(run.node.inputs.front(), run.id);
   const std::vector<TensorId> brief =
       cast_parameters(step, run, run.keep && step.needs_gradient(run.node.inputs.front()));
+  const TensorId operand = cast_operand(step, run, input);
   list_casts(step, run.id, job::activation_type(step.job.precision));
   const TensorId output = step.allocate_output(run.id);
   step.cublas_workspaces(false);
   linear_op(step, run, OpKind::linear_forward);
   drop_all(step, brief);
   if (run.keep && run.node.trained) {
-    step.keep(run.id, step.saved[run.id].input, input);
+    step.keep(run.id, step.saved[run.id].input, operand);
   } else {
-    step.tape.drop(input);
+    step.tape.drop(operand);
   }
+  step.tape.drop(input);
   return output;
 }
 
@@ -168,7 +183,7 @@ void multiply_rows_backward(Step& step, const Run& run, Gradient incoming) {
   const NodeId input = run.node.inputs.front();
   TensorId outgoing = kNothing;
   if (step.needs_gradient(input)) {
-    outgoing = step.gradient_of(run.id, run.node.input);
+    outgoing = step.input_gradient(run);
     linear_op(step, run, OpKind::linear_input_grad);
   }
   step.cublas_workspaces(true);
@@ -188,7 +203,7 @@ void multiply_rows_backward(Step& step, const Run& run, Gradient incoming) {
     }
   }
   spend(step, run.id, incoming.tensor);
-  step.deliver(input, {outgoing});
+  step.deliver(input, {uncast(step, run, outgoing)});
   finish_parameters(step, run.id, fresh);
   if (run.node.trained) {
     list_casts(step, run.id, base::DType::f32);

@@ -75,7 +75,7 @@ void normalize_backward(Step& step, const Run& run, Gradient incoming) {
   const graph::Shape& shape = run.node.input;
   const bool fused = !is_native(step, run) || (!step.nhwc() && step.batch * shape.elements() < kIndexLimit);
   step.op(OpKind::batch_norm_backward, step.map(run.node.output));
-  TensorId outgoing = fused ? step.gradient_of(run.id, shape) : kNothing;
+  TensorId outgoing = fused ? step.gradient_of(run.id, run.node.inputs.front()) : kNothing;
   std::vector<TensorId> sums;
   for (int sum = 0; sum < (fused ? 0 : 2); ++sum) {
     sums.push_back(step.tape.allocate(shape.channels * kFp32, Category::other, layer_id(run.id)));
@@ -84,7 +84,7 @@ void normalize_backward(Step& step, const Run& run, Gradient incoming) {
   if (!fused) {
     const NormBuffers buffers = staging(step, shape);
     step.kernel_buffers(run.id, step.nhwc() ? buffers.backward : 0, buffers.counters);
-    outgoing = step.gradient_of(run.id, shape);
+    outgoing = step.gradient_of(run.id, run.node.inputs.front());
   }
   for (const TensorId sum : sums) {
     step.tape.drop(sum);
@@ -120,7 +120,7 @@ TensorId normalize_layer(Step& step, const Run& run) {
 
 void normalize_layer_backward(Step& step, const Run& run, Gradient incoming) {
   step.op(OpKind::batch_norm_backward, step.map(run.node.output));
-  const TensorId outgoing = step.gradient_of(run.id, run.node.input);
+  const TensorId outgoing = step.gradient_of(run.id, run.node.inputs.front());
   const std::vector<TensorId> fresh = parameter_gradients(step, run);
   spend(step, run.id, incoming.tensor);
   step.deliver(run.node.inputs.front(), {outgoing});

@@ -26,11 +26,11 @@ TensorId max_pool(Step& step, const Run& run) {
 /// A gradient of the input's shape. One that came out in the other layout is copied first.
 void pool_backward(Step& step, const Run& run, Gradient incoming, bool turns) {
   if (turns) {
-    step.tape.drop(step.gradient_of(run.id, run.node.output));
+    step.tape.drop(step.gradient_of(run.id, run.id));
   }
-  const TensorId outgoing = step.gradient_of(run.id, run.node.input);
+  const TensorId outgoing = step.gradient_of(run.id, run.node.inputs.front());
   if (step.nhwc() && incoming.turned) {
-    step.tape.drop(step.gradient_of(run.id, run.node.output));
+    step.tape.drop(step.gradient_of(run.id, run.id));
   }
   spend(step, run.id, incoming.tensor);
   step.deliver(run.node.inputs.front(), {outgoing, turns});

@@ -32,20 +32,34 @@ void flatten_backward(Step& step, const Run& run, Gradient incoming) {
 
 TensorId resize(Step& step, const Run& run) {
   const TensorId input = step.take(run.node.inputs.front(), run.id);
+  const bool casts = step.wide[run.id] && !step.wide[run.node.inputs.front()];
+  const TensorId operand =
+      casts ? step.tape.allocate(2 * step.activation_size(run.node.input), Category::other, layer_id(run.id))
+            : kNothing;
   const TensorId output = step.allocate_output(run.id);
   step.op(OpKind::copy, step.map(run.node.output));
+  step.tape.drop(operand);
   step.tape.drop(input);
   return output;
 }
 
 void resize_backward(Step& step, const Run& run, Gradient incoming) {
   step.op(OpKind::copy, step.map(run.node.output));
-  const TensorId outgoing = step.gradient_of(run.id, run.node.input);
-  if (incoming.part) {
-    step.tape.drop(step.gradient_of(run.id, run.node.output));
+  const NodeId input = run.node.inputs.front();
+  const bool casts = step.wide[run.id] && !step.wide[input];
+  TensorId outgoing = casts ? step.tape.allocate(2 * step.activation_size(run.node.input),
+                                                 Category::activation_gradients, layer_id(run.id))
+                            : step.gradient_of(run.id, input);
+  if (incoming.part) {  // a copy without gaps
+    step.tape.drop(step.gradient_of(run.id, run.id));
   }
   spend(step, run.id, incoming.tensor);
-  step.deliver(run.node.inputs.front(), {outgoing});
+  if (casts) {
+    const TensorId cast = step.gradient_of(run.id, input);
+    step.tape.drop(outgoing);
+    outgoing = cast;
+  }
+  step.deliver(input, {outgoing});
 }
 
 }  // namespace
