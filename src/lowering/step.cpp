@@ -228,13 +228,8 @@ void run_forward(Step& step, const Run& run) {
 
 /// Variables of the model's forward() that end with this node.
 void end_variables(Step& step, NodeId id) {
-  for (NodeId earlier = 1; earlier < id; ++earlier) {
-    if (step.node(earlier).held == id && step.flow.last_use[earlier] == id) {
-      const std::vector<NodeId>& inputs = step.node(id).inputs;
-      if (std::find(inputs.begin(), inputs.end(), earlier) == inputs.end()) {
-        step.tape.drop(step.values[earlier]);
-      }
-    }
+  for (const NodeId variable : step.flow.ends[id]) {
+    step.tape.drop(step.values[variable]);
   }
 }
 

@@ -33,11 +33,17 @@ graph::Shape scores_of(const Step& step, NodeId output) {
   return objective(step) == Objective::ssd ? graph::Shape{shape.height, shape.channels, 1} : shape;
 }
 
+/// log_softmax over the channels of maps takes and yields contiguous ones alone (aten/src/ATen/native/cuda/SoftMax.cu).
+bool contiguous_loss(const Step& step) { return step.nhwc() && objective(step) == Objective::pixel_cross_entropy; }
+
 /// log_softmax in the type of the scores, nll_loss in fp32 under autocast, which keeps an fp32 copy.
 void cross_entropy(Step& step, const graph::Shape& scores) {
   const std::int64_t elements = step.batch * scores.elements();
   list(step, base::Phase::forward, scores);
   step.loss_tensors.push_back(allocate(step, elements * step.activation_bytes));
+  if (contiguous_loss(step)) {  // a copy of the scores
+    step.tape.drop(allocate(step, elements * step.activation_bytes));
+  }
   step.loss_tensors.push_back(step.autocast ? allocate(step, elements * kFp32) : kNothing);
   step.kept.loss += elements * (step.activation_bytes + (step.autocast ? kFp32 : 0));
   step.kept.loss += step.batch * scores.height * scores.width * kTargetBytes + loss_bytes(step);
@@ -146,11 +152,13 @@ void lose_backward(Step& step, TensorId scaled) {
   switch (objective(step)) {
     case Objective::cross_entropy:
     case Objective::pixel_cross_entropy:
-      step.deliver(outputs.front(),
-                   {cross_entropy_backward(step, scores_of(step, outputs.front()), scaled, kept.data())});
+      step.deliver(
+          outputs.front(),
+          {cross_entropy_backward(step, scores_of(step, outputs.front()), scaled, kept.data()), contiguous_loss(step)});
       break;
-    case Objective::mse:
-      step.deliver(outputs.front(), {difference_backward(step, outputs.front(), scaled, kept[0])});
+    case Objective::mse:  // maps of one channel have no layout of their own
+      step.deliver(outputs.front(), {difference_backward(step, outputs.front(), scaled, kept[0]),
+                                     step.node(outputs.front()).output.channels == 1});
       break;
     case Objective::ssd:
       step.deliver(outputs.back(),

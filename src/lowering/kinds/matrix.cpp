@@ -104,7 +104,8 @@ void bias_buffers(Step& step, NodeId id) {
   step.tape.drop(sums);
 }
 
-std::vector<TensorId> gradients_of_filters(Step& step, const Run& run) {
+/// `copy`: of the gradient that came in, laid out for cuDNN; the bias needs none.
+std::vector<TensorId> gradients_of_filters(Step& step, const Run& run, TensorId copy) {
   const auto& conv = std::get<graph::Convolution>(run.node.kind);
   const std::span<Parameter> parameters = step.parameters_of(run.id);
   const TensorId contiguous = step.contiguous_weight_gradient(run.id) ? step.gradient_of(run.id, run.id) : kNothing;
@@ -112,6 +113,7 @@ std::vector<TensorId> gradients_of_filters(Step& step, const Run& run) {
   step.convolution_scratch(run.id, ConvPass::weight_gradient, run.recompute);
   convolution_op(step, run, OpKind::conv_weight_grad);
   step.tape.drop(contiguous);
+  step.tape.drop(copy);
   if (conv.bias) {
     fresh.push_back(fresh_gradient(step, parameters[1], step.activation_bytes));
     bias_buffers(step, run.id);
@@ -137,13 +139,18 @@ void convolve_backward(Step& step, const Run& run, Gradient incoming) {
   if (trains && std::get<graph::Convolution>(run.node.kind).bias) {
     step.op(OpKind::bias_grad, step.map(run.node.output));
   }
+  const bool laid_out = (step.nhwc() && incoming.turned) || incoming.part;
+  const TensorId copy = laid_out ? step.gradient_of(run.id, run.id) : kNothing;
   TensorId outgoing = kNothing;
   if (step.needs_gradient(input)) {
     outgoing = step.input_gradient(run);
     step.convolution_scratch(run.id, ConvPass::input_gradient, run.recompute);
     convolution_op(step, run, OpKind::conv_input_grad);
   }
-  const std::vector<TensorId> fresh = trains ? gradients_of_filters(step, run) : std::vector<TensorId>{};
+  const std::vector<TensorId> fresh = trains ? gradients_of_filters(step, run, copy) : std::vector<TensorId>{};
+  if (!trains) {
+    step.tape.drop(copy);
+  }
   spend(step, run.id, incoming.tensor);
   step.deliver(input, {uncast(step, run, outgoing)});
   finish_parameters(step, run.id, fresh);
