@@ -9,6 +9,8 @@
 #include <string>
 #include <variant>
 
+#include "vggplan/graph/flow.hpp"
+
 namespace vggplan::lowering {
 
 namespace {
@@ -108,9 +110,28 @@ std::size_t recompute_end(const Network& network, const Segment& segment) {
   return is<graph::Convolution>(network, segment.last - 1) ? segment.last - 1 : segment.last;
 }
 
+/// Both kinds of segments cut a chain. A map that a later node reads as well would be computed twice, or kept.
+base::Status check_chain(const Network& network) {
+  const graph::Flow flow = graph::flow_of(network);
+  for (graph::NodeId id = kFirstNode; id + 1 < network.features; ++id) {
+    if (flow.last_use[id] > id + 1) {
+      return base::wrong(kFlag,
+                         fmt::format("cuts a chain of layers, but in {} the output of {} is needed until {}",
+                                     network.name, network.nodes[id].name, network.nodes[flow.last_use[id]].name),
+                         "use --checkpointing none");
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 base::Result<std::vector<Segment>> segments(const Network& network, const Checkpointing& checkpointing) {
+  if (checkpointing.kind != Checkpointing::Kind::none) {
+    if (auto problem = check_chain(network)) {
+      return *std::move(problem);
+    }
+  }
   switch (checkpointing.kind) {
     case Checkpointing::Kind::none: return std::vector<Segment>{};
     case Checkpointing::Kind::block: return blocks(network);
