@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "limits.hpp"
+#include "vggplan/graph/architectures.hpp"
 
 namespace vggplan::planner {
 namespace {
@@ -40,10 +41,24 @@ graph::Shape scaled(const graph::Shape& image, std::int64_t longest) {
   return result;
 }
 
+namespace {
+
+/// With sides that the network takes.
+graph::Shape scaled_for(const job::Job& job, std::int64_t longest) {
+  const std::int64_t multiple = graph::architecture_of(job.model.architecture).multiple;
+  graph::Shape image = scaled(job.image, longest);
+  for (std::int64_t* side : {&image.height, &image.width}) {
+    *side = std::max(multiple, *side / multiple * multiple);
+  }
+  return image;
+}
+
+}  // namespace
+
 MaxResolution largest_resolution(const job::Job& job, const estimate::Target& target, const Fit& fit) {
   const auto with_side = [&](std::int64_t side) {
     job::Job changed = job;
-    changed.image = scaled(job.image, side);
+    changed.image = scaled_for(job, side);
     return changed;
   };
   const std::int64_t side = largest_that_fits(kLargestSide, with_side, target, fit);
@@ -52,7 +67,7 @@ MaxResolution largest_resolution(const job::Job& job, const estimate::Target& ta
   result.batch = job.batch;
   result.job = job;
   if (side > 0) {
-    const graph::Shape image = scaled(job.image, side);
+    const graph::Shape image = scaled_for(job, side);
     result.height = image.height;
     result.width = image.width;
     result.limited_by_search = side == kLargestSide;

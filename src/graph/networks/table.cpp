@@ -6,7 +6,7 @@
 #include <array>
 
 #include "graph/networks/networks.hpp"
-#include "vggplan/base/range.hpp"
+#include "vggplan/base/checked.hpp"
 #include "vggplan/graph/architectures.hpp"
 
 namespace vggplan::graph {
@@ -20,8 +20,8 @@ struct Entry {
 };
 
 constexpr std::array<Entry, 10> kEntries{{
-    {{"unet-vgg16", 21, Objective::pixel_cross_entropy}, append_unet},
-    {{"fcn8s-vgg16", 21, Objective::pixel_cross_entropy}, append_fcn8s},
+    {{"unet-vgg16", 21, Objective::pixel_cross_entropy, 224, 16}, append_unet},
+    {{"fcn8s-vgg16", 21, Objective::pixel_cross_entropy, 224, 32}, append_fcn8s},
     {{"csrnet", 1, Objective::mse}, [](Builder& b, std::int64_t) { return append_csrnet(b); }},
     {{"ssd300-vgg16", 21, Objective::ssd, 300}, append_ssd300},
     {{"resnet18", 1000},
@@ -47,6 +47,19 @@ constexpr std::array<Entry, 10> kEntries{{
 const Entry* entry_of(std::string_view name) {
   const auto* found = std::ranges::find(kEntries, name, [](const Entry& entry) { return entry.architecture.name; });
   return found == kEntries.end() ? nullptr : found;
+}
+
+base::Status check_multiple(const Architecture& architecture, const Shape& image) {
+  const std::int64_t multiple = architecture.multiple;
+  const bool tall = image.height % multiple != 0;
+  const std::int64_t side = tall ? image.height : image.width;
+  if (side % multiple == 0) {
+    return std::nullopt;
+  }
+  return base::wrong(tall ? "--height" : "--width",
+                     fmt::format("must be a multiple of {} for {}, which joins maps of several scales, but is {}",
+                                 multiple, architecture.name, side),
+                     fmt::format("give {}", base::round_up(side, multiple)));
 }
 
 }  // namespace
@@ -77,6 +90,9 @@ base::Result<Network> build_architecture(const ModelSpec& spec, Shape image, std
     return base::wrong("--head", fmt::format("{} has a head of its own", spec.name), "leave --head out");
   }
   if (auto problem = check_sizes(image, classes, 1, "")) {
+    return *std::move(problem);
+  }
+  if (auto problem = check_multiple(entry->architecture, image)) {
     return *std::move(problem);
   }
   const bool classless = entry->architecture.objective == Objective::mse;

@@ -102,6 +102,17 @@ TEST_CASE("a score for each pixel has the image's sides") {
   CHECK(named(built("csrnet", 768, 1021), "density").output == Shape{1, 96, 127});
 }
 
+TEST_CASE("images whose sides are the named multiples fit") {
+  for (const Architecture& architecture : architectures()) {
+    INFO(architecture.name);
+    const std::int64_t m = architecture.multiple;
+    CHECK(built(architecture.name, 320 / m * m + m, 512 / m * m + m).classes == architecture.classes);
+    if (m > 1) {
+      CHECK(!refused(architecture.name, {3, 320 + m / 2, 512}, architecture.classes).rule.empty());
+    }
+  }
+}
+
 TEST_CASE("SSD300 predicts 8732 boxes") {
   // Liu et al. 2016, section 3.1: 38^2 x 4 + 19^2 x 6 + 10^2 x 6 + 5^2 x 6 + 3^2 x 4 + 1 x 4.
   const Network net = built("ssd300-vgg16", 300, 300);
@@ -143,9 +154,10 @@ TEST_CASE("images that leave nothing, or maps that do not fit, are refused") {
   CHECK(small.remedy == "give a larger image");
   CHECK(refused("densenet121", {3, 15, 15}, 1000).rule.find("transition3") != std::string::npos);
   const auto uneven = refused("unet-vgg16", {3, 300, 300}, 21);
-  CHECK(uneven.rule == "300x300 with 3 channels at up4_concat, Concatenate meets maps of 512x36x36 and 512x37x37");
-  CHECK(uneven.remedy.find("multiples of 32") != std::string::npos);
-  CHECK(refused("fcn8s-vgg16", {3, 208, 208}, 21).rule.find("Add meets maps") != std::string::npos);
+  CHECK(uneven.place == "--height");
+  CHECK(uneven.rule == "must be a multiple of 16 for unet-vgg16, which joins maps of several scales, but is 300");
+  CHECK(uneven.remedy == "give 304");
+  CHECK(refused("fcn8s-vgg16", {3, 224, 208}, 21).place == "--width");
   CHECK(refused("resnet18", {3, 0, 224}, 1000).place == "--height");
 }
 
@@ -155,6 +167,21 @@ TEST_CASE("flags that say nothing about a network are refused") {
   const auto unknown = build_network({.name = "mine", .architecture = "lenet"}, {3, 32, 32}, 10, Head::adaptive);
   REQUIRE(!unknown.has_value());
   CHECK(unknown.error().rule == "there is no architecture lenet");
+}
+
+TEST_CASE("maps that meet must be equal") {
+  const auto problem = [](const Kind& kind, const Kind& half) {
+    Builder builder("own", {6, 8, 9}, 10);
+    const NodeId other = builder.append("half", half);
+    builder.add("x", kind, {0, other});
+    auto network = std::move(builder).finish(Objective::mse);
+    return network ? std::string() : network.error().rule;
+  };
+  CHECK(problem(Concatenate{}, MaxPool{}) == "8x9 with 6 channels at x, Concatenate meets maps of 6x8x9 and 6x4x4");
+  CHECK(problem(Add{}, Convolution{6, 7}).find("Add meets maps of 6x8x9 and 7x8x9") != std::string::npos);
+  CHECK(problem(Concatenate{}, Convolution{6, 7}).empty());
+  CHECK(problem(Multiply{}, AdaptiveAveragePool{1, 1}).empty());  // a factor for each channel
+  CHECK(!problem(Multiply{}, AdaptiveAveragePool{2, 2}).empty());
 }
 
 TEST_CASE("the builder refuses nodes that do not fit their inputs") {
