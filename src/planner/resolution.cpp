@@ -13,11 +13,6 @@ std::int64_t rounded_ratio(std::int64_t a, std::int64_t b, std::int64_t c) {
   return std::max<std::int64_t>(1, (2 * a * b + c) / (2 * c));
 }
 
-/// Of a job that was validated.
-graph::Network network_of(const job::Job& job) {
-  return graph::build_network(job.model, job.image, job.classes, job.head).value();
-}
-
 /// Of the jobs from 1 to `most`, growing, the largest that fits.
 template <class JobOf>
 std::int64_t largest_that_fits(std::int64_t most, JobOf job_of, const estimate::Target& target, const Fit& fit) {
@@ -99,7 +94,7 @@ job::Job on_tile(job::Job job, std::int64_t side) {
 }
 
 Tiling largest_tile(const job::Job& job, const estimate::Target& target, const Fit& fit) {
-  const auto field = estimate::receptive_field(network_of(job));
+  const auto field = estimate::receptive_field(job::network_of(job).value());
   const std::int64_t longest = std::max(job.image.height, job.image.width);
   const std::int64_t whole = base::ceil_div(longest, field.stride);
   const std::int64_t steps = largest_that_fits(
