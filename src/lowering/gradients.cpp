@@ -60,18 +60,6 @@ TensorId fresh_gradient(Step& step, Parameter& parameter, std::int64_t element_b
   return step.tape.allocate(bytes, Category::gradients, parameter.layer);
 }
 
-void settle_image(Step& step, TensorId incoming) {
-  Parameter& image = step.parameters.front();
-  if (step.autocast) {
-    const TensorId cast = fresh_gradient(step, image, step.parameter_bytes);
-    step.op(timing::OpKind::cast, base::DType::f32, {image.elements, 1, 1, 1, 1});
-    step.tape.drop(incoming);
-    settle(step, image, cast);
-  } else {
-    settle(step, image, incoming);
-  }
-}
-
 void finish_parameters(Step& step, NodeId id, const std::vector<TensorId>& fresh) {
   const std::span<Parameter> parameters = step.parameters_of(id);
   for (std::size_t i = 0; i < fresh.size(); ++i) {

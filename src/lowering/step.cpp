@@ -112,12 +112,6 @@ TensorId Step::allocate_output(NodeId id, Category category) {
   return named->second;
 }
 
-TensorId Step::input_gradient(const Run& run) {
-  const bool own = run.node.inputs.front() == 0 && !autocast;
-  return own ? fresh_gradient(*this, parameters.front(), parameter_bytes)
-             : tape.allocate(activation_size(run.node.input), Category::activation_gradients, layer_id(run.id));
-}
-
 TensorId Step::gradient_of(NodeId id, NodeId value) {
   return tape.allocate(value_size(value), Category::activation_gradients, layer_id(id));
 }
@@ -146,7 +140,7 @@ void Step::deliver(NodeId input, Gradient gradient) {
     return;
   }
   if (input == 0) {
-    settle_image(*this, gradient.tensor);
+    settle(*this, parameters.front(), gradient.tensor);
     return;
   }
   Gradient& held = gradients[input];

@@ -152,9 +152,6 @@ struct Step {
   TensorId allocate_output(NodeId id, Category category = Category::activations);
   /// Made by the backward of `id`, of the output of `value`.
   TensorId gradient_of(NodeId id, NodeId value);
-  /// Of the operand of a convolution or Linear layer, in its type: where the image is trained and needs no cast, it
-  /// becomes the image's gradient.
-  TensorId input_gradient(const Run& run);
   /// Autograd takes over one holder of `tensor` for the backward of `id`.
   void keep(NodeId id, TensorId& place, TensorId tensor);
   void forget_kept();
@@ -206,8 +203,6 @@ TensorId fresh_gradient(Step& step, Parameter& parameter, std::int64_t element_b
 void settle(Step& step, Parameter& parameter, TensorId fresh);
 /// Autocast: weight and bias gradients come out in 16 bit; the cast nodes make fp32 ones.
 void finish_parameters(Step& step, NodeId id, const std::vector<TensorId>& fresh);
-/// The image's own gradient, where it is what is trained.
-void settle_image(Step& step, TensorId incoming);
 
 /// parallel_tape.cpp
 void replicate(Step& step);             ///< DDP's constructor

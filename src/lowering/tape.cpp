@@ -147,9 +147,11 @@ std::vector<TensorId> evaluate(Step& step, std::int64_t images) {
 /// Perceptual losses: the features of another image, which the network finds outside of autocast.
 TensorId target_features(Step& step) {
   const bool autocast = std::exchange(step.autocast, false);
+  const std::vector<bool> wide = std::exchange(step.wide, std::vector<bool>(step.wide.size()));
   const std::int64_t activation_bytes = std::exchange(step.activation_bytes, step.parameter_bytes);
   const std::vector<TensorId> outputs = evaluate(step, step.batch);
   step.autocast = autocast;
+  step.wide = wide;
   step.activation_bytes = activation_bytes;
   return outputs.front();
 }

@@ -123,14 +123,23 @@ std::vector<TensorId> gradients_of_filters(Step& step, const Run& run, bool turn
   return fresh;
 }
 
+/// Where the image is trained and needs no cast, it becomes the image's own gradient.
+TensorId operand_gradient(Step& step, const Run& run) {
+  if (run.node.inputs.front() == 0 && !step.wide.front()) {
+    return fresh_gradient(step, step.parameters_of(0).front(), step.parameter_bytes);
+  }
+  return step.tape.allocate(step.activation_size(run.node.input), Category::activation_gradients, layer_id(run.id));
+}
+
 /// The gradient of an operand that was cast, cast back.
 TensorId uncast(Step& step, const Run& run, TensorId gradient) {
   const NodeId input = run.node.inputs.front();
-  if (gradient == kNothing || !step.wide[input] || input == 0) {  // step.deliver casts the image's own
+  if (gradient == kNothing || !step.wide[input]) {
     return gradient;
   }
   step.op(OpKind::cast, base::DType::f32, {step.batch, run.node.input.elements(), 1, 1, 1});
-  const TensorId cast = step.gradient_of(run.id, input);
+  const TensorId cast = input == 0 ? fresh_gradient(step, step.parameters_of(0).front(), step.parameter_bytes)
+                                   : step.gradient_of(run.id, input);
   step.tape.drop(gradient);
   return cast;
 }
@@ -145,7 +154,7 @@ void convolve_backward(Step& step, const Run& run, Gradient incoming) {
   const TensorId copy = laid_out ? step.gradient_of(run.id, run.id) : kNothing;
   TensorId outgoing = kNothing;
   if (step.needs_gradient(input)) {
-    outgoing = step.input_gradient(run);
+    outgoing = operand_gradient(step, run);
     step.convolution_scratch(run.id, ConvPass::input_gradient, run.recompute);
     convolution_op(step, run, OpKind::conv_input_grad);
   }
@@ -193,7 +202,7 @@ void multiply_rows_backward(Step& step, const Run& run, Gradient incoming) {
   const NodeId input = run.node.inputs.front();
   TensorId outgoing = kNothing;
   if (step.needs_gradient(input)) {
-    outgoing = step.input_gradient(run);
+    outgoing = operand_gradient(step, run);
     linear_op(step, run, OpKind::linear_input_grad);
   }
   step.cublas_workspaces(true);
