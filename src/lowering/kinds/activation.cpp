@@ -43,17 +43,10 @@ TensorId activate(Step& step, const Run& run) {
   return output;
 }
 
-/// A gradient that came out in the other layout is copied into that of its node.
-void copy_if_turned(Step& step, const Run& run, const Gradient& gradient) {
-  if (step.nhwc() && gradient.turned) {
-    step.tape.drop(step.gradient_of(run.id, run.id));
-  }
-}
-
+/// Elementwise kernels take gradients of either layout.
 void activate_backward(Step& step, const Run& run, Gradient incoming) {
   step.op(OpKind::relu_backward, step.map(run.node.output));
   const TensorId outgoing = step.gradient_of(run.id, run.node.inputs.front());
-  copy_if_turned(step, run, incoming);
   spend(step, run.id, incoming.tensor);
   step.deliver(run.node.inputs.front(), {outgoing});
 }
@@ -102,7 +95,6 @@ void drop_out_backward(Step& step, const Run& run, Gradient incoming) {
   }
   step.op(OpKind::dropout_backward, step.map(run.node.output));
   const TensorId outgoing = step.gradient_of(run.id, run.node.inputs.front());
-  copy_if_turned(step, run, incoming);
   spend(step, run.id, incoming.tensor);
   step.deliver(run.node.inputs.front(), {outgoing});
 }
