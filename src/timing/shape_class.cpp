@@ -102,9 +102,12 @@ Variant variant_of_other_filter(const Op& op) {
   return as_it_lies && pixels_in(op) * base::size_of(op.type) % kVector != 0 ? Variant::ragged : Variant::usual;
 }
 
-/// Channels that tell classes of other filters apart.
+/// Channels that tell classes of other filters apart; groups were measured too seldom.
 std::int64_t octave_of_channels(const Op& op) {
   constexpr std::uint64_t kWide = 256;
+  if (op.filter.groups > 1) {
+    return 0;
+  }
   const std::int64_t narrow = std::min(op.extent.c, op.extent.k);
   return static_cast<std::int64_t>(std::min(kWide, std::bit_ceil(static_cast<std::uint64_t>(narrow))));
 }
