@@ -5,6 +5,7 @@
 
 #include "vggplan/base/checked.hpp"
 #include "vggplan/base/range.hpp"
+#include "vggplan/graph/architectures.hpp"
 #include "vggplan/hardware/hardware.hpp"
 #include "vggplan/job/job.hpp"
 
@@ -166,6 +167,8 @@ base::Result<graph::Network> network_of(const Job& job) {
   auto network = graph::build_network(job.model, job.image, job.classes, job.head);
   return network ? graph::scoped(*std::move(network), job.scope, job.mode == Mode::train) : std::move(network);
 }
+
+std::int64_t side_multiple(const Job& job) { return graph::architecture_of(job.model.architecture).multiple; }
 
 Status validate(const Job& job) {
   if (auto problem = check_ranges(job)) {

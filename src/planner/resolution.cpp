@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "limits.hpp"
-#include "vggplan/graph/architectures.hpp"
 
 namespace vggplan::planner {
 namespace {
@@ -40,7 +39,7 @@ namespace {
 
 /// With sides that the network takes.
 graph::Shape scaled_for(const job::Job& job, std::int64_t longest) {
-  const std::int64_t multiple = graph::architecture_of(job.model.architecture).multiple;
+  const std::int64_t multiple = job::side_multiple(job);
   graph::Shape image = scaled(job.image, longest);
   for (std::int64_t* side : {&image.height, &image.width}) {
     *side = std::max(multiple, *side / multiple * multiple);

@@ -101,6 +101,9 @@ base::Status validate(const Job& job);
 /// The network that the job runs: what it asks of its model, for its images.
 base::Result<graph::Network> network_of(const Job& job);
 
+/// Of what the sides of the images must be multiples, where the model joins maps of several scales.
+std::int64_t side_multiple(const Job& job);
+
 /// Type of activations and of stored parameters under a precision.
 base::DType activation_type(Precision precision);
 base::DType parameter_type(Precision precision);

@@ -61,7 +61,8 @@ void convolution_op(Step& step, const Run& run, OpKind kind) {
   const auto& conv = std::get<graph::Convolution>(run.node.kind);
   step.op(timing::make_op(
       kind, job::convolution_math(step.job.precision), job::activation_type(step.job.precision), step.job.layout,
-      {step.batch, conv.in_channels, conv.out_channels, run.node.output.height, run.node.output.width}));
+      {step.batch, conv.in_channels, conv.out_channels, run.node.input.height, run.node.input.width},
+      filter_of(conv, run.node.output)));
 }
 
 void drop_all(Step& step, const std::vector<TensorId>& tensors) {
@@ -94,8 +95,10 @@ TensorId convolve(Step& step, const Run& run) {
   return output;
 }
 
-void bias_buffers(Step& step, NodeId id) {
-  const ReductionBuffers buffers = bias_reduction(step.convolution(id), step.device);
+void bias_buffers(Step& step, NodeId id, bool turned) {
+  Convolution convolution = step.convolution(id);
+  convolution.layout = turned ? base::Layout::nchw : convolution.layout;
+  const ReductionBuffers buffers = bias_reduction(convolution, step.device);
   const TensorId sums =
       buffers.between > 0 ? step.tape.allocate(buffers.between, Category::other, layer_id(id)) : kNothing;
   for (std::int64_t piece = 0; piece < buffers.pieces; ++piece) {
@@ -105,7 +108,7 @@ void bias_buffers(Step& step, NodeId id) {
 }
 
 /// `copy`: of the gradient that came in, laid out for cuDNN; the bias needs none.
-std::vector<TensorId> gradients_of_filters(Step& step, const Run& run, TensorId copy) {
+std::vector<TensorId> gradients_of_filters(Step& step, const Run& run, bool turned, TensorId copy) {
   const auto& conv = std::get<graph::Convolution>(run.node.kind);
   const std::span<Parameter> parameters = step.parameters_of(run.id);
   const TensorId contiguous = step.contiguous_weight_gradient(run.id) ? step.gradient_of(run.id, run.id) : kNothing;
@@ -116,7 +119,7 @@ std::vector<TensorId> gradients_of_filters(Step& step, const Run& run, TensorId 
   step.tape.drop(copy);
   if (conv.bias) {
     fresh.push_back(fresh_gradient(step, parameters[1], step.activation_bytes));
-    bias_buffers(step, run.id);
+    bias_buffers(step, run.id, turned);
   }
   return fresh;
 }
@@ -156,7 +159,8 @@ void convolve_backward(Step& step, const Run& run, Gradient incoming) {
     step.convolution_scratch(run.id, ConvPass::input_gradient, run.recompute);
     convolution_op(step, run, OpKind::conv_input_grad);
   }
-  const std::vector<TensorId> fresh = trains ? gradients_of_filters(step, run, copy) : std::vector<TensorId>{};
+  const std::vector<TensorId> fresh =
+      trains ? gradients_of_filters(step, run, incoming.turned, copy) : std::vector<TensorId>{};
   if (!trains) {
     step.tape.drop(copy);
   }
