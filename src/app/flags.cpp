@@ -172,7 +172,8 @@ constexpr Range kGpus{1, hardware::kMostGpus};
 // name, letter, value, default, help, group, commands, repeatable, configurable, choices, store
 constexpr std::array kFlags = std::to_array<Flag>({
     {"model", 0, "NAME|FILE", "vgg16",
-     "vgg11, vgg13, vgg16, vgg19, each also with _bn; another that 'vggplan models' lists; or a model file (.json)",
+     "vgg11, vgg13, vgg16, vgg19, each also with _bn; another that 'vggplan models' lists; or a file (.json, .onnx, "
+     ".pt2)",
      Group::job, kJob, false, true, known_models, word<&O::model>},
     {"height", 0, "PIXELS", "", "height of the images; required", Group::job, kJob, false, true, nullptr,
      whole<&O::height, kPixels>},

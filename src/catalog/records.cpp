@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "catalog/json_reader.hpp"
 #include "vggplan/base/ascii.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/base/json_text.hpp"
+#include "vggplan/catalog/json_reader.hpp"
 #include "vggplan/graph/architectures.hpp"
 
 namespace vggplan::catalog {

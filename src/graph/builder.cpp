@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "graph/builder.hpp"
+#include "vggplan/graph/builder.hpp"
 
 #include <fmt/format.h>
 

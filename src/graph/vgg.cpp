@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "graph/builder.hpp"
 #include "graph/networks/networks.hpp"
+#include "vggplan/graph/builder.hpp"
 
 namespace vggplan::graph {
 
@@ -105,11 +105,14 @@ base::Result<Network> build_network(const ModelSpec& spec, Shape input, std::int
   if (spec.architecture != kVgg) {
     return build_architecture(spec, input, classes, head);
   }
-  if (auto problem = check_spec(spec)) {
+  if (auto problem = spec.own ? std::nullopt : check_spec(spec)) {
     return *std::move(problem);
   }
   if (auto problem = check_question(spec, input, classes)) {
     return *std::move(problem);
+  }
+  if (spec.own) {
+    return spec.own->network(input);
   }
   Builder builder(spec.name, input, classes);
   append_features(builder, spec);

@@ -184,9 +184,9 @@ void Step::op(timing::Op op) {
   ops->push_back(op);
 }
 
-void Step::op(timing::OpKind kind, const timing::Extent& extent) {
+void Step::op(timing::OpKind kind, const timing::Extent& extent, const timing::Filter& filter) {
   if (ops != nullptr) {
-    op(timing::make_op(kind, base::MathMode::fp32, job::activation_type(job.precision), job.layout, extent));
+    op(timing::make_op(kind, base::MathMode::fp32, job::activation_type(job.precision), job.layout, extent, filter));
   }
 }
 

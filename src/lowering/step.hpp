@@ -162,7 +162,7 @@ struct Step {
 
   void begin_ops(NodeId id, base::Phase phase, bool recompute);
   void op(timing::Op op);
-  void op(timing::OpKind kind, const timing::Extent& extent);
+  void op(timing::OpKind kind, const timing::Extent& extent, const timing::Filter& filter = {});
   void op(timing::OpKind kind, base::DType type, const timing::Extent& extent);  ///< of plain vectors, in any layout
   [[nodiscard]] timing::Extent map(const graph::Shape& shape) const;
 
@@ -186,6 +186,9 @@ struct Step {
   void find_wide();
   void name_outputs();
 };
+
+/// As a 3x3 of stride 1 and padding 1 where it is one.
+timing::Filter filter_of(const graph::Convolution& convolution, const graph::Shape& output);
 
 constexpr LayerId layer_id(NodeId id) { return static_cast<LayerId>(id); }
 

@@ -16,6 +16,22 @@ constexpr std::int64_t kCounterBytes = 8;  // num_batches_tracked
 
 }  // namespace
 
+timing::Filter filter_of(const graph::Convolution& convolution, const graph::Shape& output) {
+  const graph::Pair one{1, 1};
+  if (convolution.kernel == graph::Pair{3, 3} && convolution.stride == one && convolution.padding == one &&
+      convolution.dilation == one && convolution.groups == 1 && !convolution.transposed) {
+    return {};
+  }
+  return {convolution.kernel.height,
+          convolution.kernel.width,
+          std::max(convolution.stride.height, convolution.stride.width),
+          std::max(convolution.dilation.height, convolution.dilation.width),
+          convolution.groups,
+          convolution.transposed,
+          output.height,
+          output.width};
+}
+
 Convolution Step::convolution(NodeId id) const {
   const graph::Node& here = node(id);
   const base::MathMode wanted = job::convolution_math(job.precision);
@@ -23,7 +39,7 @@ Convolution Step::convolution(NodeId id) const {
       (wanted == base::MathMode::tf32 && !device.tf32) || (wanted == base::MathMode::fp16 && !device.fp16);
   const base::MathMode math = falls_back ? base::MathMode::fp32 : wanted;
   return {batch, here.input.channels, here.output.channels, here.input.height, here.input.width, activation_bytes,
-          math,  job.layout};
+          math,  job.layout, filter_of(std::get<graph::Convolution>(here.kind), here.output)};
 }
 
 void Step::convolution_scratch(NodeId id, ConvPass pass, bool recompute) {

@@ -120,7 +120,13 @@ ShareCurve fit_curve(const ShapeClass& shape, const std::vector<const OpSample*>
   for (const double octave : x) {
     at.push_back((octave - curve.first_octave) / curve.octaves_per_node);
   }
-  const std::vector<double> heights = fit_nodes(at, y, nodes);
+  std::vector<double> heights = fit_nodes(at, y, nodes);
+  if (has_other_filter(shape)) {  // a node with points on one side only may lie beyond all of them
+    const auto [lowest, highest] = std::minmax_element(y.begin(), y.end());
+    for (double& height : heights) {
+      height = std::clamp(height, *lowest, *highest);
+    }
+  }
   for (const double height : heights) {
     curve.shares.push_back(std::exp(height));
   }

@@ -128,8 +128,10 @@ void sort_by_shape(Calibration& calibration) {
 }
 
 double roofline_seconds(const Op& op, const hardware::Gpu& gpu) {
-  const Product product =
-      runs_in_tiles(classify(op)) ? tiled_product(op) : Product{op.flops.as_double(), kernel_bytes(op)};
+  const ShapeClass shape = classify(op);
+  const Product product = runs_in_tiles(shape) || has_other_filter(shape)
+                              ? product_of(op)
+                              : Product{op.flops.as_double(), kernel_bytes(op)};
   const auto peak = hardware::peak_rate(gpu, op.math);
   const double work = peak && op.flops.count() > 0 ? product.flops / peak->count() : 0.0;
   const double images = runs_images_side_by_side(op) ? images_side_by_side(op) : 1.0;
@@ -137,7 +139,11 @@ double roofline_seconds(const Op& op, const hardware::Gpu& gpu) {
 }
 
 double copy_seconds(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration) {
-  if (!runs_in_tiles(classify(op)) || hardware::arithmetic(gpu, op.math) == base::MathMode::fp32) {
+  const ShapeClass shape = classify(op);
+  // 1x1 convolutions take maps as they lie, and groups have kernels for either layout.
+  const bool copied =
+      runs_in_tiles(shape) || (has_other_filter(shape) && op.filter.groups == 1 && op.filter.taps() > 1);
+  if (!copied || hardware::arithmetic(gpu, op.math) == base::MathMode::fp32) {
     return 0.0;
   }
   const Copies copies = copies_of(op);
@@ -215,6 +221,9 @@ bool leaves_fast_kernels(const Op& op) {
 /// where cuDNN switches between kernels by rules that were not found.
 bool is_guess(const Op& op, const ShapeClass& shape) {
   constexpr std::int64_t kFewOnBothSides = 32;
+  if (has_other_filter(shape)) {
+    return op.filter.groups > 1;  // few were measured, and cuDNN has kernels of many kinds for them
+  }
   if (runs_in_tiles(shape)) {
     return shape.channels != op.extent.c || shape.outputs != op.extent.k;
   }

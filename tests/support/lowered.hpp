@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "support/vgg.hpp"
 #include "vggplan/catalog/catalog.hpp"
 #include "vggplan/catalog/framework.hpp"
 #include "vggplan/lowering/tape.hpp"
@@ -38,7 +37,11 @@ inline memory::Tape tape_of(const graph::Network& network, const job::Job& job, 
 
 inline memory::Tape tape_of(const job::Job& job, const lowering::Framework& framework,
                             const lowering::Device& device = {}, const lowering::Variation& variation = {}) {
-  return tape_of(network(job.model, job.image, job.classes, job.head), job, framework, device, variation);
+  const auto network = job::network_of(job);
+  if (!network) {
+    throw std::invalid_argument(network.error().rule);
+  }
+  return tape_of(*network, job, framework, device, variation);
 }
 
 /// What the allocator is asked: bytes, negative where they are freed. A workspace is freed at once.

@@ -14,7 +14,7 @@ struct Architecture {
   std::string_view name{};
   std::int64_t classes{};  ///< where nobody asks for another number; 1 for a regression
   Objective objective{Objective::cross_entropy};
-  std::int64_t side{224};  ///< of the square images that its counts are published for
+  std::int64_t side{224};    ///< of the square images that its counts are published for
   std::int64_t multiple{1};  ///< of which the sides of images must be, so that maps that meet are equal
 };
 /// In the order in which they are listed. VGG is not among them.

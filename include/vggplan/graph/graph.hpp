@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,6 +36,7 @@ struct Shape {
 };
 
 using NodeId = std::size_t;
+struct Network;
 
 /// One operation, after its inputs. Node 0 of a network is the image, the last one the loss.
 struct Node {
@@ -60,6 +62,15 @@ enum class Head {
 /// A model before it meets an image. Of the VGG family, `features` lists convolution widths; kPool stands for a pooling
 /// layer (torchvision writes 'M'). Of another architecture the name says all (networks that ship).
 inline constexpr std::int64_t kPool = 0;
+/// Yields the network of a model that is described elsewhere, in a file of the user's.
+class Recipe {
+ public:
+  Recipe() = default;
+  Recipe(const Recipe&) = delete;
+  Recipe& operator=(const Recipe&) = delete;
+  virtual ~Recipe() = default;
+  [[nodiscard]] virtual base::Result<Network> network(Shape image) const = 0;
+};
 inline constexpr std::string_view kVgg = "vgg";
 struct ModelSpec {
   std::string name{};
@@ -68,6 +79,7 @@ struct ModelSpec {
   std::vector<std::int64_t> hidden{4096, 4096};  ///< widths of the hidden Linear layers (heads adaptive and flatten)
   double dropout{0.5};
   std::string source{};
+  std::shared_ptr<const Recipe> own{};  ///< where it is there, it says all but the name and the source
   std::string architecture{kVgg};
   bool operator==(const ModelSpec&) const = default;
 };

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "graph/builder.hpp"
+#include "vggplan/graph/builder.hpp"
 
 namespace vggplan::graph {
 

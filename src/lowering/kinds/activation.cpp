@@ -13,6 +13,26 @@ bool saves_result(Function function) {
   return function == Function::relu || function == Function::sigmoid || function == Function::tanh;
 }
 
+struct Passes {
+  OpKind forward{};
+  OpKind backward{};
+};
+
+/// What was not measured goes at the pace of its like: tanh and the hard sigmoid at that of the sigmoid.
+Passes passes_of(Function function) {
+  switch (function) {
+    case Function::relu: return {OpKind::relu_forward, OpKind::relu_backward};
+    case Function::relu6: return {OpKind::relu6_forward, OpKind::relu6_backward};
+    case Function::silu: return {OpKind::silu_forward, OpKind::silu_backward};
+    case Function::gelu: return {OpKind::gelu_forward, OpKind::gelu_backward};
+    case Function::hard_swish: return {OpKind::hard_swish_forward, OpKind::hard_swish_backward};
+    case Function::sigmoid:
+    case Function::hard_sigmoid:
+    case Function::tanh: return {OpKind::sigmoid_forward, OpKind::sigmoid_backward};
+  }
+  return {};
+}
+
 TensorId activate(Step& step, const Run& run) {
   const auto& activation = std::get<graph::Activation>(run.node.kind);
   const TensorId input = step.take(run.node.inputs.front(), run.id);
@@ -26,10 +46,10 @@ TensorId activate(Step& step, const Run& run) {
       step.keep(run.id, saved.input,
                 step.tape.allocate(step.value_size(run.id), Category::activations, layer_id(run.id)));
     }
-    step.op(OpKind::relu_forward, step.map(run.node.output));
+    step.op(passes_of(activation.function).forward, step.map(run.node.output));
     return input;
   }
-  step.op(OpKind::relu_forward, step.map(run.node.output));
+  step.op(passes_of(activation.function).forward, step.map(run.node.output));
   const TensorId output = step.allocate_output(run.id);
   if (run.keep && saves_result(activation.function)) {
     step.tape.retain(output);
@@ -45,7 +65,11 @@ TensorId activate(Step& step, const Run& run) {
 
 /// Elementwise kernels take gradients of either layout.
 void activate_backward(Step& step, const Run& run, Gradient incoming) {
-  step.op(OpKind::relu_backward, step.map(run.node.output));
+  const auto* activation = std::get_if<graph::Activation>(&run.node.kind);  // else a softmax
+  const Function function = activation == nullptr ? Function::sigmoid : activation->function;
+  const OpKind kind = passes_of(function).backward;
+  step.op(kind == OpKind::relu_backward && incoming.part ? OpKind::slice_relu_backward : kind,
+          step.map(run.node.output));
   const TensorId outgoing = step.gradient_of(run.id, run.node.inputs.front());
   spend(step, run.id, incoming.tensor);
   step.deliver(run.node.inputs.front(), {outgoing});

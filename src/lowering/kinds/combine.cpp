@@ -19,7 +19,7 @@ std::vector<TensorId> take_all(Step& step, const Run& run) {
 
 TensorId add(Step& step, const Run& run) {
   const std::vector<TensorId> inputs = take_all(step, run);
-  step.op(OpKind::grad_accumulate, step.map(run.node.output));
+  step.op(OpKind::add, step.map(run.node.output));
   TensorId output = inputs.front();
   if (!std::get<graph::Add>(run.node.kind).in_place) {
     output = step.allocate_output(run.id);
@@ -45,7 +45,7 @@ void add_backward(Step& step, const Run& run, Gradient incoming) {
 TensorId multiply(Step& step, const Run& run) {
   const std::vector<TensorId> inputs = take_all(step, run);
   const TensorId output = step.allocate_output(run.id);
-  step.op(OpKind::grad_accumulate, step.map(run.node.output));
+  step.op(OpKind::multiply, step.map(run.node.output));
   if (run.keep) {
     step.keep(run.id, step.saved[run.id].input, inputs[0]);
     step.keep(run.id, step.saved[run.id].result, inputs[1]);
@@ -59,7 +59,8 @@ TensorId multiply(Step& step, const Run& run) {
 void multiply_backward(Step& step, const Run& run, Gradient incoming) {
   std::vector<TensorId> outgoing;
   for (const NodeId input : run.node.inputs) {
-    step.op(OpKind::grad_accumulate, step.map(run.node.output));
+    const bool reduced = step.node(input).output != run.node.output;
+    step.op(reduced ? OpKind::multiply_reduce : OpKind::multiply, step.map(run.node.output));
     outgoing.push_back(step.needs_gradient(input) ? step.gradient_of(run.id, input) : kNothing);
   }
   spend(step, run.id, incoming.tensor);
@@ -71,7 +72,7 @@ void multiply_backward(Step& step, const Run& run, Gradient incoming) {
 TensorId concatenate(Step& step, const Run& run) {
   const std::vector<TensorId> inputs = take_all(step, run);
   const TensorId output = step.allocate_output(run.id);
-  step.op(OpKind::copy, step.map(run.node.output));
+  step.op(OpKind::concatenate, step.map(run.node.output));
   for (const TensorId input : inputs) {
     step.tape.drop(input);
   }

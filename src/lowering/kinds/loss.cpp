@@ -27,6 +27,30 @@ void list(Step& step, base::Phase phase, const graph::Shape& scores) {
           {step.batch * scores.height * scores.width, scores.channels, 1, 1, 1});
 }
 
+/// The same of losses over maps, which have kernels of their own: `kinds` forward and backward.
+void list_map(Step& step, base::Phase phase, const graph::Shape& shape, OpKind forward, OpKind backward) {
+  const base::DType type = step.autocast ? base::DType::f32 : job::activation_type(step.job.precision);
+  step.begin_ops(timing::kNoLayer, phase, false);
+  step.op(timing::make_op(phase == base::Phase::forward ? forward : backward, base::MathMode::fp32, type,
+                          step.job.layout, step.map(shape)));
+}
+
+void list_scores(Step& step, base::Phase phase, const graph::Shape& scores) {
+  if (objective(step) == Objective::pixel_cross_entropy) {
+    list_map(step, phase, scores, OpKind::pixel_loss_forward, OpKind::pixel_loss_backward);
+  } else {
+    list(step, phase, scores);
+  }
+}
+
+void list_difference(Step& step, base::Phase phase, const graph::Shape& shape) {
+  if (objective(step) == Objective::mse) {
+    list_map(step, phase, shape, OpKind::mse_forward, OpKind::mse_backward);
+  } else {
+    list_map(step, phase, shape, OpKind::smooth_l1_forward, OpKind::smooth_l1_backward);
+  }
+}
+
 /// Of the network: scores of each position. Rows of positions x values (Flatten) are turned: one score a channel.
 graph::Shape scores_of(const Step& step, NodeId output) {
   const graph::Shape& shape = step.node(output).output;
@@ -39,7 +63,7 @@ bool contiguous_loss(const Step& step) { return step.nhwc() && objective(step) =
 /// log_softmax in the type of the scores, nll_loss in fp32 under autocast, which keeps an fp32 copy.
 void cross_entropy(Step& step, const graph::Shape& scores) {
   const std::int64_t elements = step.batch * scores.elements();
-  list(step, base::Phase::forward, scores);
+  list_scores(step, base::Phase::forward, scores);
   step.loss_tensors.push_back(allocate(step, elements * step.activation_bytes));
   if (contiguous_loss(step)) {  // a copy of the scores
     step.tape.drop(allocate(step, elements * step.activation_bytes));
@@ -55,7 +79,7 @@ TensorId cross_entropy_backward(Step& step, const graph::Shape& scores, TensorId
   const auto grad = [&](std::int64_t element_bytes) {
     return allocate(step, elements * element_bytes, Category::activation_gradients);
   };
-  list(step, base::Phase::backward, scores);
+  list_scores(step, base::Phase::backward, scores);
   TensorId incoming = grad(loss_bytes(step));
   tape.drop(scaled);
   tape.drop(kept[1]);
@@ -75,7 +99,7 @@ TensorId cross_entropy_backward(Step& step, const graph::Shape& scores, TensorId
 void difference(Step& step, NodeId output) {
   const graph::Shape& shape = step.node(output).output;
   const std::int64_t elements = step.batch * shape.elements();
-  list(step, base::Phase::forward, shape);
+  list_difference(step, base::Phase::forward, shape);
   TensorId operand = step.values[output];
   if (step.autocast) {
     operand = allocate(step, elements * kFp32);
@@ -93,12 +117,18 @@ std::int64_t difference_bytes(const Step& step, NodeId output) {
 }
 
 /// The differences, until they are summed.
-void sum_differences(Step& step, NodeId output) { step.tape.drop(allocate(step, difference_bytes(step, output))); }
+void sum_differences(Step& step, NodeId output) {
+  const TensorId differences = allocate(step, difference_bytes(step, output));
+  const ReductionBuffers buffers =
+      mean_reduction(1, step.batch * step.node(output).output.elements(), base::Layout::nchw, step.device);
+  step.kernel_buffers(timing::kNoLayer, buffers.partial_sums, buffers.counters);
+  step.tape.drop(differences);
+}
 
 TensorId difference_backward(Step& step, NodeId output, TensorId scaled, TensorId operand) {
   const graph::Shape& shape = step.node(output).output;
   const std::int64_t elements = step.batch * shape.elements();
-  list(step, base::Phase::backward, shape);
+  list_difference(step, base::Phase::backward, shape);
   TensorId outgoing = allocate(step, elements * loss_bytes(step), Category::activation_gradients);
   step.tape.drop(scaled);
   step.tape.drop(operand);

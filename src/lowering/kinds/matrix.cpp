@@ -61,7 +61,8 @@ void convolution_op(Step& step, const Run& run, OpKind kind) {
   const auto& conv = std::get<graph::Convolution>(run.node.kind);
   step.op(timing::make_op(
       kind, job::convolution_math(step.job.precision), job::activation_type(step.job.precision), step.job.layout,
-      {step.batch, conv.in_channels, conv.out_channels, run.node.output.height, run.node.output.width}));
+      {step.batch, conv.in_channels, conv.out_channels, run.node.input.height, run.node.input.width},
+      filter_of(conv, run.node.output)));
 }
 
 void drop_all(Step& step, const std::vector<TensorId>& tensors) {

@@ -103,7 +103,7 @@ TensorId normalize_layer(Step& step, const Run& run) {
   for (TensorId& statistic : saved.statistics) {
     statistic = step.tape.allocate(positions * kFp32, Category::activations, layer_id(run.id));
   }
-  step.op(OpKind::batch_norm_forward, step.map(run.node.output));
+  step.op(OpKind::layer_norm_forward, step.map(run.node.output));
   if (run.keep) {
     step.keep(run.id, saved.input, input);
     for (TensorId& statistic : saved.statistics) {
@@ -119,7 +119,7 @@ TensorId normalize_layer(Step& step, const Run& run) {
 }
 
 void normalize_layer_backward(Step& step, const Run& run, Gradient incoming) {
-  step.op(OpKind::batch_norm_backward, step.map(run.node.output));
+  step.op(OpKind::layer_norm_backward, step.map(run.node.output));
   const TensorId outgoing = step.gradient_of(run.id, run.node.inputs.front());
   const std::vector<TensorId> fresh = parameter_gradients(step, run);
   spend(step, run.id, incoming.tensor);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
+
 #include "lowering/kinds/kinds.hpp"
 
 namespace vggplan::lowering {
@@ -6,13 +8,26 @@ namespace {
 
 using timing::OpKind;
 
+/// VGG's windows, 2x2 of stride 2, are those that a pool has when nothing is said.
+void window_op(Step& step, const Run& run, OpKind kind, const graph::Window& window) {
+  timing::Filter filter;
+  if (kind == OpKind::average_pool_forward || kind == OpKind::average_pool_backward || window != graph::Window{}) {
+    filter.height = window.kernel.height;
+    filter.width = window.kernel.width;
+    filter.stride = std::max(window.stride.height, window.stride.width);
+    filter.out_height = run.node.output.height;
+    filter.out_width = run.node.output.width;
+  }
+  step.op(kind, step.map(run.node.input), filter);
+}
+
 TensorId max_pool(Step& step, const Run& run) {
   constexpr std::int64_t kIndexBytes = 8;
   const TensorId input = step.take(run.node.inputs.front(), run.id);
   const TensorId output = step.allocate_output(run.id);
   const TensorId indices = step.tape.allocate(step.batch * run.node.output.elements() * kIndexBytes,
                                               Category::pooling_indices, layer_id(run.id));
-  step.op(OpKind::max_pool_forward, step.map(run.node.input));
+  window_op(step, run, OpKind::max_pool_forward, std::get<graph::MaxPool>(run.node.kind).window);
   if (run.keep) {
     step.keep(run.id, step.saved[run.id].input, input);
     step.keep(run.id, step.saved[run.id].mask, indices);
@@ -37,7 +52,7 @@ void pool_backward(Step& step, const Run& run, Gradient incoming, bool turns) {
 }
 
 void max_pool_backward(Step& step, const Run& run, Gradient incoming) {
-  step.op(OpKind::max_pool_backward, step.map(run.node.input));
+  window_op(step, run, OpKind::max_pool_backward, std::get<graph::MaxPool>(run.node.kind).window);
   pool_backward(step, run, incoming, false);
 }
 
@@ -50,7 +65,7 @@ timing::Extent averaged(const Step& step, const Run& run) {
 TensorId average_pool(Step& step, const Run& run) {
   const TensorId input = step.take(run.node.inputs.front(), run.id);
   const TensorId output = step.allocate_output(run.id);
-  step.op(OpKind::avg_pool_forward, averaged(step, run));
+  window_op(step, run, OpKind::average_pool_forward, std::get<graph::AveragePool>(run.node.kind).window);
   if (run.keep) {
     step.keep(run.id, step.saved[run.id].input, input);
   } else {
@@ -60,7 +75,7 @@ TensorId average_pool(Step& step, const Run& run) {
 }
 
 void average_pool_backward(Step& step, const Run& run, Gradient incoming) {
-  step.op(OpKind::avg_pool_backward, averaged(step, run));
+  window_op(step, run, OpKind::average_pool_backward, std::get<graph::AveragePool>(run.node.kind).window);
   pool_backward(step, run, incoming, false);
 }
 

@@ -30,6 +30,14 @@ void flatten_backward(Step& step, const Run& run, Gradient incoming) {
   step.deliver(run.node.inputs.front(), incoming);
 }
 
+/// Either way, in the terms of forward.
+void resize_op(Step& step, const Run& run, OpKind nearest, OpKind bilinear) {
+  timing::Filter filter;
+  filter.out_height = run.node.output.height;
+  filter.out_width = run.node.output.width;
+  step.op(std::get<graph::Resize>(run.node.kind).bilinear ? bilinear : nearest, step.map(run.node.input), filter);
+}
+
 TensorId resize(Step& step, const Run& run) {
   const TensorId input = step.take(run.node.inputs.front(), run.id);
   const bool casts = step.wide[run.id] && !step.wide[run.node.inputs.front()];
@@ -37,14 +45,14 @@ TensorId resize(Step& step, const Run& run) {
       casts ? step.tape.allocate(2 * step.activation_size(run.node.input), Category::other, layer_id(run.id))
             : kNothing;
   const TensorId output = step.allocate_output(run.id);
-  step.op(OpKind::copy, step.map(run.node.output));
+  resize_op(step, run, OpKind::nearest_forward, OpKind::bilinear_forward);
   step.tape.drop(operand);
   step.tape.drop(input);
   return output;
 }
 
 void resize_backward(Step& step, const Run& run, Gradient incoming) {
-  step.op(OpKind::copy, step.map(run.node.output));
+  resize_op(step, run, OpKind::nearest_backward, OpKind::bilinear_backward);
   const NodeId input = run.node.inputs.front();
   const bool casts = step.wide[run.id] && !step.wide[input];
   TensorId outgoing = casts ? step.tape.allocate(2 * step.activation_size(run.node.input),

@@ -2,9 +2,9 @@
 // The networks that ship beside VGG, against counts that others published and shapes by hand.
 #include "vggplan/graph/architectures.hpp"
 
-#include "graph/builder.hpp"
 #include "support/catch.hpp"
 #include "support/vgg.hpp"
+#include "vggplan/graph/builder.hpp"
 
 namespace vggplan::graph {
 namespace {

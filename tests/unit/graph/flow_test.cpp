@@ -2,9 +2,9 @@
 // Flow of small networks, by hand.
 #include "vggplan/graph/flow.hpp"
 
-#include "graph/builder.hpp"
 #include "support/catch.hpp"
 #include "support/vgg.hpp"
+#include "vggplan/graph/builder.hpp"
 
 namespace vggplan::graph {
 namespace {

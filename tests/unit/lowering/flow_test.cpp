@@ -2,9 +2,10 @@
 // Gradients that meet, layers that are frozen, images that are trained: tapes of small networks, by hand.
 #include <algorithm>
 
-#include "graph/builder.hpp"
 #include "support/catch.hpp"
 #include "support/lowered.hpp"
+#include "vggplan/graph/builder.hpp"
+#include "support/vgg.hpp"
 #include "vggplan/lowering/ops.hpp"
 #include "vggplan/lowering/saved.hpp"
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Frozen layers against what PyTorch was seen to ask of its allocator, event for event: see trace_tape_test.cpp.
+// Frozen layers and trained images against what PyTorch was seen to ask of its allocator, event for event: see
+// trace_tape_test.cpp.
 #include "support/catch.hpp"
 #include "support/lowered.hpp"
 #include "support/measured.hpp"
@@ -8,36 +9,52 @@
 namespace vggplan::lowering {
 namespace {
 
+using support::Row;
 using support::Sizes;
+using support::Trace;
 
-/// "features": torchvision's vgg16.features; "first:N": the first N convolutions.
-void freeze(graph::Network& network, const std::string& what) {
-  std::int64_t left = what == "features" ? 13 : std::stoll(what.substr(what.find(':') + 1));
-  for (graph::NodeId id = 0; id < network.features; ++id) {
-    if (std::holds_alternative<graph::Convolution>(network.nodes[id].kind) && left-- > 0) {
-      network.nodes[id].trained = false;
-    }
-  }
+/// Sizes of the requests of set-up and two steps, and those recorded.
+struct Pair {
+  Sizes mine{};
+  Sizes theirs{};
+};
+
+Pair requests(const job::Job& job, const Trace& trace) {
+  const auto network = job::network_of(job);
+  REQUIRE(network.has_value());
+  const memory::Tape tape = support::tape_of(*network, job, support::built_in_framework());
+  support::RequestList list(tape);
+  list.add_two_steps();
+  return {support::split(list.list()).requests, support::split(support::recorded(trace)).requests};
 }
 
 TEST_CASE("tapes of frozen layers ask for what PyTorch was recorded to ask for") {
   const auto traces = support::read_traces("frozen");
   REQUIRE(traces.size() == 8);
-  for (const support::Trace& trace : traces) {
+  for (const Trace& trace : traces) {
     INFO(trace.name);
-    const support::Row row = support::Row::parse(trace.job);
-    const job::Job job = support::job_of(row);
-    graph::Network network = support::network(job.model, job.image);
-    freeze(network, row.at("frozen"));
-    const memory::Tape tape = support::tape_of(network, job, support::built_in_framework());
-    support::RequestList list(tape);
-    list.add_two_steps();
-    const Sizes mine = support::split(list.list()).requests;
-    const Sizes theirs = support::split(support::recorded(trace)).requests;
+    const Row row = Row::parse(trace.job);
+    job::Job job = support::job_of(row);
+    job.scope.freeze = row.at("frozen");
+    const auto [mine, theirs] = requests(job, trace);
     CHECK(support::difference(support::without_order_of_frees(mine), support::without_order_of_frees(theirs)) == "");
     if (!job::is_autocast(job.precision)) {
       CHECK(support::difference(mine, theirs) == "");
     }
+  }
+}
+
+// Features of VGG16 up to relu3_3, frozen; the mean squared distance from those of another image. Adam.
+TEST_CASE("tapes of trained images ask for what PyTorch was recorded to ask for") {
+  const auto traces = support::read_traces("image");
+  REQUIRE(traces.size() == 2);
+  for (const Trace& trace : traces) {
+    INFO(trace.name);
+    job::Job job = support::job_of(Row::parse(trace.job));
+    job.scope.until = "relu3_3";
+    job.scope.trained = graph::Trained::image;
+    const auto [mine, theirs] = requests(job, trace);
+    CHECK(support::difference(mine, theirs) == "");
   }
 }
 

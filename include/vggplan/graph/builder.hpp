@@ -24,6 +24,8 @@ class Builder {
   /// What comes next is the head.
   void end_features() { network_.features = network_.nodes.size(); }
 
+  /// No more is added: finish() says why.
+  [[nodiscard]] bool failed() const { return problem_.has_value(); }
   [[nodiscard]] NodeId last() const { return last_; }
   [[nodiscard]] const Shape& shape() const { return shape(last_); }
   [[nodiscard]] const Shape& shape(NodeId node) const { return network_.nodes[node].output; }
