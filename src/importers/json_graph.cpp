@@ -13,20 +13,6 @@
 #include "vggplan/base/json_text.hpp"
 #include "vggplan/catalog/json_reader.hpp"
 
-namespace vggplan::base {
-
-template <>
-struct NameTable<graph::Objective> {
-  static constexpr std::array<Named<graph::Objective>, 4> table{{
-      {graph::Objective::cross_entropy, "cross_entropy"},
-      {graph::Objective::pixel_cross_entropy, "pixel_cross_entropy"},
-      {graph::Objective::mse, "mse"},
-      {graph::Objective::ssd, "ssd"},
-  }};
-};
-
-}  // namespace vggplan::base
-
 namespace vggplan::importers {
 namespace {
 
@@ -228,8 +214,7 @@ class GraphReader {
 
   base::Result<graph::Network> finish(ObjectReader& root) && {
     const std::vector<NodeId> outputs = named(root, "outputs", false);
-    root.skip("loss");
-    const auto loss = root.has("loss") ? root.enumeration<graph::Objective>("loss") : usual(outputs);
+    const graph::Objective loss = objective(root, outputs);
     for (const Held& held : held_) {
       const auto until = known_.find(held.until);
       if (until == known_.end() || until->second < held.node) {
@@ -285,6 +270,21 @@ class GraphReader {
     }
     last_ = *id;
     known_.emplace(name, *id);
+  }
+
+  graph::Objective objective(ObjectReader& root, const std::vector<NodeId>& outputs) const {
+    static const std::map<std::string, graph::Objective, std::less<>> kNames{
+        {"cross_entropy", graph::Objective::cross_entropy},
+        {"mse", graph::Objective::mse},
+        {"pixel_cross_entropy", graph::Objective::pixel_cross_entropy},
+        {"ssd", graph::Objective::ssd}};
+    const auto name = root.optional_text("loss");
+    const auto found = kNames.find(name.value_or(""));
+    if (name && found == kNames.end()) {
+      root.report("loss", fmt::format("unknown loss {}", base::quoted(*name)),
+                  "give cross_entropy, pixel_cross_entropy, mse or ssd");
+    }
+    return found == kNames.end() ? usual(outputs) : found->second;
   }
 
   graph::Objective usual(const std::vector<NodeId>& outputs) const {

@@ -27,19 +27,18 @@ const std::string kSmall = R"({"name": "small", "nodes": [
   {"name": "flat", "op": "flatten"},
   {"name": "fc", "op": "linear", "out_features": 10}]})";
 
-FakeWorld files() {
-  FakeWorld world;
+void put_files(FakeWorld& world) {
   world.files["small.json"] = kSmall;
-  for (const std::string name : {"residual.onnx", "unet.pt2"}) {
+  for (const std::string& name : {std::string("residual.onnx"), std::string("unet.pt2")}) {
     world.files[name] = fixture(name);
   }
-  return world;
 }
 
 TEST_CASE("networks of one's own are estimated, planned and listed", "[cli]") {
-  FakeWorld world = files();
+  FakeWorld world;
+  put_files(world);
   const auto counts = json::parse(fixture("counts.json"));
-  for (const std::string name : {"small.json", "residual.onnx", "unet.pt2"}) {
+  for (const std::string& name : {std::string("small.json"), std::string("residual.onnx"), std::string("unet.pt2")}) {
     INFO(name);
     const auto estimate = run("estimate --size 256x256 --gpu h200 --batch 8 --json --model " + name, world);
     INFO(estimate.err);
@@ -59,7 +58,8 @@ TEST_CASE("networks of one's own are estimated, planned and listed", "[cli]") {
 }
 
 TEST_CASE("what a file does not tell is a warning, what it fixes cannot be asked for", "[cli]") {
-  FakeWorld world = files();
+  FakeWorld world;
+  put_files(world);
   const std::string job = "estimate --size 64x64 --gpu h200 --model residual.onnx ";
   CHECK(run(job + "--json", world).out.find("ONNX does not tell which layers work in place") != std::string::npos);
   CHECK(run(job + "--classes 10", world).code == app::kYes);
@@ -69,12 +69,14 @@ TEST_CASE("what a file does not tell is a warning, what it fixes cannot be asked
 }
 
 TEST_CASE("files that are broken or missing end with their exit code", "[cli]") {
-  FakeWorld world = files();
+  FakeWorld world;
+  put_files(world);
   world.files["cut.pt2"] = fixture("unet.pt2").substr(0, 500);
   world.files["noise.onnx"] = std::string(1000, '\x01');
   world.files["cycle.json"] =
       R"({"name": "c", "nodes": [{"name": "a", "op": "add", "inputs": ["image", "b"]}, {"name": "b", "op": "relu"}]})";
-  for (const std::string command : {"estimate --size 64x64 --gpu h200 --model ", "models "}) {
+  for (const std::string& command :
+       {std::string("estimate --size 64x64 --gpu h200 --model "), std::string("models ")}) {
     CHECK(run(command + "cut.pt2", world).code == app::kFileTrouble);
     CHECK(run(command + "noise.onnx", world).code == app::kFileTrouble);
     CHECK(run(command + "none.onnx", world).code == app::kFileTrouble);
