@@ -9,6 +9,8 @@ using base::Flops;
 
 constexpr std::int64_t kIndexBytes = 8;  // max_pool2d keeps int64 indices
 constexpr std::int64_t kMaskBytes = 1;
+// A result in fp32 is cast from a half precision, and the other way round.
+constexpr std::int64_t kFull = base::size_of(base::DType::f32);
 
 /// Elements of the tensors that an op of this extent meets.
 struct Counts {
@@ -28,15 +30,21 @@ Counts count(const Op& op) {
   return counts;
 }
 
+/// Contiguous tensors are turned to channels_last and the result back, but for true fp32.
+bool turns(const Op& op) {
+  return is_convolution(op.kind) && op.layout == base::Layout::nchw && op.math != base::MathMode::fp32;
+}
+
 void set_product(Op& op, const Counts& counts, std::int64_t size) {
   op.flops = Flops(2 * counts.weights * op.extent.n * (op.filter.transposed ? pixels_in(op) : pixels_out(op)));
   op.read = Bytes((counts.in + counts.out + counts.weights) * size);
-  op.kernels = 2;
+  op.kernels = turns(op) ? 5 : 2;
 }
 
 void set_traffic(Op& op) {
   const std::int64_t size = base::size_of(op.type);
   const Counts n = count(op);
+  const std::int64_t adaptive = op.extent.n * op.extent.c * op.extent.k * op.extent.k * size;  // output of such a pool
   const auto set = [&op](std::int64_t read, std::int64_t written) {
     op.read = Bytes(read);
     op.written = Bytes(written);
@@ -45,10 +53,6 @@ void set_traffic(Op& op) {
     case OpKind::conv_forward:
     case OpKind::conv_input_grad:
     case OpKind::conv_weight_grad:
-      set_product(op, n, size);
-      // Contiguous tensors are turned to channels_last and the result back, but for true fp32.
-      op.kernels += op.layout == base::Layout::nchw && op.math != base::MathMode::fp32 ? 3 : 0;
-      return;
     case OpKind::linear_forward:
     case OpKind::linear_input_grad:
     case OpKind::linear_weight_grad: set_product(op, n, size); return;
@@ -88,41 +92,26 @@ void set_traffic(Op& op) {
     case OpKind::average_pool_backward:
     case OpKind::nearest_backward:
     case OpKind::bilinear_backward: set(n.pooled * size, n.in * size); return;
-    case OpKind::multiply_reduce:  // the product is written and read again
-      set(3 * n.in * size, n.in * size);
-      op.kernels = 2;
-      return;
-    case OpKind::mse_forward:  // the differences as well
+    case OpKind::multiply_reduce:  // the product, or the differences, are written and read again
+    case OpKind::mse_forward:
     case OpKind::smooth_l1_forward:
       set(3 * n.in * size, n.in * size);
       op.kernels = 2;
       return;
-    case OpKind::pixel_loss_forward:  // logarithms of the softmax; one of them a pixel is read
-    case OpKind::pixel_loss_backward:
-      set(2 * n.in * size, 2 * n.in * size);
-      op.kernels = op.kind == OpKind::pixel_loss_forward ? 2 : 3;
-      return;
-    case OpKind::avg_pool_forward:
-      set(n.in * size, op.extent.n * op.extent.c * op.extent.k * op.extent.k * size);
-      return;
-    case OpKind::avg_pool_backward:
-      set(op.extent.n * op.extent.c * op.extent.k * op.extent.k * size, n.in * size);
-      return;
+    case OpKind::avg_pool_forward: set(n.in * size, adaptive); return;
+    case OpKind::avg_pool_backward: set(adaptive, n.in * size); return;
     case OpKind::batch_norm_forward: set(2 * n.in * size, n.in * size); return;
     case OpKind::batch_norm_backward: set(4 * n.in * size, n.in * size); return;
     case OpKind::dropout_forward: set(n.in * size, n.in * (size + kMaskBytes)); return;
     case OpKind::dropout_backward: set(n.in * (size + kMaskBytes), n.in * size); return;
-    case OpKind::loss_forward:
+    case OpKind::loss_forward:  // logarithms of the softmax; one of them a row is read
+    case OpKind::pixel_loss_forward:
     case OpKind::loss_backward:
+    case OpKind::pixel_loss_backward:
       set(2 * n.in * size, 2 * n.in * size);
-      op.kernels = op.kind == OpKind::loss_forward ? 2 : 4;
+      op.kernels = op.kind == OpKind::loss_forward || op.kind == OpKind::pixel_loss_forward ? 2 : 4;
       return;
-    case OpKind::cast: {
-      constexpr std::int64_t kWide = base::size_of(base::DType::f32);
-      // A result in fp32 comes from a half precision and the other way round.
-      set(n.in * (size == kWide ? kWide / 2 : kWide), n.in * size);
-      return;
-    }
+    case OpKind::cast: set(n.in * (size == kFull ? kFull / 2 : kFull), n.in * size); return;
     case OpKind::fill: set(0, n.in * size); return;
     case OpKind::grad_accumulate: set(2 * n.in * size, n.in * size); return;
     case OpKind::optimizer:
