@@ -78,8 +78,8 @@ TEST_CASE("models and GPUs that are not known are answered with the nearest name
           "--gpus: the number of GPUs must be from 1 to 4096, not '0'\n"
           "  write it like a100x4, 4xa100, a100:4 or a100-40gb-pcie:8\n"});
   expect({"estimate --size 224x224 --model net.json --gpu h200",
-          "--model net.json: cannot be read: No such file or directory\n  name a model, or a file as vggplan schema "
-          "model tells\n"},
+          "--model net.json: cannot be read: No such file or directory\n  name a model, or a file: ONNX, a .pt2 of "
+          "torch.export, or JSON as vggplan\n  schema network and vggplan schema model tell\n"},
          app::kFileTrouble);
 }
 
