@@ -38,8 +38,15 @@ Convolution Step::convolution(NodeId id) const {
   const bool falls_back =
       (wanted == base::MathMode::tf32 && !device.tf32) || (wanted == base::MathMode::fp16 && !device.fp16);
   const base::MathMode math = falls_back ? base::MathMode::fp32 : wanted;
-  return {batch, here.input.channels, here.output.channels, here.input.height, here.input.width, activation_bytes,
-          math,  job.layout, filter_of(std::get<graph::Convolution>(here.kind), here.output)};
+  return {batch,
+          here.input.channels,
+          here.output.channels,
+          here.input.height,
+          here.input.width,
+          activation_bytes,
+          math,
+          job.layout,
+          filter_of(std::get<graph::Convolution>(here.kind), here.output)};
 }
 
 void Step::convolution_scratch(NodeId id, ConvPass pass, bool recompute) {

@@ -115,7 +115,8 @@ const WorkspaceRule* matching(const std::vector<WorkspaceRule>& rules, ConvPass 
            std::find(candidate.math.begin(), candidate.math.end(), conv.math) != candidate.math.end() &&
            candidate.in_channels.holds(conv.in_channels) && candidate.out_channels.holds(conv.out_channels) &&
            candidate.pixels.holds(pixels) && candidate.elements.holds(elements(conv)) &&
-           candidate.images.holds(conv.images) && holds(candidate.filter, conv) && (candidate.ragged == 0 || pixels % candidate.ragged != 0);
+           candidate.images.holds(conv.images) && holds(candidate.filter, conv) &&
+           (candidate.ragged == 0 || pixels % candidate.ragged != 0);
   });
   return rule == rules.end() ? nullptr : &*rule;
 }

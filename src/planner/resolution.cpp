@@ -18,7 +18,7 @@ std::int64_t largest_that_fits(std::int64_t most, JobOf job_of, const estimate::
   const std::int64_t ceiling =
       last_true(most, [&](std::int64_t n) { return fit.floor_excess(job_of(n), target) <= base::Bytes(0); });
   return largest_below(
-      ceiling, [&](std::int64_t n) { return fit.fits(job_of(n), target); }, kFewTried);
+      ceiling, [&](std::int64_t n) { return fit.fits(job_of(n), target); }, 3 * kFewTried);
 }
 
 }  // namespace

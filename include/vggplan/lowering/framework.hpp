@@ -70,8 +70,8 @@ struct WorkspaceRule {
   Range elements{};
   Range images{};
   std::optional<FilterRange> filter{};  ///< none: 3x3 of stride 1 alone
-  std::int64_t ragged{0};  ///< holds only where the pixels are no multiple of this; 0: everywhere
-  bool copies{false};      ///< the kernel reads NHWC tensors of aligned channels only: others are copied
+  std::int64_t ragged{0};               ///< holds only where the pixels are no multiple of this; 0: everywhere
+  bool copies{false};                   ///< the kernel reads NHWC tensors of aligned channels only: others are copied
   WorkspaceSize size{};
   std::optional<StreamK> stream_k{};
   std::vector<WorkspaceSize> fallbacks{};  ///< plans that are tried where memory is short; none at all comes last

@@ -4,8 +4,8 @@
 
 #include "support/catch.hpp"
 #include "support/lowered.hpp"
-#include "vggplan/graph/builder.hpp"
 #include "support/vgg.hpp"
+#include "vggplan/graph/builder.hpp"
 #include "vggplan/lowering/ops.hpp"
 #include "vggplan/lowering/saved.hpp"
 
