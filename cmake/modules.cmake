@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # vggplan_module(NAME [USES module...] [LINKS target...])
-# One static library per folder of src/. Globbed, since thirteen folders follow one rule; CONFIGURE_DEPENDS notices files that come and go.
+# One static library per folder of src/. Globbed, since fourteen folders follow one rule; CONFIGURE_DEPENDS notices files that come and go.
 function(vggplan_module name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "USES;LINKS")
-  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
   list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/src/app/main.cpp)
   list(TRANSFORM arg_USES PREPEND vggplan_)
   set(target vggplan_${name})

@@ -89,7 +89,7 @@ base::Result<Lowered> lower(const catalog::MeasuredStep& step, const catalog::Ca
     return job.error();
   }
   lowered.job = *std::move(job);
-  auto network = graph::build_network(lowered.job.model, lowered.job.image, lowered.job.classes, lowered.job.head);
+  auto network = job::network_of(lowered.job);
   if (!network) {
     return network.error();
   }

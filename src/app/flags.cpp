@@ -162,6 +162,7 @@ Names with_equals(Names names) {
 }
 Names swept_names() { return with_equals(sweepable_flags()); }
 Names export_names() { return with_equals(base::enum_names<Format>()); }
+Names freeze_names() { return {"none", "features", "all-but-last", "first:4", "first:7"}; }
 Names checkpointing_names() { return {"none", "block", "seq:2", "seq:4"}; }
 
 using O = Options;
@@ -170,7 +171,9 @@ constexpr Range kGpus{1, hardware::kMostGpus};
 
 // name, letter, value, default, help, group, commands, repeatable, configurable, choices, store
 constexpr std::array kFlags = std::to_array<Flag>({
-    {"model", 0, "NAME|FILE", "vgg16", "vgg11, vgg13, vgg16, vgg19, each also with _bn; or a model file (.json)",
+    {"model", 0, "NAME|FILE", "vgg16",
+     "vgg11, vgg13, vgg16, vgg19, each also with _bn; another that 'vggplan models' lists; or a file (.json, .onnx, "
+     ".pt2)",
      Group::job, kJob, false, true, known_models, word<&O::model>},
     {"height", 0, "PIXELS", "", "height of the images; required", Group::job, kJob, false, true, nullptr,
      whole<&O::height, kPixels>},
@@ -179,10 +182,21 @@ constexpr std::array kFlags = std::to_array<Flag>({
     {"size", 0, "HxW", "", "height and width in one", Group::job, kJob},
     {"channels", 0, "N", "3", "channels of the images", Group::job, kJob, false, true, nullptr,
      whole<&O::channels, Range{1, 100'000}>},
-    {"classes", 0, "N", "1000", "classes told apart", Group::job, kJob, false, true, nullptr,
+    {"classes", 0, "N", "1000", "classes told apart; 21 for pixels and boxes", Group::job, kJob, false, true, nullptr,
      whole<&O::classes, Range{1, 100'000'000}>},
     {"head", 0, "HEAD", "adaptive", "what follows the convolutions", Group::job, kJob, false, true,
      base::enum_names<graph::Head>, choice<&O::head, graph::Head>},
+    {"until", 0, "NODE", "", "the layer that the network ends with, for example relu3_3", Group::job, kJob, false, true,
+     nullptr, word<&O::until>},
+    {"freeze", 0, "WHICH", "none",
+     "layers that are not trained: features, all-but-last, first:N, or a pattern of names", Group::job, kJob, false,
+     true, freeze_names, word<&O::freeze>},
+    {"train", 0, "WHAT", "parameters", "what the optimizer changes", Group::job, kJob, false, true,
+     base::enum_names<graph::Trained>, choice<&O::trained, graph::Trained>},
+    {"loss", 0, "LOSS", "", "what training lowers; chosen by the network", Group::job, kJob, false, true,
+     base::enum_names<graph::Objective>, choice<&O::loss, graph::Objective>},
+    {"eval-batch", 0, "N", "", "images of an evaluation without gradients beside training", Group::job, kJob, false,
+     true, nullptr, whole<&O::eval_batch, kBatch>},
     {"mode", 0, "MODE", "train", "training or inference", Group::job, kJob, false, true, base::enum_names<job::Mode>,
      choice<&O::mode, job::Mode>},
     {"batch", 'b', "N", "1; plan chooses", "images per GPU and micro-batch", Group::job, kJob, false, true, nullptr,

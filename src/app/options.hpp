@@ -54,8 +54,13 @@ struct Options {
   std::optional<std::int64_t> height{};
   std::optional<std::int64_t> width{};
   std::int64_t channels{3};
-  std::int64_t classes{1000};
+  std::optional<std::int64_t> classes{};  ///< else those of the model
   graph::Head head{graph::Head::adaptive};
+  std::string freeze{"none"};
+  std::string until{};
+  graph::Trained trained{graph::Trained::parameters};
+  std::optional<graph::Objective> loss{};
+  std::optional<std::int64_t> eval_batch{};
   job::Mode mode{job::Mode::train};
   std::optional<std::int64_t> batch{};
   std::optional<std::int64_t> global_batch{};

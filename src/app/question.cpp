@@ -6,9 +6,11 @@
 #include <algorithm>
 
 #include "app/knowledge.hpp"
+#include "app/model_file.hpp"
 #include "app/values.hpp"
 #include "vggplan/base/checked.hpp"
 #include "vggplan/base/format.hpp"
+#include "vggplan/graph/architectures.hpp"
 
 namespace vggplan::app {
 
@@ -18,10 +20,6 @@ namespace {
 constexpr std::string_view kDefaultGpu = "h200-sxm-141gb";
 /// No machine of the catalogue but one has more GPUs.
 constexpr std::int64_t kGpusPerNode = 8;
-
-bool is_file_name(std::string_view model) {
-  return model.ends_with(".json") || model.find('/') != std::string_view::npos;
-}
 
 /// Images per GPU and micro-batch, and micro-batches, from what is given of --batch, --accumulation and
 /// --global-batch.
@@ -149,6 +147,31 @@ planner::PlanRequest goal_of(const Options& options) {
   return request;
 }
 
+/// What a file of the user's decides: its widths, its head and its classes.
+base::Status settle_own(const Options& options, job::Job& job) {
+  std::int64_t classes = job.classes;
+  const auto warnings = describe_own(job.model, job.image, classes);
+  if (!warnings) {
+    return warnings.error();
+  }
+  if (job.model.own && options.head != Options{}.head) {
+    return base::wrong(options.place("head"), fmt::format("{} has a head of its own", job.model.name), "leave it out");
+  }
+  if (options.classes.value_or(classes) != classes) {
+    return base::wrong(options.place("classes"), fmt::format("{} tells {} classes apart", job.model.name, classes),
+                       "leave it out");
+  }
+  job.classes = classes;
+  return std::nullopt;
+}
+
+void warn_of_own(job::Job job, std::vector<estimate::Warning>& warnings) {
+  const auto told = describe_own(job.model, job.image, job.classes);
+  for (const std::string& text : told ? *told : std::vector<std::string>()) {
+    warnings.push_back({"model-file", text, ""});
+  }
+}
+
 }  // namespace
 
 base::Result<graph::ModelSpec> Questions::model(const Options& options) {
@@ -159,11 +182,7 @@ base::Result<graph::ModelSpec> Questions::model(const Options& options) {
   }
   base::Result<graph::ModelSpec> spec = base::Diagnostic{};
   if (is_file_name(name)) {
-    const base::Result<std::string> text = world_.read_file(name);
-    if (!text) {
-      return named_file(text.error(), options.place("model"), "name a model, or a file as vggplan schema model tells");
-    }
-    spec = catalog::model_from({name, *text, name});
+    spec = read_model_file(name, options.place("model"), world_);
   } else {
     const std::vector<std::string> names = catalog_.model_names();
     if (std::find(names.begin(), names.end(), name) == names.end()) {
@@ -199,10 +218,15 @@ base::Result<job::Job> Questions::job(const Options& options) {
                        base::suggestion(*options.data.storage, storages));
   }
   job::Job job;
+  job.classes = options.classes.value_or(graph::architecture_of(spec->architecture).classes);
   job.model = std::move(*spec);
   job.image = {options.channels, *options.height, *options.width};
-  job.classes = options.classes;
   job.head = options.head;
+  if (base::Status error = settle_own(options, job)) {
+    return *error;
+  }
+  job.scope = {options.freeze, options.until, options.trained, options.loss};
+  job.eval_batch = options.eval_batch.value_or(0);
   job.mode = options.mode;
   job.precision = options.precision.value_or(job.precision);
   job.layout = options.layout.value_or(job.layout);
@@ -314,6 +338,7 @@ base::Result<EstimateQuestion> Questions::estimate(const Options& options, Comma
         {"assumed-gpu", fmt::format("no GPU is named: times are those of {}", kDefaultGpu), "name another with --gpu"});
   }
   warn_of(request.choice, options, question.warnings);
+  warn_of_own(question.job, question.warnings);
   if (base::Status error = settle_batch(options, question.job)) {
     return *error;
   }
@@ -359,6 +384,7 @@ base::Result<PlanQuestion> Questions::plan(const Options& options) {
   planner::PlanRequest& request = question.request;
   request = goal_of(options);
   request.job = std::move(known->job);
+  warn_of_own(request.job, question.warnings);
   if (base::Status error = leave_out_unsupported(known->requests, options, question.warnings)) {
     return *error;
   }

@@ -5,9 +5,11 @@
 #include <algorithm>
 
 #include "app/load_catalog.hpp"
+#include "app/model_file.hpp"
 #include "app/output.hpp"
 #include "app/run.hpp"
 #include "vggplan/base/format.hpp"
+#include "vggplan/graph/architectures.hpp"
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/report/build.hpp"
 
@@ -76,7 +78,29 @@ base::Result<Document> machines(const Request& request, const Catalog& catalog) 
   return report::build_machines(entries);
 }
 
-base::Result<Document> models(const Request& request, const Catalog& catalog) {
+/// What was read of a file, for the image that published counts are for.
+base::Result<Document> model_file(const std::string& path, World& world) {
+  constexpr graph::Shape kImage{3, 224, 224};
+  base::Result<graph::ModelSpec> spec = read_model_file(path, "models", world);
+  if (!spec) {
+    return spec.error();
+  }
+  std::int64_t classes = 1000;
+  base::Result<std::vector<std::string>> warnings = describe_own(*spec, kImage, classes);
+  if (!warnings) {
+    return warnings.error();
+  }
+  base::Result<graph::Network> network = graph::build_network(*spec, kImage, classes, graph::Head::adaptive);
+  if (!network) {
+    return network.error();
+  }
+  return report::build_models({{std::move(*spec), std::move(*network), true, std::move(*warnings)}});
+}
+
+base::Result<Document> models(const Request& request, const Catalog& catalog, World& world) {
+  if (!request.positionals.empty() && is_file_name(request.positionals.front())) {
+    return model_file(request.positionals.front(), world);
+  }
   const auto names = wanted(request, catalog.model_names(), "models");
   if (!names) {
     return names.error();
@@ -87,12 +111,13 @@ base::Result<Document> models(const Request& request, const Catalog& catalog) {
     if (!spec) {
       return spec.error();
     }
-    const base::Result<graph::Network> network =
-        graph::build_network(*spec, {3, 224, 224}, 1000, graph::Head::adaptive);
+    const graph::Architecture usual = graph::architecture_of(spec->architecture);
+    base::Result<graph::Network> network =
+        graph::build_network(*spec, {3, usual.side, usual.side}, usual.classes, graph::Head::adaptive);
     if (!network) {
       return network.error();
     }
-    entries.push_back({std::move(*spec), graph::count(*network)});
+    entries.push_back({std::move(*spec), std::move(*network), false, {}});
   }
   return report::build_models(entries);
 }
@@ -106,7 +131,7 @@ base::Result<int> run_catalogue(const Request& request, World& world) {
   }
   const base::Result<Document> report = request.command == Command::gpus       ? gpus(request, *catalog, world)
                                         : request.command == Command::machines ? machines(request, *catalog)
-                                                                               : models(request, *catalog);
+                                                                               : models(request, *catalog, world);
   if (!report) {
     return report.error();
   }

@@ -5,12 +5,13 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
-#include "catalog/json_reader.hpp"
 #include "vggplan/base/json_text.hpp"
 #include "vggplan/catalog/calibration.hpp"
+#include "vggplan/catalog/json_reader.hpp"
 
 namespace vggplan::base {
 
@@ -89,6 +90,30 @@ constexpr std::array<SpreadKey, 3> kSpreadKeys{{
     {"host_bound", &Calibration::spread_host},
 }};
 
+/// Whether `list` holds at least `fewest` whole numbers, none negative.
+bool is_row(const nlohmann::json& list, std::size_t fewest) {
+  return list.is_array() && list.size() >= fewest &&
+         std::all_of(list.begin(), list.end(), [](const nlohmann::json& v) { return v.is_number_unsigned(); });
+}
+
+/// [height, width, stride, dilation, groups, transposed]; groups 0: of one channel each.
+std::optional<timing::Filter> filter_of(const nlohmann::json& list) {
+  constexpr std::size_t kLength = 6;
+  constexpr std::uint64_t kMost = 1U << 20U;
+  if (!is_row(list, kLength) || list.size() != kLength) {
+    return std::nullopt;
+  }
+  std::array<std::int64_t, kLength> v{};
+  for (std::size_t i = 0; i < kLength; ++i) {
+    const auto value = list[i].get<std::uint64_t>();
+    if (value > kMost || (value == 0 && i < 4)) {
+      return std::nullopt;
+    }
+    v[i] = static_cast<std::int64_t>(value);
+  }
+  return timing::Filter{v[0], v[1], v[2], v[3], v[4], v[5] != 0, 0, 0};
+}
+
 ShapeClass read_shape(ObjectReader& reader) {
   ShapeClass shape;
   shape.kind = reader.enumeration<timing::OpKind>("op");
@@ -102,6 +127,14 @@ ShapeClass read_shape(ObjectReader& reader) {
     shape.variant = reader.enumeration<timing::Variant>("variant");
   }
   reader.skip("variant");
+  if (const nlohmann::json* list = reader.array("filter", false); list != nullptr) {
+    const auto filter = filter_of(*list);
+    if (!filter) {
+      reader.report("filter", "a filter is [height, width, stride, dilation, groups, transposed]",
+                    "write it with vggplan calibrate");
+    }
+    shape.filter = filter.value_or(timing::Filter{});
+  }
   return shape;
 }
 
@@ -110,12 +143,6 @@ ShapeClass read_shape(ObjectReader& reader) {
 constexpr double kShareUnit = 1e-5;
 constexpr double kNanosecond = 1e-9;
 constexpr double kMegabyte = 1e6;
-
-/// Whether `list` holds at least `fewest` whole numbers, none negative.
-bool is_row(const nlohmann::json& list, std::size_t fewest) {
-  return list.is_array() && list.size() >= fewest &&
-         std::all_of(list.begin(), list.end(), [](const nlohmann::json& v) { return v.is_number_unsigned(); });
-}
 
 constexpr double kLastOctave = 60.0;  // sizes are whole numbers of 64 bits
 
@@ -275,6 +302,10 @@ std::string shape_text(const ShapeClass& shape) {
   }
   if (shape.variant != timing::Variant::usual) {
     text += fmt::format(R"(, "variant": "{}")", base::name_of_enum(shape.variant));
+  }
+  if (const timing::Filter& f = shape.filter; f != timing::Filter{}) {
+    text += fmt::format(R"(, "filter": [{}, {}, {}, {}, {}, {}])", f.height, f.width, f.stride, f.dilation, f.groups,
+                        f.transposed ? 1 : 0);
   }
   return text;
 }

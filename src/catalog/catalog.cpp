@@ -8,7 +8,6 @@
 #include <array>
 #include <utility>
 
-#include "catalog/json_reader.hpp"
 #include "catalog/records.hpp"
 #include "vggplan/base/ascii.hpp"
 #include "vggplan/base/format.hpp"
@@ -16,6 +15,7 @@
 #include "vggplan/catalog/calibration.hpp"
 #include "vggplan/catalog/embedded.hpp"
 #include "vggplan/catalog/framework.hpp"
+#include "vggplan/catalog/json_reader.hpp"
 
 namespace vggplan::catalog {
 

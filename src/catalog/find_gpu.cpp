@@ -3,11 +3,11 @@
 #include <fmt/ranges.h>
 
 #include "catalog/gpu_names.hpp"
-#include "catalog/json_reader.hpp"
 #include "catalog/records.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/base/names.hpp"
 #include "vggplan/catalog/catalog.hpp"
+#include "vggplan/catalog/json_reader.hpp"
 
 namespace vggplan::catalog {
 

@@ -2,9 +2,9 @@
 #include <array>
 #include <string>
 
-#include "catalog/json_reader.hpp"
 #include "vggplan/base/json_text.hpp"
 #include "vggplan/catalog/framework.hpp"
+#include "vggplan/catalog/json_reader.hpp"
 
 namespace vggplan::base {
 
@@ -96,6 +96,11 @@ WorkspaceRule read_rule(const nlohmann::json& value, const std::string& pointer,
   rule.pixels = read_range(reader, "pixels");
   rule.elements = read_range(reader, "elements");
   rule.images = read_range(reader, "images");
+  if (reader.has("kernel")) {
+    rule.filter = lowering::FilterRange{read_range(reader, "kernel"), read_range(reader, "stride"),
+                                        reader.has("groups") ? read_range(reader, "groups") : lowering::Range{1, 2},
+                                        read_range(reader, "group_channels")};
+  }
   rule.ragged = reader.optional_integer("ragged", 1).value_or(0);
   rule.copies = reader.has("copies") && reader.boolean("copies");
   reader.skip("copies");

@@ -8,9 +8,9 @@
 #include <optional>
 #include <string>
 
-#include "catalog/json_reader.hpp"
 #include "vggplan/base/ascii.hpp"
 #include "vggplan/base/format.hpp"
+#include "vggplan/catalog/json_reader.hpp"
 
 namespace vggplan::catalog {
 

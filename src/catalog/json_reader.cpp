@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "catalog/json_reader.hpp"
+#include "vggplan/catalog/json_reader.hpp"
 
 #include <fmt/format.h>
 

@@ -119,6 +119,32 @@ bool is_countable(const timing::Extent& e) {
   return product && *product <= base::kLargestExact;
 }
 
+/// A convolution, a pool or a resize names what VGG's do not have: one number for height and width.
+timing::Filter filter_of(Row& row, const json& value, timing::OpKind kind, const timing::Extent& sizes) {
+  constexpr std::int64_t kMost = 1024;
+  timing::Filter filter;
+  if (!value.contains("kernel")) {
+    return filter;
+  }
+  const std::int64_t kernel = row.between("kernel", 1, kMost);
+  const std::int64_t padding = row.between("padding", 0, kMost, 0);
+  filter.height = filter.width = kernel;
+  filter.stride = row.between("stride", 1, kMost, 1);
+  filter.dilation = row.between("dilation", 1, kMost, 1);
+  filter.groups = row.between("groups", 1, sizes.c, 1);
+  filter.transposed = row.boolean("transposed");
+  const std::int64_t reach = filter.dilation * (kernel - 1);
+  const auto out = [&](std::int64_t in) {
+    const std::int64_t size = filter.transposed ? (in - 1) * filter.stride - 2 * padding + kernel
+                                                : (in + 2 * padding - reach - 1) / filter.stride + 1;
+    return std::max<std::int64_t>(size, 1);
+  };
+  filter.out_height = out(sizes.h);
+  filter.out_width = out(sizes.w);
+  const timing::Filter vgg{3, 3, 1, 1, 1, false, sizes.h, sizes.w};
+  return timing::is_convolution(kind) && filter == vgg ? timing::Filter{} : filter;
+}
+
 base::Result<timing::OpSample> op_of(const json& value, const std::string& place) {
   Row row(value);
   // An optimizer goes over tensors of its parameters, all other operations over images.
@@ -134,6 +160,7 @@ base::Result<timing::OpSample> op_of(const json& value, const std::string& place
           : timing::Extent{row.integer("n"), row.integer("c"), row.integer("k"), row.integer("h"), row.integer("w")};
   const base::Seconds seconds(row.number("us") * 1e-6);
   const bool half_zero = row.boolean("half_zero");
+  const timing::Filter filter = filter_of(row, value, kind, sizes);
   if (!row.trouble().empty()) {
     return wrong_row(place, row.trouble());
   }
@@ -142,7 +169,7 @@ base::Result<timing::OpSample> op_of(const json& value, const std::string& place
   }
   const base::DType type = type_of(math);
   if (!updates) {
-    return timing::OpSample{timing::make_op(kind, math, type, layout, sizes), seconds, half_zero};
+    return timing::OpSample{timing::make_op(kind, math, type, layout, sizes, filter), seconds, half_zero};
   }
   timing::Op op = timing::make_optimizer(type, loop, sizes.n, sizes.c, {sizes.k, sizes.h, sizes.w});
   op.kind = kind;

@@ -2,14 +2,16 @@
 #include "catalog/records.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "catalog/json_reader.hpp"
 #include "vggplan/base/ascii.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/base/json_text.hpp"
+#include "vggplan/catalog/json_reader.hpp"
+#include "vggplan/graph/architectures.hpp"
 
 namespace vggplan::catalog {
 
@@ -235,9 +237,26 @@ void read_hidden(ObjectReader& reader, graph::ModelSpec& model) {
   }
 }
 
+void check_architecture(ObjectReader& reader, std::string_view name) {
+  std::vector<std::string_view> known{graph::kVgg};
+  for (const graph::Architecture& architecture : graph::architectures()) {
+    known.push_back(architecture.name);
+  }
+  if (std::ranges::find(known, name) == known.end()) {
+    reader.report("architecture", fmt::format("there is no architecture {}", base::quoted(name)),
+                  fmt::format("give one of {}", fmt::join(known, ", ")));
+  }
+}
+
 graph::ModelSpec model_fields(ObjectReader& reader, Context& /*context*/) {
   graph::ModelSpec model;
   model.name = reader.name("name");
+  if (const auto architecture = reader.optional_name("architecture"); architecture && *architecture != graph::kVgg) {
+    model.architecture = *architecture;
+    check_architecture(reader, model.architecture);
+    model.source = reader.optional_text("source").value_or("");
+    return model;
+  }
   read_features(reader, model);
   model.batch_norm = reader.boolean("batch_norm");
   read_hidden(reader, model);

@@ -47,7 +47,12 @@ void add_network(Key& key, const job::Job& job) {
       .add(job.image.height)
       .add(job.image.width)
       .add(job.classes)
-      .add(job.head);
+      .add(job.head)
+      .add(job.scope.freeze)
+      .add(job.scope.until)
+      .add(job.scope.trained)
+      .add(job.scope.objective ? static_cast<std::int64_t>(*job.scope.objective) : -1)
+      .add(job.eval_batch);
   key.add(job.checkpointing.kind).add(job.checkpointing.segments);
 }
 

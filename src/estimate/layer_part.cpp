@@ -34,27 +34,32 @@ std::vector<LayerRow> layer_part(const Lowered& lowered, const job::Job& job, co
   const graph::Network& network = lowered.network;
   const memory::Tape tape =
       lowering::lower_tape(network, job, lowered.segments, framework, device_of(target.gpu, framework));
-  const std::vector<Bytes> workspace = workspaces(tape, network.layers.size());
+  const std::vector<Bytes> workspace = workspaces(tape, network.nodes.size());
   const lowering::SavedBytes saved = lowering::saved_bytes(network, lowered.segments, job);
   std::vector<LayerRow> rows;
-  for (std::size_t i = 0; i < network.layers.size(); ++i) {
-    const graph::Layer& layer = network.layers[i];
+  for (graph::NodeId i = 0; i < network.nodes.size(); ++i) {
+    const graph::Node& layer = network.nodes[i];
+    if (!graph::is_layer(layer)) {
+      continue;
+    }
     LayerRow row;
     row.name = layer.name;
     row.kind = graph::kind_name(layer.kind);
     row.output = layer.output;
     row.counts = graph::count(network, i);
     row.output_bytes = graph::output_bytes(layer, job::activation_type(job.precision)) * job.batch;
-    row.saved_bytes = i < saved.layers.size() ? saved.layers[i] : Bytes(0);
+    row.saved_bytes = saved.layers[i];
     row.workspace_bytes = workspace[i];
-    row.forward = i < times.size() ? times[i].forward : Seconds(0);
-    row.backward = i < times.size() ? times[i].backward : Seconds(0);
+    const auto time =
+        std::find_if(times.begin(), times.end(), [&](const LayerTime& t) { return t.layer == layer.name; });
+    row.forward = time != times.end() ? time->forward : Seconds(0);
+    row.backward = time != times.end() ? time->backward : Seconds(0);
     rows.push_back(std::move(row));
   }
   if (job.mode == job::Mode::train) {
     LayerRow loss;  // no layer of the network, but the rows are to add up to what autograd holds
     loss.name = "loss";
-    loss.kind = "CrossEntropyLoss";
+    loss.kind = graph::kind_name(network.nodes.back().kind);
     loss.output = {1, 1, 1};
     loss.saved_bytes = saved.loss;
     rows.push_back(std::move(loss));

@@ -30,13 +30,16 @@ Verdict verdict_of(const Simulation& simulation) {
   return simulation.flushes_per_step > 0 ? Verdict::fits_with_cache_flushes : Verdict::fits;
 }
 
-/// Micro-batches after the second repeat it: so many stand for any larger number.
 constexpr std::int64_t kMicroBatches = 4;
+
+}  // namespace
 
 job::Job simulated(job::Job job) {
   job.accumulation = std::min(job.accumulation, kMicroBatches);
   return job;
 }
+
+namespace {
 
 /// Flushes of the whole step, taken to be spread over its micro-batches.
 std::int64_t flushes_of(const Simulation& simulation, const job::Job& job) {
@@ -54,7 +57,7 @@ memory::SimulationOptions options_for(const job::Job& job, const lowering::Frame
 }
 
 std::string layer_name(const graph::Network& network, memory::LayerId layer) {
-  return layer == memory::kNoLayer ? "" : network.layers[static_cast<std::size_t>(layer)].name;
+  return layer == memory::kNoLayer ? "" : network.nodes[static_cast<std::size_t>(layer)].name;
 }
 
 Bytes phase_peak(const Simulation& simulation, Phase phase) {
@@ -75,8 +78,8 @@ void add_breakdown(Memory& memory, const graph::Network& network, const memory::
   memory.breakdown = named(peak.categories);
   for (std::size_t i = 0; i < peak.layers.size(); ++i) {
     if (peak.layers[i] != 0) {
-      const bool layered = i < network.layers.size();
-      memory.breakdown_layers.emplace_back(layered ? network.layers[i].name : "(none)", Bytes(peak.layers[i]));
+      const bool layered = i < network.nodes.size();
+      memory.breakdown_layers.emplace_back(layered ? network.nodes[i].name : "(none)", Bytes(peak.layers[i]));
     }
   }
 }
@@ -159,14 +162,14 @@ Simulations simulate_all(const Lowered& lowered, const job::Job& job, const Targ
   memory::SimulationOptions rising = plain;
   rising.allocator.addresses = memory::AddressOrder::rising;
   all.other_addresses = run({}, rising);
-  all.widths = widths_of(job, target.gpu);
+  all.widths = widths_of(job, lowered.network, target.gpu);
   return all;
 }
 
 }  // namespace
 
 base::Result<Lowered> lower(const job::Job& job) {
-  auto network = graph::build_network(job.model, job.image, job.classes, job.head);
+  auto network = job::network_of(job);
   if (!network) {
     return network.error();
   }

@@ -38,4 +38,7 @@ Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& ta
 /// of the forward pass, what autograd holds.
 Bytes memory_floor(const Lowered& lowered, const job::Job& job);
 
+/// As it is lowered: micro-batches after the second repeat it, and so few stand for any larger number.
+job::Job simulated(job::Job job);
+
 }  // namespace vggplan::estimate

@@ -42,19 +42,31 @@ Errors free_choice(const job::Job& job) {
 
 Width around(const Width& a, const Width& b) { return {std::min(a.low, b.low), std::max(a.high, b.high)}; }
 
-/// Whether every width of a convolution is a multiple of `unit`.
-bool aligned(const graph::ModelSpec& model, std::int64_t unit) {
-  return std::ranges::all_of(model.features, [&](std::int64_t width) { return width % unit == 0; });
+/// Whether every width of a convolution before the head is a multiple of `unit`.
+bool aligned(const graph::Network& network, std::int64_t unit) {
+  const auto head = network.nodes.begin() + static_cast<std::ptrdiff_t>(network.features);
+  return std::all_of(network.nodes.begin(), head, [&](const graph::Node& node) {
+    const auto* conv = std::get_if<graph::Convolution>(&node.kind);
+    return conv == nullptr || conv->out_channels % unit == 0;
+  });
+}
+
+std::int64_t largest_output(const graph::Network& network) {
+  std::int64_t most = 0;
+  for (const graph::Node& node : network.nodes) {
+    most = std::max(most, node.output.elements());
+  }
+  return most;
 }
 
 /// Workspace rules were made from images of 200 pixels and more in batches up to 256, smaller ones in batches up to 64,
 /// and tensors up to 2^31 elements.
-Kind kind_of(const job::Job& job) {
+Kind kind_of(const job::Job& job, const graph::Network& network) {
   constexpr std::int64_t kMostElements = std::int64_t{1} << 31;
-  if (!aligned(job.model, 64)) {
-    return aligned(job.model, 8) ? Kind::aligned_channels : Kind::other_channels;
+  if (!aligned(network, 64)) {
+    return aligned(network, 8) ? Kind::aligned_channels : Kind::other_channels;
   }
-  const std::int64_t image = job.model.features.front() * job.image.height * job.image.width;
+  const std::int64_t image = largest_output(network);
   const std::int64_t most_images = std::min(job.image.height, job.image.width) < 200 ? 64 : 256;
   const bool usual = job.batch <= most_images && image <= kMostElements / job.batch;
   return usual ? Kind::usual : Kind::other_sizes;
@@ -79,8 +91,8 @@ Bytes stranded_workspace(const memory::Simulation& high, std::optional<Bytes> ca
 
 bool races(const job::Job& job) { return job.parallel.gpus > 1 && job.parallel.sharding != job::Sharding::fsdp2; }
 
-Widths widths_of(const job::Job& job, const hardware::Gpu& gpu) {
-  const Kind kind = kind_of(job);
+Widths widths_of(const job::Job& job, const graph::Network& network, const hardware::Gpu& gpu) {
+  const Kind kind = kind_of(job, network);
   const Errors errors = errors_of(kind, job.layout);
   const bool racing = races(job) && kind == Kind::usual;
   const bool measured = kind == Kind::usual || kind == Kind::other_sizes;

@@ -22,7 +22,7 @@ struct Widths {
   Width reserved{};
   base::Basis basis{base::Basis::simulated};
 };
-Widths widths_of(const job::Job& job, const hardware::Gpu& gpu);
+Widths widths_of(const job::Job& job, const graph::Network& network, const hardware::Gpu& gpu);
 
 /// The architecture that the rules of workspaces were measured on.
 bool is_hopper(const hardware::Gpu& gpu);

@@ -41,9 +41,9 @@ struct Tensors {
 
 Tensors tensors_of(const graph::Network& network) {
   Tensors tensors;
-  tensors.trained = static_cast<std::int64_t>(graph::parameter_tensors(network).size());
-  for (const graph::Layer& layer : network.layers) {
-    if (const auto* norm = std::get_if<graph::BatchNorm2d>(&layer.kind)) {
+  tensors.trained = static_cast<std::int64_t>(graph::trained_tensors(network).size());
+  for (const graph::Node& node : network.nodes) {
+    if (const auto* norm = std::get_if<graph::BatchNorm>(&node.kind)) {
       tensors.buffers += 3;
       tensors.buffer_bytes += 2 * norm->channels * 4 + 8;
     }

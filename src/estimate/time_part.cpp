@@ -164,9 +164,9 @@ Time time_part(const Lowered& lowered, const job::Job& job, const timing::Parall
     const double peaks = peak->count() * static_cast<double>(job.parallel.gpus);
     time.model_flops_utilization = per_image.as_double() * time.images_per_second.value / peaks;
   }
-  for (std::size_t layer = 0; layer < parallel.step.layers.size(); ++layer) {
-    time.layers.push_back({lowered.network.layers[layer].name, parallel.step.layers[layer].forward,
-                           parallel.step.layers[layer].backward});
+  for (graph::NodeId id = 1; id < parallel.step.layers.size(); ++id) {  // behind the image
+    time.layers.push_back(
+        {lowered.network.nodes[id].name, parallel.step.layers[id].forward, parallel.step.layers[id].backward});
   }
   return time;
 }

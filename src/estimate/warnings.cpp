@@ -15,9 +15,9 @@ constexpr std::int64_t kInt32Elements = 2147483648;
 using Warnings = std::vector<Warning>;
 
 std::int64_t largest_tensor(const graph::Network& network, const job::Job& job) {
-  std::int64_t largest = network.input.elements();
-  for (const graph::Layer& layer : network.layers) {
-    largest = std::max(largest, layer.output.elements());
+  std::int64_t largest = 0;
+  for (const graph::Node& node : network.nodes) {
+    largest = std::max(largest, node.output.elements());
   }
   return largest * job.batch;
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "graph/counts.hpp"
 
-#include <algorithm>
 #include <variant>
 
 #include "vggplan/base/checked.hpp"
+#include "vggplan/graph/flow.hpp"
 
 namespace vggplan::graph {
 
@@ -16,12 +16,12 @@ using base::checked_product;
 
 /// A convolution or Linear layer of `weights` weights and `biases` biases, applied at `positions` places.
 std::optional<LayerCounts> matrix_counts(std::optional<std::int64_t> weights, std::int64_t biases,
-                                         std::int64_t positions, bool trained_before) {
+                                         std::optional<std::int64_t> positions, const Gradients& gradients) {
   const auto parameters = weights ? checked_add(*weights, biases) : std::nullopt;
-  const auto macs = weights ? checked_mul(*weights, positions) : std::nullopt;
-  // Backward multiplies twice, once for the gradient of the weights and once for that of the input.
-  const auto backward = macs ? checked_mul(*macs, trained_before ? 4 : 2) : std::nullopt;
-  if (!parameters || !backward) {
+  const auto macs = weights && positions ? checked_mul(*weights, *positions) : std::nullopt;
+  const std::int64_t products = (gradients.weights ? 1 : 0) + (gradients.input ? 1 : 0);
+  const auto backward = macs ? checked_mul(*macs, 2 * products) : std::nullopt;
+  if (!parameters || !backward || !checked_mul(*macs, 2)) {
     return std::nullopt;
   }
   return LayerCounts{*parameters, *macs, base::Flops(2 * *macs), base::Flops(*backward)};
@@ -29,25 +29,27 @@ std::optional<LayerCounts> matrix_counts(std::optional<std::int64_t> weights, st
 
 }  // namespace
 
-std::optional<LayerCounts> counts_of(const LayerKind& kind, const Shape& output, bool trained_before) {
-  if (const auto* conv = std::get_if<Conv2d>(&kind)) {
-    const auto positions = checked_mul(output.height, output.width);
-    const auto weights = checked_product(kTaps, conv->in_channels, conv->out_channels);
-    return positions ? matrix_counts(weights, conv->out_channels, *positions, trained_before) : std::nullopt;
+std::optional<LayerCounts> counts_of(const Kind& kind, const Shape& output, const Shape& input,
+                                     const Gradients& gradients) {
+  if (const auto* conv = std::get_if<Convolution>(&kind)) {
+    // A transposed convolution spreads each pixel of its input over its taps.
+    const Shape& places = conv->transposed ? input : output;
+    const auto weights = checked_product(conv->taps(), conv->in_channels / conv->groups, conv->out_channels);
+    return matrix_counts(weights, conv->bias ? conv->out_channels : 0, checked_mul(places.height, places.width),
+                         gradients);
   }
   if (const auto* linear = std::get_if<Linear>(&kind)) {
-    const auto weights = checked_mul(linear->in_features, linear->out_features);
-    return matrix_counts(weights, linear->out_features, 1, trained_before);
+    return matrix_counts(checked_mul(linear->in_features, linear->out_features),
+                         linear->bias ? linear->out_features : 0, checked_mul(output.height, output.width), gradients);
   }
   LayerCounts counts;
-  if (const auto* norm = std::get_if<BatchNorm2d>(&kind)) {
+  if (const auto* norm = std::get_if<BatchNorm>(&kind)) {
     counts.parameters = 2 * norm->channels;
   }
+  if (std::holds_alternative<LayerNorm>(kind)) {
+    counts.parameters = 2 * output.channels;
+  }
   return counts;
-}
-
-bool is_trained_matrix(const LayerKind& kind) {
-  return std::holds_alternative<Conv2d>(kind) || std::holds_alternative<Linear>(kind);
 }
 
 LayerCounts& LayerCounts::operator+=(const LayerCounts& other) {
@@ -58,59 +60,75 @@ LayerCounts& LayerCounts::operator+=(const LayerCounts& other) {
   return *this;
 }
 
-LayerCounts count(const Network& network, std::size_t layer) {
-  const Layer& here = network.layers.at(layer);
-  const auto before = network.layers.begin() + static_cast<std::ptrdiff_t>(layer);
-  const bool trained_before =
-      std::any_of(network.layers.begin(), before, [](const Layer& earlier) { return is_trained_matrix(earlier.kind); });
-  return counts_of(here.kind, here.output, trained_before).value();
+namespace {
+
+LayerCounts count(const Network& network, const Flow& flow, NodeId id) {
+  const Node& node = network.nodes.at(id);
+  const bool input = !node.inputs.empty() && flow.needs_gradient[node.inputs.front()];
+  return counts_of(node.kind, node.output, node.input, {trains(node), input}).value();
 }
 
+}  // namespace
+
+LayerCounts count(const Network& network, NodeId node) { return count(network, flow_of(network), node); }
+
 LayerCounts count(const Network& network) {
+  const Flow flow = flow_of(network);
   LayerCounts total;
-  bool trained_before = false;
-  for (const Layer& layer : network.layers) {
-    total += counts_of(layer.kind, layer.output, trained_before).value();
-    trained_before = trained_before || is_trained_matrix(layer.kind);
+  for (NodeId id = 0; id < network.nodes.size(); ++id) {
+    total += count(network, flow, id);
   }
   return total;
 }
 
 std::int64_t activation_elements(const Network& network) {
-  std::int64_t sum = network.input.elements();
-  for (const Layer& layer : network.layers) {
-    sum += layer.output.elements();
+  std::int64_t sum = 0;
+  for (const Node& node : network.nodes) {
+    sum += is_layer(node) || std::holds_alternative<Image>(node.kind) ? node.output.elements() : 0;
   }
   return sum;
 }
 
-base::Bytes output_bytes(const Layer& layer, base::DType type) {
-  const auto* dropout = std::get_if<Dropout>(&layer.kind);
-  const bool passes_through = std::holds_alternative<Relu>(layer.kind) || std::holds_alternative<Flatten>(layer.kind) ||
-                              (dropout != nullptr && dropout->passes_through());
-  return base::Bytes(passes_through ? 0 : layer.output.elements() * base::size_of(type));
+base::Bytes output_bytes(const Node& node, base::DType type) {
+  const auto* dropout = std::get_if<Dropout>(&node.kind);
+  const auto* activation = std::get_if<Activation>(&node.kind);
+  const auto* add = std::get_if<Add>(&node.kind);
+  const bool nothing = (activation != nullptr && activation->in_place) || (add != nullptr && add->in_place) ||
+                       std::holds_alternative<Flatten>(node.kind) || (dropout != nullptr && dropout->passes_through());
+  return base::Bytes(nothing ? 0 : node.output.elements() * base::size_of(type));
 }
 
-std::vector<ParameterTensor> parameter_tensors(const Layer& layer) {
-  if (const auto* conv = std::get_if<Conv2d>(&layer.kind)) {
-    return {{conv->in_channels * conv->out_channels * kTaps, conv->out_channels},
-            {conv->out_channels, conv->out_channels}};
+std::vector<ParameterTensor> parameter_tensors(const Node& node) {
+  const auto matrix = [](std::int64_t weights, std::int64_t rows, std::int64_t outputs, bool bias) {
+    std::vector<ParameterTensor> tensors{{weights, rows}};
+    if (bias) {
+      tensors.push_back({outputs, outputs});
+    }
+    return tensors;
+  };
+  if (const auto* conv = std::get_if<Convolution>(&node.kind)) {
+    return matrix(conv->weights(), conv->transposed ? conv->in_channels : conv->out_channels, conv->out_channels,
+                  conv->bias);
   }
-  if (const auto* linear = std::get_if<Linear>(&layer.kind)) {
-    return {{linear->in_features * linear->out_features, linear->out_features},
-            {linear->out_features, linear->out_features}};
+  if (const auto* linear = std::get_if<Linear>(&node.kind)) {
+    return matrix(linear->in_features * linear->out_features, linear->out_features, linear->out_features, linear->bias);
   }
-  if (const auto* norm = std::get_if<BatchNorm2d>(&layer.kind)) {
+  if (const auto* norm = std::get_if<BatchNorm>(&node.kind)) {
     return {{norm->channels, norm->channels}, {norm->channels, norm->channels}};
+  }
+  if (std::holds_alternative<LayerNorm>(node.kind)) {
+    return {{node.output.channels, node.output.channels}, {node.output.channels, node.output.channels}};
   }
   return {};
 }
 
-std::vector<ParameterTensor> parameter_tensors(const Network& network) {
+std::vector<ParameterTensor> trained_tensors(const Network& network) {
   std::vector<ParameterTensor> tensors;
-  for (const Layer& layer : network.layers) {
-    const std::vector<ParameterTensor> own = parameter_tensors(layer);
-    tensors.insert(tensors.end(), own.begin(), own.end());
+  for (const Node& node : network.nodes) {
+    if (node.trained) {
+      const std::vector<ParameterTensor> own = parameter_tensors(node);
+      tensors.insert(tensors.end(), own.begin(), own.end());
+    }
   }
   return tensors;
 }

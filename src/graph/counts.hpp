@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Counting of one layer, shared by the builder, which needs to know whether a
+// Counting of one node, shared by the builder, which needs to know whether a
 // count would wrap, and by the public counts, which are asked of networks that passed the builder.
 #pragma once
 
@@ -9,10 +9,14 @@
 
 namespace vggplan::graph {
 
-/// `trained_before`: a layer with parameters comes before, so that the input needs a gradient.
-/// Nothing where a count does not fit 64 bits.
-std::optional<LayerCounts> counts_of(const LayerKind& kind, const Shape& output, bool trained_before);
+/// Products of a backward pass: with the input for the weights, with the weights for the input.
+struct Gradients {
+  bool weights{true};
+  bool input{true};
+};
 
-bool is_trained_matrix(const LayerKind& kind);  ///< Conv2d or Linear
+/// Nothing where a count does not fit 64 bits.
+std::optional<LayerCounts> counts_of(const Kind& kind, const Shape& output, const Shape& input,
+                                     const Gradients& gradients);
 
 }  // namespace vggplan::graph

@@ -5,6 +5,7 @@
 
 #include "vggplan/base/checked.hpp"
 #include "vggplan/base/range.hpp"
+#include "vggplan/graph/architectures.hpp"
 #include "vggplan/hardware/hardware.hpp"
 #include "vggplan/job/job.hpp"
 
@@ -82,7 +83,7 @@ std::optional<std::int64_t> checkpoints_bound(const Job& job, const graph::Netwo
   }
   constexpr std::int64_t kValues = 12;  // bytes: three of fp32
   constexpr std::int64_t kHeaders = 2048;
-  const std::int64_t tensors = 5 * static_cast<std::int64_t>(network.layers.size());
+  const std::int64_t tensors = 5 * static_cast<std::int64_t>(network.nodes.size() - 2);
   const auto values = checked_product(graph::count(network).parameters, kValues);
   return values ? checked_product(job.data.keep_checkpoints, *values + tensors * kHeaders) : std::nullopt;
 }
@@ -162,6 +163,13 @@ Status check_parallel(const Job& job) {
 
 }  // namespace
 
+base::Result<graph::Network> network_of(const Job& job) {
+  auto network = graph::build_network(job.model, job.image, job.classes, job.head);
+  return network ? graph::scoped(*std::move(network), job.scope, job.mode == Mode::train) : std::move(network);
+}
+
+std::int64_t side_multiple(const Job& job) { return graph::architecture_of(job.model.architecture).multiple; }
+
 Status validate(const Job& job) {
   if (auto problem = check_ranges(job)) {
     return problem;
@@ -175,7 +183,7 @@ Status validate(const Job& job) {
   if (job.checkpointing.kind == Checkpointing::Kind::sequential && job.checkpointing.segments < 1) {
     return parse_checkpointing(to_string(job.checkpointing)).error();
   }
-  const auto network = graph::build_network(job.model, job.image, job.classes, job.head);
+  const auto network = network_of(job);
   if (!network) {
     return network.error();
   }

@@ -29,15 +29,16 @@ timing::Exchange exchange_of(const graph::Network& network, const job::Job& job,
   const std::int64_t size = base::size_of(job::parameter_type(job.precision));
   std::vector<std::int64_t> sizes;       // of the tensors, in the order in which their gradients become ready
   std::vector<std::size_t> gradient_of;  // of each tensor, the index in `gradients`
-  for (std::size_t i = network.layers.size(); i-- > 0;) {
-    const std::vector<graph::ParameterTensor> tensors = graph::parameter_tensors(network.layers[i]);
+  for (std::size_t i = network.nodes.size(); i-- > 0;) {
+    const std::vector<graph::ParameterTensor> tensors =
+        network.nodes[i].trained ? graph::parameter_tensors(network.nodes[i]) : std::vector<graph::ParameterTensor>{};
     for (auto tensor = tensors.rbegin(); tensor != tensors.rend(); ++tensor) {
       sizes.push_back(tensor->elements * size);
       gradient_of.push_back(exchange.gradients.size());
     }
     if (!tensors.empty()) {
       exchange.gradients.push_back({i, Bytes(graph::count(network, i).parameters * size),
-                                    std::holds_alternative<graph::Linear>(network.layers[i].kind)});
+                                    std::holds_alternative<graph::Linear>(network.nodes[i].kind)});
     }
   }
   for (const Group& group : groups_of(sizes, framework.first_bucket.count(), job.parallel.bucket.count())) {

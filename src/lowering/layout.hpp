@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What layouts mean for a layer.
+// What layouts mean for a node.
 #pragma once
 
 #include "vggplan/base/dtype.hpp"
@@ -9,7 +9,7 @@ namespace vggplan::lowering {
 
 /// Flattening views a map that is contiguous, as those of one channel or one pixel are in either layout, and copies
 /// others.
-inline bool flatten_copies(const graph::Layer& flatten, base::Layout layout) {
+inline bool flatten_copies(const graph::Node& flatten, base::Layout layout) {
   const graph::Shape& map = flatten.input;
   return layout == base::Layout::nhwc && map.channels > 1 && map.height * map.width > 1;
 }

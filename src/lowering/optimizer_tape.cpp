@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // torch/optim: what each optimizer keeps, and the temporaries of one step.
-#include "lowering/step_tape.hpp"
+#include "lowering/step.hpp"
 
 namespace vggplan::lowering {
 
@@ -9,7 +9,7 @@ namespace {
 using job::Optimizer;
 using job::OptimizerImpl;
 
-void make_state(StepTape& step, Parameter& parameter, TensorId Parameter::*which) {
+void make_state(Step& step, Parameter& parameter, TensorId Parameter::*which) {
   if (!parameter.owned) {
     return;
   }
@@ -17,18 +17,18 @@ void make_state(StepTape& step, Parameter& parameter, TensorId Parameter::*which
   step.tape.allocate_as(parameter.*which, step.own_bytes(parameter), Category::optimizer_state, parameter.layer);
 }
 
-TensorId temporary(StepTape& step, const Parameter& parameter) {
+TensorId temporary(Step& step, const Parameter& parameter) {
   return step.tape.allocate(step.own_bytes(parameter), Category::optimizer_temporaries, parameter.layer);
 }
 
-void drop_backwards(StepTape& step, const std::vector<TensorId>& list) {
+void drop_backwards(Step& step, const std::vector<TensorId>& list) {
   for (auto tensor = list.rbegin(); tensor != list.rend(); ++tensor) {
     step.tape.drop(*tensor);
   }
 }
 
 /// foreach: one new tensor per parameter, all alive together.
-std::vector<TensorId> list_copy(StepTape& step) {
+std::vector<TensorId> list_copy(Step& step) {
   std::vector<TensorId> list;
   for (const Parameter& parameter : step.parameters) {
     if (parameter.owned) {
@@ -38,7 +38,7 @@ std::vector<TensorId> list_copy(StepTape& step) {
   return list;
 }
 
-void momentum_foreach(StepTape& step, bool first) {
+void momentum_foreach(Step& step, bool first) {
   const std::vector<TensorId> decayed = list_copy(step);  // gradient + weight decay
   if (first) {
     for (Parameter& parameter : step.parameters) {
@@ -48,7 +48,7 @@ void momentum_foreach(StepTape& step, bool first) {
   drop_backwards(step, decayed);
 }
 
-void momentum_loop(StepTape& step, bool first) {
+void momentum_loop(Step& step, bool first) {
   for (Parameter& parameter : step.parameters) {
     if (!parameter.owned) {
       continue;
@@ -61,7 +61,7 @@ void momentum_loop(StepTape& step, bool first) {
   }
 }
 
-void adam_state(StepTape& step, bool fused) {
+void adam_state(Step& step, bool fused) {
   for (Parameter& parameter : step.parameters) {
     if (fused && parameter.owned) {  // its step counter lives on the GPU
       step.tape.allocate(kFp32, Category::optimizer_state, parameter.layer);
@@ -71,7 +71,7 @@ void adam_state(StepTape& step, bool fused) {
   }
 }
 
-void adam_step(StepTape& step) {
+void adam_step(Step& step) {
   switch (step.job.optimizer_impl) {
     case OptimizerImpl::foreach: drop_backwards(step, list_copy(step)); return;  // sqrt of the second moment
     case OptimizerImpl::fused: return;
@@ -89,7 +89,7 @@ void adam_step(StepTape& step) {
   }
 }
 
-void momentum_step(StepTape& step, bool first) {
+void momentum_step(Step& step, bool first) {
   switch (step.job.optimizer_impl) {
     case OptimizerImpl::foreach: momentum_foreach(step, first); return;
     case OptimizerImpl::loop: momentum_loop(step, first); return;
@@ -103,7 +103,7 @@ void momentum_step(StepTape& step, bool first) {
   }
 }
 
-void update(StepTape& step, bool first) {
+void update(Step& step, bool first) {
   switch (step.job.optimizer) {
     case Optimizer::sgd: return;
     case Optimizer::momentum: momentum_step(step, first); return;
@@ -119,7 +119,7 @@ void update(StepTape& step, bool first) {
 
 /// GradScaler.unscale_: the scale's reciprocal, in double; and flags of infinities. The last one lives
 /// until GradScaler.update.
-TensorId unscale(StepTape& step) {
+TensorId unscale(Step& step) {
   constexpr std::int64_t kFp64 = 8;
   const auto scalar = [&](std::int64_t bytes) {
     return step.tape.allocate(bytes, Category::optimizer_temporaries, memory::kNoLayer);
@@ -139,7 +139,7 @@ TensorId unscale(StepTape& step) {
 
 }  // namespace
 
-void optimizer_step(StepTape& step, bool updates, bool first) {
+void optimizer_step(Step& step, bool updates, bool first) {
   const TensorId found = step.scales_loss() ? unscale(step) : kNothing;
   if (updates) {
     update(step, first);

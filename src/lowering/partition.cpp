@@ -40,22 +40,27 @@ std::vector<std::size_t> owners_of(const std::vector<std::int64_t>& elements, st
   return owners;
 }
 
-Share held_gradients(const graph::Network& network, const job::Parallel& parallel) {
+Share held_gradients(const graph::Network& network, const job::Job& job) {
+  const job::Parallel& parallel = job.parallel;
   const std::int64_t parts = parallel.sharding == job::Sharding::fsdp2 ? parallel.gpus : 1;
   Share held;
-  for (const graph::ParameterTensor& tensor : graph::parameter_tensors(network)) {
+  if (network.nodes.front().trained) {  // the images of the batch are one tensor
+    held = {job.batch * network.input.elements(), 1};
+  }
+  for (const graph::ParameterTensor& tensor : graph::trained_tensors(network)) {
     held.elements += tensor.elements / tensor.rows * base::ceil_div(tensor.rows, parts);
     ++held.tensors;
   }
   return held;
 }
 
-Share fullest_update(const graph::Network& network, const job::Parallel& parallel) {
+Share fullest_update(const graph::Network& network, const job::Job& job) {
+  const job::Parallel& parallel = job.parallel;
   if (parallel.sharding != job::Sharding::zero1) {
-    return held_gradients(network, parallel);
+    return held_gradients(network, job);
   }
   std::vector<std::int64_t> elements;
-  for (const graph::ParameterTensor& tensor : graph::parameter_tensors(network)) {
+  for (const graph::ParameterTensor& tensor : graph::trained_tensors(network)) {
     elements.push_back(tensor.elements);
   }
   const std::vector<std::size_t> owners = owners_of(elements, parallel.gpus);

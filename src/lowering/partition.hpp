@@ -31,9 +31,9 @@ struct Share {
 };
 
 /// Gradients that a rank holds once they are averaged: all of them, and under FSDP2 its rows of each tensor.
-Share held_gradients(const graph::Network& network, const job::Parallel& parallel);
+Share held_gradients(const graph::Network& network, const job::Job& job);
 
 /// What the fullest rank updates: what it holds, and under ZeRO-1 the whole tensors that it owns.
-Share fullest_update(const graph::Network& network, const job::Parallel& parallel);
+Share fullest_update(const graph::Network& network, const job::Job& job);
 
 }  // namespace vggplan::lowering

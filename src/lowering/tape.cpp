@@ -5,75 +5,62 @@
 #include <utility>
 #include <variant>
 
-#include "lowering/step_tape.hpp"
+#include "lowering/step.hpp"
 #include "vggplan/base/checked.hpp"
 
 namespace vggplan::lowering {
 
 namespace {
 
-constexpr std::int64_t kTargetBytes = 8;   // int64 class index
 constexpr std::int64_t kCounterBytes = 8;  // num_batches_tracked
 
 }  // namespace
 
-StepTape::StepTape(const graph::Network& network_, const job::Job& job_, const std::vector<Segment>& segments_,
-                   const Framework& framework_, const Device& device_, const Variation& variation_)
-    : network(network_), job(job_), segments(segments_), framework(framework_), device(device_), variation(variation_) {
-  autocast = job::is_autocast(job.precision);
-  activation_bytes = base::size_of(job::activation_type(job.precision));
-  parameter_bytes = base::size_of(job::parameter_type(job.precision));
-  saved.resize(network.layers.size());
-  segment_inputs.assign(segments.size(), kNothing);
-  logits = tape.reserve();
-  loss_value = tape.reserve();
-  collect_parameters();
-}
-
-void StepTape::collect_parameters() {
-  for (std::size_t layer = 0; layer < network.layers.size(); ++layer) {
-    bool weight = true;
-    for (const graph::ParameterTensor& tensor : graph::parameter_tensors(network.layers[layer])) {
-      const std::int64_t shard_rows = base::ceil_div(tensor.rows, job.parallel.gpus);
-      const bool of_convolution = std::holds_alternative<graph::Conv2d>(network.layers[layer].kind);
-      parameters.push_back({layer_id(layer), tensor.elements, tensor.elements / tensor.rows * shard_rows,
-                            std::exchange(weight, false) && of_convolution});
-    }
+timing::Filter filter_of(const graph::Convolution& convolution, const graph::Shape& output) {
+  const graph::Pair one{1, 1};
+  if (convolution.kernel == graph::Pair{3, 3} && convolution.stride == one && convolution.padding == one &&
+      convolution.dilation == one && convolution.groups == 1 && !convolution.transposed) {
+    return {};
   }
+  return {convolution.kernel.height,
+          convolution.kernel.width,
+          std::max(convolution.stride.height, convolution.stride.width),
+          std::max(convolution.dilation.height, convolution.dilation.width),
+          convolution.groups,
+          convolution.transposed,
+          output.height,
+          output.width};
 }
 
-std::vector<Parameter*> StepTape::parameters_of(std::size_t layer) {
-  std::vector<Parameter*> found;
-  for (Parameter& parameter : parameters) {
-    if (parameter.layer == layer_id(layer)) {
-      found.push_back(&parameter);
-    }
-  }
-  return found;
-}
-
-Convolution StepTape::convolution(std::size_t layer) const {
-  const graph::Layer& here = network.layers[layer];
+Convolution Step::convolution(NodeId id) const {
+  const graph::Node& here = node(id);
   const base::MathMode wanted = job::convolution_math(job.precision);
   const bool falls_back =
       (wanted == base::MathMode::tf32 && !device.tf32) || (wanted == base::MathMode::fp16 && !device.fp16);
   const base::MathMode math = falls_back ? base::MathMode::fp32 : wanted;
-  return {job.batch, here.input.channels, here.output.channels, here.input.height, here.input.width, activation_bytes,
-          math,      job.layout};
+  return {batch,
+          here.input.channels,
+          here.output.channels,
+          here.input.height,
+          here.input.width,
+          activation_bytes,
+          math,
+          job.layout,
+          filter_of(std::get<graph::Convolution>(here.kind), here.output)};
 }
 
-void StepTape::convolution_scratch(std::size_t layer, ConvPass pass, bool recompute) {
+void Step::convolution_scratch(NodeId id, ConvPass pass, bool recompute) {
   if (variation.workspaces == Workspaces::none) {
     return;
   }
   const bool largest = variation.workspaces == Workspaces::largest;
-  Convolution conv = convolution(layer);
-  if (pass == ConvPass::weight_gradient && contiguous_weight_gradient(layer)) {
+  Convolution conv = convolution(id);
+  if (pass == ConvPass::weight_gradient && contiguous_weight_gradient(id)) {
     conv.layout = base::Layout::nchw;
   }
   // Plans are cached per thread, and recomputation runs in the backward thread.
-  const std::int64_t key =
-      static_cast<std::int64_t>(layer) * 8 + static_cast<std::int64_t>(pass) * 2 + (recompute ? 1 : 0);
+  const std::int64_t key = static_cast<std::int64_t>(id) * 16 + static_cast<std::int64_t>(pass) * 4 +
+                           (recompute ? 1 : 0) + (evaluating ? 2 : 0);
   if (job.cudnn_benchmark) {
     const auto trials = [&] {
       std::vector<std::int64_t> plans = benchmark_plans(framework, pass, conv);
@@ -82,7 +69,7 @@ void StepTape::convolution_scratch(std::size_t layer, ConvPass pass, bool recomp
       }
       return plans;
     };
-    tape.trial(-1 - key, trials, layer_id(layer));
+    tape.trial(-1 - key, trials, layer_id(id));
   }
   const auto plans = [&] {
     std::vector<std::int64_t> found = workspace_plans(framework, pass, conv, device);
@@ -91,15 +78,10 @@ void StepTape::convolution_scratch(std::size_t layer, ConvPass pass, bool recomp
     }
     return found;
   };
-  tape.scratch(key, plans, layer_id(layer));
+  tape.scratch(key, plans, layer_id(id));
 }
 
-bool StepTape::native_batch_norm(std::size_t layer) const {
-  const bool unknown_type = job::activation_type(job.precision) == base::DType::bf16;
-  return unknown_type || job.batch * network.layers[layer].input.elements() >= kIndexLimit;
-}
-
-void StepTape::cublas_workspaces(bool backward_thread) {
+void Step::cublas_workspaces(bool backward_thread) {
   if (std::exchange(cublas_ready_[backward_thread ? 1 : 0], true)) {
     return;
   }
@@ -117,20 +99,18 @@ namespace {
 
 /// model.cuda(): parameters module by module, then each module's buffers; then, for channels_last,
 /// a new copy of each convolution weight.
-void place_model(StepTape& step) {
+void place_model(Step& step) {
   TapeBuilder& tape = step.tape;
-  std::size_t next = 0;
-  for (std::size_t layer = 0; layer < step.network.layers.size(); ++layer) {
-    for (; next < step.parameters.size() && step.parameters[next].layer == layer_id(layer); ++next) {
-      Parameter& parameter = step.parameters[next];
+  for (NodeId id = kFirstNode; id < step.network.nodes.size(); ++id) {
+    for (Parameter& parameter : step.parameters_of(id)) {
       parameter.tensor =
           tape.allocate(parameter.elements * step.parameter_bytes, Category::parameters, parameter.layer);
       parameter.gradient = tape.reserve();
     }
-    if (const auto* norm = std::get_if<graph::BatchNorm2d>(&step.network.layers[layer].kind)) {
-      tape.allocate(norm->channels * step.parameter_bytes, Category::parameters, layer_id(layer));
-      tape.allocate(norm->channels * step.parameter_bytes, Category::parameters, layer_id(layer));
-      tape.allocate(kCounterBytes, Category::parameters, layer_id(layer));
+    if (const auto* norm = std::get_if<graph::BatchNorm>(&step.node(id).kind)) {
+      tape.allocate(norm->channels * step.parameter_bytes, Category::parameters, layer_id(id));
+      tape.allocate(norm->channels * step.parameter_bytes, Category::parameters, layer_id(id));
+      tape.allocate(kCounterBytes, Category::parameters, layer_id(id));
     }
   }
   if (step.nhwc()) {
@@ -146,23 +126,84 @@ void place_model(StepTape& step) {
   }
 }
 
+/// Class indices in 64 bits, or values in the type of the parameters.
+std::int64_t target_bytes(const Step& step) {
+  constexpr std::int64_t kIndexBytes = 8;
+  if (!step.training()) {
+    return step.batch * kIndexBytes;
+  }
+  const graph::Node& loss = step.network.nodes.back();
+  const graph::Shape& first = step.node(loss.inputs.front()).output;
+  const graph::Shape& last = step.node(loss.inputs.back()).output;
+  const std::int64_t positions = last.height * last.width;
+  switch (std::get<graph::Loss>(loss.kind).objective) {
+    case graph::Objective::cross_entropy:
+    case graph::Objective::pixel_cross_entropy: return step.batch * positions * kIndexBytes;
+    case graph::Objective::mse: return step.batch * first.elements() * step.parameter_bytes;
+    case graph::Objective::ssd:
+      return step.batch * (first.elements() * step.parameter_bytes + last.channels * kIndexBytes);
+  }
+  return 0;
+}
+
+/// Forward in eval() and without gradients, over a batch of its own. The outputs, one holder each.
+std::vector<TensorId> evaluate(Step& step, std::int64_t images) {
+  const std::int64_t batch = std::exchange(step.batch, images);
+  const bool live = step.outputs_live;
+  step.evaluating = true;
+  const std::map<NodeId, TensorId> named = std::exchange(step.outputs, {});
+  const std::int64_t bytes = images * step.network.input.elements() * step.parameter_bytes;
+  const TensorId image = std::exchange(step.image, step.tape.allocate(bytes, Category::input, memory::kNoLayer));
+  forward(step);
+  std::vector<TensorId> outputs;
+  for (const NodeId output : step.network.nodes.back().inputs) {
+    outputs.push_back(step.values[output]);
+  }
+  step.tape.drop(std::exchange(step.image, image));
+  step.outputs = named;
+  step.outputs_live = live;
+  step.evaluating = false;
+  step.batch = batch;
+  return outputs;
+}
+
+/// Perceptual losses: the features of another image, which the network finds outside of autocast.
+TensorId target_features(Step& step) {
+  const bool autocast = std::exchange(step.autocast, false);
+  const std::vector<bool> wide = std::exchange(step.wide, std::vector<bool>(step.wide.size()));
+  const std::int64_t activation_bytes = std::exchange(step.activation_bytes, step.parameter_bytes);
+  const std::vector<TensorId> outputs = evaluate(step, step.batch);
+  step.autocast = autocast;
+  step.wide = wide;
+  step.activation_bytes = activation_bytes;
+  return outputs.front();
+}
+
 /// The image batch (made contiguous, then laid out) and its targets.
-void place_input(StepTape& step) {
-  const std::int64_t bytes = step.job.batch * step.network.input.elements() * step.parameter_bytes;
+void place_input(Step& step) {
+  const std::int64_t bytes = step.batch * step.network.input.elements() * step.parameter_bytes;
   step.image = step.tape.allocate(bytes, Category::input, memory::kNoLayer);
   if (step.nhwc() && step.network.input.channels > 1) {
     const TensorId contiguous = step.image;
     step.image = step.tape.allocate(bytes, Category::input, memory::kNoLayer);
     step.tape.drop(contiguous);
   }
-  step.target = step.tape.allocate(step.job.batch * kTargetBytes, Category::input, memory::kNoLayer);
+  for (Parameter& image : step.parameters_of(0)) {
+    image.tensor = step.image;
+    image.gradient = step.tape.reserve();
+  }
+  step.target = step.training() && step.node(0).trained
+                    ? target_features(step)
+                    : step.tape.allocate(target_bytes(step), Category::input, memory::kNoLayer);
 }
 
-void drop_outputs(StepTape& step) {
+void drop_outputs(Step& step) {
   if (!std::exchange(step.outputs_live, false)) {
     return;
   }
-  step.tape.release(step.logits);
+  for (const auto& [node, output] : step.outputs) {
+    step.tape.release(output);
+  }
   if (step.training()) {
     step.tape.release(step.loss_value);
   }
@@ -175,7 +216,7 @@ struct StepKind {
   bool rebuild{};  ///< DDP lays its buckets out anew
 };
 
-std::vector<memory::Event> training_step(StepTape& step, const StepKind& kind) {
+std::vector<memory::Event> training_step(Step& step, const StepKind& kind) {
   drop_outputs(step);
   for (std::int64_t micro = 0; micro < step.job.accumulation; ++micro) {
     step.tape.begin(base::Phase::forward);
@@ -213,7 +254,16 @@ std::size_t skipped_steps(const job::Job& job, const Framework& framework, Skips
   return lowering::skipped_steps(job, framework);
 }
 
-std::vector<memory::Event> inference_step(StepTape& step) {
+/// Between epochs: what training keeps stays.
+std::vector<memory::Event> evaluation_step(Step& step) {
+  step.tape.begin(base::Phase::forward);
+  for (const TensorId output : evaluate(step, step.job.eval_batch)) {
+    step.tape.drop(output);
+  }
+  return step.tape.take_events();
+}
+
+std::vector<memory::Event> inference_step(Step& step) {
   drop_outputs(step);
   step.tape.begin(base::Phase::forward);
   forward(step);
@@ -238,7 +288,7 @@ std::size_t skipped_steps(const job::Job& job, const Framework& framework) {
 
 memory::Tape lower_tape(const graph::Network& network, const job::Job& job, const std::vector<Segment>& segments,
                         const Framework& framework, const Device& device, const Variation& variation) {
-  StepTape step(network, job, segments, framework, device, variation);
+  Step step(network, job, segments, framework, device, variation);
   memory::Tape tape;
   step.tape.begin(base::Phase::setup);
   place_model(step);
@@ -264,11 +314,15 @@ memory::Tape lower_tape(const graph::Network& network, const job::Job& job, cons
                                                 .first = i == skipped,
                                                 .rebuild = i == 1 && step.replicated()}));
     }
+    if (step.job.eval_batch > 0) {
+      tape.steps.push_back(training_step(step, {.skipped = never}));
+      tape.steps.push_back(evaluation_step(step));
+    }
     tape.steps.push_back(training_step(step, {.skipped = never}));  // repeats from here on
   }
   tape.scratch = step.tape.take_scratch();
   tape.tensors = step.tape.ids();
-  tape.layers = network.layers.size();
+  tape.layers = network.nodes.size();
   return tape;
 }
 

@@ -20,12 +20,14 @@ class TapeBuilder {
   /// An id for a storage that outlives the step which allocates it.
   TensorId reserve() {
     holders_.push_back(0);
+    bytes_.push_back(0);
     return static_cast<TensorId>(holders_.size() - 1);
   }
 
   void allocate_as(TensorId id, std::int64_t bytes, Category category, memory::LayerId layer) {
     events_.push_back({memory::Event::Kind::allocate, category, {}, stream_, layer, id, bytes});
     holders_[id] = 1;
+    bytes_[id] = bytes;
   }
   TensorId allocate(std::int64_t bytes, Category category, memory::LayerId layer) {
     const TensorId id = take_id();
@@ -33,6 +35,8 @@ class TapeBuilder {
     return id;
   }
   void retain(TensorId id) { ++holders_[id]; }
+  [[nodiscard]] bool has_one_holder(TensorId id) const { return holders_[id] == 1; }
+  [[nodiscard]] std::int64_t bytes(TensorId id) const { return bytes_[id]; }
   /// One holder less; the last one frees. kNothing is ignored.
   void drop(TensorId id) {
     if (id != kNothing && --holders_[id] == 0) {
@@ -95,6 +99,7 @@ class TapeBuilder {
 
   std::vector<memory::Event> events_{};
   std::vector<int> holders_{};
+  std::vector<std::int64_t> bytes_{};
   std::vector<TensorId> spare_{};
   std::map<std::int64_t, TensorId> scratch_of_{};
   std::vector<memory::Scratch> scratch_{};

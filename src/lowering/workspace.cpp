@@ -6,7 +6,6 @@
 #include <functional>
 
 #include "vggplan/base/checked.hpp"
-#include "vggplan/graph/graph.hpp"
 
 namespace vggplan::lowering {
 
@@ -14,6 +13,22 @@ namespace {
 
 constexpr std::int64_t power_of_two_below(std::int64_t value) {
   return static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(std::max<std::int64_t>(value, 1))));
+}
+
+std::int64_t pixels_in(const Convolution& conv) { return conv.images * conv.height * conv.width; }
+
+std::int64_t pixels_out(const Convolution& conv) {
+  const timing::Filter& filter = conv.filter;
+  return filter.out_height > 0 ? conv.images * filter.out_height * filter.out_width : pixels_in(conv);
+}
+
+std::int64_t weights(const Convolution& conv, std::int64_t in, std::int64_t out) {
+  return in * out * conv.filter.taps() / conv.filter.groups;
+}
+
+/// Of the larger operand.
+std::int64_t elements(const Convolution& conv) {
+  return std::max(conv.in_channels * pixels_in(conv), conv.out_channels * pixels_out(conv));
 }
 
 /// Tensor cores take 16 bytes at a time.
@@ -39,20 +54,19 @@ std::int64_t copied_bytes(const Convolution& conv) {
   if (input + output == 0) {
     return 0;
   }
-  const std::int64_t pixels = conv.images * conv.height * conv.width;
-  return ((input + output) * pixels + in * out * graph::kTaps) * conv.element_bytes + kAlignment;
+  return (input * pixels_in(conv) + output * pixels_out(conv) + weights(conv, in, out)) * conv.element_bytes +
+         kAlignment;
 }
 
 std::int64_t bytes_of(const WorkspaceSize& size, const Convolution& conv) {
   const std::int64_t align = size.align == 0 ? vector_channels(conv) : size.align;
   const std::int64_t in = base::round_up(conv.in_channels, align);
   const std::int64_t out = base::round_up(conv.out_channels, align);
-  const std::int64_t pixels = conv.images * conv.height * conv.width;
   const auto operand = [&](double copies, std::int64_t elements) {
     return static_cast<std::int64_t>(copies * static_cast<double>(elements * conv.element_bytes));
   };
-  return operand(size.input, in * pixels) + operand(size.output, out * pixels) +
-         operand(size.weight, in * out * graph::kTaps) + size.bytes;
+  return operand(size.input, in * pixels_in(conv)) + operand(size.output, out * pixels_out(conv)) +
+         operand(size.weight, weights(conv, in, out)) + size.bytes;
 }
 
 /// Partial sums of the tiles that do not fill a wave.
@@ -63,14 +77,14 @@ std::int64_t stream_k_bytes(const StreamK& rule, ConvPass pass, const Convolutio
   const bool forward = pass == ConvPass::forward;  // an input gradient is a convolution the other way
   const std::int64_t produced = padded(conv, forward ? conv.out_channels : conv.in_channels);
   const std::int64_t summed = padded(conv, forward ? conv.in_channels : conv.out_channels);
-  const std::int64_t pixels = conv.images * conv.height * conv.width;
+  const std::int64_t pixels = forward ? pixels_out(conv) : pixels_in(conv);
   const std::int64_t tiles = base::ceil_div(pixels, rule.tile_pixels) * base::ceil_div(produced, rule.tile_channels);
   const std::int64_t slots = std::max<std::int64_t>(1, rule.slots * device.sm_count / kReferenceSms);
   const std::int64_t partial = base::round_up(tiles % slots, rule.cluster);
   if (partial == 0) {
     return 0;
   }
-  const std::int64_t steps = graph::kTaps * summed / kProductsPerStep;
+  const std::int64_t steps = conv.filter.taps() * summed / kProductsPerStep;
   const std::int64_t most = std::min(slots / partial, steps / rule.iterations);
   if (most <= 1) {
     return 0;
@@ -79,22 +93,37 @@ std::int64_t stream_k_bytes(const StreamK& rule, ConvPass pass, const Convolutio
   return partial * parts * rule.tile_pixels * rule.tile_channels * kSumBytes;
 }
 
+/// A 3x3 of stride 1, whatever its padding: what the rules that name no filter were read from.
+bool is_plain(timing::Filter filter) {
+  filter.out_height = filter.out_width = 0;
+  return filter == timing::Filter{};
+}
+
+bool holds(const std::optional<FilterRange>& range, const Convolution& conv) {
+  const timing::Filter& filter = conv.filter;
+  if (!range || is_plain(filter)) {
+    return !range && is_plain(filter);
+  }
+  return range->kernel.holds(std::max(filter.height, filter.width)) && range->stride.holds(filter.stride) &&
+         range->groups.holds(filter.groups) && range->group_channels.holds(conv.in_channels / filter.groups);
+}
+
 const WorkspaceRule* matching(const std::vector<WorkspaceRule>& rules, ConvPass pass, const Convolution& conv) {
-  const std::int64_t pixels = conv.images * conv.height * conv.width;
-  const std::int64_t elements = pixels * std::max(conv.in_channels, conv.out_channels);
+  const std::int64_t pixels = pixels_in(conv);
   const auto rule = std::find_if(rules.begin(), rules.end(), [&](const WorkspaceRule& candidate) {
     return candidate.pass == pass && candidate.layout.value_or(conv.layout) == conv.layout &&
            std::find(candidate.math.begin(), candidate.math.end(), conv.math) != candidate.math.end() &&
            candidate.in_channels.holds(conv.in_channels) && candidate.out_channels.holds(conv.out_channels) &&
-           candidate.pixels.holds(pixels) && candidate.elements.holds(elements) &&
-           candidate.images.holds(conv.images) && (candidate.ragged == 0 || pixels % candidate.ragged != 0);
+           candidate.pixels.holds(pixels) && candidate.elements.holds(elements(conv)) &&
+           candidate.images.holds(conv.images) && holds(candidate.filter, conv) &&
+           (candidate.ragged == 0 || pixels % candidate.ragged != 0);
   });
   return rule == rules.end() ? nullptr : &*rule;
 }
 
 /// cuDNN runs a batch whose larger operand passes 2^31 elements in chunks that do not.
 Convolution first_chunk(const Framework& framework, Convolution conv) {
-  const std::int64_t per_image = std::max(conv.in_channels, conv.out_channels) * conv.height * conv.width;
+  const std::int64_t per_image = elements(conv) / conv.images;
   if (per_image * conv.images > framework.split_elements && per_image <= framework.split_elements) {
     conv.images = framework.split_elements / per_image;
   }
@@ -129,7 +158,7 @@ std::int64_t fft_workspace(const Convolution& conv) {
   constexpr std::int64_t kComplex = 8;
   const std::int64_t padded = std::max({conv.height + 2, conv.width + 2, kSmallestSide});
   const bool on_tensor_cores = conv.element_bytes != 4 && conv.math != base::MathMode::fp32;
-  if (on_tensor_cores || padded > kLargestSide) {
+  if (on_tensor_cores || padded > kLargestSide || !is_plain(conv.filter)) {
     return 0;
   }
   const auto side = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(padded)));
@@ -203,8 +232,8 @@ ReductionBuffers buffers_of(const ReductionShape& shape, const Device& device) {
 
 ReductionBuffers bias_reduction(const Convolution& conv, const Device& device) {
   constexpr std::int64_t kOffsetLimit = base::kLargestInt32;  // TensorIterator: byte offsets fit, or it splits
-  ReductionShape shape{conv.out_channels, conv.images * conv.height * conv.width, true, 1, 1};
-  const bool nhwc = conv.layout == base::Layout::nhwc && conv.height * conv.width > 1;
+  ReductionShape shape{conv.out_channels, pixels_out(conv), true, 1, 1};
+  const bool nhwc = conv.layout == base::Layout::nhwc && pixels_out(conv) > conv.images;
   if (nhwc) {
     shape = side_by_side(shape.outputs, shape.inputs);
   } else if (conv.images == 1 && shape.inputs >= 128) {
@@ -212,7 +241,7 @@ ReductionBuffers bias_reduction(const Convolution& conv, const Device& device) {
   }
   // The dimension with the largest stride is halved until offsets fit: channels (N = 1, NCHW), else images or rows.
   std::int64_t pieces = 1;
-  std::int64_t bytes = conv.images * conv.out_channels * conv.height * conv.width * conv.element_bytes;
+  std::int64_t bytes = conv.out_channels * pixels_out(conv) * conv.element_bytes;
   std::int64_t& halved = !nhwc && conv.images == 1 ? shape.outputs : shape.inputs;
   while (bytes > kOffsetLimit && halved > 1) {
     halved = base::ceil_div(halved, 2);

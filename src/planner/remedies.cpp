@@ -266,8 +266,7 @@ class Doctor {
       remedy.change = fmt::format(
           "cut each image into {} tiles of up to {}x{} that share {} pixels (an output of the last pooling "
           "sees {} pixels)",
-          cut.tiles, remedy.job.image.height, remedy.job.image.width, cut.overlap,
-          estimate::receptive_field(job_.model).size);
+          cut.tiles, remedy.job.image.height, remedy.job.image.width, cut.overlap, cut.field);
       add(std::move(remedy), target_, *answer, static_cast<double>(cut.tiles));
     }
   }

@@ -18,7 +18,7 @@ std::int64_t largest_that_fits(std::int64_t most, JobOf job_of, const estimate::
   const std::int64_t ceiling =
       last_true(most, [&](std::int64_t n) { return fit.floor_excess(job_of(n), target) <= base::Bytes(0); });
   return largest_below(
-      ceiling, [&](std::int64_t n) { return fit.fits(job_of(n), target); }, kFewTried);
+      ceiling, [&](std::int64_t n) { return fit.fits(job_of(n), target); }, 3 * kFewTried);
 }
 
 }  // namespace
@@ -35,10 +35,24 @@ graph::Shape scaled(const graph::Shape& image, std::int64_t longest) {
   return result;
 }
 
+namespace {
+
+/// With sides that the network takes.
+graph::Shape scaled_for(const job::Job& job, std::int64_t longest) {
+  const std::int64_t multiple = job::side_multiple(job);
+  graph::Shape image = scaled(job.image, longest);
+  for (std::int64_t* side : {&image.height, &image.width}) {
+    *side = std::max(multiple, *side / multiple * multiple);
+  }
+  return image;
+}
+
+}  // namespace
+
 MaxResolution largest_resolution(const job::Job& job, const estimate::Target& target, const Fit& fit) {
   const auto with_side = [&](std::int64_t side) {
     job::Job changed = job;
-    changed.image = scaled(job.image, side);
+    changed.image = scaled_for(job, side);
     return changed;
   };
   const std::int64_t side = largest_that_fits(kLargestSide, with_side, target, fit);
@@ -47,7 +61,7 @@ MaxResolution largest_resolution(const job::Job& job, const estimate::Target& ta
   result.batch = job.batch;
   result.job = job;
   if (side > 0) {
-    const graph::Shape image = scaled(job.image, side);
+    const graph::Shape image = scaled_for(job, side);
     result.height = image.height;
     result.width = image.width;
     result.limited_by_search = side == kLargestSide;
@@ -60,7 +74,7 @@ Tiling tiling(const graph::Shape& image, const estimate::ReceptiveField& field, 
   // on either side. Tiles lie on the grid of the stride, so whole outputs are dropped.
   const std::int64_t reach = (field.size - field.stride + 1) / 2;
   const std::int64_t margin = base::round_up(reach, field.stride);
-  Tiling result{side, 2 * margin, 0};
+  Tiling result{side, 2 * margin, 0, field.size};
   const auto along = [&](std::int64_t length) -> std::int64_t {
     if (side >= length) {
       return 1;
@@ -79,7 +93,7 @@ job::Job on_tile(job::Job job, std::int64_t side) {
 }
 
 Tiling largest_tile(const job::Job& job, const estimate::Target& target, const Fit& fit) {
-  const auto field = estimate::receptive_field(job.model);
+  const auto field = estimate::receptive_field(job::network_of(job).value());
   const std::int64_t longest = std::max(job.image.height, job.image.width);
   const std::int64_t whole = base::ceil_div(longest, field.stride);
   const std::int64_t steps = largest_that_fits(

@@ -22,6 +22,7 @@ struct Tiling {
   std::int64_t side{};
   std::int64_t overlap{};
   std::int64_t tiles{};  ///< to cover the image
+  std::int64_t field{};  ///< pixels that an output sees
 };
 
 /// How many tiles of `side` cover the image. 0 where a tile is too small to hold one clean output.

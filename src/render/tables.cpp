@@ -87,7 +87,8 @@ Table models_table(const Document& report) {
                                           {"/convolutions", "convolutions"},
                                           {"/batch_norm", "batch norm", Align::left},
                                           {"/parameters", "parameters"},
-                                          {"/macs_forward", "MACs at 224x224"}});
+                                          {"/image_side", "image side"},
+                                          {"/macs_forward", "MACs"}});
 }
 
 }  // namespace

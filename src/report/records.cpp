@@ -80,15 +80,26 @@ Document machine_record(const hardware::Machine& machine) {
 }
 
 Document model_record(const ModelEntry& entry) {
-  const auto convolutions = std::count_if(entry.spec.features.begin(), entry.spec.features.end(),
-                                          [](std::int64_t width) { return width != graph::kPool; });
-  return object_of({{"name", entry.spec.name},
-                    {"convolutions", static_cast<std::int64_t>(convolutions)},
-                    {"batch_norm", entry.spec.batch_norm},
-                    {"parameters", entry.counts.parameters},
-                    {"macs_forward", entry.counts.macs},
-                    {"flops_forward", plain(entry.counts.flops_forward)},
-                    {"source", plain(entry.spec.source)}});
+  const auto nodes_of = [&]<class Kind>(std::type_identity<Kind>) {
+    return static_cast<std::int64_t>(std::ranges::count_if(
+        entry.network.nodes, [](const graph::Node& node) { return std::holds_alternative<Kind>(node.kind); }));
+  };
+  const graph::LayerCounts counts = graph::count(entry.network);
+  Document record = object_of({{"name", entry.spec.name},
+                               {"convolutions", nodes_of(std::type_identity<graph::Convolution>())},
+                               {"batch_norm", nodes_of(std::type_identity<graph::BatchNorm>()) > 0},
+                               {"parameters", counts.parameters},
+                               {"image_side", entry.network.input.height},
+                               {"macs_forward", counts.macs},
+                               {"flops_forward", plain(counts.flops_forward)},
+                               {"source", plain(entry.spec.source)}});
+  if (entry.from_file) {
+    record["nodes"] = std::ranges::count_if(entry.network.nodes, graph::is_layer);
+  }
+  if (!entry.warnings.empty()) {
+    record["warnings"] = entry.warnings;
+  }
+  return record;
 }
 
 template <class T, class Build>
@@ -107,6 +118,12 @@ Document job_part(const job::Job& job) {
   const bool in_buckets = parted && parallel.sharding != job::Sharding::fsdp2;
   return object_of({{"model", job.model.name},
                     {"head", enum_name(job.head)},
+                    {"until", when(!job.scope.until.empty(), job.scope.until)},
+                    {"freeze", when(training && job.scope.freeze != "none", job.scope.freeze)},
+                    {"train", when(training && job.scope.trained == graph::Trained::image, "image")},
+                    {"loss", when(training && job.scope.objective.has_value(),
+                                  enum_name(job.scope.objective.value_or(graph::Objective::mse)))},
+                    {"eval_batch", when(training && job.eval_batch > 0, job.eval_batch)},
                     {"height", job.image.height},
                     {"width", job.image.width},
                     {"channels", job.image.channels},

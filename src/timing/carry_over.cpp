@@ -79,7 +79,9 @@ class Carrier {
 
   [[nodiscard]] ShareCurve carried(const ShareCurve& curve) const {
     if (is_convolution(curve.shape.kind)) {
-      return has_tensor_cores(to_, curve.shape.math) ? tensor(curve) : winograd(curve);
+      return has_tensor_cores(to_, curve.shape.math) ? tensor(curve)
+             : has_other_filter(curve.shape)         ? curve
+                                                     : winograd(curve);
     }
     ShareCurve scaled = curve;
     if (!is_linear(curve.shape.kind)) {

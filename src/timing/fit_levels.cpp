@@ -52,6 +52,36 @@ std::size_t level_of(const ShapeClass& shape) {
     case OpKind::batch_norm_forward:
     case OpKind::batch_norm_inference:
     case OpKind::batch_norm_backward:
+    case OpKind::layer_norm_forward:
+    case OpKind::layer_norm_backward:
+    case OpKind::average_pool_forward:
+    case OpKind::average_pool_backward:
+    case OpKind::relu6_forward:
+    case OpKind::relu6_backward:
+    case OpKind::silu_forward:
+    case OpKind::silu_backward:
+    case OpKind::sigmoid_forward:
+    case OpKind::sigmoid_backward:
+    case OpKind::gelu_forward:
+    case OpKind::gelu_backward:
+    case OpKind::hard_swish_forward:
+    case OpKind::hard_swish_backward:
+    case OpKind::add:
+    case OpKind::multiply:
+    case OpKind::multiply_reduce:
+    case OpKind::concatenate:
+    case OpKind::slice_copy:
+    case OpKind::slice_relu_backward:
+    case OpKind::nearest_forward:
+    case OpKind::nearest_backward:
+    case OpKind::bilinear_forward:
+    case OpKind::bilinear_backward:
+    case OpKind::pixel_loss_forward:
+    case OpKind::pixel_loss_backward:
+    case OpKind::mse_forward:
+    case OpKind::mse_backward:
+    case OpKind::smooth_l1_forward:
+    case OpKind::smooth_l1_backward:
     case OpKind::dropout_forward:
     case OpKind::dropout_backward:
     case OpKind::loss_forward:

@@ -120,7 +120,13 @@ ShareCurve fit_curve(const ShapeClass& shape, const std::vector<const OpSample*>
   for (const double octave : x) {
     at.push_back((octave - curve.first_octave) / curve.octaves_per_node);
   }
-  const std::vector<double> heights = fit_nodes(at, y, nodes);
+  std::vector<double> heights = fit_nodes(at, y, nodes);
+  if (has_other_filter(shape)) {  // a node with points on one side only may lie beyond all of them
+    const auto [lowest, highest] = std::minmax_element(y.begin(), y.end());
+    for (double& height : heights) {
+      height = std::clamp(height, *lowest, *highest);
+    }
+  }
   for (const double height : heights) {
     curve.shares.push_back(std::exp(height));
   }
@@ -184,10 +190,34 @@ void fit_streams(std::span<const OpSample> ops, Calibration& calibration) {
   fit_turning(ops, calibration);
 }
 
+namespace {
+
+/// A few convolutions of an octave of channels say little beyond their own sizes: those of the next octaves join them.
+std::vector<const OpSample*> with_neighbours(const Groups& groups, const ShapeClass& shape,
+                                             std::vector<const OpSample*> samples) {
+  constexpr std::size_t kEnough = 8;
+  if (!has_other_filter(shape) || samples.size() >= kEnough) {
+    return samples;
+  }
+  for (const std::int64_t channels : {shape.channels / 2, shape.channels * 2}) {
+    ShapeClass next = shape;
+    next.channels = channels;
+    const auto found = groups.find(next);
+    if (channels > 0 && found != groups.end()) {
+      samples.insert(samples.end(), found->second.begin(), found->second.end());
+    }
+  }
+  return samples;
+}
+
+}  // namespace
+
 void fit_curves(std::span<const OpSample> ops, const hardware::Gpu& gpu, Calibration& calibration) {
-  for (const auto& [shape, samples] : group(ops, false)) {
+  const Groups groups = group(ops, false);
+  for (const auto& [shape, samples] : groups) {
     if (has_curve(shape, samples.size())) {
-      calibration.curves.push_back(fit_curve(shape, telling(shape, samples), gpu, calibration));
+      const std::vector<const OpSample*> chosen = telling(shape, with_neighbours(groups, shape, samples));
+      calibration.curves.push_back(fit_curve(shape, chosen, gpu, calibration));
     }
   }
 }

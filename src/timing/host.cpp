@@ -12,10 +12,12 @@ Role role_of(OpKind kind) {
   switch (kind) {
     case OpKind::conv_weight_grad:
     case OpKind::linear_weight_grad:
+    case OpKind::layer_norm_backward:
     case OpKind::batch_norm_backward: return Role::parameters;
     // Parts of one call in C++: a convolution adds its bias, and a layer's gradients are one node.
     case OpKind::bias_add:
     case OpKind::bias_grad:
+    case OpKind::multiply_reduce:
     case OpKind::conv_input_grad:
     case OpKind::linear_input_grad:
     case OpKind::grad_accumulate: return Role::kernels;
@@ -31,6 +33,34 @@ Role role_of(OpKind kind) {
     case OpKind::avg_pool_backward:
     case OpKind::batch_norm_forward:
     case OpKind::batch_norm_inference:
+    case OpKind::layer_norm_forward:
+    case OpKind::average_pool_forward:
+    case OpKind::average_pool_backward:
+    case OpKind::relu6_forward:
+    case OpKind::relu6_backward:
+    case OpKind::silu_forward:
+    case OpKind::silu_backward:
+    case OpKind::sigmoid_forward:
+    case OpKind::sigmoid_backward:
+    case OpKind::gelu_forward:
+    case OpKind::gelu_backward:
+    case OpKind::hard_swish_forward:
+    case OpKind::hard_swish_backward:
+    case OpKind::add:
+    case OpKind::multiply:
+    case OpKind::concatenate:
+    case OpKind::slice_copy:
+    case OpKind::slice_relu_backward:
+    case OpKind::nearest_forward:
+    case OpKind::nearest_backward:
+    case OpKind::bilinear_forward:
+    case OpKind::bilinear_backward:
+    case OpKind::pixel_loss_forward:
+    case OpKind::pixel_loss_backward:
+    case OpKind::mse_forward:
+    case OpKind::mse_backward:
+    case OpKind::smooth_l1_forward:
+    case OpKind::smooth_l1_backward:
     case OpKind::dropout_forward:
     case OpKind::dropout_backward:
     case OpKind::loss_forward:
@@ -48,7 +78,10 @@ double node_seconds(const Op& op, const HostCosts& costs) {
   if (op.phase != base::Phase::backward || op.recompute) {
     return (op.records ? 1.0 : costs.unrecorded_share) * costs.forward_op_seconds;
   }
-  return costs.backward_op_seconds + (op.kind == OpKind::loss_backward ? costs.backward_seconds : 0.0);
+  // Where a network has two losses, that over boxes is the second.
+  const bool first =
+      op.kind == OpKind::loss_backward || op.kind == OpKind::pixel_loss_backward || op.kind == OpKind::mse_backward;
+  return costs.backward_op_seconds + (first ? costs.backward_seconds : 0.0);
 }
 
 double layer_seconds(const Op& op, const HostCosts& costs) {

@@ -128,8 +128,10 @@ void sort_by_shape(Calibration& calibration) {
 }
 
 double roofline_seconds(const Op& op, const hardware::Gpu& gpu) {
-  const Product product =
-      runs_in_tiles(classify(op)) ? tiled_product(op) : Product{op.flops.as_double(), kernel_bytes(op)};
+  const ShapeClass shape = classify(op);
+  const Product product = runs_in_tiles(shape) || has_other_filter(shape)
+                              ? product_of(op)
+                              : Product{op.flops.as_double(), kernel_bytes(op)};
   const auto peak = hardware::peak_rate(gpu, op.math);
   const double work = peak && op.flops.count() > 0 ? product.flops / peak->count() : 0.0;
   const double images = runs_images_side_by_side(op) ? images_side_by_side(op) : 1.0;
@@ -137,7 +139,11 @@ double roofline_seconds(const Op& op, const hardware::Gpu& gpu) {
 }
 
 double copy_seconds(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration) {
-  if (!runs_in_tiles(classify(op)) || hardware::arithmetic(gpu, op.math) == base::MathMode::fp32) {
+  const ShapeClass shape = classify(op);
+  // 1x1 convolutions take maps as they lie, and groups have kernels for either layout.
+  const bool copied =
+      runs_in_tiles(shape) || (has_other_filter(shape) && op.filter.groups == 1 && op.filter.taps() > 1);
+  if (!copied || hardware::arithmetic(gpu, op.math) == base::MathMode::fp32) {
     return 0.0;
   }
   const Copies copies = copies_of(op);
@@ -211,10 +217,20 @@ bool leaves_fast_kernels(const Op& op) {
          op.extent.c * op.extent.k > base::kLargestInt32;
 }
 
+/// Of an image, whose channels are few: it was measured in no layout that VGG's widths tell of, and takes about what
+/// forward takes (a perceptual loss on images of 1024x1024: 1.4 ms against 1.7).
+bool is_image_gradient(const Op& op) {
+  constexpr std::int64_t kChannels = 4;
+  return op.kind == OpKind::conv_input_grad && op.math != base::MathMode::fp32 && op.extent.c <= kChannels;
+}
+
 /// Whether the class tells little of the op: its channels are padded to those of the class, or are few on both sides,
 /// where cuDNN switches between kernels by rules that were not found.
 bool is_guess(const Op& op, const ShapeClass& shape) {
   constexpr std::int64_t kFewOnBothSides = 32;
+  if (has_other_filter(shape)) {
+    return op.filter.groups > 1;  // few were measured, and cuDNN has kernels of many kinds for them
+  }
   if (runs_in_tiles(shape)) {
     return shape.channels != op.extent.c || shape.outputs != op.extent.k;
   }
@@ -229,6 +245,11 @@ OpTime op_time(const Op& op, const hardware::Gpu& gpu, const Calibration& calibr
   }
   if (op.kind == OpKind::host_read || op.kind == OpKind::checkpoint) {
     return {0.0, true};
+  }
+  if (is_image_gradient(op)) {
+    Op forward = op;
+    forward.kind = OpKind::conv_forward;
+    return {op_time(forward, gpu, calibration).seconds, false};
   }
   const ShapeClass shape = classify(op);
   if (is_streaming(op.kind)) {

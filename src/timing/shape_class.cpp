@@ -2,6 +2,8 @@
 #include "vggplan/timing/shape_class.hpp"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -72,6 +74,44 @@ Variant variant_of_own_batch_norm(const Op& op) {
   return op.extent.n == 1 ? Variant::one_image : op.extent.n == 2 ? Variant::few_images : Variant::usual;
 }
 
+/// Without what the curves run over or too few measurements tell apart. Pools take each channel alone; VGG's is as good
+/// as none.
+Filter filter_of(const Op& op) {
+  Filter filter = op.filter;
+  filter.out_height = filter.out_width = 0;
+  if (!is_convolution(op.kind)) {
+    const bool pool = op.kind == OpKind::max_pool_forward || op.kind == OpKind::max_pool_backward ||
+                      op.kind == OpKind::average_pool_forward || op.kind == OpKind::average_pool_backward;
+    const bool vgg = op.filter.out_height == 0 || filter == Filter{2, 2, 2};
+    filter.groups = kAlone;
+    return pool && !vgg ? filter : Filter{};
+  }
+  if (filter.groups > 1 && filter.groups == op.extent.c) {
+    Filter depthwise;
+    depthwise.groups = kAlone;
+    return depthwise;
+  }
+  filter.groups = std::min<std::int64_t>(filter.groups, 2);
+  return filter;
+}
+
+/// A 1x1 convolution of a contiguous map is a product of matrices as they lie, if vectors of 16 bytes take the pixels.
+Variant variant_of_other_filter(const Op& op) {
+  constexpr std::int64_t kVector = 16;
+  const bool as_it_lies = op.layout == base::Layout::nchw && op.filter.taps() == 1 && op.filter.stride == 1;
+  return as_it_lies && pixels_in(op) * base::size_of(op.type) % kVector != 0 ? Variant::ragged : Variant::usual;
+}
+
+/// Channels that tell classes of other filters apart; groups were measured too seldom.
+std::int64_t octave_of_channels(const Op& op) {
+  constexpr std::uint64_t kWide = 256;
+  if (op.filter.groups > 1) {
+    return 0;
+  }
+  const std::int64_t narrow = std::min(op.extent.c, op.extent.k);
+  return static_cast<std::int64_t>(std::min(kWide, std::bit_ceil(static_cast<std::uint64_t>(narrow))));
+}
+
 Variant variant_of(const Op& op) {
   if (op.kind == OpKind::bias_grad && op.extent.h * op.extent.w == 1) {
     return Variant::one_pixel;
@@ -84,6 +124,9 @@ Variant variant_of(const Op& op) {
   }
   if (op.kind == OpKind::batch_norm_forward && op.type == base::DType::bf16 && op.layout == base::Layout::nchw) {
     return variant_of_own_batch_norm(op);
+  }
+  if (is_convolution(op.kind) && filter_of(op) != Filter{}) {
+    return variant_of_other_filter(op);
   }
   if (is_convolution(op.kind)) {
     return op.math == base::MathMode::fp32 ? variant_of_true_fp32(op)
@@ -102,6 +145,16 @@ double octaves(std::int64_t a, std::int64_t b) {
                                      static_cast<double>(std::max<std::int64_t>(b, 1))));
 }
 
+/// Passes whose pace depends on how the map lies.
+bool keeps_layout(OpKind kind) {
+  constexpr std::array kKinds{
+      OpKind::average_pool_forward, OpKind::average_pool_backward, OpKind::multiply,           OpKind::concatenate,
+      OpKind::slice_copy,           OpKind::slice_relu_backward,   OpKind::nearest_forward,    OpKind::nearest_backward,
+      OpKind::bilinear_forward,     OpKind::bilinear_backward,     OpKind::pixel_loss_forward, OpKind::mse_backward,
+      OpKind::smooth_l1_backward,   OpKind::multiply_reduce};
+  return std::find(kKinds.begin(), kKinds.end(), kind) != kKinds.end();
+}
+
 }  // namespace
 
 bool is_streaming(OpKind kind) {
@@ -109,6 +162,34 @@ bool is_streaming(OpKind kind) {
     case OpKind::bias_add:
     case OpKind::relu_forward:
     case OpKind::relu_backward:
+    case OpKind::average_pool_forward:
+    case OpKind::average_pool_backward:
+    case OpKind::relu6_forward:
+    case OpKind::relu6_backward:
+    case OpKind::silu_forward:
+    case OpKind::silu_backward:
+    case OpKind::sigmoid_forward:
+    case OpKind::sigmoid_backward:
+    case OpKind::gelu_forward:
+    case OpKind::gelu_backward:
+    case OpKind::hard_swish_forward:
+    case OpKind::hard_swish_backward:
+    case OpKind::add:
+    case OpKind::multiply:
+    case OpKind::multiply_reduce:
+    case OpKind::concatenate:
+    case OpKind::slice_copy:
+    case OpKind::slice_relu_backward:
+    case OpKind::nearest_forward:
+    case OpKind::nearest_backward:
+    case OpKind::bilinear_forward:
+    case OpKind::bilinear_backward:
+    case OpKind::pixel_loss_forward:
+    case OpKind::pixel_loss_backward:
+    case OpKind::mse_forward:
+    case OpKind::mse_backward:
+    case OpKind::smooth_l1_forward:
+    case OpKind::smooth_l1_backward:
     case OpKind::dropout_forward:
     case OpKind::dropout_backward:
     case OpKind::loss_forward:
@@ -134,6 +215,8 @@ bool is_streaming(OpKind kind) {
     case OpKind::avg_pool_backward:
     case OpKind::batch_norm_forward:
     case OpKind::batch_norm_inference:
+    case OpKind::layer_norm_forward:
+    case OpKind::layer_norm_backward:
     case OpKind::batch_norm_backward: return false;
   }
   return true;
@@ -144,6 +227,15 @@ ShapeClass classify(const Op& op) {
   shape.kind = op.kind;
   shape.element_bytes = base::size_of(op.type);
   shape.variant = variant_of(op);
+  shape.filter = filter_of(op);
+  if (has_other_filter(shape)) {
+    shape.layout = op.layout;
+    shape.channels = octave_of_channels(op);
+    // Both types of 16 bits have the same kernels, but for few channels.
+    const bool alike = shape.element_bytes == 2 && shape.channels > kFewChannels;
+    shape.math = alike ? base::MathMode::fp16 : op.math;
+    return shape;
+  }
   if (is_convolution(op.kind) || is_linear(op.kind)) {
     shape.math = op.math;
     shape.channels = op.extent.c;
@@ -156,7 +248,7 @@ ShapeClass classify(const Op& op) {
     }
     return shape;
   }
-  const bool by_layout = !is_streaming(op.kind) || op.kind == OpKind::bias_add;
+  const bool by_layout = !is_streaming(op.kind) || op.kind == OpKind::bias_add || keeps_layout(op.kind);
   shape.layout = by_layout ? op.layout : base::Layout::nchw;
   if (op.kind == OpKind::optimizer) {  // told apart by the tensors that they stream
     const double elements = static_cast<double>(std::max<std::int64_t>(op.extent.n * shape.element_bytes, 1));
@@ -173,13 +265,20 @@ ShapeClass classify(const Op& op) {
   return shape;
 }
 
+bool has_other_filter(const ShapeClass& shape) { return is_convolution(shape.kind) && shape.filter != Filter{}; }
+
 bool runs_in_tiles(const ShapeClass& shape) {
-  return is_convolution(shape.kind) && shape.math != base::MathMode::fp32 && shape.variant == Variant::usual &&
-         std::min(shape.channels, shape.outputs) > kFewChannels;
+  return is_convolution(shape.kind) && shape.filter == Filter{} && shape.math != base::MathMode::fp32 &&
+         shape.variant == Variant::usual && std::min(shape.channels, shape.outputs) > kFewChannels;
 }
 
 double curve_size(const Op& op) {
   const Extent& e = op.extent;
+  if (is_convolution(op.kind) && filter_of(op) != Filter{}) {
+    constexpr double kRidge = 412.0;  // FLOPs in the time of a byte, over the size of an element: H200
+    const Product product = product_of(op);
+    return std::max(product.flops * static_cast<double>(base::size_of(op.type)) / kRidge, product.bytes);
+  }
   if (is_linear(op.kind)) {
     return static_cast<double>(e.n);
   }
@@ -202,8 +301,20 @@ double footprint(const Op& op) {
   return op.bytes().as_double() / (in_place ? 2.0 : 1.0);
 }
 
+namespace {
+
+double distance(const Filter& a, const Filter& b) {
+  constexpr double kOtherKernels = 20.0;
+  constexpr double kOthers = 10000.0;  // VGG's among themselves come first
+  return octaves(a.taps(), b.taps()) + octaves(a.stride, b.stride) + octaves(a.dilation, b.dilation) +
+         (a.groups == b.groups ? 0.0 : kOtherKernels) + (a.transposed == b.transposed ? 0.0 : kOtherKernels) +
+         ((a == Filter{}) == (b == Filter{}) ? 0.0 : kOthers);
+}
+
+}  // namespace
+
 double distance(const ShapeClass& a, const ShapeClass& b) {
-  if (a.kind != b.kind) {
+  if (a.kind != b.kind || has_other_filter(a) != has_other_filter(b)) {
     return std::numeric_limits<double>::infinity();
   }
   // The unit that multiplies and the size of an element say more than the variant, that more than the layout, that more
@@ -212,6 +323,7 @@ double distance(const ShapeClass& a, const ShapeClass& b) {
   double d = (as_wide ? 0.0 : 1000.0) + (a.layout == b.layout ? 0.0 : 100.0) + (a.variant == b.variant ? 0.0 : 150.0);
   d += a.math == b.math ? 0.0 : as_wide && a.element_bytes == 2 ? 30.0 : 2000.0;
   d += runs_in_tiles(a) == runs_in_tiles(b) ? 0.0 : 10.0;
+  d += distance(a.filter, b.filter);
   return d + octaves(a.channels, b.channels) + octaves(a.outputs, b.outputs);
 }
 

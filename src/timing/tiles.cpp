@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "vggplan/base/checked.hpp"
 
@@ -10,7 +11,6 @@ namespace vggplan::timing {
 namespace {
 
 constexpr std::int64_t kVector = 16;  // bytes that a thread loads at a time
-constexpr std::int64_t kWeightTaps = 9;
 
 /// Channels in whole tiles; up to one tile there are kernels of narrower ones.
 std::int64_t in_tiles(std::int64_t channels, std::int64_t tile, std::int64_t narrow) {
@@ -58,13 +58,27 @@ Product tiled_product(const Op& op) {
   const std::int64_t size = base::size_of(op.type);
   const std::int64_t in = whole_vectors(op.extent.c, size);
   const std::int64_t out = whole_vectors(op.extent.k, size);
-  const auto pixels = static_cast<double>(op.extent.n * op.extent.h * op.extent.w);
+  const auto read = static_cast<double>(op.extent.n * pixels_in(op));
+  const auto made = static_cast<double>(op.extent.n * pixels_out(op));
+  const std::int64_t taps = op.filter.taps();
   Product product;
-  product.flops = 2.0 * static_cast<double>(kWeightTaps) * pixels * tiled_channels(op.kind, in, out) *
-                  other_kernel(op.kind, in, out, size);
-  product.bytes = static_cast<double>(size) *
-                  (pixels * static_cast<double>(in + out) + static_cast<double>(kWeightTaps * in * out));
+  product.flops = 2.0 * static_cast<double>(taps) * (op.filter.transposed ? read : made) *
+                  tiled_channels(op.kind, in, out) * other_kernel(op.kind, in, out, size);
+  product.bytes = static_cast<double>(size) * (read * static_cast<double>(in) + made * static_cast<double>(out) +
+                                               static_cast<double>(taps * in * out));
   return product;
+}
+
+Product product_of(const Op& op) {
+  if (op.filter.groups == 1) {
+    return tiled_product(op);
+  }
+  if (op.filter.groups != op.extent.c) {
+    return {op.flops.as_double(), op.bytes().as_double()};
+  }
+  const bool back = op.kind == OpKind::conv_input_grad;
+  const std::int64_t results = op.extent.n * op.extent.c * (back ? pixels_in(op) : pixels_out(op));
+  return {0.0, static_cast<double>(results * op.filter.taps() * base::size_of(op.type))};
 }
 
 Copies copies_of(const Op& op) {
@@ -72,11 +86,11 @@ Copies copies_of(const Op& op) {
   constexpr double kPadRate = 0.55;  // of the rate of turning
   const std::int64_t size = base::size_of(op.type);
   const bool turn = op.layout == base::Layout::nchw;
-  const std::int64_t pixels = op.extent.h * op.extent.w;
-  const auto rows = static_cast<double>(op.extent.n * (turn ? base::round_up(pixels, kRow) : pixels));
   Copies copies;
   bool padded = false;
-  for (const std::int64_t channels : {op.extent.c, op.extent.k}) {
+  for (const auto& [channels, pixels] :
+       {std::pair{op.extent.c, pixels_in(op)}, std::pair{op.extent.k, pixels_out(op)}}) {
+    const auto rows = static_cast<double>(op.extent.n * (turn ? base::round_up(pixels, kRow) : pixels));
     const std::int64_t whole = whole_vectors(channels, size);
     const bool pad = whole != channels;
     padded = padded || pad;
@@ -84,8 +98,8 @@ Copies copies_of(const Op& op) {
   }
   copies.starts = (turn || padded ? 1.0 : 0.0) + (padded ? 1.0 : 0.0);
   if (copies.starts > 0.0) {
-    copies.bytes +=
-        static_cast<double>(2 * kRow * whole_vectors(op.extent.c, size) * whole_vectors(op.extent.k, size) * size);
+    copies.bytes += static_cast<double>(2 * base::round_up(op.filter.taps(), kRow) * whole_vectors(op.extent.c, size) *
+                                        whole_vectors(op.extent.k, size) * size);
   }
   return copies;
 }

@@ -18,6 +18,10 @@ struct Product {
 };
 Product tiled_product(const Op& op);
 
+/// The same of any convolution but true fp32's. Groups have no tiles; of one channel each, a thread takes an output and
+/// reads its taps, which caches serve: those bytes say how long it takes.
+Product product_of(const Op& op);
+
 /// Copies before and after the kernel: contiguous tensors are turned, those of other channels padded. Bytes read and
 /// written, as many as turning moves in their time, and how many kernels more than none start for them.
 struct Copies {

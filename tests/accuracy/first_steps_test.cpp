@@ -50,7 +50,7 @@ TEST_CASE("the bias gradient of a 16-bit map beyond 2 GiB adds its halves up in 
   bool backward = false;
   for (const memory::Event& event : tape.steps.back()) {
     backward = event.kind == memory::Event::Kind::phase ? event.phase == base::Phase::backward : backward;
-    if (backward && event.kind == memory::Event::Kind::allocate && event.layer == 2 &&
+    if (backward && event.kind == memory::Event::Kind::allocate && event.layer == 3 &&
         event.category == memory::Category::other) {
       taken.push_back(event.bytes);
     }

@@ -41,7 +41,7 @@ TEST_CASE("each flag of the job refuses a wrong value by name", "[cli]") {
   expect({kJob + "--channels -3", "--channels: takes a whole number from 1 to 100,000, not '-3'\n"});
   expect({kJob + "--classes none", "--classes: takes a whole number from 1 to 100,000,000, not 'none'\n"});
   expect({kJob + "--head flaten",
-          "--head: takes one of adaptive, flatten, gap, not 'flaten'\n  did you mean 'flatten'?\n"});
+          "--head: takes one of adaptive, flatten, gap, linear, none, not 'flaten'\n  did you mean 'flatten'?\n"});
   expect({kJob + "--mode test", "--mode: takes one of train, infer, not 'test'\n"});
   expect({kJob + "--batch 0", "--batch: takes a whole number from 1 to 100,000,000, not '0'\n"});
   expect({kJob + "--batch=", "--batch: takes a value, and none follows\n"});
@@ -78,8 +78,8 @@ TEST_CASE("models and GPUs that are not known are answered with the nearest name
           "--gpus: the number of GPUs must be from 1 to 4096, not '0'\n"
           "  write it like a100x4, 4xa100, a100:4 or a100-40gb-pcie:8\n"});
   expect({"estimate --size 224x224 --model net.json --gpu h200",
-          "--model net.json: cannot be read: No such file or directory\n  name a model, or a file as vggplan schema "
-          "model tells\n"},
+          "--model net.json: cannot be read: No such file or directory\n  name a model, or a file: ONNX, a .pt2 of "
+          "torch.export, or JSON as vggplan schema network and vggplan schema model tell\n"},
          app::kFileTrouble);
 }
 
@@ -212,9 +212,9 @@ TEST_CASE("settings that do not go together are told apart", "[cli]") {
 
 TEST_CASE("nonsense for any flag ends with exit code 2 and its name", "[cli]") {
   // Free texts, which anything may be: names and files are looked up later.
-  const std::vector<std::string_view> free{"output",  "gpu-file",    "against",   "budget", "machine",
-                                           "storage", "model",       "framework", "gpus",   "gpu",
-                                           "config",  "calibration", "config-dir"};
+  const std::vector<std::string_view> free{"output",  "gpu-file",    "against",    "budget", "machine",
+                                           "storage", "model",       "framework",  "gpus",   "gpu",
+                                           "config",  "calibration", "config-dir", "until",  "freeze"};
   for (const app::Flag& flag : app::flags()) {
     if (!flag.takes_value() || std::find(free.begin(), free.end(), flag.name) != free.end()) {
       continue;

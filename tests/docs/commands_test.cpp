@@ -42,6 +42,7 @@ std::vector<std::string> documents() {
 /// The files that examples name. Those that a command writes are there for the commands behind it, too.
 void furnish(test::FakeWorld& world) {
   world.files["training.toml"] = read(source("configs/jobs/training.toml"));
+  world.files["net.onnx"] = read(source("tests/data/networks/residual.onnx"));
   for (const std::string base : {"\"$RUNNER_TEMP/training.toml\"", "/tmp/gate/base.toml"}) {
     world.files[base] = world.files["training.toml"];
   }

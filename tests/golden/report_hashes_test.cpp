@@ -13,6 +13,7 @@
 #include "golden/golden.hpp"
 #include "support/catch.hpp"
 #include "vggplan/catalog/catalog.hpp"
+#include "vggplan/graph/architectures.hpp"
 
 namespace vggplan {
 namespace {
@@ -50,7 +51,8 @@ std::vector<std::string> commands(test::FakeWorld& world) {
     all.push_back("estimate --size 512x512 --images 100000 --machine " + machine);
   }
   for (const std::string& model : catalog.model_names()) {
-    all.push_back("layers --size 224x224 --gpu h200 --model " + model);
+    const std::string side = std::to_string(graph::architecture_of(model).side);
+    all.push_back("layers --size " + side + "x" + side + " --gpu h200 --model " + model);
   }
   for (const std::string job :
        {"--precision amp-bf16 --layout nhwc", "--precision amp-fp16 --optimizer adamw",

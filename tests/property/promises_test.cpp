@@ -276,7 +276,7 @@ TEST_CASE("remedies of random refusals do what they say, keep the reserve and kn
     request.solve_resolution = false;
     request.job.data.images.reset();
     const auto floor = engine().memory_floor(request.job, request.candidates.front().target);
-    request.candidates.front().target.usable = floor * static_cast<std::int64_t>(2) / static_cast<std::int64_t>(3);
+    request.candidates.front().target.usable = floor * static_cast<std::int64_t>(9) / static_cast<std::int64_t>(10);
     const auto answer = plan(request, engine());
     if (answer && !answer->recommendation) {
       for (const Remedy& remedy : answer->remedies) {

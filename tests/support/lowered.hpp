@@ -2,6 +2,7 @@
 // Tapes of jobs, for tests that look at them event by event.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -25,17 +26,22 @@ inline lowering::Framework without_workspaces() {
   return framework;
 }
 
-inline memory::Tape tape_of(const job::Job& job, const lowering::Framework& framework,
+inline memory::Tape tape_of(const graph::Network& network, const job::Job& job, const lowering::Framework& framework,
                             const lowering::Device& device = {}, const lowering::Variation& variation = {}) {
-  const auto network = graph::build_network(job.model, job.image, job.classes, job.head);
-  if (!network) {
-    throw std::invalid_argument(network.error().rule);
-  }
-  const auto cut = lowering::segments(*network, job.checkpointing);
+  const auto cut = lowering::segments(network, job.checkpointing);
   if (!cut) {
     throw std::invalid_argument(cut.error().rule);
   }
-  return lowering::lower_tape(*network, job, *cut, framework, device, variation);
+  return lowering::lower_tape(network, job, *cut, framework, device, variation);
+}
+
+inline memory::Tape tape_of(const job::Job& job, const lowering::Framework& framework,
+                            const lowering::Device& device = {}, const lowering::Variation& variation = {}) {
+  const auto network = job::network_of(job);
+  if (!network) {
+    throw std::invalid_argument(network.error().rule);
+  }
+  return tape_of(*network, job, framework, device, variation);
 }
 
 /// What the allocator is asked: bytes, negative where they are freed. A workspace is freed at once.
@@ -58,6 +64,16 @@ class RequestList {
         case memory::Event::Kind::phase: break;
       }
     }
+  }
+  /// Set-up and two steps. The third begins with the frees of what the caller's frame held: recordings end with them.
+  void add_two_steps() {
+    add(tape_.setup);
+    add(tape_.steps.at(0));
+    add(tape_.steps.at(1));
+    const std::vector<memory::Event>& third = tape_.steps.back();
+    add({third.begin(), std::find_if(third.begin(), third.end(), [](const memory::Event& event) {
+           return event.kind == memory::Event::Kind::phase;
+         })});
   }
   [[nodiscard]] const std::vector<std::int64_t>& list() const { return list_; }
 

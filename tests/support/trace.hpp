@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The recorded allocator events of tests/data/traces.
+// The recorded allocator events of tests/data/traces, and how they are compared.
 #pragma once
 
 #include <algorithm>
@@ -40,11 +40,11 @@ inline Trace read_trace(const std::filesystem::path& path) {
   return trace;
 }
 
-/// All of them, by name.
-inline std::vector<Trace> read_traces() {
+/// All of a folder, by name.
+inline std::vector<Trace> read_traces(const std::string& folder = "") {
   std::vector<std::filesystem::path> paths;
   for (const auto& entry :
-       std::filesystem::directory_iterator(std::string(VGGPLAN_SOURCE_DIR) + "/tests/data/traces")) {
+       std::filesystem::directory_iterator(std::string(VGGPLAN_SOURCE_DIR) + "/tests/data/traces/" + folder)) {
     if (entry.path().extension() == ".txt") {
       paths.push_back(entry.path());
     }
@@ -55,6 +55,60 @@ inline std::vector<Trace> read_traces() {
     traces.push_back(read_trace(path));
   }
   return traces;
+}
+
+using Sizes = std::vector<std::int64_t>;
+
+/// Requests in order, and the workspaces between them: as many lists as there are requests, and one.
+struct Split {
+  Sizes requests{};
+  std::vector<Sizes> workspaces{1};
+};
+
+inline Split split(const Sizes& list) {
+  Split parts;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    if (i + 1 < list.size() && list[i] > 0 && list[i + 1] == -list[i]) {
+      parts.workspaces.back().push_back(list[i]);
+      ++i;
+    } else {
+      parts.requests.push_back(list[i]);
+      parts.workspaces.emplace_back();
+    }
+  }
+  return parts;
+}
+
+inline Sizes recorded(const Trace& trace) {
+  Sizes list;
+  for (const TraceEvent& event : trace.events) {
+    if (event.kind != 'S') {
+      list.push_back(event.kind == 'a' ? event.bytes : -event.bytes);
+    }
+  }
+  return list;
+}
+
+/// Each run of frees sorted by size.
+inline Sizes without_order_of_frees(Sizes list) {
+  for (auto from = list.begin(); from != list.end();) {
+    from = std::find_if(from, list.end(), [](std::int64_t bytes) { return bytes < 0; });
+    const auto to = std::find_if(from, list.end(), [](std::int64_t bytes) { return bytes > 0; });
+    std::sort(from, to);
+    from = to;
+  }
+  return list;
+}
+
+/// Where two lists part; empty where they are the same.
+inline std::string difference(const Sizes& mine, const Sizes& theirs) {
+  const auto [ours, other] = std::mismatch(mine.begin(), mine.end(), theirs.begin(), theirs.end());
+  if (ours == mine.end() && other == theirs.end()) {
+    return {};
+  }
+  const auto shown = [](auto at, const Sizes& list) { return at == list.end() ? "the end" : std::to_string(*at); };
+  return "event " + std::to_string(ours - mine.begin()) + ": " + shown(ours, mine) + ", recorded " +
+         shown(other, theirs);
 }
 
 }  // namespace vggplan::support

@@ -5,6 +5,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "vggplan/graph/graph.hpp"
@@ -40,5 +41,21 @@ inline graph::Network network(const graph::ModelSpec& spec, graph::Shape image, 
 inline graph::Network vgg16(std::int64_t height, std::int64_t width, graph::Head head = graph::Head::adaptive) {
   return network(vgg(16), {3, height, width}, 1000, head);
 }
+
+inline graph::NodeId id_of(const graph::Network& network, std::string_view name) {
+  for (graph::NodeId id = 0; id < network.nodes.size(); ++id) {
+    if (network.nodes[id].name == name) {
+      return id;
+    }
+  }
+  throw std::invalid_argument("no such node");
+}
+
+inline const graph::Node& node_of(const graph::Network& network, std::string_view name) {
+  return network.nodes[id_of(network, name)];
+}
+
+/// What reports call layers: all nodes but the image and the loss.
+inline std::size_t layer_count(const graph::Network& network) { return network.nodes.size() - 2; }
 
 }  // namespace vggplan::support

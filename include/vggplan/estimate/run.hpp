@@ -91,12 +91,13 @@ Bytes usable_memory(const job::Job& job, const Target& target, const lowering::F
 /// Memory alone, under that limit.
 base::Result<MemoryAnswer> simulate_memory(const job::Job& job, const Target& target, const Knowledge& knowledge);
 
-/// Pixels of the image that one element after the last pooling sees, and by how many its neighbour's window is shifted.
+/// Pixels of the image that one element of the last map before the head sees, and by how many its neighbour's window is
+/// shifted.
 struct ReceptiveField {
   std::int64_t size{};
   std::int64_t stride{};
 };
-ReceptiveField receptive_field(const graph::ModelSpec& model);
+ReceptiveField receptive_field(const graph::Network& network);
 
 /// Images that one epoch computes: its last batch may be short and counts whole. Nothing where the number of
 /// images is unknown.

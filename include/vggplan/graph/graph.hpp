@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
-// A network as a chain of layers with inferred shapes and counted work.
+// A network as a graph: nodes in the order in which Python runs them, with inferred shapes and counted work.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "vggplan/base/dtype.hpp"
 #include "vggplan/base/result.hpp"
 #include "vggplan/base/units.hpp"
+#include "vggplan/graph/kinds.hpp"
 
 namespace vggplan::graph {
 
@@ -33,52 +35,19 @@ struct Shape {
   bool operator==(const Shape&) const = default;
 };
 
-inline constexpr std::int64_t kTaps = 9;  ///< of a 3x3 kernel
+using NodeId = std::size_t;
+struct Network;
 
-/// 3x3, stride 1, padding 1, with bias: the only convolution that VGG has.
-struct Conv2d {
-  std::int64_t in_channels{};
-  std::int64_t out_channels{};
-  bool operator==(const Conv2d&) const = default;
-};
-struct BatchNorm2d {
-  std::int64_t channels{};
-  bool operator==(const BatchNorm2d&) const = default;
-};
-struct Relu {  ///< in place, as torchvision has it
-  bool operator==(const Relu&) const = default;
-};
-struct MaxPool2d {  ///< 2x2, stride 2, floor
-  bool operator==(const MaxPool2d&) const = default;
-};
-struct AdaptiveAvgPool2d {
-  std::int64_t height{7};
-  std::int64_t width{7};
-  bool operator==(const AdaptiveAvgPool2d&) const = default;
-};
-struct Flatten {
-  bool operator==(const Flatten&) const = default;
-};
-struct Linear {
-  std::int64_t in_features{};
-  std::int64_t out_features{};
-  bool operator==(const Linear&) const = default;
-};
-struct Dropout {
-  double probability{0.5};
-  /// PyTorch returns the input itself, in training too.
-  [[nodiscard]] constexpr bool passes_through() const { return probability == 0; }
-  bool operator==(const Dropout&) const = default;
-};
-
-using LayerKind = std::variant<Conv2d, BatchNorm2d, Relu, MaxPool2d, AdaptiveAvgPool2d, Flatten, Linear, Dropout>;
-
-struct Layer {
+/// One operation, after its inputs. Node 0 of a network is the image, the last one the loss.
+struct Node {
   std::string name{};  ///< conv1_1, relu1_1, pool1, avgpool, flatten, fc1, relu_fc1, dropout1 ...
-  LayerKind kind{};
-  Shape input{};
+  Kind kind{};
+  std::vector<NodeId> inputs{};
+  Shape input{};  ///< of the first input
   Shape output{};
-  bool operator==(const Layer&) const = default;
+  bool trained{true};            ///< its parameters, if it has any, have gradients
+  std::optional<NodeId> held{};  ///< a variable of the model's forward() holds the output until that node has run
+  bool operator==(const Node&) const = default;
 };
 
 /// Which layers follow the last pooling of the convolutional part.
@@ -86,11 +55,23 @@ enum class Head {
   adaptive,  ///< torchvision: 7x7 adaptive average pool, three Linear layers
   flatten,   ///< no pool: the first Linear is sized for the feature map
   gap,       ///< global average pool and one Linear
+  linear,    ///< 7x7 adaptive average pool and one Linear
+  none,      ///< the convolutional part alone
 };
 
-/// A member of the VGG family, before it meets an image. `features` lists convolution widths;
-/// kPool stands for a pooling layer (torchvision writes 'M').
+/// A model before it meets an image. Of the VGG family, `features` lists convolution widths; kPool stands for a pooling
+/// layer (torchvision writes 'M'). Of another architecture the name says all (networks that ship).
 inline constexpr std::int64_t kPool = 0;
+/// Yields the network of a model that is described elsewhere, in a file of the user's.
+class Recipe {
+ public:
+  Recipe() = default;
+  Recipe(const Recipe&) = delete;
+  Recipe& operator=(const Recipe&) = delete;
+  virtual ~Recipe() = default;
+  [[nodiscard]] virtual base::Result<Network> network(Shape image) const = 0;
+};
+inline constexpr std::string_view kVgg = "vgg";
 struct ModelSpec {
   std::string name{};
   std::vector<std::int64_t> features{};
@@ -98,6 +79,8 @@ struct ModelSpec {
   std::vector<std::int64_t> hidden{4096, 4096};  ///< widths of the hidden Linear layers (heads adaptive and flatten)
   double dropout{0.5};
   std::string source{};
+  std::shared_ptr<const Recipe> own{};  ///< where it is there, it says all but the name and the source
+  std::string architecture{kVgg};
   bool operator==(const ModelSpec&) const = default;
 };
 
@@ -105,20 +88,21 @@ struct Network {
   std::string name{};
   Shape input{};
   std::int64_t classes{};
-  Head head{Head::adaptive};
-  std::vector<Layer> layers{};
+  std::vector<Node> nodes{};
+  std::size_t features{};  ///< how many of the first nodes, the image with them, run before the head
   bool operator==(const Network&) const = default;
 };
 
-/// The layers of `spec` for images of `input`, shapes as PyTorch infers them (floor pooling), in
-/// torchvision's order: features, avgpool, flatten, classifier.
-/// Error (Fault::question) where the image is too small for the pools or a count would exceed 2^53.
+/// A layer in the sense of reports: neither the image nor the loss.
+bool is_layer(const Node& node);
+
+/// The network of `spec` for images of `input`, shapes as PyTorch infers them (floor pooling), in torchvision's order:
+/// features, avgpool, flatten, classifier.
+/// Other architectures have a head of their own and take Head::adaptive, their default.
+/// Error (Fault::question) where the image is too small, maps that meet differ or a count would exceed 2^53.
 base::Result<Network> build_network(const ModelSpec& spec, Shape input, std::int64_t classes, Head head);
 
-/// How many of the first layers torchvision calls `features`: convolutions, batch norms, ReLUs, pools.
-std::size_t feature_count(const Network& network);
-
-/// Work and storage of one layer for one image. FLOPs are 2 per multiply-accumulate and count
+/// Work and storage of one node for one image. FLOPs are 2 per multiply-accumulate and count
 /// convolutions and Linear layers alone, as published counts do; bias additions are left out.
 struct LayerCounts {
   std::int64_t parameters{};
@@ -128,27 +112,25 @@ struct LayerCounts {
   LayerCounts& operator+=(const LayerCounts& other);
   bool operator==(const LayerCounts&) const = default;
 };
-LayerCounts count(const Network& network, std::size_t layer);
+LayerCounts count(const Network& network, NodeId node);
 LayerCounts count(const Network& network);
 
-/// Elements of the image and of every layer's output, for one image.
+/// Elements of every node's output, for one image.
 std::int64_t activation_elements(const Network& network);
 
-/// Bytes that the layer's forward pass allocates for its output, for one image: none for a ReLU
-/// (in place), a flatten (a view) or a dropout of probability 0 (returns its input).
-base::Bytes output_bytes(const Layer& layer, base::DType type);
+/// Bytes that the node's forward pass allocates for its output, for one image: none for what works in place (ReLU), is
+/// a view (flatten) or returns its input (dropout of probability 0).
+base::Bytes output_bytes(const Node& node, base::DType type);
 
-/// A trained tensor of a layer. Of `rows` in its first dimension, which is the one that FSDP2 cuts.
+/// A parameter of a node. Of `rows` in its first dimension, which is the one that FSDP2 cuts.
 struct ParameterTensor {
   std::int64_t elements{};
   std::int64_t rows{};
   bool operator==(const ParameterTensor&) const = default;
 };
-/// In the order of module.parameters(): weight, then bias; nothing for a layer that trains nothing.
-std::vector<ParameterTensor> parameter_tensors(const Layer& layer);
-std::vector<ParameterTensor> parameter_tensors(const Network& network);
-
-/// As PyTorch names the module: "Conv2d", "ReLU" ...
-std::string_view kind_name(const LayerKind& kind);
+/// In the order of module.parameters(): weight, then bias; nothing for a node that has none.
+std::vector<ParameterTensor> parameter_tensors(const Node& node);
+/// Of all nodes that are trained.
+std::vector<ParameterTensor> trained_tensors(const Network& network);
 
 }  // namespace vggplan::graph

@@ -12,6 +12,7 @@
 #include "vggplan/base/result.hpp"
 #include "vggplan/base/units.hpp"
 #include "vggplan/graph/graph.hpp"
+#include "vggplan/graph/scope.hpp"
 #include "vggplan/hardware/hardware.hpp"
 
 namespace vggplan::job {
@@ -67,8 +68,10 @@ struct Job {
   graph::Shape image{};  ///< channels, height, width
   std::int64_t classes{1000};
   graph::Head head{graph::Head::adaptive};
+  graph::Scope scope{};
   Mode mode{Mode::train};
-  std::int64_t batch{1};  ///< images per GPU and micro-batch
+  std::int64_t batch{1};       ///< images per GPU and micro-batch
+  std::int64_t eval_batch{0};  ///< images of an evaluation beside training; 0: none
   std::int64_t accumulation{1};
   Precision precision{Precision::tf32};
   base::Layout layout{base::Layout::nchw};
@@ -94,6 +97,12 @@ constexpr std::int64_t gpus_per_node(const Job& job) {
 /// bytes stays below 2^53 and the work of a step within 64 bits.
 /// Whether seq:N cuts the network well is for lowering::segments to say. Nothing when the job makes sense.
 base::Status validate(const Job& job);
+
+/// The network that the job runs: what it asks of its model, for its images.
+base::Result<graph::Network> network_of(const Job& job);
+
+/// Of what the sides of the images must be multiples, where the model joins maps of several scales.
+std::int64_t side_multiple(const Job& job);
 
 /// Type of activations and of stored parameters under a precision.
 base::DType activation_type(Precision precision);
@@ -156,10 +165,12 @@ struct NameTable<job::Sharding> {
 };
 template <>
 struct NameTable<graph::Head> {
-  static constexpr std::array<Named<graph::Head>, 3> table{{
+  static constexpr std::array<Named<graph::Head>, 5> table{{
       {graph::Head::adaptive, "adaptive", "torchvision: 7x7 adaptive pool, three Linear layers"},
       {graph::Head::flatten, "flatten", "no pool; the first Linear is sized for the feature map"},
       {graph::Head::gap, "gap", "global average pool and one Linear"},
+      {graph::Head::linear, "linear", "7x7 adaptive pool and one Linear"},
+      {graph::Head::none, "none", "the convolutions alone"},
   }};
 };
 template <>

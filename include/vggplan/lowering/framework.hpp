@@ -48,6 +48,15 @@ struct StreamK {
   bool operator==(const StreamK&) const = default;
 };
 
+/// Filters that a rule holds for, by the side of the kernel and by channels of each group.
+struct FilterRange {
+  Range kernel{};
+  Range stride{};
+  Range groups{1, 2};
+  Range group_channels{};
+  bool operator==(const FilterRange&) const = default;
+};
+
 /// The first rule that holds for a convolution gives its workspace: what its kernel takes, and where `copies` is set
 /// copies of what does not lie as the kernel reads it (NHWC, channels padded to 16 bytes). Bounds on channels, on
 /// pixels (images x height x width) and on elements of the larger operand.
@@ -60,8 +69,9 @@ struct WorkspaceRule {
   Range pixels{};
   Range elements{};
   Range images{};
-  std::int64_t ragged{0};  ///< holds only where the pixels are no multiple of this; 0: everywhere
-  bool copies{false};      ///< the kernel reads NHWC tensors of aligned channels only: others are copied
+  std::optional<FilterRange> filter{};  ///< none: 3x3 of stride 1 alone
+  std::int64_t ragged{0};               ///< holds only where the pixels are no multiple of this; 0: everywhere
+  bool copies{false};                   ///< the kernel reads NHWC tensors of aligned channels only: others are copied
   WorkspaceSize size{};
   std::optional<StreamK> stream_k{};
   std::vector<WorkspaceSize> fallbacks{};  ///< plans that are tried where memory is short; none at all comes last

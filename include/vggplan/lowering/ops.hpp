@@ -14,7 +14,7 @@
 namespace vggplan::lowering {
 
 /// Ops of one micro-batch (forward, backward with recomputation) and of the optimizer step; layer ids
-/// index `network.layers`. Collectives are not among them.
+/// are node ids. Collectives are not among them.
 std::vector<timing::Op> lower_ops(const graph::Network& network, const job::Job& job,
                                   const std::vector<Segment>& segments);
 

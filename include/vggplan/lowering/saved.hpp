@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What autograd holds at the end of the forward pass: counted from the rules of each operation,
-// without the allocator. The tape must agree; a test of the tape may hold it to this.
+// What autograd holds at the end of the forward pass.
 #pragma once
 
 #include <vector>
@@ -16,7 +15,7 @@ namespace vggplan::lowering {
 /// backward keeps it: conv1_1 keeps the image, relu1_1 the output of conv1_1, pool1 its indices.
 /// Parameters and buffers are not counted.
 struct SavedBytes {
-  std::vector<base::Bytes> layers{};  ///< in the order of Network::layers
+  std::vector<base::Bytes> layers{};  ///< by node
   base::Bytes loss{};                 ///< log-softmax, target and the weight total of cross_entropy
   base::Bytes weight_copies{};        ///< autocast: the 16-bit weights that convolutions and Linear keep
 

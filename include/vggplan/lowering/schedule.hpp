@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The order in which one training step visits the layers. Tape and ops are both emitted along it, so
-// their layer ids agree by construction.
+// The order in which one training step visits the nodes.
 #pragma once
 
 #include <cstddef>
@@ -15,18 +14,20 @@ namespace vggplan::lowering {
 /// `recompute` is the second forward of a checkpointed segment, during backward.
 enum class Pass { forward, recompute, backward };
 
+inline constexpr graph::NodeId kFirstNode = 1;  ///< that is a layer: behind the image
+
 struct Visit {
   Pass pass{Pass::forward};
-  std::size_t layer{};    ///< index into Network::layers
+  graph::NodeId node{};
   std::size_t segment{};  ///< index of the checkpointed segment it belongs to, or kNoSegment
   bool operator==(const Visit&) const = default;
 };
 inline constexpr std::size_t kNoSegment = static_cast<std::size_t>(-1);
 
-/// Half-open range of layers that torch.utils.checkpoint wraps.
+/// Half-open range of nodes that torch.utils.checkpoint wraps.
 struct Segment {
-  std::size_t first{};
-  std::size_t last{};
+  graph::NodeId first{};
+  graph::NodeId last{};
   bool operator==(const Segment&) const = default;
 };
 
@@ -36,8 +37,8 @@ struct Segment {
 /// Error where N exceeds the layers, or a segment would start with an in-place ReLU, which autograd refuses.
 base::Result<std::vector<Segment>> segments(const graph::Network& network, const job::Checkpointing& checkpointing);
 
-/// Index of the segment that holds the layer, or kNoSegment.
-std::size_t segment_of(const std::vector<Segment>& segments, std::size_t layer);
+/// Index of the segment that holds the node, or kNoSegment.
+std::size_t segment_of(const std::vector<Segment>& segments, graph::NodeId id);
 
 /// Forward visits, then (training) backward visits, with recomputation just before the backward of
 /// each checkpointed segment. Recomputation stops after the last tensor that backward needs

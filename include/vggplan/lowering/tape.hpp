@@ -30,6 +30,7 @@ struct Variation {
   Workspaces workspaces{Workspaces::derived};
   bool both_bucket_sets{true};  ///< DDP: the first bucket still lives when the rebuilt ones are made (a race)
   Skips skips{Skips::derived};
+  bool buffers{true};  ///< sums of kernels, which are taken and freed at once
 };
 
 /// First steps of amp-fp16 that GradScaler skips, up to two: further ones change no figure. Its scale starts at 65536
@@ -42,7 +43,7 @@ std::size_t skipped_steps(const job::Job& job, const Framework& framework);
 /// Whether that depends on the weights as well, or on more than is known of a single image.
 bool skips_uncertain(const job::Job& job);
 
-/// The tape of one process (the one with the most memory, under sharding). Layer ids index `network.layers`.
+/// The tape of one process (the one with the most memory, under sharding). Layer ids are node ids.
 memory::Tape lower_tape(const graph::Network& network, const job::Job& job, const std::vector<Segment>& segments,
                         const Framework& framework, const Device& device, const Variation& variation = {});
 

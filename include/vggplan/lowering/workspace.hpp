@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "vggplan/lowering/framework.hpp"
+#include "vggplan/timing/op.hpp"
 
 namespace vggplan::lowering {
 
+/// `height` and `width` are those of the input; the output has the same where the filter does not say otherwise.
 struct Convolution {
   std::int64_t images{};
   std::int64_t in_channels{};
@@ -19,6 +21,7 @@ struct Convolution {
   std::int64_t element_bytes{4};
   base::MathMode math{base::MathMode::tf32};
   base::Layout layout{base::Layout::nchw};
+  timing::Filter filter{};
 };
 
 /// Workspaces of the plans that cuDNN offers for one pass, in the order in which they are tried;

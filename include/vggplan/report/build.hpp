@@ -34,7 +34,9 @@ struct GpuEntry {
 };
 struct ModelEntry {
   graph::ModelSpec spec{};
-  graph::LayerCounts counts{};  ///< with 1000 classes and the adaptive head, for one image of 224 x 224
+  graph::Network network{};  ///< with its usual classes, head and image
+  bool from_file{false};     ///< then its nodes are told
+  std::vector<std::string> warnings{};
 };
 Document build_gpus(const std::vector<GpuEntry>& gpus);
 Document build_machines(const std::vector<hardware::Machine>& machines);

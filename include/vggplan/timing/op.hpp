@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 
@@ -31,6 +32,36 @@ enum class OpKind {
   batch_norm_forward,
   batch_norm_inference,
   batch_norm_backward,
+  layer_norm_forward,
+  layer_norm_backward,
+  average_pool_forward,  ///< of windows, at their own pace
+  average_pool_backward,
+  relu6_forward,
+  relu6_backward,
+  silu_forward,
+  silu_backward,
+  sigmoid_forward,
+  sigmoid_backward,
+  gelu_forward,
+  gelu_backward,
+  hard_swish_forward,
+  hard_swish_backward,
+  add,                  ///< of two maps, in place or not
+  multiply,             ///< of a map by a number a channel
+  multiply_reduce,      ///< its gradient to the numbers: a product and a sum over pixels
+  concatenate,          ///< `c`: all channels
+  slice_copy,           ///< part of the channels, `c` of them
+  slice_relu_backward,  ///< relu_backward of such a part
+  nearest_forward,
+  nearest_backward,
+  bilinear_forward,
+  bilinear_backward,
+  pixel_loss_forward,  ///< cross entropy over the channels of each pixel
+  pixel_loss_backward,
+  mse_forward,
+  mse_backward,
+  smooth_l1_forward,
+  smooth_l1_backward,
   dropout_forward,
   dropout_backward,
   loss_forward,
@@ -62,6 +93,21 @@ struct Extent {
   bool operator==(const Extent&) const = default;
 };
 
+/// How a convolution or a pool walks its map, and what comes out. As it is constructed it is VGG's: 3x3 of stride 1 and
+/// padding 1, or a maximum pool of 2x2.
+struct Filter {
+  std::int64_t height{3};
+  std::int64_t width{3};
+  std::int64_t stride{1};
+  std::int64_t dilation{1};
+  std::int64_t groups{1};
+  bool transposed{false};
+  std::int64_t out_height{0};  ///< 0: as VGG's. Of what resizes as well, whose other numbers stay as they are
+  std::int64_t out_width{0};
+  auto operator<=>(const Filter&) const = default;
+  [[nodiscard]] std::int64_t taps() const { return height * width; }
+};
+
 struct Op {
   OpKind kind{OpKind::fill};
   base::Phase phase{base::Phase::forward};
@@ -70,6 +116,7 @@ struct Op {
   base::Layout layout{base::Layout::nchw};
   base::DType type{base::DType::f32};  ///< of the activations it reads or writes
   Extent extent{};
+  Filter filter{};
   base::Flops flops{};
   base::Bytes read{};
   base::Bytes written{};
@@ -91,7 +138,12 @@ bool is_linear(OpKind kind);
 /// An op with the work and the traffic that its kind and extent imply: every tensor read and written
 /// once. Casts go from or to fp32, by `type`, the type of the result; pools state their input in
 /// `extent` and the adaptive pool its output side in `extent.k`.
-Op make_op(OpKind kind, base::MathMode math, base::DType type, base::Layout layout, const Extent& extent);
+Op make_op(OpKind kind, base::MathMode math, base::DType type, base::Layout layout, const Extent& extent,
+           const Filter& filter = {});
+
+/// Pixels of the maps that an op reads and makes: of one image, in the direction of forward.
+std::int64_t pixels_in(const Op& op);
+std::int64_t pixels_out(const Op& op);
 
 /// What an update rule does: how often it goes over the parameters, and how many tensors of their size
 /// it reads and writes in all.
@@ -112,7 +164,7 @@ namespace vggplan::base {
 
 template <>
 struct NameTable<timing::OpKind> {
-  static constexpr std::array<Named<timing::OpKind>, 29> table{{
+  static constexpr std::array<Named<timing::OpKind>, 59> table{{
       {timing::OpKind::conv_forward, "conv_forward", ""},
       {timing::OpKind::conv_input_grad, "conv_input_grad", ""},
       {timing::OpKind::conv_weight_grad, "conv_weight_grad", ""},
@@ -130,6 +182,36 @@ struct NameTable<timing::OpKind> {
       {timing::OpKind::batch_norm_forward, "batch_norm_forward", ""},
       {timing::OpKind::batch_norm_inference, "batch_norm_inference", ""},
       {timing::OpKind::batch_norm_backward, "batch_norm_backward", ""},
+      {timing::OpKind::layer_norm_forward, "layer_norm_forward", ""},
+      {timing::OpKind::layer_norm_backward, "layer_norm_backward", ""},
+      {timing::OpKind::average_pool_forward, "average_pool_forward", ""},
+      {timing::OpKind::average_pool_backward, "average_pool_backward", ""},
+      {timing::OpKind::relu6_forward, "relu6_forward", ""},
+      {timing::OpKind::relu6_backward, "relu6_backward", ""},
+      {timing::OpKind::silu_forward, "silu_forward", ""},
+      {timing::OpKind::silu_backward, "silu_backward", ""},
+      {timing::OpKind::sigmoid_forward, "sigmoid_forward", ""},
+      {timing::OpKind::sigmoid_backward, "sigmoid_backward", ""},
+      {timing::OpKind::gelu_forward, "gelu_forward", ""},
+      {timing::OpKind::gelu_backward, "gelu_backward", ""},
+      {timing::OpKind::hard_swish_forward, "hard_swish_forward", ""},
+      {timing::OpKind::hard_swish_backward, "hard_swish_backward", ""},
+      {timing::OpKind::add, "add", ""},
+      {timing::OpKind::multiply, "multiply", ""},
+      {timing::OpKind::multiply_reduce, "multiply_reduce", ""},
+      {timing::OpKind::concatenate, "concatenate", ""},
+      {timing::OpKind::slice_copy, "slice_copy", ""},
+      {timing::OpKind::slice_relu_backward, "slice_relu_backward", ""},
+      {timing::OpKind::nearest_forward, "nearest_forward", ""},
+      {timing::OpKind::nearest_backward, "nearest_backward", ""},
+      {timing::OpKind::bilinear_forward, "bilinear_forward", ""},
+      {timing::OpKind::bilinear_backward, "bilinear_backward", ""},
+      {timing::OpKind::pixel_loss_forward, "pixel_loss_forward", ""},
+      {timing::OpKind::pixel_loss_backward, "pixel_loss_backward", ""},
+      {timing::OpKind::mse_forward, "mse_forward", ""},
+      {timing::OpKind::mse_backward, "mse_backward", ""},
+      {timing::OpKind::smooth_l1_forward, "smooth_l1_forward", ""},
+      {timing::OpKind::smooth_l1_backward, "smooth_l1_backward", ""},
       {timing::OpKind::dropout_forward, "dropout_forward", ""},
       {timing::OpKind::dropout_backward, "dropout_backward", ""},
       {timing::OpKind::loss_forward, "loss_forward", ""},

@@ -50,12 +50,12 @@ estimate::Memory memory_of(const job::Job& job, const estimate::Target& target) 
   return answer->memory;
 }
 
-lowering::Convolution convolution_of(const graph::Layer& layer, const job::Job& job) {
+lowering::Convolution convolution_of(const graph::Node& node, const job::Job& job) {
   return {job.batch,
-          layer.input.channels,
-          layer.output.channels,
-          layer.input.height,
-          layer.input.width,
+          node.input.channels,
+          node.output.channels,
+          node.input.height,
+          node.input.width,
           base::size_of(job::activation_type(job.precision)),
           job::convolution_math(job.precision),
           job.layout};
@@ -63,8 +63,9 @@ lowering::Convolution convolution_of(const graph::Layer& layer, const job::Job& 
 
 bool fft_possible(const job::Job& job) {
   const auto network = graph::build_network(job.model, job.image, job.classes, job.head);
-  return std::any_of(network->layers.begin(), network->layers.end(), [&](const graph::Layer& layer) {
-    return std::holds_alternative<graph::Conv2d>(layer.kind) && lowering::fft_workspace(convolution_of(layer, job)) > 0;
+  return std::any_of(network->nodes.begin(), network->nodes.end(), [&](const graph::Node& node) {
+    return std::holds_alternative<graph::Convolution>(node.kind) &&
+           lowering::fft_workspace(convolution_of(node, job)) > 0;
   });
 }
 

@@ -30,10 +30,12 @@ TEST_CASE("the catalogue holds the GPUs that the interface promises, and no othe
   CHECK(Catalog::built_in().gpu_names() == sorted(kPromisedGpus));
 }
 
-TEST_CASE("the catalogue holds the VGG family and the kinds of storage") {
+TEST_CASE("the catalogue holds the VGG family, other networks and the kinds of storage") {
   const Catalog catalog = Catalog::built_in();
-  CHECK(catalog.model_names() ==
-        std::vector<std::string>{"vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"});
+  CHECK(catalog.model_names() == std::vector<std::string>{"csrnet", "densenet121", "fcn8s-vgg16", "mobilenet-v2",
+                                                          "resnet101", "resnet18", "resnet34", "resnet50",
+                                                          "ssd300-vgg16", "unet-vgg16", "vgg11", "vgg11_bn", "vgg13",
+                                                          "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"});
   CHECK(catalog.storage_names() == std::vector<std::string>{"hdd", "nfs", "nvme", "object-store", "sata-ssd"});
 }
 

@@ -4,6 +4,7 @@
 
 #include "support/catch.hpp"
 #include "vggplan/catalog/catalog.hpp"
+#include "vggplan/graph/architectures.hpp"
 
 namespace vggplan::catalog {
 namespace {
@@ -164,6 +165,11 @@ TEST_CASE("models are the columns A, B, D and E of the VGG paper") {
     auto normalised = catalog.model(name + "_bn").value();
     CHECK(normalised.batch_norm);
     CHECK(normalised.features == model.features);
+  }
+  for (const graph::Architecture& architecture : graph::architectures()) {
+    const auto model = catalog.model(architecture.name).value();
+    CHECK(model.architecture == architecture.name);
+    CHECK(!model.source.empty());
   }
   using graph::kPool;
   CHECK(catalog.model("vgg16")->features == std::vector<std::int64_t>{64, 64, kPool, 128, 128, kPool, 256, 256, 256,

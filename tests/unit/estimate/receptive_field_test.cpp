@@ -16,9 +16,9 @@ std::int64_t by_walking_back(const graph::ModelSpec& model) {
 }
 
 TEST_CASE("an output of the last pooling sees what walking back from it reaches") {
-  CHECK(receptive_field(support::vgg(16)).size == 212);  // as published for pool5 of VGG16
+  CHECK(receptive_field(support::vgg16(224, 224)).size == 212);  // as published for pool5 of VGG16
   for (const int depth : {11, 13, 16, 19}) {
-    const ReceptiveField field = receptive_field(support::vgg(depth));
+    const ReceptiveField field = receptive_field(support::network(support::vgg(depth), {3, 64, 64}));
     CHECK(field.size == by_walking_back(support::vgg(depth)));
     CHECK(field.stride == 32);
   }

@@ -6,18 +6,11 @@
 namespace vggplan::graph {
 namespace {
 
+using support::id_of;
 using support::network;
+using support::node_of;
 using support::vgg;
 using support::vgg16;
-
-std::size_t index_of(const Network& net, std::string_view name) {
-  for (std::size_t i = 0; i < net.layers.size(); ++i) {
-    if (net.layers[i].name == name) {
-      return i;
-    }
-  }
-  throw std::invalid_argument("no such layer");
-}
 
 TEST_CASE("parameters of the family are those that torchvision publishes") {
   // torchvision/models/vgg.py, `num_params` of each VGG*_Weights.
@@ -39,7 +32,7 @@ TEST_CASE("the adaptive head has the same parameters at every size") {
 TEST_CASE("vgg16 has 14,714,688 convolutional parameters") {
   const Network net = vgg16(224, 224);
   std::int64_t convolutional = 0;
-  for (std::size_t i = 0; i < feature_count(net); ++i) {
+  for (std::size_t i = 0; i < net.features; ++i) {
     convolutional += count(net, i).parameters;
   }
   CHECK(convolutional == 14'714'688);  // Keras VGG16(include_top=False)
@@ -95,20 +88,20 @@ TEST_CASE("torchinfo's multiply-adds are ours and one addition per bias and outp
                                Answer{5000, 4000, 1, 6'121'758'714'856, 0}}) {
     const Network net = vgg16(theirs.height, theirs.width);
     std::int64_t additions = 0;
-    for (const Layer& layer : net.layers) {
-      if (std::holds_alternative<Conv2d>(layer.kind) || std::holds_alternative<Linear>(layer.kind)) {
-        additions += layer.output.elements();
+    for (const Node& node : net.nodes) {
+      if (std::holds_alternative<Convolution>(node.kind) || std::holds_alternative<Linear>(node.kind)) {
+        additions += node.output.elements();
       }
     }
     CHECK(theirs.batch * (count(net).macs + additions) == theirs.forward);
   }
 }
 
-TEST_CASE("layers sum to the network") {
+TEST_CASE("nodes sum to the network") {
   for (const bool batch_norm : {false, true}) {
     const Network net = network(vgg(19, batch_norm), {5, 321, 123}, 17);
     LayerCounts sum;
-    for (std::size_t i = 0; i < net.layers.size(); ++i) {
+    for (std::size_t i = 0; i < net.nodes.size(); ++i) {
       sum += count(net, i);
     }
     CHECK(sum == count(net));
@@ -117,24 +110,24 @@ TEST_CASE("layers sum to the network") {
 
 TEST_CASE("the first convolution alone has no input gradient") {
   const Network net = vgg16(224, 224);
-  const LayerCounts first = count(net, index_of(net, "conv1_1"));
+  const LayerCounts first = count(net, id_of(net, "conv1_1"));
   CHECK(first.macs == 27 * 64 * 224 * 224);
   CHECK(first.flops_forward.count() == 2 * first.macs);
   CHECK(first.flops_backward.count() == 2 * first.macs);
-  const LayerCounts second = count(net, index_of(net, "conv1_2"));
+  const LayerCounts second = count(net, id_of(net, "conv1_2"));
   CHECK(second.flops_backward.count() == 4 * second.macs);
-  const LayerCounts last = count(net, index_of(net, "fc3"));
+  const LayerCounts last = count(net, id_of(net, "fc3"));
   CHECK(last.macs == 4096 * 1000);
   CHECK(last.flops_backward.count() == 4 * last.macs);
-  CHECK(count(net, index_of(net, "pool1")) == LayerCounts{});
-  CHECK(count(net, index_of(net, "dropout2")) == LayerCounts{});
+  CHECK(count(net, id_of(net, "pool1")) == LayerCounts{});
+  CHECK(count(net, id_of(net, "dropout2")) == LayerCounts{});
 }
 
 TEST_CASE("the tensors of a network hold its parameters") {
   for (const ModelSpec& spec : {vgg(11), vgg(16, true)}) {
     const Network net = network(spec, {3, 224, 224});
     std::int64_t sum = 0;
-    for (const ParameterTensor& tensor : parameter_tensors(net)) {
+    for (const ParameterTensor& tensor : trained_tensors(net)) {
       CHECK(tensor.elements % tensor.rows == 0);
       sum += tensor.elements;
     }
@@ -142,14 +135,14 @@ TEST_CASE("the tensors of a network hold its parameters") {
   }
   // len(list(torchvision.models.vgg16().parameters())), and a weight of out x in x 3 x 3.
   const Network net = vgg16(224, 224);
-  CHECK(parameter_tensors(net).size() == 32);
-  CHECK(parameter_tensors(net.layers[index_of(net, "conv1_2")]).front() == ParameterTensor{36'864, 64});
+  CHECK(trained_tensors(net).size() == 32);
+  CHECK(parameter_tensors(node_of(net, "conv1_2")).front() == ParameterTensor{36'864, 64});
 }
 
 TEST_CASE("an output takes storage unless the layer works in place or yields a view") {
   const Network net = vgg16(224, 224);
   const auto bytes = [&](std::string_view name, base::DType type) {
-    return output_bytes(net.layers[index_of(net, name)], type).count();
+    return output_bytes(node_of(net, name), type).count();
   };
   CHECK(bytes("conv1_1", base::DType::f32) == 12'845'056);
   CHECK(bytes("conv1_1", base::DType::bf16) == 6'422'528);
@@ -161,7 +154,7 @@ TEST_CASE("an output takes storage unless the layer works in place or yields a v
   ModelSpec sober = vgg(16);
   sober.dropout = 0;
   const Network kept = network(sober, {3, 224, 224});
-  CHECK(output_bytes(kept.layers[index_of(kept, "dropout1")], base::DType::f32).count() == 0);
+  CHECK(output_bytes(node_of(kept, "dropout1"), base::DType::f32).count() == 0);
 }
 
 TEST_CASE("activation elements are the image and every output") {

@@ -8,23 +8,16 @@
 namespace vggplan::graph {
 namespace {
 
+using support::layer_count;
 using support::network;
+using support::node_of;
 using support::vgg;
 using support::vgg16;
 
-const Layer& layer_named(const Network& net, std::string_view name) {
-  for (const Layer& layer : net.layers) {
-    if (layer.name == name) {
-      return layer;
-    }
-  }
-  throw std::invalid_argument("no such layer");
-}
-
-std::vector<std::string> names(const Network& net, std::size_t first) {
+std::vector<std::string> names(const Network& net, NodeId first) {
   std::vector<std::string> found;
-  for (std::size_t i = first; i < net.layers.size(); ++i) {
-    found.push_back(net.layers[i].name);
+  for (NodeId id = first; is_layer(net.nodes[id]); ++id) {
+    found.push_back(net.nodes[id].name);
   }
   return found;
 }
@@ -37,29 +30,29 @@ base::Diagnostic error_of(const ModelSpec& spec, Shape input, std::int64_t class
 
 TEST_CASE("vgg16 has torchvision's layers in torchvision's order") {
   const Network net = vgg16(224, 224);
-  REQUIRE(net.layers.size() == 31 + 2 + 7);
-  CHECK(feature_count(net) == 31);
-  // ReLUs of torchvision's vgg16.features
-  for (const std::size_t i : {1U, 3U, 6U, 8U, 11U, 13U, 15U, 18U, 20U, 22U, 25U, 27U, 29U}) {
-    CHECK(std::holds_alternative<Relu>(net.layers[i].kind));
+  REQUIRE(layer_count(net) == 31 + 2 + 7);
+  CHECK(net.features == 1 + 31);
+  // ReLUs of torchvision's vgg16.features, behind the image
+  for (const std::size_t i : {2U, 4U, 7U, 9U, 12U, 14U, 16U, 19U, 21U, 23U, 26U, 28U, 30U}) {
+    CHECK(net.nodes[i].kind == Kind(Activation{}));
   }
-  for (const std::size_t i : {4U, 9U, 16U, 23U, 30U}) {
-    CHECK(std::holds_alternative<MaxPool2d>(net.layers[i].kind));
+  for (const std::size_t i : {5U, 10U, 17U, 24U, 31U}) {
+    CHECK(std::holds_alternative<MaxPool>(net.nodes[i].kind));
   }
-  CHECK(net.layers[12].name == "conv3_2");
-  CHECK(net.layers[15].name == "relu3_3");
-  CHECK(net.layers[30].name == "pool5");
-  CHECK(names(net, 31) == std::vector<std::string>{"avgpool", "flatten", "fc1", "relu_fc1", "dropout1", "fc2",
+  CHECK(net.nodes[13].name == "conv3_2");
+  CHECK(net.nodes[16].name == "relu3_3");
+  CHECK(net.nodes[31].name == "pool5");
+  CHECK(names(net, 32) == std::vector<std::string>{"avgpool", "flatten", "fc1", "relu_fc1", "dropout1", "fc2",
                                                    "relu_fc2", "dropout2", "fc3"});
 }
 
 TEST_CASE("batch norm stands between a convolution and its ReLU") {
   const Network net = network(vgg(16, true), {3, 224, 224});
-  CHECK(feature_count(net) == 44);  // torchvision: len(vgg16_bn().features)
-  CHECK(net.layers[0].name == "conv1_1");
-  CHECK(net.layers[1].name == "bn1_1");
-  CHECK(net.layers[2].name == "relu1_1");
-  CHECK(net.layers[1].kind == LayerKind(BatchNorm2d{64}));
+  CHECK(net.features == 1 + 44);  // torchvision: len(vgg16_bn().features)
+  CHECK(net.nodes[1].name == "conv1_1");
+  CHECK(net.nodes[2].name == "bn1_1");
+  CHECK(net.nodes[3].name == "relu1_1");
+  CHECK(net.nodes[2].kind == Kind(BatchNorm{64}));
 }
 
 TEST_CASE("every layer's input is the output before it") {
@@ -67,9 +60,10 @@ TEST_CASE("every layer's input is the output before it") {
     for (const Head head : {Head::adaptive, Head::flatten, Head::gap}) {
       const Network net = network(vgg(depth, true), {4, 333, 517}, 7, head);
       Shape flowing = net.input;
-      for (const Layer& layer : net.layers) {
-        CHECK(layer.input == flowing);
-        flowing = layer.output;
+      for (NodeId id = 1; id < net.nodes.size(); ++id) {
+        CHECK(net.nodes[id].inputs == std::vector<NodeId>{id - 1});
+        CHECK(net.nodes[id].input == flowing);
+        flowing = is_layer(net.nodes[id]) ? net.nodes[id].output : flowing;
       }
       CHECK(flowing == Shape{7, 1, 1});
     }
@@ -78,30 +72,30 @@ TEST_CASE("every layer's input is the output before it") {
 
 TEST_CASE("pools round down, convolutions keep the size") {
   const Network net = vgg16(4024, 3036);
-  CHECK(layer_named(net, "conv1_2").output == Shape{64, 4024, 3036});
-  CHECK(layer_named(net, "pool1").output == Shape{64, 2012, 1518});
-  CHECK(layer_named(net, "pool2").output == Shape{128, 1006, 759});
-  CHECK(layer_named(net, "pool3").output == Shape{256, 503, 379});
-  CHECK(layer_named(net, "pool4").output == Shape{512, 251, 189});
-  CHECK(layer_named(net, "pool5").output == Shape{512, 125, 94});
-  CHECK(layer_named(net, "avgpool").output == Shape{512, 7, 7});
-  CHECK(layer_named(net, "fc1").kind == LayerKind(Linear{25088, 4096}));
+  CHECK(node_of(net, "conv1_2").output == Shape{64, 4024, 3036});
+  CHECK(node_of(net, "pool1").output == Shape{64, 2012, 1518});
+  CHECK(node_of(net, "pool2").output == Shape{128, 1006, 759});
+  CHECK(node_of(net, "pool3").output == Shape{256, 503, 379});
+  CHECK(node_of(net, "pool4").output == Shape{512, 251, 189});
+  CHECK(node_of(net, "pool5").output == Shape{512, 125, 94});
+  CHECK(node_of(net, "avgpool").output == Shape{512, 7, 7});
+  CHECK(node_of(net, "fc1").kind == Kind(Linear{25088, 4096}));
 }
 
 TEST_CASE("heads replace what follows the last pool") {
   const Network flat = vgg16(512, 384, Head::flatten);
-  CHECK(names(flat, 31) ==
+  CHECK(names(flat, 32) ==
         std::vector<std::string>{"flatten", "fc1", "relu_fc1", "dropout1", "fc2", "relu_fc2", "dropout2", "fc3"});
-  CHECK(layer_named(flat, "fc1").kind == LayerKind(Linear{512 * 16 * 12, 4096}));
+  CHECK(node_of(flat, "fc1").kind == Kind(Linear{512 * 16 * 12, 4096}));
   const Network gap = vgg16(512, 384, Head::gap);
-  CHECK(names(gap, 31) == std::vector<std::string>{"avgpool", "flatten", "fc1"});
-  CHECK(layer_named(gap, "avgpool").output == Shape{512, 1, 1});
-  CHECK(layer_named(gap, "fc1").kind == LayerKind(Linear{512, 1000}));
+  CHECK(names(gap, 32) == std::vector<std::string>{"avgpool", "flatten", "fc1"});
+  CHECK(node_of(gap, "avgpool").output == Shape{512, 1, 1});
+  CHECK(node_of(gap, "fc1").kind == Kind(Linear{512, 1000}));
 }
 
 TEST_CASE("the smallest image is a pixel for each pool's halving") {
   const Network net = vgg16(32, 63);
-  CHECK(layer_named(net, "pool5").output == Shape{512, 1, 1});
+  CHECK(node_of(net, "pool5").output == Shape{512, 1, 1});
   const auto error = error_of(vgg(16), {3, 31, 63});
   CHECK(error.fault == base::Fault::question);
   CHECK(error.place == "--height");
@@ -111,8 +105,8 @@ TEST_CASE("the smallest image is a pixel for each pool's halving") {
 }
 
 TEST_CASE("channels and classes start at one") {
-  CHECK(network(vgg(11), {1, 32, 32}, 1).layers.back().output == Shape{1, 1, 1});
-  CHECK(network(vgg(11), {13, 32, 32}, 21841).layers.front().kind == LayerKind(Conv2d{13, 64}));
+  CHECK(node_of(network(vgg(11), {1, 32, 32}, 1), "fc3").output == Shape{1, 1, 1});
+  CHECK(node_of(network(vgg(11), {13, 32, 32}, 21841), "conv1_1").kind == Kind(Convolution{13, 64}));
   const auto channels = error_of(vgg(11), {0, 32, 32});
   CHECK(channels.place == "--channels");
   CHECK(channels.rule == "must be 1 to 1048576, but is 0");
@@ -186,21 +180,21 @@ TEST_CASE("a model that cannot be built names what is wrong with it") {
 TEST_CASE("a model of one's own may have other pools and hidden layers") {
   ModelSpec spec{.name = "small", .features = {8, kPool, 16}, .hidden = {32}};
   const Network net = network(spec, {1, 2, 3}, 5, Head::flatten);
-  CHECK(names(net, 0) == std::vector<std::string>{"conv1_1", "relu1_1", "pool1", "conv2_1", "relu2_1", "flatten", "fc1",
+  CHECK(names(net, 1) == std::vector<std::string>{"conv1_1", "relu1_1", "pool1", "conv2_1", "relu2_1", "flatten", "fc1",
                                                   "relu_fc1", "dropout1", "fc2"});
-  CHECK(layer_named(net, "fc1").kind == LayerKind(Linear{16, 32}));
+  CHECK(node_of(net, "fc1").kind == Kind(Linear{16, 32}));
 }
 
 TEST_CASE("layer kinds carry PyTorch's names") {
   const Network net = network(vgg(11, true), {3, 32, 32});
-  CHECK(kind_name(layer_named(net, "conv1_1").kind) == "Conv2d");
-  CHECK(kind_name(layer_named(net, "bn1_1").kind) == "BatchNorm2d");
-  CHECK(kind_name(layer_named(net, "relu1_1").kind) == "ReLU");
-  CHECK(kind_name(layer_named(net, "pool1").kind) == "MaxPool2d");
-  CHECK(kind_name(layer_named(net, "avgpool").kind) == "AdaptiveAvgPool2d");
-  CHECK(kind_name(layer_named(net, "flatten").kind) == "Flatten");
-  CHECK(kind_name(layer_named(net, "fc1").kind) == "Linear");
-  CHECK(kind_name(layer_named(net, "dropout1").kind) == "Dropout");
+  CHECK(kind_name(node_of(net, "conv1_1").kind) == "Conv2d");
+  CHECK(kind_name(node_of(net, "bn1_1").kind) == "BatchNorm2d");
+  CHECK(kind_name(node_of(net, "relu1_1").kind) == "ReLU");
+  CHECK(kind_name(node_of(net, "pool1").kind) == "MaxPool2d");
+  CHECK(kind_name(node_of(net, "avgpool").kind) == "AdaptiveAvgPool2d");
+  CHECK(kind_name(node_of(net, "flatten").kind) == "Flatten");
+  CHECK(kind_name(node_of(net, "fc1").kind) == "Linear");
+  CHECK(kind_name(node_of(net, "dropout1").kind) == "Dropout");
 }
 
 }  // namespace

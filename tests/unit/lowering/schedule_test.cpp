@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "support/catch.hpp"
 #include "support/vgg.hpp"
@@ -40,17 +41,23 @@ std::vector<std::size_t> layers_of(const std::vector<Visit>& visits, Pass pass) 
   std::vector<std::size_t> layers;
   for (const Visit& visit : visits) {
     if (visit.pass == pass) {
-      layers.push_back(visit.layer);
+      layers.push_back(visit.node);
     }
   }
   return layers;
 }
 
-std::vector<std::size_t> range(std::size_t first, std::size_t last) {
-  std::vector<std::size_t> numbers;
-  for (std::size_t i = first; i < last; ++i) {
-    numbers.push_back(i);
+/// What torchvision counts from 0 are nodes behind the image.
+std::vector<Segment> modules(std::vector<Segment> segments) {
+  for (Segment& segment : segments) {
+    segment = {kFirstNode + segment.first, kFirstNode + segment.last};
   }
+  return segments;
+}
+
+std::vector<std::size_t> modules(std::size_t first, std::size_t last) {
+  std::vector<std::size_t> numbers(last - first);
+  std::iota(numbers.begin(), numbers.end(), kFirstNode + first);
   return numbers;
 }
 
@@ -59,21 +66,21 @@ std::vector<std::size_t> range(std::size_t first, std::size_t last) {
 TEST_CASE("nothing is checkpointed unless asked for") { CHECK(cut(vgg16(224, 224), {}).empty()); }
 
 TEST_CASE("a block ends with its pool") {
-  CHECK(cut(vgg16(224, 224), kBlock) == std::vector<Segment>{{0, 5}, {5, 10}, {10, 17}, {17, 24}, {24, 31}});
+  CHECK(cut(vgg16(224, 224), kBlock) == modules({{0, 5}, {5, 10}, {10, 17}, {17, 24}, {24, 31}}));
 }
 
 TEST_CASE("convolutions behind the last pool are a block too") {
   const graph::ModelSpec spec{.name = "open", .features = {8, graph::kPool, 16, 16}};
-  CHECK(cut(network(spec, {3, 32, 32}), kBlock) == std::vector<Segment>{{0, 3}, {3, 7}});
+  CHECK(cut(network(spec, {3, 32, 32}), kBlock) == modules({{0, 3}, {3, 7}}));
 }
 
 TEST_CASE("checkpoint_sequential cuts equal lengths and leaves the last segment alone") {
   // 31 // 2 = 15, 31 // 3 = 10, 31 // 4 = 7: modules 15, 20 and 21 begin what runs normally.
   const graph::Network net = vgg16(224, 224);
   CHECK(cut(net, sequential(1)).empty());
-  CHECK(cut(net, sequential(2)) == std::vector<Segment>{{0, 15}});
-  CHECK(cut(net, sequential(3)) == std::vector<Segment>{{0, 10}, {10, 20}});
-  CHECK(cut(net, sequential(4)) == std::vector<Segment>{{0, 7}, {7, 14}, {14, 21}});
+  CHECK(cut(net, sequential(2)) == modules({{0, 15}}));
+  CHECK(cut(net, sequential(3)) == modules({{0, 10}, {10, 20}}));
+  CHECK(cut(net, sequential(4)) == modules({{0, 7}, {7, 14}, {14, 21}}));
 }
 
 TEST_CASE("a checkpointed segment may not begin with an in-place ReLU") {
@@ -105,9 +112,9 @@ TEST_CASE("the number of segments lies between one and the number of modules") {
 TEST_CASE("a segment may begin with a batch norm") {
   // vgg16_bn: 44 modules, pools at 6, 13, 23, 33, 43. 44 // 6 = 7: module 21 is bn3_3, 28 is bn4_2.
   const graph::Network net = network(vgg(16, true), {3, 224, 224});
-  REQUIRE(net.layers[21].name == "bn3_3");
-  CHECK(cut(net, sequential(3)) == std::vector<Segment>{{0, 14}, {14, 28}});
-  CHECK(cut(net, sequential(6)) == std::vector<Segment>{{0, 7}, {7, 14}, {14, 21}, {21, 28}, {28, 35}});
+  REQUIRE(net.nodes[kFirstNode + 21].name == "bn3_3");
+  CHECK(cut(net, sequential(3)) == modules({{0, 14}, {14, 28}}));
+  CHECK(cut(net, sequential(6)) == modules({{0, 7}, {7, 14}, {14, 21}, {21, 28}, {28, 35}}));
   // 44 // 4 = 11, 44 // 8 = 5, 44 // 11 = 4.
   CHECK(error_of(net, sequential(4)).rule.find("relu3_3") != std::string::npos);
   CHECK(error_of(net, sequential(8)).rule.find("relu1_2") != std::string::npos);
@@ -117,35 +124,35 @@ TEST_CASE("a segment may begin with a batch norm") {
 TEST_CASE("without checkpoints every layer is visited forward, then backward") {
   const graph::Network net = vgg16(224, 224);
   const auto visits = visits_of(net, {});
-  REQUIRE(visits.size() == 2 * net.layers.size());
-  for (std::size_t i = 0; i < net.layers.size(); ++i) {
-    CHECK(visits[i] == Visit{Pass::forward, i, kNoSegment});
-    CHECK(visits[visits.size() - 1 - i] == Visit{Pass::backward, i, kNoSegment});
+  REQUIRE(visits.size() == 2 * support::layer_count(net));
+  for (std::size_t i = 0; i < support::layer_count(net); ++i) {
+    CHECK(visits[i] == Visit{Pass::forward, kFirstNode + i, kNoSegment});
+    CHECK(visits[visits.size() - 1 - i] == Visit{Pass::backward, kFirstNode + i, kNoSegment});
   }
 }
 
 TEST_CASE("inference goes forward alone, whatever is checkpointed") {
   const graph::Network net = vgg16(224, 224);
   const auto visits = visits_of(net, kBlock, Mode::infer);
-  REQUIRE(visits.size() == net.layers.size());
+  REQUIRE(visits.size() == support::layer_count(net));
   for (std::size_t i = 0; i < visits.size(); ++i) {
-    CHECK(visits[i] == Visit{Pass::forward, i, kNoSegment});
+    CHECK(visits[i] == Visit{Pass::forward, kFirstNode + i, kNoSegment});
   }
 }
 
 TEST_CASE("a segment is run again just before its own backward") {
   const graph::ModelSpec spec{.name = "tiny", .features = {4, graph::kPool, 8, graph::kPool}, .hidden = {}};
   const graph::Network net = network(spec, {3, 32, 32}, 10, graph::Head::gap);
-  // conv1_1 relu1_1 pool1 | conv2_1 relu2_1 pool2 | avgpool flatten fc1
+  // image | conv1_1 relu1_1 pool1 | conv2_1 relu2_1 pool2 | avgpool flatten fc1
   const std::vector<Visit> expected{
-      {Pass::forward, 0, 0},           {Pass::forward, 1, 0},           {Pass::forward, 2, 0},
-      {Pass::forward, 3, 1},           {Pass::forward, 4, 1},           {Pass::forward, 5, 1},
-      {Pass::forward, 6, kNoSegment},  {Pass::forward, 7, kNoSegment},  {Pass::forward, 8, kNoSegment},
-      {Pass::backward, 8, kNoSegment}, {Pass::backward, 7, kNoSegment}, {Pass::backward, 6, kNoSegment},
-      {Pass::recompute, 3, 1},         {Pass::recompute, 4, 1},         {Pass::recompute, 5, 1},
-      {Pass::backward, 5, 1},          {Pass::backward, 4, 1},          {Pass::backward, 3, 1},
-      {Pass::recompute, 0, 0},         {Pass::recompute, 1, 0},         {Pass::recompute, 2, 0},
-      {Pass::backward, 2, 0},          {Pass::backward, 1, 0},          {Pass::backward, 0, 0},
+      {Pass::forward, 1, 0},           {Pass::forward, 2, 0},           {Pass::forward, 3, 0},
+      {Pass::forward, 4, 1},           {Pass::forward, 5, 1},           {Pass::forward, 6, 1},
+      {Pass::forward, 7, kNoSegment},  {Pass::forward, 8, kNoSegment},  {Pass::forward, 9, kNoSegment},
+      {Pass::backward, 9, kNoSegment}, {Pass::backward, 8, kNoSegment}, {Pass::backward, 7, kNoSegment},
+      {Pass::recompute, 4, 1},         {Pass::recompute, 5, 1},         {Pass::recompute, 6, 1},
+      {Pass::backward, 6, 1},          {Pass::backward, 5, 1},          {Pass::backward, 4, 1},
+      {Pass::recompute, 1, 0},         {Pass::recompute, 2, 0},         {Pass::recompute, 3, 0},
+      {Pass::backward, 3, 0},          {Pass::backward, 2, 0},          {Pass::backward, 1, 0},
   };
   CHECK(visits_of(net, kBlock) == expected);
 }
@@ -153,11 +160,11 @@ TEST_CASE("a segment is run again just before its own backward") {
 TEST_CASE("recomputation stops before a convolution that ends its segment") {
   const graph::Network net = vgg16(224, 224);
   // seq:2 checkpoints modules 0 to 14; module 14 is conv3_3.
-  REQUIRE(net.layers[14].name == "conv3_3");
-  CHECK(layers_of(visits_of(net, sequential(2)), Pass::recompute) == range(0, 14));
+  REQUIRE(net.nodes[kFirstNode + 14].name == "conv3_3");
+  CHECK(layers_of(visits_of(net, sequential(2)), Pass::recompute) == modules(0, 14));
   // seq:3: module 9 is pool2, module 19 is conv4_2. The later segment is run again first.
-  auto expected = range(10, 19);
-  for (const std::size_t layer : range(0, 10)) {
+  auto expected = modules(10, 19);
+  for (const std::size_t layer : modules(0, 10)) {
     expected.push_back(layer);
   }
   CHECK(layers_of(visits_of(net, sequential(3)), Pass::recompute) == expected);
@@ -170,7 +177,7 @@ TEST_CASE("recomputation runs a ReLU, a pool or a batch norm that ends its segme
   CHECK(layers_of(visits_of(plain, kBlock), Pass::recompute).size() == 31);
   // vgg16_bn, seq:2: module 21 is bn3_3.
   const graph::Network normed = network(vgg(16, true), {3, 224, 224});
-  CHECK(layers_of(visits_of(normed, sequential(2)), Pass::recompute) == range(0, 22));
+  CHECK(layers_of(visits_of(normed, sequential(2)), Pass::recompute) == modules(0, 22));
 }
 
 TEST_CASE("forward covers every layer once and backward every layer in reverse") {
@@ -187,8 +194,8 @@ TEST_CASE("forward covers every layer once and backward every layer in reverse")
         const auto visits = visits_of(net, how);
         auto backward = layers_of(visits, Pass::backward);
         std::reverse(backward.begin(), backward.end());
-        CHECK(layers_of(visits, Pass::forward) == range(0, net.layers.size()));
-        CHECK(backward == range(0, net.layers.size()));
+        CHECK(layers_of(visits, Pass::forward) == modules(0, support::layer_count(net)));
+        CHECK(backward == modules(0, support::layer_count(net)));
       }
     }
   }

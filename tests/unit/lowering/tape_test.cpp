@@ -12,6 +12,7 @@
 #include "support/catch.hpp"
 #include "support/lowered.hpp"
 #include "support/random_job.hpp"
+#include "support/saved_walk.hpp"
 #include "support/vgg.hpp"
 #include "vggplan/lowering/saved.hpp"
 #include "vggplan/lowering/workspace.hpp"
@@ -263,16 +264,30 @@ std::int64_t saved_by_tape(const Job& job, const graph::Network& network, bool c
          live[Category::weight_copies] - held;
 }
 
+/// Names where tape, count and the rules of each operation differ.
+std::string fault_of_saved(const Job& job, const graph::Network& network) {
+  const auto cut = segments(network, job.checkpointing);
+  const SavedBytes expected = support::SavedWalk(network, job)(*cut);
+  const SavedBytes counted = saved_bytes(network, *cut, job);
+  for (graph::NodeId id = 0; id < network.nodes.size(); ++id) {
+    if (counted.layers[id] != expected.layers[id]) {
+      return network.nodes[id].name + " keeps " + std::to_string(counted.layers[id].count()) + ", not " +
+             std::to_string(expected.layers[id].count());
+    }
+  }
+  if (counted.loss != expected.loss || counted.weight_copies != expected.weight_copies) {
+    return "loss or copies of weights";
+  }
+  return saved_by_tape(job, network, !cut->empty()) == expected.total().count() ? "" : "the tape";
+}
+
 TEST_CASE("at the end of forward a tape holds what autograd's rules say is saved") {
-  // saved_bytes() counts from the rules of each operation; the tape from their order of events.
   for (const Job& job : many_jobs()) {
     if (job.mode == job::Mode::infer || job.parallel.gpus > 1) {
       continue;
     }
     INFO(name_of(job));
-    const auto network = graph::build_network(job.model, job.image, job.classes, job.head);
-    const auto cut = segments(*network, job.checkpointing);
-    CHECK(saved_by_tape(job, *network, !cut->empty()) == saved_bytes(*network, *cut, job).total().count());
+    CHECK(fault_of_saved(job, support::network(job.model, job.image, job.classes, job.head)) == "");
   }
 }
 
@@ -297,8 +312,7 @@ TEST_CASE("the same of random lists of layers, in every layout, precision, head 
     if (!network) {
       continue;  // the image is too small for the pools
     }
-    const auto cut = segments(*network, job.checkpointing);
-    if (!cut) {
+    if (!segments(*network, job.checkpointing)) {
       continue;  // fewer layers than segments, or one begins with a ReLU
     }
     ++asked;
@@ -307,7 +321,7 @@ TEST_CASE("the same of random lists of layers, in every layout, precision, head 
       list += std::to_string(width) + ' ';
     }
     INFO(support::description(job) << ", features " << list << "hidden " << job.model.hidden.size());
-    REQUIRE(saved_by_tape(job, *network, !cut->empty()) == saved_bytes(*network, *cut, job).total().count());
+    REQUIRE(fault_of_saved(job, *network) == "");
   }
 }
 

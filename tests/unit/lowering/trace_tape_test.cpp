@@ -17,38 +17,13 @@
 namespace vggplan::lowering {
 namespace {
 
-using Sizes = std::vector<std::int64_t>;
+using support::difference;
+using support::recorded;
+using support::Sizes;
+using support::split;
+using support::Split;
 using support::Trace;
-
-/// Requests in order, and the workspaces between them: as many lists as there are requests, and one.
-struct Split {
-  Sizes requests{};
-  std::vector<Sizes> workspaces{1};
-};
-
-Split split(const Sizes& list) {
-  Split parts;
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    if (i + 1 < list.size() && list[i] > 0 && list[i + 1] == -list[i]) {
-      parts.workspaces.back().push_back(list[i]);
-      ++i;
-    } else {
-      parts.requests.push_back(list[i]);
-      parts.workspaces.emplace_back();
-    }
-  }
-  return parts;
-}
-
-Sizes recorded(const Trace& trace) {
-  Sizes list;
-  for (const support::TraceEvent& event : trace.events) {
-    if (event.kind != 'S') {
-      list.push_back(event.kind == 'a' ? event.bytes : -event.bytes);
-    }
-  }
-  return list;
-}
+using support::without_order_of_frees;
 
 job::Job job_of(const Trace& trace) { return support::job_of(support::Row::parse(trace.job)); }
 
@@ -60,18 +35,10 @@ void apply(const memory::Event& event, memory::AddressSpace& addresses) {
   }
 }
 
-/// Set-up and two steps. The third begins with the frees of what the caller's frame held: the recording
-/// ends with them, too.
 support::RequestList predicted(const Trace& trace) {
   const memory::Tape tape = support::tape_of(job_of(trace), support::built_in_framework());
   support::RequestList list(tape);
-  list.add(tape.setup);
-  list.add(tape.steps.at(0));
-  list.add(tape.steps.at(1));
-  const std::vector<memory::Event>& third = tape.steps.back();
-  const auto begins = std::find_if(third.begin(), third.end(),
-                                   [](const memory::Event& event) { return event.kind == memory::Event::Kind::phase; });
-  list.add({third.begin(), begins});
+  list.add_two_steps();
   return list;
 }
 
@@ -110,28 +77,6 @@ Sizes replayed_segments(const Trace& trace) {
     segments.push_back(bytes.count());
   }
   return segments;
-}
-
-/// Each run of frees sorted by size.
-Sizes without_order_of_frees(Sizes list) {
-  for (auto from = list.begin(); from != list.end();) {
-    from = std::find_if(from, list.end(), [](std::int64_t bytes) { return bytes < 0; });
-    const auto to = std::find_if(from, list.end(), [](std::int64_t bytes) { return bytes > 0; });
-    std::sort(from, to);
-    from = to;
-  }
-  return list;
-}
-
-/// Where two lists part; empty where they are the same.
-std::string difference(const Sizes& mine, const Sizes& theirs) {
-  const auto [ours, other] = std::mismatch(mine.begin(), mine.end(), theirs.begin(), theirs.end());
-  if (ours == mine.end() && other == theirs.end()) {
-    return {};
-  }
-  const auto shown = [](auto at, const Sizes& list) { return at == list.end() ? "the end" : std::to_string(*at); };
-  return "event " + std::to_string(ours - mine.begin()) + ": " + shown(ours, mine) + ", recorded " +
-         shown(other, theirs);
 }
 
 TEST_CASE("tapes ask for what PyTorch was recorded to ask for, byte for byte and in order") {

@@ -39,6 +39,27 @@ TEST_CASE("what does not lie as a kernel reads it is copied, and the weight with
   CHECK(bytes(3, 61, Layout::nchw) == (8 + 64) * 60 * 2 + 8 * 64 * 9 * 2 + 16 + 100);
 }
 
+TEST_CASE("a rule holds for 3x3 of stride 1, or for the filters that it names") {
+  const auto bytes = [](const Framework& framework, const timing::Filter& filter) {
+    return forward_bytes(framework, {2, 64, 128, 6, 4, 2, MathMode::bf16, Layout::nchw, filter});
+  };
+  // 7x7 of stride 2: the output has a quarter of the 48 pixels, the weight 49 taps.
+  const timing::Filter wide{7, 7, 2, 1, 1, false, 3, 2};
+  const timing::Filter grouped{3, 3, 1, 1, 4, false, 6, 4};
+  const timing::Filter depthwise{3, 3, 1, 1, 64, false, 6, 4};
+  Framework framework = copying(MathMode::bf16);
+  CHECK(bytes(framework, {}) == bytes(framework, {3, 3, 1, 1, 1, false, 6, 4}));
+  CHECK(bytes(framework, {}) > 0);
+  CHECK(bytes(framework, wide) == 0);
+  framework.workspace[0].filter = FilterRange{};
+  CHECK(bytes(framework, {}) == 0);
+  CHECK(bytes(framework, wide) == (64 * 48 + 128 * 12 + 64 * 128 * 49) * 2 + 16 + 100);
+  CHECK(bytes(framework, grouped) == 0);
+  framework.workspace[0].filter = FilterRange{.groups = {2}, .group_channels = {2}};
+  CHECK(bytes(framework, grouped) == (64 * 48 + 128 * 48 + 64 * 128 * 9 / 4) * 2 + 16 + 100);
+  CHECK(bytes(framework, depthwise) == 0);
+}
+
 TEST_CASE("tensor cores take 4 channels of 4 bytes, CUDA cores any") {
   CHECK(forward_bytes(copying(MathMode::tf32), {1, 6, 8, 10, 10, 4, MathMode::tf32, Layout::nhwc}) ==
         8 * 100 * 4 + 8 * 8 * 9 * 4 + 16 + 100);

@@ -93,7 +93,7 @@ bool covers(std::int64_t length, const Tiling& cut, std::int64_t tiles, std::int
 }
 
 TEST_CASE("tiles with their overlap leave no output without the pixels that it sees, and no tile is idle") {
-  const auto field = estimate::receptive_field(support::vgg(16));
+  const auto field = estimate::receptive_field(support::vgg16(224, 224));
   for (std::int64_t length = 256; length <= 4096; length += 32) {
     for (std::int64_t side = 224; side <= length; side += 32) {
       const Tiling cut = tiling({3, length, side}, field, side);
@@ -105,7 +105,7 @@ TEST_CASE("tiles with their overlap leave no output without the pixels that it s
 }
 
 TEST_CASE("a tile no larger than the overlap covers nothing") {
-  const auto field = estimate::receptive_field(support::vgg(16));
+  const auto field = estimate::receptive_field(support::vgg16(224, 224));
   CHECK(tiling({3, 1000, 1000}, field, 192).tiles == 0);
   CHECK(tiling({3, 1000, 1000}, field, 224).tiles > 0);
 }

@@ -107,3 +107,39 @@ TEST_CASE("the nearest class has the same unit before the same layout before lik
   CHECK(channels < layout);
   CHECK(layout < unit);
 }
+
+TEST_CASE("other filters have the work and the traffic of their own tensors, by hand") {
+  // 7x7 of stride 2, padding 3: 2 images of 3 channels, 8x8, to 4 channels of 4x4.
+  const Op first = make_op(OpKind::conv_forward, MathMode::tf32, DType::f32, Layout::nchw, {2, 3, 4, 8, 8},
+                           {7, 7, 2, 1, 1, false, 4, 4});
+  CHECK(first.flops.count() == 2 * 49 * 3 * 4 * 2 * 16);
+  CHECK(first.bytes().count() == 4 * (2 * 3 * 64 + 2 * 4 * 16 + 49 * 3 * 4));
+  // Depthwise 3x3: one channel a group.
+  const Op depthwise = make_op(OpKind::conv_forward, MathMode::tf32, DType::f32, Layout::nchw, {1, 32, 32, 8, 8},
+                               {3, 3, 1, 1, 32, false, 8, 8});
+  CHECK(depthwise.flops.count() == 2 * 9 * 32 * 64);
+  // Transposed 2x2 of stride 2: each pixel of the input goes through every tap.
+  const Op up = make_op(OpKind::conv_forward, MathMode::tf32, DType::f32, Layout::nchw, {1, 8, 4, 5, 5},
+                        {2, 2, 2, 1, 1, true, 10, 10});
+  CHECK(up.flops.count() == 2 * 4 * 8 * 4 * 25);
+  CHECK(up.bytes().count() == 4 * (8 * 25 + 4 * 100 + 4 * 8 * 4));
+  // A maximum pool of 3x3, stride 2: an output and an index for each window.
+  const Op pool = make_op(OpKind::max_pool_forward, MathMode::fp32, DType::f32, Layout::nchw, {1, 1, 1, 8, 8},
+                          {3, 3, 2, 1, 1, false, 4, 4});
+  CHECK(pool.written.count() == (4 + 8) * 16);
+}
+
+TEST_CASE("a filter that is stated as VGG's has the class that VGG's has") {
+  const auto shape = [](const Filter& filter) {
+    return classify(make_op(OpKind::conv_forward, MathMode::tf32, DType::f32, Layout::nchw, {2, 64, 64, 8, 8}, filter));
+  };
+  CHECK(shape({}) == shape({3, 3, 1, 1, 1, false, 8, 8}));
+  CHECK(shape({}) != shape({3, 3, 1, 2, 1, false, 8, 8}));
+  CHECK(distance(shape({}), shape({1, 1, 1, 1, 1, false, 8, 8})) > 1e300);
+  const auto pool = [](const Filter& filter) {
+    return classify(
+        make_op(OpKind::max_pool_forward, MathMode::fp32, DType::f32, Layout::nchw, {2, 64, 64, 8, 8}, filter));
+  };
+  CHECK(pool({}) == pool({2, 2, 2, 1, 1, false, 4, 4}));
+  CHECK(pool({}) != pool({3, 3, 1, 1, 1, false, 8, 8}));
+}

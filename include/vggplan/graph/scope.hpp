@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// How much of a network is run and trained.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+
+#include "vggplan/base/names.hpp"
+#include "vggplan/graph/graph.hpp"
+
+namespace vggplan::graph {
+
+/// What gradients are for.
+enum class Trained {
+  parameters,
+  image,  ///< perceptual and style losses: the network is frozen, and the image is what the optimizer changes
+};
+
+struct Scope {
+  std::string freeze{"none"};  ///< none, features, all-but-last, first:N convolutions, or a pattern of names
+  std::string until{};         ///< the network ends with this node; empty: with its last
+  Trained trained{Trained::parameters};
+  std::optional<Objective> objective{};  ///< nothing: that of the network
+  bool operator==(const Scope&) const = default;
+};
+
+/// The network as `scope` has it. Frozen nodes have no gradients of their own; their batch norms still see batches, as
+/// requires_grad_(False) leaves them in training mode. A pattern may hold * and ?. A network that is cut, or whose
+/// image is trained, is lowered by the mean squared error of its output, unless the scope names another objective.
+/// Error (Fault::question) where no node has the name, nothing is left for `training`, or N is more than there are.
+base::Result<Network> scoped(Network network, const Scope& scope, bool training);
+
+}  // namespace vggplan::graph
+
+namespace vggplan::base {
+
+template <>
+struct NameTable<graph::Trained> {
+  static constexpr std::array<Named<graph::Trained>, 2> table{{
+      {graph::Trained::parameters, "parameters", "weights and biases that are not frozen"},
+      {graph::Trained::image, "image", "the image, under a frozen network: perceptual and style losses"},
+  }};
+};
+template <>
+struct NameTable<graph::Objective> {
+  static constexpr std::array<Named<graph::Objective>, 4> table{{
+      {graph::Objective::cross_entropy, "cross-entropy", "over classes, one target an image"},
+      {graph::Objective::pixel_cross_entropy, "pixel-cross-entropy", "over the channels of each pixel"},
+      {graph::Objective::mse, "mse", "mean squared error against a target of the output's shape"},
+      {graph::Objective::ssd, "ssd", "smooth L1 of boxes and cross entropy of their classes"},
+  }};
+};
+
+}  // namespace vggplan::base

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#include "app/model_file.hpp"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include "app/values.hpp"
+#include "vggplan/base/format.hpp"
+#include "vggplan/catalog/catalog.hpp"
+#include "vggplan/importers/importers.hpp"
+
+namespace vggplan::app {
+
+bool is_file_name(std::string_view model) {
+  constexpr std::array<std::string_view, 3> kEndings{".json", ".onnx", ".pt2"};
+  return model.find('/') != std::string_view::npos ||
+         std::any_of(kEndings.begin(), kEndings.end(),
+                     [&](std::string_view ending) { return model.ends_with(ending); });
+}
+
+base::Result<graph::ModelSpec> read_model_file(const std::string& path, std::string_view place, World& world) {
+  const base::Result<std::string> text = world.read_file(path);
+  if (!text) {
+    return named_file(text.error(), place,
+                      "name a model, or a file: ONNX, a .pt2 of torch.export, or JSON as vggplan schema network and "
+                      "vggplan schema model tell");
+  }
+  if (!importers::is_network(*text)) {
+    return catalog::model_from({path, *text, path});
+  }
+  auto file = importers::open_network(*text, path);
+  if (!file) {
+    return file.error();
+  }
+  graph::ModelSpec spec;
+  spec.name = base::printable(path);
+  spec.own = *std::move(file);
+  return spec;
+}
+
+base::Result<std::vector<std::string>> describe_own(graph::ModelSpec& model, const graph::Shape& image,
+                                                    std::int64_t& classes) {
+  const auto* file = dynamic_cast<const importers::NetworkFile*>(model.own.get());
+  if (file == nullptr) {
+    return std::vector<std::string>();
+  }
+  base::Result<importers::Imported> imported = file->read(image);
+  if (!imported) {
+    return imported.error();
+  }
+  const std::vector<graph::Node>& nodes = imported->network.nodes;
+  model.batch_norm = std::any_of(nodes.begin(), nodes.end(), [](const graph::Node& node) {
+    return std::holds_alternative<graph::BatchNorm>(node.kind);
+  });
+  classes = imported->network.classes;
+  return std::move(imported->warnings);
+}
+
+}  // namespace vggplan::app

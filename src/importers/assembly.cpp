@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+#include "importers/assembly.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "importers/kind_rules.hpp"
+#include "vggplan/base/format.hpp"
+
+namespace vggplan::importers {
+namespace {
+
+using graph::NodeId;
+using graph::Shape;
+
+bool works_in_place(const graph::Kind& kind) {
+  const auto* activation = std::get_if<graph::Activation>(&kind);
+  const auto* add = std::get_if<graph::Add>(&kind);
+  return (activation != nullptr && activation->in_place) || (add != nullptr && add->in_place);
+}
+
+/// Neither the image, nor what is computed from the output itself in backward.
+bool lets_change(const graph::Kind& kind) {
+  return std::holds_alternative<graph::Convolution>(kind) || std::holds_alternative<graph::BatchNorm>(kind) ||
+         std::holds_alternative<graph::Linear>(kind) || std::holds_alternative<graph::Add>(kind) ||
+         std::holds_alternative<graph::Concatenate>(kind);
+}
+
+bool follows_the_last_map(const graph::Kind& kind) {
+  return std::holds_alternative<graph::AdaptiveAveragePool>(kind) || std::holds_alternative<graph::Flatten>(kind) ||
+         std::holds_alternative<graph::Linear>(kind) || std::holds_alternative<graph::Dropout>(kind) ||
+         std::holds_alternative<graph::Activation>(kind);
+}
+
+/// How many nodes run before the head: VGG's begins with avgpool, and a network that ends in a map has none.
+std::size_t features_of(const graph::Network& network) {
+  const std::size_t layers = network.nodes.size() - 1;
+  std::size_t features = layers;
+  for (std::size_t id = layers; id-- > 1 && follows_the_last_map(network.nodes[id].kind);) {
+    const graph::Kind& kind = network.nodes[id].kind;
+    const bool begins =
+        std::holds_alternative<graph::AdaptiveAveragePool>(kind) || std::holds_alternative<graph::Flatten>(kind);
+    features = begins ? id : features;
+  }
+  return features;
+}
+
+}  // namespace
+
+Assembly::Assembly(std::string shown, std::string name, Shape image)
+    : shown_(std::move(shown)),
+      builder_(std::move(name), image, 0),
+      nodes_{{"image", false, "", false}},
+      names_{"image", "loss"} {}
+
+base::Status Assembly::read_inputs(const std::string& place, const graph::Kind& kind, std::span<const NodeId> inputs,
+                                   const std::string& reader) {
+  for (const NodeId input : inputs) {
+    if (!nodes_[input].changed_by.empty()) {
+      return base::wrong(place,
+                         fmt::format("reads {} after {} has changed it in place", base::quoted(nodes_[input].name),
+                                     base::quoted(nodes_[input].changed_by)),
+                         "read the later one, or let that one not work in place");
+    }
+    nodes_[input].read = true;
+  }
+  if (works_in_place(kind)) {
+    nodes_[inputs.front()].changed_by = reader;
+  }
+  return std::nullopt;
+}
+
+base::Result<NodeId> Assembly::add(const std::string& place, std::string name, graph::Kind kind,
+                                   std::vector<NodeId> inputs) {
+  if (nodes_.size() > kMostNodes) {
+    return base::wrong(shown_, fmt::format("has more than {} nodes", base::format_count(kMostNodes)));
+  }
+  if (!names_.insert(name).second) {
+    return base::wrong(place, fmt::format("the name {} is taken", base::quoted(name)), "give each node its own");
+  }
+  std::vector<Shape> shapes;
+  for (const NodeId input : inputs) {
+    shapes.push_back(builder_.shape(input));
+  }
+  if (auto error = complete(kind, shapes, place)) {
+    return *error;
+  }
+  if (auto error = read_inputs(place, kind, inputs, name)) {
+    return *error;
+  }
+  const bool changeable = lets_change(kind);
+  const NodeId id = builder_.add(name, kind, std::move(inputs));
+  if (builder_.failed()) {
+    return std::move(builder_).finish(graph::Objective::mse).error();
+  }
+  const Shape& out = builder_.shape(id);
+  if (out.height > graph::kLargestSide || out.width > graph::kLargestSide) {
+    return base::wrong(
+        place, fmt::format("yields {}x{}; sides may have up to {} pixels", out.height, out.width, graph::kLargestSide));
+  }
+  nodes_.push_back({std::move(name), false, "", changeable});
+  return id;
+}
+
+base::Result<graph::Network> Assembly::finish(graph::Objective objective, const std::vector<NodeId>& outputs) && {
+  if (nodes_.size() < 2) {
+    return base::wrong(shown_, "has no nodes");
+  }
+  if (outputs.empty() || outputs.size() > kMostInputs) {
+    return base::wrong(shown_, fmt::format("must have from 1 to {} outputs, not {}", kMostInputs, outputs.size()));
+  }
+  if (auto error = read_inputs(shown_, graph::Loss{}, outputs, "")) {
+    return *error;
+  }
+  const auto unread = std::find_if(nodes_.begin(), nodes_.end(), [](const Added& node) { return !node.read; });
+  if (unread != nodes_.end()) {
+    return base::wrong(shown_, fmt::format("nothing reads {}, and it is no output", base::quoted(unread->name)),
+                       "leave it out, or make it an output");
+  }
+  base::Result<graph::Network> network = std::move(builder_).finish(objective, outputs);
+  if (network) {
+    network->classes = network->nodes.back().input.channels;
+    network->features = features_of(*network);
+    for (const NodeId node : frozen_) {
+      network->nodes[node].trained = false;
+    }
+  }
+  return network;
+}
+
+graph::Objective usual_objective(std::span<const Shape> outputs) {
+  if (outputs.size() != 1 || outputs.front().channels == 1) {
+    return graph::Objective::mse;
+  }
+  const bool flat = outputs.front().height == 1 && outputs.front().width == 1;
+  return flat ? graph::Objective::cross_entropy : graph::Objective::pixel_cross_entropy;
+}
+
+}  // namespace vggplan::importers

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// One node of a torch.export graph (torch/_export/serde/schema.py), as the rows of the table of operators see it.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "importers/assembly.hpp"
+#include "importers/values.hpp"
+
+namespace vggplan::importers::aten {
+
+/// A member of an object, or null: files need not have the shape that they should.
+const nlohmann::json& member(const nlohmann::json& value, std::string_view key);
+/// The member as text, empty where it is none.
+std::string text_of(const nlohmann::json& value, std::string_view key);
+
+/// What is known while the nodes are walked.
+struct Walk {
+  Assembly assembly;
+  Values values{};
+  Names names{};
+  std::vector<graph::NodeId> fixed_norms{};  ///< batch norms that were exported with training=False
+  bool training{false};                      ///< something was exported with training=True
+  bool lost_dropout{false};                  ///< a dropout was exported with train=False
+};
+
+/// The first error stays, and what follows it is not looked at.
+class Call {
+ public:
+  Call(Walk& walk, const nlohmann::json& node, std::string place);
+
+  graph::NodeId map(std::string_view argument);
+  std::vector<graph::NodeId> maps(std::string_view argument);
+  const Weight& weight(std::string_view argument);
+  [[nodiscard]] bool has(std::string_view argument) const;        ///< and it is not None
+  [[nodiscard]] bool is_buffer(std::string_view argument) const;  ///< a tensor that is no map
+  std::int64_t integer(std::string_view argument, std::int64_t otherwise) const;
+  double number(std::string_view argument, double otherwise) const;
+  bool flag(std::string_view argument, bool otherwise) const;
+  std::string text(std::string_view argument) const;
+  /// Sizes; nothing stands for one that follows the input.
+  std::vector<std::optional<std::int64_t>> integers(std::string_view argument) const;
+  std::vector<double> numbers(std::string_view argument) const;
+  /// One number for both sides, or two.
+  graph::Pair pair(std::string_view argument, graph::Pair otherwise);
+
+  graph::NodeId emit(graph::Kind kind, const std::vector<graph::NodeId>& inputs);
+  void alias(std::string_view argument);
+  void fail(std::string rule, std::string remedy = "");
+  void expect(bool holds, std::string_view what);
+
+  [[nodiscard]] bool in_place() const { return in_place_; }
+  [[nodiscard]] Walk& walk() { return walk_; }
+  [[nodiscard]] const graph::Shape& shape(graph::NodeId id) const { return walk_.assembly.shape(id); }
+  [[nodiscard]] const base::Status& error() const { return error_; }
+
+ private:
+  [[nodiscard]] const nlohmann::json& argument(std::string_view name) const;
+  [[nodiscard]] const Value* value(std::string_view argument) const;
+  void set(graph::NodeId id);
+  [[nodiscard]] std::string name_of_node(std::string_view module) const;
+
+  Walk& walk_;
+  const nlohmann::json& node_;
+  std::string place_;
+  std::string output_{};
+  bool in_place_{false};   ///< the operator's name ends in '_'
+  std::string changed_{};  ///< what an operator in place changes
+  std::string module_{};   ///< that the weights belong to
+  bool frozen_{false};
+  base::Status error_{};
+};
+
+}  // namespace vggplan::importers::aten

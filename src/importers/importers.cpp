@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/importers/importers.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "importers/json_graph.hpp"
+#include "importers/onnx.hpp"
+#include "importers/torch_export.hpp"
+#include "vggplan/base/json_text.hpp"
+
+namespace vggplan::importers {
+namespace {
+
+bool is_json(std::string_view bytes) {
+  const std::size_t first = bytes.find_first_not_of(" \t\r\n");
+  return first != std::string_view::npos && bytes[first] == '{';
+}
+
+}  // namespace
+
+bool is_network(std::string_view bytes) {
+  if (!is_json(bytes)) {
+    // A zip begins with PK, a protobuf with small numbers that no text holds.
+    const std::string_view start = bytes.substr(0, 64);
+    return start.starts_with("PK") ||
+           std::any_of(start.begin(), start.end(), [](char c) { return c >= 0 && c < '\t'; });
+  }
+  const auto root = base::parse_json<nlohmann::json>(bytes, "");
+  return root && root->contains("nodes");
+}
+
+base::Result<graph::Network> NetworkFile::network(graph::Shape image) const {
+  base::Result<Imported> imported = read(image);
+  return imported ? base::Result<graph::Network>(std::move(imported->network)) : imported.error();
+}
+
+base::Result<std::shared_ptr<const NetworkFile>> open_network(std::string_view bytes, const std::string& shown) {
+  if (is_json(bytes)) {
+    return open_json_graph(bytes, shown);
+  }
+  return bytes.starts_with("PK") ? open_torch_export(bytes, shown) : open_onnx(bytes, shown);
+}
+
+base::Result<Imported> read_network(std::string_view bytes, const std::string& shown, graph::Shape image) {
+  const auto file = open_network(bytes, shown);
+  return file ? (*file)->read(image) : base::Result<Imported>(file.error());
+}
+
+}  // namespace vggplan::importers

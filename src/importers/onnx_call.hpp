@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+// One node of an ONNX graph, as the rows of the table of operators see it.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "importers/assembly.hpp"
+#include "importers/onnx_file.hpp"
+#include "importers/values.hpp"
+
+namespace vggplan::importers::onnx {
+
+/// What is known while the nodes are walked.
+struct Walk {
+  const Graph& graph;
+  Assembly assembly;
+  Values values{};
+  std::map<std::string, std::vector<std::size_t>, std::less<>> readers{};  ///< of each value: indices of nodes
+  std::set<std::size_t> fused{};  ///< nodes that an earlier one has taken in: the product of SiLU, the bias of MatMul
+  std::set<graph::NodeId> aliased{};
+  Names names{};
+  bool training{false};  ///< something is as it is in training
+};
+
+/// The first error stays, and what follows it is not looked at.
+class Call {
+ public:
+  Call(Walk& walk, std::size_t index, std::string place)
+      : walk_(walk),
+        node_(walk.graph.nodes[index]),
+        index_(index),
+        place_(std::move(place)),
+        output_(node_.outputs.empty() ? "" : node_.outputs.front()) {}
+
+  graph::NodeId map(std::size_t input);  ///< a map of features
+  const Weight& weight(std::size_t input);
+  bool has(std::size_t input) const { return input < node_.inputs.size() && !node_.inputs[input].empty(); }
+  bool is_map(std::size_t input) const;
+  std::optional<Numbers> constant(std::size_t input) const;
+  std::optional<Numbers> constant_or_attribute(std::size_t input, std::string_view name) const;
+
+  std::int64_t integer(std::string_view name, std::int64_t otherwise) const;
+  double number(std::string_view name, double otherwise) const;
+  std::string text(std::string_view name, std::string_view otherwise) const;
+  std::vector<std::int64_t> integers(std::string_view name, std::vector<std::int64_t> otherwise) const;
+  graph::Pair pair(std::string_view name, std::int64_t otherwise);
+  graph::Pair pads();  ///< the same on both sides
+
+  void emit(graph::Kind kind) { emit(std::move(kind), {map(0)}); }
+  void emit(graph::Kind kind, const std::vector<graph::NodeId>& inputs);
+  void alias(std::size_t input);  ///< the output is that input
+  void constants(Numbers numbers) { set(std::move(numbers)); }
+  void fail(std::string rule, std::string remedy = "");
+  void expect(bool holds, std::string_view what);
+
+  /// The one node that reads the output, if it is of this operator.
+  const Node* only_reader(std::string_view op) const;
+  void fuse_reader();  ///< what is emitted is that node's output, and the node is left out
+  /// Whether nothing else reads the input, and what made it does not need it for backward.
+  bool may_work_in_place(std::size_t readers = 1);
+
+  [[nodiscard]] const Node& node() const { return node_; }
+  [[nodiscard]] Walk& walk() { return walk_; }
+  [[nodiscard]] const graph::Shape& shape(graph::NodeId id) const { return walk_.assembly.shape(id); }
+  [[nodiscard]] const base::Status& error() const { return error_; }
+
+ private:
+  void set(Value value);
+  std::string name_of_node() const;
+
+  Walk& walk_;
+  const Node& node_;
+  std::size_t index_{};
+  std::string place_;
+  std::string output_{};
+  base::Status error_{};
+};
+
+}  // namespace vggplan::importers::onnx

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// What the names of an exported graph stand for.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "vggplan/graph/graph.hpp"
+
+namespace vggplan::importers {
+
+using Numbers = std::vector<double>;  ///< sizes, scales and bounds that were computed when the file was written
+
+struct Weight {
+  std::string name{};  ///< features.0.weight
+  std::vector<std::int64_t> dims{};
+  bool trained{true};
+  Numbers values{};  ///< of small ones
+};
+using Value = std::variant<graph::NodeId, Weight, Numbers>;
+using Values = std::map<std::string, Value, std::less<>>;
+
+/// The module that a parameter belongs to: "features.0" of "features.0.weight". Empty where it does not tell.
+std::string module_of(std::string_view parameter);
+
+/// Names of nodes that may come twice, made different.
+class Names {
+ public:
+  std::string unique(std::string name);
+
+ private:
+  std::map<std::string, std::size_t> used_{};
+};
+
+}  // namespace vggplan::importers

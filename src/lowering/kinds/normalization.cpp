@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+#include <utility>
+#include <vector>
+
+#include "lowering/kinds/kinds.hpp"
+
+namespace vggplan::lowering {
+namespace {
+
+using timing::OpKind;
+
+bool by_batch(const Step& step, const Run& run) {
+  return step.training() && !std::get<graph::BatchNorm>(run.node.kind).frozen;
+}
+
+/// Batch norm runs in PyTorch's own kernels where cuDNN does not take the type or the size.
+bool is_native(const Step& step, const Run& run) {
+  const bool unknown_type = job::activation_type(step.job.precision) == base::DType::bf16;
+  return unknown_type || step.batch * run.node.input.elements() >= kIndexLimit;
+}
+
+NormBuffers staging(const Step& step, const graph::Shape& shape) {
+  return batch_norm_staging(shape.channels, step.batch * shape.height * shape.width);
+}
+
+TensorId normalize(Step& step, const Run& run) {
+  const TensorId input = step.take(run.node.inputs.front(), run.id);
+  const graph::Shape& shape = run.node.output;
+  const TensorId output = step.allocate_output(run.id);
+  Saved& saved = step.saved[run.id];
+  if (by_batch(step, run)) {
+    for (TensorId& statistic : saved.statistics) {
+      // fp32, whatever the input.
+      statistic = step.tape.allocate(shape.channels * kFp32, Category::activations, layer_id(run.id));
+    }
+    if (is_native(step, run) && step.nhwc()) {  // PyTorch's own kernels for channels_last tensors sum up in parts
+      const NormBuffers buffers = staging(step, shape);
+      step.kernel_buffers(run.id, buffers.forward, buffers.counters);
+    }
+    step.op(OpKind::batch_norm_forward, step.map(shape));
+    step.op(OpKind::fill, base::DType::i64, {1, 1, 1, 1, 1});  // num_batches_tracked += 1
+  } else {
+    step.op(OpKind::batch_norm_inference, step.map(shape));
+  }
+  if (run.keep) {
+    step.keep(run.id, saved.input, input);
+    for (TensorId& statistic : saved.statistics) {
+      step.keep(run.id, statistic, statistic);
+    }
+  } else {
+    for (TensorId& statistic : saved.statistics) {
+      step.tape.drop(std::exchange(statistic, kNothing));
+    }
+    step.tape.drop(input);
+  }
+  return output;
+}
+
+std::vector<TensorId> parameter_gradients(Step& step, const Run& run) {
+  std::vector<TensorId> fresh;
+  for (Parameter& parameter : run.node.trained ? step.parameters_of(run.id) : std::span<Parameter>{}) {
+    fresh.push_back(fresh_gradient(step, parameter, step.parameter_bytes));
+  }
+  return fresh;
+}
+
+void settle_all(Step& step, const Run& run, const std::vector<TensorId>& fresh) {
+  for (std::size_t i = 0; i < fresh.size(); ++i) {
+    settle(step, step.parameters_of(run.id)[i], fresh[i]);
+  }
+}
+
+/// One kernel (cuDNN, or PyTorch's for NCHW); else sums first, then the gradient of the input.
+void normalize_backward(Step& step, const Run& run, Gradient incoming) {
+  const graph::Shape& shape = run.node.input;
+  const bool fused = !is_native(step, run) || (!step.nhwc() && step.batch * shape.elements() < kIndexLimit);
+  step.op(OpKind::batch_norm_backward, step.map(run.node.output));
+  TensorId outgoing = fused ? step.gradient_of(run.id, run.node.inputs.front()) : kNothing;
+  std::vector<TensorId> sums;
+  for (int sum = 0; sum < (fused ? 0 : 2); ++sum) {
+    sums.push_back(step.tape.allocate(shape.channels * kFp32, Category::other, layer_id(run.id)));
+  }
+  const std::vector<TensorId> fresh = parameter_gradients(step, run);
+  if (!fused) {
+    const NormBuffers buffers = staging(step, shape);
+    step.kernel_buffers(run.id, step.nhwc() ? buffers.backward : 0, buffers.counters);
+    outgoing = step.gradient_of(run.id, run.node.inputs.front());
+  }
+  for (const TensorId sum : sums) {
+    step.tape.drop(sum);
+  }
+  spend(step, run.id, incoming.tensor);
+  step.deliver(run.node.inputs.front(), {outgoing});
+  settle_all(step, run, fresh);
+}
+
+/// Mean and inverse deviation of each position, fp32.
+TensorId normalize_layer(Step& step, const Run& run) {
+  const TensorId input = step.take(run.node.inputs.front(), run.id);
+  const std::int64_t positions = step.batch * run.node.input.height * run.node.input.width;
+  const TensorId output = step.allocate_output(run.id);
+  Saved& saved = step.saved[run.id];
+  for (TensorId& statistic : saved.statistics) {
+    statistic = step.tape.allocate(positions * kFp32, Category::activations, layer_id(run.id));
+  }
+  step.op(OpKind::layer_norm_forward, step.map(run.node.output));
+  if (run.keep) {
+    step.keep(run.id, saved.input, input);
+    for (TensorId& statistic : saved.statistics) {
+      step.keep(run.id, statistic, statistic);
+    }
+  } else {
+    for (TensorId& statistic : saved.statistics) {
+      step.tape.drop(std::exchange(statistic, kNothing));
+    }
+    step.tape.drop(input);
+  }
+  return output;
+}
+
+void normalize_layer_backward(Step& step, const Run& run, Gradient incoming) {
+  step.op(OpKind::layer_norm_backward, step.map(run.node.output));
+  const TensorId outgoing = step.gradient_of(run.id, run.node.inputs.front());
+  const std::vector<TensorId> fresh = parameter_gradients(step, run);
+  spend(step, run.id, incoming.tensor);
+  step.deliver(run.node.inputs.front(), {outgoing});
+  settle_all(step, run, fresh);
+}
+
+}  // namespace
+
+// Input, weight, both running and both batch statistics, cuDNN's reserve.
+const Lowering kBatchNorm{normalize, normalize_backward, 7};
+const Lowering kLayerNorm{normalize_layer, normalize_layer_backward, 4};
+
+}  // namespace vggplan::lowering

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+// One process that trains (or infers) step by step: shared state of the parts that write its tape and list its ops.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "lowering/tape_builder.hpp"
+#include "vggplan/base/checked.hpp"
+#include "vggplan/graph/flow.hpp"
+#include "vggplan/graph/graph.hpp"
+#include "vggplan/job/job.hpp"
+#include "vggplan/lowering/framework.hpp"
+#include "vggplan/lowering/schedule.hpp"
+#include "vggplan/lowering/tape.hpp"
+#include "vggplan/lowering/workspace.hpp"
+#include "vggplan/timing/op.hpp"
+
+namespace vggplan::lowering {
+
+using graph::NodeId;
+using memory::Category;
+using memory::LayerId;
+using memory::TensorId;
+
+/// Batch norm goes to cuDNN, and to PyTorch's one kernel for NCHW, below this many elements
+/// (aten/src/ATen/native/Normalization.cpp, _select_batch_norm_backend: numel < INT32_MAX).
+inline constexpr std::int64_t kIndexLimit = base::kLargestInt32;
+
+inline constexpr std::int64_t kFp32 = base::size_of(base::DType::f32);
+
+/// A parameter, in the order of model.parameters(); before them the batch of images, where that is trained.
+struct Parameter {
+  LayerId layer{};
+  std::int64_t elements{};
+  std::int64_t shard_elements{};  ///< FSDP2: rows of this rank, padded to equal parts
+  bool convolution_weight{};      ///< four-dimensional: channels_last re-lays it out
+  TensorId tensor{kNothing};
+  TensorId gradient{kNothing};
+  TensorId state1{kNothing};  ///< momentum, or Adam's first moment
+  TensorId state2{kNothing};  ///< Adam's second moment
+  bool gradient_live{false};
+  bool trained{true};  ///< has a gradient
+  bool owned{true};    ///< this rank keeps its optimizer state: trained, and dealt to it (ZeRO)
+};
+
+/// What autograd keeps of one node between forward and backward.
+struct Saved {
+  TensorId input{kNothing};
+  TensorId result{kNothing};
+  TensorId weight_copy{kNothing};
+  TensorId mask{kNothing};  ///< dropout mask or pool indices
+  TensorId statistics[2]{kNothing, kNothing};
+  bool recomputed{false};  ///< by a checkpoint: its unpacked tensors die before the incoming gradient
+};
+
+/// Of the output of a node, on its way back. `turned`: comes out contiguous whatever the layout, as that of a mean over
+/// pixels does; who takes it in channels_last copies it. `part`: a view of some channels of each image or pixel, with
+/// gaps between; kernels of libraries get a copy without, and nothing is added to it in place.
+struct Gradient {
+  TensorId tensor{kNothing};
+  bool turned{false};
+  bool part{false};
+};
+
+/// One pass over a node. `keep`: autograd saves what its backward needs.
+struct Run {
+  NodeId id{};
+  const graph::Node& node;
+  bool keep{};
+  bool recompute{};
+};
+
+/// What autograd holds, each storage once, for the first node whose backward keeps it.
+struct Kept {
+  std::vector<std::int64_t> nodes{};
+  std::int64_t weight_copies{};
+  std::int64_t loss{};
+};
+
+struct Step {
+  Step(const graph::Network& network_, const job::Job& job_, const std::vector<Segment>& segments_,
+       const Framework& framework_, const Device& device_, const Variation& variation_);
+
+  const graph::Network& network;
+  const job::Job& job;
+  const std::vector<Segment>& segments;
+  const Framework& framework;
+  const Device& device;
+  Variation variation;
+  graph::Flow flow;
+  TapeBuilder tape{};
+  std::vector<Parameter> parameters{};
+  std::vector<TensorId> values{};          ///< outputs, by node
+  std::vector<Gradient> gradients{};       ///< of outputs, by node
+  std::vector<Saved> saved{};              ///< by node
+  std::vector<TensorId> segment_inputs{};  ///< by segment
+  std::vector<TensorId> bias_copies{};     ///< autocast: live until its context ends
+  std::vector<TensorId> weight_copies{};   ///< autocast, where autograd does not keep them
+  std::vector<TensorId> loss_tensors{};    ///< what the loss keeps for its backward
+  std::vector<TensorId> gathered{};        ///< FSDP2, by parameter: unsharded copy
+  TensorId root_buffer{kNothing};          ///< FSDP2: what the root's parameters were gathered in
+  TensorId first_bucket{kNothing};
+  TensorId image{kNothing};
+  TensorId target{kNothing};
+  std::map<NodeId, TensorId> outputs{};  ///< Python holds the storages of outputs from one step into the next
+  TensorId loss_value{kNothing};         ///< and the loss
+  bool synchronizes{true};               ///< the micro-batch whose gradients are averaged
+  bool scaler_ready{false};              ///< GradScaler's own tensors are there
+  bool outputs_live{false};
+  std::vector<TensorId> buckets{};  ///< DDP
+  std::int64_t batch{1};            ///< images of the pass
+  bool evaluating{false};           ///< a pass of a model in eval(), without gradients
+  bool autocast{};
+  std::vector<bool> wide{};          ///< by node: under autocast its output is fp32 nevertheless
+  std::int64_t activation_bytes{4};  ///< per element
+  std::int64_t parameter_bytes{4};
+  std::vector<timing::Op>* ops{nullptr};  ///< where the work is listed, if it is asked for
+  Kept kept{};
+
+  [[nodiscard]] bool training() const { return job.mode == job::Mode::train && !evaluating; }
+  [[nodiscard]] bool replicated() const {
+    return job.parallel.gpus > 1 && job.parallel.sharding != job::Sharding::fsdp2 && training();
+  }
+  [[nodiscard]] bool fully_sharded() const {
+    return job.parallel.gpus > 1 && job.parallel.sharding == job::Sharding::fsdp2 && training();
+  }
+  /// GradScaler: amp-fp16.
+  [[nodiscard]] bool scales_loss() const { return job.precision == job::Precision::amp_fp16 && training(); }
+  [[nodiscard]] bool nhwc() const { return job.layout == base::Layout::nhwc; }
+  [[nodiscard]] std::int64_t activation_size(const graph::Shape& shape) const {
+    return batch * shape.elements() * activation_bytes;
+  }
+  [[nodiscard]] std::int64_t whole_bytes(const Parameter& parameter) const {
+    return parameter.elements * parameter_bytes;
+  }
+  /// FSDP2 keeps each rank's rows of a parameter, its gradient and its state.
+  [[nodiscard]] std::int64_t own_bytes(const Parameter& parameter) const {
+    return (fully_sharded() ? parameter.shard_elements : parameter.elements) * parameter_bytes;
+  }
+  [[nodiscard]] const graph::Node& node(NodeId id) const { return network.nodes[id]; }
+  [[nodiscard]] std::int64_t value_size(NodeId id) const {
+    return batch * node(id).output.elements() * (wide[id] ? kFp32 : activation_bytes);
+  }
+  [[nodiscard]] bool needs_gradient(NodeId id) const { return flow.needs_gradient[id]; }
+
+  /// One holder of the input: that of the frame where this node is the last to read it.
+  TensorId take(NodeId input, NodeId reader);
+  /// The output of a node; where Python holds its storage beyond the step, under that name.
+  TensorId allocate_output(NodeId id, Category category = Category::activations);
+  /// Made by the backward of `id`, of the output of `value`.
+  TensorId gradient_of(NodeId id, NodeId value);
+  /// Autograd takes over one holder of `tensor` for the backward of `id`.
+  void keep(NodeId id, TensorId& place, TensorId tensor);
+  void forget_kept();
+  /// A gradient of the output of `input` arrives, and is added to what came before.
+  void deliver(NodeId input, Gradient gradient);
+  /// Memory of a kernel, taken and freed at once: partial sums and, inside their life, counters.
+  void kernel_buffers(NodeId id, std::int64_t sums, std::int64_t counters);
+
+  void begin_ops(NodeId id, base::Phase phase, bool recompute);
+  void op(timing::Op op);
+  void op(timing::OpKind kind, const timing::Extent& extent, const timing::Filter& filter = {});
+  void op(timing::OpKind kind, base::DType type, const timing::Extent& extent);  ///< of plain vectors, in any layout
+  [[nodiscard]] timing::Extent map(const graph::Shape& shape) const;
+
+  [[nodiscard]] Convolution convolution(NodeId id) const;
+  /// Maps of one channel have no layout of their own: PyTorch takes them as contiguous, and turns the gradient.
+  [[nodiscard]] bool contiguous_weight_gradient(NodeId id) const { return nhwc() && node(id).input.channels == 1; }
+  void convolution_scratch(NodeId id, ConvPass pass, bool recompute);
+  /// Parameters of a node: weight first, then bias.
+  [[nodiscard]] std::span<Parameter> parameters_of(NodeId id);
+  /// cuBLAS takes a workspace per thread at its first call; forward and backward are two threads.
+  void cublas_workspaces(bool backward_thread);
+
+ private:
+  bool cublas_ready_[2]{false, false};
+  std::vector<std::size_t> first_parameter_{};  ///< by node
+  std::vector<bool> counted_{};                 ///< by tensor: among what is kept
+  NodeId op_node_{timing::kNoLayer};
+  base::Phase op_phase_{};
+  bool op_recompute_{false};
+  void collect_parameters();
+  void find_wide();
+  void name_outputs();
+};
+
+/// As a 3x3 of stride 1 and padding 1 where it is one.
+timing::Filter filter_of(const graph::Convolution& convolution, const graph::Shape& output);
+
+constexpr LayerId layer_id(NodeId id) { return static_cast<LayerId>(id); }
+
+/// step.cpp
+void forward(Step& step);
+void end_autocast(Step& step);
+/// Gradients of an earlier micro-batch are added to. `synchronize`: the last one, whose gradients are averaged.
+void backward(Step& step, bool synchronize);
+
+/// gradients.cpp
+/// A node is done: its incoming gradient and what it saved go, in the node's order.
+void spend(Step& step, NodeId id, TensorId incoming);
+TensorId fresh_gradient(Step& step, Parameter& parameter, std::int64_t element_bytes);
+/// A fresh gradient is added to the one that is there, or has become it.
+void settle(Step& step, Parameter& parameter, TensorId fresh);
+/// Autocast: weight and bias gradients come out in 16 bit; the cast nodes make fp32 ones.
+void finish_parameters(Step& step, NodeId id, const std::vector<TensorId>& fresh);
+
+/// parallel_tape.cpp
+void replicate(Step& step);             ///< DDP's constructor
+void rebuild_buckets(Step& step);       ///< before the second forward
+void release_first_bucket(Step& step);  ///< before the third, where the race kept it
+void shard(Step& step);                 ///< fully_shard
+/// FSDP2 gathers a group's parameters before its node runs, and lets go of them after.
+void gather_parameters(Step& step, NodeId id);
+void reshard_parameters(Step& step, NodeId id);
+/// A group's gradients are averaged and sharded once its backward is over.
+void reduce_gradients(Step& step, NodeId id);
+
+/// optimizer_tape.cpp
+/// `updates`: GradScaler found no infinities. `first`: the first step that updates makes the state.
+void optimizer_step(Step& step, bool updates, bool first);
+
+}  // namespace vggplan::lowering

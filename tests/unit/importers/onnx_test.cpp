@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+// ONNX files written by hand: what is refused, and how it is told.
+#include <functional>
+#include <initializer_list>
+#include <protozero/pbf_writer.hpp>
+
+#include "support.hpp"
+
+namespace vggplan::importers {
+namespace {
+
+using protozero::pbf_writer;
+using Write = std::function<void(pbf_writer&)>;
+
+std::string message(const Write& write) {
+  std::string bytes;
+  pbf_writer writer(bytes);
+  write(writer);
+  return bytes;
+}
+
+std::string ints(const std::string& name, std::initializer_list<std::int64_t> values) {
+  return message([&](pbf_writer& attribute) {
+    attribute.add_string(1, name);
+    attribute.add_packed_int64(8, values.begin(), values.end());
+  });
+}
+
+std::string node(const std::string& op, std::initializer_list<std::string> inputs, const std::string& output,
+                 std::initializer_list<std::string> attributes = {}) {
+  return message([&](pbf_writer& writer) {
+    for (const std::string& input : inputs) {
+      writer.add_string(1, input);
+    }
+    writer.add_string(2, output);
+    writer.add_string(3, "my_" + output);
+    writer.add_string(4, op);
+    for (const std::string& attribute : attributes) {
+      writer.add_message(5, attribute);
+    }
+  });
+}
+
+struct Named {
+  std::string name{};
+  std::vector<std::int64_t> dims{};
+};
+
+std::string onnx(std::initializer_list<std::string> nodes, const std::vector<Named>& weights = {},
+                 const std::string& output = "y") {
+  const std::string graph = message([&](pbf_writer& writer) {
+    for (const std::string& one : nodes) {
+      writer.add_message(1, one);
+    }
+    for (const Named& weight : weights) {
+      writer.add_message(5, message([&](pbf_writer& tensor) {
+                           tensor.add_packed_int64(1, weight.dims.begin(), weight.dims.end());
+                           tensor.add_int32(2, 1);
+                           tensor.add_string(8, weight.name);
+                         }));
+    }
+    writer.add_message(11, message([](pbf_writer& value) { value.add_string(1, "x"); }));
+    writer.add_message(12, message([&](pbf_writer& value) { value.add_string(1, output); }));
+  });
+  return message([&](pbf_writer& model) {
+    model.add_int64(1, 8);
+    model.add_message(7, graph);
+  });
+}
+
+constexpr std::int64_t kHuge = std::int64_t{1} << 62;
+
+TEST_CASE("a convolution of ONNX takes its numbers from attributes and the shape of its weight") {
+  const graph::Network net =
+      imported(
+          onnx({node("Conv", {"x", "a.weight", "a.bias"}, "y", {ints("strides", {2, 1}), ints("pads", {1, 0, 1, 0})})},
+               {{"a.weight", {8, 3, 3, 1}}, {"a.bias", {8}}}))
+          .network;
+  graph::Convolution conv{3, 8};
+  conv.kernel = {3, 1};
+  conv.stride = {2, 1};
+  conv.padding = {1, 0};
+  CHECK(net.nodes[1].kind == graph::Kind(conv));
+  CHECK(net.nodes[1].name == "a");
+  CHECK(net.nodes[1].output == graph::Shape{8, 32, 64});
+}
+
+TEST_CASE("an unknown operator is told with its node and what is supported") {
+  const base::Diagnostic error = error_of(onnx({node("Einsum", {"x"}, "y")}));
+  CHECK(error.fault == base::Fault::question);
+  CHECK(error.place == "net: node 'my_y', operator 'Einsum'");
+  CHECK(error.rule == "is not supported");
+  CHECK(error.remedy.starts_with("supported are Add, AveragePool,"));
+}
+
+TEST_CASE("graphs of ONNX that make no sense are refused") {
+  const auto rule = [](const std::string& bytes) { return error_of(bytes).rule; };
+  CHECK(rule(onnx({node("Relu", {"later"}, "y"), node("Relu", {"y"}, "later")})) ==
+        "reads 'later', which nothing before it makes");
+  CHECK(rule(onnx({node("Relu", {"x"}, "y"), node("Relu", {"x"}, "y")})) == "makes 'y', which is there already");
+  CHECK(rule(onnx({node("Relu", {"x"}, "y")}, {}, "z")) == "no node makes its output 'z'");
+  CHECK(rule(onnx({node("Relu", {"x"}, "y"), node("Sigmoid", {"x"}, "z")})).starts_with("nothing reads"));
+  CHECK(rule(onnx({node("Relu", {}, "y")})) == "has no input 1");
+  CHECK(rule(onnx({node("Conv", {"x"}, "y")})) == "its input 2 must be a weight that the file holds");
+  CHECK(rule(onnx({node("Conv", {"x", "w"}, "y")}, {{"w", {8, 3, 3}}})) ==
+        "a convolution that is not over two dimensions is not supported");
+  CHECK(rule(onnx({node("Conv", {"x", "w"}, "y", {ints("pads", {1, 1, 2, 1})})}, {{"w", {8, 3, 3, 3}}})) ==
+        "padding that differs between two sides is not supported");
+  CHECK(rule(onnx({node("Conv", {"x", "w"}, "y", {ints("strides", {0, 1})})}, {{"w", {8, 3, 3, 3}}}))
+            .starts_with("stride must be from 1"));
+  CHECK(rule(onnx({node("MaxPool", {"x"}, "y")})).starts_with("kernel_size must be from 1"));
+}
+
+TEST_CASE("shapes of weights that no memory holds are refused") {
+  for (const std::vector<std::int64_t>& dims : {std::vector<std::int64_t>{kHuge, 3, 3, 3},
+                                                {8, kHuge, 3, 3},
+                                                {8, 3, kHuge, kHuge},
+                                                {-8, 3, 3, 3},
+                                                {8, 0, 3, 3},
+                                                {0, 3, 3, 3},
+                                                {8, -3, 3, 3}}) {
+    CHECK(error_of(onnx({node("Conv", {"x", "w"}, "y")}, {{"w", dims}})).fault == base::Fault::question);
+    CHECK(error_of(onnx({node("ConvTranspose", {"x", "w"}, "y")}, {{"w", dims}})).fault == base::Fault::question);
+  }
+  CHECK(error_of(onnx({node("Gemm", {"x", "w"}, "y")}, {{"w", {3, kHuge}}})).rule.starts_with("out_features"));
+}
+
+TEST_CASE("what is no ONNX file cannot be decoded, and says so") {
+  for (const std::string& bytes : {std::string(), std::string("hello"), std::string(100, '\xff'), std::string(9, '\0'),
+                                   std::string("PK\x05\x06")}) {
+    CHECK(error_of(bytes).fault == base::Fault::file);
+  }
+  const std::string whole = fixture("residual.onnx");
+  for (std::size_t length = 0; length < whole.size() - 10; length += 7) {
+    CHECK(!read_network(whole.substr(0, length), "net", {3, 64, 64}).has_value());
+  }
+}
+
+}  // namespace
+}  // namespace vggplan::importers

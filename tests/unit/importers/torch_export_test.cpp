@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+// Archives of torch.export that are damaged or made to do harm.
+#include <zlib.h>
+
+#include <nlohmann/json.hpp>
+
+#include "support.hpp"
+
+namespace vggplan::importers {
+namespace {
+
+using nlohmann::json;
+
+std::string little(std::size_t value, int bytes) {
+  std::string out;
+  for (int i = 0; i < bytes; ++i) {
+    out += static_cast<char>(value >> (8 * i) & 0xff);
+  }
+  return out;
+}
+
+struct Entry {
+  std::string name{};
+  std::string text{};
+  std::string packed{};  ///< deflated by the test where it is not empty
+};
+
+/// A zip by hand: local headers, central directory, end.
+std::string zip(const std::vector<Entry>& entries) {
+  std::string files;
+  std::string directory;
+  for (const Entry& entry : entries) {
+    const std::string& data = entry.packed.empty() ? entry.text : entry.packed;
+    const std::size_t crc =
+        crc32(0, reinterpret_cast<const Bytef*>(entry.text.data()), static_cast<uInt>(entry.text.size()));
+    const std::string same = little(0, 2) + little(entry.packed.empty() ? 0 : 8, 2) + little(0, 4) + little(crc, 4) +
+                             little(data.size(), 4) + little(entry.text.size(), 4) + little(entry.name.size(), 2) +
+                             little(0, 2);
+    directory +=
+        "PK\x01\x02" + little(20, 2) + little(20, 2) + same + little(0, 10) + little(files.size(), 4) + entry.name;
+    files += "PK\x03\x04" + little(20, 2) + same + entry.name + data;
+  }
+  return files + directory + "PK\x05\x06" + little(0, 4) + little(entries.size(), 2) + little(entries.size(), 2) +
+         little(directory.size(), 4) + little(files.size(), 4) + little(0, 2);
+}
+
+std::string deflated(const std::string& text) {
+  std::string out(text.size() / 2 + 1000, '\0');
+  z_stream stream{};
+  deflateInit2(&stream, 9, Z_DEFLATED, -MAX_WBITS, 9, Z_DEFAULT_STRATEGY);
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
+  return out;
+}
+
+json tensor(const std::string& name) { return {{"as_tensor", {{"name", name}}}}; }
+
+json node(const std::string& target, const json& inputs, const std::string& output) {
+  json list = json::array();
+  for (const auto& [name, argument] : inputs.items()) {
+    list.push_back({{"name", name}, {"arg", argument}});
+  }
+  return {{"target", "torch.ops." + target},
+          {"inputs", list},
+          {"outputs", json::array({tensor(output)})},
+          {"metadata", json::object()}};
+}
+
+std::string program(const json& nodes, const std::string& output = "y", const json& sizes = {8, 3, 3, 3}) {
+  json dims = json::array();
+  for (const json& size : sizes) {
+    dims.push_back({{"as_int", size}});
+  }
+  const json signature{{"input_specs",
+                        {{{"parameter", {{"arg", {{"name", "w"}}}, {"parameter_name", "a.weight"}}}},
+                         {{"user_input", {{"arg", tensor("x")}}}}}},
+                       {"output_specs", json::array({json{{"user_output", {{"arg", tensor(output)}}}}})}};
+  const json graph{{"nodes", nodes}, {"tensor_values", {{"w", {{"sizes", dims}}}}}};
+  return zip({{"net/models/model.json", json{{"graph_module", {{"graph", graph}, {"signature", signature}}}}.dump()}});
+}
+
+TEST_CASE("what PyTorch's schema has is read; what is not of aten, or unknown, is told") {
+  const json conv = node("aten.conv2d.default", {{"input", tensor("x")}, {"weight", tensor("w")}}, "y");
+  const graph::Network net = imported(program(json::array({conv}))).network;
+  CHECK(net.nodes[1].name == "a");
+  CHECK(net.nodes[1].output == graph::Shape{8, 62, 62});
+  const base::Diagnostic error =
+      error_of(program(json::array({node("aten.roll.default", {{"self", tensor("x")}}, "y")})));
+  CHECK(error.place == "net: node 0, operator 'torch.ops.aten.roll.default'");
+  CHECK(error.rule == "is not supported");
+  CHECK(error.remedy.starts_with("supported of torch.ops.aten are adaptive_avg_pool2d,"));
+}
+
+TEST_CASE("graphs of archives that make no sense are refused") {
+  const auto relu = [](const std::string& input, const std::string& output) {
+    return node("aten.relu.default", {{"self", tensor(input)}}, output);
+  };
+  const auto rule = [](const std::string& bytes) { return error_of(bytes).rule; };
+  CHECK(rule(program(json::array({relu("y", "z"), relu("x", "y")}))).find("no node before it makes") ==
+        std::string::npos);
+  CHECK(rule(program(json::array({relu("y", "y")}))) == "its argument 'self' is no tensor that a node before it makes");
+  CHECK(rule(program(json::array({relu("x", "y"), relu("x", "y")}))) == "its output 'y' has no name of its own");
+  CHECK(rule(program(json::array({relu("x", "y")}), "z")) == "no node makes its output 'z'");
+  CHECK(rule(program(json::array())) == "no node makes its output 'y'");
+  CHECK(rule(program(7)) == "its graph has no nodes");
+  for (const json& any : {json(), json(1), json("a"), json::array(), json{{"graph_module", 1}}}) {
+    CHECK(!read_network(zip({{"models/a.json", any.dump()}}), "net", {3, 8, 8}).has_value());
+  }
+  const json conv = node("aten.conv2d.default", {{"input", tensor("x")}, {"weight", tensor("w")}}, "y");
+  constexpr std::int64_t kHuge = std::int64_t{1} << 62;
+  for (const json& sizes : {json{kHuge, 3, 3, 3}, json{8, kHuge, 3, 3}, json{8, 3, kHuge, kHuge}, json{-8, 3, 3, 3},
+                            json{8, 0, 3, 3}, json{8, 3}, json{"8", 3, 3, 3}}) {
+    CHECK(error_of(program(json::array({conv}), "y", sizes)).fault == base::Fault::question);
+  }
+}
+
+TEST_CASE("archives that are cut, damaged, of another kind or grow beyond bounds cannot be read") {
+  const std::string whole = fixture("residual.pt2");
+  for (std::size_t length = 2; length < whole.size(); length += 11) {
+    CHECK(error_of(whole.substr(0, length)).fault == base::Fault::file);
+  }
+  std::string damaged = whole;
+  damaged[damaged.size() / 3] = static_cast<char>(damaged[damaged.size() / 3] ^ 0x55);
+  CHECK(error_of(damaged).rule.find("damaged") != std::string::npos);
+  CHECK(error_of(zip({{"archive/data.pkl", "x"}})).rule.find("none of torch.export") != std::string::npos);
+  CHECK(error_of(zip({{"models/a.json", "{}"}, {"models/b.json", "{}"}})).rule == "holds several networks");
+  const std::string bomb(std::size_t{100} << 20U, ' ');
+  CHECK(error_of(zip({{"models/a.json", bomb, deflated(bomb)}})).rule == "its graph is damaged, or larger than 32 MiB");
+  CHECK(error_of(zip({{"models/a.json", std::string(100'000, '[')}})).rule.find("nests deeper") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace vggplan::importers
