@@ -147,6 +147,11 @@ Status check_parallel(const Job& job) {
                     parallel.gpus == 1 ? "1 GPU is" : fmt::format("{} GPUs are", parallel.gpus), parallel.nodes),
         "give a number of nodes that divides the number of GPUs");
   }
+  if (job.scope.trained == graph::Trained::image && job.mode == Mode::train && parallel.gpus > 1) {
+    return base::wrong("--train",
+                       "image leaves no parameters to train, and DistributedDataParallel takes no network without",
+                       "ask for one GPU");
+  }
   if (parallel.sharding != Sharding::ddp && parallel.gpus == 1) {
     return base::wrong(
         "--sharding",
