@@ -204,7 +204,7 @@ NodeId Call::emit(graph::Kind kind, const std::vector<NodeId>& inputs) {
   if (error_) {
     return 0;
   }
-  const auto id = walk_.assembly.add(place_, walk_.names.unique(name_of_node(module_)), std::move(kind), inputs);
+  const auto id = walk_.assembly.add(place_, walk_.names.unique(name_of_node(module_)), kind, inputs);
   if (!id) {
     error_ = id.error();
     return 0;

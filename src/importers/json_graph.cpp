@@ -205,7 +205,7 @@ class GraphReader {
     Kind kind = maker->second(reader, assembly_.shape(inputs.front()));
     reader.finish();
     if (!context_.error) {
-      add(pointer, name, std::move(kind), inputs, trained);
+      add(pointer, name, kind, inputs, trained);
     }
     if (held && !context_.error) {
       held_.push_back({known_.at(name), *held, reader.pointer_to("held_until")});
@@ -261,7 +261,7 @@ class GraphReader {
 
   void add(const std::string& pointer, const std::string& name, Kind kind, const std::vector<NodeId>& inputs,
            bool trained) {
-    const auto id = assembly_.add(context_.shown + ":" + pointer, name, std::move(kind), inputs);
+    const auto id = assembly_.add(context_.shown + ":" + pointer, name, kind, inputs);
     if (!id) {
       return fail(id.error());
     }

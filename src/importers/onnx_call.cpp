@@ -106,9 +106,9 @@ std::string Call::text(std::string_view name, std::string_view otherwise) const 
   const auto found = node_.attributes.find(name);
   return found == node_.attributes.end() ? std::string(otherwise) : found->second.text;
 }
-std::vector<std::int64_t> Call::integers(std::string_view name, std::vector<std::int64_t> otherwise) const {
+std::vector<std::int64_t> Call::integers(std::string_view name, const std::vector<std::int64_t>& otherwise) const {
   const auto found = node_.attributes.find(name);
-  return found == node_.attributes.end() ? std::move(otherwise) : found->second.integers;
+  return found == node_.attributes.end() ? otherwise : found->second.integers;
 }
 
 Pair Call::pair(std::string_view name, std::int64_t otherwise) {
@@ -146,7 +146,7 @@ void Call::emit(graph::Kind kind, const std::vector<NodeId>& inputs) {
   if (error_) {
     return;
   }
-  const auto id = walk_.assembly.add(place_, walk_.names.unique(name_of_node()), std::move(kind), inputs);
+  const auto id = walk_.assembly.add(place_, walk_.names.unique(name_of_node()), kind, inputs);
   if (!id) {
     error_ = id.error();
     return;

@@ -47,11 +47,11 @@ class Call {
   std::int64_t integer(std::string_view name, std::int64_t otherwise) const;
   double number(std::string_view name, double otherwise) const;
   std::string text(std::string_view name, std::string_view otherwise) const;
-  std::vector<std::int64_t> integers(std::string_view name, std::vector<std::int64_t> otherwise) const;
+  std::vector<std::int64_t> integers(std::string_view name, const std::vector<std::int64_t>& otherwise) const;
   graph::Pair pair(std::string_view name, std::int64_t otherwise);
   graph::Pair pads();  ///< the same on both sides
 
-  void emit(graph::Kind kind) { emit(std::move(kind), {map(0)}); }
+  void emit(graph::Kind kind) { emit(kind, {map(0)}); }
   void emit(graph::Kind kind, const std::vector<graph::NodeId>& inputs);
   void alias(std::size_t input);  ///< the output is that input
   void constants(Numbers numbers) { set(std::move(numbers)); }
