@@ -149,12 +149,11 @@ base::Status set_objective(Network& network, Objective objective) {
   return std::nullopt;
 }
 
-base::Status train_image(Network& network) {
+void train_image(Network& network) {
   for (Node& node : network.nodes) {
     node.trained = false;
   }
   network.nodes.front().trained = true;
-  return std::nullopt;
 }
 
 }  // namespace

@@ -227,8 +227,8 @@ void end_variables(Step& step, NodeId id) {
   }
 }
 
-/// The second forward of a checkpointed segment, in its own autocast context.
-void recompute(Step& step, std::size_t index) {
+/// The second forward of a checkpointed segment, in its own autocast context. `again`: what of it runs again.
+void recompute(Step& step, std::size_t index, std::span<const Visit> again) {
   const Segment& segment = step.segments[index];
   const NodeId before = step.node(segment.first).inputs.front();
   step.values[before] = step.segment_inputs[index];
@@ -236,12 +236,11 @@ void recompute(Step& step, std::size_t index) {
   if (before != 0) {
     step.tape.retain(step.segment_inputs[index]);
   }
-  const bool stops = std::holds_alternative<graph::Convolution>(step.node(segment.last - 1).kind);
-  for (NodeId id = segment.first; id < segment.last - (stops ? 1 : 0); ++id) {
-    run_forward(step, {id, step.node(id), true, true});
+  for (const Visit& visit : again) {
+    run_forward(step, {visit.node, step.node(visit.node), true, true});
   }
   const NodeId last = segment.last - 1;
-  if (stops) {
+  if (again.empty() || again.back().node != last) {
     stop_before_convolution(step, last);
     const NodeId input = step.node(last).inputs.front();
     if (input != 0) {
@@ -295,8 +294,11 @@ void Step::forget_kept() {
 void forward(Step& step) {
   step.forget_kept();
   step.values[0] = step.image;
-  for (NodeId id = 1; id + 1 < step.network.nodes.size(); ++id) {
-    const std::size_t segment = step.training() ? segment_of(step.segments, id) : kNoSegment;
+  const job::Mode mode = step.training() ? job::Mode::train : job::Mode::infer;
+  for (const auto& [pass, id, segment] : schedule(step.network, step.segments, mode)) {
+    if (pass != Pass::forward) {
+      break;
+    }
     const bool inside = segment != kNoSegment;
     if (inside && id == step.segments[segment].first) {
       const TensorId input = step.values[step.node(id).inputs.front()];
@@ -323,11 +325,18 @@ void backward(Step& step, bool synchronize) {
   const TensorId scaled = scale_loss(step);
   const TensorId seed = scalar();
   lose_backward(step, scaled == kNothing ? kNothing : scalar());
-  for (NodeId id = step.network.nodes.size() - 1; id-- > 1;) {
-    const std::size_t segment = segment_of(step.segments, id);
+  std::size_t again = 0;  // visits just before that run a segment again
+  const std::vector<Visit> visits = schedule(step.network, step.segments, step.job.mode);
+  for (std::size_t at = 0; at < visits.size(); ++at) {
+    const auto& [pass, id, segment] = visits[at];
+    again += pass == Pass::recompute ? 1 : 0;
+    if (pass != Pass::backward) {
+      continue;
+    }
     const bool checkpointed = segment != kNoSegment;
     if (checkpointed && id + 1 == step.segments[segment].last) {
-      recompute(step, segment);
+      recompute(step, segment, std::span(visits).subspan(at - again, again));
+      again = 0;
     }
     gather_parameters(step, id);
     run_backward(step, id, checkpointed);

@@ -27,73 +27,17 @@ using Levels = std::array<double, kLevels>;  ///< logarithms of the factors
 
 /// kLevels for what is taken as it was measured.
 std::size_t level_of(const ShapeClass& shape) {
-  switch (shape.kind) {
-    case OpKind::conv_forward:
-    case OpKind::conv_input_grad:
-    case OpKind::conv_weight_grad:
-      if (shape.math == base::MathMode::fp32) {
-        return kLevels;
-      }
-      return (shape.kind == OpKind::conv_forward ? 0U : 2U) + (shape.element_bytes == 4 ? 0U : 1U);
-    case OpKind::cast: return kCast;
-    case OpKind::copy:
-      return shape.variant != Variant::turned ? kLevels : kTurning + (shape.element_bytes == 4 ? 0U : 1U);
-    case OpKind::bias_grad:
-    case OpKind::linear_forward:
-    case OpKind::linear_input_grad:
-    case OpKind::linear_weight_grad: return kReduction;
-    case OpKind::bias_add:
-    case OpKind::relu_forward:
-    case OpKind::relu_backward:
-    case OpKind::max_pool_forward:
-    case OpKind::max_pool_backward:
-    case OpKind::avg_pool_forward:
-    case OpKind::avg_pool_backward:
-    case OpKind::batch_norm_forward:
-    case OpKind::batch_norm_inference:
-    case OpKind::batch_norm_backward:
-    case OpKind::layer_norm_forward:
-    case OpKind::layer_norm_backward:
-    case OpKind::average_pool_forward:
-    case OpKind::average_pool_backward:
-    case OpKind::relu6_forward:
-    case OpKind::relu6_backward:
-    case OpKind::silu_forward:
-    case OpKind::silu_backward:
-    case OpKind::sigmoid_forward:
-    case OpKind::sigmoid_backward:
-    case OpKind::gelu_forward:
-    case OpKind::gelu_backward:
-    case OpKind::hard_swish_forward:
-    case OpKind::hard_swish_backward:
-    case OpKind::add:
-    case OpKind::multiply:
-    case OpKind::multiply_reduce:
-    case OpKind::concatenate:
-    case OpKind::slice_copy:
-    case OpKind::slice_relu_backward:
-    case OpKind::nearest_forward:
-    case OpKind::nearest_backward:
-    case OpKind::bilinear_forward:
-    case OpKind::bilinear_backward:
-    case OpKind::pixel_loss_forward:
-    case OpKind::pixel_loss_backward:
-    case OpKind::mse_forward:
-    case OpKind::mse_backward:
-    case OpKind::smooth_l1_forward:
-    case OpKind::smooth_l1_backward:
-    case OpKind::dropout_forward:
-    case OpKind::dropout_backward:
-    case OpKind::loss_forward:
-    case OpKind::loss_backward:
-    case OpKind::fill:
-    case OpKind::grad_accumulate:
-    case OpKind::optimizer:
-    case OpKind::grad_unscale:
-    case OpKind::host_read:
-    case OpKind::checkpoint: return kLevels;
+  const std::size_t half = shape.element_bytes == 4 ? 0U : 1U;
+  if (is_convolution(shape.kind)) {
+    return shape.math == base::MathMode::fp32 ? kLevels : (shape.kind == OpKind::conv_forward ? 0U : 2U) + half;
   }
-  return kLevels;
+  if (shape.kind == OpKind::cast) {
+    return kCast;
+  }
+  if (shape.kind == OpKind::copy && shape.variant == Variant::turned) {
+    return kTurning + half;
+  }
+  return shape.kind == OpKind::bias_grad || is_linear(shape.kind) ? kReduction : kLevels;
 }
 
 /// One measured phase: seconds by level, seconds of all the rest, seconds measured.

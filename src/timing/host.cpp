@@ -2,76 +2,33 @@
 // Fitted to steps so small that the GPU hardly works (tests/data/measurements/host_issue.jsonl).
 #include "timing/host.hpp"
 
+#include <algorithm>
+#include <array>
+
 namespace vggplan::timing {
 namespace {
 
 /// What an op is to the host, before the optimizer.
 enum class Role { node, parameters, kernels, cast, checkpoint };
 
+template <std::size_t N>
+bool among(const std::array<OpKind, N>& kinds, OpKind kind) {
+  return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
+}
+
 Role role_of(OpKind kind) {
-  switch (kind) {
-    case OpKind::conv_weight_grad:
-    case OpKind::linear_weight_grad:
-    case OpKind::layer_norm_backward:
-    case OpKind::batch_norm_backward: return Role::parameters;
-    // Parts of one call in C++: a convolution adds its bias, and a layer's gradients are one node.
-    case OpKind::bias_add:
-    case OpKind::bias_grad:
-    case OpKind::multiply_reduce:
-    case OpKind::conv_input_grad:
-    case OpKind::linear_input_grad:
-    case OpKind::grad_accumulate: return Role::kernels;
-    case OpKind::cast: return Role::cast;
-    case OpKind::checkpoint: return Role::checkpoint;
-    case OpKind::conv_forward:
-    case OpKind::linear_forward:
-    case OpKind::relu_forward:
-    case OpKind::relu_backward:
-    case OpKind::max_pool_forward:
-    case OpKind::max_pool_backward:
-    case OpKind::avg_pool_forward:
-    case OpKind::avg_pool_backward:
-    case OpKind::batch_norm_forward:
-    case OpKind::batch_norm_inference:
-    case OpKind::layer_norm_forward:
-    case OpKind::average_pool_forward:
-    case OpKind::average_pool_backward:
-    case OpKind::relu6_forward:
-    case OpKind::relu6_backward:
-    case OpKind::silu_forward:
-    case OpKind::silu_backward:
-    case OpKind::sigmoid_forward:
-    case OpKind::sigmoid_backward:
-    case OpKind::gelu_forward:
-    case OpKind::gelu_backward:
-    case OpKind::hard_swish_forward:
-    case OpKind::hard_swish_backward:
-    case OpKind::add:
-    case OpKind::multiply:
-    case OpKind::concatenate:
-    case OpKind::slice_copy:
-    case OpKind::slice_relu_backward:
-    case OpKind::nearest_forward:
-    case OpKind::nearest_backward:
-    case OpKind::bilinear_forward:
-    case OpKind::bilinear_backward:
-    case OpKind::pixel_loss_forward:
-    case OpKind::pixel_loss_backward:
-    case OpKind::mse_forward:
-    case OpKind::mse_backward:
-    case OpKind::smooth_l1_forward:
-    case OpKind::smooth_l1_backward:
-    case OpKind::dropout_forward:
-    case OpKind::dropout_backward:
-    case OpKind::loss_forward:
-    case OpKind::loss_backward:
-    case OpKind::fill:
-    case OpKind::copy:
-    case OpKind::optimizer:
-    case OpKind::grad_unscale:
-    case OpKind::host_read: return Role::node;
+  constexpr std::array kParameters{OpKind::conv_weight_grad, OpKind::linear_weight_grad, OpKind::layer_norm_backward,
+                                   OpKind::batch_norm_backward};
+  // Parts of one call in C++: a convolution adds its bias, and a layer's gradients are one node.
+  constexpr std::array kKernels{OpKind::bias_add,        OpKind::bias_grad,         OpKind::multiply_reduce,
+                                OpKind::conv_input_grad, OpKind::linear_input_grad, OpKind::grad_accumulate};
+  if (among(kParameters, kind)) {
+    return Role::parameters;
   }
-  return Role::node;
+  if (among(kKernels, kind)) {
+    return Role::kernels;
+  }
+  return kind == OpKind::cast ? Role::cast : kind == OpKind::checkpoint ? Role::checkpoint : Role::node;
 }
 
 double node_seconds(const Op& op, const HostCosts& costs) {

@@ -158,68 +158,12 @@ bool keeps_layout(OpKind kind) {
 }  // namespace
 
 bool is_streaming(OpKind kind) {
-  switch (kind) {
-    case OpKind::bias_add:
-    case OpKind::relu_forward:
-    case OpKind::relu_backward:
-    case OpKind::average_pool_forward:
-    case OpKind::average_pool_backward:
-    case OpKind::relu6_forward:
-    case OpKind::relu6_backward:
-    case OpKind::silu_forward:
-    case OpKind::silu_backward:
-    case OpKind::sigmoid_forward:
-    case OpKind::sigmoid_backward:
-    case OpKind::gelu_forward:
-    case OpKind::gelu_backward:
-    case OpKind::hard_swish_forward:
-    case OpKind::hard_swish_backward:
-    case OpKind::add:
-    case OpKind::multiply:
-    case OpKind::multiply_reduce:
-    case OpKind::concatenate:
-    case OpKind::slice_copy:
-    case OpKind::slice_relu_backward:
-    case OpKind::nearest_forward:
-    case OpKind::nearest_backward:
-    case OpKind::bilinear_forward:
-    case OpKind::bilinear_backward:
-    case OpKind::pixel_loss_forward:
-    case OpKind::pixel_loss_backward:
-    case OpKind::mse_forward:
-    case OpKind::mse_backward:
-    case OpKind::smooth_l1_forward:
-    case OpKind::smooth_l1_backward:
-    case OpKind::dropout_forward:
-    case OpKind::dropout_backward:
-    case OpKind::loss_forward:
-    case OpKind::loss_backward:
-    case OpKind::cast:
-    case OpKind::fill:
-    case OpKind::copy:
-    case OpKind::grad_accumulate:
-    case OpKind::optimizer:
-    case OpKind::grad_unscale:
-    case OpKind::host_read:
-    case OpKind::checkpoint: return true;
-    case OpKind::conv_forward:
-    case OpKind::conv_input_grad:
-    case OpKind::conv_weight_grad:
-    case OpKind::linear_forward:
-    case OpKind::linear_input_grad:
-    case OpKind::linear_weight_grad:
-    case OpKind::bias_grad:
-    case OpKind::max_pool_forward:
-    case OpKind::max_pool_backward:
-    case OpKind::avg_pool_forward:
-    case OpKind::avg_pool_backward:
-    case OpKind::batch_norm_forward:
-    case OpKind::batch_norm_inference:
-    case OpKind::layer_norm_forward:
-    case OpKind::layer_norm_backward:
-    case OpKind::batch_norm_backward: return false;
-  }
-  return true;
+  constexpr std::array kByShape{OpKind::bias_grad,           OpKind::max_pool_forward,     OpKind::max_pool_backward,
+                                OpKind::avg_pool_forward,    OpKind::avg_pool_backward,    OpKind::batch_norm_forward,
+                                OpKind::batch_norm_backward, OpKind::batch_norm_inference, OpKind::layer_norm_forward,
+                                OpKind::layer_norm_backward};
+  return !is_convolution(kind) && !is_linear(kind) &&
+         std::find(kByShape.begin(), kByShape.end(), kind) == kByShape.end();
 }
 
 ShapeClass classify(const Op& op) {

@@ -75,9 +75,10 @@ void activate_backward(Step& step, const Run& run, Gradient incoming) {
   step.deliver(run.node.inputs.front(), {outgoing});
 }
 
-std::int64_t mask_bytes(const Step& step, const Run& run) {
+/// A byte an element; of whole channels a number a map, in the type of the input.
+std::int64_t mask_bytes(const Step& step, const Run& run, bool whole_channels) {
   const graph::Shape& shape = run.node.output;
-  return step.batch * shape.elements();
+  return step.batch * (whole_channels ? shape.channels * step.activation_bytes : shape.elements());
 }
 
 TensorId drop_out(Step& step, const Run& run) {
@@ -86,25 +87,12 @@ TensorId drop_out(Step& step, const Run& run) {
   if (!step.training() || dropout.passes_through()) {
     return input;
   }
-  Saved& saved = step.saved[run.id];
-  if (dropout.whole_channels) {  // noise of a number a map, times the input
-    const std::int64_t maps = step.batch * run.node.output.channels;
-    const TensorId noise = step.tape.allocate(maps * step.activation_bytes, Category::other, layer_id(run.id));
-    const TensorId output = step.allocate_output(run.id);
-    step.op(OpKind::dropout_forward, step.map(run.node.output));
-    if (run.keep) {
-      step.keep(run.id, saved.mask, noise);
-    } else {
-      step.tape.drop(noise);
-    }
-    step.tape.drop(input);
-    return output;
-  }
-  const TensorId mask = step.tape.allocate(mask_bytes(step, run), Category::other, layer_id(run.id));
+  const TensorId mask =
+      step.tape.allocate(mask_bytes(step, run, dropout.whole_channels), Category::other, layer_id(run.id));
   const TensorId output = step.allocate_output(run.id);
   step.op(OpKind::dropout_forward, step.map(run.node.output));
   if (run.keep) {
-    step.keep(run.id, saved.mask, mask);
+    step.keep(run.id, step.saved[run.id].mask, mask);
   } else {
     step.tape.drop(mask);
   }

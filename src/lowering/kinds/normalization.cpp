@@ -23,16 +23,34 @@ NormBuffers staging(const Step& step, const graph::Shape& shape) {
   return batch_norm_staging(shape.channels, step.batch * shape.height * shape.width);
 }
 
+/// Mean and inverse deviation, `count` of each, in fp32 whatever the input.
+void allocate_statistics(Step& step, const Run& run, std::int64_t count) {
+  for (TensorId& statistic : step.saved[run.id].statistics) {
+    statistic = step.tape.allocate(count * kFp32, Category::activations, layer_id(run.id));
+  }
+}
+
+void keep_or_drop(Step& step, const Run& run, TensorId input) {
+  Saved& saved = step.saved[run.id];
+  if (run.keep) {
+    step.keep(run.id, saved.input, input);
+    for (TensorId& statistic : saved.statistics) {
+      step.keep(run.id, statistic, statistic);
+    }
+    return;
+  }
+  for (TensorId& statistic : saved.statistics) {
+    step.tape.drop(std::exchange(statistic, kNothing));
+  }
+  step.tape.drop(input);
+}
+
 TensorId normalize(Step& step, const Run& run) {
   const TensorId input = step.take(run.node.inputs.front(), run.id);
   const graph::Shape& shape = run.node.output;
   const TensorId output = step.allocate_output(run.id);
-  Saved& saved = step.saved[run.id];
   if (by_batch(step, run)) {
-    for (TensorId& statistic : saved.statistics) {
-      // fp32, whatever the input.
-      statistic = step.tape.allocate(shape.channels * kFp32, Category::activations, layer_id(run.id));
-    }
+    allocate_statistics(step, run, shape.channels);
     if (is_native(step, run) && step.nhwc()) {  // PyTorch's own kernels for channels_last tensors sum up in parts
       const NormBuffers buffers = staging(step, shape);
       step.kernel_buffers(run.id, buffers.forward, buffers.counters);
@@ -42,17 +60,7 @@ TensorId normalize(Step& step, const Run& run) {
   } else {
     step.op(OpKind::batch_norm_inference, step.map(shape));
   }
-  if (run.keep) {
-    step.keep(run.id, saved.input, input);
-    for (TensorId& statistic : saved.statistics) {
-      step.keep(run.id, statistic, statistic);
-    }
-  } else {
-    for (TensorId& statistic : saved.statistics) {
-      step.tape.drop(std::exchange(statistic, kNothing));
-    }
-    step.tape.drop(input);
-  }
+  keep_or_drop(step, run, input);
   return output;
 }
 
@@ -94,27 +102,14 @@ void normalize_backward(Step& step, const Run& run, Gradient incoming) {
   settle_all(step, run, fresh);
 }
 
-/// Mean and inverse deviation of each position, fp32.
+/// Of each position.
 TensorId normalize_layer(Step& step, const Run& run) {
   const TensorId input = step.take(run.node.inputs.front(), run.id);
   const std::int64_t positions = step.batch * run.node.input.height * run.node.input.width;
   const TensorId output = step.allocate_output(run.id);
-  Saved& saved = step.saved[run.id];
-  for (TensorId& statistic : saved.statistics) {
-    statistic = step.tape.allocate(positions * kFp32, Category::activations, layer_id(run.id));
-  }
+  allocate_statistics(step, run, positions);
   step.op(OpKind::layer_norm_forward, step.map(run.node.output));
-  if (run.keep) {
-    step.keep(run.id, saved.input, input);
-    for (TensorId& statistic : saved.statistics) {
-      step.keep(run.id, statistic, statistic);
-    }
-  } else {
-    for (TensorId& statistic : saved.statistics) {
-      step.tape.drop(std::exchange(statistic, kNothing));
-    }
-    step.tape.drop(input);
-  }
+  keep_or_drop(step, run, input);
   return output;
 }
 
