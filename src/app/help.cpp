@@ -119,10 +119,11 @@ std::string short_usage() {
 }
 
 std::string program_help(std::size_t columns) {
-  std::string text =
-      wrapped("vggplan: how much GPU memory and time the training of a VGG network takes, and what to run it on", 0, 0,
-              columns) +
-      "\n\n";
+  std::string text = wrapped(
+                         "vggplan: how much GPU memory and time the training of VGG and other convolutional networks "
+                         "takes, and what to run it on",
+                         0, 0, columns) +
+                     "\n\n";
   text += examples(info(Command::plan), columns);
   text += "\nUsage: vggplan [COMMAND] [FLAGS]\n\nCommands:\n";
   for (const auto& row : base::NameTable<Command>::table) {

@@ -71,10 +71,11 @@ std::string example_section() {
 std::string man_page() {
   std::string text = fmt::format(".TH VGGPLAN 1 \"\" \"vggplan {}\" \"User Commands\"\n", base::kVersion);
   text +=
-      ".SH NAME\nvggplan \\- GPU memory and time of the training of VGG networks\n"
+      ".SH NAME\nvggplan \\- GPU memory and time of the training of convolutional networks\n"
       ".SH SYNOPSIS\n.B vggplan\n[\\fICOMMAND\\fR] [\\fIFLAGS\\fR]\n"
       ".SH DESCRIPTION\n"
-      "Tells how much GPU memory and time the training of a VGG network takes, which GPUs and settings to\n"
+      "Tells how much GPU memory and time the training of VGG or another convolutional network takes, which GPUs and "
+      "settings to\n"
       "choose, and why. Nothing is trained and no GPU is needed. Without a command it plans.\n";
   text += command_section() + ".SH FLAGS\n" + flag_sections() + ".SH EXIT STATUS\n";
   for (const ExitCode& row : exit_codes()) {

@@ -254,6 +254,7 @@ graph::ModelSpec model_fields(ObjectReader& reader, Context& /*context*/) {
   if (const auto architecture = reader.optional_name("architecture"); architecture && *architecture != graph::kVgg) {
     model.architecture = *architecture;
     check_architecture(reader, model.architecture);
+    model.batch_norm = graph::architecture_of(model.architecture).batch_norm;
     model.source = reader.optional_text("source").value_or("");
     return model;
   }

@@ -16,6 +16,7 @@ struct Architecture {
   Objective objective{Objective::cross_entropy};
   std::int64_t side{224};    ///< of the square images that its counts are published for
   std::int64_t multiple{1};  ///< of which the sides of images must be, so that maps that meet are equal
+  bool batch_norm{false};    ///< among its layers
 };
 /// In the order in which they are listed. VGG is not among them.
 std::vector<Architecture> architectures();

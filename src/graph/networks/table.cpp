@@ -24,24 +24,24 @@ constexpr std::array<Entry, 10> kEntries{{
     {{"fcn8s-vgg16", 21, Objective::pixel_cross_entropy, 224, 32}, append_fcn8s},
     {{"csrnet", 1, Objective::mse}, [](Builder& b, std::int64_t) { return append_csrnet(b); }},
     {{"ssd300-vgg16", 21, Objective::ssd, 300}, append_ssd300},
-    {{"resnet18", 1000},
+    {{.name = "resnet18", .classes = 1000, .batch_norm = true},
      [](Builder& b, std::int64_t classes) {
        return append_resnet(b, classes, {2, 2, 2, 2}, false);
      }},
-    {{"resnet34", 1000},
+    {{.name = "resnet34", .classes = 1000, .batch_norm = true},
      [](Builder& b, std::int64_t classes) {
        return append_resnet(b, classes, {3, 4, 6, 3}, false);
      }},
-    {{"resnet50", 1000},
+    {{.name = "resnet50", .classes = 1000, .batch_norm = true},
      [](Builder& b, std::int64_t classes) {
        return append_resnet(b, classes, {3, 4, 6, 3}, true);
      }},
-    {{"resnet101", 1000},
+    {{.name = "resnet101", .classes = 1000, .batch_norm = true},
      [](Builder& b, std::int64_t classes) {
        return append_resnet(b, classes, {3, 4, 23, 3}, true);
      }},
-    {{"mobilenet-v2", 1000}, append_mobilenet_v2},
-    {{"densenet121", 1000}, append_densenet121},
+    {{.name = "mobilenet-v2", .classes = 1000, .batch_norm = true}, append_mobilenet_v2},
+    {{.name = "densenet121", .classes = 1000, .batch_norm = true}, append_densenet121},
 }};
 
 const Entry* entry_of(std::string_view name) {

@@ -2,6 +2,8 @@
 // The networks that ship beside VGG, against counts that others published and shapes by hand.
 #include "vggplan/graph/architectures.hpp"
 
+#include <algorithm>
+
 #include "support/catch.hpp"
 #include "support/vgg.hpp"
 #include "vggplan/graph/builder.hpp"
@@ -182,6 +184,20 @@ TEST_CASE("maps that meet must be equal") {
   CHECK(problem(Concatenate{}, Convolution{6, 7}).empty());
   CHECK(problem(Multiply{}, AdaptiveAveragePool{1, 1}).empty());  // a factor for each channel
   CHECK(!problem(Multiply{}, AdaptiveAveragePool{2, 2}).empty());
+}
+
+TEST_CASE("what is said of batch norm is what the network holds") {
+  for (const Architecture& architecture : architectures()) {
+    ModelSpec spec;
+    spec.name = spec.architecture = architecture.name;
+    const auto network =
+        build_network(spec, {3, architecture.side, architecture.side}, architecture.classes, Head::adaptive);
+    REQUIRE(network.has_value());
+    const bool holds = std::ranges::any_of(
+        network->nodes, [](const Node& node) { return std::holds_alternative<BatchNorm>(node.kind); });
+    INFO(architecture.name);
+    CHECK(architecture.batch_norm == holds);
+  }
 }
 
 TEST_CASE("the builder refuses nodes that do not fit their inputs") {
