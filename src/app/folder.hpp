@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "vggplan/base/result.hpp"
-#include "vggplan/launch/launch.hpp"
+#include "vggplan/launch/file.hpp"
 
 namespace vggplan::app {
 

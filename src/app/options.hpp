@@ -140,7 +140,7 @@ struct NameTable<app::Command> {
       {app::Command::show, "show", "a saved report in another format"},
       {app::Command::diff, "diff", "what differs between two saved reports"},
       {app::Command::check, "check", "hold a saved report against a budget, for CI"},
-      {app::Command::launch, "launch", "a folder that runs a plan: a program, and files for Slurm, Kubernetes, ..."},
+      {app::Command::launch, "launch", "a folder that trains by a plan, on Slurm, Kubernetes and others"},
       {app::Command::calibrate, "calibrate", "fit the time model to measurements of a GPU"},
       {app::Command::schema, "schema", "the JSON Schema of the reports and of the data files"},
       {app::Command::completion, "completion", "completion for bash, zsh or fish"},

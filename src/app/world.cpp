@@ -110,7 +110,8 @@ class RealWorld final : public World {
   }
 
   base::Status write_folder(const std::string& path, const std::vector<launch::File>& files, bool replace) override {
-    return write_new_folder(resolved(path), path, files, replace);
+    const std::string folder = path.substr(0, std::max<std::size_t>(1, path.find_last_not_of('/') + 1));
+    return write_new_folder(resolved(folder), folder, files, replace);
   }
 
   std::string real_path(const std::string& path) override {

@@ -10,18 +10,12 @@
 #include <vector>
 
 #include "vggplan/base/names.hpp"
+#include "vggplan/launch/file.hpp"
 #include "vggplan/report/document.hpp"
 
 namespace vggplan::launch {
 
 enum class Engine { torchrun, slurm, kubernetes, skypilot, dstack, accelerate };
-
-struct File {
-  std::string name{};
-  std::string text{};
-  std::string about{};  ///< what it is, or how to start it
-  bool executable{false};
-};
 
 /// The folder but for the plan itself, in the order in which it is told of; with an engine, without the files of the
 /// others. `plan` is a report with a recommendation that trains.
