@@ -59,7 +59,8 @@ struct FilterRange {
 
 /// The first rule that holds for a convolution gives its workspace: what its kernel takes, and where `copies` is set
 /// copies of what does not lie as the kernel reads it (NHWC, channels padded to 16 bytes). Bounds on channels, on
-/// pixels (images x height x width) and on elements of the larger operand.
+/// pixels (images x height x width) and on elements of the larger operand. In the file one entry may list several
+/// `kernels` for the same channels: a rule each, in that order.
 struct WorkspaceRule {
   std::vector<base::MathMode> math{};
   std::optional<base::Layout> layout{};  ///< none: both
@@ -69,6 +70,8 @@ struct WorkspaceRule {
   Range pixels{};
   Range elements{};
   Range images{};
+  Range map{};                          ///< pixels of one image
+  std::int64_t map_multiple{1};         ///< holds only where the map is a multiple of this: rows that TMA can address
   std::optional<FilterRange> filter{};  ///< none: 3x3 of stride 1 alone
   std::int64_t ragged{0};               ///< holds only where the pixels are no multiple of this; 0: everywhere
   bool copies{false};                   ///< the kernel reads NHWC tensors of aligned channels only: others are copied

@@ -13,11 +13,16 @@ bool by_batch(const Step& step, const Run& run) {
   return step.training() && !std::get<graph::BatchNorm>(run.node.kind).frozen;
 }
 
-/// Batch norm runs in PyTorch's own kernels where cuDNN does not take the type or the size.
-bool is_native(const Step& step, const Run& run) {
-  const bool unknown_type = job::activation_type(step.job.precision) == base::DType::bf16;
-  return unknown_type || step.batch * run.node.input.elements() >= kIndexLimit;
+bool is_bf16(const Step& step) { return job::activation_type(step.job.precision) == base::DType::bf16; }
+
+/// Beyond 32-bit indices PyTorch takes the statistics by var_mean (Impl::General of
+/// aten/src/ATen/native/cuda/Normalization.cu).
+bool is_beyond_kernels(const Step& step, const Run& run) {
+  return step.batch * run.node.input.elements() >= kIndexLimit;
 }
+
+/// Batch norm runs in PyTorch's own kernels where cuDNN does not take the type or the size.
+bool is_native(const Step& step, const Run& run) { return is_bf16(step) || is_beyond_kernels(step, run); }
 
 NormBuffers staging(const Step& step, const graph::Shape& shape) {
   return batch_norm_staging(shape.channels, step.batch * shape.height * shape.width);
@@ -45,16 +50,25 @@ void keep_or_drop(Step& step, const Run& run, TensorId input) {
   step.tape.drop(input);
 }
 
+/// PyTorch's own kernels for channels_last tensors sum up in parts. var_mean works on a copy of bf16 in fp32, which it
+/// need not make of fp16: recorded on an H200, both layouts.
+void take_scratch(Step& step, const Run& run) {
+  const NormBuffers buffers = staging(step, run.node.input);
+  if (is_beyond_kernels(step, run)) {
+    const std::int64_t copy = is_bf16(step) ? step.batch * run.node.input.elements() * kFp32 : 0;
+    step.kernel_buffers(run.id, copy, buffers.counters);
+  } else if (is_native(step, run) && step.nhwc()) {
+    step.kernel_buffers(run.id, buffers.forward, buffers.counters);
+  }
+}
+
 TensorId normalize(Step& step, const Run& run) {
   const TensorId input = step.take(run.node.inputs.front(), run.id);
   const graph::Shape& shape = run.node.output;
   const TensorId output = step.allocate_output(run.id);
   if (by_batch(step, run)) {
     allocate_statistics(step, run, shape.channels);
-    if (is_native(step, run) && step.nhwc()) {  // PyTorch's own kernels for channels_last tensors sum up in parts
-      const NormBuffers buffers = staging(step, shape);
-      step.kernel_buffers(run.id, buffers.forward, buffers.counters);
-    }
+    take_scratch(step, run);
     step.op(OpKind::batch_norm_forward, step.map(shape));
     step.op(OpKind::fill, base::DType::i64, {1, 1, 1, 1, 1});  // num_batches_tracked += 1
   } else {
@@ -81,7 +95,7 @@ void settle_all(Step& step, const Run& run, const std::vector<TensorId>& fresh) 
 /// One kernel (cuDNN, or PyTorch's for NCHW); else sums first, then the gradient of the input.
 void normalize_backward(Step& step, const Run& run, Gradient incoming) {
   const graph::Shape& shape = run.node.input;
-  const bool fused = !is_native(step, run) || (!step.nhwc() && step.batch * shape.elements() < kIndexLimit);
+  const bool fused = !is_native(step, run) || (!step.nhwc() && !is_beyond_kernels(step, run));
   step.op(OpKind::batch_norm_backward, step.map(run.node.output));
   TensorId outgoing = fused ? step.gradient_of(run.id, run.node.inputs.front()) : kNothing;
   std::vector<TensorId> sums;
