@@ -117,8 +117,7 @@ const WorkspaceRule* matching(const std::vector<WorkspaceRule>& rules, ConvPass 
            candidate.in_channels.holds(conv.in_channels) && candidate.out_channels.holds(conv.out_channels) &&
            candidate.pixels.holds(pixels) && candidate.elements.holds(elements(conv)) &&
            candidate.images.holds(conv.images) && candidate.map.holds(map) && map % candidate.map_multiple == 0 &&
-           holds(candidate.filter, conv) &&
-           (candidate.ragged == 0 || pixels % candidate.ragged != 0);
+           holds(candidate.filter, conv) && (candidate.ragged == 0 || pixels % candidate.ragged != 0);
   });
   return rule == rules.end() ? nullptr : &*rule;
 }

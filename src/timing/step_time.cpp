@@ -32,6 +32,7 @@ StepTime step_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Cali
                    const StepOptions& options) {
   StepTime time;
   double unmeasured = 0.0;
+  Wavering either;
   double host = calibration.host.step_seconds;
   std::vector<Work> work;
   work.reserve(ops.size());
@@ -42,10 +43,13 @@ StepTime step_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Cali
     time.device_busy += base::Seconds(repeats * work.back().device);
     host += repeats * work.back().host;
     unmeasured += kernels.measured ? 0.0 : repeats * work.back().device;
+    const Wavering more = wavering(op, work.back().device);
+    either.seconds += repeats * more.seconds;
+    either.slow += repeats * more.slow;
     add_layer(time, op, repeats * work.back().device);
   }
   const double carried = unmeasured / std::max(time.device_busy.count(), 1e-12);
-  Spread kernels = widened(calibration.*spread_kind(ops, gpu), carried);
+  Spread kernels = widened(widened(calibration.*spread_kind(ops, gpu), carried), either, time.device_busy.count());
   constexpr double kMostCarried = 0.1;
   const base::Basis basis = carried > kMostCarried ? base::Basis::modelled : calibration.basis;
   if (options.chosen_by_trial) {
