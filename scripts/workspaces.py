@@ -8,8 +8,9 @@
 
 How many bytes a kernel takes is a formula (docs/how-memory-is-counted.md); which kernel runs is up to heuristics of
 cuDNN that nobody published. What is known of them: they look at sizes alone. So a rule's kernels are a decision tree
-over pixels, images and the map of one image, grown on every other measured shape and no deeper than pays: a leaf more must explain `PAYS`
-shapes more. The share of the shapes between them that is met to 1.5 kB is written beside it as "held_out".
+over pixels, images, the map of one image and whether the pixels are whole vectors, no deeper than pays: a leaf more
+must explain `PAYS` shapes more. "held_out" beside it is the share that a tree of every other shape meets, to 1.5 kB,
+of the shapes between them.
 """
 import argparse, collections, json, math, pathlib, sys
 
@@ -19,9 +20,10 @@ MEASUREMENTS = ROOT / "tests/data/measurements"
 FILES = ["convolutions", "convolutions_2", "convolutions_2_held_out", "small_maps", "channels"]
 PASSES = {"conv_forward": "forward", "conv_input_grad": "input-gradient", "conv_weight_grad": "weight-gradient"}
 CHUNK = 2**31  # elements from which on cuDNN runs a batch in chunks: other rules
-PAYS, SMALLEST_LEAF, NEAR = 3, 3, 1500
+PAYS, SMALLEST_LEAF, NEAR = 4, 3, 1500
 WAVES = ((132, 1), (132, 2), (120, 16), (120, 8), (120, 4))  # tiles in a wave, and the cluster they come in
 TILES = ((64, 256), (128, 128), (256, 128), (128, 256), (64, 128), (128, 64))
+RAGGED = 64  # pixels that some kernels take at a time
 TILE = 128  # sides of the tiles that partial sums of a weight gradient come in
 LEAST_STEPS = {"tf32": (4, 8), "fp16": (4, 8, 9), "bf16": (72,)}
 
@@ -52,7 +54,7 @@ def shapes():
 
 def sizes(shape):
     """What a kernel's bounds are about, by their names in the file."""
-    return {"pixels": pixels(shape), "images": shape.images, "map": shape.height * shape.width}
+    return {"pixels": pixels(shape), "images": shape.images, "map": shape.height * shape.width, "ragged": int(pixels(shape) % RAGGED > 0)}
 
 
 def up(value, step):
@@ -158,7 +160,7 @@ def tree(group, kernels):
         _, axis, at, low, high = cut
         first, end = bounds.get(axis, (0, None))
         (left, left_missed), (right, right_missed) = (
-            grow(low, {**bounds, axis: (first, at)}), grow(high, {**bounds, axis: (at, end)}))
+            grow(high, {**bounds, axis: (at, end)}), grow(low, {**bounds, axis: (first, at)}))
         if missed - left_missed - right_missed < PAYS * (len(left) + len(right) - 1):
             return leaf, missed
         return left + right, left_missed + right_missed
@@ -167,19 +169,27 @@ def tree(group, kernels):
 
 
 def written(leaf):
+    """Leaves of multiples come after those of other pixels, and need not say so."""
     bounds, kernel = leaf
-    return {**{axis: [low] if high is None else [low, high - 1] for axis, (low, high) in bounds.items()}, **kernel}
+    ranges = {axis: [low] if high is None else [low, high - 1] for axis, (low, high) in bounds.items() if axis != "ragged"}
+    return {**ranges, **({"ragged": RAGGED} if bounds.get("ragged", (0, None))[0] else {}), **kernel}
 
 
 def runs(kernel, shape):
-    return all(axis not in kernel or kernel[axis][0] <= size <= (kernel[axis] + [size])[1] for axis, size in sizes(shape).items())
+    inside = lambda axis, size: axis not in kernel or kernel[axis][0] <= size <= (kernel[axis] + [size])[1]
+    return all(inside(axis, size) for axis, size in sizes(shape).items() if axis != "ragged") and (
+        "ragged" not in kernel or pixels(shape) % kernel["ragged"] > 0)
+
+
+def grown(rule, group):
+    return [written(leaf) for leaf in tree(group, candidates(rule, group))]
 
 
 def fit(rule, group):
-    fitted, held_out = group[::2], group[1::2]
-    rule["kernels"] = [written(leaf) for leaf in tree(fitted, candidates(rule, fitted))]
-    met = sum(meets(next(k for k in rule["kernels"] if runs(k, s)), s) for s in held_out)
-    rule["fitted"] = {"shapes": len(fitted), "held_out": round(met / max(1, len(held_out)), 2)}
+    trial, held_out = grown(rule, group[::2]), group[1::2]
+    met = sum(meets(next(k for k in trial if runs(k, s)), s) for s in held_out)
+    rule["kernels"] = grown(rule, group)
+    rule["fitted"] = {"shapes": len(group), "held_out": round(met / max(1, len(held_out)), 2)}
 
 
 def of(rule, shape):

@@ -8,6 +8,7 @@
 #include "timing/kernel_work.hpp"
 #include "timing/queue.hpp"
 #include "timing/rates.hpp"
+#include "timing/spread.hpp"
 #include "unit/timing/fixtures.hpp"
 
 namespace {
@@ -67,6 +68,45 @@ TEST_CASE("channels that were not measured together reach the mean of what their
   CHECK(share(512, 512) == Approx(0.8));  // beyond what was measured a curve is flat
   CHECK_FALSE(op_time(of(64, 128), round_gpu(), calibration).measured);
   CHECK(op_time(of(64, 64), round_gpu(), calibration).measured);
+}
+
+TEST_CASE("a curve that ends far below the size gives way to one of other channels that reaches it") {
+  const auto sum_over = [](std::int64_t channels, std::int64_t side) {
+    return make_op(OpKind::bias_grad, base::MathMode::fp32, base::DType::bf16, base::Layout::nchw,
+                   {1, channels, channels, side, side});
+  };
+  Calibration calibration;
+  calibration.curves.push_back({classify(sum_over(32, 32)), 10.0, 2.0, {0.01}});                 // 32 x 32 alone
+  calibration.curves.push_back({classify(sum_over(64, 32)), 10.0, 5.0, {0.01, 0.1, 0.5, 0.5}});  // to 2^25 pixels
+  sort_by_shape(calibration);
+  const auto share = [&](const Op& op) {
+    return roofline_seconds(op, round_gpu()) / op_seconds(op, round_gpu(), calibration).count();
+  };
+  CHECK(share(sum_over(32, 32)) == Approx(0.01));
+  CHECK(share(sum_over(16, 1024)) == Approx(0.5));  // two octaves of channels away, where the nearer ends ten below
+  CHECK(share(sum_over(32, 1024)) == Approx(0.5));
+  CHECK_FALSE(op_time(sum_over(32, 1024), round_gpu(), calibration).measured);
+  CHECK(op_time(sum_over(32, 32), round_gpu(), calibration).measured);
+}
+
+TEST_CASE("where cuDNN takes a fast or a slow kernel for few channels the range has room for both") {
+  const auto gradient = [](std::int64_t images, std::int64_t channels, base::Layout layout, base::DType type) {
+    return make_op(OpKind::conv_input_grad, base::MathMode::bf16, type, layout, {images, channels, channels, 512, 512});
+  };
+  const auto slow = [&](const Op& op) { return wavering(op, 1e-4).slow; };
+  using base::DType;
+  using base::Layout;
+  // 32 channels of 512 x 512 at 0.2 ns: 1.7 ms, for one image as for four.
+  CHECK(slow(gradient(1, 32, Layout::nchw, DType::bf16)) == Approx(0.2e-9 * 32 * 512 * 512));
+  CHECK(slow(gradient(4, 32, Layout::nchw, DType::bf16)) == Approx(0.2e-9 * 32 * 512 * 512));
+  CHECK(slow(gradient(16, 32, Layout::nchw, DType::bf16)) == 0.0);  // beyond 2.4 million pixels
+  CHECK(slow(gradient(1, 64, Layout::nchw, DType::bf16)) == 0.0);
+  CHECK(slow(gradient(1, 32, Layout::nhwc, DType::bf16)) == 0.0);
+  CHECK(slow(gradient(1, 32, Layout::nchw, DType::f32)) == 0.0);
+  // A tenth of a step that may take eight times as long, or a quarter.
+  const Spread wide = widened(Spread{1.0, 1.0}, Wavering{0.1, 0.8}, 1.0);
+  CHECK(wide.low == Approx(0.925));
+  CHECK(wide.high == Approx(1.7));
 }
 
 TEST_CASE("a step of channels that were not measured says so, and its range is wider") {
