@@ -49,6 +49,7 @@ void add_network(Key& key, const job::Job& job) {
       .add(job.classes)
       .add(job.head)
       .add(job.scope.freeze)
+      .add(job.scope.norm)
       .add(job.scope.until)
       .add(job.scope.trained)
       .add(job.scope.objective ? static_cast<std::int64_t>(*job.scope.objective) : -1)

@@ -280,7 +280,7 @@ std::size_t skipped_steps(const job::Job& job, const Framework& framework) {
   }
   const std::int64_t enough = framework.scaler_pixels_with_batch_norm;
   const std::int64_t pixels = job.batch * job.image.height * job.image.width;
-  if (job.model.batch_norm && pixels < enough) {
+  if (job::normalizes_by_batch(job) && pixels < enough) {
     return pixels < enough / 4 ? kMostSkips : 1;
   }
   return job.batch == 1 ? 1 : 0;

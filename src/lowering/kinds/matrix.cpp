@@ -153,6 +153,9 @@ void convolve_backward(Step& step, const Run& run, Gradient incoming) {
   }
   const bool laid_out = (step.nhwc() && incoming.turned) || incoming.part;
   const TensorId copy = laid_out ? step.gradient_of(run.id, run.id) : kNothing;
+  if (step.nhwc() && incoming.turned) {
+    step.op(OpKind::copy, step.map(run.node.output));
+  }
   TensorId outgoing = kNothing;
   if (step.needs_gradient(input)) {
     outgoing = operand_gradient(step, run);

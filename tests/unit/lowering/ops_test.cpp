@@ -148,6 +148,33 @@ TEST_CASE("a dropout of probability 0 starts nothing: PyTorch returns its input"
   CHECK(count(ops_of(job), OpKind::dropout_backward) == 0);
 }
 
+// batch_norm_backward_cuda (aten/src/ATen/native/cuda/Normalization.cu): with nothing to sum, a product a channel. Of
+// channels_last tensors it comes out contiguous, and the convolution before turns it back.
+TEST_CASE(
+    "the backward of a frozen batch norm whose parameters are frozen multiplies, and turns channels_last tensors") {
+  const auto ops = [](base::Layout layout, graph::FrozenNorm norm) {
+    job::Job job = job_with(job::Precision::tf32, layout);
+    job.model = support::vgg(16, true);
+    job.scope.norm = norm;
+    return lowering::lower_ops(job::network_of(job).value(), job, {});
+  };
+  using graph::FrozenNorm;
+  for (const base::Layout layout : {base::Layout::nchw, base::Layout::nhwc}) {
+    const bool nhwc = layout == base::Layout::nhwc;
+    const std::vector<Op> usual = ops(layout, FrozenNorm::none);
+    const std::vector<Op> statistics = ops(layout, FrozenNorm::statistics);
+    const std::vector<Op> all = ops(layout, FrozenNorm::all);
+    CHECK(count(usual, OpKind::batch_norm_backward) == 13);
+    CHECK(count(statistics, OpKind::batch_norm_backward) == 13);
+    CHECK(count(all, OpKind::batch_norm_backward) == 0);
+    CHECK(count(statistics, OpKind::batch_norm_inference) == 13);
+    CHECK(count(all, OpKind::multiply) == (nhwc ? 0 : 13));
+    const std::int64_t copies = count(usual, OpKind::copy);
+    CHECK(count(all, OpKind::copy) == copies + (nhwc ? 2 * 13 : 0));
+    CHECK(count(statistics, OpKind::copy) == copies + (nhwc ? 2 * 13 : 0));
+  }
+}
+
 TEST_CASE("GradScaler reads back whether to step") {
   CHECK(count(ops_of(job_with(job::Precision::amp_fp16)), OpKind::host_read) == 1);
   CHECK(count(ops_of(job_with(job::Precision::amp_bf16)), OpKind::host_read) == 0);

@@ -109,6 +109,25 @@ TEST_CASE("a bf16 model keeps halves and no copies") {
   CHECK(all.total() == Bytes((42'796'920 - 4000) * 3 + 2));
 }
 
+// Autograd keeps the input of cudnn_batch_norm and native_batch_norm whatever is trained
+// (tools/autograd/derivatives.yaml); statistics of a batch, of 4224 channels, are what a frozen one lacks, but for
+// PyTorch's own kernels (bfloat16).
+TEST_CASE("a frozen batch norm keeps its input, and no statistics of a batch") {
+  const auto kept = [](job::Precision precision, graph::FrozenNorm norm) {
+    job::Job job;
+    job.model = support::vgg(16, true);
+    job.image = {3, 64, 64};
+    job.precision = precision;
+    job.scope.norm = norm;
+    return saved_bytes(job::network_of(job).value(), {}, job).activations().count();
+  };
+  using graph::FrozenNorm;
+  for (const FrozenNorm norm : {FrozenNorm::statistics, FrozenNorm::all}) {
+    CHECK(kept(job::Precision::tf32, FrozenNorm::none) - kept(job::Precision::tf32, norm) == 2 * 4 * 4'224);
+    CHECK(kept(job::Precision::bf16, FrozenNorm::none) == kept(job::Precision::bf16, norm));
+  }
+}
+
 TEST_CASE("inference keeps nothing") {
   Case asked = make(vgg(16, true), {3, 224, 224}, 8, Precision::amp_bf16);
   asked.job.mode = job::Mode::infer;
