@@ -42,7 +42,7 @@ StepTime step_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Cali
     const double repeats = repeats_of(op, options.accumulation);
     time.device_busy += base::Seconds(repeats * work.back().device);
     host += repeats * work.back().host;
-    unmeasured += kernels.measured ? 0.0 : repeats * work.back().device;
+    unmeasured += kernels.measured && !op.stands_in ? 0.0 : repeats * work.back().device;
     const Wavering more = wavering(op, work.back().device);
     either.seconds += repeats * more.seconds;
     either.slow += repeats * more.slow;

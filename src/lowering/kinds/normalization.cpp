@@ -108,13 +108,21 @@ std::vector<TensorId> allocate_temporaries(Step& step, const Run& run, bool sums
   return held;
 }
 
-/// Under running statistics the last kernel multiplies each channel by a number, and writes it contiguous.
+/// Under running statistics the last kernel multiplies each channel by a number, and writes it contiguous. Its time,
+/// and that of the sums before it, was measured of kernels alike.
 void list_backward(Step& step, const Run& run, bool sums, bool fused) {
+  const bool running = !by_batch(step, run);
+  const auto list = [&](OpKind kind) {
+    timing::Op op = timing::make_op(kind, base::MathMode::fp32, job::activation_type(step.job.precision),
+                                    step.job.layout, step.map(run.node.output));
+    op.stands_in = running;
+    step.op(op);
+  };
   if (sums) {
-    step.op(OpKind::batch_norm_backward, step.map(run.node.output));
+    list(OpKind::batch_norm_backward);
   }
-  if (!by_batch(step, run) && !fused) {
-    step.op(step.nhwc() ? OpKind::copy : OpKind::multiply, step.map(run.node.output));
+  if (running && !fused) {
+    list(step.nhwc() ? OpKind::copy : OpKind::multiply);
   }
 }
 

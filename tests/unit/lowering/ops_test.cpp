@@ -168,6 +168,9 @@ TEST_CASE(
     CHECK(count(statistics, OpKind::batch_norm_backward) == 13);
     CHECK(count(all, OpKind::batch_norm_backward) == 0);
     CHECK(count(statistics, OpKind::batch_norm_inference) == 13);
+    const auto guessed = [](const Op& op) { return op.stands_in; };
+    CHECK(std::ranges::none_of(usual, guessed));
+    CHECK(std::ranges::count_if(statistics, guessed) == (nhwc ? 2 * 13 : 13));
     CHECK(count(all, OpKind::multiply) == (nhwc ? 0 : 13));
     const std::int64_t copies = count(usual, OpKind::copy);
     CHECK(count(all, OpKind::copy) == copies + (nhwc ? 2 * 13 : 0));

@@ -120,6 +120,13 @@ TEST_CASE("a step of channels that were not measured says so, and its range is w
   CHECK(far.basis == base::Basis::modelled);
   CHECK(far.high.count() / far.value.count() > near.high.count() / near.value.count());
   CHECK(far.low.count() / far.value.count() < near.low.count() / near.value.count());
+  Op stand_in = known;
+  stand_in.stands_in = true;
+  const auto alike = time(stand_in);
+  CHECK(alike.basis == base::Basis::modelled);
+  CHECK(alike.value == near.value);
+  CHECK(alike.high > near.high);
+  CHECK(alike.low < near.low);
 }
 
 TEST_CASE("additions of an adaptive pool that meet at one pixel are tried again in 16 bits") {
