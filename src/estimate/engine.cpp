@@ -127,11 +127,14 @@ class Models {
 
   base::Result<MemoryAnswer> memory(const job::Job& job, const Target& target) {
     return memories_.get(memory_key(job, target), [&]() -> base::Result<MemoryAnswer> {
-      if (auto wrong = job::validate(job)) {
+      const SharedLowered lowered = lower(job);
+      if (!*lowered) {
+        return lowered->error();
+      }
+      if (auto wrong = job::validate(job, (*lowered)->network)) {
         return *wrong;
       }
-      const SharedLowered lowered = lower(job);
-      return *lowered ? base::Result(memory_answer(**lowered, job, target, knowledge_.framework)) : lowered->error();
+      return memory_answer(**lowered, job, target, knowledge_.framework);
     });
   }
 

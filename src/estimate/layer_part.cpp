@@ -45,6 +45,7 @@ std::vector<LayerRow> layer_part(const Lowered& lowered, const job::Job& job, co
       lowering::lower_tape(network, job, lowered.segments, framework, device_of(target.gpu, framework));
   const std::vector<Bytes> workspace = workspaces(tape, network.nodes.size());
   const lowering::SavedBytes saved = lowering::saved_bytes(network, lowered.segments, job);
+  const std::vector<graph::LayerCounts> counts = graph::count_nodes(network);
   std::vector<LayerRow> rows;
   for (graph::NodeId i = 0; i < network.nodes.size(); ++i) {
     const graph::Node& layer = network.nodes[i];
@@ -57,7 +58,7 @@ std::vector<LayerRow> layer_part(const Lowered& lowered, const job::Job& job, co
     row.inputs = names_of(network, layer.inputs);
     row.trained = job.mode == job::Mode::train && graph::trains(layer);
     row.output = layer.output;
-    row.counts = graph::count(network, i);
+    row.counts = counts[i];
     row.output_bytes = graph::output_bytes(layer, job::activation_type(job.precision)) * job.batch;
     row.saved_bytes = saved.layers[i];
     row.workspace_bytes = workspace[i];

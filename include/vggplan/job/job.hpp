@@ -102,6 +102,8 @@ constexpr bool normalizes_by_batch(const Job& job) {
 /// bytes stays below 2^53 and the work of a step within 64 bits.
 /// Whether seq:N cuts the network well is for lowering::segments to say. Nothing when the job makes sense.
 base::Status validate(const Job& job);
+/// The same where the job's network is at hand: searches ask of many batches.
+base::Status validate(const Job& job, const graph::Network& network);
 
 /// The network that the job runs: what it asks of its model, for its images.
 base::Result<graph::Network> network_of(const Job& job);
