@@ -10,7 +10,6 @@
 
 #include "timing/kernel_work.hpp"
 #include "timing/tiles.hpp"
-#include "vggplan/timing/step_time.hpp"
 
 namespace vggplan::timing {
 namespace {
@@ -282,6 +281,15 @@ OpTime op_time(const Op& op, const hardware::Gpu& gpu, const Calibration& calibr
   }
   return {copy_seconds(op, gpu, calibration) + roofline_seconds(op, gpu) / share,
           exact != nullptr && curve == exact && !is_guess(op, shape)};
+}
+
+std::vector<OpTime> op_times(std::span<const Op> ops, const hardware::Gpu& gpu, const Calibration& calibration) {
+  std::vector<OpTime> times;
+  times.reserve(ops.size());
+  for (const Op& op : ops) {
+    times.push_back(op_time(op, gpu, calibration));
+  }
+  return times;
 }
 
 base::Seconds op_seconds(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration) {
