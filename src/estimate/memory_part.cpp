@@ -139,14 +139,17 @@ Simulations simulate_all(const Lowered& lowered, const job::Job& job, const Targ
                          const lowering::Framework& framework, const memory::SimulationOptions& options, Ends ends) {
   const lowering::Device device = device_of(target.gpu, framework);
   const job::Job shorter = simulated(job);
+  const auto tape = [&](const lowering::Variation& variation) {
+    return lowering::lower_tape(lowered.network, shorter, lowered.segments, framework, device, variation);
+  };
   const auto run = [&](const lowering::Variation& variation, const memory::SimulationOptions& how) {
-    return memory::simulate(
-        lowering::lower_tape(lowered.network, shorter, lowered.segments, framework, device, variation), how);
+    return memory::simulate(tape(variation), how);
   };
   memory::SimulationOptions plain = options;
   plain.timeline = false;
   Simulations all;
-  all.central = run({}, options);
+  const memory::Tape expected = tape({});
+  all.central = memory::simulate(expected, options);
   const bool free_choice = cudnn_is_free(job, target.gpu);  // FFT workspaces can be many times the activations
   using lowering::Workspaces;
   const bool maybe_none = free_choice || !is_hopper(target.gpu);
@@ -161,7 +164,7 @@ Simulations simulate_all(const Lowered& lowered, const job::Job& job, const Targ
   }
   memory::SimulationOptions rising = plain;
   rising.allocator.addresses = memory::AddressOrder::rising;
-  all.other_addresses = run({}, rising);
+  all.other_addresses = memory::simulate(expected, rising);
   all.widths = widths_of(job, lowered.network, target.gpu);
   return all;
 }
@@ -216,7 +219,7 @@ std::optional<std::int64_t> contradicting_batch(const Memory& memory, const Lowe
   for (std::int64_t away = 1; away <= kLookedAt; ++away) {
     job::Job other = job;
     other.batch += fits ? -away : away;
-    if (job::validate(other)) {
+    if (job::validate(other, lowered.network)) {
       break;
     }
     if ((memory_answer(lowered, other, target, framework).verdict != Verdict::does_not_fit) != fits) {
