@@ -105,7 +105,7 @@ TensorId Step::take(NodeId input, NodeId reader) {
 TensorId Step::allocate_output(NodeId id, Category category) {
   const std::int64_t bytes = value_size(id);
   const auto named = outputs.find(id);
-  if (named == outputs.end()) {
+  if (named == outputs.end() || saved[id].recomputed) {  // what a checkpoint computes again, Python does not see
     return tape.allocate(bytes, category, layer_id(id));
   }
   tape.allocate_as(named->second, bytes, category, layer_id(id));

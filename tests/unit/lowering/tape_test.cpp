@@ -222,6 +222,16 @@ TEST_CASE("every tape frees what it allocated, once, and later steps leave as mu
   }
 }
 
+TEST_CASE("what a checkpointed segment at the end of the network computes again is not the output that Python holds") {
+  for (const char* last : {"pool5", "relu3_3", "conv3_3"}) {
+    Job job = vgg16_job(2);
+    job.scope.until = last;
+    job.checkpointing = {job::Checkpointing::Kind::block, 0};
+    INFO(last);
+    CHECK(fault_of(support::tape_of(job, support::built_in_framework()), 3) == "");
+  }
+}
+
 TEST_CASE("the breakdown of every job sums to its peak, by category and by layer") {
   const Framework framework = support::built_in_framework();
   for (const Job& job : many_jobs()) {
