@@ -140,9 +140,10 @@ class Models {
 
   base::Result<Bytes> reserved_high(const job::Job& job, const Target& target) {
     return reserved_highs_.get(memory_key(job, target), [&]() -> base::Result<Bytes> {
-      const SharedLowered lowered = lower(job);
-      return *lowered ? base::Result(estimate::reserved_high(**lowered, job, target, knowledge_.framework))
-                      : lowered->error();
+      const auto expected = memory(job, target);
+      return expected
+                 ? base::Result(estimate::reserved_high(**lower(job), job, target, knowledge_.framework, *expected))
+                 : expected.error();
     });
   }
 
