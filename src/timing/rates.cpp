@@ -22,23 +22,26 @@ const Entry* find_exactly(const std::vector<Entry>& table, const ShapeClass& sha
   return at != table.end() && at->shape == shape ? &*at : nullptr;
 }
 
-/// The entry of `table` that `far` calls nearest; nothing in an empty table.
+/// Of `kind`, by which tables are sorted first, the entry of `table` that `far` calls nearest; nothing where there is
+/// none.
 template <class Entry, class Far>
-const Entry* nearest(const std::vector<Entry>& table, const Far& far) {
+const Entry* nearest(const std::vector<Entry>& table, OpKind kind, const Far& far) {
   const Entry* best = nullptr;
   double least = std::numeric_limits<double>::infinity();
-  for (const Entry& entry : table) {
-    const double d = far(entry);
+  const auto below = [](const Entry& entry, OpKind sought) { return entry.shape.kind < sought; };
+  auto entry = std::lower_bound(table.begin(), table.end(), kind, below);
+  for (; entry != table.end() && entry->shape.kind == kind; ++entry) {
+    const double d = far(*entry);
     if (d < least) {
       least = d;
-      best = &entry;
+      best = &*entry;
     }
   }
   return best;
 }
 
 const StreamRate* nearest_rate(const Calibration& calibration, const ShapeClass& shape) {
-  return nearest(calibration.streams, [&](const StreamRate& rate) { return distance(rate.shape, shape); });
+  return nearest(calibration.streams, shape.kind, [&](const StreamRate& rate) { return distance(rate.shape, shape); });
 }
 
 double last_octave(const ShareCurve& curve) {
@@ -48,7 +51,7 @@ double last_octave(const ShareCurve& curve) {
 /// A curve that ends far below the size tells less of it than one of other channels that goes on.
 const ShareCurve* nearest_curve(const Calibration& calibration, const ShapeClass& shape, double octave) {
   constexpr double kPerOctave = 0.5;
-  return nearest(calibration.curves, [&](const ShareCurve& curve) {
+  return nearest(calibration.curves, shape.kind, [&](const ShareCurve& curve) {
     return distance(curve.shape, shape) + kPerOctave * std::max(0.0, octave - last_octave(curve));
   });
 }
