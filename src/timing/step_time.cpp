@@ -43,7 +43,7 @@ StepTime step_time(std::span<const Op> ops, std::span<const OpTime> kernels, con
   work.reserve(ops.size());
   for (std::size_t i = 0; i < ops.size(); ++i) {
     const Op& op = ops[i];
-    work.push_back(work_of(op, kernels[i].seconds, calibration.host));
+    work.push_back(work_of(op, kernels[i].seconds, calibration.host, calibration.host_speed));
     const double repeats = repeats_of(op, options.accumulation);
     time.device_busy += base::Seconds(repeats * work.back().device);
     host += repeats * work.back().host;

@@ -131,6 +131,16 @@ TEST_CASE("a checkpointed segment is entered twice, with a hook for every tensor
   }
 }
 
+TEST_CASE("gradients are added where paths meet") {
+  job::Job job = job_with(job::Precision::tf32);
+  job.model = {};
+  job.model.architecture = "resnet50";
+  CHECK(count(ops_of(job), OpKind::grad_accumulate) == 16);  // one a block
+  // The layers of a block of n read its first map n + 1 times and each other's, with the block's end, n(n + 1)/2 times.
+  job.model.architecture = "densenet121";
+  CHECK(count(ops_of(job), OpKind::grad_accumulate) == (6 * 7 + 12 * 13 + 24 * 25 + 16 * 17) / 2);
+}
+
 TEST_CASE("micro-batches after the first add their gradients") {
   job::Job job = job_with(job::Precision::tf32);
   CHECK(count(ops_of(job), OpKind::grad_accumulate) == 0);

@@ -195,7 +195,7 @@ TEST_CASE("the host pays for each op by what it does for it") {
     op.phase = phase;
     op.recompute = recompute;
     op.tensors = 2;
-    return host_seconds(op, costs);
+    return host_seconds(op, costs, {});
   };
   using enum base::Phase;
   CHECK(paid(OpKind::relu_forward, forward) == 1);
@@ -210,7 +210,16 @@ TEST_CASE("the host pays for each op by what it does for it") {
   SECTION("less where autograd records nothing") {
     Op op = relu(100);
     op.records = false;
-    CHECK(host_seconds(op, costs) == 0.5);
+    CHECK(host_seconds(op, costs, {}) == 0.5);
+  }
+  SECTION("an addition of gradients what one addition takes, where that is known") {
+    Op op =
+        make_op(OpKind::grad_accumulate, base::MathMode::fp32, base::DType::f32, base::Layout::nhwc, {1, 8, 8, 4, 4});
+    op.phase = backward;
+    CHECK(host_seconds(op, costs, {3e-6, 2e-6, 4e-6}) == 3e-6);
+    CHECK(host_seconds(op, costs, {}) == 1e4);
+    op.kernels = 5;  // of several micro-batches: each tensor by itself
+    CHECK(host_seconds(op, costs, {3e-6, 2e-6, 4e-6}) == Approx(15e-6));
   }
 }
 
@@ -222,7 +231,7 @@ TEST_CASE("an optimizer costs the host passes and tensors, in a loop each tensor
   const auto paid = [&](OptimizerLoop loop) {
     Op op = make_optimizer(base::DType::f32, loop, 1000, 4, {7, 11, 7});
     op.phase = base::Phase::optimizer;
-    return host_seconds(op, costs);
+    return host_seconds(op, costs, {});
   };
   CHECK(paid(OptimizerLoop::foreach) == 7 + 40);
   CHECK(paid(OptimizerLoop::single) == 2800);
