@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes the fixtures beside it: small networks as PyTorch exports them, and PyTorch's own counts of them.
+"""Writes the fixtures beside it (README.md): small networks as PyTorch exports them, and PyTorch's own counts of them.
 
-make.py onnx    torch.onnx.export (written with PyTorch 1.13, Debian 12)
-make.py pt2     torch.export.save (PyTorch 2.9 or later; the fixtures here are make_pt2.py's)
-The files are written again without the weights: nothing reads them."""
+make.py onnx    torch.onnx.export
+make.py pt2     torch.export.save (PyTorch 2.9 or later)"""
 import io, json, pathlib, sys, zipfile
 import torch, torch.nn as nn, torch.nn.functional as F
 
@@ -148,13 +147,22 @@ def main():
             write_archive(name, net.train())
         write_archive("vgg11_narrow_bn_eval", Vgg(True).eval())
 
+def without_stacks(text):
+    """A program without the lines of Python that its nodes come from: they name folders of the machine."""
+    program = json.loads(text)
+    for node in program["graph_module"]["graph"]["nodes"]:
+        node["metadata"].pop("stack_trace", None)
+    return json.dumps(program)
+
 def write_archive(name, net):
     buffer = io.BytesIO()
     torch.export.save(torch.export.export(net, (torch.zeros(2, 3, SIZE, SIZE),)), buffer)
     with zipfile.ZipFile(buffer) as full, zipfile.ZipFile(HERE / f"{name}.pt2", "w") as small:
         for info in full.infolist():
             if info.filename.endswith((".json", "version", "archive_format")):
-                small.writestr(zipfile.ZipInfo(info.filename), full.read(info), zipfile.ZIP_DEFLATED)
+                text = full.read(info)
+                text = without_stacks(text) if info.filename.endswith("/model.json") else text
+                small.writestr(zipfile.ZipInfo(info.filename), text, zipfile.ZIP_DEFLATED)
 
 if __name__ == "__main__":
     main()

@@ -71,7 +71,8 @@ json node(const std::string& target, const json& inputs, const std::string& outp
           {"metadata", json::object()}};
 }
 
-std::string program(const json& nodes, const std::string& output = "y", const json& sizes = {8, 3, 3, 3}) {
+std::string program(const json& nodes, const std::string& output = "y", const json& sizes = {8, 3, 3, 3},
+                    const std::string& entry = "net/models/model.json") {
   json dims = json::array();
   for (const json& size : sizes) {
     dims.push_back({{"as_int", size}});
@@ -81,7 +82,7 @@ std::string program(const json& nodes, const std::string& output = "y", const js
                          {{"user_input", {{"arg", tensor("x")}}}}}},
                        {"output_specs", json::array({json{{"user_output", {{"arg", tensor(output)}}}}})}};
   const json graph{{"nodes", nodes}, {"tensor_values", {{"w", {{"sizes", dims}}}}}};
-  return zip({{"net/models/model.json", json{{"graph_module", {{"graph", graph}, {"signature", signature}}}}.dump()}});
+  return zip({{entry, json{{"graph_module", {{"graph", graph}, {"signature", signature}}}}.dump()}});
 }
 
 TEST_CASE("what PyTorch's schema has is read; what is not of aten, or unknown, is told") {
@@ -94,6 +95,13 @@ TEST_CASE("what PyTorch's schema has is read; what is not of aten, or unknown, i
   CHECK(error.place == "net: node 0, operator 'torch.ops.aten.roll.default'");
   CHECK(error.rule == "is not supported");
   CHECK(error.remedy.starts_with("supported of torch.ops.aten are adaptive_avg_pool2d,"));
+}
+
+TEST_CASE("the graph is found where PyTorch before 2.9 wrote it") {
+  const json conv = node("aten.conv2d.default", {{"input", tensor("x")}, {"weight", tensor("w")}}, "y");
+  const std::string now = program(json::array({conv}));
+  const std::string before = program(json::array({conv}), "y", {8, 3, 3, 3}, "serialized_exported_program.json");
+  CHECK(imported(before).network.nodes == imported(now).network.nodes);
 }
 
 TEST_CASE("graphs of archives that make no sense are refused") {
