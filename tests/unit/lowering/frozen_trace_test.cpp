@@ -37,9 +37,7 @@ TEST_CASE("tapes of frozen layers ask for what PyTorch was recorded to ask for")
   REQUIRE(traces.size() == 8);
   for (const Trace& trace : traces) {
     INFO(trace.name);
-    const Row row = Row::parse(trace.job);
-    job::Job job = support::job_of(row);
-    job.scope.freeze = row.at("frozen");
+    const job::Job job = support::job_of(Row::parse(trace.job));
     const auto [mine, theirs] = requests(job, trace);
     CHECK(support::difference(support::without_order_of_frees(mine), support::without_order_of_frees(theirs)) == "");
     if (!job::is_autocast(job.precision)) {
