@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -111,13 +112,13 @@ void dropout(Call& call, bool whole_channels) {
   const bool train = call.flag("train", true);
   call.walk().training = call.walk().training || train;
   call.walk().lost_dropout = call.walk().lost_dropout || !train;
-  call.emit(graph::Dropout{call.number("p", 0.5), whole_channels}, {call.map("input")});
+  call.emit(graph::Dropout{call.number("p", 0.5), whole_channels}, {call.map(call.in_place() ? "self" : "input")});
 }
 
 /// Sums and products of two maps. Counters of batch norm are added to as well, which is no layer.
 template <class Joined>
 void join(Call& call) {
-  if (call.is_buffer("self")) {
+  if (call.find<Weight>("self") != nullptr) {
     return;
   }
   NodeId first = call.map("self");
@@ -134,9 +135,46 @@ void join(Call& call) {
   call.emit(joined, {first, second});
 }
 
+/// One number an image, drawn: the beginning of stochastic depth (torchvision.ops), which is a dropout of whole images.
+void empty(Call& call) {
+  const auto sizes = call.integers("size");
+  const bool each = !sizes.empty() && std::all_of(sizes.begin() + 1, sizes.end(), [](auto size) { return size == 1; });
+  call.expect(each, "a tensor that forward() makes, but for one number an image");
+  call.keep(Drawn{});
+}
+
+void bernoulli(Call& call) {
+  call.expect(call.find<Drawn>("self") != nullptr, "drawing at random, but for one number an image");
+  call.keep(Drawn{call.number("p", 0.5)});
+}
+
+/// What was drawn is scaled by how likely it was.
+void divide(Call& call) {
+  const auto* drawn = call.find<Drawn>("self");
+  call.expect(drawn != nullptr, "a division");
+  call.keep(drawn == nullptr ? Drawn{} : *drawn);
+}
+
+void multiply(Call& call) {
+  const auto* drawn = call.find<Drawn>("other");
+  if (drawn == nullptr) {
+    return join<graph::Multiply>(call);
+  }
+  call.walk().training = true;
+  call.emit(graph::Dropout{1 - drawn->kept, true}, {call.map("self")});
+}
+
 void concatenate(Call& call) {
   call.expect(call.integer("dim", 0) == 1, "a concatenation along anything but the channels");
   call.emit(graph::Concatenate{}, call.maps("tensors"));
+}
+
+/// A size that the file fixes is the one that was meant for the image that it was exported with.
+void expect_fixed(Call& call, const Pair& size) {
+  std::string misfit = misfit_of_fixed_size(call.walk().exported, call.shape(0), size);
+  if (!misfit.empty()) {
+    call.fail(std::move(misfit), std::string(kFixedSizeRemedy));
+  }
 }
 
 void upsample(Call& call, bool bilinear) {
@@ -144,6 +182,9 @@ void upsample(Call& call, bool bilinear) {
   const Shape input = call.shape(input_id);
   const auto factors = call.numbers("scale_factors");
   graph::Resize resize{call.pair("output_size", {0, 0}), bilinear};
+  if (call.has("output_size")) {
+    expect_fixed(call, resize.size);
+  }
   if (!call.has("output_size") && factors.size() == 2) {
     const auto scaled = [](std::int64_t side, double factor) {
       const double size = std::floor(static_cast<double>(side) * factor);
@@ -160,16 +201,62 @@ void flatten(Call& call) {
   call.emit(graph::Flatten{}, {call.map("self")});
 }
 
-void reshape(Call& call) {
+/// Heads of detection turn the channels of a map to its end; a reshape makes rows of values of it.
+void permute(Call& call) {
   const NodeId input = call.map("self");
-  const auto sizes = call.integers(call.has("size") ? "size" : "shape");
-  call.expect(sizes.size() == 2, "a reshape to anything but one vector an image");
-  if (!call.error() && sizes[1] && *sizes[1] != -1 && *sizes[1] != call.shape(input).elements()) {
-    call.fail(
-        fmt::format("the file fixes {} values an image, but there are {}", *sizes[1], call.shape(input).elements()),
-        "give --size as the file was exported with, or use torch.flatten(x, 1)");
+  const std::vector<std::optional<std::int64_t>> channels_last{0, 2, 3, 1};
+  call.expect(call.integers("dims") == channels_last, "permute but of (0, 2, 3, 1)");
+  call.keep(Turned{input});
+}
+
+/// What has to be known of a size that the file may write as a number: it must be the image's.
+void expect_size(Call& call, std::optional<std::int64_t> given, std::int64_t size, std::string_view what) {
+  if (given && *given != -1 && *given != size) {
+    call.fail(fmt::format("the file fixes {} {} an image, but there are {}", *given, what, size),
+              "give --size as the file was exported with, or use torch.flatten(x, 1)");
   }
-  call.emit(graph::Flatten{}, {input});
+}
+
+void reshape(Call& call) {
+  const auto sizes = call.integers(call.has("size") ? "size" : "shape");
+  if (const auto* turned = call.find<Turned>("self")) {
+    const std::int64_t values = sizes.size() == 3 ? sizes[2].value_or(0) : 0;
+    call.expect(values >= 1, "a reshape of a permuted map to anything but (batch, -1, values)");
+    if (!call.error()) {
+      expect_size(call, sizes[1], call.shape(turned->map).elements() / values, "rows");
+      call.emit(graph::Flatten{values}, {turned->map});
+    }
+    return;
+  }
+  const NodeId input = call.map("self");
+  call.expect(sizes.size() == 2, "a reshape to anything but one vector an image");
+  if (!call.error()) {
+    expect_size(call, sizes[1], call.shape(input).elements(), "values");
+    call.emit(graph::Flatten{}, {input});
+  }
+}
+
+/// Padding by nothing, as U-Nets write it for sides that fit.
+void pad(Call& call) {
+  const auto sides = call.integers("pad");
+  const bool nothing = !sides.empty() && std::ranges::all_of(sides, [](auto side) { return side == 0; });
+  call.expect(nothing, "padding on its own");
+  call.alias("self");
+}
+
+/// CrossEntropyLoss begins with it.
+void log_softmax(Call& call) {
+  const NodeId input = call.map("self");
+  call.expect(call.integer("dim", 0) == 1 || call.shape(input).height * call.shape(input).width == 1,
+              "log_softmax over anything but the channels");
+  call.keep(LogSoftmax{input});
+}
+
+void contiguous(Call& call) {
+  if (const auto* turned = call.find<Turned>("self")) {
+    return call.keep(*turned);
+  }
+  call.alias("self");
 }
 
 using Maker = void (*)(Call&);
@@ -182,11 +269,14 @@ const std::map<std::string, Maker, std::less<>>& makers() {
       {"avg_pool2d", [](Call& call) { call.emit(graph::AveragePool{window(call)}, {call.map("self")}); }},
       {"batch_norm", batch_norm},
       {"cat", concatenate},
-      {"contiguous", [](Call& call) { call.alias("self"); }},
+      {"bernoulli", bernoulli},
+      {"contiguous", contiguous},
       {"conv2d", [](Call& call) { convolution(call, false); }},
       {"conv_transpose2d", [](Call& call) { convolution(call, true); }},
       {"convolution", [](Call& call) { convolution(call, call.flag("transposed", false)); }},
+      {"div", divide},
       {"dropout", [](Call& call) { dropout(call, false); }},
+      {"empty", empty},
       {"feature_dropout", [](Call& call) { dropout(call, true); }},
       {"flatten", flatten},
       {"gelu", activation<Function::gelu>},
@@ -194,9 +284,13 @@ const std::map<std::string, Maker, std::less<>>& makers() {
       {"hardswish", activation<Function::hard_swish>},
       {"hardtanh", hardtanh},
       {"linear", linear},
+      {"leaky_relu", activation<Function::leaky_relu>},
+      {"log_softmax", log_softmax},
       {"max_pool2d", [](Call& call) { call.emit(graph::MaxPool{window(call)}, {call.map("self")}); }},
       {"mean", mean},
-      {"mul", join<graph::Multiply>},
+      {"mul", multiply},
+      {"pad", pad},
+      {"permute", permute},
       {"relu", activation<Function::relu>},
       {"relu6", activation<Function::relu6>},
       {"reshape", reshape},

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 #include "importers/archive.hpp"
 #include "importers/aten_operators.hpp"
 #include "vggplan/base/format.hpp"
@@ -24,14 +26,41 @@ bool makes_tensor(const json& node) {
          (member(outputs.front(), "as_tensor").is_object() || member(outputs.front(), "as_tensors").is_array());
 }
 
+/// A name for a side of a map, which sizes behind it refer to. That of the batch stays unknown.
+void name_size(Walk& walk, const json& node) {
+  const Call call(walk, node, "");
+  const auto* map = call.find<NodeId>("self");
+  const std::string name = text_of(member(member(node, "outputs").front(), "as_sym_int"), "as_name");
+  if (map != nullptr && !name.empty()) {
+    const Shape& shape = call.shape(*map);
+    const std::array<std::int64_t, 3> sizes{shape.channels, shape.height, shape.width};
+    const std::int64_t dim = call.integer("dim", 0);
+    if (dim >= 1 && dim <= 3) {
+      walk.values.insert_or_assign(name, Numbers{static_cast<double>(sizes.at(static_cast<std::size_t>(dim - 1)))});
+    }
+  }
+}
+
 base::Status run_node(Walk& walk, const json& node, const std::string& shown, std::size_t index) {
+  const std::string target = text_of(node, "target");
   if (!makes_tensor(node)) {
+    if (target == "torch.ops.aten.sym_size.int" && member(node, "outputs").is_array() && !node["outputs"].empty()) {
+      name_size(walk, node);
+    }
     return std::nullopt;
   }
-  const std::string target = text_of(node, "target");
   Call call(walk, node, fmt::format("{}: node {}, operator {}", shown, index, base::quoted(target)));
   run_operator(call, target);
   return call.error();
+}
+
+/// The sides of the image that the file was exported with; nothing where they were left open.
+std::optional<graph::Pair> sides_of(const json& meta) {
+  const json& sizes = member(meta, "sizes");
+  const bool map = sizes.is_array() && sizes.size() == 4;
+  const auto height = map ? size_of(sizes[2]) : std::nullopt;
+  const auto width = map ? size_of(sizes[3]) : std::nullopt;
+  return height && width ? std::optional(graph::Pair{*height, *width}) : std::nullopt;
 }
 
 /// Parameters and buffers with their sizes, and the one input that is none of them.
@@ -47,13 +76,13 @@ base::Status prepare(Walk& walk, const json& graph, const json& signature, const
       Weight weight{text_of(other, parameter ? "parameter_name" : "buffer_name"), {}, true, {}};
       weight.trained = !gradient.is_boolean() || gradient.get<bool>();
       for (const json& size : member(meta, "sizes")) {
-        const json& number = member(size, "as_int");
-        weight.dims.push_back(number.is_number_integer() ? number.get<std::int64_t>() : -1);
+        weight.dims.push_back(size_of(size).value_or(-1));
       }
       walk.values.insert_or_assign(name, std::move(weight));
     } else if (member(spec, "user_input").is_object()) {
       const std::string image = text_of(member(member(member(spec, "user_input"), "arg"), "as_tensor"), "name");
       walk.values.insert_or_assign(image, NodeId{0});
+      walk.exported = sides_of(member(member(graph, "tensor_values"), image));
       ++images;
     }
   }
@@ -69,9 +98,8 @@ base::Result<std::vector<NodeId>> outputs_of(const Walk& walk, const json& signa
       continue;  // buffers of batch norm
     }
     const std::string name = text_of(member(member(member(spec, "user_output"), "arg"), "as_tensor"), "name");
-    const auto found = walk.values.find(name);
-    const auto* id = found == walk.values.end() ? nullptr : std::get_if<NodeId>(&found->second);
-    if (id == nullptr) {
+    const auto id = output_node(walk.values, name);
+    if (!id) {
       return base::wrong(shown, fmt::format("no node makes its output {}", base::quoted(name)));
     }
     outputs.push_back(*id);
@@ -121,6 +149,9 @@ base::Result<Imported> network_of(const json& program, const std::string& shown,
   }
   Imported imported{std::move(*network), {}};
   add_warnings(walk, imported);
+  if (std::string warning = hold_warning(imported.network); !warning.empty()) {
+    imported.warnings.push_back(std::move(warning));
+  }
   return imported;
 }
 
