@@ -62,6 +62,7 @@ base::Result<job::Job> job_of(const catalog::MeasuredStep& step, const catalog::
   read_word(step.place, "optimizer implementation", step.optimizer_impl, job.optimizer_impl, error);
   read_word(step.place, "head", step.head, job.head, error);
   read_word(step.place, "mode", step.mode, job.mode, error);
+  read_word(step.place, "frozen norm", step.frozen_norm, job.scope.norm, error);
   read_word(step.place, "train", step.trained, job.scope.trained, error);
   read_word(step.place, "sharding", step.sharding, job.parallel.sharding, error);
   if (error) {

@@ -241,6 +241,7 @@ base::Result<MeasuredStep> step_of(const json& value, const std::string& place) 
   step.channels = row.integer("in_channels", 3);
   step.classes = row.integer("num_classes", graph::architecture_of(step.model).classes);
   step.frozen = row.text("frozen", "none");
+  step.frozen_norm = row.text("frozen_norm", "none");
   step.until = row.text("until", "");
   step.trained = row.text("train", "parameters");
   step.batch = row.integer("batch");

@@ -65,6 +65,7 @@ inline job::Job job_of(const Row& row) {
   job.image = {row.value("in_channels", std::int64_t{3}), row.at("h"), row.at("w")};
   job.classes = row.value("num_classes", graph::architecture_of(job.model.architecture).classes);
   job.scope.freeze = text_of(row, "frozen", "none");
+  job.scope.norm = named<graph::FrozenNorm>(text_of(row, "frozen_norm", "none"));
   job.scope.until = text_of(row, "until", "");
   job.scope.trained = named<graph::Trained>(text_of(row, "train", "parameters"));
   job.head = named<graph::Head>(text_of(row, "head", "adaptive"));
@@ -118,6 +119,7 @@ inline std::string label_of(const Row& row) {
     label += value.empty() || value == usual ? "" : " " + std::string(word) + " " + value;
   };
   words("frozen", "frozen", "none");
+  words("frozen_norm", "norm", "none");
   words("until", "until", "");
   words("train", "train", "parameters");
   unless(row.contains("kw") ? row.at("kw").dump() : "{}", "{}");

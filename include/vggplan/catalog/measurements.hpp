@@ -24,6 +24,7 @@ struct MeasuredStep {
   std::int64_t channels{3};
   std::int64_t classes{1000};
   std::string frozen{"none"};
+  std::string frozen_norm{"none"};
   std::string until{};
   std::string trained{"parameters"};
   std::int64_t batch{};

@@ -98,13 +98,17 @@ std::string network_section() {
   std::string text =
       "\n## Frozen layers and other networks\n\nVGG with layers frozen, or cut at relu3_3 with the image trained, and "
       "the networks that ship beside it, on an H200.\nTables leave out the peaks that are known to be missed, which "
-      "are listed below. Networks in `eval()`\n(`eval_norms.jsonl`) are not compared yet.\n\n"
-      "### Steps that nothing was fitted to\n\n`other_networks.jsonl`, 2026-11-29.\n\n";
+      "are listed below.\n\n"
+      "### Steps that nothing was fitted to\n\n`other_networks.jsonl`, 2026-11-29. One was read: U-Net's requests in "
+      "tf32 nchw at 384x640.\n\n";
   text += table_by_network(other_network_steps());
   text +=
       "\n### Steps that rules of memory were made with\n\n`scenarios.jsonl`: their requests were recorded. No time was "
       "fitted to them.\n\n";
   text += table_by_network(scenario_steps());
+  text +=
+      "\n### Batch norms that keep their running statistics\n\n`eval_norms.jsonl`: their requests were recorded.\n\n";
+  text += table_by_network(frozen_norm_steps());
   text += "\n### Peaks that are known to be missed\n\n" + known_miss_rows();
   text += "\n### Every step that nothing was fitted to\n\n" + step_rows(other_network_steps());
   return text;

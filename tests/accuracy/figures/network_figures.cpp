@@ -34,12 +34,13 @@ const std::vector<NetworkStep>& other_network_steps() {
   return kSteps;
 }
 
+const std::vector<NetworkStep>& frozen_norm_steps() {
+  static const std::vector<NetworkStep> kSteps = network_steps("eval_norms.jsonl");
+  return kSteps;
+}
+
 const std::vector<KnownMiss>& known_misses() {
-  constexpr std::string_view kUNet =
-      "a fifth less is predicted than U-Net reserves in tf32 nchw; the cause is not known";
   static const std::vector<KnownMiss> kMisses{
-      {"unet-vgg16 512x512 b8 tf32 nchw", Peak::reserved, kUNet},
-      {"unet-vgg16 384x640 b6 tf32 nchw", Peak::reserved, kUNet},
       {"resnet34 224x224 b48 amp-fp16 nchw", Peak::allocated,
        "GradScaler skips the first steps by chance, and the optimizer's state comes with the first that it takes"},
   };

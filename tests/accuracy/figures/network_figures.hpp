@@ -19,6 +19,8 @@ struct NetworkStep {
 /// Rows that rules of memory were made with, and rows that nothing was fitted to.
 const std::vector<NetworkStep>& scenario_steps();
 const std::vector<NetworkStep>& other_network_steps();
+/// Rows of batch norms that keep their running statistics: their requests were read.
+const std::vector<NetworkStep>& frozen_norm_steps();
 
 /// A measured peak that is known to be missed, and why. Bounds leave it out.
 struct KnownMiss {
