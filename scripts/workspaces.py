@@ -44,8 +44,9 @@ def shapes():
                 shape = Shape(row["precision"], row["layout"], PASSES[row["op"]], row["n"], row["c"], row["k"], row["h"], row["w"], row["workspace"])
                 seen.setdefault(shape[:-1], shape)
     for line in (MEASUREMENTS / "workspaces.jsonl").open():
-        precision, layout, *sizes, forward, input_gradient, weight_gradient = json.loads(line)
-        for rule_pass, workspace in zip(PASSES.values(), (forward, input_gradient, weight_gradient)):
+        row = json.loads(line)
+        precision, layout, *sizes = row["convolution"]
+        for rule_pass, workspace in zip(PASSES.values(), row["workspaces"]):
             if workspace is not None:
                 shape = Shape(precision, layout, rule_pass, *sizes, workspace)
                 seen.setdefault(shape[:-1], shape)
