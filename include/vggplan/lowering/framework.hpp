@@ -103,10 +103,11 @@ struct Framework {
   base::Bytes cublaslt_workspace{1048576};
   base::Bytes cublas_handle_driver{67108864};    ///< addresses that the driver takes with a thread's cuBLAS handle
   base::Bytes backward_thread_driver{10485760};  ///< and more with that of the backward thread
-  std::int64_t scaler_pixels_with_batch_norm{16777216};  ///< in a batch, from which on GradScaler skips no first step
-  base::Bytes first_bucket{1048576};                     ///< DDP's first rebuilt bucket
-  base::Bytes nccl{};                                    ///< a communicator's buffers and kernels, on each GPU
-  base::Bytes broadcast_chunk{262144000};                ///< DDP sends parameters from rank 0 in chunks of this
+  std::int64_t scaler_pixels_with_batch_norm{
+      220000000};                          ///< in a batch, times its images, from which on GradScaler skips no step
+  base::Bytes first_bucket{1048576};       ///< DDP's first rebuilt bucket
+  base::Bytes nccl{};                      ///< a communicator's buffers and kernels, on each GPU
+  base::Bytes broadcast_chunk{262144000};  ///< DDP sends parameters from rank 0 in chunks of this
   bool operator==(const Framework&) const = default;
 };
 

@@ -58,25 +58,6 @@ std::string table_by_network(const std::vector<NetworkStep>& steps) {
 
 std::string_view yes(bool inside) { return inside ? "yes" : "no"; }
 
-std::string known_miss_rows() {
-  std::string text =
-      "| Step | Peak | Measured | Predicted | Error | In the range | Why "
-      "|\n|---|---|--:|--:|--:|---|---|\n";
-  for (const auto* steps : {&scenario_steps(), &other_network_steps()}) {
-    for (const NetworkStep& step : *steps) {
-      for (const KnownMiss& miss : known_misses()) {
-        if (miss.label == step.memory.label) {
-          const Compared& compared = step.memory.peaks.at(miss.peak);
-          text += fmt::format("| {} | {} | {} | {} | {:+.1f} % | {} | {} |\n", miss.label, name_of(miss.peak),
-                              compared.measured, compared.predicted.value.count(), 100 * compared.error(),
-                              yes(compared.inside()), miss.reason);
-        }
-      }
-    }
-  }
-  return text;
-}
-
 std::string step_rows(const std::vector<NetworkStep>& steps) {
   std::string text =
       "| Step | Allocated | Reserved | in the range | Measured ms | Predicted ms | Error | in the range "
@@ -97,8 +78,7 @@ std::string step_rows(const std::vector<NetworkStep>& steps) {
 std::string network_section() {
   std::string text =
       "\n## Frozen layers and other networks\n\nVGG with layers frozen, or cut at relu3_3 with the image trained, and "
-      "the networks that ship beside it, on an H200.\nTables leave out the peaks that are known to be missed, which "
-      "are listed below.\n\n"
+      "the networks that ship beside it, on an H200.\n\n"
       "### Steps that nothing was fitted to\n\n`other_networks.jsonl`, 2026-11-29. One was read: U-Net's requests in "
       "tf32 nchw at 384x640.\n\n";
   text += table_by_network(other_network_steps());
@@ -109,7 +89,6 @@ std::string network_section() {
   text +=
       "\n### Batch norms that keep their running statistics\n\n`eval_norms.jsonl`: their requests were recorded.\n\n";
   text += table_by_network(frozen_norm_steps());
-  text += "\n### Peaks that are known to be missed\n\n" + known_miss_rows();
   text += "\n### Every step that nothing was fitted to\n\n" + step_rows(other_network_steps());
   return text;
 }

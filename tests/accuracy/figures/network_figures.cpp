@@ -39,27 +39,12 @@ const std::vector<NetworkStep>& frozen_norm_steps() {
   return kSteps;
 }
 
-const std::vector<KnownMiss>& known_misses() {
-  static const std::vector<KnownMiss> kMisses{
-      {"resnet34 224x224 b48 amp-fp16 nchw", Peak::allocated,
-       "GradScaler skips the first steps by chance, and the optimizer's state comes with the first that it takes"},
-  };
-  return kMisses;
-}
-
-bool is_known_miss(const Step& step, Peak peak) {
-  return std::ranges::any_of(known_misses(),
-                             [&](const KnownMiss& miss) { return miss.label == step.label && miss.peak == peak; });
-}
-
 Share share_of(const std::vector<NetworkStep>& steps, Peak peak) {
   Share share;
   for (const NetworkStep& step : steps) {
-    if (!is_known_miss(step.memory, peak)) {
-      const Compared& compared = step.memory.peaks.at(peak);
-      share.errors.add(compared.error());
-      share.inside += compared.inside() ? 1U : 0U;
-    }
+    const Compared& compared = step.memory.peaks.at(peak);
+    share.errors.add(compared.error());
+    share.inside += compared.inside() ? 1U : 0U;
   }
   return share;
 }

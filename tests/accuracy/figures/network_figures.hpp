@@ -22,21 +22,11 @@ const std::vector<NetworkStep>& other_network_steps();
 /// Rows of batch norms that keep their running statistics: their requests were read.
 const std::vector<NetworkStep>& frozen_norm_steps();
 
-/// A measured peak that is known to be missed, and why. Bounds leave it out.
-struct KnownMiss {
-  std::string_view label{};
-  Peak peak{};
-  std::string_view reason{};
-};
-const std::vector<KnownMiss>& known_misses();
-bool is_known_miss(const Step& step, Peak peak);
-
 /// Errors and how many were inside of their ranges.
 struct Share {
   Spread errors{};
   std::size_t inside{};
 };
-/// Without known misses.
 Share share_of(const std::vector<NetworkStep>& steps, Peak peak);
 /// Of steps that took at least `least` seconds.
 Share time_share_of(const std::vector<NetworkStep>& steps, double least = 0);
