@@ -36,7 +36,8 @@ constexpr std::array kStarts = std::to_array<Start>({
     {Engine::torchrun, "run.sh", "./run.sh --data IMAGES", "on each machine, with HEAD=NAME of one of them before it"},
     {Engine::slurm, "job.sbatch", "sbatch job.sbatch --data IMAGES", ""},
     {Engine::kubernetes, "trainjob.yaml",
-     "kubectl create configmap @NAME@ --from-file=plan.json --from-file=train.py && kubectl create -f trainjob.yaml",
+     "kubectl create configmap @NAME@ --from-file=plan.json --from-file=train.py --from-file=settings.py && "
+     "kubectl create -f trainjob.yaml",
      ""},
     {Engine::skypilot, "sky.yaml", "sky launch sky.yaml", ""},
     {Engine::dstack, "dstack.yml", "dstack apply -f dstack.yml", ""},
@@ -55,7 +56,8 @@ std::string line_of(std::string_view text, const Values& values) {
 std::vector<File> run_folder(const Document& plan, std::optional<Engine> engine) {
   Values values = values_of(plan);
   const bool nodes = plan.at("recommendation").at("launch").at("nodes").get<std::int64_t>() > 1;
-  std::vector<File> files{{"train.py", std::string(text_of("train.py")), "trains by it", true}};
+  std::vector<File> files{{"train.py", std::string(text_of("train.py")), "trains by it", true},
+                          {"settings.py", std::string(text_of("settings.py")), "how it reads the plan", false}};
   std::string rows;
   for (const Start& start : kStarts) {
     if (engine && *engine != start.engine) {

@@ -176,6 +176,7 @@ Values values_of(const report::Document& plan) {
   const std::int64_t gpus = number(launch, "gpu_count");
   const std::int64_t nodes = number(launch, "nodes");
   const std::int64_t each = std::max<std::int64_t>(1, gpus / nodes);
+  const std::string accelerators = skypilot_accelerators(plan, settings_of(launch), each);
   Values values{
       {"TITLE", title(best)},
       {"NAME", run_name(best.at("job"))},
@@ -187,7 +188,8 @@ Values values_of(const report::Document& plan) {
       {"SHM_GIB", std::to_string(whole_gib(best.at("input").at("host_memory_bytes").get<double>()))},
       {"DISK_GB", std::to_string(disk_gb(best))},
       {"TIME", time_limit(best)},
-      {"SKY_ACCELERATORS", skypilot_accelerators(plan, settings_of(launch), each)},
+      {"SKY_ACCELERATORS", accelerators},
+      {"SKY_ANY_GPU", accelerators.starts_with("ordered") ? "--any-gpu " : ""},
       {"DSTACK_GPU", dstack_gpu(word(launch, "gpu"), each)},
       {"DISTRIBUTED_TYPE", gpus > 1 ? "MULTI_GPU" : "NO"},
   };

@@ -42,7 +42,7 @@ TEST_CASE("a run of flags and a run of the plan that they make are the same", "[
       ++files;
     }
   }
-  CHECK(files == 10);
+  CHECK(files == 11);
 }
 
 TEST_CASE("launch tells what it wrote, and how to start it", "[cli]") {
@@ -51,6 +51,7 @@ TEST_CASE("launch tells what it wrote, and how to start it", "[cli]") {
         "some/run:\n"
         "  plan.json         the plan\n"
         "  train.py          trains by it\n"
+        "  settings.py       how it reads the plan\n"
         "  run.sh            ./run.sh --data IMAGES\n"
         "  requirements.txt  what pip installs for it\n"
         "  README.md         how to start it\n");
@@ -135,10 +136,10 @@ TEST_CASE("files that are there are replaced by --force alone", "[cli]") {
         "  name another folder with --output, or replace the files of this one with --force\n");
   CHECK(entries(folder.path / "run") == 2);
   CHECK(folder.shell(launch + " --engine slurm") == app::kYes);  // beside them
-  CHECK(entries(folder.path / "run") == 2 + 5);
+  CHECK(entries(folder.path / "run") == 2 + 6);
   CHECK(folder.read("run/run.sh") == "mine, too");
   CHECK(folder.shell(launch + " --force") == app::kYes);
-  CHECK(entries(folder.path / "run") == 1 + 10);
+  CHECK(entries(folder.path / "run") == 1 + 11);
   CHECK(folder.read("run/run.sh").starts_with("#!/bin/sh\n"));
   CHECK(folder.read("run/mine.txt") == "mine");
   CHECK(entries(folder.path) == 1);

@@ -137,7 +137,8 @@ def check_folder(folder, nodes, each, name):
     expect("--gres", directives["gres"], f"gpu:{each}")
     expect("--cpus-per-task", directives["cpus-per-task"], str(cpus))
     expect("--time", "time" in directives, "run" in best)
-    compile((folder / "train.py").read_text(encoding="utf-8"), "train.py", "exec")
+    for program in ("train.py", "settings.py"):
+        compile((folder / program).read_text(encoding="utf-8"), program, "exec")
     return wrong, best
 
 
@@ -180,7 +181,7 @@ def main():
                 launch = best["launch"]
                 if (launch["sharding"], launch["accumulation"], launch["checkpointing"]) != ("fsdp2", 2, "block"):
                     failures.append(f"{what}: {launch}")
-            if what == "alternatives" and "ordered" not in (folder / "sky.yaml").read_text(encoding="utf-8"):
+            if what == "alternatives" and "--any-gpu" not in (folder / "sky.yaml").read_text(encoding="utf-8"):
                 failures.append(f"{what}: sky.yaml has none")
             # What checks others has to notice what is wrong.
             for file in ("trainjob.yaml", "sky.yaml", "dstack.yml", "accelerate.yaml"):

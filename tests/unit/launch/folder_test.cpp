@@ -64,10 +64,10 @@ std::vector<std::string> names(const std::vector<File>& files) {
 
 TEST_CASE("the folder has a file for each engine, or that of one") {
   CHECK(names(run_folder(two_machines(), {})) ==
-        std::vector<std::string>{"train.py", "run.sh", "job.sbatch", "trainjob.yaml", "sky.yaml", "dstack.yml",
-                                 "accelerate.yaml", "requirements.txt", "README.md"});
+        std::vector<std::string>{"train.py", "settings.py", "run.sh", "job.sbatch", "trainjob.yaml", "sky.yaml",
+                                 "dstack.yml", "accelerate.yaml", "requirements.txt", "README.md"});
   CHECK(names(run_folder(two_machines(), Engine::dstack)) ==
-        std::vector<std::string>{"train.py", "dstack.yml", "requirements.txt", "README.md"});
+        std::vector<std::string>{"train.py", "settings.py", "dstack.yml", "requirements.txt", "README.md"});
   const std::string readme = file(run_folder(two_machines(), Engine::dstack), "README.md").text;
   CHECK(readme.find("dstack.yml") != std::string::npos);
   CHECK(readme.find("sbatch") == std::string::npos);
@@ -171,6 +171,16 @@ TEST_CASE("SkyPilot may take the GPU of an alternative that trains by the same s
                   "    - accelerators: H100:8\n"
                   "    - accelerators: V100-32GB:8\n"
                   "  cpus:") != std::string::npos);
+}
+
+TEST_CASE("only where SkyPilot has a choice, train.py takes any GPU") {
+  Document plan = two_machines();
+  CHECK(text(plan, "sky.yaml").find(" train.py $ARGUMENTS\n") != std::string::npos);
+  Document other = plan["recommendation"]["launch"];
+  other.erase("workers");
+  other["gpu"] = "l4";
+  plan["alternatives"].push_back({{"settings", other}});
+  CHECK(text(plan, "sky.yaml").find(" train.py --any-gpu $ARGUMENTS\n") != std::string::npos);
 }
 
 TEST_CASE("names suit the strictest engine, whatever the model's file is called") {
