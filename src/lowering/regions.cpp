@@ -48,7 +48,9 @@ class Blocks {
  public:
   explicit Blocks(const Network& network) : network_(network), last_(last_reads(network)) {}
 
-  void add(NodeId begin, NodeId end) {
+  /// How many blocks with branches there are.
+  int add(NodeId begin, NodeId end, int depth = 0) {
+    int branched = 0;
     chain_ = begin;
     extends_ = false;
     for (NodeId id = begin; id < end;) {
@@ -61,9 +63,9 @@ class Blocks {
       }
       if (joins(id, *after)) {
         end_chain(id);
-        found_.push_back({id, *after});
+        extends_ = add_branched({id, *after}, end, depth);
         chain_ = *after;
-        extends_ = true;
+        ++branched;
       } else if (id > chain_ && !follows(id, *after)) {
         end_chain(id);
         chain_ = id;
@@ -75,11 +77,32 @@ class Blocks {
       }
     }
     end_chain(end);
+    return branched;
   }
   std::vector<Segment> take() { return std::move(found_); }
 
  private:
   static constexpr std::ptrdiff_t kEnough = 2;  ///< convolutions of a chain that is a block
+  static constexpr int kDeepest = 16;           ///< regions within regions that are looked into
+
+  /// A region whose branches meet is a block: true. But where it holds several such, under a skip over all of them, or
+  /// enlarges a map, as U-Net's decoder does, those in it are, and it is not.
+  bool add_branched(const Segment& region, NodeId end, int depth) {
+    const std::size_t count = found_.size();
+    const NodeId meet = last_read_below(network_.nodes[region.first].inputs.front(), end);
+    const int inside = depth < kDeepest && meet > region.first ? add(region.first, meet, depth + 1) : 0;
+    if (inside > 1 || std::any_of(at(region.first), at(region.last), enlarges)) {
+      return false;
+    }
+    found_.resize(count);
+    found_.push_back(region);
+    return true;
+  }
+
+  static bool enlarges(const graph::Node& node) {
+    const auto* conv = std::get_if<graph::Convolution>(&node.kind);
+    return std::holds_alternative<graph::Resize>(node.kind) || (conv != nullptr && conv->transposed);
+  }
 
   /// Behind the smallest region that begins with `first`, and the activation that follows it; nothing where it reads
   /// or makes several tensors.

@@ -7,12 +7,6 @@
 
 namespace vggplan::lowering {
 
-std::size_t segment_of(const std::vector<Segment>& segments, graph::NodeId id) {
-  const auto found = std::find_if(segments.begin(), segments.end(),
-                                  [id](const Segment& segment) { return segment.first <= id && id < segment.last; });
-  return found == segments.end() ? kNoSegment : static_cast<std::size_t>(found - segments.begin());
-}
-
 Packed packed_of(const graph::Network& network, const graph::Flow& flow, const Segment& segment) {
   Packed packed{segment.last, segment.first, segment.first};
   for (graph::NodeId id = segment.first; id < segment.last; ++id) {

@@ -84,15 +84,24 @@ void add_parallel(const job::Job& job, Code& code) {
 }
 
 void add_checkpointing(const job::Job& job, Code& code) {
+  const bool vgg = job.model.architecture == graph::kVgg && !job.model.own;
+  const std::string_view call = "x = torch.utils.checkpoint.checkpoint(block, x, use_reentrant=False)";
   switch (job.checkpointing.kind) {
     case job::Checkpointing::Kind::none: return;
     case job::Checkpointing::Kind::block:
-      code.emplace_back("x = torch.utils.checkpoint.checkpoint(block, x, use_reentrant=False)");
-      code.emplace_back("    for each block of convolutions up to its pool");
+      code.emplace_back(call);
+      code.emplace_back(vgg ? "    for each block of convolutions up to its pool"
+                            : "    for each residual or dense block and each chain of convolutions between");
       return;
     case job::Checkpointing::Kind::sequential:
-      code.push_back(fmt::format("checkpoint_sequential(model.features, {}, images, use_reentrant=False)",
-                                 job.checkpointing.segments));
+      if (vgg) {
+        code.push_back(fmt::format("checkpoint_sequential(model.features, {}, images, use_reentrant=False)",
+                                   job.checkpointing.segments));
+      } else {
+        code.emplace_back(call);
+        code.push_back(fmt::format("    for all but the last of {} parts of the features, about equally long",
+                                   job.checkpointing.segments));
+      }
   }
 }
 

@@ -42,9 +42,6 @@ struct Segment {
 /// there are not as many cuts, or a segment would start with an in-place ReLU, which autograd refuses.
 base::Result<std::vector<Segment>> segments(const graph::Network& network, const job::Checkpointing& checkpointing);
 
-/// Index of the segment that holds the node, or kNoSegment.
-std::size_t segment_of(const std::vector<Segment>& segments, graph::NodeId id);
-
 /// What autograd packs of a segment.
 struct Packed {
   graph::NodeId first{};  ///< the first node that autograd saves tensors for: with its backward the segment is over
