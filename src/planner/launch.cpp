@@ -91,7 +91,7 @@ void add_checkpointing(const job::Job& job, Code& code) {
     case job::Checkpointing::Kind::block:
       code.emplace_back(call);
       code.emplace_back(vgg ? "    for each block of convolutions up to its pool"
-                            : "    for each residual or dense block and each chain of convolutions between");
+                            : "    for each residual or dense block, and chain between");
       return;
     case job::Checkpointing::Kind::sequential:
       if (vgg) {
@@ -99,8 +99,8 @@ void add_checkpointing(const job::Job& job, Code& code) {
                                    job.checkpointing.segments));
       } else {
         code.emplace_back(call);
-        code.push_back(fmt::format("    for all but the last of {} parts of the features, about equally long",
-                                   job.checkpointing.segments));
+        code.push_back(
+            fmt::format("    for all but the last of {} parts of about equal length", job.checkpointing.segments));
       }
   }
 }

@@ -110,8 +110,11 @@ class RandomNetwork {
     const NodeId input = b_.last();
     const std::int64_t channels = b_.shape().channels;
     append(graph::AdaptiveAveragePool{1, 1});
-    graph::Convolution conv{channels, channels, {1, 1}, {1, 1}, {0, 0}};
-    append(conv);
+    if (coin()) {
+      append(graph::Convolution{channels, channels, {1, 1}, {1, 1}, {0, 0}});
+    } else {
+      append(graph::Linear{channels, channels});
+    }
     const NodeId scale = append(graph::Activation{graph::Function::sigmoid, false});
     add(graph::Multiply{}, {input, scale});
   }

@@ -183,6 +183,29 @@ void check_tapes(const Network& network, job::Job job, const Checkpointing& how,
         (saved_bytes(network, {}, job).total() - saved_bytes(network, found, job).total()).count() + image);
 }
 
+TEST_CASE("nothing of a checkpointed step leaks, however it is spread over GPUs") {
+  std::mt19937 random(37);
+  for (int i = 0; i < 200; ++i) {
+    const Network network = support::RandomNetwork(random).build();
+    job::Job job;
+    job.image = network.input;
+    job.classes = network.classes;
+    job.precision = static_cast<job::Precision>(random() % 5);
+    job.layout = static_cast<base::Layout>(random() % 2);
+    job.parallel.gpus = 2;
+    job.accumulation = support::pick(random, 1, 2);
+    job.checkpointing = random() % 2 == 0 ? kBlock : sequential(2);
+    if (!segments(network, job.checkpointing)) {
+      continue;
+    }
+    for (const job::Sharding sharding : {job::Sharding::ddp, job::Sharding::zero1, job::Sharding::fsdp2}) {
+      job.parallel.sharding = sharding;
+      INFO("network " << i << ' ' << job::to_string(job.checkpointing) << ' ' << base::name_of_enum(sharding));
+      CHECK(walk(support::tape_of(network, job, support::built_in_framework())).faults == 0);
+    }
+  }
+}
+
 TEST_CASE("segments of random networks: one tensor in, one out; what is kept, run again and allocated") {
   std::mt19937 random(31);
   constexpr std::array<job::Precision, 3> kPrecisions{job::Precision::tf32, job::Precision::bf16,
