@@ -8,18 +8,6 @@
 #include "lowering/step.hpp"
 
 namespace vggplan::lowering {
-namespace {
-
-/// What the checkpoint kept to run again goes with the last tensor that it packed.
-void drop_segment_input(Step& step, NodeId id) {
-  for (std::size_t segment = 0; segment < step.segments.size(); ++segment) {
-    if (step.segments[segment].first == id) {
-      step.tape.drop(std::exchange(step.segment_inputs[segment], kNothing));
-    }
-  }
-}
-
-}  // namespace
 
 void spend(Step& step, NodeId id, TensorId incoming) {
   Saved& saved = step.saved[id];
@@ -34,7 +22,7 @@ void spend(Step& step, NodeId id, TensorId incoming) {
   }
   if (saved.recomputed) {
     step.tape.drop(incoming);
-    drop_segment_input(step, id);
+    step.tape.drop(std::exchange(saved.segment_input, kNothing));
   }
 }
 

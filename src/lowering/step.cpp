@@ -29,7 +29,9 @@ Step::Step(const graph::Network& network_, const job::Job& job_, const std::vect
   gradients.resize(nodes);
   saved.resize(nodes);
   kept.nodes.resize(nodes);
-  segment_inputs.assign(segments.size(), kNothing);
+  for (const Segment& segment : segments) {
+    packed.push_back(packed_of(network, flow, segment));
+  }
   find_wide();
   name_outputs();
   loss_value = tape.reserve();
@@ -211,7 +213,7 @@ void list_checkpoint(Step& step, const Segment& segment, bool recompute) {
                                   job::activation_type(step.job.precision), step.job.layout, {});
   op.tensors = 0;
   for (NodeId id = segment.first; id < segment.last; ++id) {
-    op.tensors += lowering_of(step.node(id).kind).saves;
+    op.tensors += step.needs_gradient(id) ? packs(step.node(id)) : 0;
   }
   step.op(op);
 }
@@ -229,28 +231,48 @@ void end_variables(Step& step, NodeId id) {
   }
 }
 
+/// Variables of a segment that runs again, of which `id` was the last node.
+void end_inner_variables(Step& step, NodeId before, const Segment& segment, NodeId id) {
+  for (const NodeId variable : step.flow.ends[id]) {
+    if (variable == before || variable >= segment.first) {
+      step.tape.drop(step.values[variable]);
+    }
+  }
+}
+
+/// The early stop is an exception: it ends all variables that are left.
+void leave(Step& step, NodeId before, const Segment& segment, NodeId stop) {
+  const auto end = [&](NodeId variable) {
+    if (variable != 0 && step.flow.last_use[variable] >= stop) {
+      step.tape.drop(step.values[variable]);
+    }
+  };
+  end(before);
+  for (NodeId id = segment.first; id < stop; ++id) {
+    end(id);
+  }
+}
+
 /// The second forward of a checkpointed segment, in its own autocast context. `again`: what of it runs again.
 void recompute(Step& step, std::size_t index, std::span<const Visit> again) {
   const Segment& segment = step.segments[index];
+  const Packed& packed = step.packed[index];
   const NodeId before = step.node(segment.first).inputs.front();
-  step.values[before] = step.segment_inputs[index];
+  step.values[before] = step.saved[packed.first].segment_input;
   list_checkpoint(step, segment, true);
   if (before != 0) {
-    step.tape.retain(step.segment_inputs[index]);
+    step.tape.retain(step.values[before]);
   }
   for (const Visit& visit : again) {
-    run_forward(step, {visit.node, step.node(visit.node), true, true});
+    gather_parameters(step, visit.node);
+    run_forward(step, {visit.node, step.node(visit.node), step.needs_gradient(visit.node), true});
+    reshard_parameters(step, visit.node);
+    end_inner_variables(step, before, segment, visit.node);
   }
-  const NodeId last = segment.last - 1;
-  if (again.empty() || again.back().node != last) {
-    stop_before_convolution(step, last);
-    const NodeId input = step.node(last).inputs.front();
-    if (input != 0) {
-      step.tape.drop(step.values[input]);
-    }
-  } else {
-    step.tape.drop(step.values[last]);
+  if (packed.stop == packed.last) {
+    pack_operands(step, {packed.last, step.node(packed.last), true, true});
   }
+  leave(step, before, segment, packed.stop);
   end_autocast(step);
 }
 
@@ -305,7 +327,7 @@ void forward(Step& step) {
     if (inside && id == step.segments[segment].first) {
       const TensorId input = step.values[step.node(id).inputs.front()];
       step.tape.retain(input);
-      step.keep(id, step.segment_inputs[segment], input);
+      step.keep(id, step.saved[step.packed[segment].first].segment_input, input);
       list_checkpoint(step, step.segments[segment], false);
     }
     gather_parameters(step, id);
@@ -336,7 +358,7 @@ void backward(Step& step, bool synchronize) {
       continue;
     }
     const bool checkpointed = segment != kNoSegment;
-    if (checkpointed && id + 1 == step.segments[segment].last) {
+    if (checkpointed && id == step.packed[segment].last) {
       recompute(step, segment, std::span(visits).subspan(at - again, again));
       again = 0;
     }

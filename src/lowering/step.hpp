@@ -53,7 +53,8 @@ struct Saved {
   TensorId weight_copy{kNothing};
   TensorId mask{kNothing};  ///< dropout mask or pool indices
   TensorId statistics[2]{kNothing, kNothing};
-  bool recomputed{false};  ///< by a checkpoint: its unpacked tensors die before the incoming gradient
+  TensorId segment_input{kNothing};  ///< what a checkpoint keeps to run again, until the last that it packed is gone
+  bool recomputed{false};            ///< by a checkpoint: its unpacked tensors die before the incoming gradient
 };
 
 /// Of the output of a node, on its way back. `turned`: comes out contiguous whatever the layout, as that of a mean over
@@ -93,15 +94,15 @@ struct Step {
   graph::Flow flow;
   TapeBuilder tape{};
   std::vector<Parameter> parameters{};
-  std::vector<TensorId> values{};          ///< outputs, by node
-  std::vector<Gradient> gradients{};       ///< of outputs, by node
-  std::vector<Saved> saved{};              ///< by node
-  std::vector<TensorId> segment_inputs{};  ///< by segment
-  std::vector<TensorId> bias_copies{};     ///< autocast: live until its context ends
-  std::vector<TensorId> weight_copies{};   ///< autocast, where autograd does not keep them
-  std::vector<TensorId> loss_tensors{};    ///< what the loss keeps for its backward
-  std::vector<TensorId> gathered{};        ///< FSDP2, by parameter: unsharded copy
-  TensorId root_buffer{kNothing};          ///< FSDP2: what the root's parameters were gathered in
+  std::vector<TensorId> values{};         ///< outputs, by node
+  std::vector<Gradient> gradients{};      ///< of outputs, by node
+  std::vector<Saved> saved{};             ///< by node
+  std::vector<Packed> packed{};           ///< by segment
+  std::vector<TensorId> bias_copies{};    ///< autocast: live until its context ends
+  std::vector<TensorId> weight_copies{};  ///< autocast, where autograd does not keep them
+  std::vector<TensorId> loss_tensors{};   ///< what the loss keeps for its backward
+  std::vector<TensorId> gathered{};       ///< FSDP2, by parameter: unsharded copy
+  TensorId root_buffer{kNothing};         ///< FSDP2: what the root's parameters were gathered in
   TensorId first_bucket{kNothing};
   TensorId image{kNothing};
   TensorId target{kNothing};

@@ -88,6 +88,15 @@ TEST_CASE("a recommendation fits; where only steps with cache flushes run, the a
   CHECK(plan.at("max_batch").at(0).at("hard") == 2);
 }
 
+TEST_CASE("a network with residual blocks that does not fit as it is is checkpointed block by block", "[cli]") {
+  const std::string asked = "--model resnet50 --size 1024x1024 --gpus l4 --batch 40 --json ";
+  const json launch = json::parse(run(asked).out).at("recommendation").at("launch");
+  CHECK(launch.at("checkpointing") == "block");
+  const auto& code = launch.at("code");
+  CHECK(std::find(code.begin(), code.end(), "    for each residual or dense block, and chain between") != code.end());
+  CHECK(run(asked + "--checkpointing none").code == 1);
+}
+
 TEST_CASE("no plan uses more GPUs than --max-gpus", "[cli]") {
   const json plan = planned("--gpus t4x8 --max-gpus 3");
   CHECK(plan.at("recommendation").at("launch").at("gpu_count") <= 3);

@@ -53,6 +53,24 @@ TEST_CASE("the memory floor is never above what the run allocates, whenever the 
   CHECK(late > 0);  // or the case that this is about was not among them
 }
 
+TEST_CASE("the same of other networks, whose segments have branches") {
+  const Engine engine = make_engine(support::known());
+  for (const char* name : {"resnet50", "densenet121", "mobilenet-v2", "unet-vgg16", "fcn8s-vgg16"}) {
+    for (const char* how : {"none", "block", "seq:2", "seq:3"}) {
+      INFO(name << ' ' << how);
+      job::Job job;
+      job.model = {.name = name, .architecture = name};
+      job.image = {3, 128, 96};
+      job.classes = 10;
+      job.batch = 3;
+      job.checkpointing = job::parse_checkpointing(how).value();
+      const auto full = engine.full(job, with_capacity(kBoundless));
+      REQUIRE(full.has_value());
+      CHECK(engine.memory_floor(job, full->target) <= full->memory.run_peak.value);
+    }
+  }
+}
+
 TEST_CASE("the memory floor does not shrink when the batch or the image grows") {
   for_random_jobs(47, 400, [](const job::Job& job, const Engine& engine) {
     const auto floor = [&](const job::Job& other) { return engine.memory_floor(other, with_capacity(kBoundless)); };

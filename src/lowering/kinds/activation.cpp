@@ -8,14 +8,6 @@ namespace {
 using graph::Function;
 using timing::OpKind;
 
-/// Of ReLU, sigmoid and tanh autograd saves the result, of LeakyReLU too where it works in place, of the others the
-/// input.
-bool saves_result(const graph::Activation& activation) {
-  const Function function = activation.function;
-  return function == Function::relu || function == Function::sigmoid || function == Function::tanh ||
-         (function == Function::leaky_relu && activation.in_place);
-}
-
 struct Passes {
   OpKind forward{};
   OpKind backward{};
@@ -130,8 +122,15 @@ TensorId soft_max(Step& step, const Run& run) {
 
 }  // namespace
 
+/// Of ReLU, sigmoid and tanh, of LeakyReLU where it works in place.
+bool saves_result(const graph::Activation& activation) {
+  const Function function = activation.function;
+  return function == Function::relu || function == Function::sigmoid || function == Function::tanh ||
+         (function == Function::leaky_relu && activation.in_place);
+}
+
 const Lowering kActivation{activate, activate_backward, 1};
-const Lowering kDropout{drop_out, drop_out_backward, 0};
+const Lowering kDropout{drop_out, drop_out_backward, 1};
 const Lowering kSoftmax{soft_max, activate_backward, 1};
 
 }  // namespace vggplan::lowering

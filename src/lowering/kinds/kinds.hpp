@@ -19,6 +19,14 @@ struct Lowering {
 
 const Lowering& lowering_of(const graph::Kind& kind);
 
+/// Tensors that autograd packs for the backward of the node, where it has one.
+std::int64_t packs(const graph::Node& node);
+/// Whether all of them are packed before the node runs: operands. torch.utils.checkpoint's early stop runs the last node
+/// of a segment that packs anything no further than that.
+bool packs_operands(const graph::Node& node);
+/// That node, stopped.
+void pack_operands(Step& step, const Run& run);
+
 extern const Lowering kConvolution;
 extern const Lowering kBatchNorm;
 extern const Lowering kLayerNorm;
@@ -44,9 +52,14 @@ std::vector<TensorId> cast_parameters(Step& step, const Run& run, bool keeps_wei
 void list_casts(Step& step, NodeId id, base::DType to);
 /// What autocast makes of an operand: the fp32 image is cast in every call, all else is in 16 bits already.
 TensorId cast_operand(Step& step, const Run& run, TensorId input);
-/// torch.utils.checkpoint's early stop: the last convolution of a segment saves its operands, which are the last
-/// tensors that backward needs, and does not run.
-void stop_before_convolution(Step& step, NodeId id);
+/// What a convolution or a Linear layer packs before it runs.
+void pack_factors(Step& step, const Run& run);
+
+/// activation.cpp
+/// Whether its result is what autograd saves, and not its input.
+bool saves_result(const graph::Activation& activation);
+/// pooling.cpp: a 1x1 pool is a mean, which keeps only sizes.
+bool is_mean(const graph::Node& node);
 
 /// loss.cpp
 void lose(Step& step);

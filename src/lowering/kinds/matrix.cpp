@@ -241,17 +241,22 @@ void multiply_rows_backward(Step& step, const Run& run, Gradient incoming) {
 
 }  // namespace
 
-void stop_before_convolution(Step& step, NodeId id) {
-  const Run run{id, step.node(id), true, true};
+void pack_factors(Step& step, const Run& run) {
+  const NodeId input = run.node.inputs.front();
+  const bool convolution = std::holds_alternative<graph::Convolution>(run.node.kind);
   std::vector<timing::Op>* const ops = std::exchange(step.ops, nullptr);
-  const std::vector<TensorId> brief = cast_parameters(step, run, true);
-  step.saved[id].input = cast_operand(step, run, step.values[run.node.inputs.front()]);
-  step.saved[id].recomputed = true;
+  const std::vector<TensorId> brief = cast_parameters(step, run, convolution || step.needs_gradient(input));
+  const TensorId operand = cast_operand(step, run, step.values[input]);
+  if (convolution || run.node.trained) {
+    step.saved[run.id].input = operand;
+  } else {
+    step.tape.drop(operand);
+  }
   drop_all(step, brief);
   step.ops = ops;
 }
 
 const Lowering kConvolution{convolve, convolve_backward, 2};
-const Lowering kLinear{multiply_rows, multiply_rows_backward, 0};
+const Lowering kLinear{multiply_rows, multiply_rows_backward, 2};
 
 }  // namespace vggplan::lowering

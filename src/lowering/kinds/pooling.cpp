@@ -79,8 +79,7 @@ void average_pool_backward(Step& step, const Run& run, Gradient incoming) {
   pool_backward(step, run, incoming, false);
 }
 
-/// A 1x1 pool is a mean, which keeps only sizes; of a map of one pixel there is nothing to sum.
-bool is_mean(const graph::Node& node) { return node.output.height * node.output.width == 1; }
+/// Of a map of one pixel there is nothing to sum.
 bool sums(const graph::Node& node) { return is_mean(node) && node.input.height * node.input.width > 1; }
 
 TensorId adaptive_pool(Step& step, const Run& run) {
@@ -109,8 +108,10 @@ void adaptive_pool_backward(Step& step, const Run& run, Gradient incoming) {
 
 }  // namespace
 
+bool is_mean(const graph::Node& node) { return node.output.height * node.output.width == 1; }
+
 const Lowering kMaxPool{max_pool, max_pool_backward, 2};  // input and indices
 const Lowering kAveragePool{average_pool, average_pool_backward, 1};
-const Lowering kAdaptiveAveragePool{adaptive_pool, adaptive_pool_backward, 0};
+const Lowering kAdaptiveAveragePool{adaptive_pool, adaptive_pool_backward, 1};
 
 }  // namespace vggplan::lowering
