@@ -32,8 +32,8 @@ std::vector<std::string> known_shells() { return {"bash", "zsh", "fish"}; }
 
 namespace {
 
-const std::array<CommandInfo, 14>& infos() {
-  static const std::array<CommandInfo, 14> kInfos{{
+const std::array<CommandInfo, 15>& infos() {
+  static const std::array<CommandInfo, 15> kInfos{{
       {Command::plan,
        "",
        0,
@@ -76,6 +76,14 @@ const std::array<CommandInfo, 14>& infos() {
        1,
        {{"check new.json --against old.json", "exit code 1 where memory or time grew by more than 5 %"},
         {"check new.json --budget budget.toml --format markdown", "the limits of a file, for a comment"}}},
+      {Command::verify,
+       "PLAN.json RUN",
+       2,
+       2,
+       {{"verify plan.json run.jsonl", "what train.py wrote; exit code 1 outside, 2 where settings differ"},
+        {"verify plan.json stats.json", "json.dump(torch.cuda.memory_stats(), file)"},
+        {"verify plan.json snapshot.pickle", "torch.cuda.memory._dump_snapshot: the first allocation that differs"},
+        {"verify plan.json smi.csv --json", "nvidia-smi --query-gpu=memory.used --format=csv -l 1"}}},
       {Command::calibrate,
        "MEASUREMENTS.jsonl ...",
        1,

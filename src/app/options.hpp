@@ -29,6 +29,7 @@ enum class Command {
   show,
   diff,
   check,
+  verify,
   calibrate,
   schema,
   completion,
@@ -124,7 +125,7 @@ struct Options {
 namespace vggplan::base {
 template <>
 struct NameTable<app::Command> {
-  static constexpr std::array<Named<app::Command>, 14> table{{
+  static constexpr std::array<Named<app::Command>, 15> table{{
       {app::Command::plan, "plan", "recommend GPUs, batch and settings (the default command)"},
       {app::Command::estimate, "estimate", "memory and time of one job on one machine"},
       {app::Command::layers, "layers", "parameters, work, memory and time layer by layer"},
@@ -135,6 +136,7 @@ struct NameTable<app::Command> {
       {app::Command::show, "show", "a saved report in another format"},
       {app::Command::diff, "diff", "what differs between two saved reports"},
       {app::Command::check, "check", "hold a saved report against a budget, for CI"},
+      {app::Command::verify, "verify", "hold a plan against a run of it"},
       {app::Command::calibrate, "calibrate", "fit the time model to measurements of a GPU"},
       {app::Command::schema, "schema", "the JSON Schema of the reports and of the data files"},
       {app::Command::completion, "completion", "completion for bash, zsh or fish"},

@@ -5,6 +5,7 @@
 #include "app/attribution.hpp"
 #include "app/output.hpp"
 #include "app/run.hpp"
+#include "app/saved_report.hpp"
 #include "vggplan/base/json_text.hpp"
 #include "vggplan/catalog/catalog.hpp"
 #include "vggplan/report/build.hpp"
@@ -74,10 +75,14 @@ base::Result<Document> read_report(const std::string& path, World& world) {
   return holds_lines(*text) ? read_lines(*text, schema, path) : report::read(*text, schema, path);
 }
 
+}  // namespace
+
 base::Result<Document> read_comparable(const std::string& path, World& world) {
   const base::Result<Document> report = read_report(path, world);
   return report ? report::comparable(*report, path) : report.error();
 }
+
+namespace {
 
 base::Result<Document> read_budget_file(const std::string& path, World& world) {
   const base::Result<std::string> text = world.read_file(path);

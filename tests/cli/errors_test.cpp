@@ -163,7 +163,7 @@ TEST_CASE("a sweep refuses what cannot vary", "[cli]") {
 TEST_CASE("flags and commands that are misspelt get suggestions", "[cli]") {
   expect({"frobnicate",
           "'frobnicate': is not a command\n  choose from plan, estimate, layers, sweep, gpus, machines, models, show, "
-          "diff, check, calibrate, schema, completion, man\n"});
+          "diff, check, verify, calibrate, schema, completion, man\n"});
   expect({"estimat --size 3x3", "'estimat': is not a command\n  did you mean 'estimate'?\n"});
   expect({"--hieght 5", "'--hieght': is not a known flag\n  did you mean '--height'?\n"});
   expect({"estimate --frob", "'--frob': is not a known flag\n  see vggplan estimate --help\n"});

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: MIT
+// Events are split in two: workspaces of libraries, which the very next event frees, and all else, which is PyTorch's
+// own and must agree to the byte and in order. One order cannot be known: when an autocast context ends, its cached
+// copies die in the order of a hash table. So each run of frees is compared without its order.
+#include "vggplan/runs/replay.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <limits>
+#include <unordered_map>
+
+namespace vggplan::runs {
+
+namespace {
+
+/// An allocation, or with negative bytes a free.
+struct Request {
+  std::int64_t bytes{};
+  std::size_t event{};  ///< its place in the list that it is of
+  std::size_t step{};
+  base::Phase phase{};
+  memory::LayerId layer{memory::kNoLayer};
+  memory::Category category{};
+};
+using Requests = std::vector<Request>;
+
+/// Requests in order, and the workspaces between them: as many lists as there are requests, and one.
+struct Split {
+  Requests requests{};
+  std::vector<Requests> workspaces{1};
+};
+
+Split split(const Requests& list) {
+  Split parts;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    if (i + 1 < list.size() && list[i].bytes > 0 && list[i + 1].bytes == -list[i].bytes) {
+      parts.workspaces.back().push_back(list[i]);
+      ++i;
+    } else {
+      parts.requests.push_back(list[i]);
+      parts.workspaces.emplace_back();
+    }
+  }
+  return parts;
+}
+
+void sort_frees(Requests& list) {
+  for (auto from = list.begin(); from != list.end();) {
+    from = std::find_if(from, list.end(), [](const Request& request) { return request.bytes < 0; });
+    const auto to = std::find_if(from, list.end(), [](const Request& request) { return request.bytes > 0; });
+    std::stable_sort(from, to, [](const Request& a, const Request& b) { return a.bytes < b.bytes; });
+    from = to;
+  }
+}
+
+/// The tape as requests, for as long as the recording goes on.
+class Expected {
+ public:
+  explicit Expected(const memory::Tape& tape) : tape_(tape), sizes_(tape.tensors) {}
+
+  Requests list(std::size_t fewest) {
+    add(tape_.setup);
+    for (std::size_t step = 0; !tape_.steps.empty() && (step <= tape_.steps.size() || list_.size() < fewest); ++step) {
+      const std::size_t before = list_.size();
+      step_ = step + 1;
+      add(tape_.steps[std::min(step, tape_.steps.size() - 1)]);
+      if (list_.size() == before && step >= tape_.steps.size()) {
+        break;  // steps that ask for nothing
+      }
+    }
+    return std::move(list_);
+  }
+
+ private:
+  void add(const std::vector<memory::Event>& events) {
+    for (const memory::Event& event : events) {
+      switch (event.kind) {
+        case memory::Event::Kind::allocate:
+          sizes_[event.tensor] = {event.bytes, event.category};
+          push(event, event.bytes, event.category);
+          break;
+        case memory::Event::Kind::release: push(event, -sizes_[event.tensor].first, sizes_[event.tensor].second); break;
+        case memory::Event::Kind::scratch:
+        case memory::Event::Kind::trial:
+          if (const std::int64_t bytes = tape_.scratch[event.tensor].plans.front(); bytes > 0) {
+            push(event, bytes, event.category);
+            push(event, -bytes, event.category);
+          }
+          break;
+        case memory::Event::Kind::phase: phase_ = event.phase; break;
+        case memory::Event::Kind::local_memory:
+        case memory::Event::Kind::driver: break;
+      }
+    }
+  }
+  void push(const memory::Event& event, std::int64_t bytes, memory::Category category) {
+    list_.push_back({bytes, list_.size(), step_, phase_, event.layer, category});
+  }
+
+  const memory::Tape& tape_;
+  std::vector<std::pair<std::int64_t, memory::Category>> sizes_;
+  std::size_t step_{0};
+  base::Phase phase_{base::Phase::setup};
+  Requests list_{};
+};
+
+/// Steps repeat: what the first million events do not show, later ones do not either.
+Requests recorded(const Trace& trace) {
+  constexpr std::size_t kMostCompared = 1'000'000;
+  Requests list;
+  for (const TraceEvent& event : trace.events) {
+    if (list.size() == kMostCompared) {
+      break;
+    }
+    const bool allocates = event.kind == TraceEvent::Kind::allocate;
+    if (event.bytes > 0 && (allocates || event.kind == TraceEvent::Kind::release)) {
+      list.push_back({.bytes = allocates ? event.bytes : -event.bytes, .event = list.size()});
+    }
+  }
+  return list;
+}
+
+/// A recording that begins with the process frees only what it saw allocated.
+bool is_whole(const Trace& trace) {
+  std::unordered_map<std::int64_t, bool> live;
+  for (const TraceEvent& event : trace.events) {
+    if (event.kind == TraceEvent::Kind::allocate) {
+      live[event.address] = true;
+    } else if (event.kind == TraceEvent::Kind::release && live.erase(event.address) == 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/// What the allocator's statistics would say: blocks are larger than what was asked for.
+std::optional<base::Bytes> allocated_peak(const Trace& trace, memory::AllocatorConfig config) {
+  if (trace.too_many_streams) {
+    return std::nullopt;
+  }
+  config.expandable_segments = trace.expandable_segments;
+  memory::CachingAllocator allocator(config);
+  std::unordered_map<std::int64_t, memory::CachingAllocator::Handle> live;
+  base::Bytes peak;
+  for (const TraceEvent& event : trace.events) {
+    const auto held = live.find(event.address);
+    if (event.kind == TraceEvent::Kind::allocate && event.bytes > 0) {
+      const auto block = held == live.end() ? allocator.allocate(base::Bytes(event.bytes), event.stream) : std::nullopt;
+      if (!block) {
+        return std::nullopt;
+      }
+      live[event.address] = *block;
+      peak = std::max(peak, allocator.allocated());
+    } else if (event.kind == TraceEvent::Kind::release && held != live.end()) {
+      allocator.free(held->second);
+      live.erase(held);
+    }
+  }
+  return peak;
+}
+
+std::int64_t largest(const Requests& workspaces) {
+  std::int64_t most = 0;
+  for (const Request& workspace : workspaces) {
+    most = std::max(most, workspace.bytes);
+  }
+  return most;
+}
+
+/// Index of the first request of `planned` that the recording begins with. A recording that frees only what it saw
+/// allocated is taken to begin with the process, unless it is found later on the tape.
+std::optional<std::size_t> alignment(const Requests& planned, const Requests& measured, bool whole) {
+  constexpr std::size_t kEnough = 16;
+  const auto last = measured.begin() + static_cast<std::ptrdiff_t>(std::min(kEnough, measured.size()));
+  const auto found = std::search(planned.begin(), planned.end(), measured.begin(), last,
+                                 [](const Request& mine, const Request& theirs) { return mine.bytes == theirs.bytes; });
+  if (found != planned.end()) {
+    return static_cast<std::size_t>(found - planned.begin());
+  }
+  return whole ? std::optional<std::size_t>(0) : std::nullopt;
+}
+
+class Comparison {
+ public:
+  Comparison(Split planned, Split measured, std::size_t offset, const std::vector<std::string>& layers)
+      : planned_(std::move(planned)), measured_(std::move(measured)), offset_(offset), layers_(layers) {
+    sort_frees(planned_.requests);
+    sort_frees(measured_.requests);
+    // What follows the last allocation may be the first half of something.
+    const auto last = std::find_if(measured_.requests.rbegin(), measured_.requests.rend(),
+                                   [](const Request& request) { return request.bytes > 0; });
+    end_ = last == measured_.requests.rend() ? 0 : static_cast<std::size_t>(measured_.requests.rend() - last) - 1;
+    same_ = 0;
+    while (same_ < end_ && offset_ + same_ < planned_.requests.size() &&
+           planned_.requests[offset_ + same_].bytes == measured_.requests[same_].bytes) {
+      ++same_;
+    }
+  }
+
+  [[nodiscard]] std::size_t compared() const { return same_; }
+
+  [[nodiscard]] std::optional<Difference> difference(base::Bytes slack) const {
+    if (same_ < end_) {
+      const bool over = offset_ + same_ >= planned_.requests.size();
+      const Request& theirs = measured_.requests[same_];
+      Difference found = located(over ? planned_.requests.back() : planned_.requests[offset_ + same_]);
+      found.event = theirs.event;
+      found.planned = over ? std::nullopt : std::optional(planned_.requests[offset_ + same_].bytes);
+      found.measured = theirs.bytes;
+      return found;
+    }
+    return workspace_difference(slack);
+  }
+
+  /// Categories when the plan allocates most, if that is within what is the same.
+  [[nodiscard]] std::vector<CategoryBytes> at_peak() const {
+    std::array<std::int64_t, memory::kCategories> held{};
+    std::array<std::int64_t, memory::kCategories> most{};
+    std::int64_t sum = 0;
+    std::int64_t peak = -1;
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < planned_.requests.size(); ++i) {
+      const Request& request = planned_.requests[i];
+      held.at(static_cast<std::size_t>(request.category)) += request.bytes;
+      sum += request.bytes;
+      const std::int64_t with_workspace = sum + largest(planned_.workspaces[i + 1]);
+      if (with_workspace > peak) {
+        peak = with_workspace;
+        at = i;
+        most = held;
+      }
+    }
+    return offset_ == 0 && peak >= 0 && at < same_ ? categories(most, at) : std::vector<CategoryBytes>();
+  }
+
+ private:
+  [[nodiscard]] Difference located(const Request& request) const {
+    Difference found;
+    found.step = request.step;
+    found.phase = request.phase;
+    found.layer = request.layer == memory::kNoLayer ? "" : layers_.at(static_cast<std::size_t>(request.layer));
+    return found;
+  }
+
+  /// The gap behind request `i - 1`; the event in it that tells the layer is the planned workspace, or the next
+  /// request.
+  [[nodiscard]] std::optional<Difference> workspace_difference(base::Bytes slack) const {
+    for (std::size_t i = 0; i < same_; ++i) {
+      const Requests& mine = planned_.workspaces[offset_ + i];
+      const Requests& theirs = measured_.workspaces[i];
+      if (std::abs(largest(mine) - largest(theirs)) <= slack.count()) {
+        continue;
+      }
+      Difference found = located(mine.empty() ? planned_.requests[offset_ + i] : mine.front());
+      found.kind = Difference::Kind::workspace;
+      found.event = theirs.empty() ? measured_.requests[i].event : theirs.front().event;
+      found.planned = largest(mine);
+      found.measured = largest(theirs);
+      return found;
+    }
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::vector<CategoryBytes> categories(const std::array<std::int64_t, memory::kCategories>& held,
+                                                      std::size_t at) const {
+    std::vector<CategoryBytes> rows;
+    for (std::size_t i = 0; i < held.size(); ++i) {
+      rows.push_back({static_cast<memory::Category>(i), held.at(i), held.at(i)});
+    }
+    CategoryBytes& workspace = rows[static_cast<std::size_t>(memory::Category::convolution_workspace)];
+    workspace.planned += largest(planned_.workspaces[at + 1]);
+    workspace.measured += largest(measured_.workspaces[at + 1]);
+    std::erase_if(rows, [](const CategoryBytes& row) { return row.planned == 0 && row.measured == 0; });
+    return rows;
+  }
+
+  Split planned_;
+  Split measured_;
+  std::size_t offset_{};
+  const std::vector<std::string>& layers_;
+  std::size_t end_{};   ///< of what is compared
+  std::size_t same_{};  ///< requests until the first that differs
+};
+
+}  // namespace
+
+Replay replay(const Trace& trace, const memory::Tape& tape, const std::vector<std::string>& layers, base::Bytes slack,
+              memory::AllocatorConfig allocator) {
+  const Requests events = recorded(trace);
+  const bool whole = is_whole(trace);
+  Split planned = split(Expected(tape).list(2 * events.size()));
+  Split measured = split(events);
+  Replay found;
+  const std::optional<std::size_t> offset = alignment(planned.requests, measured.requests, whole);
+  if (whole && offset == 0U) {
+    found.allocated_peak = allocated_peak(trace, allocator);
+  }
+  if (!offset || planned.requests.empty()) {
+    found.aligned = false;
+    return found;
+  }
+  const Comparison comparison(std::move(planned), std::move(measured), *offset, layers);
+  found.compared = comparison.compared();
+  found.first_difference = comparison.difference(slack);
+  found.at_peak = comparison.at_peak();
+  return found;
+}
+
+}  // namespace vggplan::runs
