@@ -31,6 +31,15 @@ struct Split {
   std::vector<Requests> workspaces{1};
 };
 
+void sort_frees(Requests& list) {
+  for (auto from = list.begin(); from != list.end();) {
+    from = std::find_if(from, list.end(), [](const Request& request) { return request.bytes < 0; });
+    const auto to = std::find_if(from, list.end(), [](const Request& request) { return request.bytes > 0; });
+    std::stable_sort(from, to, [](const Request& a, const Request& b) { return a.bytes < b.bytes; });
+    from = to;
+  }
+}
+
 Split split(const Requests& list) {
   Split parts;
   for (std::size_t i = 0; i < list.size(); ++i) {
@@ -42,16 +51,8 @@ Split split(const Requests& list) {
       parts.workspaces.emplace_back();
     }
   }
+  sort_frees(parts.requests);
   return parts;
-}
-
-void sort_frees(Requests& list) {
-  for (auto from = list.begin(); from != list.end();) {
-    from = std::find_if(from, list.end(), [](const Request& request) { return request.bytes < 0; });
-    const auto to = std::find_if(from, list.end(), [](const Request& request) { return request.bytes > 0; });
-    std::stable_sort(from, to, [](const Request& a, const Request& b) { return a.bytes < b.bytes; });
-    from = to;
-  }
 }
 
 /// The tape as requests, for as long as the recording goes on.
@@ -185,8 +186,6 @@ class Comparison {
  public:
   Comparison(Split planned, Split measured, std::size_t offset, const std::vector<std::string>& layers)
       : planned_(std::move(planned)), measured_(std::move(measured)), offset_(offset), layers_(layers) {
-    sort_frees(planned_.requests);
-    sort_frees(measured_.requests);
     // What follows the last allocation may be the first half of something.
     const auto last = std::find_if(measured_.requests.rbegin(), measured_.requests.rend(),
                                    [](const Request& request) { return request.bytes > 0; });
@@ -287,8 +286,12 @@ class Comparison {
 
 Replay replay(const Trace& trace, const memory::Tape& tape, const std::vector<std::string>& layers, base::Bytes slack,
               memory::AllocatorConfig allocator) {
-  const Requests events = recorded(trace);
+  Requests events = recorded(trace);
   const bool whole = is_whole(trace);
+  if (!whole) {  // frees of what was there before
+    events.erase(events.begin(),
+                 std::find_if(events.begin(), events.end(), [](const Request& e) { return e.bytes > 0; }));
+  }
   Split planned = split(Expected(tape).list(2 * events.size()));
   Split measured = split(events);
   Replay found;

@@ -89,11 +89,17 @@ TEST_CASE("plain data is read as it was written") {
 TEST_CASE("what CPython writes is read, in every protocol from 2 on") {
   const Json expected = {{"a", {1, -2, 1LL << 40}}, {"b", {nullptr, true, 0.5}}};
   const std::string two =
-      "\x80\x02}q\x00(X\x01\x00\x00\x00""aq\x01K\x01J\xfe\xff\xff\xff\x8a\x06\x00\x00\x00\x00\x00\x01\x87q\x02"
-      "X\x01\x00\x00\x00""bq\x03]q\x04(N\x88G?\xe0\x00\x00\x00\x00\x00\x00""eu."s;
+      "\x80\x02}q\x00(X\x01\x00\x00\x00"
+      "aq\x01K\x01J\xfe\xff\xff\xff\x8a\x06\x00\x00\x00\x00\x00\x01\x87q\x02"
+      "X\x01\x00\x00\x00"
+      "bq\x03]q\x04(N\x88G?\xe0\x00\x00\x00\x00\x00\x00"
+      "eu."s;
   const std::string four =
-      "\x80\x04\x95)\x00\x00\x00\x00\x00\x00\x00}\x94(\x8c\x01""a\x94K\x01J\xfe\xff\xff\xff\x8a\x06\x00\x00\x00\x00\x00"
-      "\x01\x87\x94\x8c\x01""b\x94]\x94(N\x88G?\xe0\x00\x00\x00\x00\x00\x00""eu."s;
+      "\x80\x04\x95)\x00\x00\x00\x00\x00\x00\x00}\x94(\x8c\x01"
+      "a\x94K\x01J\xfe\xff\xff\xff\x8a\x06\x00\x00\x00\x00\x00"
+      "\x01\x87\x94\x8c\x01"
+      "b\x94]\x94(N\x88G?\xe0\x00\x00\x00\x00\x00\x00"
+      "eu."s;
   for (const std::string& bytes : {two, four}) {
     const auto pickle = Pickle::read(bytes, "s");
     REQUIRE(pickle.has_value());
@@ -103,20 +109,21 @@ TEST_CASE("what CPython writes is read, in every protocol from 2 on") {
 
 TEST_CASE("whatever would call something is refused by name") {
   // os.system("id"): protocols 2 and 4.
-  CHECK(error_of("\x80\x02""cposix\nsystem\nq\x00X\x02\x00\x00\x00idq\x01\x85q\x02Rq\x03."s) ==
+  CHECK(error_of("\x80\x02"
+                 "cposix\nsystem\nq\x00X\x02\x00\x00\x00idq\x01\x85q\x02Rq\x03."s) ==
         "s:byte 2: would have Python import or call something (GLOBAL): a snapshot is plain data");
-  CHECK(error_of("\x80\x04\x8c\x05posix\x94\x8c\x06system\x94\x93\x94\x8c\x02id\x94\x85\x94R\x94."s).find(
-            "(STACK_GLOBAL)") != std::string::npos);
+  CHECK(error_of("\x80\x04\x8c\x05posix\x94\x8c\x06system\x94\x93\x94\x8c\x02id\x94\x85\x94R\x94."s)
+            .find("(STACK_GLOBAL)") != std::string::npos);
   const std::vector<std::pair<char, std::string>> calls{
-      {'c', "GLOBAL"},         {'\x93', "STACK_GLOBAL"}, {'R', "REDUCE"},     {'b', "BUILD"},
-      {'i', "INST"},           {'o', "OBJ"},             {'\x81', "NEWOBJ"},  {'\x92', "NEWOBJ_EX"},
-      {'\x82', "EXT1"},        {'\x83', "EXT2"},         {'\x84', "EXT4"},    {'P', "PERSID"},
-      {'Q', "BINPERSID"},      {'\x97', "NEXT_BUFFER"}};
+      {'c', "GLOBAL"},  {'\x93', "STACK_GLOBAL"}, {'R', "REDUCE"},       {'b', "BUILD"},         {'i', "INST"},
+      {'o', "OBJ"},     {'\x81', "NEWOBJ"},       {'\x92', "NEWOBJ_EX"}, {'\x82', "EXT1"},       {'\x83', "EXT2"},
+      {'\x84', "EXT4"}, {'P', "PERSID"},          {'Q', "BINPERSID"},    {'\x97', "NEXT_BUFFER"}};
   for (const auto& [code, name] : calls) {
     INFO(name);
     CHECK(error_of("\x80\x04N"s + code + ".").find("(" + name + ")") != std::string::npos);
   }
-  CHECK(error_of("\x80\x04""B\x00\x00\x00\x00."s) == "s:byte 2: has the opcode 0x42, which plain data does not need");
+  CHECK(error_of("\x80\x04"
+                 "B\x00\x00\x00\x00."s) == "s:byte 2: has the opcode 0x42, which plain data does not need");
 }
 
 TEST_CASE("what is cut short or damaged is refused, wherever it is cut") {
@@ -126,8 +133,11 @@ TEST_CASE("what is cut short or damaged is refused, wherever it is cut") {
     CHECK_FALSE(Pickle::read(std::string_view(whole).substr(0, length), "s").has_value());
   }
   for (const std::string& damaged :
-       {"\x80\x04."s, "\x80\x04""e."s, "\x80\x04N(e."s, "\x80\x04]Ns."s, "\x80\x04}(Nu."s, "\x80\x04}((Nu."s,
-        "\x80\x04h\x05."s, "\x80\x04Nr\xff\xff\xff\xff."s, "\x80\x04\x94."s, "\x80\x04t."s, "\x80\x04\x87."s,
+       {"\x80\x04."s,
+        "\x80\x04"
+        "e."s,
+        "\x80\x04N(e."s, "\x80\x04]Ns."s, "\x80\x04}(Nu."s, "\x80\x04}((Nu."s, "\x80\x04h\x05."s,
+        "\x80\x04Nr\xff\xff\xff\xff."s, "\x80\x04\x94."s, "\x80\x04t."s, "\x80\x04\x87."s,
         "\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\xff."s, "\x80\x04\x8d\x10\x00\x00\x00\x00\x00\x00\x00x."s,
         "\x80\x04\x8a\x09\x01\x01\x01\x01\x01\x01\x01\x01\x01."s}) {
     CHECK_FALSE(error_of(damaged).empty());
@@ -141,7 +151,9 @@ TEST_CASE("small files do not become large, and what contains itself does no har
     laughs += "](h"s + static_cast<char>(i) + "h" + static_cast<char>(i) + "e\x94";
   }
   CHECK(error_of(laughs + ".").empty());
-  CHECK(error_of("\x80\x04]\x94h\x00""a."s).empty());
+  CHECK(error_of("\x80\x04]\x94h\x00"
+                 "a."s)
+            .empty());
   CHECK(error_of("\x80\x04" + std::string(2'000'000, '(')).find("open at once") != std::string::npos);
   std::string lists = "\x80\x04(";
   lists += std::string(900'000, ']') + "t.";
