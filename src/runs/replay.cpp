@@ -182,6 +182,28 @@ std::optional<std::size_t> alignment(const Requests& planned, const Requests& me
   return whole ? std::optional<std::size_t>(0) : std::nullopt;
 }
 
+/// When a list holds most, and what.
+struct Peak {
+  std::size_t event{};
+  std::array<std::int64_t, memory::kCategories> held{};
+};
+
+Peak peak_of(const Requests& list) {
+  Peak peak;
+  std::array<std::int64_t, memory::kCategories> held{};
+  std::int64_t sum = 0;
+  std::int64_t most = 0;
+  for (const Request& request : list) {
+    held.at(static_cast<std::size_t>(request.category)) += request.bytes;
+    sum += request.bytes;
+    if (sum > most) {
+      most = sum;
+      peak = {request.event, held};
+    }
+  }
+  return peak;
+}
+
 class Comparison {
  public:
   Comparison(Split planned, Split measured, std::size_t offset, const std::vector<std::string>& layers)
@@ -213,24 +235,11 @@ class Comparison {
   }
 
   /// Categories when the plan allocates most, if that is within what is the same.
-  [[nodiscard]] std::vector<CategoryBytes> at_peak() const {
-    std::array<std::int64_t, memory::kCategories> held{};
-    std::array<std::int64_t, memory::kCategories> most{};
-    std::int64_t sum = 0;
-    std::int64_t peak = -1;
-    std::size_t at = 0;
-    for (std::size_t i = 0; i < planned_.requests.size(); ++i) {
-      const Request& request = planned_.requests[i];
-      held.at(static_cast<std::size_t>(request.category)) += request.bytes;
-      sum += request.bytes;
-      const std::int64_t with_workspace = sum + largest(planned_.workspaces[i + 1]);
-      if (with_workspace > peak) {
-        peak = with_workspace;
-        at = i;
-        most = held;
-      }
-    }
-    return offset_ == 0 && peak >= 0 && at < same_ ? categories(most, at) : std::vector<CategoryBytes>();
+  [[nodiscard]] std::vector<CategoryBytes> at_peak(const Peak& peak) const {
+    const auto before =
+        static_cast<std::size_t>(std::count_if(planned_.requests.begin(), planned_.requests.end(),
+                                               [&](const Request& request) { return request.event < peak.event; }));
+    return offset_ == 0 && before < same_ ? categories(peak, before) : std::vector<CategoryBytes>();
   }
 
  private:
@@ -261,16 +270,18 @@ class Comparison {
     return std::nullopt;
   }
 
-  [[nodiscard]] std::vector<CategoryBytes> categories(const std::array<std::int64_t, memory::kCategories>& held,
-                                                      std::size_t at) const {
+  /// `before`: requests before that moment. Where it is a workspace's, the recorded one took its place.
+  [[nodiscard]] std::vector<CategoryBytes> categories(const Peak& peak, std::size_t before) const {
     std::vector<CategoryBytes> rows;
-    for (std::size_t i = 0; i < held.size(); ++i) {
-      rows.push_back({static_cast<memory::Category>(i), held.at(i), held.at(i)});
+    for (std::size_t i = 0; i < peak.held.size(); ++i) {
+      rows.push_back({static_cast<memory::Category>(i), peak.held.at(i), peak.held.at(i)});
     }
-    CategoryBytes& workspace = rows[static_cast<std::size_t>(memory::Category::convolution_workspace)];
-    workspace.planned += largest(planned_.workspaces[at + 1]);
-    workspace.measured += largest(measured_.workspaces[at + 1]);
-    std::erase_if(rows, [](const CategoryBytes& row) { return row.planned == 0 && row.measured == 0; });
+    const Requests& mine = planned_.workspaces[before];
+    if (std::any_of(mine.begin(), mine.end(), [&](const Request& request) { return request.event == peak.event; })) {
+      rows[static_cast<std::size_t>(memory::Category::convolution_workspace)].measured +=
+          largest(measured_.workspaces[before]) - largest(mine);
+    }
+    std::erase_if(rows, [](const CategoryBytes& row) { return row.planned == 0 && row.measured <= 0; });
     return rows;
   }
 
@@ -292,7 +303,8 @@ Replay replay(const Trace& trace, const memory::Tape& tape, const std::vector<st
     events.erase(events.begin(),
                  std::find_if(events.begin(), events.end(), [](const Request& e) { return e.bytes > 0; }));
   }
-  Split planned = split(Expected(tape).list(2 * events.size()));
+  const Requests expected = Expected(tape).list(2 * events.size());
+  Split planned = split(expected);
   Split measured = split(events);
   Replay found;
   const std::optional<std::size_t> offset = alignment(planned.requests, measured.requests, whole);
@@ -306,7 +318,7 @@ Replay replay(const Trace& trace, const memory::Tape& tape, const std::vector<st
   const Comparison comparison(std::move(planned), std::move(measured), *offset, layers);
   found.compared = comparison.compared();
   found.first_difference = comparison.difference(slack);
-  found.at_peak = comparison.at_peak();
+  found.at_peak = comparison.at_peak(peak_of(expected));
   return found;
 }
 
