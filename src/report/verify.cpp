@@ -46,9 +46,15 @@ bool has_word(std::string_view text, std::string_view word) {
 }
 
 /// Whether the driver's name is one for the chip that the catalogue's name begins with: "h200", "rtx-4090", "titan-v".
+/// Of the forms only SXM goes without saying: "NVIDIA H100 PCIe", but "NVIDIA H100 80GB HBM3".
 bool names_gpu(std::string_view driver_name, std::string_view gpu) {
   std::string text(driver_name);
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  for (const std::string_view form : {"pcie", "nvl"}) {
+    if (has_word(text, form) != has_word(gpu, form)) {
+      return false;
+    }
+  }
   for (std::size_t from = 0; from < gpu.size();) {
     const std::size_t end = std::min(gpu.find('-', from), gpu.size());
     const std::string_view word = gpu.substr(from, end - from);
@@ -161,18 +167,36 @@ Range allocated_range(Range whole_run, const Document& plan) {
   return {whole_run.value, std::min(whole_run.low, early ? early->low : whole_run.low), whole_run.high};
 }
 
+/// A run that never waits for images, since it trains on one batch that stays, has the step of the GPU alone.
+Range unfed(const Whole& row, Range step, const Document& plan) {
+  if (row.name == "step") {
+    return step;
+  }
+  const auto images = plan.at("job").value("global_batch", 0.0);
+  return {images / step.value, images / step.high, images / step.low};
+}
+
+/// What a run as a whole was planned to take, as far as `run` can show it.
+std::optional<Range> planned_whole(const Whole& row, const Document& plan, const runs::Run& run) {
+  const std::optional<Range> planned = planned_range(plan, row.section, row.key);
+  const std::optional<Range> step = planned_range(plan, "time", "step_seconds");
+  if (!planned || !step) {
+    return planned;
+  }
+  const bool fed = run.figures.contains("data_wait_seconds");
+  return row.name == "exposed_input"                                            ? with_slack_of_step(*planned, plan)
+         : row.name == "allocated_peak"                                         ? allocated_range(*planned, plan)
+         : !fed && (row.name == "step" || row.name == "speed") && step->low > 0 ? unfed(row, *step, plan)
+                                                                                : *planned;
+}
+
 template <class Rows>
 void add_wholes(Document& components, const Rows& rows, const Document& plan, const runs::Run& run) {
   for (const Whole& row : rows) {
     const auto measured = run.figures.find(row.figure);
-    std::optional<Range> planned = planned_range(plan, row.section, row.key);
+    const std::optional<Range> planned = planned_whole(row, plan, run);
     if (measured == run.figures.end() || !planned) {
       continue;
-    }
-    if (row.name == "exposed_input") {
-      planned = with_slack_of_step(*planned, plan);
-    } else if (row.name == "allocated_peak") {
-      planned = allocated_range(*planned, plan);
     }
     components.push_back(component(row.name, row.unit, *planned, measured->second));
   }

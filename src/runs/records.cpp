@@ -24,6 +24,17 @@ std::string kind_of(const Json& record) {
   return kind != record.end() && kind->is_string() ? kind->get<std::string>() : "";
 }
 
+/// Python writes the loss of a run that diverged as NaN, which JSON does not have.
+std::string without_nan(std::string_view line) {
+  std::string text(line);
+  for (const std::string_view word : {": NaN", ": Infinity", ": -Infinity"}) {
+    for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at)) {
+      text.replace(at, word.size(), ": null");
+    }
+  }
+  return text;
+}
+
 class Records {
  public:
   explicit Records(std::string_view place) : place_(place) { run_.format = Format::records; }
@@ -105,7 +116,7 @@ base::Result<Run> read_records(std::string_view text, std::string_view place) {
       continue;
     }
     const std::string at = fmt::format("{}:{}", place, number);
-    const base::Result<Json> record = base::parse_json<Json>(line.text, place, number);
+    const base::Result<Json> record = base::parse_json<Json>(without_nan(line.text), place, number);
     if (!record || !record->is_object()) {
       if (!line.whole) {
         break;  // the run was ended while it wrote this

@@ -160,6 +160,23 @@ TEST_CASE("causes are told: workers, retries, another torch, out of memory", "[c
         std::string::npos);
 }
 
+TEST_CASE("a run on one batch that stays is held to the step of the GPU", "[cli]") {
+  FakeWorld world;
+  REQUIRE(run("estimate --size 512x512 --batch 64 --precision amp-bf16 --layout nhwc --workers 1 --gpu h200 --json "
+              "--output plan.json",
+              world)
+              .code == app::kYes);
+  const Json plan = plan_of(world);
+  REQUIRE(planned(plan, "time", "iteration_seconds", "low") > planned(plan, "time", "step_seconds", "high"));
+  Json step = step_line(plan);
+  CHECK(verify(world, support::lines({step})).code == app::kYes);
+  step.erase("data_wait_seconds");
+  CHECK(verify(world, support::lines({step})).code == app::kNo);
+  step["step_seconds"] = planned(plan, "time", "step_seconds");
+  step["images_per_second"] = 64 / planned(plan, "time", "step_seconds");
+  CHECK(verify(world, support::lines({step})).code == app::kYes);
+}
+
 TEST_CASE("settings that differ are named, and nothing is compared: exit code 2", "[cli]") {
   FakeWorld world;
   const Json plan = plan_of(with_plan(world));
@@ -194,13 +211,17 @@ TEST_CASE("names of drivers are names of the catalogue's GPUs", "[cli]") {
                                                         {"rtx-4090", "NVIDIA GeForce RTX 4090"},
                                                         {"titan-v", "NVIDIA TITAN V"},
                                                         {"t4", "Tesla T4"},
+                                                        {"h100-pcie-80gb", "NVIDIA H100 PCIe"},
+                                                        {"h100-sxm5-80gb", "NVIDIA H100 80GB HBM3"},
                                                         {"gh200-96gb", "NVIDIA GH200 480GB"}}) {
     INFO(name);
     REQUIRE(run("estimate --size 64x64 --gpu " + gpu + " --json --output plan.json", world).code == app::kYes);
     world.files["run"] = "name, memory.used [MiB]\n" + name + ", 1 MiB\n";
     CHECK(run("verify plan.json run", world).code == app::kNo);
-    world.files["run"] = "name, memory.used [MiB]\nNVIDIA H200, 1 MiB\n";
-    CHECK(run("verify plan.json run", world).code == app::kWrongQuestion);
+    for (const std::string other : {"NVIDIA H200", "NVIDIA H100 NVL"}) {
+      world.files["run"] = "name, memory.used [MiB]\n" + other + ", 1 MiB\n";
+      CHECK(run("verify plan.json run", world).code == app::kWrongQuestion);
+    }
   }
 }
 

@@ -55,6 +55,7 @@ TEST_CASE("records: a line that was being written is left out, and any other bro
   CHECK(error_of(whole + "{\"kind\":\"step\",\"step_seconds\":-1}\n") ==
         "f:3: 'step_seconds' takes a number from 0 on, not '-1'");
   CHECK(error_of(whole + "{\"kind\":\"step\",\"step_seconds\":\"\\u001b[2J\"}\n").find('\x1b') == std::string::npos);
+  CHECK(read("{\"kind\": \"step\", \"loss\": NaN, \"step_seconds\": 0.5}\n").figures == Figures{{"step_seconds", 0.5}});
   CHECK(error_of("{\"kind\":\"settings\"}\n") == "f: tells of no step yet");
 }
 
