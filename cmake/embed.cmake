@@ -8,7 +8,7 @@ if(CMAKE_SCRIPT_MODE_FILE)
   set(rows "")
   foreach(path IN LISTS paths)
     file(READ ${ROOT}/${path} text)
-    string(APPEND rows "    {R\"vggplan(${path})vggplan\", R\"vggplan(${text})vggplan\"},\n")
+    string(APPEND rows "    {R\"vggplan(${path})vggplan\"sv, R\"vggplan(${text})vggplan\"sv},\n")
   endforeach()
   list(LENGTH paths count)
   file(WRITE ${OUTPUT} "// Generated from configs/ by cmake/embed.cmake.
@@ -17,6 +17,8 @@ if(CMAKE_SCRIPT_MODE_FILE)
 #include \"vggplan/catalog/embedded.hpp\"
 
 namespace vggplan::catalog {
+
+using namespace std::string_view_literals;  // they know their lengths: clang counts few characters at compile time
 
 std::span<const EmbeddedFile> embedded_files() {
   static constexpr std::array<EmbeddedFile, ${count}> kFiles{{

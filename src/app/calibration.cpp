@@ -24,10 +24,12 @@ void read_word(const std::string& place, std::string_view key, const std::string
 }
 
 std::string label_of(const catalog::MeasuredStep& s) {
-  return fmt::format("{} {}x{} b{} {} {} {}{}{}{}{}", s.model, s.height, s.width, s.batch, s.precision, s.layout,
+  return fmt::format("{} {}x{} b{} {} {} {}{}{}{}{}{}{}{}", s.model, s.height, s.width, s.batch, s.precision, s.layout,
                      s.optimizer, s.optimizer_impl == "foreach" ? "" : "-" + s.optimizer_impl,
                      s.checkpointing == "none" ? "" : " " + s.checkpointing, s.head == "adaptive" ? "" : " " + s.head,
-                     s.mode == "train" ? "" : " " + s.mode);
+                     s.mode == "train" ? "" : " " + s.mode, s.frozen == "none" ? "" : " frozen " + s.frozen,
+                     s.until.empty() ? "" : " until " + s.until,
+                     s.trained == "parameters" ? "" : " train " + s.trained);
 }
 
 }  // namespace
@@ -45,6 +47,8 @@ base::Result<job::Job> job_of(const catalog::MeasuredStep& step, const catalog::
   }
   job.image = {step.channels, step.height, step.width};
   job.classes = step.classes;
+  job.scope.freeze = step.frozen;
+  job.scope.until = step.until;
   job.batch = step.batch;
   job.cudnn_benchmark = step.benchmark;
   job.accumulation = step.accumulation;
@@ -58,6 +62,8 @@ base::Result<job::Job> job_of(const catalog::MeasuredStep& step, const catalog::
   read_word(step.place, "optimizer implementation", step.optimizer_impl, job.optimizer_impl, error);
   read_word(step.place, "head", step.head, job.head, error);
   read_word(step.place, "mode", step.mode, job.mode, error);
+  read_word(step.place, "frozen norm", step.frozen_norm, job.scope.norm, error);
+  read_word(step.place, "train", step.trained, job.scope.trained, error);
   read_word(step.place, "sharding", step.sharding, job.parallel.sharding, error);
   if (error) {
     return *error;

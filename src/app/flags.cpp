@@ -191,6 +191,8 @@ constexpr std::array kFlags = std::to_array<Flag>({
     {"freeze", 0, "WHICH", "none",
      "layers that are not trained: features, all-but-last, first:N, or a pattern of names", Group::job, kJob, false,
      true, freeze_names, word<&O::freeze>},
+    {"freeze-norm", 0, "WHAT", "none", "what of batch norm training leaves as it is", Group::job, kJob, false, true,
+     base::enum_names<graph::FrozenNorm>, choice<&O::freeze_norm, graph::FrozenNorm>},
     {"train", 0, "WHAT", "parameters", "what the optimizer changes", Group::job, kJob, false, true,
      base::enum_names<graph::Trained>, choice<&O::trained, graph::Trained>},
     {"loss", 0, "LOSS", "", "what training lowers; chosen by the network", Group::job, kJob, false, true,

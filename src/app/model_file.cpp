@@ -51,7 +51,8 @@ base::Result<std::vector<std::string>> describe_own(graph::ModelSpec& model, con
   }
   const std::vector<graph::Node>& nodes = imported->network.nodes;
   model.batch_norm = std::any_of(nodes.begin(), nodes.end(), [](const graph::Node& node) {
-    return std::holds_alternative<graph::BatchNorm>(node.kind);
+    const auto* norm = std::get_if<graph::BatchNorm>(&node.kind);
+    return norm != nullptr && !norm->frozen;
   });
   classes = imported->network.classes;
   return std::move(imported->warnings);

@@ -58,6 +58,7 @@ struct Options {
   std::optional<std::int64_t> classes{};  ///< else those of the model
   graph::Head head{graph::Head::adaptive};
   std::string freeze{"none"};
+  graph::FrozenNorm freeze_norm{graph::FrozenNorm::none};
   std::string until{};
   graph::Trained trained{graph::Trained::parameters};
   std::optional<graph::Objective> loss{};

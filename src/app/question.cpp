@@ -225,7 +225,7 @@ base::Result<job::Job> Questions::job(const Options& options) {
   if (base::Status error = settle_own(options, job)) {
     return *error;
   }
-  job.scope = {options.freeze, options.until, options.trained, options.loss};
+  job.scope = {options.freeze, options.until, options.trained, options.loss, options.freeze_norm};
   job.eval_batch = options.eval_batch.value_or(0);
   job.mode = options.mode;
   job.precision = options.precision.value_or(job.precision);

@@ -76,8 +76,20 @@ std::optional<lowering::StreamK> read_stream_k(ObjectReader& rule, ObjectReader:
   return stream_k;
 }
 
-WorkspaceRule read_rule(const nlohmann::json& value, const std::string& pointer, ObjectReader::Context& context) {
-  ObjectReader reader(value, pointer, context);
+/// What a kernel asks of the sizes, and what it takes; `rule` has what it shares with others.
+void read_kernel(ObjectReader& reader, WorkspaceRule& rule, ObjectReader::Context& context) {
+  rule.pixels = read_range(reader, "pixels");
+  rule.images = read_range(reader, "images");
+  rule.map = read_range(reader, "map");
+  rule.map_multiple = reader.optional_integer("map_multiple", 1).value_or(1);
+  rule.ragged = reader.optional_integer("ragged", 1).value_or(0);
+  rule.copies = reader.has("copies") && reader.boolean("copies");
+  reader.skip("copies");
+  rule.size = read_size(reader);
+  rule.stream_k = read_stream_k(reader, context);
+}
+
+WorkspaceRule read_shared(ObjectReader& reader, ObjectReader::Context& context) {
   WorkspaceRule rule;
   for (const std::string& name : reader.texts("math")) {
     const auto mode = base::parse_enum<base::MathMode>(name);
@@ -93,19 +105,12 @@ WorkspaceRule read_rule(const nlohmann::json& value, const std::string& pointer,
   rule.pass = reader.enumeration<lowering::ConvPass>("pass");
   rule.in_channels = read_range(reader, "in_channels");
   rule.out_channels = read_range(reader, "out_channels");
-  rule.pixels = read_range(reader, "pixels");
   rule.elements = read_range(reader, "elements");
-  rule.images = read_range(reader, "images");
   if (reader.has("kernel")) {
     rule.filter = lowering::FilterRange{read_range(reader, "kernel"), read_range(reader, "stride"),
                                         reader.has("groups") ? read_range(reader, "groups") : lowering::Range{1, 2},
                                         read_range(reader, "group_channels")};
   }
-  rule.ragged = reader.optional_integer("ragged", 1).value_or(0);
-  rule.copies = reader.has("copies") && reader.boolean("copies");
-  reader.skip("copies");
-  rule.size = read_size(reader);
-  rule.stream_k = read_stream_k(reader, context);
   if (const nlohmann::json* fallbacks = reader.array("fallbacks", false)) {
     for (std::size_t i = 0; i < fallbacks->size(); ++i) {
       ObjectReader fallback((*fallbacks)[i], reader.pointer_to("fallbacks") + "/" + std::to_string(i), context);
@@ -113,15 +118,34 @@ WorkspaceRule read_rule(const nlohmann::json& value, const std::string& pointer,
       fallback.finish();
     }
   }
-  reader.finish();
   return rule;
+}
+
+/// An entry is one rule, or of its `kernels` a rule each. `fitted` says how well those were fitted, for people.
+void read_entry(const nlohmann::json& value, const std::string& pointer, ObjectReader::Context& context,
+                std::vector<WorkspaceRule>& rules) {
+  ObjectReader reader(value, pointer, context);
+  WorkspaceRule shared = read_shared(reader, context);
+  reader.skip("fitted");
+  const nlohmann::json* kernels = reader.array("kernels", false);
+  if (kernels == nullptr) {
+    read_kernel(reader, shared, context);
+    rules.push_back(shared);
+  }
+  for (std::size_t i = 0; kernels != nullptr && i < kernels->size(); ++i) {
+    ObjectReader kernel((*kernels)[i], reader.pointer_to("kernels") + "/" + std::to_string(i), context);
+    rules.push_back(shared);
+    read_kernel(kernel, rules.back(), context);
+    kernel.finish();
+  }
+  reader.finish();
 }
 
 std::vector<WorkspaceRule> read_rules(ObjectReader& reader, std::string_view key, ObjectReader::Context& context) {
   std::vector<WorkspaceRule> rules;
   if (const nlohmann::json* list = reader.array(key, true)) {
     for (std::size_t i = 0; i < list->size(); ++i) {
-      rules.push_back(read_rule((*list)[i], reader.pointer_to(key) + "/" + std::to_string(i), context));
+      read_entry((*list)[i], reader.pointer_to(key) + "/" + std::to_string(i), context, rules);
     }
   }
   return rules;

@@ -13,6 +13,7 @@
 #include "vggplan/base/json_text.hpp"
 #include "vggplan/base/names.hpp"
 #include "vggplan/catalog/measurements.hpp"
+#include "vggplan/graph/architectures.hpp"
 #include "vggplan/graph/graph.hpp"
 
 namespace vggplan::catalog {
@@ -238,7 +239,11 @@ base::Result<MeasuredStep> step_of(const json& value, const std::string& place) 
   step.height = row.integer("h");
   step.width = row.integer("w");
   step.channels = row.integer("in_channels", 3);
-  step.classes = row.integer("num_classes", 1000);
+  step.classes = row.integer("num_classes", graph::architecture_of(step.model).classes);
+  step.frozen = row.text("frozen", "none");
+  step.frozen_norm = row.text("frozen_norm", "none");
+  step.until = row.text("until", "");
+  step.trained = row.text("train", "parameters");
   step.batch = row.integer("batch");
   step.precision = row.text("precision");
   step.layout = row.text("layout");

@@ -49,6 +49,7 @@ void add_network(Key& key, const job::Job& job) {
       .add(job.classes)
       .add(job.head)
       .add(job.scope.freeze)
+      .add(job.scope.norm)
       .add(job.scope.until)
       .add(job.scope.trained)
       .add(job.scope.objective ? static_cast<std::int64_t>(*job.scope.objective) : -1)
@@ -126,19 +127,23 @@ class Models {
 
   base::Result<MemoryAnswer> memory(const job::Job& job, const Target& target) {
     return memories_.get(memory_key(job, target), [&]() -> base::Result<MemoryAnswer> {
-      if (auto wrong = job::validate(job)) {
+      const SharedLowered lowered = lower(job);
+      if (!*lowered) {
+        return lowered->error();
+      }
+      if (auto wrong = job::validate(job, (*lowered)->network)) {
         return *wrong;
       }
-      const SharedLowered lowered = lower(job);
-      return *lowered ? base::Result(memory_answer(**lowered, job, target, knowledge_.framework)) : lowered->error();
+      return memory_answer(**lowered, job, target, knowledge_.framework);
     });
   }
 
   base::Result<Bytes> reserved_high(const job::Job& job, const Target& target) {
     return reserved_highs_.get(memory_key(job, target), [&]() -> base::Result<Bytes> {
-      const SharedLowered lowered = lower(job);
-      return *lowered ? base::Result(estimate::reserved_high(**lowered, job, target, knowledge_.framework))
-                      : lowered->error();
+      const auto expected = memory(job, target);
+      return expected
+                 ? base::Result(estimate::reserved_high(**lower(job), job, target, knowledge_.framework, *expected))
+                 : expected.error();
     });
   }
 

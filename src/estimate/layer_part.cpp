@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "vggplan/graph/flow.hpp"
 #include "vggplan/lowering/saved.hpp"
 #include "vggplan/lowering/tape.hpp"
 
@@ -27,6 +28,14 @@ std::vector<Bytes> workspaces(const memory::Tape& tape, std::size_t layers) {
   return largest;
 }
 
+std::vector<std::string> names_of(const graph::Network& network, const std::vector<graph::NodeId>& nodes) {
+  std::vector<std::string> names;
+  for (const graph::NodeId id : nodes) {
+    names.push_back(network.nodes[id].name);
+  }
+  return names;
+}
+
 }  // namespace
 
 std::vector<LayerRow> layer_part(const Lowered& lowered, const job::Job& job, const Target& target,
@@ -36,6 +45,7 @@ std::vector<LayerRow> layer_part(const Lowered& lowered, const job::Job& job, co
       lowering::lower_tape(network, job, lowered.segments, framework, device_of(target.gpu, framework));
   const std::vector<Bytes> workspace = workspaces(tape, network.nodes.size());
   const lowering::SavedBytes saved = lowering::saved_bytes(network, lowered.segments, job);
+  const std::vector<graph::LayerCounts> counts = graph::count_nodes(network);
   std::vector<LayerRow> rows;
   for (graph::NodeId i = 0; i < network.nodes.size(); ++i) {
     const graph::Node& layer = network.nodes[i];
@@ -45,8 +55,10 @@ std::vector<LayerRow> layer_part(const Lowered& lowered, const job::Job& job, co
     LayerRow row;
     row.name = layer.name;
     row.kind = graph::kind_name(layer.kind);
+    row.inputs = names_of(network, layer.inputs);
+    row.trained = job.mode == job::Mode::train && graph::trains(layer);
     row.output = layer.output;
-    row.counts = graph::count(network, i);
+    row.counts = counts[i];
     row.output_bytes = graph::output_bytes(layer, job::activation_type(job.precision)) * job.batch;
     row.saved_bytes = saved.layers[i];
     row.workspace_bytes = workspace[i];
@@ -60,6 +72,7 @@ std::vector<LayerRow> layer_part(const Lowered& lowered, const job::Job& job, co
     LayerRow loss;  // no layer of the network, but the rows are to add up to what autograd holds
     loss.name = "loss";
     loss.kind = graph::kind_name(network.nodes.back().kind);
+    loss.inputs = names_of(network, network.nodes.back().inputs);
     loss.output = {1, 1, 1};
     loss.saved_bytes = saved.loss;
     rows.push_back(std::move(loss));

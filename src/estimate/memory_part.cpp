@@ -135,34 +135,51 @@ Estimated<Bytes> reserved_peak(const Simulations& all) {
 /// Which ends of the ranges are asked for.
 enum class Ends { both, upper };
 
-Simulations simulate_all(const Lowered& lowered, const job::Job& job, const Target& target,
-                         const lowering::Framework& framework, const memory::SimulationOptions& options, Ends ends) {
-  const lowering::Device device = device_of(target.gpu, framework);
-  const job::Job shorter = simulated(job);
-  const auto run = [&](const lowering::Variation& variation, const memory::SimulationOptions& how) {
-    return memory::simulate(
-        lowering::lower_tape(lowered.network, shorter, lowered.segments, framework, device, variation), how);
-  };
+struct Question {
+  const Lowered& lowered;
+  const job::Job& job;
+  const Target& target;
+  const lowering::Framework& framework;
+};
+
+memory::Tape tape_of(const Question& asked, const lowering::Variation& variation = {}) {
+  return lowering::lower_tape(asked.lowered.network, simulated(asked.job), asked.lowered.segments, asked.framework,
+                              device_of(asked.target.gpu, asked.framework), variation);
+}
+
+/// All but the central one, whose tape is `expected`.
+void simulate_bounds(Simulations& all, const Question& asked, const memory::Tape& expected,
+                     const memory::SimulationOptions& options, Ends ends) {
+  const job::Job& job = asked.job;
+  const hardware::Gpu& gpu = asked.target.gpu;
   memory::SimulationOptions plain = options;
   plain.timeline = false;
-  Simulations all;
-  all.central = run({}, options);
-  const bool free_choice = cudnn_is_free(job, target.gpu);  // FFT workspaces can be many times the activations
+  const auto run = [&](const lowering::Variation& variation) {
+    return memory::simulate(tape_of(asked, variation), plain);
+  };
+  const bool free_choice = cudnn_is_free(job, gpu);  // FFT workspaces can be many times the activations
   using lowering::Workspaces;
-  const bool maybe_none = free_choice || !is_hopper(target.gpu);
+  const bool maybe_none = free_choice || !is_hopper(gpu);
   const bool lower = ends == Ends::both && (races(job) || maybe_none);
-  all.low = lower ? run({maybe_none ? Workspaces::none : Workspaces::derived, !races(job)}, plain) : all.central;
-  all.high = free_choice ? run({Workspaces::largest, true}, plain) : all.central;
-  if (in_true_fp32(job, target.gpu)) {
+  all.low = lower ? run({maybe_none ? Workspaces::none : Workspaces::derived, !races(job)}) : all.central;
+  all.high = free_choice ? run({Workspaces::largest, true}) : all.central;
+  if (in_true_fp32(job, gpu)) {
     all.beside = stranded_workspace(all.high, options.allocator.capacity);
   }
   if (job.mode == job::Mode::train && lowering::skips_uncertain(job)) {
-    all.outcomes = {run({.skips = lowering::Skips::none}, plain), run({.skips = lowering::Skips::all}, plain)};
+    all.outcomes = {run({.skips = lowering::Skips::none}), run({.skips = lowering::Skips::all})};
   }
   memory::SimulationOptions rising = plain;
   rising.allocator.addresses = memory::AddressOrder::rising;
-  all.other_addresses = run({}, rising);
-  all.widths = widths_of(job, lowered.network, target.gpu);
+  all.other_addresses = memory::simulate(expected, rising);
+  all.widths = widths_of(job, asked.lowered.network, gpu);
+}
+
+Simulations simulate_all(const Question& asked, const memory::Tape& expected,
+                         const memory::SimulationOptions& options) {
+  Simulations all;
+  all.central = memory::simulate(expected, options);
+  simulate_bounds(all, asked, expected, options, Ends::both);
   return all;
 }
 
@@ -216,7 +233,7 @@ std::optional<std::int64_t> contradicting_batch(const Memory& memory, const Lowe
   for (std::int64_t away = 1; away <= kLookedAt; ++away) {
     job::Job other = job;
     other.batch += fits ? -away : away;
-    if (job::validate(other)) {
+    if (job::validate(other, lowered.network)) {
       break;
     }
     if ((memory_answer(lowered, other, target, framework).verdict != Verdict::does_not_fit) != fits) {
@@ -237,8 +254,7 @@ Target with_usable(Target target, Bytes usable) {
 
 MemoryAnswer memory_answer(const Lowered& lowered, const job::Job& job, const Target& target,
                            const lowering::Framework& framework) {
-  const memory::Tape tape = lowering::lower_tape(lowered.network, simulated(job), lowered.segments, framework,
-                                                 device_of(target.gpu, framework));
+  const memory::Tape tape = tape_of({lowered, job, target, framework});
   MemoryAnswer answer;
   answer.usable = usable_memory(job, target, framework);
   const Simulation simulation = memory::simulate(tape, options_for(job, framework, answer.usable, false));
@@ -254,25 +270,26 @@ MemoryAnswer memory_answer(const Lowered& lowered, const job::Job& job, const Ta
 }
 
 Bytes reserved_high(const Lowered& lowered, const job::Job& job, const Target& target,
-                    const lowering::Framework& framework) {
-  const Bytes usable = usable_memory(job, target, framework);
-  return reserved_peak(
-             simulate_all(lowered, job, target, framework, options_for(job, framework, usable, false), Ends::upper))
-      .high;
+                    const lowering::Framework& framework, const MemoryAnswer& expected) {
+  const Question asked{lowered, job, target, framework};
+  Simulations all;
+  all.central.reserved_peak = expected.reserved_peak;  // all that is asked of that simulation
+  simulate_bounds(all, asked, tape_of(asked), options_for(job, framework, expected.usable, false), Ends::upper);
+  return reserved_peak(all).high;
 }
 
 Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& target,
                    const lowering::Framework& framework, bool timeline) {
   Memory memory;
   memory.usable = usable_memory(job, target, framework);
-  Simulations all =
-      simulate_all(lowered, job, target, framework, options_for(job, framework, memory.usable, timeline), Ends::both);
+  const Question asked{lowered, job, target, framework};
+  const memory::Tape tape = tape_of(asked);
+  Simulations all = simulate_all(asked, tape, options_for(job, framework, memory.usable, timeline));
   memory.verdict = verdict_of(all.central);
   if (const auto& failure = all.central.failure) {
     memory.shortfall = Shortfall{failure->requested, failure->missing, std::string(base::name_of_enum(failure->phase)),
                                  layer_name(lowered.network, failure->layer), static_cast<std::int64_t>(failure->step)};
-    all =
-        simulate_all(lowered, job, target, framework, options_for(job, framework, std::nullopt, timeline), Ends::both);
+    all = simulate_all(asked, tape, options_for(job, framework, std::nullopt, timeline));
   } else {
     memory.cache_flushes_per_step = flushes_of(all.central, job);
   }

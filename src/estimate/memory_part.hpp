@@ -27,9 +27,9 @@ lowering::Device device_of(const hardware::Gpu& gpu, const lowering::Framework& 
 MemoryAnswer memory_answer(const Lowered& lowered, const job::Job& job, const Target& target,
                            const lowering::Framework& framework);
 
-/// Upper end of the range of what is reserved, of a job that fits.
+/// Upper end of the range of what is reserved, of a job that fits. `expected`: memory_answer's.
 Bytes reserved_high(const Lowered& lowered, const job::Job& job, const Target& target,
-                    const lowering::Framework& framework);
+                    const lowering::Framework& framework, const MemoryAnswer& expected);
 
 Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& target,
                    const lowering::Framework& framework, bool timeline);

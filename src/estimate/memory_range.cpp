@@ -18,7 +18,7 @@ struct Errors {
   Width allocated{};
   Width reserved{};
 };
-enum class Kind { usual, other_sizes, aligned_channels, other_channels };
+enum class Kind { usual, other_sizes, other_networks, aligned_channels, other_channels };
 
 Errors errors_of(Kind kind, base::Layout layout) {
   const bool nchw = layout == base::Layout::nchw;
@@ -26,6 +26,7 @@ Errors errors_of(Kind kind, base::Layout layout) {
   switch (kind) {
     case Kind::usual: return {exact, nchw ? Width{0.965, 1.04} : Width{0.99, 1.032}};
     case Kind::other_sizes: return {{0.995, 1.02}, nchw ? Width{0.91, 1.14} : Width{0.995, 1.013}};
+    case Kind::other_networks: return {{0.99, 1.01}, {0.92, 1.08}};
     case Kind::aligned_channels: return nchw ? Errors{{0.994, 1.58}, {0.88, 1.42}} : Errors{exact, {0.98, 1.02}};
     case Kind::other_channels: return nchw ? Errors{{0.995, 1.8}, {0.88, 1.51}} : Errors{exact, {0.87, 1.19}};
   }
@@ -51,6 +52,15 @@ bool aligned(const graph::Network& network, std::int64_t unit) {
   });
 }
 
+/// Whether every convolution has the filter that most workspaces were measured with: 3x3, stride 1.
+bool is_plain(const graph::Network& network) {
+  return std::all_of(network.nodes.begin(), network.nodes.end(), [](const graph::Node& node) {
+    const auto* conv = std::get_if<graph::Convolution>(&node.kind);
+    return conv == nullptr || (conv->kernel == graph::Pair{3, 3} && conv->stride == graph::Pair{1, 1} &&
+                               conv->dilation == graph::Pair{1, 1} && conv->groups == 1);
+  });
+}
+
 std::int64_t largest_output(const graph::Network& network) {
   std::int64_t most = 0;
   for (const graph::Node& node : network.nodes) {
@@ -65,6 +75,9 @@ Kind kind_of(const job::Job& job, const graph::Network& network) {
   constexpr std::int64_t kMostElements = std::int64_t{1} << 31;
   if (!aligned(network, 64)) {
     return aligned(network, 8) ? Kind::aligned_channels : Kind::other_channels;
+  }
+  if (!is_plain(network)) {
+    return Kind::other_networks;
   }
   const std::int64_t image = largest_output(network);
   const std::int64_t most_images = std::min(job.image.height, job.image.width) < 200 ? 64 : 256;
@@ -95,7 +108,7 @@ Widths widths_of(const job::Job& job, const graph::Network& network, const hardw
   const Kind kind = kind_of(job, network);
   const Errors errors = errors_of(kind, job.layout);
   const bool racing = races(job) && kind == Kind::usual;
-  const bool measured = kind == Kind::usual || kind == Kind::other_sizes;
+  const bool measured = kind == Kind::usual || kind == Kind::other_sizes || kind == Kind::other_networks;
   Widths widths{racing ? kRacing : errors.allocated,
                 racing && job.layout == base::Layout::nhwc ? kRacing : errors.reserved,
                 measured ? base::Basis::simulated : base::Basis::modelled};

@@ -203,12 +203,12 @@ void add_arithmetic_warnings(const Estimate& estimate, const lowering::Framework
 
 void add_training_warnings(const Lowered& lowered, const Estimate& estimate, Warnings& warnings) {
   const job::Job& job = estimate.job;
-  if (job.model.batch_norm && job.mode == job::Mode::train && job.batch < kSmallNormBatch) {
+  if (job::normalizes_by_batch(job) && job.batch < kSmallNormBatch) {
     warnings.push_back(
         {"small-batch-norm",
          fmt::format("batch norm takes its statistics over {} image{} per GPU; below {} training suffers", job.batch,
                      job.batch == 1 ? "" : "s", kSmallNormBatch),
-         "use SyncBatchNorm, frozen statistics, or a model without batch norm"});
+         "use SyncBatchNorm, --freeze-norm statistics, or a model without batch norm"});
   }
   if (largest_tensor(lowered.network, job) > kInt32Elements) {
     warnings.push_back({"beyond-2^31", "a tensor has more than 2^31 elements: cuDNN runs the batch in chunks",

@@ -60,23 +60,20 @@ LayerCounts& LayerCounts::operator+=(const LayerCounts& other) {
   return *this;
 }
 
-namespace {
-
-LayerCounts count(const Network& network, const Flow& flow, NodeId id) {
-  const Node& node = network.nodes.at(id);
-  const bool input = !node.inputs.empty() && flow.needs_gradient[node.inputs.front()];
-  return counts_of(node.kind, node.output, node.input, {trains(node), input}).value();
+std::vector<LayerCounts> count_nodes(const Network& network) {
+  const Flow flow = flow_of(network);
+  std::vector<LayerCounts> counts;
+  for (const Node& node : network.nodes) {
+    const bool input = !node.inputs.empty() && flow.needs_gradient[node.inputs.front()];
+    counts.push_back(counts_of(node.kind, node.output, node.input, {trains(node), input}).value());
+  }
+  return counts;
 }
 
-}  // namespace
-
-LayerCounts count(const Network& network, NodeId node) { return count(network, flow_of(network), node); }
-
 LayerCounts count(const Network& network) {
-  const Flow flow = flow_of(network);
   LayerCounts total;
-  for (NodeId id = 0; id < network.nodes.size(); ++id) {
-    total += count(network, flow, id);
+  for (const LayerCounts& counts : count_nodes(network)) {
+    total += counts;
   }
   return total;
 }

@@ -12,14 +12,12 @@ bool trains(const Node& node) {
 
 Flow flow_of(const Network& network) {
   const std::size_t count = network.nodes.size();
-  using Lists = std::vector<std::vector<NodeId>>;
-  Flow flow{Lists(count), std::vector<NodeId>(count), Lists(count), std::vector<bool>(count)};
+  Flow flow{std::vector<NodeId>(count), std::vector<std::vector<NodeId>>(count), std::vector<bool>(count)};
   for (NodeId id = 0; id < count; ++id) {
     const Node& node = network.nodes[id];
     flow.last_use[id] = std::max(id, node.held.value_or(id));
     flow.needs_gradient[id] = trains(node);
     for (const NodeId input : node.inputs) {
-      flow.consumers[input].push_back(id);
       flow.last_use[input] = std::max(flow.last_use[input], id);
       flow.needs_gradient[id] = flow.needs_gradient[id] || flow.needs_gradient[input];
     }

@@ -12,7 +12,7 @@ struct Namer {
   std::string_view operator()(const BatchNorm&) const { return "BatchNorm2d"; }
   std::string_view operator()(const Activation& activation) const {
     // In the order of Function.
-    constexpr std::array<std::string_view, 8> kNames{"ReLU",    "ReLU6",     "SiLU",        "GELU",
+    constexpr std::array<std::string_view, 9> kNames{"ReLU",    "ReLU6",     "LeakyReLU",   "SiLU", "GELU",
                                                      "Sigmoid", "Hardswish", "Hardsigmoid", "Tanh"};
     return kNames.at(static_cast<std::size_t>(activation.function));
   }

@@ -104,6 +104,20 @@ base::Status freeze(Network& network, const std::string& what) {
   return std::nullopt;
 }
 
+base::Status freeze_norms(Network& network, FrozenNorm what) {
+  bool any = false;
+  for (Node& node : network.nodes) {
+    if (auto* norm = std::get_if<BatchNorm>(&node.kind); norm != nullptr && what != FrozenNorm::none) {
+      norm->frozen = any = true;
+      node.trained = node.trained && what != FrozenNorm::all;
+    }
+  }
+  if (what != FrozenNorm::none && !any) {
+    return base::wrong("--freeze-norm", fmt::format("{} has no batch norm", network.name), "leave it out");
+  }
+  return std::nullopt;
+}
+
 /// What follows the node, and what only they read, is not run.
 base::Status cut(Network& network, const std::string& name) {
   const auto at = std::find_if(network.nodes.begin(), network.nodes.end(),
@@ -168,6 +182,9 @@ base::Result<Network> scoped(Network network, const Scope& scope, bool training)
     train_image(network);
     std::get<Loss>(network.nodes.back().kind).objective = Objective::mse;
   } else if (auto problem = freeze(network, scope.freeze)) {
+    return *std::move(problem);
+  }
+  if (auto problem = freeze_norms(network, scope.norm)) {
     return *std::move(problem);
   }
   if (scope.objective) {

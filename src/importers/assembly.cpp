@@ -129,7 +129,36 @@ base::Result<graph::Network> Assembly::finish(graph::Objective objective, const 
   return network;
 }
 
+std::string misfit_of_fixed_size(const std::optional<graph::Pair>& exported, const Shape& image,
+                                 const graph::Pair& size) {
+  const bool fits = !exported || *exported == graph::Pair{image.height, image.width};
+  return fits ? ""
+              : fmt::format("the file fixes the size {}x{}, and was exported with images of {}x{}", size.height,
+                            size.width, exported->height, exported->width);
+}
+
+std::string hold_warning(const graph::Network& network) {
+  const auto enlarged = [&](NodeId id) {
+    const graph::Kind& kind = network.nodes[id].kind;
+    const auto* conv = std::get_if<graph::Convolution>(&kind);
+    return std::holds_alternative<graph::Resize>(kind) || (conv != nullptr && conv->transposed);
+  };
+  const bool joined = std::ranges::any_of(network.nodes, [&](const graph::Node& node) {
+    return std::holds_alternative<graph::Concatenate>(node.kind) && std::ranges::any_of(node.inputs, enlarged);
+  });
+  return joined ? "the file does not tell how long variables of forward() hold maps that are resized and joined, as "
+                  "those of a U-Net: they are taken as freed when they were joined, and where the layers behind still "
+                  "hold them, the peak is larger by them; a JSON graph tells it (held_until)"
+                : "";
+}
+
 graph::Objective usual_objective(std::span<const Shape> outputs) {
+  constexpr std::int64_t kBox = 4;  // values of it
+  const bool boxes = outputs.size() == 2 && outputs[0].height == kBox && outputs[1].height > 1 &&
+                     outputs[0].channels == outputs[1].channels && outputs[0].width == 1 && outputs[1].width == 1;
+  if (boxes) {
+    return graph::Objective::ssd;
+  }
   if (outputs.size() != 1 || outputs.front().channels == 1) {
     return graph::Objective::mse;
   }

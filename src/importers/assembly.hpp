@@ -2,6 +2,7 @@
 // Puts a network from a file together, and holds every node to what its kind can take.
 #pragma once
 
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -48,6 +49,15 @@ class Assembly {
   std::set<std::string, std::less<>> names_{};
   std::vector<graph::NodeId> frozen_{};
 };
+
+/// What is wrong with a size that a file fixes, where the image is another than it was exported with; else empty.
+std::string misfit_of_fixed_size(const std::optional<graph::Pair>& exported, const graph::Shape& image,
+                                 const graph::Pair& size);
+inline constexpr std::string_view kFixedSizeRemedy =
+    "give --size as the file was exported with, or export with sizes left open (dynamic_shapes, dynamic_axes)";
+
+/// Where maps are resized to be joined, files of PyTorch do not tell how long variables hold them. Empty elsewhere.
+std::string hold_warning(const graph::Network& network);
 
 /// The loss that outputs of these shapes are trained with as a rule.
 graph::Objective usual_objective(std::span<const graph::Shape> outputs);

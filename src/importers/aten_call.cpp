@@ -14,12 +14,6 @@ using nlohmann::json;
 
 const json kNothing;
 
-/// Whole numbers, written as such or as {"as_int": 3}; names of symbols are nothing.
-std::optional<std::int64_t> size_of(const json& value) {
-  const json& number = value.is_object() ? member(value, "as_int") : value;
-  return number.is_number_integer() ? std::optional(number.get<std::int64_t>()) : std::nullopt;
-}
-
 /// The path of the innermost torch.nn module of "key,path,type;key,path,type", as PyTorch writes nn_module_stack.
 std::string module_of_stack(std::string_view stack, std::string_view node) {
   const std::string_view last = stack.substr(stack.rfind(';') + 1);  // npos + 1 is 0
@@ -38,6 +32,11 @@ std::string module_of_stack(std::string_view stack, std::string_view node) {
 }
 
 }  // namespace
+
+std::optional<std::int64_t> size_of(const json& value) {
+  const json& number = value.is_object() ? member(value, "as_int") : value;
+  return number.is_number_integer() ? std::optional(number.get<std::int64_t>()) : std::nullopt;
+}
 
 const json& member(const json& value, std::string_view key) {
   if (!value.is_object()) {
@@ -96,16 +95,12 @@ const Value* Call::value(std::string_view name) const {
   return found == walk_.values.end() ? nullptr : &found->second;
 }
 
-bool Call::is_buffer(std::string_view name) const {
-  const Value* found = value(name);
-  return found != nullptr && std::holds_alternative<Weight>(*found);
-}
-
 NodeId Call::map(std::string_view name) {
-  const Value* found = value(name);
-  const auto* id = found == nullptr ? nullptr : std::get_if<NodeId>(found);
+  const auto* id = find<NodeId>(name);
   if (id == nullptr) {
-    fail(fmt::format("its argument '{}' is no tensor that a node before it makes", name));
+    fail(find<Turned>(name) != nullptr
+             ? fmt::format("its argument '{}' is a permuted map; a reshape to (batch, -1, values) is supported", name)
+             : fmt::format("its argument '{}' is no tensor that a node before it makes", name));
     return 0;
   }
   if (in_place_ && changed_.empty()) {
@@ -131,8 +126,7 @@ std::vector<NodeId> Call::maps(std::string_view name) {
 
 const Weight& Call::weight(std::string_view name) {
   static const Weight kNone{"", {0, 0, 0, 0}, true, {}};
-  const Value* found = value(name);
-  const auto* weight = found == nullptr ? nullptr : std::get_if<Weight>(found);
+  const auto* weight = find<Weight>(name);
   if (weight == nullptr) {
     fail(fmt::format("its argument '{}' must be a parameter", name));
     return kNone;
@@ -162,12 +156,19 @@ bool Call::flag(std::string_view name, bool otherwise) const {
 
 std::string Call::text(std::string_view name) const { return text_of(argument(name), "as_string"); }
 
+/// A number, or the size of a map that the file has a name for; nothing for the batch.
+std::optional<std::int64_t> Call::size(const json& number) const {
+  const auto named = walk_.values.find(text_of(number, "as_name"));
+  const auto* known = named == walk_.values.end() ? nullptr : std::get_if<Numbers>(&named->second);
+  return known == nullptr ? size_of(number) : std::optional(static_cast<std::int64_t>(known->front()));
+}
+
 std::vector<std::optional<std::int64_t>> Call::integers(std::string_view name) const {
   std::vector<std::optional<std::int64_t>> sizes;
   for (const std::string_view key : {"as_ints", "as_sym_ints"}) {
     const json& list = member(argument(name), key);
     for (std::size_t i = 0; list.is_array() && i < list.size(); ++i) {
-      sizes.push_back(size_of(list[i]));
+      sizes.push_back(size(list[i]));
     }
   }
   return sizes;
@@ -212,23 +213,26 @@ NodeId Call::emit(graph::Kind kind, const std::vector<NodeId>& inputs) {
   if (frozen_) {
     walk_.assembly.freeze(*id);
   }
-  set(*id);
+  keep(*id);
   return *id;
 }
 
 void Call::alias(std::string_view name) {
   const NodeId id = map(name);
   if (!error_) {
-    set(id);
+    keep(id);
   }
 }
 
-void Call::set(NodeId id) {
-  if (output_.empty() || !walk_.values.emplace(output_, id).second) {
+void Call::keep(Value output) {
+  if (error_) {
+    return;
+  }
+  if (output_.empty() || !walk_.values.emplace(output_, output).second) {
     return fail(fmt::format("its output {} has no name of its own", base::quoted(output_)));
   }
   if (!changed_.empty()) {
-    walk_.values.insert_or_assign(changed_, id);  // the same tensor
+    walk_.values.insert_or_assign(changed_, std::move(output));  // the same tensor
   }
 }
 

@@ -13,6 +13,8 @@
 
 namespace vggplan::importers::aten {
 
+/// Whole numbers, written as such or as {"as_int": 3}.
+std::optional<std::int64_t> size_of(const nlohmann::json& value);
 /// A member of an object, or null: files need not have the shape that they should.
 const nlohmann::json& member(const nlohmann::json& value, std::string_view key);
 /// The member as text, empty where it is none.
@@ -26,6 +28,7 @@ struct Walk {
   std::vector<graph::NodeId> fixed_norms{};  ///< batch norms that were exported with training=False
   bool training{false};                      ///< something was exported with training=True
   bool lost_dropout{false};                  ///< a dropout was exported with train=False
+  std::optional<graph::Pair> exported{};     ///< sides of the image that all sizes in the file were written for
 };
 
 /// The first error stays, and what follows it is not looked at.
@@ -36,8 +39,13 @@ class Call {
   graph::NodeId map(std::string_view argument);
   std::vector<graph::NodeId> maps(std::string_view argument);
   const Weight& weight(std::string_view argument);
-  [[nodiscard]] bool has(std::string_view argument) const;        ///< and it is not None
-  [[nodiscard]] bool is_buffer(std::string_view argument) const;  ///< a tensor that is no map
+  [[nodiscard]] bool has(std::string_view argument) const;  ///< and it is not None
+  /// The argument, where it is a tensor of this sort.
+  template <class T>
+  [[nodiscard]] const T* find(std::string_view argument) const {
+    const Value* found = value(argument);
+    return found == nullptr ? nullptr : std::get_if<T>(found);
+  }
   std::int64_t integer(std::string_view argument, std::int64_t otherwise) const;
   double number(std::string_view argument, double otherwise) const;
   bool flag(std::string_view argument, bool otherwise) const;
@@ -50,6 +58,7 @@ class Call {
 
   graph::NodeId emit(graph::Kind kind, const std::vector<graph::NodeId>& inputs);
   void alias(std::string_view argument);
+  void keep(Value output);  ///< of a node that is none of the network's
   void fail(std::string rule, std::string remedy = "");
   void expect(bool holds, std::string_view what);
 
@@ -61,7 +70,7 @@ class Call {
  private:
   [[nodiscard]] const nlohmann::json& argument(std::string_view name) const;
   [[nodiscard]] const Value* value(std::string_view argument) const;
-  void set(graph::NodeId id);
+  [[nodiscard]] std::optional<std::int64_t> size(const nlohmann::json& number) const;
   [[nodiscard]] std::string name_of_node(std::string_view module) const;
 
   Walk& walk_;

@@ -146,6 +146,7 @@ const std::map<std::string, Maker, std::less<>>& makers() {
        }},
       {"relu", activation<Function::relu, true>},
       {"relu6", activation<Function::relu6, true>},
+      {"leaky_relu", activation<Function::leaky_relu, false>},
       {"silu", activation<Function::silu, true>},
       {"gelu", activation<Function::gelu, false>},
       {"sigmoid", activation<Function::sigmoid, false>},

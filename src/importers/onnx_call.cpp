@@ -42,11 +42,6 @@ void Call::expect(bool holds, std::string_view what) {
   }
 }
 
-bool Call::is_map(std::size_t input) const {
-  const auto found = has(input) ? walk_.values.find(node_.inputs[input]) : walk_.values.end();
-  return found != walk_.values.end() && std::holds_alternative<NodeId>(found->second);
-}
-
 NodeId Call::map(std::size_t input) {
   const auto found = has(input) ? walk_.values.find(node_.inputs[input]) : walk_.values.end();
   if (found == walk_.values.end()) {
@@ -56,15 +51,15 @@ NodeId Call::map(std::size_t input) {
   }
   const auto* id = std::get_if<NodeId>(&found->second);
   if (id == nullptr) {
-    fail(fmt::format("its input {} is a constant; maps of features are supported there", base::quoted(found->first)));
+    fail(fmt::format("its input {} is a constant, or a permuted map; maps of features are supported there",
+                     base::quoted(found->first)));
   }
   return id == nullptr ? 0 : *id;
 }
 
 const Weight& Call::weight(std::size_t input) {
   static const Weight kNone{"", {0, 0, 0, 0}, true, {}};
-  const auto found = has(input) ? walk_.values.find(node_.inputs[input]) : walk_.values.end();
-  const auto* weight = found == walk_.values.end() ? nullptr : std::get_if<Weight>(&found->second);
+  const auto* weight = find<Weight>(input);
   if (weight == nullptr) {
     fail(fmt::format("its input {} must be a weight that the file holds", input + 1),
          "export with weights (export_params=True)");
@@ -73,14 +68,10 @@ const Weight& Call::weight(std::size_t input) {
 }
 
 std::optional<Numbers> Call::constant(std::size_t input) const {
-  const auto found = has(input) ? walk_.values.find(node_.inputs[input]) : walk_.values.end();
-  if (found == walk_.values.end()) {
-    return std::nullopt;
-  }
-  if (const auto* weight = std::get_if<Weight>(&found->second)) {
+  if (const auto* weight = find<Weight>(input)) {
     return weight->values.empty() ? std::nullopt : std::optional(weight->values);
   }
-  const auto* numbers = std::get_if<Numbers>(&found->second);
+  const auto* numbers = find<Numbers>(input);
   return numbers == nullptr ? std::nullopt : std::optional(*numbers);
 }
 
@@ -151,7 +142,7 @@ void Call::emit(graph::Kind kind, const std::vector<NodeId>& inputs) {
     error_ = id.error();
     return;
   }
-  set(*id);
+  keep(*id);
 }
 
 void Call::alias(std::size_t input) {
@@ -163,10 +154,10 @@ void Call::alias(std::size_t input) {
   if (const auto* id = std::get_if<NodeId>(&found->second)) {
     walk_.aliased.insert(*id);
   }
-  set(Value(found->second));
+  keep(found->second);
 }
 
-void Call::set(Value value) {
+void Call::keep(Value value) {
   if (output_.empty()) {
     return fail("has no output");
   }

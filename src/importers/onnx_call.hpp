@@ -24,7 +24,8 @@ struct Walk {
   std::set<std::size_t> fused{};  ///< nodes that an earlier one has taken in: the product of SiLU, the bias of MatMul
   std::set<graph::NodeId> aliased{};
   Names names{};
-  bool training{false};  ///< something is as it is in training
+  bool training{false};                   ///< something is as it is in training
+  std::optional<graph::Pair> exported{};  ///< sides of the image that all sizes in the file were written for
 };
 
 /// The first error stays, and what follows it is not looked at.
@@ -40,7 +41,12 @@ class Call {
   graph::NodeId map(std::size_t input);  ///< a map of features
   const Weight& weight(std::size_t input);
   bool has(std::size_t input) const { return input < node_.inputs.size() && !node_.inputs[input].empty(); }
-  bool is_map(std::size_t input) const;
+  /// The input, where it is of this sort.
+  template <class T>
+  [[nodiscard]] const T* find(std::size_t input) const {
+    const auto found = has(input) ? walk_.values.find(node_.inputs[input]) : walk_.values.end();
+    return found == walk_.values.end() ? nullptr : std::get_if<T>(&found->second);
+  }
   std::optional<Numbers> constant(std::size_t input) const;
   std::optional<Numbers> constant_or_attribute(std::size_t input, std::string_view name) const;
 
@@ -54,7 +60,7 @@ class Call {
   void emit(graph::Kind kind) { emit(kind, {map(0)}); }
   void emit(graph::Kind kind, const std::vector<graph::NodeId>& inputs);
   void alias(std::size_t input);  ///< the output is that input
-  void constants(Numbers numbers) { set(std::move(numbers)); }
+  void keep(Value output);        ///< of a node that is none of the network's
   void fail(std::string rule, std::string remedy = "");
   void expect(bool holds, std::string_view what);
 
@@ -70,7 +76,6 @@ class Call {
   [[nodiscard]] const base::Status& error() const { return error_; }
 
  private:
-  void set(Value value);
   std::string name_of_node() const;
 
   Walk& walk_;

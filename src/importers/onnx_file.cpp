@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <bit>
 #include <cstring>
 #include <protozero/pbf_reader.hpp>
@@ -170,17 +171,45 @@ Node node_of(pbf_reader reader) {
   return node;
 }
 
-/// ValueInfoProto: the name alone, since shapes are inferred for another image.
-std::string name_of_value(pbf_reader reader) {
-  std::string name;
+/// TensorShapeProto.Dimension: a number, or a name.
+std::int64_t dim_of(pbf_reader reader) {
+  std::int64_t dim = -1;
   while (reader.next()) {
-    if (reader.tag_and_type() == bytes(1)) {
-      name = short_text(reader);
+    if (reader.tag_and_type() == varint(1)) {
+      dim = reader.get_int64();
     } else {
       reader.skip();
     }
   }
-  return name;
+  return dim;
+}
+
+/// The sizes in a TypeProto: its tensor, the shape of that, and the dimensions, one in the other.
+void read_sizes(pbf_reader reader, const int depth, std::vector<std::int64_t>& dims) {
+  constexpr std::array<std::uint32_t, 2> kFields{1, 2};  // TypeProto.tensor_type, Tensor.shape
+  constexpr std::size_t kMostDims = 8;
+  while (reader.next()) {
+    if (depth == 2 && reader.tag_and_type() == bytes(1)) {
+      push(dims, dim_of(reader.get_message()), kMostDims, "sizes of one input");
+    } else if (depth < 2 && reader.tag_and_type() == bytes(kFields.at(static_cast<std::size_t>(depth)))) {
+      read_sizes(reader.get_message(), depth + 1, dims);
+    } else {
+      reader.skip();
+    }
+  }
+}
+
+/// ValueInfoProto.
+Tensor input_of(pbf_reader reader) {
+  Tensor input;
+  while (reader.next()) {
+    switch (reader.tag_and_type()) {
+      case bytes(1): input.name = short_text(reader); break;
+      case bytes(2): read_sizes(reader.get_message(), 0, input.dims); break;
+      default: reader.skip(); break;
+    }
+  }
+  return input;
 }
 
 Graph graph_of(pbf_reader reader) {
@@ -190,8 +219,8 @@ Graph graph_of(pbf_reader reader) {
       case bytes(1): push(graph.nodes, node_of(reader.get_message()), 2 * kMostNodes, "nodes"); break;
       case bytes(2): graph.name = short_text(reader); break;
       case bytes(5): push(graph.initializers, tensor_of(reader.get_message()), kMostTensors, "weights"); break;
-      case bytes(11): push(graph.inputs, name_of_value(reader.get_message()), kMostTensors, "inputs"); break;
-      case bytes(12): push(graph.outputs, name_of_value(reader.get_message()), kMostInputs, "outputs"); break;
+      case bytes(11): push(graph.inputs, input_of(reader.get_message()), kMostTensors, "inputs"); break;
+      case bytes(12): push(graph.outputs, input_of(reader.get_message()).name, kMostInputs, "outputs"); break;
       default: reader.skip(); break;
     }
   }

@@ -42,7 +42,7 @@ struct Graph {
   std::string name{};
   std::vector<Node> nodes{};
   std::vector<Tensor> initializers{};
-  std::vector<std::string> inputs{};
+  std::vector<Tensor> inputs{};  ///< sizes that are left open are -1
   std::vector<std::string> outputs{};
 };
 

@@ -7,6 +7,18 @@
 
 namespace vggplan::importers {
 
+std::optional<graph::NodeId> output_node(const Values& values, std::string_view name) {
+  const auto found = values.find(name);
+  if (found == values.end()) {
+    return std::nullopt;
+  }
+  if (const auto* scores = std::get_if<LogSoftmax>(&found->second)) {
+    return scores->map;
+  }
+  const auto* id = std::get_if<graph::NodeId>(&found->second);
+  return id == nullptr ? std::nullopt : std::optional(*id);
+}
+
 std::string module_of(std::string_view parameter) {
   const std::size_t dot = parameter.rfind('.');
   return dot == std::string_view::npos ? "" : std::string(parameter.substr(0, dot));

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -21,8 +22,23 @@ struct Weight {
   bool trained{true};
   Numbers values{};  ///< of small ones
 };
-using Value = std::variant<graph::NodeId, Weight, Numbers>;
+/// A map after permute(0, 2, 3, 1): a reshape makes rows of values of it, as heads of detection do.
+struct Turned {
+  graph::NodeId map{};
+};
+/// Logarithms of a softmax. CrossEntropyLoss takes them itself, so they are no node, and only the loss reads them.
+struct LogSoftmax {
+  graph::NodeId map{};
+};
+/// What is drawn for each image: stochastic depth keeps its part of a block with this probability.
+struct Drawn {
+  double kept{1};
+};
+using Value = std::variant<graph::NodeId, Weight, Numbers, Turned, LogSoftmax, Drawn>;
 using Values = std::map<std::string, Value, std::less<>>;
+
+/// The node behind an output of the network: none where no node makes it.
+std::optional<graph::NodeId> output_node(const Values& values, std::string_view name);
 
 /// The module that a parameter belongs to: "features.0" of "features.0.weight". Empty where it does not tell.
 std::string module_of(std::string_view parameter);

@@ -54,7 +54,7 @@ Status check_ranges(const Job& job) {
 
 bool exact(std::optional<std::int64_t> product) { return product && *product <= kLargestExact; }
 
-Status check_products(const Job& job, const graph::Network& network) {
+Status check_products(const Job& job, const graph::Network& network, const graph::LayerCounts& counts) {
   if (!exact(checked_product(job.batch, graph::kBytesPerElement, graph::activation_elements(network)))) {
     return base::wrong(
         "--batch",
@@ -62,7 +62,6 @@ Status check_products(const Job& job, const graph::Network& network) {
                     job.image.height, job.image.width, kLargestExact),
         "give a smaller batch");
   }
-  const graph::LayerCounts counts = graph::count(network);
   const auto images = checked_product(job.batch, job.accumulation, job.parallel.gpus);
   const std::int64_t flops = counts.flops_forward.count() + counts.flops_backward.count();
   // Twice, since checkpointing runs the forward pass again.
@@ -77,18 +76,18 @@ Status check_products(const Job& job, const graph::Network& network) {
 }
 
 /// A checkpoint has the parameters and up to two states of each, and for each tensor less than this of headers.
-std::optional<std::int64_t> checkpoints_bound(const Job& job, const graph::Network& network) {
+std::optional<std::int64_t> checkpoints_bound(const Job& job, const graph::Network& network, std::int64_t parameters) {
   if (job.mode == Mode::infer) {
     return 0;
   }
   constexpr std::int64_t kValues = 12;  // bytes: three of fp32
   constexpr std::int64_t kHeaders = 2048;
   const std::int64_t tensors = 5 * static_cast<std::int64_t>(network.nodes.size() - 2);
-  const auto values = checked_product(graph::count(network).parameters, kValues);
+  const auto values = checked_product(parameters, kValues);
   return values ? checked_product(job.data.keep_checkpoints, *values + tensors * kHeaders) : std::nullopt;
 }
 
-Status check_data(const Job& job, const graph::Network& network) {
+Status check_data(const Job& job, const graph::Network& network, std::int64_t parameters) {
   const std::int64_t images = job.data.images.value_or(0);
   if (!exact(checked_product(images, job.data.epochs))) {
     return base::wrong("--images, --epochs",
@@ -106,7 +105,7 @@ Status check_data(const Job& job, const graph::Network& network) {
         "give fewer images or --bytes-per-image");
   }
   const auto cache = job.data.decoded_cache ? checked_product(images, decoded) : std::optional<std::int64_t>(0);
-  const auto kept = checkpoints_bound(job, network);
+  const auto kept = checkpoints_bound(job, network, parameters);
   constexpr std::int64_t kLogBytes = 200;  // of a step
   const std::int64_t steps = job.mode == Mode::infer ? 0 : (images / global_batch(job) + 1) * job.data.epochs;
   // Each of the first three is at most 2^53, and the logs 200 times that: the sum stays within 64 bits.
@@ -166,16 +165,8 @@ Status check_parallel(const Job& job) {
   return std::nullopt;
 }
 
-}  // namespace
-
-base::Result<graph::Network> network_of(const Job& job) {
-  auto network = graph::build_network(job.model, job.image, job.classes, job.head);
-  return network ? graph::scoped(*std::move(network), job.scope, job.mode == Mode::train) : std::move(network);
-}
-
-std::int64_t side_multiple(const Job& job) { return graph::architecture_of(job.model.architecture).multiple; }
-
-Status validate(const Job& job) {
+/// What can be told without the network.
+Status check_fields(const Job& job) {
   if (auto problem = check_ranges(job)) {
     return problem;
   }
@@ -188,14 +179,39 @@ Status validate(const Job& job) {
   if (job.checkpointing.kind == Checkpointing::Kind::sequential && job.checkpointing.segments < 1) {
     return parse_checkpointing(to_string(job.checkpointing)).error();
   }
-  const auto network = network_of(job);
-  if (!network) {
-    return network.error();
-  }
-  if (auto problem = check_products(job, *network)) {
+  return std::nullopt;
+}
+
+Status check_sizes(const Job& job, const graph::Network& network) {
+  const graph::LayerCounts counts = graph::count(network);
+  if (auto problem = check_products(job, network, counts)) {
     return problem;
   }
-  return check_data(job, *network);
+  return check_data(job, network, counts.parameters);
+}
+
+}  // namespace
+
+base::Result<graph::Network> network_of(const Job& job) {
+  auto network = graph::build_network(job.model, job.image, job.classes, job.head);
+  return network ? graph::scoped(*std::move(network), job.scope, job.mode == Mode::train) : std::move(network);
+}
+
+std::int64_t side_multiple(const Job& job) { return graph::architecture_of(job.model.architecture).multiple; }
+
+Status validate(const Job& job, const graph::Network& network) {
+  if (auto problem = check_fields(job)) {
+    return problem;
+  }
+  return check_sizes(job, network);
+}
+
+Status validate(const Job& job) {
+  if (auto problem = check_fields(job)) {
+    return problem;
+  }
+  const auto network = network_of(job);
+  return network ? check_sizes(job, *network) : network.error();
 }
 
 }  // namespace vggplan::job

@@ -32,13 +32,14 @@ timing::Exchange exchange_of(const graph::Network& network, const job::Job& job,
   for (std::size_t i = network.nodes.size(); i-- > 0;) {
     const std::vector<graph::ParameterTensor> tensors =
         network.nodes[i].trained ? graph::parameter_tensors(network.nodes[i]) : std::vector<graph::ParameterTensor>{};
+    std::int64_t bytes = 0;
     for (auto tensor = tensors.rbegin(); tensor != tensors.rend(); ++tensor) {
       sizes.push_back(tensor->elements * size);
       gradient_of.push_back(exchange.gradients.size());
+      bytes += sizes.back();
     }
     if (!tensors.empty()) {
-      exchange.gradients.push_back({i, Bytes(graph::count(network, i).parameters * size),
-                                    std::holds_alternative<graph::Linear>(network.nodes[i].kind)});
+      exchange.gradients.push_back({i, Bytes(bytes), std::holds_alternative<graph::Linear>(network.nodes[i].kind)});
     }
   }
   for (const Group& group : groups_of(sizes, framework.first_bucket.count(), job.parallel.bucket.count())) {

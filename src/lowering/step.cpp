@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "lowering/kinds/kinds.hpp"
+#include "lowering/layout.hpp"
 
 namespace vggplan::lowering {
 
@@ -62,7 +63,8 @@ bool returns_input(const Step& step, const graph::Node& node) {
   const auto* dropout = std::get_if<graph::Dropout>(&node.kind);
   const auto* add = std::get_if<graph::Add>(&node.kind);
   return (activation != nullptr && activation->in_place) || (add != nullptr && add->in_place) ||
-         (dropout != nullptr && (!step.training() || dropout->passes_through()));
+         (dropout != nullptr && (!step.training() || dropout->passes_through())) ||
+         (std::holds_alternative<graph::Flatten>(node.kind) && !flatten_copies(node, step.job.layout));
 }
 
 /// aten/src/ATen/autocast_mode.h: what runs in fp32 casts its operands; what has no rule takes the widest of its
@@ -105,7 +107,7 @@ TensorId Step::take(NodeId input, NodeId reader) {
 TensorId Step::allocate_output(NodeId id, Category category) {
   const std::int64_t bytes = value_size(id);
   const auto named = outputs.find(id);
-  if (named == outputs.end()) {
+  if (named == outputs.end() || saved[id].recomputed) {  // what a checkpoint computes again, Python does not see
     return tape.allocate(bytes, category, layer_id(id));
   }
   tape.allocate_as(named->second, bytes, category, layer_id(id));

@@ -7,6 +7,7 @@
 
 #include "lowering/step.hpp"
 #include "vggplan/base/checked.hpp"
+#include "vggplan/graph/architectures.hpp"
 
 namespace vggplan::lowering {
 
@@ -270,20 +271,31 @@ std::vector<memory::Event> inference_step(Step& step) {
   return step.tape.take_events();
 }
 
+/// Of a batch that is normalised gradients overflow behind VGG's three Linear layers: of a pooled head, or of the mean
+/// over pixels, they were not seen to.
+bool has_deep_classifier(const job::Job& job) {
+  const bool deep = job.head == graph::Head::adaptive || job.head == graph::Head::flatten;
+  return job.model.architecture == graph::kVgg && deep && job.scope.until.empty();
+}
+
 }  // namespace
 
 bool skips_uncertain(const job::Job& job) { return may_skip(job) && (job.model.batch_norm || job.batch == 1); }
 
 std::size_t skipped_steps(const job::Job& job, const Framework& framework) {
-  if (!may_skip(job)) {
+  const graph::Objective usual = graph::architecture_of(job.model.architecture).objective;
+  if (!may_skip(job) || job.scope.objective.value_or(usual) != graph::Objective::cross_entropy) {
     return 0;
   }
-  const std::int64_t enough = framework.scaler_pixels_with_batch_norm;
+  constexpr std::int64_t kOneSkip = std::int64_t{1} << 22;  // pixels of a batch
   const std::int64_t pixels = job.batch * job.image.height * job.image.width;
-  if (job.model.batch_norm && pixels < enough) {
-    return pixels < enough / 4 ? kMostSkips : 1;
+  if (!job::normalizes_by_batch(job)) {
+    return job.batch == 1 ? 1 : 0;
   }
-  return job.batch == 1 ? 1 : 0;
+  if (!has_deep_classifier(job) || pixels >= framework.scaler_pixels_with_batch_norm / job.batch) {
+    return 0;
+  }
+  return pixels < kOneSkip ? kMostSkips : 1;
 }
 
 memory::Tape lower_tape(const graph::Network& network, const job::Job& job, const std::vector<Segment>& segments,

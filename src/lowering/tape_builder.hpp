@@ -75,7 +75,13 @@ class TapeBuilder {
   }
   void on_stream(std::uint8_t stream) { stream_ = stream; }
 
-  std::vector<memory::Event> take_events() { return std::exchange(events_, {}); }
+  /// The next step will have about as many.
+  std::vector<memory::Event> take_events() {
+    std::vector<memory::Event> taken = std::move(events_);
+    events_ = {};
+    events_.reserve(taken.size());
+    return taken;
+  }
   std::vector<memory::Scratch> take_scratch() { return std::move(scratch_); }
   [[nodiscard]] TensorId ids() const { return static_cast<TensorId>(holders_.size()); }
 

@@ -80,7 +80,7 @@ std::int64_t stream_k_bytes(const StreamK& rule, ConvPass pass, const Convolutio
   const std::int64_t pixels = forward ? pixels_out(conv) : pixels_in(conv);
   const std::int64_t tiles = base::ceil_div(pixels, rule.tile_pixels) * base::ceil_div(produced, rule.tile_channels);
   const std::int64_t slots = std::max<std::int64_t>(1, rule.slots * device.sm_count / kReferenceSms);
-  const std::int64_t partial = base::round_up(tiles % slots, rule.cluster);
+  const std::int64_t partial = base::round_up(tiles, rule.cluster) % slots;
   if (partial == 0) {
     return 0;
   }
@@ -110,13 +110,14 @@ bool holds(const std::optional<FilterRange>& range, const Convolution& conv) {
 
 const WorkspaceRule* matching(const std::vector<WorkspaceRule>& rules, ConvPass pass, const Convolution& conv) {
   const std::int64_t pixels = pixels_in(conv);
+  const std::int64_t map = conv.height * conv.width;
   const auto rule = std::find_if(rules.begin(), rules.end(), [&](const WorkspaceRule& candidate) {
     return candidate.pass == pass && candidate.layout.value_or(conv.layout) == conv.layout &&
            std::find(candidate.math.begin(), candidate.math.end(), conv.math) != candidate.math.end() &&
            candidate.in_channels.holds(conv.in_channels) && candidate.out_channels.holds(conv.out_channels) &&
            candidate.pixels.holds(pixels) && candidate.elements.holds(elements(conv)) &&
-           candidate.images.holds(conv.images) && holds(candidate.filter, conv) &&
-           (candidate.ragged == 0 || pixels % candidate.ragged != 0);
+           candidate.images.holds(conv.images) && candidate.map.holds(map) && map % candidate.map_multiple == 0 &&
+           holds(candidate.filter, conv) && (candidate.ragged == 0 || pixels % candidate.ragged != 0);
   });
   return rule == rules.end() ? nullptr : &*rule;
 }

@@ -47,18 +47,37 @@ CachingAllocator::Handle CachingAllocator::new_block() {
   return block;
 }
 
+CachingAllocator::FreeEntry CachingAllocator::entry_of(Handle block) const {
+  return {blocks_[block].size, blocks_[block].address, block};
+}
+
+CachingAllocator::FreeList::iterator CachingAllocator::find_free(Handle block) {
+  FreeList& list = free_[blocks_[block].pool];
+  const auto place = std::lower_bound(list.begin(), list.end(), entry_of(block));
+  assert(place != list.end() && place->block == block);
+  return place;
+}
+
 void CachingAllocator::insert_free(Handle block) {
   FreeList& list = free_[blocks_[block].pool];
-  const FreeEntry entry{blocks_[block].size, blocks_[block].address, block};
+  const FreeEntry entry = entry_of(block);
   list.insert(std::lower_bound(list.begin(), list.end(), entry), entry);
 }
 
-void CachingAllocator::erase_free(Handle block) {
+void CachingAllocator::erase_free(Handle block) { free_[blocks_[block].pool].erase(find_free(block)); }
+
+/// One walk over what lies between, where erasing and inserting would take two to the end.
+void CachingAllocator::replace_free(FreeList::iterator place, Handle block) {
   FreeList& list = free_[blocks_[block].pool];
-  const FreeEntry entry{blocks_[block].size, blocks_[block].address, block};
-  const auto place = std::lower_bound(list.begin(), list.end(), entry);
-  assert(place != list.end() && place->block == block);
-  list.erase(place);
+  const FreeEntry entry = entry_of(block);
+  if (entry < *place) {
+    const auto to = std::lower_bound(list.begin(), place, entry);
+    std::move_backward(to, place, std::next(place));
+    *to = entry;
+  } else {
+    const auto to = std::lower_bound(std::next(place), list.end(), entry);
+    *std::move(std::next(place), to, place) = entry;
+  }
 }
 
 std::optional<CachingAllocator::Handle> CachingAllocator::allocate(base::Bytes size, std::size_t stream) {
@@ -66,17 +85,11 @@ std::optional<CachingAllocator::Handle> CachingAllocator::allocate(base::Bytes s
   const std::size_t pool = pool_of(rounded, stream);
   Handle block = take_cached(pool, rounded);
   if (block == kNone) {
-    block = reserve(pool, rounded);
-  }
-  if (block == kNone) {
-    empty_cache();
-    ++retries_;
-    block = reserve(pool, rounded);
+    block = take_new(pool, rounded);
   }
   if (block == kNone) {
     return std::nullopt;
   }
-  split(block, rounded);
   blocks_[block].state = State::used;
   allocated_ += blocks_[block].size;
   return block;
@@ -101,7 +114,24 @@ CachingAllocator::Handle CachingAllocator::take_cached(std::size_t pool, std::in
     }
   }
   const Handle block = place->block;
-  list.erase(place);
+  if (const Handle rest = cut(block, size); rest != kNone) {
+    replace_free(place, rest);
+  } else {
+    list.erase(place);
+  }
+  return block;
+}
+
+CachingAllocator::Handle CachingAllocator::take_new(std::size_t pool, std::int64_t size) {
+  Handle block = reserve(pool, size);
+  if (block == kNone) {
+    empty_cache();
+    ++retries_;
+    block = reserve(pool, size);
+  }
+  if (block != kNone) {
+    split(block, size);
+  }
   return block;
 }
 
@@ -197,16 +227,16 @@ bool CachingAllocator::map(Handle unmapped, std::int64_t bytes) {
   return true;
 }
 
-/// Cuts a block that is on no free list down to `size`; the remainder keeps the block's state
-/// (unmapped) or becomes free. The large pool keeps remainders of up to `split_remainder` unsplit.
-void CachingAllocator::split(Handle block, std::int64_t size) {
+/// Cuts a block down to `size` and yields the remainder, which keeps the block's state (unmapped) or becomes free, on
+/// no list. The large pool keeps remainders of up to `split_remainder` uncut.
+CachingAllocator::Handle CachingAllocator::cut(Handle block, std::int64_t size) {
   const std::int64_t remainder = blocks_[block].size - size;
   const bool unmapped = blocks_[block].state == State::unmapped;
   const bool fine = unmapped || config_.expandable_segments || is_small(blocks_[block].pool);
   const bool worth =
       fine ? remainder >= config_.rules.rounding.count() : remainder > config_.rules.split_remainder.count();
   if (!worth) {
-    return;
+    return kNone;
   }
   const Handle rest = new_block();
   Block& low = blocks_[block];
@@ -222,7 +252,12 @@ void CachingAllocator::split(Handle block, std::int64_t size) {
   }
   low.next = rest;
   low.size = size;
-  if (!unmapped) {
+  return rest;
+}
+
+/// The same of a block that is on no list; a free remainder goes on one.
+void CachingAllocator::split(Handle block, std::int64_t size) {
+  if (const Handle rest = cut(block, size); is_free(rest)) {
     insert_free(rest);
   }
 }
@@ -243,16 +278,25 @@ void CachingAllocator::free(Handle block) {
   assert(blocks_[block].state == State::used);
   allocated_ -= blocks_[block].size;
   blocks_[block].state = State::free;
-  if (is_free(blocks_[block].next)) {
-    erase_free(blocks_[block].next);
+  FreeList& list = free_[blocks_[block].pool];
+  std::optional<FreeList::iterator> neighbour;
+  if (const Handle after = blocks_[block].next; is_free(after)) {
+    neighbour = find_free(after);
     absorb_next(block);
   }
   if (const Handle before = blocks_[block].previous; is_free(before)) {
-    erase_free(before);
+    if (neighbour) {
+      list.erase(*neighbour);
+    }
+    neighbour = find_free(before);
     absorb_next(before);
     block = before;
   }
-  insert_free(block);
+  if (neighbour) {
+    replace_free(*neighbour, block);
+  } else {
+    insert_free(block);
+  }
 }
 
 void CachingAllocator::empty_cache() {

@@ -2,6 +2,7 @@
 #include "vggplan/memory/simulate.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace vggplan::memory {
 
@@ -165,6 +166,9 @@ class Replay {
   }
 
   void account(const Live& live, std::int64_t sign) {
+    if (sign < 0) {
+      record_peak();
+    }
     const std::size_t layer = live.layer == kNoLayer ? tape_.layers : static_cast<std::size_t>(live.layer);
     current_.categories[static_cast<std::size_t>(live.category)] += sign * live.requested;
     current_.categories[static_cast<std::size_t>(Category::rounding)] += sign * (live.size - live.requested);
@@ -179,11 +183,18 @@ class Replay {
     reserved_peak_ = std::max(reserved_peak_, allocator_.reserved());
     if (allocator_.allocated() > allocated_peak_) {
       allocated_peak_ = allocator_.allocated();
-      result_.peak = current_;
+      at_peak_ = true;
     }
     if (options_.timeline && step_ + 1 >= options_.steps) {
       result_.timeline.push_back(
           {step_ + 1, phase_, event.layer, allocator_.allocated(), allocator_.reserved(), current_.categories});
+    }
+  }
+
+  /// Memory mostly grows by many allocations in a row: what it is made of is copied where it is about to fall.
+  void record_peak() {
+    if (std::exchange(at_peak_, false)) {
+      result_.peak = current_;
     }
   }
 
@@ -206,6 +217,7 @@ class Replay {
   }
 
   Simulation finish() {
+    record_peak();
     result_.reserved_peak = reserved_peak_;
     result_.run_peak = allocated_peak_;
     if (result_.steps.size() < 2) {
@@ -225,6 +237,7 @@ class Replay {
   Phase phase_{Phase::setup};
   bool flushed_late_{false};  ///< in a step after the first
   bool in_phase_{false};      ///< of the current step
+  bool at_peak_{false};       ///< nothing has been freed since the largest of all
   Bytes phase_peak_{};
   Bytes allocated_peak_{};
   Bytes reserved_peak_{};

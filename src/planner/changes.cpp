@@ -124,8 +124,8 @@ class Offers {
       const std::string text = train_ ? fmt::format("micro-batches of {}, {} accumulated for one optimizer step",
                                                     job_.batch / parts, job_.accumulation * parts)
                                       : fmt::format("batches of {}", job_.batch / parts);
-      offer("smaller-batch", text, edit, job_.model.batch_norm ? "batch norm sees fewer images at a time" : "",
-            train_ && job_.model.batch_norm);
+      offer("smaller-batch", text, edit, normalizes_by_batch(job_) ? "batch norm sees fewer images at a time" : "",
+            normalizes_by_batch(job_));
     }
   }
 

@@ -28,7 +28,7 @@ int change_of(job::Precision precision) {
 /// Simpler first; different for any two candidates of one request.
 auto preference(const Contender& c) {
   const job::Job& job = c.figures.job;
-  const std::int64_t batch = job.model.batch_norm ? -job.batch : job.batch;
+  const std::int64_t batch = job::normalizes_by_batch(job) ? -job.batch : job.batch;
   return std::tuple(job.parallel.gpus, job.parallel.sharding, job.checkpointing.kind, job.checkpointing.segments,
                     change_of(job.precision), batch, job.accumulation, job.layout, c.candidate, c.group);
 }

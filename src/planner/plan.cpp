@@ -180,15 +180,13 @@ base::Status recommend(Plan& plan, const PlanRequest& request, const Search& fou
   Recommendation recommendation;
   recommendation.estimate = std::move(*estimate);
   const Group& lead = found.groups[best.group].group;
-  std::optional<Limits> limits;
-  if (!request.batch && !request.global_batch) {
-    limits = solve_limits(request, lead, best.figures.job.accumulation, engine, kMostTried);
-  }
-  recommendation.why = Story(request, best, recommendation.estimate, limits, engine).tell();
+  plan.max_batch = max_batches(request, found, lead, best.figures.job.accumulation, engine);
+  const bool open = !request.batch && !request.global_batch;
+  const auto largest = open ? std::optional(plan.max_batch.front().steady) : std::nullopt;
+  recommendation.why = Story(request, best, recommendation.estimate, largest, engine).tell();
   recommendation.launch = launch_settings(recommendation.estimate);
   recommendation.figures = best.figures;
   plan.job = best.figures.job;
-  plan.max_batch = max_batches(request, found, lead, best.figures.job.accumulation, engine);
   plan.warnings = recommendation.estimate.warnings;
   plan.assumptions = recommendation.estimate.assumptions;
   warn_of_flicker(plan);

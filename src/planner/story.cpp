@@ -32,12 +32,12 @@ std::string signed_percent(double ratio) {
 }
 
 Story::Story(const PlanRequest& request, const Contender& chosen, const estimate::Estimate& estimate,
-             const std::optional<Limits>& limits, const estimate::Engine& engine)
+             std::optional<std::int64_t> largest_batch, const estimate::Engine& engine)
     : request_(request),
       best_(chosen.figures),
       job_(best_.job),
       estimate_(estimate),
-      batch_limits_(limits),
+      largest_batch_(largest_batch),
       engine_(engine),
       candidate_(request.candidates[chosen.candidate]),
       target_(candidate_.target),
@@ -136,7 +136,7 @@ void Story::bound() {
 }
 
 void Story::larger_batches() {
-  const std::int64_t most = batch_limits_ ? batch_limits_->steady : 0;
+  const std::int64_t most = largest_batch_.value_or(0);
   const auto largest = most > job_.batch ? with([&](job::Job& job) { job.batch = most; }) : std::nullopt;
   if (!largest) {
     return;
@@ -158,7 +158,7 @@ void Story::larger_batches() {
 std::optional<std::int64_t> Story::next_larger_batch() const {
   const std::int64_t batch = job_.batch;
   if (!request_.global_batch) {
-    return std::max(batch_limits_ ? batch_limits_->steady : 0, batch) + 1;
+    return std::max(largest_batch_.value_or(0), batch) + 1;
   }
   PlanRequest open = request_;
   open.batch.reset();
@@ -228,7 +228,7 @@ void Story::gpus() {
 
 /// Gradients are as large whatever the batch: the more images, the less of the step is communication.
 void Story::batch_and_scaling() {
-  const std::int64_t most = batch_limits_ ? batch_limits_->steady : job_.batch;
+  const std::int64_t most = largest_batch_.value_or(job_.batch);
   if (job_.parallel.gpus == 1 || !trains() || request_.global_batch || most < 2) {
     return;
   }

@@ -20,7 +20,7 @@ std::string signed_percent(double ratio);  ///< "+28 %", "-3.1 %"
 class Story {
  public:
   Story(const PlanRequest& request, const Contender& chosen, const estimate::Estimate& estimate,
-        const std::optional<Limits>& limits, const estimate::Engine& engine);
+        std::optional<std::int64_t> largest_batch, const estimate::Engine& engine);
 
   std::vector<std::string> tell();
 
@@ -64,7 +64,7 @@ class Story {
   const Evaluated& best_;
   const job::Job& job_;
   const estimate::Estimate& estimate_;
-  const std::optional<Limits>& batch_limits_;
+  std::optional<std::int64_t> largest_batch_;  ///< without cache flushes, where the batch is open
   const estimate::Engine& engine_;
   const Candidate& candidate_;
   const estimate::Target& target_;

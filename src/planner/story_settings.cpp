@@ -23,9 +23,10 @@ void Story::checkpointing() {
   }
   const double longer =
       now ? best_.step.count() / other->figures.step.count() : other->figures.step.count() / best_.step.count();
-  const std::string costs = fmt::format(
-      "make{} the step longer by {:.0f} %; {}", now ? "s" : "", 100 * (longer - 1),
-      job_.model.batch_norm ? "running statistics of batch norm are updated twice" : "the results stay the same");
+  const std::string costs =
+      fmt::format("make{} the step longer by {:.0f} %; {}", now ? "s" : "", 100 * (longer - 1),
+                  job::normalizes_by_batch(job_) ? "running statistics of batch norm are updated twice"
+                                                 : "the results stay the same");
   if (!now) {
     say("Checkpointing each block would lower the allocated peak from {} to {} and {}.", format_bytes(best_.run_peak),
         format_bytes(other->memory.run_peak), costs);
@@ -96,7 +97,7 @@ void Story::layout() {
 }
 
 void Story::batch_norm() {
-  if (!job_.model.batch_norm || !trains()) {
+  if (!job::normalizes_by_batch(job_)) {
     return;
   }
   std::string text = fmt::format("Batch norm takes its statistics over the {} image{} of a GPU's micro-batch",

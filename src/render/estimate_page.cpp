@@ -182,16 +182,10 @@ void add_details(Page& page, const Document& estimate) {
     add(page, std::move(batches));
   }
   if (has(estimate, "layers")) {
-    Section layers{"Layers", {layers_chart(estimate)}, true, ""};
-    add_table(layers, layers_table(estimate), Depth::full);
+    Section layers{"Layers", {}, true, ""};
+    add_layers(layers, estimate, Depth::full);
     add(page, std::move(layers));
   }
-}
-
-Block layers_chart(const Document& holder) {
-  // A line of text for each layer, and a few for axis and legend.
-  const double rem = 6 + static_cast<double>(holder.at("layers").size());
-  return {Depth::full, Chart{"layers", "Time of forward and backward by layer", rem}};
 }
 
 Page estimate_page(const Document& report) {

@@ -17,8 +17,8 @@ Page layers_page(const Document& report) {
   Page page;
   page.head.title = subject(report.at("job"));
   page.head.on = machine_name(report.at("machine")) + ", " + settings(report.at("job"));
-  Section section{"", {layers_chart(report)}};
-  add_table(section, layers_table(report));
+  Section section;
+  add_layers(section, report, Depth::always);
   add_prose(section, "Parameters and MACs are counted, MACs for one image; bytes and times are of one micro-batch.");
   add(page, std::move(section));
   add_warnings(page, report);

@@ -32,7 +32,8 @@ Section time_section(const Document& estimate);
 Section host_section(const Document& estimate);
 /// Memory over a step, with other batches, and layers.
 void add_details(Page& page, const Document& estimate);
-Block layers_chart(const Document& holder);
+/// Chart and table of the layers of a report, an estimate or a recommendation.
+void add_layers(Section& section, const Document& holder, Depth depth);
 /// The warnings of a report, and of the recommendation inside a plan, each once.
 void add_warnings(Page& page, const Document& report);
 void add_assumptions(Page& page, const Document& report);

@@ -111,7 +111,9 @@ Table layers_table(const Document& report) {
                            {"/saved_bytes", "saved"},
                            {"/workspace_bytes", "workspace", Align::right, 2},
                            {"/forward_seconds", "forward"},
-                           {"/backward_seconds", "backward"}});
+                           {"/backward_seconds", "backward"},
+                           {"/inputs", "inputs", Align::left},
+                           {"/trained", "trained", Align::left}});
 }
 
 Table alternatives_table(const Document& plan) {

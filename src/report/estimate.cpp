@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What an estimate says, and the reports of one: as a whole, and layer by layer.
 #include <algorithm>
+#include <numeric>
 
 #include "report/parts.hpp"
 #include "report/values.hpp"
@@ -154,7 +155,14 @@ Document layers_part(const Estimate& estimate) {
   return list_of(estimate.layers, [&](const LayerRow& layer) {
     Document row = {{"name", layer.name}, {"kind", layer.kind}, {"output_shape", shape(layer.output)}};
     add_figures(row, layer, trains(estimate));
+    add(row, {{"inputs", layer.inputs}, {"trained", when(trains(estimate), layer.trained)}});
     return row;
+  });
+}
+
+std::int64_t trained_parameters(const std::vector<LayerRow>& layers) {
+  return std::accumulate(layers.begin(), layers.end(), std::int64_t{0}, [](std::int64_t sum, const LayerRow& layer) {
+    return sum + (layer.trained ? layer.counts.parameters : 0);
   });
 }
 
@@ -242,6 +250,7 @@ Document build_estimate(const Estimate& estimate, const std::vector<Estimate>& b
 Document build_layers(const Estimate& estimate) {
   Document totals = Document::object();
   add_figures(totals, sum_of(estimate.layers), trains(estimate));
+  add(totals, {{"trained_parameters", when(trains(estimate), trained_parameters(estimate.layers))}});
   Document report = start(Kind::layers);
   add(report, {{"job", job_part(estimate.job)},
                {"machine", machine_part(estimate)},

@@ -114,12 +114,14 @@ Document catalogue(Kind kind, const std::vector<T>& entries, Build build) {
 Document job_part(const job::Job& job) {
   const job::Parallel& parallel = job.parallel;
   const bool training = job.mode == job::Mode::train;
+  const bool frozen_norm = training && job.scope.norm != graph::FrozenNorm::none;
   const bool parted = training && parallel.gpus > 1;
   const bool in_buckets = parted && parallel.sharding != job::Sharding::fsdp2;
   return object_of({{"model", job.model.name},
                     {"head", enum_name(job.head)},
                     {"until", when(!job.scope.until.empty(), job.scope.until)},
                     {"freeze", when(training && job.scope.freeze != "none", job.scope.freeze)},
+                    {"freeze_norm", when(frozen_norm, enum_name(job.scope.norm))},
                     {"train", when(training && job.scope.trained == graph::Trained::image, "image")},
                     {"loss", when(training && job.scope.objective.has_value(),
                                   enum_name(job.scope.objective.value_or(graph::Objective::mse)))},

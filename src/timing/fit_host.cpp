@@ -82,10 +82,10 @@ double residual(double modelled, double measured) {
   return r < kUsual ? r * r : kUsual * (2.0 * r - kUsual);
 }
 
-std::vector<Work> work_of(const Prepared& step, const HostCosts& costs) {
+std::vector<Work> work_of(const Prepared& step, const HostCosts& costs, const HostSpeed& speed) {
   std::vector<Work> work;
   for (std::size_t i = 0; i < step.sample->ops.size(); ++i) {
-    work.push_back(work_of(step.sample->ops[i], step.device[i], costs));
+    work.push_back(work_of(step.sample->ops[i], step.device[i], costs, speed));
   }
   return work;
 }
@@ -93,7 +93,7 @@ std::vector<Work> work_of(const Prepared& step, const HostCosts& costs) {
 /// The step on the host of its row, as far as that tells its speed.
 QueueTimes modelled(const Prepared& step, const HostSpeed& speed, const HostCosts& costs) {
   const StepSample& sample = *step.sample;
-  const std::vector<Work> work = work_of(step, costs);
+  const std::vector<Work> work = work_of(step, costs, speed);
   const double slower = host_factor(sample.host_operation.count(), speed);
   QueueTimes times = run_queue(work, costs, 1, {1.0, slower});
   if (sample.on_host) {

@@ -9,7 +9,7 @@ namespace vggplan::timing {
 namespace {
 
 /// What an op is to the host, before the optimizer.
-enum class Role { node, parameters, kernels, cast, checkpoint };
+enum class Role { node, parameters, kernels, addition, cast, checkpoint };
 
 template <std::size_t N>
 bool among(const std::array<OpKind, N>& kinds, OpKind kind) {
@@ -20,13 +20,16 @@ Role role_of(OpKind kind) {
   constexpr std::array kParameters{OpKind::conv_weight_grad, OpKind::linear_weight_grad, OpKind::layer_norm_backward,
                                    OpKind::batch_norm_backward};
   // Parts of one call in C++: a convolution adds its bias, and a layer's gradients are one node.
-  constexpr std::array kKernels{OpKind::bias_add,        OpKind::bias_grad,         OpKind::multiply_reduce,
-                                OpKind::conv_input_grad, OpKind::linear_input_grad, OpKind::grad_accumulate};
+  constexpr std::array kKernels{OpKind::bias_add, OpKind::bias_grad, OpKind::multiply_reduce, OpKind::conv_input_grad,
+                                OpKind::linear_input_grad};
   if (among(kParameters, kind)) {
     return Role::parameters;
   }
   if (among(kKernels, kind)) {
     return Role::kernels;
+  }
+  if (kind == OpKind::grad_accumulate) {
+    return Role::addition;
   }
   return kind == OpKind::cast ? Role::cast : kind == OpKind::checkpoint ? Role::checkpoint : Role::node;
 }
@@ -41,12 +44,19 @@ double node_seconds(const Op& op, const HostCosts& costs) {
   return costs.backward_op_seconds + (first ? costs.backward_seconds : 0.0);
 }
 
-double layer_seconds(const Op& op, const HostCosts& costs) {
+/// Autograd's engine adds gradients that meet by the very operation that tells the speed of a host. In VGG, which the
+/// other costs were fitted to, none meet.
+double addition_seconds(const HostCosts& costs, const HostSpeed& speed) {
+  return speed.operation > 0.0 ? speed.operation : costs.kernel_seconds;
+}
+
+double layer_seconds(const Op& op, const HostCosts& costs, const HostSpeed& speed) {
   const double kernels = static_cast<double>(op.kernels) * costs.kernel_seconds;
   switch (role_of(op.kind)) {
     case Role::node: return node_seconds(op, costs) + kernels - costs.kernel_seconds;
     case Role::parameters: return node_seconds(op, costs) + costs.gradient_seconds + kernels - costs.kernel_seconds;
     case Role::kernels: return kernels;
+    case Role::addition: return static_cast<double>(op.kernels) * addition_seconds(costs, speed);
     case Role::cast: return costs.cast_seconds;
     case Role::checkpoint:
       return (op.recompute ? costs.recompute_seconds : costs.checkpoint_seconds) +
@@ -68,8 +78,8 @@ double optimizer_seconds(const Op& op, const HostCosts& costs) {
 
 }  // namespace
 
-double host_seconds(const Op& op, const HostCosts& costs) {
-  return op.phase == base::Phase::optimizer ? optimizer_seconds(op, costs) : layer_seconds(op, costs);
+double host_seconds(const Op& op, const HostCosts& costs, const HostSpeed& speed) {
+  return op.phase == base::Phase::optimizer ? optimizer_seconds(op, costs) : layer_seconds(op, costs, speed);
 }
 
 double host_factor(double operation, const HostSpeed& speed) {

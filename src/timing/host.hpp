@@ -8,7 +8,7 @@
 namespace vggplan::timing {
 
 /// Seconds that a host of the middle speed needs to start the op.
-double host_seconds(const Op& op, const HostCosts& costs);
+double host_seconds(const Op& op, const HostCosts& costs, const HostSpeed& speed);
 
 /// By which factor a host takes longer that starts one addition in `operation` seconds; 1 where that, or the speed that
 /// the costs hold for, is not known (0).

@@ -22,15 +22,15 @@ base::Bytes total(const Exchange& exchange) {
 }
 
 /// Device time from the start of backward to the moment when each gradient is ready, in the order of `gradients`.
-std::vector<double> ready_times(std::span<const Op> ops, const hardware::Gpu& gpu, const Calibration& calibration,
-                                const Exchange& exchange) {
+std::vector<double> ready_times(std::span<const Op> ops, std::span<const OpTime> kernels, const Exchange& exchange) {
   std::vector<double> done;  // by layer
   double clock = 0.0;
-  for (const Op& op : ops) {
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    const Op& op = ops[i];
     if (op.phase != base::Phase::backward) {
       continue;
     }
-    clock += op_seconds(op, gpu, calibration).count();
+    clock += kernels[i].seconds;
     if (op.layer != kNoLayer && !op.recompute) {
       done.resize(std::max(done.size(), op.layer + 1), 0.0);
       done[op.layer] = clock;
@@ -124,7 +124,8 @@ base::Estimated<base::Seconds> plus(const base::Estimated<base::Seconds>& a, dou
 
 OwnTime own_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Calibration& calibration,
                  const StepOptions& options, const Exchange& exchange) {
-  return {step_time(ops, gpu, calibration, options), ready_times(ops, gpu, calibration, exchange)};
+  const std::vector<OpTime> kernels = op_times(ops, gpu, calibration);
+  return {step_time(ops, kernels, gpu, calibration, options), ready_times(ops, kernels, exchange)};
 }
 
 ParallelTime parallel_step_time(const OwnTime& own, const hardware::Gpu& gpu, const Calibration& calibration,

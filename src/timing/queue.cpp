@@ -56,10 +56,10 @@ void step(std::span<const Work> work, const HostCosts& costs, std::int64_t micro
 
 }  // namespace
 
-Work work_of(const Op& op, double kernel_seconds, const HostCosts& costs) {
+Work work_of(const Op& op, double kernel_seconds, const HostCosts& costs, const HostSpeed& speed) {
   Work work;
   work.phase = op.phase;
-  work.host = host_seconds(op, costs);
+  work.host = host_seconds(op, costs, speed);
   work.waits = op.kind == OpKind::host_read;
   work.after_first = op.after_first;
   work.device = kernel_seconds + (work.waits ? 0.0 : static_cast<double>(op.kernels) * costs.gap_seconds);
@@ -67,7 +67,7 @@ Work work_of(const Op& op, double kernel_seconds, const HostCosts& costs) {
 }
 
 Work work_of(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration) {
-  return work_of(op, op_seconds(op, gpu, calibration).count(), calibration.host);
+  return work_of(op, op_seconds(op, gpu, calibration).count(), calibration.host, calibration.host_speed);
 }
 
 std::array<double, 3> host_phases(std::span<const Work> work, const HostCosts& costs) {

@@ -24,7 +24,7 @@ struct Work {
 
 Work work_of(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration);
 /// The same where the time of its kernels is known.
-Work work_of(const Op& op, double kernel_seconds, const HostCosts& costs);
+Work work_of(const Op& op, double kernel_seconds, const HostCosts& costs, const HostSpeed& speed);
 
 struct QueueTimes {
   double step{};                   ///< one of many back-to-back steps

@@ -10,7 +10,6 @@
 
 #include "timing/kernel_work.hpp"
 #include "timing/tiles.hpp"
-#include "vggplan/timing/step_time.hpp"
 
 namespace vggplan::timing {
 namespace {
@@ -23,19 +22,38 @@ const Entry* find_exactly(const std::vector<Entry>& table, const ShapeClass& sha
   return at != table.end() && at->shape == shape ? &*at : nullptr;
 }
 
-/// The entry of `table` that is nearest to `shape`; nothing in an empty table.
-template <class Entry>
-const Entry* nearest(const std::vector<Entry>& table, const ShapeClass& shape) {
+/// Of `kind`, by which tables are sorted first, the entry of `table` that `far` calls nearest; nothing where there is
+/// none.
+template <class Entry, class Far>
+const Entry* nearest(const std::vector<Entry>& table, OpKind kind, const Far& far) {
   const Entry* best = nullptr;
   double least = std::numeric_limits<double>::infinity();
-  for (const Entry& entry : table) {
-    const double d = distance(entry.shape, shape);
+  const auto below = [](const Entry& entry, OpKind sought) { return entry.shape.kind < sought; };
+  auto entry = std::lower_bound(table.begin(), table.end(), kind, below);
+  for (; entry != table.end() && entry->shape.kind == kind; ++entry) {
+    const double d = far(*entry);
     if (d < least) {
       least = d;
-      best = &entry;
+      best = &*entry;
     }
   }
   return best;
+}
+
+const StreamRate* nearest_rate(const Calibration& calibration, const ShapeClass& shape) {
+  return nearest(calibration.streams, shape.kind, [&](const StreamRate& rate) { return distance(rate.shape, shape); });
+}
+
+double last_octave(const ShareCurve& curve) {
+  return curve.first_octave + curve.octaves_per_node * static_cast<double>(curve.shares.size() - 1);
+}
+
+/// A curve that ends far below the size tells less of it than one of other channels that goes on.
+const ShareCurve* nearest_curve(const Calibration& calibration, const ShapeClass& shape, double octave) {
+  constexpr double kPerOctave = 0.5;
+  return nearest(calibration.curves, shape.kind, [&](const ShareCurve& curve) {
+    return distance(curve.shape, shape) + kPerOctave * std::max(0.0, octave - last_octave(curve));
+  });
 }
 
 /// Curves of convolutions that differ in channels alone.
@@ -147,7 +165,7 @@ double copy_seconds(const Op& op, const hardware::Gpu& gpu, const Calibration& c
     return 0.0;
   }
   const Copies copies = copies_of(op);
-  const StreamRate* rate = nearest(calibration.streams, turning_of(op.type));
+  const StreamRate* rate = nearest_rate(calibration, turning_of(op.type));
   return rate == nullptr ? copies.bytes / (kUnknownShare * gpu.memory_bandwidth.count())
                          : copies.starts * rate->start_seconds + copies.bytes / rate->uncached.count();
 }
@@ -175,10 +193,6 @@ double cached_share(double touched, base::Bytes l2) {
 
 namespace {
 
-double last_octave(const ShareCurve& curve) {
-  return curve.first_octave + curve.octaves_per_node * static_cast<double>(curve.shares.size() - 1);
-}
-
 /// Linear layers are measured up to 256 images. Beyond, a product in true fp32 nears what large ones reach, by half of
 /// the way an octave; in 16 bits it is there by then.
 double grown(double share, double octaves_beyond) {
@@ -190,7 +204,7 @@ double grown(double share, double octaves_beyond) {
 
 OpTime streamed(const Op& op, const ShapeClass& shape, const hardware::Gpu& gpu, const Calibration& calibration) {
   const StreamRate* exact = find_exactly(calibration.streams, shape);
-  const StreamRate* rate = exact == nullptr ? nearest(calibration.streams, shape) : exact;
+  const StreamRate* rate = exact == nullptr ? nearest_rate(calibration, shape) : exact;
   if (rate == nullptr) {
     return {roofline_seconds(op, gpu) / kUnknownShare, false};
   }
@@ -262,13 +276,23 @@ OpTime op_time(const Op& op, const hardware::Gpu& gpu, const Calibration& calibr
       return {copy_seconds(op, gpu, calibration) + roofline_seconds(op, gpu) / *between, false};
     }
   }
-  const ShareCurve* curve = exact == nullptr ? nearest(calibration.curves, shape) : exact;
+  const ShareCurve* curve =
+      is_convolution(op.kind) && exact != nullptr ? exact : nearest_curve(calibration, shape, octave);
   double share = curve == nullptr || curve->shares.empty() ? kUnknownShare : share_at(*curve, octave);
   if (curve != nullptr && is_linear(op.kind) && shape.element_bytes == 4) {
     share = grown(share, octave - last_octave(*curve));
   }
   return {copy_seconds(op, gpu, calibration) + roofline_seconds(op, gpu) / share,
-          exact != nullptr && !is_guess(op, shape)};
+          exact != nullptr && curve == exact && !is_guess(op, shape)};
+}
+
+std::vector<OpTime> op_times(std::span<const Op> ops, const hardware::Gpu& gpu, const Calibration& calibration) {
+  std::vector<OpTime> times;
+  times.reserve(ops.size());
+  for (const Op& op : ops) {
+    times.push_back(op_time(op, gpu, calibration));
+  }
+  return times;
 }
 
 base::Seconds op_seconds(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration) {

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <span>
+#include <vector>
+
 #include "vggplan/hardware/hardware.hpp"
 #include "vggplan/timing/calibration.hpp"
 #include "vggplan/timing/op.hpp"
+#include "vggplan/timing/step_time.hpp"
 
 namespace vggplan::timing {
 
@@ -22,6 +26,11 @@ struct OpTime {
   bool measured{};
 };
 OpTime op_time(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration);
+std::vector<OpTime> op_times(std::span<const Op> ops, const hardware::Gpu& gpu, const Calibration& calibration);
+
+/// step_time.cpp: of ops whose kernels' times are at hand.
+StepTime step_time(std::span<const Op> ops, std::span<const OpTime> kernels, const hardware::Gpu& gpu,
+                   const Calibration& calibration, const StepOptions& options);
 
 /// Share of the roofline at a size, by its log2; beyond the ends the curve is flat.
 double share_at(const ShareCurve& curve, double octave);

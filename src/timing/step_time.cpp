@@ -30,35 +30,44 @@ double repeats_of(const Op& op, std::int64_t micro_batches) {
 
 StepTime step_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Calibration& calibration,
                    const StepOptions& options) {
+  return step_time(ops, op_times(ops, gpu, calibration), gpu, calibration, options);
+}
+
+StepTime step_time(std::span<const Op> ops, std::span<const OpTime> kernels, const hardware::Gpu& gpu,
+                   const Calibration& calibration, const StepOptions& options) {
   StepTime time;
   double unmeasured = 0.0;
+  Wavering either;
   double host = calibration.host.step_seconds;
   std::vector<Work> work;
   work.reserve(ops.size());
-  for (const Op& op : ops) {
-    const OpTime kernels = op_time(op, gpu, calibration);
-    work.push_back(work_of(op, kernels.seconds, calibration.host));
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    const Op& op = ops[i];
+    work.push_back(work_of(op, kernels[i].seconds, calibration.host, calibration.host_speed));
     const double repeats = repeats_of(op, options.accumulation);
     time.device_busy += base::Seconds(repeats * work.back().device);
     host += repeats * work.back().host;
-    unmeasured += kernels.measured ? 0.0 : repeats * work.back().device;
+    unmeasured += kernels[i].measured && !op.stands_in ? 0.0 : repeats * work.back().device;
+    const Wavering more = wavering(op, work.back().device);
+    either.seconds += repeats * more.seconds;
+    either.slow += repeats * more.slow;
     add_layer(time, op, repeats * work.back().device);
   }
   const double carried = unmeasured / std::max(time.device_busy.count(), 1e-12);
-  Spread kernels = widened(calibration.*spread_kind(ops, gpu), carried);
+  Spread spread = widened(widened(calibration.*spread_kind(ops, gpu), carried), either, time.device_busy.count());
   constexpr double kMostCarried = 0.1;
   const base::Basis basis = carried > kMostCarried ? base::Basis::modelled : calibration.basis;
   if (options.chosen_by_trial) {
     constexpr double kMostGain = 0.06;  // seen in TF32 and 16 bits; true fp32 has room for more already
-    kernels.low -= kMostGain;
+    spread.low -= kMostGain;
   }
   const Spread hosts = host_range(calibration);
   const auto queue = [&](double device, double slower) {
     return run_queue(work, calibration.host, options.accumulation, {device, slower});
   };
   const QueueTimes value = queue(1.0, 1.0);
-  const QueueTimes low = queue(kernels.low, hosts.low);
-  const QueueTimes high = queue(kernels.high, hosts.high);
+  const QueueTimes low = queue(spread.low, hosts.low);
+  const QueueTimes high = queue(spread.high, hosts.high);
   const auto quantity = [&](double middle, double least, double most) {
     return base::Estimated<base::Seconds>{base::Seconds(middle), base::Seconds(least), base::Seconds(most), basis};
   };

@@ -31,9 +31,10 @@ double median_microseconds(const std::function<std::int64_t()>& work) {
   return kept == -1 ? 0 : times[kRuns / 2];
 }
 
-job::Job vgg16(const catalog::Catalog& catalog, std::int64_t height, std::int64_t width, std::int64_t batch) {
+job::Job job_of(const catalog::Catalog& catalog, const char* model, std::int64_t height, std::int64_t width,
+                std::int64_t batch) {
   job::Job job;
-  job.model = catalog.model("vgg16").value();
+  job.model = catalog.model(model).value();
   job.image = {3, height, width};
   job.batch = batch;
   return job;
@@ -70,8 +71,10 @@ int main() {
   const auto calibration = catalog.text("calibration", gpu.name).value();
   knowledge.measured = {{gpu, catalog::read_calibration(calibration, gpu.name).value()}};
   const estimate::Target target{gpu, std::nullopt, gpu.usable_memory()};
-  measure("vgg16 224x224 batch 32", vgg16(catalog, 224, 224, 32), knowledge, target);
-  job::Job large = vgg16(catalog, 4024, 3036, 2);
+  measure("vgg16 224x224 batch 32", job_of(catalog, "vgg16", 224, 224, 32), knowledge, target);
+  measure("resnet50 224x224 batch 32", job_of(catalog, "resnet50", 224, 224, 32), knowledge, target);
+  measure("densenet121 224x224 batch 32", job_of(catalog, "densenet121", 224, 224, 32), knowledge, target);
+  job::Job large = job_of(catalog, "vgg16", 4024, 3036, 2);
   measure("vgg16 4024x3036 batch 2", large, knowledge, target);
   large.precision = job::Precision::amp_bf16;
   large.layout = base::Layout::nhwc;

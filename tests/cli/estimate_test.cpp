@@ -160,4 +160,31 @@ TEST_CASE("rows of the layers add up to what autograd holds", "[cli]") {
   }
 }
 
+// torchvision/models/resnet.py, BasicBlock: out += identity, which is the input of the block or its downsample.
+TEST_CASE("layers name what they read, and whether they are trained", "[cli]") {
+  const json layers = json::parse(test::run("layers --model resnet18 --size 64x64 --freeze layer1.* --json").out);
+  std::map<std::string, json> rows;
+  std::set<std::string> known{"image"};
+  for (const json& row : layers.at("layers")) {
+    for (const json& input : row.at("inputs")) {
+      CHECK(known.count(input.get<std::string>()) == 1);
+    }
+    known.insert(row.at("name").get<std::string>());
+    rows[row.at("name")] = row;
+  }
+  CHECK(rows.at("conv1").at("inputs") == json{"image"});
+  CHECK(rows.at("layer1.0.add").at("inputs") == json{"layer1.0.bn2", "maxpool"});
+  CHECK(rows.at("layer2.0.add").at("inputs") == json{"layer2.0.bn2", "layer2.0.downsample.1"});
+  CHECK(rows.at("loss").at("inputs") == json{"fc"});
+  CHECK(rows.at("conv1").at("trained") == true);
+  CHECK(rows.at("layer1.0.conv1").at("trained") == false);
+  CHECK(rows.at("relu").at("trained") == false);
+  // resnet18 has 11,689,512; layer1 four convolutions of 64 to 64 channels and their norms.
+  CHECK(layers.at("totals").at("trained_parameters") == 11'689'512 - 4 * (9 * 64 * 64 + 2 * 64));
+  const json infer = json::parse(test::run("layers --model resnet18 --size 64x64 --mode infer --json").out);
+  CHECK(infer.at("layers").at(0).at("inputs") == json{"image"});
+  CHECK_FALSE(infer.at("layers").at(0).contains("trained"));
+  CHECK_FALSE(infer.at("totals").contains("trained_parameters"));
+}
+
 }  // namespace vggplan

@@ -86,7 +86,7 @@ def main():
         rows = list(csv.DictReader(io.StringIO(ask("layers --size 512x512", "--format", "csv"))))
         for layer, row in zip(layers, rows):
             for key, value in layer.items():
-                if isinstance(value, (int, float)) and float(row[key]) != value:
+                if isinstance(value, (bool, int, float)) and json.loads(row[key]) != value:
                     failures.append(f"layers: {layer['name']}: CSV has {key} {row[key]}, JSON {value}")
         for name, path in (("gpu", "gpus"), ("machine", "machines"), ("model", "models"), ("storage", "storage"),
                            ("calibration", "calibration")):

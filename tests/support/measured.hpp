@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "vggplan/catalog/catalog.hpp"
+#include "vggplan/graph/architectures.hpp"
 #include "vggplan/job/job.hpp"
 
 namespace vggplan::support {
@@ -62,7 +63,11 @@ inline job::Job job_of(const Row& row) {
   job::Job job;
   job.model = model_of(row, catalog);
   job.image = {row.value("in_channels", std::int64_t{3}), row.at("h"), row.at("w")};
-  job.classes = row.value("num_classes", std::int64_t{1000});
+  job.classes = row.value("num_classes", graph::architecture_of(job.model.architecture).classes);
+  job.scope.freeze = text_of(row, "frozen", "none");
+  job.scope.norm = named<graph::FrozenNorm>(text_of(row, "frozen_norm", "none"));
+  job.scope.until = text_of(row, "until", "");
+  job.scope.trained = named<graph::Trained>(text_of(row, "train", "parameters"));
   job.head = named<graph::Head>(text_of(row, "head", "adaptive"));
   job.mode = named<job::Mode>(text_of(row, "mode", "train"));
   job.batch = row.value("batch", std::int64_t{1});
@@ -109,6 +114,14 @@ inline std::string label_of(const Row& row) {
   unless(text_of(row, "head", "adaptive"), "adaptive");
   unless(text_of(row, "mode", "train"), "train");
   unless(text_of(row, "how", "single"), "single");
+  const auto words = [&](const char* key, const char* word, std::string_view usual) {
+    const std::string value = text_of(row, key, "");
+    label += value.empty() || value == usual ? "" : " " + std::string(word) + " " + value;
+  };
+  words("frozen", "frozen", "none");
+  words("frozen_norm", "norm", "none");
+  words("until", "until", "");
+  words("train", "train", "parameters");
   unless(row.contains("kw") ? row.at("kw").dump() : "{}", "{}");
   const auto number = [&](const char* key, int usual, const char* word) {
     if (row.value(key, usual) != usual) {

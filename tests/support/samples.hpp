@@ -130,8 +130,20 @@ inline estimate::Estimate rich_estimate() {
                     kGiB,
                     512 * kMiB,
                     Seconds(0.01),
-                    Seconds(0.02)},
-                   {"pool1", "maxpool", {64, 512, 384}, {}, 256 * kMiB, kGiB, Bytes(0), Seconds(0.001), Seconds(0.002)},
+                    Seconds(0.02),
+                    {"image"},
+                    false},
+                   {"pool1",
+                    "maxpool",
+                    {64, 512, 384},
+                    {},
+                    256 * kMiB,
+                    kGiB,
+                    Bytes(0),
+                    Seconds(0.001),
+                    Seconds(0.002),
+                    {"conv1_1"},
+                    false},
                    {"fc1",
                     "linear",
                     {4096, 1, 1},
@@ -140,7 +152,9 @@ inline estimate::Estimate rich_estimate() {
                     kMiB,
                     Bytes(0),
                     Seconds(0.0001),
-                    Seconds(0.0002)}};
+                    Seconds(0.0002),
+                    {"pool1", "conv1_1"},
+                    true}};
   return sample;
 }
 

@@ -23,6 +23,10 @@ struct MeasuredStep {
   std::int64_t width{};
   std::int64_t channels{3};
   std::int64_t classes{1000};
+  std::string frozen{"none"};
+  std::string frozen_norm{"none"};
+  std::string until{};
+  std::string trained{"parameters"};
   std::int64_t batch{};
   std::string precision{};
   std::string layout{};

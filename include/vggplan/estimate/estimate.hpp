@@ -155,6 +155,8 @@ struct LayerRow {
   Bytes workspace_bytes{};  ///< the largest temporary of the layer's kernels, forward or backward
   Seconds forward{};
   Seconds backward{};
+  std::vector<std::string> inputs{};  ///< layers that it reads, or the image, in order
+  bool trained{false};                ///< has parameters, and they are trained
 };
 
 struct Warning {

@@ -9,7 +9,6 @@
 namespace vggplan::graph {
 
 struct Flow {
-  std::vector<std::vector<NodeId>> consumers{};  ///< of each node's output, in order
   std::vector<NodeId> last_use{};  ///< the last node that reads the output, or a variable's end; itself if none
   std::vector<std::vector<NodeId>> ends{};  ///< variables that end with each node and that it does not read, last first
   std::vector<bool> needs_gradient{};       ///< of its output: it, or what comes before it, is trained

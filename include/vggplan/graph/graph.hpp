@@ -112,7 +112,7 @@ struct LayerCounts {
   LayerCounts& operator+=(const LayerCounts& other);
   bool operator==(const LayerCounts&) const = default;
 };
-LayerCounts count(const Network& network, NodeId node);
+std::vector<LayerCounts> count_nodes(const Network& network);  ///< by node
 LayerCounts count(const Network& network);
 
 /// Elements of every node's output, for one image.

@@ -40,7 +40,7 @@ struct BatchNorm {
   bool frozen{false};  ///< normalises by its running statistics in training too (eval())
   bool operator==(const BatchNorm&) const = default;
 };
-enum class Function { relu, relu6, silu, gelu, sigmoid, hard_swish, hard_sigmoid, tanh };
+enum class Function { relu, relu6, leaky_relu, silu, gelu, sigmoid, hard_swish, hard_sigmoid, tanh };
 struct Activation {
   Function function{Function::relu};
   bool in_place{true};  ///< as torchvision's models have it

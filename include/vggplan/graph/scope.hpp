@@ -17,18 +17,27 @@ enum class Trained {
   image,  ///< perceptual and style losses: the network is frozen, and the image is what the optimizer changes
 };
 
+/// What of batch norm stays as it is in training.
+enum class FrozenNorm {
+  none,
+  statistics,  ///< eval() of the layers: they normalise by their running statistics
+  all,         ///< and weight and bias are not trained
+};
+
 struct Scope {
   std::string freeze{"none"};  ///< none, features, all-but-last, first:N convolutions, or a pattern of names
   std::string until{};         ///< the network ends with this node; empty: with its last
   Trained trained{Trained::parameters};
   std::optional<Objective> objective{};  ///< nothing: that of the network
+  FrozenNorm norm{FrozenNorm::none};     ///< beside what `freeze` says
   bool operator==(const Scope&) const = default;
 };
 
 /// The network as `scope` has it. Frozen nodes have no gradients of their own; their batch norms still see batches, as
-/// requires_grad_(False) leaves them in training mode. A pattern may hold * and ?. A network that is cut, or whose
-/// image is trained, is lowered by the mean squared error of its output, unless the scope names another objective.
-/// Error (Fault::question) where no node has the name, nothing is left for `training`, or N is more than there are.
+/// requires_grad_(False) leaves them in training mode, unless `norm` says otherwise, which is of all batch norms. A
+/// pattern may hold * and ?. A network that is cut, or whose image is trained, is lowered by the mean squared error of
+/// its output, unless the scope names another objective. Error (Fault::question) where no node has the name, nothing is
+/// left for `training`, N is more than there are, or there is no batch norm to freeze.
 base::Result<Network> scoped(Network network, const Scope& scope, bool training);
 
 }  // namespace vggplan::graph
@@ -40,6 +49,14 @@ struct NameTable<graph::Trained> {
   static constexpr std::array<Named<graph::Trained>, 2> table{{
       {graph::Trained::parameters, "parameters", "weights and biases that are not frozen"},
       {graph::Trained::image, "image", "the image, under a frozen network: perceptual and style losses"},
+  }};
+};
+template <>
+struct NameTable<graph::FrozenNorm> {
+  static constexpr std::array<Named<graph::FrozenNorm>, 3> table{{
+      {graph::FrozenNorm::none, "none", "batch norm takes its statistics from the batch"},
+      {graph::FrozenNorm::statistics, "statistics", "running statistics, as norm.eval(); weight and bias are trained"},
+      {graph::FrozenNorm::all, "all", "running statistics, and weight and bias are not trained"},
   }};
 };
 template <>

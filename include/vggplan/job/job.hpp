@@ -93,10 +93,17 @@ constexpr std::int64_t gpus_per_node(const Job& job) {
   return job.parallel.gpus < job.parallel.nodes ? 1 : job.parallel.gpus / job.parallel.nodes;
 }
 
+/// Whether batch norm takes its statistics from the batch: what it sees of it then matters to the result.
+constexpr bool normalizes_by_batch(const Job& job) {
+  return job.model.batch_norm && job.mode == Mode::train && job.scope.norm == graph::FrozenNorm::none;
+}
+
 /// Ranges, rules between fields (FSDP2 refuses channels_last ...), and the rule that every count of
 /// bytes stays below 2^53 and the work of a step within 64 bits.
 /// Whether seq:N cuts the network well is for lowering::segments to say. Nothing when the job makes sense.
 base::Status validate(const Job& job);
+/// The same where the job's network is at hand: searches ask of many batches.
+base::Status validate(const Job& job, const graph::Network& network);
 
 /// The network that the job runs: what it asks of its model, for its images.
 base::Result<graph::Network> network_of(const Job& job);

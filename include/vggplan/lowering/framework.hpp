@@ -59,7 +59,8 @@ struct FilterRange {
 
 /// The first rule that holds for a convolution gives its workspace: what its kernel takes, and where `copies` is set
 /// copies of what does not lie as the kernel reads it (NHWC, channels padded to 16 bytes). Bounds on channels, on
-/// pixels (images x height x width) and on elements of the larger operand.
+/// pixels (images x height x width) and on elements of the larger operand. In the file one entry may list several
+/// `kernels` for the same channels: a rule each, in that order.
 struct WorkspaceRule {
   std::vector<base::MathMode> math{};
   std::optional<base::Layout> layout{};  ///< none: both
@@ -69,6 +70,8 @@ struct WorkspaceRule {
   Range pixels{};
   Range elements{};
   Range images{};
+  Range map{};                          ///< pixels of one image
+  std::int64_t map_multiple{1};         ///< holds only where the map is a multiple of this: rows that TMA can address
   std::optional<FilterRange> filter{};  ///< none: 3x3 of stride 1 alone
   std::int64_t ragged{0};               ///< holds only where the pixels are no multiple of this; 0: everywhere
   bool copies{false};                   ///< the kernel reads NHWC tensors of aligned channels only: others are copied
@@ -100,10 +103,11 @@ struct Framework {
   base::Bytes cublaslt_workspace{1048576};
   base::Bytes cublas_handle_driver{67108864};    ///< addresses that the driver takes with a thread's cuBLAS handle
   base::Bytes backward_thread_driver{10485760};  ///< and more with that of the backward thread
-  std::int64_t scaler_pixels_with_batch_norm{16777216};  ///< in a batch, from which on GradScaler skips no first step
-  base::Bytes first_bucket{1048576};                     ///< DDP's first rebuilt bucket
-  base::Bytes nccl{};                                    ///< a communicator's buffers and kernels, on each GPU
-  base::Bytes broadcast_chunk{262144000};                ///< DDP sends parameters from rank 0 in chunks of this
+  std::int64_t scaler_pixels_with_batch_norm{
+      220000000};                          ///< in a batch, times its images, from which on GradScaler skips no step
+  base::Bytes first_bucket{1048576};       ///< DDP's first rebuilt bucket
+  base::Bytes nccl{};                      ///< a communicator's buffers and kernels, on each GPU
+  base::Bytes broadcast_chunk{262144000};  ///< DDP sends parameters from rank 0 in chunks of this
   bool operator==(const Framework&) const = default;
 };
 

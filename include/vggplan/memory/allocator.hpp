@@ -90,14 +90,19 @@ class CachingAllocator {
   [[nodiscard]] std::int64_t segment_size(std::int64_t size) const;
   [[nodiscard]] bool within_capacity(std::int64_t more) const;
   [[nodiscard]] Handle new_block();
+  [[nodiscard]] FreeEntry entry_of(Handle block) const;
+  [[nodiscard]] FreeList::iterator find_free(Handle block);
   void insert_free(Handle block);
   void erase_free(Handle block);
+  void replace_free(FreeList::iterator place, Handle block);
   Handle take_cached(std::size_t pool, std::int64_t size);
+  Handle take_new(std::size_t pool, std::int64_t size);
   Handle reserve(std::size_t pool, std::int64_t size);
   Handle reserve_segment(std::size_t pool, std::int64_t size);
   Handle find_room(std::size_t pool, std::int64_t size);
   Handle extend(std::size_t pool, std::int64_t size);
   bool map(Handle unmapped, std::int64_t bytes);
+  Handle cut(Handle block, std::int64_t size);
   void split(Handle block, std::int64_t size);
   void absorb_next(Handle block);
   [[nodiscard]] bool is_free(Handle block) const { return block != kNone && blocks_[block].state == State::free; }

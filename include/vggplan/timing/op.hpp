@@ -126,6 +126,7 @@ struct Op {
   OptimizerLoop loop{OptimizerLoop::foreach};
   bool records{true};       ///< autograd records it; not so in inference
   bool recompute{false};    ///< second forward of a checkpointed segment
+  bool stands_in{false};    ///< was measured, in the place of a kernel that was not
   bool after_first{false};  ///< absent in the first micro-batch (gradient accumulation)
   bool operator==(const Op&) const = default;
 

@@ -8,9 +8,12 @@ namespace {
 using graph::Function;
 using timing::OpKind;
 
-/// Of ReLU, sigmoid and tanh autograd saves the result, of the others the input.
-bool saves_result(Function function) {
-  return function == Function::relu || function == Function::sigmoid || function == Function::tanh;
+/// Of ReLU, sigmoid and tanh autograd saves the result, of LeakyReLU too where it works in place, of the others the
+/// input.
+bool saves_result(const graph::Activation& activation) {
+  const Function function = activation.function;
+  return function == Function::relu || function == Function::sigmoid || function == Function::tanh ||
+         (function == Function::leaky_relu && activation.in_place);
 }
 
 struct Passes {
@@ -18,10 +21,12 @@ struct Passes {
   OpKind backward{};
 };
 
-/// What was not measured goes at the pace of its like: tanh and the hard sigmoid at that of the sigmoid.
+/// What was not measured goes at the pace of its like: tanh and the hard sigmoid at that of the sigmoid,
+/// LeakyReLU at that of ReLU6.
 Passes passes_of(Function function) {
   switch (function) {
     case Function::relu: return {OpKind::relu_forward, OpKind::relu_backward};
+    case Function::leaky_relu:
     case Function::relu6: return {OpKind::relu6_forward, OpKind::relu6_backward};
     case Function::silu: return {OpKind::silu_forward, OpKind::silu_backward};
     case Function::gelu: return {OpKind::gelu_forward, OpKind::gelu_backward};
@@ -38,7 +43,7 @@ TensorId activate(Step& step, const Run& run) {
   const TensorId input = step.take(run.node.inputs.front(), run.id);
   Saved& saved = step.saved[run.id];
   if (activation.in_place) {  // the result lies in the input's storage
-    if (run.keep && saves_result(activation.function)) {
+    if (run.keep && saves_result(activation)) {
       step.tape.retain(input);
       step.keep(run.id, saved.result, input);
     } else if (run.keep) {  // autograd clones what is about to be overwritten
@@ -51,7 +56,7 @@ TensorId activate(Step& step, const Run& run) {
   }
   step.op(passes_of(activation.function).forward, step.map(run.node.output));
   const TensorId output = step.allocate_output(run.id);
-  if (run.keep && saves_result(activation.function)) {
+  if (run.keep && saves_result(activation)) {
     step.tape.retain(output);
     step.keep(run.id, saved.result, output);
     step.tape.drop(input);

@@ -58,6 +58,9 @@ namespace {
 using timing::OpKind;
 
 void convolution_op(Step& step, const Run& run, OpKind kind) {
+  if (step.ops == nullptr) {
+    return;
+  }
   const auto& conv = std::get<graph::Convolution>(run.node.kind);
   step.op(timing::make_op(
       kind, job::convolution_math(step.job.precision), job::activation_type(step.job.precision), step.job.layout,
@@ -153,6 +156,9 @@ void convolve_backward(Step& step, const Run& run, Gradient incoming) {
   }
   const bool laid_out = (step.nhwc() && incoming.turned) || incoming.part;
   const TensorId copy = laid_out ? step.gradient_of(run.id, run.id) : kNothing;
+  if (step.nhwc() && incoming.turned) {
+    step.op(OpKind::copy, step.map(run.node.output));
+  }
   TensorId outgoing = kNothing;
   if (step.needs_gradient(input)) {
     outgoing = operand_gradient(step, run);
@@ -173,6 +179,9 @@ void convolve_backward(Step& step, const Run& run, Gradient incoming) {
 }
 
 void linear_op(Step& step, const Run& run, OpKind kind) {
+  if (step.ops == nullptr) {
+    return;
+  }
   const auto& linear = std::get<graph::Linear>(run.node.kind);
   const std::int64_t rows = step.batch * run.node.output.height * run.node.output.width;
   step.op(timing::make_op(kind, job::linear_math(step.job.precision), job::activation_type(step.job.precision),

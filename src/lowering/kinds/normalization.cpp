@@ -13,11 +13,17 @@ bool by_batch(const Step& step, const Run& run) {
   return step.training() && !std::get<graph::BatchNorm>(run.node.kind).frozen;
 }
 
-/// Batch norm runs in PyTorch's own kernels where cuDNN does not take the type or the size.
-bool is_native(const Step& step, const Run& run) {
-  const bool unknown_type = job::activation_type(step.job.precision) == base::DType::bf16;
-  return unknown_type || step.batch * run.node.input.elements() >= kIndexLimit;
+bool is_bf16(const Step& step) { return job::activation_type(step.job.precision) == base::DType::bf16; }
+
+/// Beyond 32-bit indices PyTorch takes the statistics by var_mean (Impl::General of
+/// aten/src/ATen/native/cuda/Normalization.cu).
+bool is_beyond_kernels(const Step& step, const Run& run) {
+  return step.batch * run.node.input.elements() >= kIndexLimit;
 }
+
+/// Batch norm runs in PyTorch's own kernels where cuDNN does not take the type or the size. cuDNN has no backward for
+/// running statistics: that is PyTorch's own as well.
+bool is_native(const Step& step, const Run& run) { return is_bf16(step) || is_beyond_kernels(step, run); }
 
 NormBuffers staging(const Step& step, const graph::Shape& shape) {
   return batch_norm_staging(shape.channels, step.batch * shape.height * shape.width);
@@ -45,16 +51,28 @@ void keep_or_drop(Step& step, const Run& run, TensorId input) {
   step.tape.drop(input);
 }
 
+/// PyTorch's own kernels for channels_last tensors sum up in parts. var_mean works on a copy of bf16 in fp32, which it
+/// need not make of fp16: recorded on an H200, both layouts.
+void take_scratch(Step& step, const Run& run) {
+  const NormBuffers buffers = staging(step, run.node.input);
+  if (is_beyond_kernels(step, run)) {
+    const std::int64_t copy = is_bf16(step) ? step.batch * run.node.input.elements() * kFp32 : 0;
+    step.kernel_buffers(run.id, copy, buffers.counters);
+  } else if (is_native(step, run) && step.nhwc()) {
+    step.kernel_buffers(run.id, buffers.forward, buffers.counters);
+  }
+}
+
 TensorId normalize(Step& step, const Run& run) {
   const TensorId input = step.take(run.node.inputs.front(), run.id);
   const graph::Shape& shape = run.node.output;
   const TensorId output = step.allocate_output(run.id);
-  if (by_batch(step, run)) {
+  const bool native = is_native(step, run);
+  if (by_batch(step, run) || native) {  // PyTorch's own hand out the running ones as well
     allocate_statistics(step, run, shape.channels);
-    if (is_native(step, run) && step.nhwc()) {  // PyTorch's own kernels for channels_last tensors sum up in parts
-      const NormBuffers buffers = staging(step, shape);
-      step.kernel_buffers(run.id, buffers.forward, buffers.counters);
-    }
+  }
+  if (by_batch(step, run)) {
+    take_scratch(step, run);
     step.op(OpKind::batch_norm_forward, step.map(shape));
     step.op(OpKind::fill, base::DType::i64, {1, 1, 1, 1, 1});  // num_batches_tracked += 1
   } else {
@@ -78,27 +96,58 @@ void settle_all(Step& step, const Run& run, const std::vector<TensorId>& fresh) 
   }
 }
 
-/// One kernel (cuDNN, or PyTorch's for NCHW); else sums first, then the gradient of the input.
+/// What a backward of several kernels holds until it returns, fp32 values of each channel (batch_norm_backward_cuda in
+/// aten/src/ATen/native/cuda/Normalization.cu): the inverse deviation where forward has handed out none, and two
+/// `sums`.
+std::vector<TensorId> allocate_temporaries(Step& step, const Run& run, bool sums) {
+  const int count = (step.saved[run.id].statistics[1] == kNothing ? 1 : 0) + (sums ? 2 : 0);
+  std::vector<TensorId> held;
+  for (int i = 0; i < count; ++i) {
+    held.push_back(step.tape.allocate(run.node.input.channels * kFp32, Category::other, layer_id(run.id)));
+  }
+  return held;
+}
+
+/// Under running statistics the last kernel multiplies each channel by a number, and writes it contiguous. Its time,
+/// and that of the sums before it, was measured of kernels alike.
+void list_backward(Step& step, const Run& run, bool sums, bool fused) {
+  const bool running = !by_batch(step, run);
+  const auto list = [&](OpKind kind) {
+    timing::Op op = timing::make_op(kind, base::MathMode::fp32, job::activation_type(step.job.precision),
+                                    step.job.layout, step.map(run.node.output));
+    op.stands_in = running;
+    step.op(op);
+  };
+  if (sums) {
+    list(OpKind::batch_norm_backward);
+  }
+  if (running && !fused) {
+    list(step.nhwc() ? OpKind::copy : OpKind::multiply);
+  }
+}
+
+/// One kernel (cuDNN, or PyTorch's for NCHW); else sums first, then the gradient of the input. Where neither the
+/// statistics nor the parameters depend on the batch, nothing is summed.
 void normalize_backward(Step& step, const Run& run, Gradient incoming) {
   const graph::Shape& shape = run.node.input;
-  const bool fused = !is_native(step, run) || (!step.nhwc() && step.batch * shape.elements() < kIndexLimit);
-  step.op(OpKind::batch_norm_backward, step.map(run.node.output));
+  const bool sums = by_batch(step, run) || run.node.trained;
+  const bool cudnn = by_batch(step, run) && !is_native(step, run);
+  const bool fused = cudnn || (sums && !step.nhwc() && !is_beyond_kernels(step, run));
+  list_backward(step, run, sums, fused);
   TensorId outgoing = fused ? step.gradient_of(run.id, run.node.inputs.front()) : kNothing;
-  std::vector<TensorId> sums;
-  for (int sum = 0; sum < (fused ? 0 : 2); ++sum) {
-    sums.push_back(step.tape.allocate(shape.channels * kFp32, Category::other, layer_id(run.id)));
-  }
+  const std::vector<TensorId> held = fused ? std::vector<TensorId>{} : allocate_temporaries(step, run, sums);
   const std::vector<TensorId> fresh = parameter_gradients(step, run);
   if (!fused) {
     const NormBuffers buffers = staging(step, shape);
-    step.kernel_buffers(run.id, step.nhwc() ? buffers.backward : 0, buffers.counters);
+    step.kernel_buffers(run.id, sums && step.nhwc() ? buffers.backward : 0, buffers.counters);
     outgoing = step.gradient_of(run.id, run.node.inputs.front());
   }
-  for (const TensorId sum : sums) {
-    step.tape.drop(sum);
+  for (const TensorId tensor : held) {
+    step.tape.drop(tensor);
   }
   spend(step, run.id, incoming.tensor);
-  step.deliver(run.node.inputs.front(), {outgoing});
+  // batch_norm_elementwise_backward_eval makes a contiguous gradient, whatever it reads.
+  step.deliver(run.node.inputs.front(), {.tensor = outgoing, .turned = !by_batch(step, run) && !fused});
   settle_all(step, run, fresh);
 }
 

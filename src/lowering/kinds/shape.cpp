@@ -8,16 +8,9 @@ namespace {
 
 using timing::OpKind;
 
-/// Heads of detectors put the channels last, which contiguous maps are copied for, and channels_last ones are not.
-bool copies(const Step& step, const graph::Node& node) {
-  const bool channels_last = std::get<graph::Flatten>(node.kind).channels_last();
-  return channels_last ? !step.nhwc() && node.input.height * node.input.width > 1
-                       : flatten_copies(node, step.job.layout);
-}
-
 TensorId flatten(Step& step, const Run& run) {
   const TensorId input = step.take(run.node.inputs.front(), run.id);
-  if (!copies(step, run.node)) {
+  if (!flatten_copies(run.node, step.job.layout)) {
     return input;
   }
   step.op(OpKind::copy, step.map(run.node.input));

@@ -11,7 +11,7 @@ std::string document() {
          "README of the\n"
          "measurements says how. Rows are named by model, size, batch (`b`), precision, layout, and what is not the "
          "default.\n\n" +
-         memory_section() + time_section();
+         memory_section() + time_section() + network_section();
 }
 
 }  // namespace vggplan::accuracy

@@ -8,6 +8,7 @@ namespace vggplan::accuracy {
 
 std::string memory_section();
 std::string time_section();
+std::string network_section();
 /// The whole file.
 std::string document();
 

@@ -226,7 +226,8 @@ std::string memory_section() {
       "than 0.01 %, which is what runs repeat to.\n\n"
       "### Steps drawn at random over the whole interface, that no rule was made with\n\n";
   text += table_by_setting(drawn_peaks());
-  text += "\n### Networks of other channels, that no rule was made with\n\n" + table_by_setting(channel_peaks());
+  text += "\n### An earlier draw and networks of other channels, which were read while rules were made\n\n" +
+          table_by_setting(earlier_peaks());
   text += "\n### Fitted steps\n\n";
   text += table_by_setting(fitted_peaks());
   text +=

@@ -206,12 +206,12 @@ const std::vector<Step>& other_peaks() {
 }
 
 const std::vector<Step>& drawn_peaks() {
-  static const std::vector<Step> kSteps = measured_steps({"random_steps_3.jsonl"}, kGpu);
+  static const std::vector<Step> kSteps = measured_steps({"random_steps_4.jsonl"}, kGpu);
   return kSteps;
 }
 
-const std::vector<Step>& channel_peaks() {
-  static const std::vector<Step> kSteps = measured_steps({"channel_steps_2.jsonl"}, kGpu);
+const std::vector<Step>& earlier_peaks() {
+  static const std::vector<Step> kSteps = measured_steps({"random_steps_3.jsonl", "channel_steps_2.jsonl"}, kGpu);
   return kSteps;
 }
 

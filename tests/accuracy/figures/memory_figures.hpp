@@ -44,9 +44,10 @@ std::vector<Step> measured_steps(const std::vector<std::string>& files, std::str
 /// Rows of the files that the rules of workspaces were made from, and of those taken to check them.
 const std::vector<Step>& fitted_peaks();
 const std::vector<Step>& other_peaks();
-/// Steps drawn at random over the whole interface, and of networks of other channels: no rule was made with them.
+/// Steps drawn at random over the whole interface, looked at when all else was done; and an earlier draw with networks
+/// of other channels, which nothing was fitted to but which were read while rules were made.
 const std::vector<Step>& drawn_peaks();
-const std::vector<Step>& channel_peaks();
+const std::vector<Step>& earlier_peaks();
 /// Steps on an H100, for which no rule was made.
 const std::vector<Step>& h100_peaks();
 

@@ -179,8 +179,8 @@ std::string time_section() {
       "\n## Time of one step\n\nBack to back, as a training loop sees it; phases on an idle GPU. Without true fp32 and "
       "cudnn.benchmark.\n\n### Steps drawn at random over the whole interface, that nothing was fitted to\n\n";
   text += table_by_setting(drawn_steps());
-  text += "\n### Networks of other channels, that nothing was fitted to\n\n";
-  text += table_by_setting(channel_steps());
+  text += "\n### An earlier draw and networks of other channels: nothing was fitted to them, but they were read\n\n";
+  text += table_by_setting(earlier_steps());
   text += "\n### Steps that the calibration was fitted to\n\n";
   text += table_by_setting(fitted_steps());
   text += "\n### Steps that it never saw\n\n";

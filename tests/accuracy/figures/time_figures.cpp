@@ -141,12 +141,13 @@ const std::vector<TimedStep>& unseen_steps() {
 }
 
 const std::vector<TimedStep>& drawn_steps() {
-  static const std::vector<TimedStep> kSteps = timed_steps({"random_steps_3.jsonl"}, measured_gpu(), calibration());
+  static const std::vector<TimedStep> kSteps = timed_steps({"random_steps_4.jsonl"}, measured_gpu(), calibration());
   return kSteps;
 }
 
-const std::vector<TimedStep>& channel_steps() {
-  static const std::vector<TimedStep> kSteps = timed_steps({"channel_steps_2.jsonl"}, measured_gpu(), calibration());
+const std::vector<TimedStep>& earlier_steps() {
+  static const std::vector<TimedStep> kSteps =
+      timed_steps({"random_steps_3.jsonl", "channel_steps_2.jsonl"}, measured_gpu(), calibration());
   return kSteps;
 }
 

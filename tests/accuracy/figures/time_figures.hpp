@@ -38,9 +38,10 @@ std::vector<TimedStep> timed_steps(const std::vector<std::string>& files, const 
 /// Steps that the calibration was fitted to, and those that it never saw.
 const std::vector<TimedStep>& fitted_steps();
 const std::vector<TimedStep>& unseen_steps();
-/// Steps drawn at random over the whole interface, and of networks of other channels: never fitted to.
+/// Steps drawn at random over the whole interface, looked at when all else was done; and an earlier draw with networks
+/// of other channels, which nothing was fitted to but which were read while rules were made.
 const std::vector<TimedStep>& drawn_steps();
-const std::vector<TimedStep>& channel_steps();
+const std::vector<TimedStep>& earlier_steps();
 
 /// Steps that leave the GPU idle, on a host that nothing was fitted to; and timed for what `host_add_us` says of it.
 const std::vector<TimedStep>& host_steps();

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes the fixtures beside it: small networks as PyTorch exports them, and PyTorch's own counts of them.
+"""Writes the fixtures beside it (README.md): small networks as PyTorch exports them, and PyTorch's own counts of them.
 
-make.py onnx    torch.onnx.export (written with PyTorch 1.13, Debian 12)
-make.py pt2     torch.export.save (PyTorch 2.9 or later; the fixtures here are make_pt2.py's)
-The files are written again without the weights: nothing reads them."""
+make.py onnx    torch.onnx.export
+make.py pt2     torch.export.save (PyTorch 2.9 or later)"""
 import io, json, pathlib, sys, zipfile
-import torch, torch.nn as nn, torch.nn.functional as F
+import torch, torch.nn as nn, torch.nn.functional as F, torchvision
 
 HERE = pathlib.Path(__file__).parent
 SIZE = 64
@@ -81,6 +80,54 @@ class Mobile(nn.Module):
         x = self.hard(F.avg_pool2d(self.point(x), 2))
         return self.fc(self.drop(x.mean([2, 3])))
 
+class View(nn.Module):
+    """What older code writes: view by the batch, padding by nothing, log_softmax."""
+    def __init__(self):
+        super().__init__()
+        self.c, self.f = nn.Conv2d(3, 8, 3, padding=1), nn.Linear(8 * 16 * 16, 10)
+    def forward(self, x):
+        x = F.pad(F.max_pool2d(F.leaky_relu(self.c(x)), 2), [0, 0, 0, 0])
+        return F.log_softmax(self.f(x.view(x.size(0), -1)), 1)
+
+class Sizes(nn.Module):
+    """Sizes that follow the image, which ONNX reckons with."""
+    def __init__(self):
+        super().__init__()
+        self.down, self.out, self.f = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 3, 1), nn.Linear(3 * 32 * 32, 10)
+    def forward(self, x):
+        y = self.out(F.leaky_relu(self.down(x)))
+        y = F.max_pool2d(F.interpolate(y, size=x.shape[2:], mode="bilinear", align_corners=False), 2)
+        return F.log_softmax(self.f(y.view(x.size(0), -1)), 1)
+
+class SSD300(nn.Module):
+    """Single-shot detector on VGG16: rows of boxes and classes from six maps."""
+    def __init__(self, classes=21):
+        super().__init__()
+        relu, widths = lambda: nn.ReLU(inplace=True), (64, 64, "M", 128, 128, "M", 256, 256, 256, "C", 512, 512, 512, "M", 512, 512, 512)
+        layers, channels = [], 3
+        for width in widths:
+            if isinstance(width, str):
+                layers.append(nn.MaxPool2d(2, 2, ceil_mode=width == "C"))
+                continue
+            layers += [nn.Conv2d(channels, width, 3, padding=1), relu()]
+            channels = width
+        self.a = nn.Sequential(*layers[:23])
+        self.b = nn.Sequential(*layers[23:], nn.MaxPool2d(3, 1, 1), nn.Conv2d(512, 1024, 3, padding=6, dilation=6), relu(),
+                               nn.Conv2d(1024, 1024, 1), relu())
+        self.ex = nn.ModuleList(nn.Sequential(nn.Conv2d(i, m, 1), relu(), nn.Conv2d(m, o, 3, stride=s, padding=p), relu())
+                                for i, m, o, s, p in ((1024, 256, 512, 2, 1), (512, 128, 256, 2, 1), (256, 128, 256, 1, 0), (256, 128, 256, 1, 0)))
+        maps = list(zip((512, 1024, 512, 256, 256, 256), (4, 6, 6, 6, 4, 4)))
+        self.loc = nn.ModuleList(nn.Conv2d(c, n * 4, 3, padding=1) for c, n in maps)
+        self.cls = nn.ModuleList(nn.Conv2d(c, n * classes, 3, padding=1) for c, n in maps)
+        self.classes = classes
+    def forward(self, x):
+        maps = [self.a(x)]
+        maps.append(self.b(maps[0]))
+        for extra in self.ex:
+            maps.append(extra(maps[-1]))
+        rows = lambda heads, values: torch.cat([m(v).permute(0, 2, 3, 1).reshape(v.shape[0], -1, values) for m, v in zip(heads, maps)], 1)
+        return rows(self.loc, 4), rows(self.cls, self.classes)
+
 def varint(data, at):
     value = shift = 0
     while True:
@@ -115,6 +162,9 @@ def without_weights(data, path=(7, 5, 9)):
 def networks():
     return {"vgg11_narrow": Vgg(False), "vgg11_narrow_bn": Vgg(True), "residual": Residual(), "unet": UNet(), "mobile": Mobile()}
 
+def side_of(name):
+    return {"ssd300": 300, "view": 32, "efficientnet_b0": 224}.get(name, SIZE)
+
 def counts(net, size=SIZE):
     """Parameters and multiply-accumulates, from hooks on modules."""
     macs = []
@@ -132,29 +182,41 @@ def counts(net, size=SIZE):
 
 def main():
     if sys.argv[1] == "onnx":
-        table = {name: counts(net) for name, net in networks().items()}
+        nets = networks() | {"sizes": Sizes(), "ssd300": SSD300()}
+        table = {name: counts(net, side_of(name)) for name, net in (nets | {"view": View()}).items()}
         (HERE / "counts.json").write_text(json.dumps(table, indent=2) + "\n")
         modes = torch.onnx.TrainingMode
-        for name, net in networks().items():
-            torch.onnx.export(net.train(), torch.zeros(2, 3, SIZE, SIZE), str(HERE / f"{name}.onnx"), opset_version=14,
-                              training=modes.TRAINING, do_constant_folding=False)
+        for name, net in nets.items():
+            torch.onnx.export(net.train(), torch.zeros(2, 3, side_of(name), side_of(name)), str(HERE / f"{name}.onnx"), opset_version=14,
+                              training=modes.TRAINING, do_constant_folding=False, input_names=["x"] if name == "sizes" else None,
+                              dynamic_axes={"x": {0: "batch", 2: "height", 3: "width"}} if name == "sizes" else None)
         torch.onnx.export(Vgg(True).eval(), torch.zeros(2, 3, SIZE, SIZE), str(HERE / "vgg11_narrow_bn_eval.onnx"), opset_version=14)
         for file in HERE.glob("*.onnx"):
             file.write_bytes(without_weights(file.read_bytes()))
     else:
         made = networks()
         made["residual"].conv1.requires_grad_(False)
+        made |= {"view": View(), "ssd300": SSD300(), "efficientnet_b0": torchvision.models.efficientnet_b0(weights=None)}
         for name, net in made.items():
             write_archive(name, net.train())
         write_archive("vgg11_narrow_bn_eval", Vgg(True).eval())
 
+def without_stacks(text):
+    """A program without the lines of Python that its nodes come from: they name folders of the machine."""
+    program = json.loads(text)
+    for node in program["graph_module"]["graph"]["nodes"]:
+        node["metadata"].pop("stack_trace", None)
+    return json.dumps(program)
+
 def write_archive(name, net):
     buffer = io.BytesIO()
-    torch.export.save(torch.export.export(net, (torch.zeros(2, 3, SIZE, SIZE),)), buffer)
+    torch.export.save(torch.export.export(net, (torch.zeros(2, 3, side_of(name), side_of(name)),)), buffer)
     with zipfile.ZipFile(buffer) as full, zipfile.ZipFile(HERE / f"{name}.pt2", "w") as small:
         for info in full.infolist():
             if info.filename.endswith((".json", "version", "archive_format")):
-                small.writestr(zipfile.ZipInfo(info.filename), full.read(info), zipfile.ZIP_DEFLATED)
+                text = full.read(info)
+                text = without_stacks(text) if info.filename.endswith("/model.json") else text
+                small.writestr(zipfile.ZipInfo(info.filename), text, zipfile.ZIP_DEFLATED)
 
 if __name__ == "__main__":
     main()

@@ -116,6 +116,20 @@ TEST_CASE("a row of the host has its phases in microseconds, and says how fast i
   CHECK(read->steps[1].host_operation.count() == 0.0);
 }
 
+TEST_CASE("a row of another network says what is frozen, where it ends and what is trained") {
+  const auto read = rows(
+      R"({"arch":"unet-vgg16","h":32,"w":32,"batch":2,"precision":"tf32","layout":"nchw","optimizer":"sgd","ms_fwd":1,"ms_bwd":2,"ms_opt":0.3,"ms_loop":3.5}
+{"arch":"vgg16","h":32,"w":32,"batch":2,"precision":"tf32","layout":"nchw","optimizer":"adam","frozen":"first:7","until":"relu3_3","train":"image","ms_fwd":1,"ms_bwd":2,"ms_opt":0.3,"ms_loop":3.5})");
+  REQUIRE(read);
+  REQUIRE(read->steps.size() == 2);
+  CHECK(read->steps[0].classes == 21);
+  CHECK(read->steps[0].frozen == "none");
+  CHECK(read->steps[1].classes == 1000);
+  CHECK(read->steps[1].frozen == "first:7");
+  CHECK(read->steps[1].until == "relu3_3");
+  CHECK(read->steps[1].trained == "image");
+}
+
 TEST_CASE("the speed of the host may be unknown, but not a range that leaves it out") {
   auto json = nlohmann::json::parse(stored());
   json.erase("host_speed");

@@ -112,7 +112,9 @@ const std::string kProfile = R"({
      "input": 1.5, "output": 2, "weight": 3, "bytes": 7, "align": 4,
      "stream_k": {"tile_pixels": 128, "tile_channels": 64, "slots": 120, "cluster": 8, "iterations": 4},
      "fallbacks": [{"input": 1}, {"bytes": 9}]},
-    {"math": ["fp16"], "pass": "input-gradient", "copies": true}
+    {"math": ["fp16"], "pass": "input-gradient", "copies": true},
+    {"math": ["bf16"], "pass": "forward", "in_channels": [64], "fitted": {"shapes": 9}, "fallbacks": [{"input": 1}],
+     "kernels": [{"map": [100, 200], "map_multiple": 4, "bytes": 5}, {"images": [8], "copies": true}]}
   ],
   "benchmark_workspace": [{"math": ["fp32"], "layout": "nhwc", "pass": "weight-gradient", "output": 4}]
 })";
@@ -125,7 +127,7 @@ TEST_CASE("a user's profile is read in full") {
   CHECK(framework->cublas_handle_driver == base::Bytes(7));
   CHECK(framework->backward_thread_driver == base::Bytes(8));
   CHECK(framework->scaler_pixels_with_batch_norm == 9);
-  REQUIRE(framework->workspace.size() == 2);
+  REQUIRE(framework->workspace.size() == 4);
   const lowering::WorkspaceRule& rule = framework->workspace[0];
   CHECK(rule.math == std::vector<MathMode>{MathMode::tf32, MathMode::bf16});
   CHECK(rule.in_channels == lowering::Range{3, 9});  // both ends of [3, 8] belong
@@ -137,6 +139,17 @@ TEST_CASE("a user's profile is read in full") {
   CHECK_FALSE(rule.copies);
   CHECK_FALSE(framework->workspace[1].layout.has_value());
   CHECK(framework->workspace[1].copies);
+  // One entry of two kernels: a rule each, which share all but their sizes.
+  for (const lowering::WorkspaceRule& kernel : {framework->workspace[2], framework->workspace[3]}) {
+    CHECK(kernel.math == std::vector<MathMode>{MathMode::bf16});
+    CHECK(kernel.in_channels == lowering::Range{64});
+    CHECK(kernel.fallbacks.size() == 1);
+  }
+  CHECK(framework->workspace[2].map == lowering::Range{100, 201});
+  CHECK(framework->workspace[2].map_multiple == 4);
+  CHECK(framework->workspace[2].size.bytes == 5);
+  CHECK(framework->workspace[3].images == lowering::Range{8});
+  CHECK(framework->workspace[3].copies);
   REQUIRE(framework->benchmark.size() == 1);
   CHECK(framework->benchmark[0].pass == ConvPass::weight_gradient);
 }
@@ -161,6 +174,9 @@ TEST_CASE("every error in a profile names its place") {
   CHECK(error_of("\"tile_channels\": 64", "\"tile_channels\": 0").place ==
         "mine.json:/convolution_workspace/0/stream_k/tile_channels");
   CHECK(error_of("{\"bytes\": 9}", "{\"byte\": 9}").place == "mine.json:/convolution_workspace/0/fallbacks/1/byte");
+  CHECK(error_of("\"bytes\": 5", "\"byte\": 5").place == "mine.json:/convolution_workspace/2/kernels/0/byte");
+  CHECK(error_of("\"map_multiple\": 4", "\"map_multiple\": 0").place ==
+        "mine.json:/convolution_workspace/2/kernels/0/map_multiple");
   CHECK(error_of("\"output\": 4", "\"output\": 4000").place == "mine.json:/benchmark_workspace/0/output");
 }
 

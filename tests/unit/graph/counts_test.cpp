@@ -31,9 +31,10 @@ TEST_CASE("the adaptive head has the same parameters at every size") {
 
 TEST_CASE("vgg16 has 14,714,688 convolutional parameters") {
   const Network net = vgg16(224, 224);
+  const std::vector<LayerCounts> counts = count_nodes(net);
   std::int64_t convolutional = 0;
   for (std::size_t i = 0; i < net.features; ++i) {
-    convolutional += count(net, i).parameters;
+    convolutional += counts[i].parameters;
   }
   CHECK(convolutional == 14'714'688);  // Keras VGG16(include_top=False)
 }
@@ -101,8 +102,8 @@ TEST_CASE("nodes sum to the network") {
   for (const bool batch_norm : {false, true}) {
     const Network net = network(vgg(19, batch_norm), {5, 321, 123}, 17);
     LayerCounts sum;
-    for (std::size_t i = 0; i < net.nodes.size(); ++i) {
-      sum += count(net, i);
+    for (const LayerCounts& counts : count_nodes(net)) {
+      sum += counts;
     }
     CHECK(sum == count(net));
   }
@@ -110,17 +111,18 @@ TEST_CASE("nodes sum to the network") {
 
 TEST_CASE("the first convolution alone has no input gradient") {
   const Network net = vgg16(224, 224);
-  const LayerCounts first = count(net, id_of(net, "conv1_1"));
+  const std::vector<LayerCounts> counts = count_nodes(net);
+  const LayerCounts first = counts[id_of(net, "conv1_1")];
   CHECK(first.macs == 27 * 64 * 224 * 224);
   CHECK(first.flops_forward.count() == 2 * first.macs);
   CHECK(first.flops_backward.count() == 2 * first.macs);
-  const LayerCounts second = count(net, id_of(net, "conv1_2"));
+  const LayerCounts second = counts[id_of(net, "conv1_2")];
   CHECK(second.flops_backward.count() == 4 * second.macs);
-  const LayerCounts last = count(net, id_of(net, "fc3"));
+  const LayerCounts last = counts[id_of(net, "fc3")];
   CHECK(last.macs == 4096 * 1000);
   CHECK(last.flops_backward.count() == 4 * last.macs);
-  CHECK(count(net, id_of(net, "pool1")) == LayerCounts{});
-  CHECK(count(net, id_of(net, "dropout2")) == LayerCounts{});
+  CHECK(counts[id_of(net, "pool1")] == LayerCounts{});
+  CHECK(counts[id_of(net, "dropout2")] == LayerCounts{});
 }
 
 TEST_CASE("the tensors of a network hold its parameters") {

@@ -15,10 +15,10 @@ std::vector<std::string> kinds(const graph::Network& network) {
   return names;
 }
 
-void check_counts(const std::string& name, const std::string& file) {
+void check_counts(const std::string& name, const std::string& file, std::int64_t side = 64) {
   INFO(file);
   const auto expected = nlohmann::json::parse(fixture("counts.json")).at(name);
-  const graph::LayerCounts counts = graph::count(imported(fixture(file)).network);
+  const graph::LayerCounts counts = graph::count(imported(fixture(file), {3, side, side}).network);
   CHECK(counts.parameters == expected.at("parameters"));
   CHECK(counts.macs == expected.at("macs"));
 }
@@ -27,6 +27,59 @@ TEST_CASE("networks read from exports have PyTorch's parameters and multiply-acc
   for (const std::string name : {"vgg11_narrow", "vgg11_narrow_bn", "residual", "unet", "mobile"}) {
     check_counts(name, name + ".onnx");
     check_counts(name, name + ".pt2");
+  }
+  check_counts("ssd300", "ssd300.onnx", 300);
+  check_counts("ssd300", "ssd300.pt2", 300);
+  check_counts("sizes", "sizes.onnx");
+  check_counts("view", "view.pt2", 32);
+}
+
+TEST_CASE("a detector's permuted maps become the rows of the one that ships, trained by its loss") {
+  const auto ships = graph::build_network({.name = "ssd300-vgg16", .architecture = "ssd300-vgg16"}, {3, 300, 300}, 21,
+                                          graph::Head::adaptive);
+  REQUIRE(ships.has_value());
+  for (const std::string file : {"ssd300.pt2", "ssd300.onnx"}) {
+    INFO(file);
+    const graph::Network read = imported(fixture(file), {3, 300, 300}).network;
+    REQUIRE(kinds(read) == kinds(*ships));
+    for (graph::NodeId id = 0; id < read.nodes.size(); ++id) {
+      CHECK(read.nodes[id].output == ships->nodes[id].output);
+      CHECK(read.nodes[id].inputs == ships->nodes[id].inputs);
+    }
+    CHECK(read.nodes.back().kind == ships->nodes.back().kind);
+  }
+}
+
+// torchvision says 5,288,548 parameters and 0.39 GFLOPS. Of 16 blocks nine have a skip, and the first of them is never
+// left out: stochastic depth grows from 0.
+TEST_CASE("EfficientNet's stochastic depth is a dropout of blocks, and its dropout in place one of values") {
+  const Imported read = imported(fixture("efficientnet_b0.pt2"), {3, 224, 224});
+  CHECK(read.warnings.empty());
+  const graph::LayerCounts counts = graph::count(read.network);
+  CHECK(counts.parameters == 5'288'548);
+  CHECK(counts.macs / 10'000'000 == 38);
+  const std::vector<std::string> names = kinds(read.network);
+  CHECK(std::ranges::count(names, "Dropout2d") == 9);
+  CHECK(std::ranges::count(names, "Dropout") == 1);
+  CHECK(std::ranges::count(names, "Add") == 9);
+  CHECK(std::ranges::count(names, "Multiply") == 16);
+}
+
+TEST_CASE("view by the batch, padding by nothing, log_softmax and sizes of the image are read as they are meant") {
+  CHECK(kinds(imported(fixture("view.pt2"), {3, 32, 32}).network) ==
+        std::vector<std::string>{"Image", "Conv2d", "LeakyReLU", "MaxPool2d", "Flatten", "Linear", "CrossEntropyLoss"});
+  const graph::Network sizes = imported(fixture("sizes.onnx")).network;
+  CHECK(kinds(sizes) == std::vector<std::string>{"Image", "Conv2d", "LeakyReLU", "Conv2d", "Resize", "MaxPool2d",
+                                                 "Flatten", "Linear", "CrossEntropyLoss"});
+  CHECK(sizes.nodes[4].output == graph::Shape{3, 64, 64});
+  const base::Diagnostic error =
+      error_of(fixture("sizes.onnx"), {3, 128, 96});  // the Linear layer is fixed, no size is
+  CHECK(error.rule == "takes 3072 features, but gets 9216");
+}
+
+TEST_CASE("files do not tell how long the variables of a U-Net hold a map, and say so") {
+  for (const std::string file : {"unet.pt2", "unet.onnx"}) {
+    CHECK(imported(fixture(file)).warnings.back().find("held_until") != std::string::npos);
   }
 }
 

@@ -41,13 +41,26 @@ std::string node(const std::string& op, std::initializer_list<std::string> input
   });
 }
 
+/// TypeProto of a tensor; sizes that are negative have a name.
+std::string type_of(const std::vector<std::int64_t>& sizes) {
+  const std::string shape = message([&](pbf_writer& dims) {
+    for (const std::int64_t size : sizes) {
+      dims.add_message(
+          1, message([&](pbf_writer& dim) { size < 0 ? dim.add_string(2, "open") : dim.add_int64(1, size); }));
+    }
+  });
+  return message([&](pbf_writer& type) {
+    type.add_message(1, message([&](pbf_writer& tensor) { tensor.add_message(2, shape); }));
+  });
+}
+
 struct Named {
   std::string name{};
   std::vector<std::int64_t> dims{};
 };
 
 std::string onnx(std::initializer_list<std::string> nodes, const std::vector<Named>& weights = {},
-                 const std::string& output = "y") {
+                 const std::string& output = "y", const std::vector<std::int64_t>& image = {}) {
   const std::string graph = message([&](pbf_writer& writer) {
     for (const std::string& one : nodes) {
       writer.add_message(1, one);
@@ -59,7 +72,10 @@ std::string onnx(std::initializer_list<std::string> nodes, const std::vector<Nam
                            tensor.add_string(8, weight.name);
                          }));
     }
-    writer.add_message(11, message([](pbf_writer& value) { value.add_string(1, "x"); }));
+    writer.add_message(11, message([&](pbf_writer& value) {
+                         value.add_string(1, "x");
+                         value.add_message(2, type_of(image));
+                       }));
     writer.add_message(12, message([&](pbf_writer& value) { value.add_string(1, output); }));
   });
   return message([&](pbf_writer& model) {
@@ -109,6 +125,52 @@ TEST_CASE("graphs of ONNX that make no sense are refused") {
   CHECK(rule(onnx({node("Conv", {"x", "w"}, "y", {ints("strides", {0, 1})})}, {{"w", {8, 3, 3, 3}}}))
             .starts_with("stride must be from 1"));
   CHECK(rule(onnx({node("MaxPool", {"x"}, "y")})).starts_with("kernel_size must be from 1"));
+}
+
+std::string number(const std::string& output, std::initializer_list<std::int64_t> values) {
+  return node("Constant", {}, output, {ints("value_ints", values)});
+}
+
+TEST_CASE("sizes that ONNX reckons with follow the image; those that it fixes must be the image's") {
+  const auto resized = [](const std::string& factor, const std::vector<std::int64_t>& image) {
+    return onnx({node("Shape", {"x"}, "all"), number("two", {2}), number("four", {4}), number("zero", {0}),
+                 node("Slice", {"all", "two", "four"}, "sides"), node("Slice", {"all", "zero", "two"}, "others"),
+                 number("half", {1}), number("double", {2, 3}), node("Mul", {"sides", factor}, "larger"),
+                 node("Add", {"larger", "half"}, "larger_by_one"), node("Concat", {"others", "larger_by_one"}, "sizes"),
+                 node("Resize", {"x", "", "", "sizes"}, "y")},
+                {}, "y", image);
+  };
+  for (const auto& image : {std::vector<std::int64_t>{2, 3, -1, -1}, {}, {2, 3, 64, 96}}) {
+    CHECK(imported(resized("half", image), {3, 64, 96}).network.nodes[1].output == graph::Shape{3, 65, 97});
+    CHECK(imported(resized("double", image), {3, 64, 96}).network.nodes[1].output == graph::Shape{3, 129, 289});
+  }
+  CHECK(error_of(resized("half", {2, 3, 32, 32}), {3, 64, 96}).rule ==
+        "the file fixes the size 65x97, and was exported with images of 32x32");
+  const auto rule = [](std::initializer_list<std::string> nodes) { return error_of(onnx(nodes)).rule; };
+  const std::string shape = node("Shape", {"x"}, "all");
+  const auto reshaped = [&](std::int64_t index) {
+    return onnx({shape, number("at", {index}), node("Gather", {"all", "at"}, "rows"), number("rest", {-1}),
+                 node("Concat", {"rows", "rest"}, "sizes"), node("Reshape", {"x", "sizes"}, "y")});
+  };
+  CHECK(imported(reshaped(0)).network.nodes[1].output == graph::Shape{3 * 64 * 64, 1, 1});
+  CHECK(error_of(reshaped(7)).rule == "picks what is not there");
+  CHECK(rule({number("at", {0}), node("Gather", {"x", "at"}, "y")}).find("computed from the image") !=
+        std::string::npos);
+  CHECK(rule({number("at", {0}), node("Slice", {"x", "at", "at"}, "y")}) ==
+        "a slice of anything but a list of sizes is not supported");
+}
+
+TEST_CASE("a transposed map becomes rows, or is refused") {
+  const std::string turned = node("Transpose", {"x"}, "t", {ints("perm", {0, 2, 3, 1})});
+  const auto rows = [&](std::initializer_list<std::int64_t> sizes) {
+    return onnx({turned, number("sizes", sizes), node("Reshape", {"t", "sizes"}, "y")});
+  };
+  CHECK(imported(rows({2, -1, 3})).network.nodes[1].output == graph::Shape{64 * 64, 3, 1});
+  CHECK(error_of(rows({2, 9, 3})).rule.find("(batch, -1, values)") != std::string::npos);
+  CHECK(error_of(rows({2, -1})).rule.find("(batch, -1, values)") != std::string::npos);
+  CHECK(error_of(onnx({turned, node("Relu", {"t"}, "y")})).rule.find("permuted map") != std::string::npos);
+  CHECK(error_of(onnx({node("Transpose", {"x"}, "y", {ints("perm", {0, 3, 1, 2})})})).rule ==
+        "a transpose but of (0, 2, 3, 1) is not supported");
 }
 
 TEST_CASE("shapes of weights that no memory holds are refused") {

@@ -71,7 +71,8 @@ json node(const std::string& target, const json& inputs, const std::string& outp
           {"metadata", json::object()}};
 }
 
-std::string program(const json& nodes, const std::string& output = "y", const json& sizes = {8, 3, 3, 3}) {
+std::string program(const json& nodes, const std::string& output = "y", const json& sizes = {8, 3, 3, 3},
+                    const std::string& entry = "net/models/model.json", const json& image = json::array()) {
   json dims = json::array();
   for (const json& size : sizes) {
     dims.push_back({{"as_int", size}});
@@ -80,8 +81,8 @@ std::string program(const json& nodes, const std::string& output = "y", const js
                         {{{"parameter", {{"arg", {{"name", "w"}}}, {"parameter_name", "a.weight"}}}},
                          {{"user_input", {{"arg", tensor("x")}}}}}},
                        {"output_specs", json::array({json{{"user_output", {{"arg", tensor(output)}}}}})}};
-  const json graph{{"nodes", nodes}, {"tensor_values", {{"w", {{"sizes", dims}}}}}};
-  return zip({{"net/models/model.json", json{{"graph_module", {{"graph", graph}, {"signature", signature}}}}.dump()}});
+  const json graph{{"nodes", nodes}, {"tensor_values", {{"w", {{"sizes", dims}}}, {"x", {{"sizes", image}}}}}};
+  return zip({{entry, json{{"graph_module", {{"graph", graph}, {"signature", signature}}}}.dump()}});
 }
 
 TEST_CASE("what PyTorch's schema has is read; what is not of aten, or unknown, is told") {
@@ -94,6 +95,60 @@ TEST_CASE("what PyTorch's schema has is read; what is not of aten, or unknown, i
   CHECK(error.place == "net: node 0, operator 'torch.ops.aten.roll.default'");
   CHECK(error.rule == "is not supported");
   CHECK(error.remedy.starts_with("supported of torch.ops.aten are adaptive_avg_pool2d,"));
+}
+
+TEST_CASE("a size that the file has a name for follows the image; one that it fixes must be the image's") {
+  json size = node("aten.sym_size.int", {{"self", tensor("x")}, {"dim", {{"as_int", 3}}}}, "");
+  size["outputs"] = json::array({json{{"as_sym_int", {{"as_name", "s"}}}}});
+  const auto resized = [&](const json& sizes) {
+    return json::array(
+        {size, node("aten.upsample_nearest2d.vec", {{"input", tensor("x")}, {"output_size", sizes}}, "y")});
+  };
+  const json named{{"as_sym_ints", {{{"as_int", 7}}, {{"as_name", "s"}}}}};
+  CHECK(imported(program(resized(named)), {3, 64, 96}).network.nodes[1].output == graph::Shape{3, 7, 96});
+  const json unknown{{"as_sym_ints", {{{"as_int", 7}}, {{"as_name", "t"}}}}};
+  CHECK(error_of(program(resized(unknown))).rule == "its output_size must be one or two numbers");
+  const json fixed = resized({{"as_ints", {64, 64}}});
+  const std::string exported = program(fixed, "y", {8, 3, 3, 3}, "net/models/model.json",
+                                       {{{"as_int", 2}}, {{"as_int", 3}}, {{"as_int", 64}}, {{"as_int", 64}}});
+  CHECK(imported(exported).network.nodes[1].output == graph::Shape{3, 64, 64});
+  CHECK(error_of(exported, {3, 128, 96}).rule ==
+        "the file fixes the size 64x64, and was exported with images of 64x64");
+  size["outputs"] = json::array();
+  CHECK(error_of(program(resized(named))).rule == "its output_size must be one or two numbers");
+}
+
+TEST_CASE("the graph is found where PyTorch before 2.9 wrote it") {
+  const json conv = node("aten.conv2d.default", {{"input", tensor("x")}, {"weight", tensor("w")}}, "y");
+  const std::string now = program(json::array({conv}));
+  const std::string before = program(json::array({conv}), "y", {8, 3, 3, 3}, "serialized_exported_program.json");
+  CHECK(imported(before).network.nodes == imported(now).network.nodes);
+}
+
+TEST_CASE("what is drawn, permuted or a logarithm of scores is taken where it is understood, and nowhere else") {
+  const auto ints = [](const json& numbers) { return json{{"as_ints", numbers}}; };
+  const json permuted = node("aten.permute.default", {{"self", tensor("x")}, {"dims", ints({0, 2, 3, 1})}}, "p");
+  const auto rule = [](const json& nodes) { return error_of(program(nodes)).rule; };
+  const auto rows = [&](const json& sizes) {
+    return json::array({permuted, node("aten.reshape.default", {{"self", tensor("p")}, {"shape", ints(sizes)}}, "y")});
+  };
+  CHECK(imported(program(rows({2, -1, 3}))).network.nodes[1].output == graph::Shape{64 * 64, 3, 1});
+  CHECK(rule(rows({2, -1, 2})).find("cannot cut 3 channels into 2 values") != std::string::npos);
+  CHECK(rule(rows({2, 7, 3})) == "the file fixes 7 rows an image, but there are 4096");
+  CHECK(rule(rows({2, -1, 0})).find("(batch, -1, values)") != std::string::npos);
+  CHECK(rule(rows({2, 64, 64, 3})).find("(batch, -1, values)") != std::string::npos);
+  CHECK(rule(json::array({permuted, node("aten.relu.default", {{"self", tensor("p")}}, "y")})) ==
+        "its argument 'self' is a permuted map; a reshape to (batch, -1, values) is supported");
+  CHECK(rule(json::array({node("aten.permute.default", {{"self", tensor("x")}, {"dims", ints({0, 3, 1, 2})}}, "y")})) ==
+        "permute but of (0, 2, 3, 1) is not supported");
+  CHECK(rule(json::array({node("aten.pad.default", {{"self", tensor("x")}, {"pad", ints({0, 1})}}, "y")})) ==
+        "padding on its own is not supported");
+  CHECK(rule(json::array({node("aten.empty.memory_format", {{"size", ints({2, 3, 1, 1})}}, "y")})) ==
+        "a tensor that forward() makes, but for one number an image is not supported");
+  const json conv = node("aten.conv2d.default", {{"input", tensor("x")}, {"weight", tensor("w")}}, "a");
+  const json scores = node("aten.log_softmax.int", {{"self", tensor("a")}, {"dim", {{"as_int", 1}}}}, "b");
+  CHECK(rule(json::array({conv, scores, node("aten.relu.default", {{"self", tensor("b")}}, "y")})) ==
+        "its argument 'self' is no tensor that a node before it makes");
 }
 
 TEST_CASE("graphs of archives that make no sense are refused") {

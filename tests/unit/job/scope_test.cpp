@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a job asks of its network: frozen layers, a cut, an image that is trained.
 #include <algorithm>
+#include <utility>
 
 #include "support/catch.hpp"
 #include "support/vgg.hpp"
@@ -42,6 +43,29 @@ TEST_CASE("what is left to train is what the layers that are not frozen hold") {
   CHECK(trained(asked({.trained = graph::Trained::image})) == 0);
 }
 
+TEST_CASE("a frozen batch norm normalises by its running statistics, and is trained where only these are frozen") {
+  constexpr std::int64_t kAll = 138'365'992;      // torchvision: vgg16_bn
+  constexpr std::int64_t kNorms = 2 * 4'224;      // weight and bias of 2x64 + 2x128 + 3x256 + 6x512 channels
+  constexpr std::int64_t kFeatures = 14'723'136;  // of vgg16_bn().features
+  Job job = vgg16_job();
+  job.model = support::vgg(16, true);
+  const auto frozen = [&](const graph::Scope& scope) {
+    job.scope = scope;
+    const graph::Network network = network_of(job).value();
+    const auto count = std::count_if(network.nodes.begin(), network.nodes.end(), [](const graph::Node& node) {
+      const auto* norm = std::get_if<graph::BatchNorm>(&node.kind);
+      return norm != nullptr && norm->frozen;
+    });
+    return std::pair(count, trained(network));
+  };
+  using graph::FrozenNorm;
+  CHECK(frozen({}) == std::pair(std::ptrdiff_t{0}, kAll));
+  CHECK(frozen({.norm = FrozenNorm::statistics}) == std::pair(std::ptrdiff_t{13}, kAll));
+  CHECK(frozen({.norm = FrozenNorm::all}) == std::pair(std::ptrdiff_t{13}, kAll - kNorms));
+  CHECK(frozen({.freeze = "features", .norm = FrozenNorm::all}) == std::pair(std::ptrdiff_t{13}, kAll - kFeatures));
+  CHECK_FALSE(normalizes_by_batch(job));
+}
+
 TEST_CASE("a network that is cut ends with the layer and the mean squared error of its output") {
   const graph::Network network = asked({.until = "relu3_3"});
   CHECK(network.nodes[network.nodes.size() - 2].name == "relu3_3");
@@ -61,6 +85,7 @@ TEST_CASE("a scope that cannot be is refused by name") {
   CHECK(place({.freeze = "first:14"}) == "--freeze");
   CHECK(place({.freeze = "*"}) == "--freeze");
   CHECK(place({.until = "relu9_9"}) == "--until");
+  CHECK(place({.norm = graph::FrozenNorm::all}) == "--freeze-norm");
   CHECK(place({.objective = graph::Objective::ssd}) == "--loss");
   CHECK(place({.until = "pool5", .objective = graph::Objective::cross_entropy}) == "--loss");
   Job job = vgg16_job();

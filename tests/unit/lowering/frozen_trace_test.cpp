@@ -19,13 +19,17 @@ struct Pair {
   Sizes theirs{};
 };
 
-Pair requests(const job::Job& job, const Trace& trace) {
-  const auto network = job::network_of(job);
-  REQUIRE(network.has_value());
-  const memory::Tape tape = support::tape_of(*network, job, support::built_in_framework());
+Pair requests(const graph::Network& network, const job::Job& job, const Trace& trace) {
+  const memory::Tape tape = support::tape_of(network, job, support::built_in_framework());
   support::RequestList list(tape);
   list.add_two_steps();
   return {support::split(list.list()).requests, support::split(support::recorded(trace)).requests};
+}
+
+Pair requests(const job::Job& job, const Trace& trace) {
+  const auto network = job::network_of(job);
+  REQUIRE(network.has_value());
+  return requests(*network, job, trace);
 }
 
 TEST_CASE("tapes of frozen layers ask for what PyTorch was recorded to ask for") {
@@ -33,9 +37,7 @@ TEST_CASE("tapes of frozen layers ask for what PyTorch was recorded to ask for")
   REQUIRE(traces.size() == 8);
   for (const Trace& trace : traces) {
     INFO(trace.name);
-    const Row row = Row::parse(trace.job);
-    job::Job job = support::job_of(row);
-    job.scope.freeze = row.at("frozen");
+    const job::Job job = support::job_of(Row::parse(trace.job));
     const auto [mine, theirs] = requests(job, trace);
     CHECK(support::difference(support::without_order_of_frees(mine), support::without_order_of_frees(theirs)) == "");
     if (!job::is_autocast(job.precision)) {
@@ -55,6 +57,35 @@ TEST_CASE("tapes of trained images ask for what PyTorch was recorded to ask for"
     job.scope.trained = graph::Trained::image;
     const auto [mine, theirs] = requests(job, trace);
     CHECK(support::difference(mine, theirs) == "");
+  }
+}
+
+/// As eval() leaves them, which was called on the whole network.
+void pass_dropouts_through(graph::Network& network) {
+  for (graph::Node& node : network.nodes) {
+    if (auto* dropout = std::get_if<graph::Dropout>(&node.kind)) {
+      dropout->probability = 0;
+    }
+  }
+}
+
+// cuDNN's forward keeps no statistics, PyTorch's own does (bfloat16); the backward is PyTorch's own in both.
+TEST_CASE("tapes of frozen batch norm ask for what PyTorch was recorded to ask for") {
+  const auto traces = support::read_traces("frozen_norm");
+  REQUIRE(traces.size() == 4);
+  for (const Trace& trace : traces) {
+    INFO(trace.name);
+    const Row row = Row::parse(trace.job);
+    job::Job job = support::job_of(row);
+    job.scope.norm = support::named<graph::FrozenNorm>(row.at("freeze_norm").get<std::string>());
+    auto network = job::network_of(job);
+    REQUIRE(network.has_value());
+    pass_dropouts_through(*network);
+    const auto [mine, theirs] = requests(*network, job, trace);
+    CHECK(support::difference(support::without_order_of_frees(mine), support::without_order_of_frees(theirs)) == "");
+    if (!job::is_autocast(job.precision)) {
+      CHECK(support::difference(mine, theirs) == "");
+    }
   }
 }
 

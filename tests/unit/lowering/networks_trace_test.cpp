@@ -4,23 +4,11 @@
 #include "support/lowered.hpp"
 #include "support/measured.hpp"
 #include "support/trace.hpp"
-#include "vggplan/graph/architectures.hpp"
 
 namespace vggplan::lowering {
 namespace {
 
 using support::Sizes;
-
-job::Job network_job(const support::Row& row) {
-  job::Job job;
-  job.model.name = job.model.architecture = row.at("arch").get<std::string>();
-  job.image = {3, row.at("h"), row.at("w")};
-  job.batch = row.at("batch");
-  job.classes = graph::architecture_of(job.model.architecture).classes;
-  job.precision = base::parse_enum<job::Precision>(row.at("precision").get<std::string>()).value();
-  job.layout = base::parse_enum<base::Layout>(row.at("layout").get<std::string>()).value();
-  return job;
-}
 
 /// FCN8s defines its parameters in another order than it runs them: for it, what was asked for and not when.
 Sizes comparable(Sizes list, const std::string& architecture) {
@@ -36,7 +24,7 @@ TEST_CASE("tapes of the networks that ship ask for what PyTorch was recorded to 
   REQUIRE(traces.size() == 8);
   for (const support::Trace& trace : traces) {
     INFO(trace.name);
-    const job::Job job = network_job(support::Row::parse(trace.job));
+    const job::Job job = support::job_of(support::Row::parse(trace.job));
     const memory::Tape tape = support::tape_of(job, support::built_in_framework());
     support::RequestList list(tape);
     list.add_two_steps();

@@ -131,6 +131,16 @@ TEST_CASE("a checkpointed segment is entered twice, with a hook for every tensor
   }
 }
 
+TEST_CASE("gradients are added where paths meet") {
+  job::Job job = job_with(job::Precision::tf32);
+  job.model = {};
+  job.model.architecture = "resnet50";
+  CHECK(count(ops_of(job), OpKind::grad_accumulate) == 16);  // one a block
+  // The layers of a block of n read its first map n + 1 times and each other's, with the block's end, n(n + 1)/2 times.
+  job.model.architecture = "densenet121";
+  CHECK(count(ops_of(job), OpKind::grad_accumulate) == (6 * 7 + 12 * 13 + 24 * 25 + 16 * 17) / 2);
+}
+
 TEST_CASE("micro-batches after the first add their gradients") {
   job::Job job = job_with(job::Precision::tf32);
   CHECK(count(ops_of(job), OpKind::grad_accumulate) == 0);
@@ -146,6 +156,36 @@ TEST_CASE("a dropout of probability 0 starts nothing: PyTorch returns its input"
   job.model.dropout = 0;
   CHECK(count(ops_of(job), OpKind::dropout_forward) == 0);
   CHECK(count(ops_of(job), OpKind::dropout_backward) == 0);
+}
+
+// batch_norm_backward_cuda (aten/src/ATen/native/cuda/Normalization.cu): with nothing to sum, a product a channel. Of
+// channels_last tensors it comes out contiguous, and the convolution before turns it back.
+TEST_CASE(
+    "the backward of a frozen batch norm whose parameters are frozen multiplies, and turns channels_last tensors") {
+  const auto ops = [](base::Layout layout, graph::FrozenNorm norm) {
+    job::Job job = job_with(job::Precision::tf32, layout);
+    job.model = support::vgg(16, true);
+    job.scope.norm = norm;
+    return lowering::lower_ops(job::network_of(job).value(), job, {});
+  };
+  using graph::FrozenNorm;
+  for (const base::Layout layout : {base::Layout::nchw, base::Layout::nhwc}) {
+    const bool nhwc = layout == base::Layout::nhwc;
+    const std::vector<Op> usual = ops(layout, FrozenNorm::none);
+    const std::vector<Op> statistics = ops(layout, FrozenNorm::statistics);
+    const std::vector<Op> all = ops(layout, FrozenNorm::all);
+    CHECK(count(usual, OpKind::batch_norm_backward) == 13);
+    CHECK(count(statistics, OpKind::batch_norm_backward) == 13);
+    CHECK(count(all, OpKind::batch_norm_backward) == 0);
+    CHECK(count(statistics, OpKind::batch_norm_inference) == 13);
+    const auto guessed = [](const Op& op) { return op.stands_in; };
+    CHECK(std::ranges::none_of(usual, guessed));
+    CHECK(std::ranges::count_if(statistics, guessed) == (nhwc ? 2 * 13 : 13));
+    CHECK(count(all, OpKind::multiply) == (nhwc ? 0 : 13));
+    const std::int64_t copies = count(usual, OpKind::copy);
+    CHECK(count(all, OpKind::copy) == copies + (nhwc ? 2 * 13 : 0));
+    CHECK(count(statistics, OpKind::copy) == copies + (nhwc ? 2 * 13 : 0));
+  }
 }
 
 TEST_CASE("GradScaler reads back whether to step") {

@@ -7,6 +7,7 @@
 
 #include "support/catch.hpp"
 #include "support/vgg.hpp"
+#include "vggplan/graph/builder.hpp"
 
 namespace vggplan::lowering {
 namespace {
@@ -107,6 +108,25 @@ TEST_CASE("a bf16 model keeps halves and no copies") {
   // Autocast's figure less the fp32 cast of the log-softmax; the weight total has two bytes.
   const SavedBytes all = saved(make(vgg(16), {3, 224, 224}, 3, Precision::bf16));
   CHECK(all.total() == Bytes((42'796'920 - 4000) * 3 + 2));
+}
+
+// Autograd keeps the input of cudnn_batch_norm and native_batch_norm whatever is trained
+// (tools/autograd/derivatives.yaml); statistics of a batch, of 4224 channels, are what a frozen one lacks, but for
+// PyTorch's own kernels (bfloat16).
+TEST_CASE("a frozen batch norm keeps its input, and no statistics of a batch") {
+  const auto kept = [](job::Precision precision, graph::FrozenNorm norm) {
+    job::Job job;
+    job.model = support::vgg(16, true);
+    job.image = {3, 64, 64};
+    job.precision = precision;
+    job.scope.norm = norm;
+    return saved_bytes(job::network_of(job).value(), {}, job).activations().count();
+  };
+  using graph::FrozenNorm;
+  for (const FrozenNorm norm : {FrozenNorm::statistics, FrozenNorm::all}) {
+    CHECK(kept(job::Precision::tf32, FrozenNorm::none) - kept(job::Precision::tf32, norm) == 2 * 4 * 4'224);
+    CHECK(kept(job::Precision::bf16, FrozenNorm::none) == kept(job::Precision::bf16, norm));
+  }
 }
 
 TEST_CASE("inference keeps nothing") {
@@ -254,6 +274,27 @@ TEST_CASE("what is kept follows in closed form at odd sizes") {
     expected += 4 * 25'088 + 4 * 4 * 4096 + 2 * 4096 + 4 * 1000 + 8;
     CHECK(saved(make(spec, {3, 333, 517}, 3)).total() == Bytes(3 * expected + 4));
   }
+}
+
+/// Bytes that an activation and the convolution behind it keep, of a map of 4 x 8 x 8 in 32 bits.
+std::pair<std::int64_t, std::int64_t> kept(graph::Activation activation) {
+  graph::Builder builder("small", {3, 8, 8}, 0);
+  builder.append("a", graph::Convolution{3, 4});
+  builder.append("act", activation);
+  builder.append("b", graph::Convolution{4, 4});
+  Case small{std::move(builder).finish(graph::Objective::mse).value(), {}};
+  small.job.image = {3, 8, 8};
+  const SavedBytes all = saved(small);
+  return {of(all, small.net, "act"), of(all, small.net, "b")};
+}
+
+// As torch.autograd.graph.saved_tensors_hooks shows it of PyTorch 1.13.
+TEST_CASE("LeakyReLU keeps its input, or its result where it works in place; ReLU6 in place a clone of its input") {
+  constexpr std::int64_t kMap = 4 * 8 * 8 * 4;
+  using graph::Function;
+  CHECK(kept({Function::leaky_relu, false}) == std::pair{kMap, kMap});
+  CHECK(kept({Function::leaky_relu, true}) == std::pair{kMap, std::int64_t{0}});
+  CHECK(kept({Function::relu6, true}) == std::pair{kMap, kMap});
 }
 
 }  // namespace

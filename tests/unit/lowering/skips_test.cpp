@@ -57,5 +57,35 @@ TEST_CASE("what is skipped is uncertain with batch norm and for one image, of fl
   CHECK_FALSE(skips_uncertain(job));
 }
 
+/// tests/data/measurements/scaler_skips.jsonl, and random steps beside it.
+TEST_CASE("with batch norm the first steps are skipped of few and small images, behind VGG's classifier alone") {
+  const Framework framework = support::built_in_framework();
+  const auto skipped = [&](std::int64_t batch, std::int64_t height, std::int64_t width, graph::Head head) {
+    job::Job job = adamw_job();
+    job.model.batch_norm = true;
+    job.head = head;
+    job.batch = batch;
+    job.image = {3, height, width};
+    return skipped_steps(job, framework);
+  };
+  CHECK(skipped(16, 224, 224, graph::Head::adaptive) == 2);
+  CHECK(skipped(64, 224, 224, graph::Head::adaptive) == 2);
+  CHECK(skipped(16, 512, 512, graph::Head::adaptive) == 1);
+  CHECK(skipped(64, 512, 512, graph::Head::adaptive) == 0);
+  CHECK(skipped(16, 1024, 1024, graph::Head::adaptive) == 0);
+  CHECK(skipped(8, 1455, 1001, graph::Head::adaptive) == 1);
+  CHECK(skipped(23, 571, 800, graph::Head::adaptive) == 0);
+  CHECK(skipped(1024, 78, 78, graph::Head::adaptive) == 0);
+  CHECK(skipped(2, 467, 548, graph::Head::gap) == 0);
+  job::Job resnet = adamw_job();
+  resnet.model.architecture = "resnet34";
+  resnet.batch = 48;
+  resnet.model.batch_norm = true;
+  CHECK(skipped_steps(resnet, framework) == 0);
+  job::Job unet = adamw_job();  // one image, whose loss is a mean over its pixels
+  unet.model.architecture = "unet-vgg16";
+  CHECK(skipped_steps(unet, framework) == 0);
+}
+
 }  // namespace
 }  // namespace vggplan::lowering

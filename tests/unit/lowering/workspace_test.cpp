@@ -60,6 +60,38 @@ TEST_CASE("a rule holds for 3x3 of stride 1, or for the filters that it names") 
   CHECK(bytes(framework, depthwise) == 0);
 }
 
+TEST_CASE("a rule may hold for maps of some sizes, and of those for multiples alone") {
+  Framework framework = copying(MathMode::bf16);
+  framework.workspace[0].map = {20, 41};
+  framework.workspace[0].map_multiple = 4;
+  const auto bytes = [&](std::int64_t height, std::int64_t width) {
+    return forward_bytes(framework, {2, 64, 64, height, width, 2, MathMode::bf16, Layout::nhwc});
+  };
+  CHECK(bytes(4, 5) == 100);
+  CHECK(bytes(8, 5) == 100);
+  CHECK(bytes(7, 5) == 0);  // 35 is no multiple
+  CHECK(bytes(4, 4) == 0);  // the map counts, not the pixels of both images
+  CHECK(bytes(11, 4) == 0);
+}
+
+TEST_CASE("stream-K splits the tiles of the last wave, which come in clusters") {
+  Framework framework = copying(MathMode::bf16);
+  framework.workspace[0].size.bytes = 0;
+  const auto bytes = [&](StreamK stream_k, std::int64_t pixels) {
+    framework.workspace[0].stream_k = stream_k;
+    return forward_bytes(framework, {1, 512, 512, 1, pixels, 2, MathMode::bf16, Layout::nhwc});
+  };
+  constexpr std::int64_t kTile = std::int64_t{64} * 256 * 4;
+  // 512 channels are 144 steps of 32 products. 65 x 2 tiles of 64 pixels by 256 channels count as 144 in clusters of
+  // 16: 24 are left of a wave of 120, and each is cut in two for 72 steps a part.
+  CHECK(bytes({64, 256, 120, 16, 72}, 64 * 65) == 24 * 2 * kTile);
+  CHECK(bytes({64, 256, 120, 16, 72}, 64 * 60) == 8 * 2 * kTile);  // 120 tiles count as 128
+  // One by one: 10 tiles are left, 12 could share each, and two parts are all that 72 steps allow.
+  CHECK(bytes({64, 256, 120, 1, 72}, 64 * 65) == 10 * 2 * kTile);
+  CHECK(bytes({64, 256, 120, 1, 72}, 64 * 60) == 0);  // a full wave
+  CHECK(bytes({64, 256, 120, 1, 4}, 64 * 65) == 10 * 12 * kTile);
+}
+
 TEST_CASE("tensor cores take 4 channels of 4 bytes, CUDA cores any") {
   CHECK(forward_bytes(copying(MathMode::tf32), {1, 6, 8, 10, 10, 4, MathMode::tf32, Layout::nhwc}) ==
         8 * 100 * 4 + 8 * 8 * 9 * 4 + 16 + 100);

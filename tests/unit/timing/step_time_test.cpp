@@ -8,6 +8,7 @@
 #include "timing/kernel_work.hpp"
 #include "timing/queue.hpp"
 #include "timing/rates.hpp"
+#include "timing/spread.hpp"
 #include "unit/timing/fixtures.hpp"
 
 namespace {
@@ -69,6 +70,45 @@ TEST_CASE("channels that were not measured together reach the mean of what their
   CHECK(op_time(of(64, 64), round_gpu(), calibration).measured);
 }
 
+TEST_CASE("a curve that ends far below the size gives way to one of other channels that reaches it") {
+  const auto sum_over = [](std::int64_t channels, std::int64_t side) {
+    return make_op(OpKind::bias_grad, base::MathMode::fp32, base::DType::bf16, base::Layout::nchw,
+                   {1, channels, channels, side, side});
+  };
+  Calibration calibration;
+  calibration.curves.push_back({classify(sum_over(32, 32)), 10.0, 2.0, {0.01}});                 // 32 x 32 alone
+  calibration.curves.push_back({classify(sum_over(64, 32)), 10.0, 5.0, {0.01, 0.1, 0.5, 0.5}});  // to 2^25 pixels
+  sort_by_shape(calibration);
+  const auto share = [&](const Op& op) {
+    return roofline_seconds(op, round_gpu()) / op_seconds(op, round_gpu(), calibration).count();
+  };
+  CHECK(share(sum_over(32, 32)) == Approx(0.01));
+  CHECK(share(sum_over(16, 1024)) == Approx(0.5));  // two octaves of channels away, where the nearer ends ten below
+  CHECK(share(sum_over(32, 1024)) == Approx(0.5));
+  CHECK_FALSE(op_time(sum_over(32, 1024), round_gpu(), calibration).measured);
+  CHECK(op_time(sum_over(32, 32), round_gpu(), calibration).measured);
+}
+
+TEST_CASE("where cuDNN takes a fast or a slow kernel for few channels the range has room for both") {
+  const auto gradient = [](std::int64_t images, std::int64_t channels, base::Layout layout, base::DType type) {
+    return make_op(OpKind::conv_input_grad, base::MathMode::bf16, type, layout, {images, channels, channels, 512, 512});
+  };
+  const auto slow = [&](const Op& op) { return wavering(op, 1e-4).slow; };
+  using base::DType;
+  using base::Layout;
+  // 32 channels of 512 x 512 at 0.2 ns: 1.7 ms, for one image as for four.
+  CHECK(slow(gradient(1, 32, Layout::nchw, DType::bf16)) == Approx(0.2e-9 * 32 * 512 * 512));
+  CHECK(slow(gradient(4, 32, Layout::nchw, DType::bf16)) == Approx(0.2e-9 * 32 * 512 * 512));
+  CHECK(slow(gradient(16, 32, Layout::nchw, DType::bf16)) == 0.0);  // beyond 2.4 million pixels
+  CHECK(slow(gradient(1, 64, Layout::nchw, DType::bf16)) == 0.0);
+  CHECK(slow(gradient(1, 32, Layout::nhwc, DType::bf16)) == 0.0);
+  CHECK(slow(gradient(1, 32, Layout::nchw, DType::f32)) == 0.0);
+  // A tenth of a step that may take eight times as long, or a quarter.
+  const Spread wide = widened(Spread{1.0, 1.0}, Wavering{0.1, 0.8}, 1.0);
+  CHECK(wide.low == Approx(0.925));
+  CHECK(wide.high == Approx(1.7));
+}
+
 TEST_CASE("a step of channels that were not measured says so, and its range is wider") {
   Calibration calibration = round_calibration();
   const Op known = convolution(OpKind::conv_forward, {1, 64, 64, 512, 512});
@@ -80,6 +120,13 @@ TEST_CASE("a step of channels that were not measured says so, and its range is w
   CHECK(far.basis == base::Basis::modelled);
   CHECK(far.high.count() / far.value.count() > near.high.count() / near.value.count());
   CHECK(far.low.count() / far.value.count() < near.low.count() / near.value.count());
+  Op stand_in = known;
+  stand_in.stands_in = true;
+  const auto alike = time(stand_in);
+  CHECK(alike.basis == base::Basis::modelled);
+  CHECK(alike.value == near.value);
+  CHECK(alike.high > near.high);
+  CHECK(alike.low < near.low);
 }
 
 TEST_CASE("additions of an adaptive pool that meet at one pixel are tried again in 16 bits") {
@@ -148,7 +195,7 @@ TEST_CASE("the host pays for each op by what it does for it") {
     op.phase = phase;
     op.recompute = recompute;
     op.tensors = 2;
-    return host_seconds(op, costs);
+    return host_seconds(op, costs, {});
   };
   using enum base::Phase;
   CHECK(paid(OpKind::relu_forward, forward) == 1);
@@ -163,7 +210,16 @@ TEST_CASE("the host pays for each op by what it does for it") {
   SECTION("less where autograd records nothing") {
     Op op = relu(100);
     op.records = false;
-    CHECK(host_seconds(op, costs) == 0.5);
+    CHECK(host_seconds(op, costs, {}) == 0.5);
+  }
+  SECTION("an addition of gradients what one addition takes, where that is known") {
+    Op op =
+        make_op(OpKind::grad_accumulate, base::MathMode::fp32, base::DType::f32, base::Layout::nhwc, {1, 8, 8, 4, 4});
+    op.phase = backward;
+    CHECK(host_seconds(op, costs, {3e-6, 2e-6, 4e-6}) == 3e-6);
+    CHECK(host_seconds(op, costs, {}) == 1e4);
+    op.kernels = 5;  // of several micro-batches: each tensor by itself
+    CHECK(host_seconds(op, costs, {3e-6, 2e-6, 4e-6}) == Approx(15e-6));
   }
 }
 
@@ -175,7 +231,7 @@ TEST_CASE("an optimizer costs the host passes and tensors, in a loop each tensor
   const auto paid = [&](OptimizerLoop loop) {
     Op op = make_optimizer(base::DType::f32, loop, 1000, 4, {7, 11, 7});
     op.phase = base::Phase::optimizer;
-    return host_seconds(op, costs);
+    return host_seconds(op, costs, {});
   };
   CHECK(paid(OptimizerLoop::foreach) == 7 + 40);
   CHECK(paid(OptimizerLoop::single) == 2800);
