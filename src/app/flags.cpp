@@ -292,6 +292,9 @@ constexpr std::array kFlags = std::to_array<Flag>({
     {"budget", 0, "FILE", "built in", "limits for figures of the report (.toml or .json)", Group::gate,
      only(Command::check), false, true, nullptr, word<&O::budget>},
 
+    {"calibrate", 0, "FILE", "", "write a calibration there that is as fast as the run: for --calibration", Group::run,
+     only(Command::verify), false, false, nullptr, word<&O::calibrate>},
+
     {"format", 'f', "FORMAT", "text", "text, json, csv, markdown or html", Group::output, kReports, false, true,
      base::enum_names<Format>, choice<&O::format, Format>},
     {"json", 0, "", "", "short for --format json", Group::output, kReports},
@@ -350,6 +353,7 @@ std::string_view title(Group group) {
     case Group::goal: return "The goal";
     case Group::sweep: return "The sweep";
     case Group::gate: return "The gate";
+    case Group::run: return "The run";
     case Group::output: return "Output";
     case Group::program: return "The program";
   }

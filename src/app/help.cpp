@@ -14,8 +14,8 @@ namespace vggplan::app {
 namespace {
 
 constexpr std::size_t kFlagColumn = 27;
-constexpr std::array kGroups{Group::job,   Group::machine, Group::data,   Group::goal,
-                             Group::sweep, Group::gate,    Group::output, Group::program};
+constexpr std::array kGroups{Group::job,  Group::machine, Group::data,   Group::goal,   Group::sweep,
+                             Group::gate, Group::run,     Group::output, Group::program};
 
 std::string flag_entry(const Flag& flag, Command command, std::size_t columns) {
   const std::string letter = flag.letter == 0 ? "   " : fmt::format("-{},", flag.letter);
@@ -63,7 +63,7 @@ std::string flag_groups(Command command, std::size_t columns) {
 
 std::span<const ExitCode> exit_codes() {
   static constexpr std::array<ExitCode, 5> kCodes{{
-      {kYes, "the answer is yes: it fits, it is within budget"},
+      {kYes, "the answer is yes: it fits, it is within budget, the run was as planned"},
       {kNo, "the answer is no: nothing fits, a limit is exceeded"},
       {kWrongQuestion, "the question is wrong: usage, a value out of range, bad file contents"},
       {kFileTrouble, "a file could not be read or written"},

@@ -112,6 +112,7 @@ struct Options {
   std::vector<Axis> sweep{};
   std::optional<std::string> against{};
   std::optional<std::string> budget{};
+  std::optional<std::string> calibrate{};
 
   std::map<std::string, std::string, std::less<>> places{};  ///< by flag: what errors call the origin of its value
 

@@ -6,14 +6,36 @@
 #include "app/output.hpp"
 #include "app/run.hpp"
 #include "app/saved_report.hpp"
+#include "vggplan/catalog/calibration.hpp"
 #include "vggplan/catalog/catalog.hpp"
 #include "vggplan/report/build.hpp"
+#include "vggplan/timing/calibration.hpp"
 
 namespace vggplan::app {
 
 namespace {
 
 using report::Document;
+
+/// The calibration that the plan was timed with, slowed down to what the run took.
+base::Status write_correction(const Document& plan, const runs::Run& run, const std::string& path, World& world) {
+  const std::optional<double> factor = report::slowdown(plan, run);
+  if (!factor) {
+    return base::wrong("--calibrate", "needs times, of which the run tells none", "take run.jsonl of train.py");
+  }
+  const catalog::Catalog catalog = catalog::Catalog::built_in();
+  const base::Result<AskedAgain> asked = ask_again(flags_of(plan), catalog, world);
+  if (!asked) {
+    return asked.error();
+  }
+  base::Result<timing::Calibration> calibration =
+      estimate::calibration_for(asked->question.target.gpu, asked->knowledge);
+  if (!calibration) {
+    return calibration.error();
+  }
+  timing::slow_down(*calibration, *factor);
+  return world.write_file(path, catalog::write_calibration(*calibration));
+}
 
 /// The run's history against the tape of the plan's job, which is written again.
 base::Result<runs::Replay> replayed(const Document& plan, const runs::Trace& trace, World& world) {
@@ -60,10 +82,16 @@ base::Result<int> run_verify(const Request& request, World& world) {
     }
   }
   const Document report = report::build_verify(*plan, *run, replay);
+  const bool comparable = report.at("comparable").get<bool>();
+  if (comparable && request.options.calibrate) {
+    if (base::Status error = write_correction(*plan, *run, *request.options.calibrate, world)) {
+      return *error;
+    }
+  }
   if (base::Status error = deliver(report, request.options, world)) {
     return *error;
   }
-  return !report.at("comparable").get<bool>() ? kWrongQuestion : report.at("passed").get<bool>() ? kYes : kNo;
+  return !comparable ? kWrongQuestion : report.at("passed").get<bool>() ? kYes : kNo;
 }
 
 }  // namespace vggplan::app

@@ -249,6 +249,27 @@ Document components_of(const Document& plan, const runs::Run& run, const std::op
 
 }  // namespace
 
+std::optional<double> slowdown(const Document& plan, const runs::Run& run) {
+  double planned = 0;
+  double measured = 0;
+  const auto add = [&](std::string_view key, double seconds) {
+    if (const std::optional<Range> range = planned_range(plan, "time", key)) {
+      planned += range->value;
+      measured += seconds;
+    }
+  };
+  for (const std::string_view phase : {"forward_seconds", "backward_seconds", "optimizer_seconds"}) {
+    if (const auto found = run.figures.find(phase); found != run.figures.end()) {
+      add(phase, found->second);
+    }
+  }
+  if (const auto step = run.figures.find("step_seconds"); planned <= 0 && step != run.figures.end()) {
+    const auto wait = run.figures.find("data_wait_seconds");
+    add("step_seconds", step->second - (wait == run.figures.end() ? 0 : wait->second));
+  }
+  return planned > 0 && measured > 0 ? std::optional(measured / planned) : std::nullopt;
+}
+
 base::Bytes workspace_slack(const Document& plan) {
   const Range peak = planned_range(plan, "memory", "run_peak_bytes").value_or(Range());
   return base::Bytes(std::llround(peak.high - peak.value));

@@ -325,4 +325,29 @@ TEST_CASE("a plan is held by its recommendation, and the answer is shown again",
   }
 }
 
+// Phases of a run that took 1.3 times as long everywhere: asked again with the correction, the plan is the run.
+TEST_CASE("--calibrate writes what makes the plan as long as the run", "[cli]") {
+  FakeWorld world;
+  const Json plan = plan_of(with_plan(world));
+  Json step = step_line(plan);
+  for (const char* key : {"forward_seconds", "backward_seconds", "optimizer_seconds", "step_seconds"}) {
+    step[key] = 1.3 * step.at(key).get<double>();
+  }
+  step["images_per_second"] = step.at("images_per_second").get<double>() / 1.3;
+  CHECK(verify(world, support::lines({step}), " --calibrate c.json").code == app::kNo);
+  REQUIRE(world.files.contains("c.json"));
+  REQUIRE(run("estimate --size 1024x1024 --batch 2 --gpu h200 --calibration c.json --json --output plan.json", world)
+              .code == app::kYes);
+  const Json corrected = plan_of(world);
+  for (const char* key : {"forward_seconds", "backward_seconds", "optimizer_seconds", "step_seconds"}) {
+    INFO(key);
+    CHECK(planned(corrected, "time", key) == Approx(1.3 * planned(plan, "time", key)).epsilon(1e-3));
+  }
+  CHECK(verify(world, support::lines({step})).code == app::kYes);
+  const Ran none = verify(world, R"({"allocated_bytes.all.peak": 5})", " --calibrate d.json");
+  CHECK(none.code == app::kWrongQuestion);
+  CHECK(none.err.starts_with("vggplan: --calibrate: needs times"));
+  CHECK_FALSE(world.files.contains("d.json"));
+}
+
 }  // namespace vggplan

@@ -83,6 +83,9 @@ struct Options {
 base::Result<Estimate> estimate(const job::Job& job, const Target& target, const Knowledge& knowledge,
                                 const Options& options = {});
 
+/// The GPU's own coefficients, or those of a measured one carried over; an error where nothing was measured.
+base::Result<timing::Calibration> calibration_for(const hardware::Gpu& gpu, const Knowledge& knowledge);
+
 /// What a process of the job asks of the allocator, and the names of the layers on that tape.
 struct Process {
   memory::Tape tape{};

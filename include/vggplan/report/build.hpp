@@ -46,6 +46,9 @@ Document build_models(const std::vector<ModelEntry>& models);
 
 /// `plan`, an estimate or a recommendation, against a run of it. `replay`: of a run that has a history.
 Document build_verify(const Document& plan, const runs::Run& run, const std::optional<runs::Replay>& replay);
+/// How many times as long the run took as was planned, in the phases that it tells of, or in the step without the wait
+/// for images; nothing where it tells no time.
+std::optional<double> slowdown(const Document& plan, const runs::Run& run);
 /// How far workspaces may be from the plan before the allocated peak leaves its range.
 base::Bytes workspace_slack(const Document& plan);
 
