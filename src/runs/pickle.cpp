@@ -20,6 +20,8 @@ using Type = Pickle::Type;
 constexpr std::size_t kMostContainers = 8'000'000;
 /// Values in all of them, and values kept for later: 16 bytes each.
 constexpr std::size_t kMostValues = 40'000'000;
+/// Those of a snapshot have twenty. They are searched key by key, and the same one may stand in many places.
+constexpr std::size_t kMostKeys = 100;
 /// Python writes long lists a thousand entries at a time.
 constexpr std::size_t kMostOpen = 1'000'000;
 constexpr const char* kShorter = "record fewer events: _record_memory_history(max_entries=1000000)";
@@ -227,6 +229,9 @@ class Unpickler {
       values_ += values.size();
       std::vector<Value>& items = pickle_.containers_[static_cast<std::size_t>(stack_.back().integer)];
       items.insert(items.end(), values.begin(), values.end());
+      if (type == Type::dict && items.size() > 2 * kMostKeys) {
+        fail(fmt::format("has a dict of more than {} keys, and no snapshot has", kMostKeys));
+      }
     }
   }
 

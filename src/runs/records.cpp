@@ -2,6 +2,7 @@
 // run.jsonl: a line for the environment, one for the settings, and one each some steps.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "runs/readers.hpp"
@@ -26,14 +27,20 @@ std::string kind_of(const Json& record) {
 
 /// Python writes the loss of a run that diverged as NaN, which JSON does not have.
 std::string without_nan(std::string_view line) {
-  std::string text(line);
-  for (const std::string_view word : {": NaN", ": Infinity", ": -Infinity"}) {
-    for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at)) {
-      text.replace(at, word.size(), ": null");
-    }
+  constexpr std::array<std::string_view, 3> kNot{": NaN", ": Infinity", ": -Infinity"};
+  std::string text;
+  while (!line.empty()) {
+    const std::size_t colon = std::min(line.find(": "), line.size());
+    text += line.substr(0, colon);
+    line.remove_prefix(colon);
+    const auto word = std::find_if(kNot.begin(), kNot.end(), [&](std::string_view w) { return line.starts_with(w); });
+    text += word != kNot.end() ? ": null" : line.substr(0, 2);
+    line.remove_prefix(word != kNot.end() ? word->size() : std::min<std::size_t>(2, line.size()));
   }
   return text;
 }
+
+constexpr std::size_t kMostSettings = 200;  // a plan has some forty
 
 class Records {
  public:
@@ -45,6 +52,9 @@ class Records {
       keep_settings(record, {"gpu", "gpu_memory_bytes"});
       run_.torch = record.contains("torch") ? written(record.at("torch")) : "";
     } else if (kind == "settings") {
+      if (record.size() > kMostSettings) {
+        return base::wrong(at, fmt::format("has more than {} settings", kMostSettings));
+      }
       for (const auto& [key, value] : record.items()) {
         keep_settings(record, {key == "kind" ? std::string() : key});
       }
@@ -71,7 +81,7 @@ class Records {
   void keep_settings(const Json& record, const std::vector<std::string>& keys) {
     for (const std::string& key : keys) {
       const auto value = record.find(key);
-      if (value != record.end() && !value->is_null()) {
+      if (value != record.end() && !value->is_null() && run_.settings.size() < kMostSettings) {
         std::erase_if(run_.settings, [&](const auto& known) { return known.first == key; });
         run_.settings.emplace_back(key, written(*value));
       }

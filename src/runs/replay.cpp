@@ -7,8 +7,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <limits>
-#include <unordered_map>
+#include <map>
+#include <set>
+#include <span>
 
 namespace vggplan::runs {
 
@@ -106,14 +107,17 @@ class Expected {
   Requests list_{};
 };
 
+using Events = std::span<const TraceEvent>;
+
 /// Steps repeat: what the first million events do not show, later ones do not either.
-Requests recorded(const Trace& trace) {
-  constexpr std::size_t kMostCompared = 1'000'000;
+Events considered(const Trace& trace) {
+  constexpr std::size_t kMost = 1'000'000;
+  return Events(trace.events).first(std::min(trace.events.size(), kMost));
+}
+
+Requests recorded(Events events) {
   Requests list;
-  for (const TraceEvent& event : trace.events) {
-    if (list.size() == kMostCompared) {
-      break;
-    }
+  for (const TraceEvent& event : events) {
     const bool allocates = event.kind == TraceEvent::Kind::allocate;
     if (event.bytes > 0 && (allocates || event.kind == TraceEvent::Kind::release)) {
       list.push_back({.bytes = allocates ? event.bytes : -event.bytes, .event = list.size()});
@@ -123,11 +127,11 @@ Requests recorded(const Trace& trace) {
 }
 
 /// A recording that begins with the process frees only what it saw allocated.
-bool is_whole(const Trace& trace) {
-  std::unordered_map<std::int64_t, bool> live;
-  for (const TraceEvent& event : trace.events) {
+bool is_whole(Events events) {
+  std::set<std::int64_t> live;
+  for (const TraceEvent& event : events) {
     if (event.kind == TraceEvent::Kind::allocate) {
-      live[event.address] = true;
+      live.insert(event.address);
     } else if (event.kind == TraceEvent::Kind::release && live.erase(event.address) == 0) {
       return false;
     }
@@ -135,20 +139,23 @@ bool is_whole(const Trace& trace) {
   return true;
 }
 
-/// What the allocator's statistics would say: blocks are larger than what was asked for.
+/// What the allocator's statistics would say: blocks are larger than what was asked for. Nothing of recordings that no
+/// training makes: the model of the allocator is made for thousands of tensors on a few GPUs' worth of memory.
 std::optional<base::Bytes> allocated_peak(const Trace& trace, memory::AllocatorConfig config) {
+  constexpr std::size_t kMostTensors = 10'000;
+  constexpr base::Bytes kMostReserved = base::kGiB * (std::int64_t{1} << 20U);
   if (trace.too_many_streams) {
     return std::nullopt;
   }
   config.expandable_segments = trace.expandable_segments;
   memory::CachingAllocator allocator(config);
-  std::unordered_map<std::int64_t, memory::CachingAllocator::Handle> live;
+  std::map<std::int64_t, memory::CachingAllocator::Handle> live;
   base::Bytes peak;
-  for (const TraceEvent& event : trace.events) {
+  for (const TraceEvent& event : considered(trace)) {
     const auto held = live.find(event.address);
     if (event.kind == TraceEvent::Kind::allocate && event.bytes > 0) {
       const auto block = held == live.end() ? allocator.allocate(base::Bytes(event.bytes), event.stream) : std::nullopt;
-      if (!block) {
+      if (!block || live.size() == kMostTensors || allocator.reserved() > kMostReserved) {
         return std::nullopt;
       }
       live[event.address] = *block;
@@ -297,8 +304,8 @@ class Comparison {
 
 Replay replay(const Trace& trace, const memory::Tape& tape, const std::vector<std::string>& layers, base::Bytes slack,
               memory::AllocatorConfig allocator) {
-  Requests events = recorded(trace);
-  const bool whole = is_whole(trace);
+  Requests events = recorded(considered(trace));
+  const bool whole = is_whole(considered(trace));
   if (!whole) {  // frees of what was there before
     events.erase(events.begin(),
                  std::find_if(events.begin(), events.end(), [](const Request& e) { return e.bytes > 0; }));

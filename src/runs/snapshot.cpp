@@ -15,6 +15,7 @@ using Value = Pickle::Value;
 using Type = Pickle::Type;
 
 constexpr const char* kRemedy = "write it with torch.cuda.memory._dump_snapshot(FILE)";
+constexpr std::size_t kMostEntries = 4'000'000;  // of a history, and of segments
 constexpr std::size_t kMostStreams = 4;          // of memory::CachingAllocator
 constexpr std::int64_t kMostBytes = 1LL << 50U;  // no device has a pebibyte
 
@@ -29,6 +30,10 @@ class Snapshot {
       return base::wrong(place_, "has no segments and device_traces, which a memory snapshot has", kRemedy);
     }
     const auto [device, events] = busiest(*traces);
+    if (std::max(pickle_.items(events).size(), pickle_.items(*segments).size()) > kMostEntries) {
+      return base::wrong(place_, fmt::format("has a history of more than {} entries", kMostEntries),
+                         "record fewer: torch.cuda.memory._record_memory_history(max_entries=1000000)");
+    }
     if (base::Status error = read_trace(events)) {
       return *error;
     }

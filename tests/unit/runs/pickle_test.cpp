@@ -155,6 +155,11 @@ TEST_CASE("small files do not become large, and what contains itself does no har
                  "a."s)
             .empty());
   CHECK(error_of("\x80\x04" + std::string(2'000'000, '(')).find("open at once") != std::string::npos);
+  std::string keys = "\x80\x04}(";
+  for (int i = 0; i < 101; ++i) {
+    keys += "NN";
+  }
+  CHECK(error_of(keys + "u.").find("more than 100 keys") != std::string::npos);
   std::string lists = "\x80\x04(";
   lists += std::string(900'000, ']') + "t.";
   CHECK(error_of(lists).empty());
