@@ -40,6 +40,7 @@ base::Result<int> dispatch(const Request& request, World& world) {
     case Command::diff: return run_diff(request, world);
     case Command::check: return run_check(request, world);
     case Command::launch: return run_launch(request, world);
+    case Command::verify: return run_verify(request, world);
     case Command::calibrate: return run_calibrate(request, world);
     case Command::schema: return run_schema(request, world);
     case Command::completion: {

@@ -32,8 +32,8 @@ std::vector<std::string> known_shells() { return {"bash", "zsh", "fish"}; }
 
 namespace {
 
-const std::array<CommandInfo, 15>& infos() {
-  static const std::array<CommandInfo, 15> kInfos{{
+const std::array<CommandInfo, 16>& infos() {
+  static const std::array<CommandInfo, 16> kInfos{{
       {Command::plan,
        "",
        0,
@@ -83,6 +83,14 @@ const std::array<CommandInfo, 15>& infos() {
        {{"launch --size 1024x1024 --gpus a100x4 --output run",
          "plans, and writes what trains so: run/README.md tells more"},
         {"launch plan.json --engine slurm --output job", "a saved plan (plan --json), for sbatch"}}},
+      {Command::verify,
+       "PLAN.json RUN",
+       2,
+       2,
+       {{"verify plan.json run.jsonl", "what train.py wrote; exit code 1 outside, 2 where settings differ"},
+        {"verify plan.json stats.json", "json.dump(torch.cuda.memory_stats(), file)"},
+        {"verify plan.json snapshot.pickle", "torch.cuda.memory._dump_snapshot: the first allocation that differs"},
+        {"verify plan.json smi.csv --json", "nvidia-smi --query-gpu=memory.used --format=csv -l 1"}}},
       {Command::calibrate,
        "MEASUREMENTS.jsonl ...",
        1,

@@ -295,6 +295,8 @@ constexpr std::array kFlags = std::to_array<Flag>({
      only(Command::launch), false, true, base::enum_names<launch::Engine>, choice<&O::engine, launch::Engine>},
     {"force", 0, "", "", "replace files that are there", Group::run, only(Command::launch), false, false, nullptr,
      toggle<&O::force>},
+    {"calibrate", 0, "FILE", "", "write a calibration there that is as fast as the run: for --calibration", Group::run,
+     only(Command::verify), false, false, nullptr, word<&O::calibrate>},
 
     {"format", 'f', "FORMAT", "text", "text, json, csv, markdown or html", Group::output, kReports, false, true,
      base::enum_names<Format>, choice<&O::format, Format>},

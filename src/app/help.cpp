@@ -63,7 +63,7 @@ std::string flag_groups(Command command, std::size_t columns) {
 
 std::span<const ExitCode> exit_codes() {
   static constexpr std::array<ExitCode, 5> kCodes{{
-      {kYes, "the answer is yes: it fits, it is within budget"},
+      {kYes, "the answer is yes: it fits, it is within budget, the run was as planned"},
       {kNo, "the answer is no: nothing fits, a limit is exceeded"},
       {kWrongQuestion, "the question is wrong: usage, a value out of range, bad file contents"},
       {kFileTrouble, "a file could not be read or written"},

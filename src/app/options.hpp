@@ -31,6 +31,7 @@ enum class Command {
   diff,
   check,
   launch,
+  verify,
   calibrate,
   schema,
   completion,
@@ -113,6 +114,7 @@ struct Options {
   std::vector<Axis> sweep{};
   std::optional<std::string> against{};
   std::optional<std::string> budget{};
+  std::optional<std::string> calibrate{};
 
   std::optional<launch::Engine> engine{};  ///< else all
   bool force{false};
@@ -130,7 +132,7 @@ struct Options {
 namespace vggplan::base {
 template <>
 struct NameTable<app::Command> {
-  static constexpr std::array<Named<app::Command>, 15> table{{
+  static constexpr std::array<Named<app::Command>, 16> table{{
       {app::Command::plan, "plan", "recommend GPUs, batch and settings (the default command)"},
       {app::Command::estimate, "estimate", "memory and time of one job on one machine"},
       {app::Command::layers, "layers", "parameters, work, memory and time layer by layer"},
@@ -142,6 +144,7 @@ struct NameTable<app::Command> {
       {app::Command::diff, "diff", "what differs between two saved reports"},
       {app::Command::check, "check", "hold a saved report against a budget, for CI"},
       {app::Command::launch, "launch", "a folder that trains by a plan, on Slurm, Kubernetes and others"},
+      {app::Command::verify, "verify", "hold a plan against a run of it"},
       {app::Command::calibrate, "calibrate", "fit the time model to measurements of a GPU"},
       {app::Command::schema, "schema", "the JSON Schema of the reports and of the data files"},
       {app::Command::completion, "completion", "completion for bash, zsh or fish"},

@@ -99,6 +99,10 @@ base::Status check_targets(const Options& options, World& world) {
   if (options.output) {
     paths.insert(world.real_path(*options.output));
   }
+  if (options.calibrate && !paths.insert(world.real_path(*options.calibrate)).second) {
+    return base::wrong("--calibrate", fmt::format("{} is written twice", base::quoted(*options.calibrate)),
+                       "name a file of its own");
+  }
   for (const Export& copy : options.exports) {
     if (!paths.insert(world.real_path(copy.path)).second) {
       return base::wrong(options.place("export"), fmt::format("{} is written twice", base::quoted(copy.path)),

@@ -13,6 +13,9 @@ namespace vggplan::app {
 /// A saved report, held to the schema.
 base::Result<report::Document> read_report(const std::string& path, World& world);
 
+/// The figures of one: an estimate, or the recommendation of a plan.
+base::Result<report::Document> read_comparable(const std::string& path, World& world);
+
 /// What `plan` answers to the request's options.
 base::Result<report::Document> plan_report(const Request& request, World& world);
 

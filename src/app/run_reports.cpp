@@ -67,6 +67,8 @@ base::Result<Document> read_comparable(const std::string& path, World& world) {
   return report ? report::comparable(*report, path) : report.error();
 }
 
+namespace {
+
 base::Result<Document> read_budget_file(const std::string& path, World& world) {
   const base::Result<std::string> text = world.read_file(path);
   if (!text) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "vggplan/estimate/run.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "estimate/layer_part.hpp"
@@ -9,6 +10,7 @@
 #include "estimate/storage_part.hpp"
 #include "estimate/time_part.hpp"
 #include "vggplan/lowering/saved.hpp"
+#include "vggplan/lowering/tape.hpp"
 
 namespace vggplan::estimate {
 
@@ -88,6 +90,24 @@ base::Result<Estimate> estimate(const job::Job& job, const Target& target, const
     answer.time.layers.clear();
   }
   return answer;
+}
+
+base::Result<Process> process_of(const job::Job& job, const Target& target, const lowering::Framework& framework) {
+  constexpr std::int64_t kMostMicroBatches = 64;  // so many are written one by one
+  if (job.accumulation > kMostMicroBatches) {
+    return base::wrong("accumulation", "has too many micro-batches to be replayed one by one");
+  }
+  const base::Result<Lowered> lowered = checked(job, target);
+  if (!lowered) {
+    return lowered.error();
+  }
+  Process process{
+      lowering::lower_tape(lowered->network, job, lowered->segments, framework, device_of(target.gpu, framework)), {}};
+  for (const graph::Node& node : lowered->network.nodes) {
+    process.layers.push_back(node.name);
+  }
+  process.layers.resize(std::max(process.layers.size(), process.tape.layers));
+  return process;
 }
 
 }  // namespace vggplan::estimate

@@ -16,9 +16,6 @@
 
 namespace vggplan::estimate {
 
-/// The GPU's own coefficients, or those of a measured one carried over; an error where nothing was measured.
-base::Result<timing::Calibration> calibration_for(const hardware::Gpu& gpu, const Knowledge& knowledge);
-
 /// Between machines, for each of them.
 struct Network {
   base::BytesPerSecond per_node{};

@@ -179,6 +179,7 @@ Page page_of(const Document& report) {
     case report::Kind::models: return catalogue_page(report, "models");
     case report::Kind::diff: return diff_page(report);
     case report::Kind::check: return check_page(report);
+    case report::Kind::verify: return verify_page(report);
   }
   return {};
 }

@@ -18,6 +18,7 @@ Page estimate_page(const Document& report);
 Page plan_page(const Document& report);
 Page diff_page(const Document& report);
 Page check_page(const Document& report);
+Page verify_page(const Document& report);
 
 std::string subject(const Document& job);           ///< "Training vgg16 at 4024 x 3036"
 std::string machine_name(const Document& machine);  ///< "4 x NVIDIA A100 SXM4 80GB"

@@ -74,6 +74,7 @@ Table points_table(const Document& estimates);
 Table by_batch_table(const Document& estimate);
 Table changes_table(const Document& diff);
 Table check_table(const Document& report);
+Table verify_table(const Document& report);
 
 /// The main table of a report, which CSV writes.
 Table main_table(const Document& report);

@@ -208,6 +208,7 @@ Table main_table(const Document& report) {
     case report::Kind::models: return models_table(report);
     case report::Kind::diff: return changes_table(report);
     case report::Kind::check: return check_table(report);
+    case report::Kind::verify: return verify_table(report);
   }
   return {};
 }

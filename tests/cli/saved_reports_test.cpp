@@ -58,6 +58,8 @@ std::map<std::string, json> samples() {
   world.files["a.json"] = made("estimate --size 64x64 --gpu t4").dump();
   world.files["b.json"] = made("estimate --size 64x96 --gpu l4 --batch 2").dump();
   reports["diff"] = made("diff a.json b.json");
+  world.files["stats.json"] = R"({"allocated_bytes.all.peak": 1, "num_ooms": 1})";
+  reports["verify"] = made("verify a.json stats.json");
   reports["check"] = made("check a.json --against b.json");
   return reports;
 }

@@ -60,6 +60,10 @@ TEST_CASE("every kind of report validates against the schema that the program pr
   CHECK(json::parse(diff).contains("attribution"));
   expect_valid(diff, "diff");
   expect_valid(run("check b.json --against a.json --json", world).out, "check");
+  world.files["stats.json"] = R"({"allocated_bytes.all.peak": 1, "num_ooms": 1})";
+  expect_valid(run("verify a.json stats.json --json", world).out, "verify");
+  world.files["smi.csv"] = "name, memory.used [MiB]\nNVIDIA B200, 5 MiB\n";
+  expect_valid(run("verify a.json smi.csv --json", world).out, "verify, not comparable");
 }
 
 TEST_CASE("each line of a sweep is an estimate, and validates", "[cli]") {

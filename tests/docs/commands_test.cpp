@@ -53,6 +53,11 @@ void furnish(test::FakeWorld& world) {
     world.files["measurements.jsonl"] += entry.path().extension() == ".jsonl" ? read(entry.path()) : "";
   }
   REQUIRE(test::run("--size 64x64 --gpu t4 --json --output plan.json", world).code == app::kYes);
+  world.files["run.jsonl"] = "{\"kind\":\"step\",\"step\":1,\"step_seconds\":1}\n";
+  world.files["stats.json"] = "{\"allocated_bytes.all.peak\": 1}";
+  world.files["smi.csv"] = "memory.used [MiB]\n5 MiB\n";
+  world.files["metrics.csv"] = "DeviceStatsMonitor.on_train_batch_end/allocated_bytes.all.peak\n5\n";
+  world.files["snapshot.pickle"] = read(source("tests/fuzz/corpus/runs/snapshot4.pickle"));
   for (const std::string name : {"old", "new", "report"}) {
     REQUIRE(test::run("estimate --size 64x64 --gpu t4 --json --output " + name + ".json", world).code == app::kYes);
   }

@@ -25,6 +25,7 @@ const std::map<std::string, Names> kMayInclude{
     {"lowering", {"base", "graph", "job", "memory", "timing"}},
     {"estimate", {"base", "graph", "hardware", "job", "lowering", "memory", "timing"}},
     {"planner", {"base", "estimate", "hardware", "job"}},
+    {"runs", {"base", "memory"}},
     {"report", {"base"}},
     {"render", {"base", "report"}},
     {"launch", {"base", "report"}},
@@ -32,12 +33,12 @@ const std::map<std::string, Names> kMayInclude{
     {"importers", {"base", "catalog", "graph"}},
     {"app",
      {"base", "catalog", "estimate", "graph", "hardware", "importers", "job", "launch", "lowering", "memory", "planner",
-      "render", "report", "timing"}},
+      "render", "report", "runs", "timing"}},
 };
 
 /// Libraries that only some rooms may know; the standard library and fmt are open to all.
 const std::map<std::string, Names> kMayUseLibrary{
-    {"nlohmann", {"catalog", "importers", "launch", "report", "render", "app"}},
+    {"nlohmann", {"catalog", "importers", "launch", "report", "render", "runs", "app"}},
     {"protozero", {"importers"}},
     {"minizip", {"importers"}},
     {"CLI", {"app"}},
@@ -47,7 +48,8 @@ const std::map<std::string, Names> kMayUseLibrary{
 bool is_report_builder(const Source& source) {
   return source.path.starts_with("src/report/") || source.path == "include/vggplan/report/build.hpp";
 }
-const Names kBuilderMayInclude{"estimate", "graph", "hardware", "job", "lowering", "memory", "planner", "timing"};
+const Names kBuilderMayInclude{"estimate", "graph",   "hardware", "job",   "lowering",
+                               "memory",   "planner", "runs",     "timing"};
 
 std::string first_part(const std::string& path) { return path.substr(0, path.find('/')); }
 

@@ -32,6 +32,7 @@ PAGES = [
     ("gpu", "gpus a100", []),
     ("diff", "diff old.json new.json", []),
     ("check", "check new.json --against old.json", []),
+    ("verify", "verify new.json stats.json", []),
 ]
 
 # What is drawn: the charts by name, with the number of data sets and of colours in the canvas.
@@ -95,7 +96,7 @@ def shown_rows(kind, data):
     rows = {}
     if "layers" in best:
         rows["layer"] = len(best["layers"]) + ("totals" in best)
-    for key, head, more in (("alternatives", "#", 1), ("inputs", "input", 0), ("checks", "", 0), ("gpus", "name", 0)):
+    for key, head, more in (("alternatives", "#", 1), ("inputs", "input", 0), ("checks", "", 0), ("components", "", 0), ("gpus", "name", 0)):
         if data.get(key) and (key != "gpus" or len(data[key]) > 1):  # of one all is told, line by line
             rows[head] = len(data[key]) + more
     if kind == "sweep":
@@ -251,6 +252,8 @@ def main():
     os.makedirs(checks.folder, exist_ok=True)
     checks.ask("estimate --size 1024x768 --gpu t4 --json --output old.json")
     checks.ask("estimate --size 1024x768 --gpu t4 --batch 2 --json --output new.json")
+    with open(os.path.join(checks.folder, "stats.json"), "w") as file:
+        json.dump({"allocated_bytes.all.peak": 5 * 2**30, "reserved_bytes.all.peak": 6 * 2**30, "num_alloc_retries": 2}, file)
     browser = Browser()
     try:
         for name, question, charts in PAGES:

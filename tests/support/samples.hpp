@@ -318,6 +318,26 @@ inline report::Document sample_check() {
   return *report::build_check(report::build_estimate(after), &base, {memory, time});
 }
 
+/// A snapshot that leaves its range at conv2_1, and a run of another batch.
+inline report::Document sample_verify() {
+  runs::Run run;
+  run.format = runs::Format::snapshot;
+  run.figures = {{"reserved_peak_bytes", 20e9}, {"step_seconds", 0.5}, {"allocation_retries", 2}};
+  runs::Replay replay;
+  replay.at_peak = {{memory::Category::parameters, 553430176, 553430176},
+                    {memory::Category::convolution_workspace, 1 << 20, std::int64_t{1} << 40}};
+  replay.compared = 511;
+  replay.first_difference = {runs::Difference::Kind::workspace, 72, 1, base::Phase::forward, "conv2_1", 1 << 20,
+                             std::int64_t{1} << 40};
+  return report::build_verify(report::build_estimate(sample_estimate()), run, replay);
+}
+inline report::Document sample_not_comparable() {
+  runs::Run run;
+  run.settings = {{"batch", "3"}, {"gpu", "NVIDIA B200"}};
+  run.figures = {{"step_seconds", 0.5}};
+  return report::build_verify(report::build_estimate(sample_estimate()), run, std::nullopt);
+}
+
 struct Sample {
   std::string name{};
   report::Document report{};
@@ -334,7 +354,9 @@ inline std::vector<Sample> samples() {
           {"sweep", sample_sweep()},
           {"gpus", sample_gpus()},
           {"diff", sample_diff()},
-          {"check", sample_check()}};
+          {"check", sample_check()},
+          {"verify", sample_verify()},
+          {"verify-not-comparable", sample_not_comparable()}};
 }
 
 }  // namespace vggplan::test

@@ -14,6 +14,7 @@
 #include "vggplan/hardware/hardware.hpp"
 #include "vggplan/job/job.hpp"
 #include "vggplan/lowering/framework.hpp"
+#include "vggplan/memory/tape.hpp"
 #include "vggplan/timing/calibration.hpp"
 
 namespace vggplan::estimate {
@@ -81,6 +82,16 @@ struct Options {
 /// One job on one target. An error only for a job that makes no sense; "does not fit" is an answer.
 base::Result<Estimate> estimate(const job::Job& job, const Target& target, const Knowledge& knowledge,
                                 const Options& options = {});
+
+/// The GPU's own coefficients, or those of a measured one carried over; an error where nothing was measured.
+base::Result<timing::Calibration> calibration_for(const hardware::Gpu& gpu, const Knowledge& knowledge);
+
+/// What a process of the job asks of the allocator, and the names of the layers on that tape.
+struct Process {
+  memory::Tape tape{};
+  std::vector<std::string> layers{};
+};
+base::Result<Process> process_of(const job::Job& job, const Target& target, const lowering::Framework& framework);
 
 /// The target on a card that has room for such a limit: for questions about what a job would take.
 Target with_usable(Target target, Bytes usable);

@@ -10,6 +10,8 @@
 #include "vggplan/hardware/hardware.hpp"
 #include "vggplan/planner/plan.hpp"
 #include "vggplan/report/document.hpp"
+#include "vggplan/runs/replay.hpp"
+#include "vggplan/runs/run.hpp"
 
 namespace vggplan::report {
 
@@ -42,6 +44,14 @@ struct ModelEntry {
 Document build_gpus(const std::vector<GpuEntry>& gpus);
 Document build_machines(const std::vector<hardware::Machine>& machines);
 Document build_models(const std::vector<ModelEntry>& models);
+
+/// `plan`, an estimate or a recommendation, against a run of it. `replay`: of a run that has a history.
+Document build_verify(const Document& plan, const runs::Run& run, const std::optional<runs::Replay>& replay);
+/// How many times as long the run took as was planned, in the phases that it tells of, or in the step without the wait
+/// for images; nothing where it tells no time.
+std::optional<double> slowdown(const Document& plan, const runs::Run& run);
+/// How far workspaces may be from the plan before the allocated peak leaves its range.
+base::Bytes workspace_slack(const Document& plan);
 
 /// The estimates of a sweep in one report, for formats that are not written line by line. Estimates that are not the
 /// points of one sweep become points, named by the inputs in which they differ.

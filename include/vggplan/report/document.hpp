@@ -19,7 +19,7 @@ using Document = nlohmann::ordered_json;
 /// "major.minor": minor adds, major breaks. Held equal to configs/schema/report.schema.json by a test.
 inline constexpr std::string_view kSchemaVersion = "1.1";
 
-enum class Kind { estimate, plan, layers, sweep, gpus, machines, models, diff, check };
+enum class Kind { estimate, plan, layers, sweep, gpus, machines, models, diff, check, verify };
 
 /// A saved report read back: of a kind that we write, of a schema version that we can read, and with all that the
 /// kind promises by `schema` (configs/schema/report.schema.json). Renderers rely on that. `line`: which one of `file`
@@ -35,7 +35,7 @@ Kind kind(const Document& report);
 namespace vggplan::base {
 template <>
 struct NameTable<report::Kind> {
-  static constexpr std::array<Named<report::Kind>, 9> table{{
+  static constexpr std::array<Named<report::Kind>, 10> table{{
       {report::Kind::estimate, "estimate", "one job on one machine"},
       {report::Kind::plan, "plan", "a recommendation"},
       {report::Kind::layers, "layers", "the network, layer by layer"},
@@ -45,6 +45,7 @@ struct NameTable<report::Kind> {
       {report::Kind::models, "models", "models of the catalogue"},
       {report::Kind::diff, "diff", "two reports compared"},
       {report::Kind::check, "check", "a report against a budget"},
+      {report::Kind::verify, "verify", "a plan against a run"},
   }};
 };
 }  // namespace vggplan::base

@@ -93,4 +93,7 @@ struct Calibration {
 /// The tables are searched, so they must be in order.
 void sort_by_shape(Calibration& calibration);
 
+/// All that kernels and the host take, `factor` times as long. Collectives and the input side stay as they are.
+void slow_down(Calibration& calibration, double factor);
+
 }  // namespace vggplan::timing

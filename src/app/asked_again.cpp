@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#include "app/asked_again.hpp"
+
+#include "app/settings.hpp"
+
+namespace vggplan::app {
+
+using report::Document;
+
+namespace {
+
+std::string written(const Document& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+
+void add_job(const Document& part, Values& values) {
+  for (const auto& [key, value] : part.items()) {
+    if (value.is_object()) {
+      add_job(value, values);
+    } else if (key == "bucket_bytes") {
+      values["bucket-mb"] = Document(value.get<double>() / static_cast<double>(base::kMiB.count())).dump();
+    } else if (key == "ram_bytes") {
+      values["ram"] = written(value);
+    } else if (key != "global_batch") {  // follows from the others
+      values[base::with_dashes(key)] = written(value);
+    }
+  }
+}
+
+}  // namespace
+
+Values flags_of(const Document& report) {
+  Values values;
+  add_job(report.at("job"), values);
+  const Document& machine = report.at("machine");
+  values["gpus"] = written(machine.at("gpu"));
+  values["usable-memory"] = written(machine.at("usable_bytes"));
+  if (machine.contains("name")) {
+    values["machine"] = written(machine.at("name"));
+  }
+  return values;
+}
+
+base::Result<AskedAgain> ask_again(const Values& values, const catalog::Catalog& catalog, World& world) {
+  std::vector<Setting> settings;
+  for (const auto& [name, value] : values) {
+    const Flag* flag = find_flag(name);
+    if (flag == nullptr) {
+      return base::wrong(name, "is no flag of this version");
+    }
+    settings.push_back({flag, value, "--" + name, "report", Origin::flag});
+  }
+  const base::Result<Settled> settled = settle(settings, Command::estimate);
+  const base::Result<Options> options = settled ? make_options(*settled) : settled.error();
+  if (!options) {
+    return options.error();
+  }
+  Questions questions(catalog, world);
+  base::Result<EstimateQuestion> question = questions.estimate(*options, Command::estimate);
+  if (!question) {
+    return question.error();
+  }
+  base::Result<estimate::Knowledge> knowledge = load_knowledge(catalog, *options, {question->target.gpu.name});
+  if (!knowledge) {
+    return knowledge.error();
+  }
+  return AskedAgain{std::move(*question), std::move(*knowledge)};
+}
+
+}  // namespace vggplan::app

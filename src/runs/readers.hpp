@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// One reader for each format.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <vector>
+
+#include "vggplan/runs/run.hpp"
+
+namespace vggplan::runs {
+
+using Json = nlohmann::ordered_json;
+
+bool looks_like_snapshot(std::string_view bytes);
+bool looks_like_table(std::string_view text);
+
+base::Result<Run> read_records(std::string_view text, std::string_view place);
+base::Result<Run> read_statistics(const Json& object, std::string_view place);
+base::Result<Run> read_snapshot(std::string_view bytes, std::string_view place);
+base::Result<Run> read_table(std::string_view text, std::string_view place);
+
+/// What `value` tells as a figure: a finite number from 0 to 10^18, or an error at `place`.
+base::Result<double> figure_of(const Json& value, std::string_view place, std::string_view name);
+
+/// The larger of what is known and `value`.
+void keep_largest(Run& run, std::string_view name, double value);
+double median(std::vector<double> values);
+
+/// A text's next line without its end; whether that end was there.
+struct Line {
+  std::string_view text{};
+  bool whole{false};
+};
+Line next_line(std::string_view& text);
+std::string_view trimmed(std::string_view text);
+
+}  // namespace vggplan::runs
