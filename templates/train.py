@@ -88,6 +88,11 @@ class Run:
             features = torch.zeros(batch, 512, job["height"] // 32, job["width"] // 32, **kind) if job["head"] == "none" else None
             self.fixed = images, torch.randint(job["classes"], (batch,), device=self.device) if features is None else features
 
+    def close(self):
+        """Workers are deaf to SIGTERM, also to the one that ends Python."""
+        if self.data and self.loader._iterator is not None:
+            self.loader._iterator._shutdown_workers()
+
     def prepare_steps(self, lr):
         job, self.net = self.job, self.model
         if self.sharding == "fsdp2":
@@ -135,8 +140,9 @@ class Run:
             targets = targets.to(self.device, non_blocking=True)
             self.mark("data_wait_seconds")
         criterion = nn.functional.mse_loss if self.job["head"] == "none" else nn.functional.cross_entropy
+        half = self.autocast if self.device.type == "cuda" else torch.bfloat16  # which is what CPUs have
         with contextlib.nullcontext() if last or self.net is self.model else self.net.no_sync():
-            with torch.autocast(self.device.type, self.autocast or torch.bfloat16, enabled=self.autocast is not None):
+            with torch.autocast(self.device.type, half or torch.bfloat16, enabled=self.autocast is not None):
                 loss = criterion(self.net(images), targets)
             self.loss = loss.detach()
             self.mark("forward_seconds")
@@ -189,7 +195,7 @@ class Run:
         newest = max(folder.glob("checkpoint-*.pt"), default=None)
         if newest is None:
             return 0
-        state = torch.load(newest, map_location="cpu", weights_only=True)
+        state = torch.load(newest, map_location="cpu", weights_only=torch.__version__ >= "2")
         if self.sharding == "fsdp2":
             from torch.distributed.checkpoint.state_dict import StateDictOptions, set_state_dict
             set_state_dict(self.model, self.optimizer, model_state_dict=state["model"], optim_state_dict=state["optimizer"],
@@ -278,7 +284,10 @@ def main():
         write("environment", **found)
         write("settings", **dict(job, gpus=WORLD, nodes=WORLD // EACH, pipeline=job["data"]["pipeline"], workers=launch["workers"],
                                  reserve_bytes=launch.get("reserve_bytes", 0)))
-        train(run, options, write)
+        try:
+            train(run, options, write)
+        finally:
+            run.close()
     if distributed.is_initialized():
         distributed.destroy_process_group()
 
