@@ -33,6 +33,7 @@ PROGRAM = "vggplan"
 SMALL = ("--model", "vgg11", "--head", "gap", "--classes", "3", "--size", "32x32")
 # Debian's torchrun 1.13 cannot read its own defaults of these two under Python 3.11.
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "-r", "1", "-t", "1"]
+OLD = torch.__version__ < "2"
 torch.set_num_threads(1)
 
 
@@ -108,6 +109,8 @@ class Matrix(Case):
             for precision, layout, checkpointing, sharding in itertools.product(precisions, layouts, checkpointings, (None, "ddp", "zero1", "fsdp2")):
                 if (sharding, layout) == ("fsdp2", "nhwc"):
                     continue  # which the planner refuses
+                if precision == "bf16" and sharding in ("ddp", "zero1") and OLD:
+                    continue  # gloo sends no bfloat16 there
                 name, impl = next(optimizers)
                 arguments = ("--precision", precision, "--layout", layout, "--checkpointing", checkpointing, "--optimizer", name,
                              "--optimizer-impl", impl, "--accumulation", next(accumulations), "--batch", "4", "--gpus", "h200x2" if sharding else "h200")
@@ -115,12 +118,12 @@ class Matrix(Case):
                 self.assertEqual([job.get(k) for k in ("precision", "layout", "checkpointing", "sharding", "optimizer", "optimizer_impl")],
                                  [precision, layout, checkpointing, sharding, name, impl])
                 said = self.main("--dry-run")
-                if sharding == "fsdp2" and torch.__version__ < "2":
+                if sharding == "fsdp2" and OLD:
                     self.assertIn("fsdp2 needs PyTorch 2.6", said)
                 else:
                     self.assertIn("dry run: one step", said, arguments)
                 count += 1
-        self.assertEqual(count, 5 * (2 * 3 * 3 + 3))
+        self.assertEqual(count, 5 * (2 * 3 * 3 + 3) - (12 if OLD else 0))
 
 
 class Networks(Case):
