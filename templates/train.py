@@ -247,6 +247,9 @@ def main():
     options = parser.parse_args()
     plan = json.loads((HERE / "plan.json").read_text())["recommendation"]
     job, machine, launch, cuda = plan["job"], plan["machine"], plan["launch"], options.device == "cuda"
+    if job["expandable_segments"] and "PYTORCH_CUDA_ALLOC_CONF" not in os.environ:  # PyTorch may have read it by now
+        os.environ["PYTORCH_CUDA_ALLOC_CONF"] = "expandable_segments:True"
+        os.execv(sys.executable, sys.orig_argv)
     if options.dry_run:
         job.update(batch=2, height=min(64, job["height"]), width=min(64, job["width"]), accumulation=min(2, job["accumulation"]))
     elif not options.data and not options.synthetic:
@@ -266,7 +269,6 @@ def main():
         time.sleep(2 * (LOCAL > 0))  # torchrun ends all when one ends: let the first say why
         sys.exit(f"train.py: {sentence}" if LOCAL == 0 else 1)
     if cuda:
-        torch.cuda.memory._set_allocator_settings(f"expandable_segments:{job['expandable_segments']}")
         cap = machine["usable_bytes"] - launch.get("reserve_bytes", 0)
         torch.cuda.set_per_process_memory_fraction(min(1.0, cap / found["gpu_memory_bytes"]))
     if job.get("sharding") or WORLD > 1:

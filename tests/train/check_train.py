@@ -263,6 +263,16 @@ class Processes(Case):
         state = torch.load(self.folder / f"checkpoint-{end['steps'] + 3:09}.pt")
         self.assertEqual(len(state["optimizer"]["state"]), len(state["model"]))  # of both ranks
 
+    def test_expandable_segments_reach_the_allocator(self):
+        """PyTorch reads them from the environment, once."""
+        self.plan(*SMALL, "--gpus", "h200", "--batch", "2", "--expandable-segments")
+        program = self.run_folder()
+        (self.folder / "sitecustomize.py").write_text("import os; print('found', os.environ.get('PYTORCH_CUDA_ALLOC_CONF'))\n")
+        run = subprocess.run([sys.executable, "-u", program, "--dry-run", "--device", "cpu"], capture_output=True, text=True,
+                             env=dict(os.environ, PYTHONPATH=str(self.folder)))
+        self.assertEqual(run.stdout.splitlines()[:2], ["found None", "found expandable_segments:True"], run.stderr)
+        self.assertIn("dry run: one step", run.stdout)
+
     def test_a_run_in_two_parts_is_the_run_in_one(self):
         self.plan(*SMALL, "--gpus", "h200", "--batch", "2", "--precision", "fp32", "--optimizer", "adamw")
         weights = []
