@@ -56,6 +56,15 @@ def quick_weights():
             setattr(torch.nn.init, name, function)
 
 
+def children(parent):
+    found = []
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            pid, _, rest = stat.read_text().partition(" (")
+            found += [int(pid)] if int(rest.rpartition(") ")[2].split()[1]) == parent else []
+    return found
+
+
 class Case(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp())
@@ -246,7 +255,10 @@ class Processes(Case):
                 if (self.folder / "run.jsonl").exists() and sum(line["kind"] == "step" for line in self.lines()) >= 4:
                     break
                 time.sleep(0.2)
-            first.send_signal(signal.SIGTERM)
+            workers = [worker for rank in children(first.pid) for worker in children(rank)]
+            self.assertEqual(len(workers), 2, (self.folder / "log").read_text())
+            for process in (*workers, first.pid):  # Slurm sends it to all
+                os.kill(process, signal.SIGTERM)
             first.wait(60)
         end = self.lines()[-1]
         self.assertEqual((end["kind"], end["reason"]), ("end", "signal"), (self.folder / "log").read_text())
