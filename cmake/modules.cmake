@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # vggplan_module(NAME [USES module...] [LINKS target...])
-# One static library per folder of src/. Globbed, since fourteen folders follow one rule; CONFIGURE_DEPENDS notices files that come and go.
+# One static library per folder of src/. Globbed, since fifteen folders follow one rule; CONFIGURE_DEPENDS notices files that come and go.
 function(vggplan_module name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "USES;LINKS")
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)

@@ -40,12 +40,12 @@ def not_done(job, data):
     return None
 
 
-def difference(job, machine, found):
+def difference(job, machine, found, any_gpu=False):
     """The first thing in which the machine is not the plan's."""
     each, forms = job["gpu_count"] // job["nodes"], {"pcie", "nvl"}  # "NVIDIA H100 PCIe"; an SXM5 is "NVIDIA H100 80GB HBM3"
     if (found["gpus"], found["each"]) != (job["gpu_count"], each):
         return f"the plan is for {job['gpu_count']} GPUs, {each} on a node, but {found['gpus']} processes run, {found['each']} here"
-    if "gpu" in found:
+    if "gpu" in found and not any_gpu:
         want, have = (set(re.findall(r"[a-z0-9]+", name.lower())) for name in (machine["gpu"], found["gpu"]))
         same = {w for w in want if not re.fullmatch(r"sxm\d*|\d+gi?b", w)} <= have and want & forms == have & forms
         planned, real = machine["memory_total_bytes"] / 2**30, found["gpu_memory_bytes"] / 2**30
@@ -242,6 +242,7 @@ def main():
     parser.add_argument("--every", type=int, default=10, help="steps between lines of run.jsonl")
     parser.add_argument("--lr", type=float, help="default: 0.01 for SGD, 0.0001 for Adam")
     parser.add_argument("--anyway", action="store_true", help="go on where the machine is not the plan's")
+    parser.add_argument("--any-gpu", action="store_true", help="take another GPU than the plan's, but as many")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--dry-run", action="store_true", help="build all, make one tiny step, write nothing")
     options = parser.parse_args()
@@ -264,7 +265,7 @@ def main():
         driver = re.search(r"\d+\.\d+(\.\d+)?", driver.read_text()).group() if driver.exists() else "unknown"
         found.update(gpu=torch.cuda.get_device_name(), gpu_memory_bytes=torch.cuda.mem_get_info()[1], driver=driver,
                      cuda=torch.version.cuda, cudnn=str(torch.backends.cudnn.version()))
-    sentence = sentence or (not options.anyway and not options.dry_run and difference(job, machine, dict(found, each=EACH)))
+    sentence = sentence or (not options.anyway and not options.dry_run and difference(job, machine, dict(found, each=EACH), options.any_gpu))
     if sentence:
         time.sleep(2 * (LOCAL > 0))  # torchrun ends all when one ends: let the first say why
         sys.exit(f"train.py: {sentence}" if LOCAL == 0 else 1)

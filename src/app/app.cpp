@@ -39,6 +39,7 @@ base::Result<int> dispatch(const Request& request, World& world) {
     case Command::show: return run_show(request, world);
     case Command::diff: return run_diff(request, world);
     case Command::check: return run_check(request, world);
+    case Command::launch: return run_launch(request, world);
     case Command::calibrate: return run_calibrate(request, world);
     case Command::schema: return run_schema(request, world);
     case Command::completion: {

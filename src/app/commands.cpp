@@ -32,8 +32,8 @@ std::vector<std::string> known_shells() { return {"bash", "zsh", "fish"}; }
 
 namespace {
 
-const std::array<CommandInfo, 14>& infos() {
-  static const std::array<CommandInfo, 14> kInfos{{
+const std::array<CommandInfo, 15>& infos() {
+  static const std::array<CommandInfo, 15> kInfos{{
       {Command::plan,
        "",
        0,
@@ -76,6 +76,13 @@ const std::array<CommandInfo, 14>& infos() {
        1,
        {{"check new.json --against old.json", "exit code 1 where memory or time grew by more than 5 %"},
         {"check new.json --budget budget.toml --format markdown", "the limits of a file, for a comment"}}},
+      {Command::launch,
+       "[PLAN.json]",
+       0,
+       1,
+       {{"launch --size 1024x1024 --gpus a100x4 --output run",
+         "plans, and writes what trains so: run/README.md tells more"},
+        {"launch plan.json --engine slurm --output job", "a saved plan (plan --json), for sbatch"}}},
       {Command::calibrate,
        "MEASUREMENTS.jsonl ...",
        1,

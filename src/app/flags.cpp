@@ -19,14 +19,13 @@ namespace {
 using Text = std::string_view;
 using base::Status;
 
-constexpr CommandSet kJob =
-    only(Command::plan) | only(Command::estimate) | only(Command::layers) | only(Command::sweep);
-constexpr CommandSet kPlan = only(Command::plan);
+constexpr CommandSet kPlan = only(Command::plan) | only(Command::launch);
+constexpr CommandSet kJob = kPlan | only(Command::estimate) | only(Command::layers) | only(Command::sweep);
 constexpr CommandSet kCatalogue =
     kJob | only(Command::gpus) | only(Command::machines) | only(Command::models) | only(Command::calibrate);
 constexpr CommandSet kAll = ~0U;
-constexpr CommandSet kReports =
-    kAll & ~(only(Command::calibrate) | only(Command::schema) | only(Command::completion) | only(Command::man));
+constexpr CommandSet kReports = kAll & ~(only(Command::launch) | only(Command::calibrate) | only(Command::schema) |
+                                         only(Command::completion) | only(Command::man));
 
 // Limits of the edge: far beyond any use, small enough that products of two stay within 64 bits, and none above the
 // one that job::validate names.
@@ -292,11 +291,16 @@ constexpr std::array kFlags = std::to_array<Flag>({
     {"budget", 0, "FILE", "built in", "limits for figures of the report (.toml or .json)", Group::gate,
      only(Command::check), false, true, nullptr, word<&O::budget>},
 
+    {"engine", 0, "NAME", "", "what starts the program; a file for each unless given", Group::run,
+     only(Command::launch), false, true, base::enum_names<launch::Engine>, choice<&O::engine, launch::Engine>},
+    {"force", 0, "", "", "replace files that are there", Group::run, only(Command::launch), false, false, nullptr,
+     toggle<&O::force>},
+
     {"format", 'f', "FORMAT", "text", "text, json, csv, markdown or html", Group::output, kReports, false, true,
      base::enum_names<Format>, choice<&O::format, Format>},
     {"json", 0, "", "", "short for --format json", Group::output, kReports},
-    {"output", 'o', "FILE", "", "write the report there; - is standard output", Group::output, kAll, false, true,
-     nullptr, output},
+    {"output", 'o', "FILE|FOLDER", "", "write the report there, of launch the run; - is standard output", Group::output,
+     kAll, false, true, nullptr, output},
     {"export", 0, "FORMAT=FILE", "", "write it there, too, in that format", Group::output, kReports, true, true,
      export_names, export_to},
     {"timeline", 0, "", "", "with memory over the steps", Group::output,
@@ -329,7 +333,8 @@ std::string fallback_words(const Flag& flag, std::optional<Command> command) {
   if (!command || !fallback.ends_with(kPlanDiffers)) {
     return std::string(fallback);
   }
-  return std::string(command == Command::plan ? kChosen : fallback.substr(0, fallback.size() - kPlanDiffers.size()));
+  return std::string((kPlan & only(*command)) != 0 ? kChosen
+                                                   : fallback.substr(0, fallback.size() - kPlanDiffers.size()));
 }
 
 std::string command_list(const Flag& flag, std::string_view separator) {
@@ -350,6 +355,7 @@ std::string_view title(Group group) {
     case Group::goal: return "The goal";
     case Group::sweep: return "The sweep";
     case Group::gate: return "The gate";
+    case Group::run: return "The run";
     case Group::output: return "Output";
     case Group::program: return "The program";
   }

@@ -14,7 +14,7 @@
 
 namespace vggplan::app {
 
-enum class Group { job, machine, data, goal, sweep, gate, output, program };
+enum class Group { job, machine, data, goal, sweep, gate, run, output, program };
 
 using CommandSet = unsigned;
 constexpr CommandSet only(Command command) { return 1U << static_cast<unsigned>(command); }

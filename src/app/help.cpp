@@ -14,8 +14,8 @@ namespace vggplan::app {
 namespace {
 
 constexpr std::size_t kFlagColumn = 27;
-constexpr std::array kGroups{Group::job,   Group::machine, Group::data,   Group::goal,
-                             Group::sweep, Group::gate,    Group::output, Group::program};
+constexpr std::array kGroups{Group::job,  Group::machine, Group::data,   Group::goal,   Group::sweep,
+                             Group::gate, Group::run,     Group::output, Group::program};
 
 std::string flag_entry(const Flag& flag, Command command, std::size_t columns) {
   const std::string letter = flag.letter == 0 ? "   " : fmt::format("-{},", flag.letter);

@@ -14,6 +14,7 @@
 #include "vggplan/base/names.hpp"
 #include "vggplan/base/units.hpp"
 #include "vggplan/job/job.hpp"
+#include "vggplan/launch/launch.hpp"
 #include "vggplan/planner/plan.hpp"
 
 namespace vggplan::app {
@@ -29,6 +30,7 @@ enum class Command {
   show,
   diff,
   check,
+  launch,
   calibrate,
   schema,
   completion,
@@ -112,6 +114,9 @@ struct Options {
   std::optional<std::string> against{};
   std::optional<std::string> budget{};
 
+  std::optional<launch::Engine> engine{};  ///< else all
+  bool force{false};
+
   std::map<std::string, std::string, std::less<>> places{};  ///< by flag: what errors call the origin of its value
 
   [[nodiscard]] std::string place(std::string_view flag) const {
@@ -125,7 +130,7 @@ struct Options {
 namespace vggplan::base {
 template <>
 struct NameTable<app::Command> {
-  static constexpr std::array<Named<app::Command>, 14> table{{
+  static constexpr std::array<Named<app::Command>, 15> table{{
       {app::Command::plan, "plan", "recommend GPUs, batch and settings (the default command)"},
       {app::Command::estimate, "estimate", "memory and time of one job on one machine"},
       {app::Command::layers, "layers", "parameters, work, memory and time layer by layer"},
@@ -136,6 +141,7 @@ struct NameTable<app::Command> {
       {app::Command::show, "show", "a saved report in another format"},
       {app::Command::diff, "diff", "what differs between two saved reports"},
       {app::Command::check, "check", "hold a saved report against a budget, for CI"},
+      {app::Command::launch, "launch", "a folder that trains by a plan, on Slurm, Kubernetes and others"},
       {app::Command::calibrate, "calibrate", "fit the time model to measurements of a GPU"},
       {app::Command::schema, "schema", "the JSON Schema of the reports and of the data files"},
       {app::Command::completion, "completion", "completion for bash, zsh or fish"},

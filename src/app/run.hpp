@@ -27,6 +27,7 @@ base::Result<int> run_catalogue(const Request& request, World& world);
 base::Result<int> run_show(const Request& request, World& world);
 base::Result<int> run_diff(const Request& request, World& world);
 base::Result<int> run_check(const Request& request, World& world);
+base::Result<int> run_launch(const Request& request, World& world);
 base::Result<int> run_calibrate(const Request& request, World& world);
 base::Result<int> run_schema(const Request& request, World& world);
 

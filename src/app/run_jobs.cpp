@@ -7,6 +7,7 @@
 #include "app/load_catalog.hpp"
 #include "app/output.hpp"
 #include "app/question.hpp"
+#include "app/reports.hpp"
 #include "app/run.hpp"
 #include "vggplan/base/parallel.hpp"
 #include "vggplan/report/build.hpp"
@@ -183,7 +184,7 @@ base::Result<int> run_layers(const Request& request, World& world) {
   return finish(report::build_layers(asked->estimate), request, world, kYes);
 }
 
-base::Result<int> run_plan(const Request& request, World& world) {
+base::Result<report::Document> plan_report(const Request& request, World& world) {
   const base::Result<catalog::Catalog> catalog = load_catalog(request.options, world);
   if (!catalog) {
     return catalog.error();
@@ -215,8 +216,16 @@ base::Result<int> run_plan(const Request& request, World& world) {
   if (base::Status error = add_extras(*plan, *details, request.options, *knowledge)) {
     return *error;
   }
-  const report::Document report = report::build_plan(*plan, question->request, *details);
-  return finish(report, request, world, plan->recommendation ? kYes : kNo);
+  details->command = launch_command(request.settled);
+  return report::build_plan(*plan, question->request, *details);
+}
+
+base::Result<int> run_plan(const Request& request, World& world) {
+  const base::Result<report::Document> report = plan_report(request, world);
+  if (!report) {
+    return report.error();
+  }
+  return finish(*report, request, world, report->contains("recommendation") ? kYes : kNo);
 }
 
 }  // namespace vggplan::app

@@ -4,6 +4,7 @@
 
 #include "app/attribution.hpp"
 #include "app/output.hpp"
+#include "app/reports.hpp"
 #include "app/run.hpp"
 #include "vggplan/base/json_text.hpp"
 #include "vggplan/catalog/catalog.hpp"
@@ -61,19 +62,6 @@ base::Result<Document> read_lines(std::string_view text, const Document& schema,
   return report::build_sweep(std::move(estimates));
 }
 
-base::Result<Document> read_report(const std::string& path, World& world) {
-  const base::Result<std::string> text = world.read_file(path);
-  if (!text) {
-    return text.error();
-  }
-  const base::Result<std::string_view> schema_text = catalog::Catalog::built_in().text("schema", "report.schema");
-  if (!schema_text) {
-    return schema_text.error();
-  }
-  const Document schema = Document::parse(*schema_text);
-  return holds_lines(*text) ? read_lines(*text, schema, path) : report::read(*text, schema, path);
-}
-
 base::Result<Document> read_comparable(const std::string& path, World& world) {
   const base::Result<Document> report = read_report(path, world);
   return report ? report::comparable(*report, path) : report.error();
@@ -114,6 +102,19 @@ bool needs_base(const std::vector<report::Rule>& rules) {
 }
 
 }  // namespace
+
+base::Result<Document> read_report(const std::string& path, World& world) {
+  const base::Result<std::string> text = world.read_file(path);
+  if (!text) {
+    return text.error();
+  }
+  const base::Result<std::string_view> schema_text = catalog::Catalog::built_in().text("schema", "report.schema");
+  if (!schema_text) {
+    return schema_text.error();
+  }
+  const Document schema = Document::parse(*schema_text);
+  return holds_lines(*text) ? read_lines(*text, schema, path) : report::read(*text, schema, path);
+}
 
 base::Result<int> run_show(const Request& request, World& world) {
   const base::Result<Document> report = read_report(request.positionals.front(), world);

@@ -70,7 +70,7 @@ void set_weaker_hardware_aside(std::vector<Setting>& settings) {
 /// Commands whose answer hangs on the project's file: those about a job, and the gate.
 bool needs_project_file(Command command) {
   return command == Command::plan || command == Command::estimate || command == Command::layers ||
-         command == Command::sweep || command == Command::check;
+         command == Command::sweep || command == Command::check || command == Command::launch;
 }
 
 /// What these print depends on no setting.

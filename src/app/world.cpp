@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/folder.hpp"
 #include "vggplan/app/app.hpp"
 
 namespace vggplan::app {
@@ -24,57 +25,12 @@ namespace {
 /// Reports of sweeps are long; devices never end.
 constexpr std::size_t kLargestFile = std::size_t{1} << 28U;
 
-base::Diagnostic file_error(const std::string& path, std::string_view what, int reason) {
-  return {base::Fault::file, path, fmt::format("cannot be {}: {}", what, std::strerror(reason)), ""};
-}
-
-/// Closes on every way out.
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  Descriptor(Descriptor&&) = delete;
-  Descriptor& operator=(Descriptor&&) = delete;
-  ~Descriptor() { static_cast<void>(close_now()); }
-  [[nodiscard]] int number() const { return number_; }
-  [[nodiscard]] bool open() const { return number_ >= 0; }
-  [[nodiscard]] bool close_now() {
-    const int number = std::exchange(number_, -1);
-    return number < 0 || ::close(number) == 0;
-  }
-
- private:
-  int number_;
-};
-
-/// Whether all of `text` was written; errno says why not.
-bool write_all(int descriptor, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(descriptor, text.data(), text.size());
-    if (written < 0 && errno == EINTR) {
-      continue;
-    }
-    if (written < 0) {
-      return false;
-    }
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
-}
-
 /// Where links lead: the file behind a link is replaced, not the link.
 std::string resolved(const std::string& path) {
   char* real = ::realpath(path.c_str(), nullptr);
   std::string result = real == nullptr ? path : real;
   std::free(real);  // NOLINT(cppcoreguidelines-no-malloc): realpath's own
   return result;
-}
-
-mode_t new_file_mode() {
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  return 0666 & ~mask;
 }
 
 class RealWorld final : public World {
@@ -150,7 +106,12 @@ class RealWorld final : public World {
     if (exists && !S_ISREG(about.st_mode)) {
       return write_in_place(path, text);
     }
-    return replace(path, text, exists ? about.st_mode & 07777U : new_file_mode());
+    return replace(path, text, exists ? about.st_mode & 07777U : allowed(0666));
+  }
+
+  base::Status write_folder(const std::string& path, const std::vector<launch::File>& files, bool replace) override {
+    const std::string folder = path.substr(0, std::max<std::size_t>(1, path.find_last_not_of('/') + 1));
+    return write_new_folder(resolved(folder), folder, files, replace);
   }
 
   std::string real_path(const std::string& path) override {

@@ -99,7 +99,7 @@ base::Status check_file(std::string_view folder, std::string_view stem, const st
 
 Catalog Catalog::built_in() {
   Catalog catalog;
-  for (const EmbeddedFile& file : embedded_files()) {
+  for (const base::EmbeddedFile& file : embedded_files()) {
     Entry entry{file.text, fmt::format("configs/{}", file.path), nullptr};
     if (file.path == kLinksFile) {
       catalog.links_.push_back(std::move(entry));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a plan says beside its choice: how to start it, the largest batches, or why there is none and what helps.
+// What a plan says beside its choice: the largest batches, or why there is none and what helps.
 #pragma once
 
 #include <vector>
@@ -8,8 +8,6 @@
 #include "vggplan/planner/plan.hpp"
 
 namespace vggplan::planner {
-
-Launch launch_settings(const estimate::Estimate& estimate);
 
 /// The largest batches of the leading group first, then of its GPU's other settings at the same count, then of the
 /// other GPUs at their largest count with the leading group's settings where they have them. Those of its GPU are exact

@@ -184,7 +184,7 @@ base::Status recommend(Plan& plan, const PlanRequest& request, const Search& fou
   const bool open = !request.batch && !request.global_batch;
   const auto largest = open ? std::optional(plan.max_batch.front().steady) : std::nullopt;
   recommendation.why = Story(request, best, recommendation.estimate, largest, engine).tell();
-  recommendation.launch = launch_settings(recommendation.estimate);
+  recommendation.reserve = reserve_of(request, recommendation.estimate.memory.usable);
   recommendation.figures = best.figures;
   plan.job = best.figures.job;
   plan.warnings = recommendation.estimate.warnings;
@@ -203,7 +203,7 @@ base::Status recommend(Plan& plan, const PlanRequest& request, const Search& fou
 /// Where the plan's job runs; without a recommendation the first GPU that can compute in its precision.
 const estimate::Target& target_of(const Plan& plan, const PlanRequest& request) {
   const auto able = std::ranges::find_if(request.candidates, [&](const Candidate& candidate) {
-    return plan.recommendation ? candidate.target.gpu.name == plan.recommendation->launch.gpu
+    return plan.recommendation ? candidate.target.gpu.name == plan.recommendation->figures.gpu
                                : !estimate::check_precision(plan.job, candidate.target.gpu);
   });
   return (able == request.candidates.end() ? request.candidates.front() : *able).target;

@@ -40,10 +40,11 @@ Document settings_part(const job::Job& job, const std::string& gpu) {
                     {"sharding", when(training && job.parallel.gpus > 1, enum_name(job.parallel.sharding))}});
 }
 
-Document launch_part(const planner::Recommendation& recommendation) {
-  const planner::Launch& launch = recommendation.launch;
-  Document part = settings_part(recommendation.estimate.job, launch.gpu);
-  add(part, {{"workers", launch.workers}, {"command", plain(launch.command)}, {"code", launch.code}});
+Document launch_part(const planner::Recommendation& best, const std::string& command) {
+  Document part = settings_part(best.estimate.job, best.figures.gpu);
+  add(part, {{"workers", best.estimate.input.workers},
+             {"reserve_bytes", when(best.reserve.count() > 0, plain(best.reserve))},
+             {"command", plain(command)}});
   return part;
 }
 
@@ -144,11 +145,11 @@ Document remedy_part(const planner::Remedy& remedy) {
                       {"reserved_peak_bytes", plain(remedy.memory.reserved_peak)}}}});
 }
 
-Document recommendation_part(const planner::Recommendation& best, const std::vector<estimate::Estimate>& by_batch) {
+Document recommendation_part(const planner::Recommendation& best, const PlanDetails& details) {
   Document rates = Document::object();
   add_rates(rates, best.figures);
-  Document part = {{"why", best.why}, {"launch", launch_part(best)}, {"rates", std::move(rates)}};
-  add_estimate(part, best.estimate, by_batch);
+  Document part = {{"why", best.why}, {"launch", launch_part(best, details.command)}, {"rates", std::move(rates)}};
+  add_estimate(part, best.estimate, details.by_batch);
   return part;
 }
 
@@ -162,7 +163,7 @@ Document build_plan(const planner::Plan& plan, const planner::PlanRequest& reque
                {"goal", goal_part(request)},
                {"candidates", list_of(request.candidates, candidate_part)}});
   if (plan.recommendation) {
-    add(report, {{"recommendation", recommendation_part(*plan.recommendation, details.by_batch)}});
+    add(report, {{"recommendation", recommendation_part(*plan.recommendation, details)}});
   } else {
     add(report, {{"failure", plan.failure ? failure_part(*plan.failure) : Document()},
                  {"remedies", list_of(plan.remedies, remedy_part)}});

@@ -54,7 +54,7 @@ TEST_CASE("at the settings of each measured cell, the batch that the plan recomm
     INFO(support::label_of(cell) << " under " << cell.at("cap_gib") << " GiB");
     const Plan plan = planned(request_of(cell));
     REQUIRE(plan.recommendation);
-    CHECK(is_shown_to_run(cell, plan.recommendation->launch.batch));
+    CHECK(is_shown_to_run(cell, plan.recommendation->estimate.job.batch));
     CHECK(is_shown_to_run(cell, plan.max_batch.at(0).steady));
     CHECK(is_shown_to_run(cell, plan.max_batch.at(0).hard));
   }
@@ -79,13 +79,13 @@ TEST_CASE("what the plan recommends when every setting is open is among the sett
   for (const std::int64_t gib : {23, 39, 79}) {
     const Plan plan = planned(request_under(gib));
     REQUIRE(plan.recommendation);
-    const Launch& launch = plan.recommendation->launch;
+    const job::Job& best = plan.recommendation->estimate.job;
     int shown = 0;
     for (const Row& cell : support::read_rows("max_batch.jsonl")) {
       const job::Job job = support::job_of(cell);
-      const bool same = cell.at("cap_gib") == gib && !job.expandable_segments && job.precision == launch.precision &&
-                        job.layout == launch.layout && job.checkpointing == launch.checkpointing;
-      shown += same && is_shown_to_run(cell, launch.batch) ? 1 : 0;
+      const bool same = cell.at("cap_gib") == gib && !job.expandable_segments && job.precision == best.precision &&
+                        job.layout == best.layout && job.checkpointing == best.checkpointing;
+      shown += same && is_shown_to_run(cell, best.batch) ? 1 : 0;
     }
     INFO(gib << " GiB: " << plan.recommendation->why.at(0));
     CHECK(shown == 1);

@@ -48,6 +48,18 @@ class FakeWorld : public app::World {
     files[path] = std::string(text);
     return std::nullopt;
   }
+  base::Status write_folder(const std::string& path, const std::vector<launch::File>& made, bool replace) override {
+    for (const launch::File& file : made) {
+      const std::string place = path + "/" + file.name;
+      if (place == unwritable || (!replace && files.contains(place))) {
+        return base::Diagnostic{base::Fault::file, place, "cannot be written", ""};
+      }
+    }
+    for (const launch::File& file : made) {
+      files[path + "/" + file.name] = file.text;
+    }
+    return std::nullopt;
+  }
   bool is_file(const std::string& path) override { return files.contains(path); }
   std::string real_path(const std::string& path) override {
     return (std::filesystem::path("/here") / path).lexically_normal().string();

@@ -52,6 +52,7 @@ void furnish(test::FakeWorld& world) {
   for (const auto& entry : fs::directory_iterator(source("tests/data/measurements"))) {
     world.files["measurements.jsonl"] += entry.path().extension() == ".jsonl" ? read(entry.path()) : "";
   }
+  REQUIRE(test::run("--size 64x64 --gpu t4 --json --output plan.json", world).code == app::kYes);
   for (const std::string name : {"old", "new", "report"}) {
     REQUIRE(test::run("estimate --size 64x64 --gpu t4 --json --output " + name + ".json", world).code == app::kYes);
   }

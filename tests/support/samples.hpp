@@ -207,19 +207,7 @@ inline report::Document sample_plan() {
   plan.recommendation = planner::Recommendation{
       best,
       {"It is the fastest of 120.", "Batch 5 would need 2 GiB more.", "Third.", "Fourth.", "Fifth <b>&</b> last."},
-      {"made-up-40gb",
-       8,
-       1,
-       4,
-       1,
-       32,
-       job::Precision::amp_bf16,
-       base::Layout::nhwc,
-       {},
-       job::Sharding::ddp,
-       16,
-       "torchrun --standalone --nproc-per-node 8 train.py",
-       {"model = DistributedDataParallel(model)"}},
+      4 * kGiB,
       sample_alternative(best.job, 160)};
   job::Job smaller = best.job;
   smaller.batch = 2;
@@ -241,6 +229,7 @@ inline report::Document sample_plan() {
   details.alternatives = {other};
   details.pareto = {best};
   details.by_batch = {other, best};
+  details.command = "vggplan launch --gpus made-up-40gb --output run";
   return report::build_plan(plan, sample_request(), details);
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "vggplan/base/result.hpp"
+#include "vggplan/launch/file.hpp"
 
 namespace vggplan::app {
 
@@ -38,6 +39,9 @@ class World {
   virtual base::Result<std::string> read_file(const std::string& path) = 0;
   /// Replaces the file in one step: a reader sees the old text or the new, whole.
   virtual base::Status write_file(const std::string& path, std::string_view text) = 0;
+  /// All files in the folder, which is made where it is not there: all or, where something goes wrong, none. One that
+  /// is there already goes wrong, unless it may be replaced.
+  virtual base::Status write_folder(const std::string& path, const std::vector<launch::File>& files, bool replace) = 0;
   virtual bool is_file(const std::string& path) = 0;
   /// The one name of a place: absolute, without links and dots. What is not there yet keeps its name.
   virtual std::string real_path(const std::string& path) = 0;

@@ -3,16 +3,12 @@
 #pragma once
 
 #include <span>
-#include <string_view>
+
+#include "vggplan/base/embedded.hpp"
 
 namespace vggplan::catalog {
 
-struct EmbeddedFile {
-  std::string_view path{};  ///< relative to configs/, e.g. "gpus/a100-sxm4-80gb.json"
-  std::string_view text{};
-};
-
-/// Sorted by path.
-std::span<const EmbeddedFile> embedded_files();
+/// Sorted by path, e.g. "gpus/a100-sxm4-80gb.json".
+std::span<const base::EmbeddedFile> embedded_files();
 
 }  // namespace vggplan::catalog

@@ -55,23 +55,6 @@ struct PlanRequest {
   unsigned threads{0};          ///< 0: as many as the machine has; the answer does not depend on it
 };
 
-/// The settings in one place, and how to start them.
-struct Launch {
-  std::string gpu{};
-  std::int64_t gpus{};
-  std::int64_t nodes{};
-  std::int64_t batch{};
-  std::int64_t accumulation{};
-  std::int64_t global_batch{};
-  job::Precision precision{};
-  base::Layout layout{};
-  job::Checkpointing checkpointing{};
-  job::Sharding sharding{};
-  std::int64_t workers{};           ///< per machine
-  std::string command{};            ///< torchrun line
-  std::vector<std::string> code{};  ///< what to set in the training program
-};
-
 /// A candidate that was simulated and timed.
 struct Evaluated {
   job::Job job{};
@@ -92,7 +75,7 @@ struct Evaluated {
 struct Recommendation {
   estimate::Estimate estimate{};
   std::vector<std::string> why{};
-  Launch launch{};
+  base::Bytes reserve{};  ///< of each GPU, what the plan leaves free because it was asked to
   Evaluated figures{};
 };
 

@@ -22,6 +22,7 @@ struct PlanDetails {
   std::vector<estimate::Estimate> alternatives{};
   std::vector<estimate::Estimate> pareto{};
   std::vector<estimate::Estimate> by_batch{};  ///< the recommendation with other batches; may be empty
+  std::string command{};                       ///< that makes a run of the plan; may be empty
 };
 
 /// `request` is what `plan` answers: its goal and its candidates are reported beside the answer.

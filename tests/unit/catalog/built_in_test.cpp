@@ -149,7 +149,7 @@ TEST_CASE("only three prices are known of AWS and Lambda, each with its source")
 }
 
 nlohmann::json file_at(const std::string& path) {
-  for (const EmbeddedFile& file : embedded_files()) {
+  for (const base::EmbeddedFile& file : embedded_files()) {
     if (file.path == path) {
       return nlohmann::json::parse(file.text);
     }
@@ -165,7 +165,7 @@ TEST_CASE("every file is valid by its schema") {
   for (const auto& [prefix, schema] : kinds) {
     const test::SchemaValidator validator(file_at("schema/" + schema + ".schema.json"));
     int files = 0;
-    for (const EmbeddedFile& file : embedded_files()) {
+    for (const base::EmbeddedFile& file : embedded_files()) {
       if (file.path.starts_with(prefix)) {
         INFO(file.path);
         CHECK(validator.validate(nlohmann::json::parse(file.text)) == std::vector<std::string>{});

@@ -127,12 +127,12 @@ TEST_CASE("a candidate whose upper end does not fit comes after all whose upper 
   request.checkpointing = job::Checkpointing{};
   auto engine = engine_of(world);
   const auto exact = plan(request, engine);
-  REQUIRE(exact->recommendation->launch.batch == 16);
+  REQUIRE(exact->recommendation->estimate.job.batch == 16);
   engine.reserved_high = [=](const job::Job& job, const estimate::Target&) -> base::Result<base::Bytes> {
     return base::Bytes(static_cast<std::int64_t>(world.reserved(job)) + 250);
   };
   const auto careful = plan(request, engine);
-  CHECK(careful->recommendation->launch.batch == 13);  // 1000 + 1300 + 250 bytes of 2600
+  CHECK(careful->recommendation->estimate.job.batch == 13);  // 1000 + 1300 + 250 bytes of 2600
   CHECK(careful->max_batch.at(0).steady == 16);
   const auto row = std::ranges::find(careful->rejected, "uncertain", &Rejection::reason);
   REQUIRE(row != careful->rejected.end());
@@ -141,10 +141,10 @@ TEST_CASE("a candidate whose upper end does not fit comes after all whose upper 
     CHECK(std::ranges::all_of(*list, [](const Evaluated& e) { return e.job.batch <= 13; }));
   }
   request.reserve.percent = 10;
-  CHECK(plan(request, engine)->recommendation->launch.batch == 10);  // 1000 + 1000 + 250 of 2600 less 260
+  CHECK(plan(request, engine)->recommendation->estimate.job.batch == 10);  // 1000 + 1000 + 250 of 2600 less 260
   request.reserve.percent = 0;
   engine.reserved_high = [](const job::Job&, const estimate::Target&) { return base::Result(base::Bytes(9999)); };
-  CHECK(plan(request, engine)->recommendation->launch.batch == 16);  // nothing is certain
+  CHECK(plan(request, engine)->recommendation->estimate.job.batch == 16);  // nothing is certain
 }
 
 TEST_CASE("a batch that fits above one that does not is warned of") {
@@ -232,7 +232,7 @@ TEST_CASE("the fewest GPUs for a deadline are those that trying every count find
     INFO("seed " << seed);
     REQUIRE(answer->recommendation.has_value() == fewest.has_value());
     if (fewest) {
-      CHECK(answer->recommendation->launch.gpus == *fewest);
+      CHECK(answer->recommendation->estimate.job.parallel.gpus == *fewest);
     }
   }
 }
@@ -435,7 +435,7 @@ TEST_CASE(
   request.objective = Objective::cheapest;
   const auto unpriced = plan(request, engine_of(World{}));
   REQUIRE(unpriced->recommendation);
-  CHECK(unpriced->recommendation->launch.gpus == 1);
+  CHECK(unpriced->recommendation->estimate.job.parallel.gpus == 1);
   CHECK(std::ranges::any_of(unpriced->warnings, [](const estimate::Warning& w) { return w.code == "price-unknown"; }));
   for (const Evaluated& row : unpriced->pareto) {
     CHECK_FALSE(row.usd_per_hour);
@@ -460,22 +460,11 @@ TEST_CASE("alternatives are as many as asked for, ranked, each of other settings
   }
 }
 
-TEST_CASE("the launch holds the settings of the recommendation") {
+TEST_CASE("the recommendation says how much it leaves free") {
   PlanRequest request = request_for({made_up_gpu("a", 2600, 4)});
-  request.precision = Precision::amp_bf16;
-  request.layout = base::Layout::nhwc;
-  const auto answer = plan(request, engine_of(World{}));
-  const Launch& launch = answer->recommendation->launch;
-  CHECK(launch.global_batch == launch.batch * launch.accumulation * launch.gpus);
-  CHECK(launch.command == "torchrun --standalone --nproc-per-node 4 train.py");
-  const auto says = [&](const std::string& part) {
-    return std::ranges::any_of(launch.code,
-                               [&](const std::string& line) { return line.find(part) != std::string::npos; });
-  };
-  CHECK(says("torch.bfloat16"));
-  CHECK(says("channels_last"));
-  CHECK(says("DistributedDataParallel"));
-  CHECK(says("batch_size=" + std::to_string(launch.batch)));
+  CHECK(plan(request, engine_of(World{}))->recommendation->reserve == base::Bytes(0));
+  request.reserve = {.percent = 10, .bytes = base::Bytes(40)};
+  CHECK(plan(request, engine_of(World{}))->recommendation->reserve == base::Bytes(300));
 }
 
 }  // namespace

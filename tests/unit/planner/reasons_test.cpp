@@ -128,7 +128,7 @@ TEST_CASE("sharding that the plan chose says why") {
   PlanRequest request = request_for(2300, 4);
   request.sharding.reset();
   const Plan plan = planned(request, world);
-  REQUIRE(plan.recommendation->launch.sharding != job::Sharding::ddp);
+  REQUIRE(plan.recommendation->estimate.job.parallel.sharding != job::Sharding::ddp);
   says(plan, "over the GPUs");
   says(plan, "the results do not");
 }
@@ -141,7 +141,7 @@ TEST_CASE("batch norm with tiny batches is warned of, with many images it is not
   says(planned(request, world), "over the 2 images of a GPU's micro-batch: fewer than 8 hurt training");
   request.batch.reset();
   const Plan plan = planned(request, world);
-  CHECK(plan.recommendation->launch.batch >= 8);
+  CHECK(plan.recommendation->estimate.job.batch >= 8);
   says(plan, "of equally fast batches the largest is taken");
 }
 
@@ -149,10 +149,10 @@ TEST_CASE("another global batch is never chosen in silence, and a fixed one is k
   const World world;
   PlanRequest request = request_for(2600, 2);
   const Plan open = planned(request, world);
-  says(open, fmt::format("One optimizer step sees {} images", open.recommendation->launch.global_batch));
+  says(open, fmt::format("One optimizer step sees {} images", job::global_batch(open.recommendation->estimate.job)));
   request.global_batch = 24;
   const Plan fixed = planned(request, world);
-  CHECK(fixed.recommendation->launch.global_batch == 24);
+  CHECK(job::global_batch(fixed.recommendation->estimate.job) == 24);
   for (const std::string& sentence : fixed.recommendation->why) {
     CHECK(sentence.find("One optimizer step sees") == std::string::npos);
   }

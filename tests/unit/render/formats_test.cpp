@@ -120,7 +120,7 @@ TEST_CASE("a plan tells in each format what faults once hid", "[render]") {
   for (const std::string& format :
        {render::text(plan, {160, false, true, true}), render::markdown(plan), render::html(plan)}) {
     for (const char* part :
-         {"4096 x 3072", "27.2 GB", "host memory", "250 kB", "torchrun", "ound by the GPU", "25 GB"}) {
+         {"4096 x 3072", "27.2 GB", "host memory", "250 kB", "vggplan launch", "ound by the GPU", "25 GB"}) {
       INFO(part << "\n" << format.substr(0, 3000));
       CHECK(format.find(part) != std::string::npos);
     }

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+// A folder of files, all or none: they are written beside their places, and then moved there.
+#include "app/folder.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "app/descriptor.hpp"
+
+namespace vggplan::app {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_there(const fs::path& path) {
+  struct stat about {};
+  return ::lstat(path.c_str(), &about) == 0;
+}
+
+bool is_folder(const fs::path& path) {
+  struct stat about {};
+  return ::stat(path.c_str(), &about) == 0 && S_ISDIR(about.st_mode);
+}
+
+/// Gone at the end, with what is still in it.
+class Staging {
+ public:
+  /// Where renaming into `folder`, or to it, stays within one file system.
+  explicit Staging(const fs::path& folder)
+      : name_(is_there(folder) ? (folder / ".vggplan-XXXXXX").string() : folder.string() + ".XXXXXX"),
+        made_(::mkdtemp(name_.data()) != nullptr) {}
+  Staging(const Staging&) = delete;
+  Staging& operator=(const Staging&) = delete;
+  Staging(Staging&&) = delete;
+  Staging& operator=(Staging&&) = delete;
+  ~Staging() {
+    std::error_code ignored;
+    if (made_) {
+      fs::remove_all(name_, ignored);
+    }
+  }
+  [[nodiscard]] bool made() const { return made_; }
+  [[nodiscard]] fs::path path() const { return name_; }
+
+ private:
+  std::string name_;
+  bool made_;
+};
+
+bool write_new(const fs::path& path, const launch::File& file) {
+  constexpr mode_t kData = 0666;
+  constexpr mode_t kProgram = 0777;
+  Descriptor target(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, file.executable ? kProgram : kData));
+  return target.open() && write_all(target.number(), file.text) && target.close_now();
+}
+
+bool move(const fs::path& from, const fs::path& to) { return ::rename(from.c_str(), to.c_str()) == 0; }
+
+/// The staged files to their places in a folder that is there. What was replaced is kept until all are, and is put back
+/// where one cannot be moved.
+base::Status move_all(const fs::path& staging, const fs::path& folder, const std::string& shown,
+                      const std::vector<launch::File>& files) {
+  const auto old = [&](const launch::File& file) { return staging / ("old-" + file.name); };
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const fs::path place = folder / files[i].name;
+    const bool kept = !is_there(place) || move(place, old(files[i]));
+    if (kept && move(staging / files[i].name, place)) {
+      continue;
+    }
+    const int reason = errno;
+    for (std::size_t back = i + 1; back-- > 0;) {
+      if (back < i) {
+        static_cast<void>(move(folder / files[back].name, staging / files[back].name));
+      }
+      static_cast<void>(move(old(files[back]), folder / files[back].name));
+    }
+    return file_error(shown + "/" + files[i].name, "written", reason);
+  }
+  return std::nullopt;
+}
+
+/// The first file that cannot be written because of what is there.
+base::Status find_obstacle(const fs::path& folder, const std::string& shown, const std::vector<launch::File>& files,
+                           bool replace) {
+  for (const launch::File& file : files) {
+    const std::string path = shown + "/" + file.name;
+    if (is_folder(folder / file.name)) {
+      return file_error(path, "written", EISDIR);
+    }
+    if (!replace && is_there(folder / file.name)) {
+      return base::Diagnostic{base::Fault::file, path, "is there already",
+                              "name another folder with --output, or replace the files of this one with --force"};
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+base::Status write_new_folder(const std::string& folder, const std::string& shown,
+                              const std::vector<launch::File>& files, bool replace) {
+  const bool exists = is_there(folder);
+  if (exists && !is_folder(folder)) {
+    return file_error(shown, "written", ENOTDIR);
+  }
+  if (base::Status error = find_obstacle(folder, shown, files, replace)) {
+    return error;
+  }
+  const Staging staging(folder);
+  if (!staging.made()) {
+    return file_error(shown, "written", errno);
+  }
+  for (const launch::File& file : files) {
+    if (!write_new(staging.path() / file.name, file)) {
+      return file_error(shown + "/" + file.name, "written", errno);
+    }
+  }
+  if (exists) {
+    return move_all(staging.path(), folder, shown, files);
+  }
+  if (::chmod(staging.path().c_str(), allowed(0777)) != 0 || !move(staging.path(), folder)) {
+    return file_error(shown, "written", errno);
+  }
+  return std::nullopt;
+}
+
+}  // namespace vggplan::app

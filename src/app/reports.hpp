@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// Reports that commands start from.
+#pragma once
+
+#include <string>
+
+#include "app/run.hpp"
+#include "vggplan/app/app.hpp"
+#include "vggplan/report/document.hpp"
+
+namespace vggplan::app {
+
+/// A saved report, held to the schema.
+base::Result<report::Document> read_report(const std::string& path, World& world);
+
+/// What `plan` answers to the request's options.
+base::Result<report::Document> plan_report(const Request& request, World& world);
+
+/// The command line that makes a run of the plan that these settings ask for: with all that flags, variables and a
+/// named file say of the question. The files that are found hold in the same folder again.
+std::string launch_command(const Settled& settled);
+
+}  // namespace vggplan::app
