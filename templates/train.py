@@ -59,8 +59,6 @@ def start_worker(_):
 
 
 class Run:
-    """The plan's model, images and optimizer."""
-
     def __init__(self, job, options, device, workers):
         self.job, self.device, self.data, self.stopped = job, device, options.data, False
         self.sharding, self.layout = job.get("sharding", "ddp" if WORLD > 1 else None), settings.LAYOUTS[job["layout"]]
@@ -88,9 +86,8 @@ class Run:
             features = torch.zeros(batch, 512, job["height"] // 32, job["width"] // 32, **kind) if job["head"] == "none" else None
             self.fixed = images, torch.randint(job["classes"], (batch,), device=self.device) if features is None else features
 
-    def close(self):
-        """Workers are deaf to SIGTERM, also to the one that ends Python."""
-        if self.data and self.loader._iterator is not None:
+    def close(self):  # the workers are deaf to SIGTERM, also to the one that ends Python
+        if self.data and self.loader._iterator:
             self.loader._iterator._shutdown_workers()
 
     def prepare_steps(self, lr):
@@ -173,6 +170,12 @@ class Run:
                            allocation_retries=torch.cuda.memory_stats()["num_alloc_retries"])
         return figures
 
+    def largest(self, *values):  # over all processes
+        values = torch.tensor(values, dtype=torch.float64, device=self.device)
+        if distributed.is_initialized():
+            distributed.all_reduce(values, distributed.ReduceOp.MAX)
+        return values.tolist()
+
     def save(self, folder, step):
         """Rank 0 writes. FSDP2 and ZeRO-1 gather first what the others hold."""
         state = {"step": step, "scaler": self.scaler and self.scaler.state_dict()}
@@ -180,8 +183,8 @@ class Run:
             self.optimizer.consolidate_state_dict(0)
         if self.sharding == "fsdp2":
             from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict
-            whole = StateDictOptions(full_state_dict=True, cpu_offload=True)
-            state["model"], state["optimizer"] = get_state_dict(self.model, self.optimizer, options=whole)
+            state["model"], state["optimizer"] = get_state_dict(
+                self.model, self.optimizer, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
         elif RANK == 0:
             state.update(model=self.model.state_dict(), optimizer=self.optimizer.state_dict())
         if RANK == 0:
@@ -211,16 +214,16 @@ class Run:
 def train(run, options, write):
     """In windows of --every steps, or of five seconds: torchrun kills 30 seconds after SIGTERM. The first has two steps."""
     step, size = run.resume(options.output), 2
+    if sum(run.largest(step, -step)) != 0:
+        sys.exit("train.py: nodes see checkpoints of different steps: --output must be one folder for all")
     total = options.steps or (options.epochs or run.job["data"]["epochs"]) * run.steps
     while step < total and not run.stopped:
         epoch, done = divmod(step, run.steps)
         batches, last = run.batches(epoch, done), min(total, (epoch + 1) * run.steps)
         while step < last and not run.stopped:
             figures, step = run.window(batches, min(size, last - step)), min(step + size, last)
-            slowest = torch.tensor([run.stopped, figures["step_seconds"]], device=run.device)
-            if distributed.is_initialized():
-                distributed.all_reduce(slowest, distributed.ReduceOp.MAX)
-            run.stopped, size = bool(slowest[0]), max(1, min(options.every, int(5 / slowest[1])))
+            run.stopped, seconds = run.largest(run.stopped, figures["step_seconds"])
+            size = max(1, min(options.every, int(5 / seconds)))
             write("step", step=step, epoch=epoch, **figures)
             if RANK == 0:
                 left = datetime.timedelta(seconds=round((total - step) * figures["step_seconds"]))
@@ -277,8 +280,7 @@ def main():
         distributed.init_process_group("nccl" if cuda else "gloo", **alone)
     run = Run(job, options, torch.device("cuda", LOCAL) if cuda else torch.device("cpu"), launch["workers"] // EACH)
     if options.dry_run:
-        print("dry run: one step, loss {loss:.4f}".format(**run.window(run.batches(0, 0), 1)))
-        return
+        return print("dry run: one step, loss {loss:.4f}".format(**run.window(run.batches(0, 0), 1)))
     signal.signal(signal.SIGTERM, lambda *_: setattr(run, "stopped", True))
     options.output.mkdir(parents=True, exist_ok=True)
     with open(options.output / ("run.jsonl" if RANK == 0 else f"run.{RANK}.jsonl"), "a") as log:
@@ -287,10 +289,8 @@ def main():
         write("environment", **found)
         write("settings", **dict(job, gpus=WORLD, nodes=WORLD // EACH, pipeline=job["data"]["pipeline"], workers=launch["workers"],
                                  reserve_bytes=launch.get("reserve_bytes", 0)))
-        try:
+        with contextlib.closing(run):
             train(run, options, write)
-        finally:
-            run.close()
     if distributed.is_initialized():
         distributed.destroy_process_group()
 

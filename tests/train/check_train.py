@@ -285,6 +285,18 @@ class Processes(Case):
         self.assertEqual(run.stdout.splitlines()[:2], ["found None", "found expandable_segments:True"], run.stderr)
         self.assertIn("dry run: one step", run.stdout)
 
+    def test_nodes_that_do_not_see_the_same_checkpoint_stop_in_a_sentence(self):
+        self.plan(*SMALL, "--gpus", "h200x2", "--batch", "2")
+        program, ranks = self.run_folder(), []
+        for rank in range(2):
+            world = dict(RANK=str(rank), LOCAL_RANK="0", LOCAL_WORLD_SIZE="1", WORLD_SIZE="2", MASTER_ADDR="localhost", MASTER_PORT="29577")
+            options = ["--synthetic", "--anyway", "--device", "cpu", "--output", str(self.folder / str(rank))]
+            if rank == 0:
+                self.main("--synthetic", "--anyway", "--steps", "2", "--output", options[-1])
+            ranks.append(subprocess.Popen([sys.executable, program, *options], env=dict(os.environ, **world), stderr=subprocess.PIPE, text=True))
+        for process in ranks:
+            self.assertIn("train.py: nodes see checkpoints of different steps", process.communicate(timeout=60)[1])
+
     def test_a_run_in_two_parts_is_the_run_in_one(self):
         self.plan(*SMALL, "--gpus", "h200", "--batch", "2", "--precision", "fp32", "--optimizer", "adamw")
         weights = []
