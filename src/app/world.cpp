@@ -10,11 +10,11 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <utility>
 #include <vector>
 
+#include "app/descriptor.hpp"
 #include "app/folder.hpp"
 #include "vggplan/app/app.hpp"
 

@@ -167,7 +167,8 @@ TEST_CASE("flags and commands that are misspelt get suggestions", "[cli]") {
   expect({"estimat --size 3x3", "'estimat': is not a command\n  did you mean 'estimate'?\n"});
   expect({"--hieght 5", "'--hieght': is not a known flag\n  did you mean '--height'?\n"});
   expect({"estimate --frob", "'--frob': is not a known flag\n  see vggplan estimate --help\n"});
-  expect({"gpus --batch 3", "--batch: is not a flag of 'gpus'\n  it belongs to plan, estimate, layers, sweep, launch\n"});
+  expect(
+      {"gpus --batch 3", "--batch: is not a flag of 'gpus'\n  it belongs to plan, estimate, layers, sweep, launch\n"});
   expect({"estimate --objective fastest", "--objective: is not a flag of 'estimate'\n  it belongs to plan, launch\n"});
   expect({"--size 9x9 --gpus h200 --batch", "--batch: takes a value, and none follows\n"});
   expect({"--batch --size 9x9", "--batch: takes a value (N), and the flag --size follows\n"});
