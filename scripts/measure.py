@@ -26,12 +26,12 @@ import time
 
 import torch
 import torch.nn.functional as F
-import torch.utils.checkpoint
 import torchvision
+from torch import nn
 from torch.profiler import ProfilerActivity, profile
+from torch.utils.checkpoint import checkpoint
 
 ATEN = torch.ops.aten
-TYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 # Channels in and out, and by how many halvings the map is smaller than the image.
 LEVELS = [(3, 64, 0), (64, 64, 0), (64, 128, 1), (128, 128, 1), (128, 256, 2), (256, 256, 2), (256, 512, 3), (512, 512, 3),
           (512, 512, 4)]
@@ -40,6 +40,64 @@ IMAGES = [(224, 224, 32), (1024, 1024, 4), (224, 224, 1), (224, 224, 8), (224, 2
           (224, 224, 64), (3000, 2000, 2), (320, 480, 3), (1536, 1536, 1), (256, 256, 64), (32, 32, 64), (4024, 3036, 4)]
 QUICK_IMAGES = [(224, 224, 32), (1024, 1024, 4), (224, 224, 1), (512, 512, 8), (4024, 3036, 1)]
 
+
+# ---- what plans mean in PyTorch: as in templates/settings.py, which tests/train/check_settings.py holds this to -------
+
+TYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
+
+
+def set_arithmetic(precision):
+    """What PyTorch keeps for the process. The type of weights and images, and that of autocast or None."""
+    torch.backends.cudnn.allow_tf32 = precision != "fp32"
+    torch.backends.cuda.matmul.allow_tf32 = False
+    autocast = TYPES[precision[len("amp-"):]] if precision.startswith("amp-") else None
+    return TYPES["fp32" if autocast else precision], autocast
+
+
+def optimizer_of(name, impl):
+    """The class and its arguments, without the learning rate."""
+    options = {"foreach": {}, "fused": {"fused": True}, "loop": {"foreach": False}}[impl]
+    if name == "momentum":
+        options.update(momentum=0.9, weight_decay=5e-4)
+    return {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}.get(name, torch.optim.SGD), options
+
+
+def rerun(features, how):
+    """Backward runs VGG's features again: up to each pool (block), or the first N - 1 of N equal parts (seq:N)."""
+    layers, count = list(features), 1 if how == "block" else int(how[len("seq:"):])
+    pools = [i + 1 for i, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]
+    ends = [0] + (pools if how == "block" else [i * (len(layers) // count) for i in range(1, count)])
+    parts, rest = [nn.Sequential(*layers[i:j]) for i, j in zip(ends, ends[1:])], nn.Sequential(*layers[ends[-1]:])
+
+    def forward(x):
+        for part in parts:
+            x = checkpoint(part, x, use_reentrant=False)
+        return rest(x)
+
+    features.forward = forward
+
+
+def build(job, **options):
+    """torchvision's network with the channels, classes, head and checkpointing of the job."""
+    model = getattr(torchvision.models, job["model"].replace("-", "_"))(weights=None, num_classes=job["classes"], **options)
+    if job["channels"] != 3:
+        name, old = next((n, m) for n, m in model.named_modules() if isinstance(m, nn.Conv2d))
+        new = nn.Conv2d(job["channels"], old.out_channels, old.kernel_size, old.stride, old.padding, bias=old.bias is not None)
+        setattr(model.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2], new)
+    if job["checkpointing"] != "none":
+        rerun(model.features, job["checkpointing"])
+    if job["head"] == "flatten":
+        model.avgpool = nn.Identity()
+        model.classifier[0] = nn.Linear(512 * (job["height"] // 32) * (job["width"] // 32), 4096)
+    elif job["head"] == "gap":
+        model.avgpool, model.classifier = nn.AdaptiveAvgPool2d(1), nn.Linear(512, job["classes"])
+    elif job["head"] == "linear":
+        model.classifier = nn.Linear(512 * 7 * 7, job["classes"])
+    return model.features if job["head"] == "none" else model
+
+
+# ---- the file of results -----------------------------------------------------------------------------------------
 
 class Output:
     """The file, and what it holds already."""
@@ -79,11 +137,6 @@ def half_zero(*shape, dtype, layout):
     return torch.empty_like(x, memory_format=torch.channels_last).copy_(x) if layout == "nhwc" else x
 
 
-def set_tf32(precision):
-    torch.backends.cudnn.allow_tf32 = precision != "fp32"
-    torch.backends.cuda.matmul.allow_tf32 = False
-
-
 def fits(elements, dtype):
     free, _ = torch.cuda.mem_get_info()
     cached = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
@@ -102,7 +155,7 @@ def convolutions(images, precisions):
 
 
 def convolution_case(precision, layout, n, c, k, h, w):
-    set_tf32(precision)
+    set_arithmetic(precision)
     dtype = TYPES[precision]
     x = half_zero(n, c, h, w, dtype=dtype, layout=layout)
     g = half_zero(n, k, h, w, dtype=dtype, layout=layout)
@@ -175,7 +228,7 @@ def linears(batches, precisions):
 
 
 def linear_case(precision, n, c, k):
-    set_tf32(precision)
+    set_arithmetic(precision)
     dtype = TYPES[precision]
     weight = torch.randn(k, c, device="cuda", dtype=dtype).mul_(0.02)
     bias = torch.zeros(k, device="cuda", dtype=dtype)
@@ -217,19 +270,12 @@ def optimizers(precisions):
             yield [row], lambda s=shapes, r=row: optimizer_case(s, r)
 
 
-def make_optimizer(name, impl, parameters):
-    extra = {"foreach": {}, "fused": {"fused": True}, "loop": {"foreach": False}}[impl]
-    if name in ("sgd", "momentum"):
-        decay = dict(momentum=0.9, weight_decay=5e-4) if name == "momentum" else {}
-        return torch.optim.SGD(parameters, lr=1e-5, **decay, **extra)
-    return (torch.optim.Adam if name == "adam" else torch.optim.AdamW)(parameters, lr=1e-5, **extra)
-
-
 def optimizer_case(shapes, row):
     parameters = [torch.nn.Parameter(torch.zeros(s, device="cuda", dtype=TYPES[row["precision"]])) for s in shapes]
     for p in parameters:
         p.grad = torch.ones_like(p)
-    return [make_optimizer(row["optimizer"], row["impl"], parameters).step]
+    kind, arguments = optimizer_of(row["optimizer"], row["impl"])
+    return [kind(parameters, lr=1e-5, **arguments).step]
 
 
 def kernel_groups(events, marks):
@@ -320,46 +366,24 @@ def step_cases(images, halves, quick):
     yield dict(base, h=64, w=64, batch=2, head="gap", precision="tf32")
 
 
-def build(case):
-    model = getattr(torchvision.models, case["arch"])(weights=None, init_weights=False, num_classes=case["num_classes"])
-    if case["head"] == "gap":
-        model.avgpool = torch.nn.AdaptiveAvgPool2d(1)
-        model.classifier = torch.nn.Linear(512, case["num_classes"])
-    return model
-
-
-def checkpointed(model):
-    """Every block up to and with its pool through torch.utils.checkpoint."""
-    blocks, current = [], []
-    for layer in model.features:
-        current.append(layer)
-        if isinstance(layer, torch.nn.MaxPool2d):
-            blocks.append(torch.nn.Sequential(*current))
-            current = []
-
-    def forward(x):
-        for block in blocks:
-            x = torch.utils.checkpoint.checkpoint(block, x, use_reentrant=False)
-        return model.classifier(torch.flatten(model.avgpool(x), 1))
-    return forward
+def job_of(case):
+    """A case in the words of plans."""
+    return {"model": case["arch"], "height": case["h"], "width": case["w"], "channels": case["in_channels"],
+            "classes": case["num_classes"], "head": case["head"], "checkpointing": case["checkpoint"]}
 
 
 class Trainer:
     def __init__(self, case):
-        set_tf32(case["precision"])
-        dtype = torch.bfloat16 if case["precision"] == "bf16" else torch.float32
-        layout = torch.channels_last if case["layout"] == "nhwc" else torch.contiguous_format
-        model = build(case).to(dtype).cuda().to(memory_format=layout)
+        dtype, self.autocast = set_arithmetic(case["precision"])
+        layout = LAYOUTS[case["layout"]]
         self.train = case["mode"] == "train"
-        model.train(self.train)
-        self.forward = checkpointed(model) if case["checkpoint"] == "block" else model
+        self.model = build(job_of(case), init_weights=False).to(dtype).cuda().to(memory_format=layout).train(self.train)
         self.x = torch.randn(case["batch"], 3, case["h"], case["w"], device="cuda", dtype=dtype).contiguous(memory_format=layout)
         self.y = torch.randint(0, case["num_classes"], (case["batch"],), device="cuda")
-        half = case["precision"].removeprefix("amp-") if case["precision"].startswith("amp-") else None
-        self.autocast = TYPES[half] if half else None
-        self.scaler = torch.amp.GradScaler("cuda") if half == "fp16" and self.train else None
+        self.scaler = torch.amp.GradScaler("cuda") if self.autocast is torch.float16 and self.train else None
         name, _, impl = case["optimizer"].partition("-")
-        self.optimizer = make_optimizer(name, impl or "foreach", model.parameters()) if self.train else None
+        kind, arguments = optimizer_of(name, impl or "foreach")
+        self.optimizer = kind(self.model.parameters(), lr=1e-5, **arguments) if self.train else None
 
     def step(self, mark=lambda i: None):
         with torch.set_grad_enabled(self.train):
@@ -367,7 +391,7 @@ class Trainer:
             if self.optimizer:
                 self.optimizer.zero_grad(set_to_none=True)
             with torch.autocast("cuda", dtype=self.autocast or torch.bfloat16, enabled=self.autocast is not None):
-                out = self.forward(self.x)
+                out = self.model(self.x)
                 loss = F.cross_entropy(out, self.y) if self.train else None
             mark(1)
             if self.train:

@@ -2,6 +2,7 @@
 """What the words of a plan mean in PyTorch. train.py reads its settings through this file; scripts/measure.py of vggplan has the
 same functions, so that a plan, a measurement and a run mean the same."""
 import fnmatch
+import functools
 
 import torch
 import torchvision
@@ -93,6 +94,13 @@ def freeze(model, job):
         layer.requires_grad_(not frozen)
 
 
+@functools.lru_cache(None)  # a copy in each step would wait for the GPU
+def scale_of(channels, device, dtype):
+    """Mean and deviation of ImageNet, or a guess."""
+    figures = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)) if channels == 3 else ((0.5,), (0.5,))
+    return [torch.tensor(figure, device=device, dtype=dtype).view(-1, 1, 1) for figure in figures]
+
+
 class Images(torchvision.datasets.ImageFolder):
     """A folder for each class. Workers make 8 bits in the plan's size, for pil-float normalised; for nvjpeg they read."""
 
@@ -114,8 +122,7 @@ class Images(torchvision.datasets.ImageFolder):
         return image if list(image.shape[1:]) == self.size else functional.resize(image, self.size, antialias=True)
 
     def normalized(self, images, dtype):
-        mean, std = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)) if self.pil == "RGB" else ((0.5,), (0.5,))
-        mean, std = (torch.tensor(v, dtype=dtype).view(-1, 1, 1).to(images.device, non_blocking=True) for v in (mean, std))
+        mean, std = scale_of(images.shape[-3], images.device, dtype)
         return images.to(dtype).div_(255).sub_(mean).div_(std)
 
     def collate(self, rows):

@@ -59,8 +59,6 @@ def start_worker(_):
 
 
 class Run:
-    """The plan's model, images and optimizer."""
-
     def __init__(self, job, options, device, workers):
         self.job, self.device, self.data, self.stopped = job, device, options.data, False
         self.sharding, self.layout = job.get("sharding", "ddp" if WORLD > 1 else None), settings.LAYOUTS[job["layout"]]
@@ -87,6 +85,10 @@ class Run:
             images = torch.randn(batch, job["channels"], job["height"], job["width"], **kind).contiguous(memory_format=self.layout)
             features = torch.zeros(batch, 512, job["height"] // 32, job["width"] // 32, **kind) if job["head"] == "none" else None
             self.fixed = images, torch.randint(job["classes"], (batch,), device=self.device) if features is None else features
+
+    def close(self):  # the workers are deaf to SIGTERM, also to the one that ends Python
+        if self.data and self.loader._iterator:
+            self.loader._iterator._shutdown_workers()
 
     def prepare_steps(self, lr):
         job, self.net = self.job, self.model
@@ -135,8 +137,9 @@ class Run:
             targets = targets.to(self.device, non_blocking=True)
             self.mark("data_wait_seconds")
         criterion = nn.functional.mse_loss if self.job["head"] == "none" else nn.functional.cross_entropy
+        half = self.autocast if self.device.type == "cuda" else torch.bfloat16  # which is what CPUs have
         with contextlib.nullcontext() if last or self.net is self.model else self.net.no_sync():
-            with torch.autocast(self.device.type, self.autocast or torch.bfloat16, enabled=self.autocast is not None):
+            with torch.autocast(self.device.type, half or torch.bfloat16, enabled=self.autocast is not None):
                 loss = criterion(self.net(images), targets)
             self.loss = loss.detach()
             self.mark("forward_seconds")
@@ -167,6 +170,12 @@ class Run:
                            allocation_retries=torch.cuda.memory_stats()["num_alloc_retries"])
         return figures
 
+    def largest(self, *values):  # over all processes
+        values = torch.tensor(values, dtype=torch.float64, device=self.device)
+        if distributed.is_initialized():
+            distributed.all_reduce(values, distributed.ReduceOp.MAX)
+        return values.tolist()
+
     def save(self, folder, step):
         """Rank 0 writes. FSDP2 and ZeRO-1 gather first what the others hold."""
         state = {"step": step, "scaler": self.scaler and self.scaler.state_dict()}
@@ -174,8 +183,8 @@ class Run:
             self.optimizer.consolidate_state_dict(0)
         if self.sharding == "fsdp2":
             from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict
-            whole = StateDictOptions(full_state_dict=True, cpu_offload=True)
-            state["model"], state["optimizer"] = get_state_dict(self.model, self.optimizer, options=whole)
+            state["model"], state["optimizer"] = get_state_dict(
+                self.model, self.optimizer, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
         elif RANK == 0:
             state.update(model=self.model.state_dict(), optimizer=self.optimizer.state_dict())
         if RANK == 0:
@@ -189,7 +198,7 @@ class Run:
         newest = max(folder.glob("checkpoint-*.pt"), default=None)
         if newest is None:
             return 0
-        state = torch.load(newest, map_location="cpu", weights_only=True)
+        state = torch.load(newest, map_location="cpu", weights_only=torch.__version__ >= "2")
         if self.sharding == "fsdp2":
             from torch.distributed.checkpoint.state_dict import StateDictOptions, set_state_dict
             set_state_dict(self.model, self.optimizer, model_state_dict=state["model"], optim_state_dict=state["optimizer"],
@@ -205,16 +214,16 @@ class Run:
 def train(run, options, write):
     """In windows of --every steps, or of five seconds: torchrun kills 30 seconds after SIGTERM. The first has two steps."""
     step, size = run.resume(options.output), 2
+    if sum(run.largest(step, -step)) != 0:
+        sys.exit("train.py: nodes see checkpoints of different steps: --output must be one folder for all")
     total = options.steps or (options.epochs or run.job["data"]["epochs"]) * run.steps
     while step < total and not run.stopped:
         epoch, done = divmod(step, run.steps)
         batches, last = run.batches(epoch, done), min(total, (epoch + 1) * run.steps)
         while step < last and not run.stopped:
             figures, step = run.window(batches, min(size, last - step)), min(step + size, last)
-            slowest = torch.tensor([run.stopped, figures["step_seconds"]], device=run.device)
-            if distributed.is_initialized():
-                distributed.all_reduce(slowest, distributed.ReduceOp.MAX)
-            run.stopped, size = bool(slowest[0]), max(1, min(options.every, int(5 / slowest[1])))
+            run.stopped, seconds = run.largest(run.stopped, figures["step_seconds"])
+            size = max(1, min(options.every, int(5 / seconds)))
             write("step", step=step, epoch=epoch, **figures)
             if RANK == 0:
                 left = datetime.timedelta(seconds=round((total - step) * figures["step_seconds"]))
@@ -242,6 +251,9 @@ def main():
     options = parser.parse_args()
     plan = json.loads((HERE / "plan.json").read_text())["recommendation"]
     job, machine, launch, cuda = plan["job"], plan["machine"], plan["launch"], options.device == "cuda"
+    if job["expandable_segments"] and "PYTORCH_CUDA_ALLOC_CONF" not in os.environ:  # PyTorch may have read it by now
+        os.environ["PYTORCH_CUDA_ALLOC_CONF"] = "expandable_segments:True"
+        os.execv(sys.executable, sys.orig_argv)
     if options.dry_run:
         job.update(batch=2, height=min(64, job["height"]), width=min(64, job["width"]), accumulation=min(2, job["accumulation"]))
     elif not options.data and not options.synthetic:
@@ -261,7 +273,6 @@ def main():
         time.sleep(2 * (LOCAL > 0))  # torchrun ends all when one ends: let the first say why
         sys.exit(f"train.py: {sentence}" if LOCAL == 0 else 1)
     if cuda:
-        torch.cuda.memory._set_allocator_settings(f"expandable_segments:{job['expandable_segments']}")
         cap = machine["usable_bytes"] - launch.get("reserve_bytes", 0)
         torch.cuda.set_per_process_memory_fraction(min(1.0, cap / found["gpu_memory_bytes"]))
     if job.get("sharding") or WORLD > 1:
@@ -269,8 +280,7 @@ def main():
         distributed.init_process_group("nccl" if cuda else "gloo", **alone)
     run = Run(job, options, torch.device("cuda", LOCAL) if cuda else torch.device("cpu"), launch["workers"] // EACH)
     if options.dry_run:
-        print("dry run: one step, loss {loss:.4f}".format(**run.window(run.batches(0, 0), 1)))
-        return
+        return print("dry run: one step, loss {loss:.4f}".format(**run.window(run.batches(0, 0), 1)))
     signal.signal(signal.SIGTERM, lambda *_: setattr(run, "stopped", True))
     options.output.mkdir(parents=True, exist_ok=True)
     with open(options.output / ("run.jsonl" if RANK == 0 else f"run.{RANK}.jsonl"), "a") as log:
@@ -279,7 +289,8 @@ def main():
         write("environment", **found)
         write("settings", **dict(job, gpus=WORLD, nodes=WORLD // EACH, pipeline=job["data"]["pipeline"], workers=launch["workers"],
                                  reserve_bytes=launch.get("reserve_bytes", 0)))
-        train(run, options, write)
+        with contextlib.closing(run):
+            train(run, options, write)
     if distributed.is_initialized():
         distributed.destroy_process_group()
 
