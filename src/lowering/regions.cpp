@@ -109,7 +109,7 @@ class Blocks {
   [[nodiscard]] std::optional<NodeId> region_end(NodeId first, NodeId end) const {
     const NodeId before = network_.nodes[first].inputs.front();
     NodeId open = last_read_below(before, end);
-    for (NodeId id = first; id < end; ++id) {
+    for (NodeId id = first; open < end; ++id) {
       if (!std::ranges::all_of(network_.nodes[id].inputs, [&](NodeId in) { return in >= first || in == before; })) {
         return std::nullopt;
       }
@@ -117,9 +117,6 @@ class Blocks {
           id + 1 < end && last_[id] == id + 1 && std::holds_alternative<graph::Activation>(network_.nodes[id + 1].kind);
       if (open <= id && !activated) {
         return id + 1;
-      }
-      if (last_[id] >= end) {
-        return std::nullopt;
       }
       open = std::max(open, last_[id]);
     }

@@ -195,9 +195,16 @@ constexpr LayerId layer_id(NodeId id) { return static_cast<LayerId>(id); }
 
 /// step.cpp
 void forward(Step& step);
+void run_forward(Step& step, const Run& run);
 void end_autocast(Step& step);
 /// Gradients of an earlier micro-batch are added to. `synchronize`: the last one, whose gradients are averaged.
 void backward(Step& step, bool synchronize);
+
+/// checkpoint.cpp
+/// A segment's hooks, in forward and where it runs again.
+void list_checkpoint(Step& step, const Segment& segment, bool recompute);
+/// The second forward of a checkpointed segment, in its own autocast context. `again`: what of it runs again.
+void recompute(Step& step, std::size_t index, std::span<const Visit> again);
 
 /// gradients.cpp
 /// A node is done: its incoming gradient and what it saved go, in the node's order.
