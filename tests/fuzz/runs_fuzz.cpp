@@ -7,8 +7,17 @@
 #include <string>
 
 #include "../cli/fake_world.hpp"
+#include "vggplan/runs/run.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto read = vggplan::runs::read_run(std::string(reinterpret_cast<const char*>(data), size), "run");
+  if (!read) {  // most inputs: told here, a hundred times as many are tried
+    const std::string told = read.error().place + read.error().rule;
+    if (!told.starts_with("run") || read.error().rule.empty() || told.find('\x1b') != std::string::npos) {
+      std::abort();
+    }
+    return 0;
+  }
   static const std::string kPlan = vggplan::test::run("estimate --size 32x32 --gpu t4 --model vgg11 --json").out;
   vggplan::test::FakeWorld world;
   world.files["plan.json"] = kPlan;

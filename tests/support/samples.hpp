@@ -327,8 +327,8 @@ inline report::Document sample_verify() {
   replay.at_peak = {{memory::Category::parameters, 553430176, 553430176},
                     {memory::Category::convolution_workspace, 1 << 20, std::int64_t{1} << 40}};
   replay.compared = 511;
-  replay.first_difference = {runs::Difference::Kind::workspace, 72, 1, base::Phase::forward, "conv2_1", 1 << 20,
-                             std::int64_t{1} << 40};
+  replay.first_difference = {
+      runs::Difference::Kind::workspace, 72, 1, base::Phase::forward, "conv2_1", 1 << 20, std::int64_t{1} << 40};
   return report::build_verify(report::build_estimate(sample_estimate()), run, replay);
 }
 inline report::Document sample_not_comparable() {
