@@ -18,6 +18,8 @@ CASES = [
     ("vggplan estimate --precision=amp-b", "vggplan estimate --precision=amp-bf16 "),
     ("vggplan --obj", "vggplan --objective"),
     ("vggplan --objective che", "vggplan --objective cheapest "),
+    ("vggplan laun", "vggplan launch "),
+    ("vggplan launch --engine sl", "vggplan launch --engine slurm "),
     ("vggplan check --aga", "vggplan check --against"),
     ("vggplan estimate --gpu h100-nv", "vggplan estimate --gpu h100-nvl-94gb "),
     ("vggplan gpus h100-nv", "vggplan gpus h100-nvl-94gb "),
