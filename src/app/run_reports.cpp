@@ -62,6 +62,8 @@ base::Result<Document> read_lines(std::string_view text, const Document& schema,
   return report::build_sweep(std::move(estimates));
 }
 
+}  // namespace
+
 base::Result<Document> read_comparable(const std::string& path, World& world) {
   const base::Result<Document> report = read_report(path, world);
   return report ? report::comparable(*report, path) : report.error();
