@@ -92,8 +92,6 @@ TEST_CASE("a network with residual blocks that does not fit as it is is checkpoi
   const std::string asked = "--model resnet50 --size 1024x1024 --gpus l4 --batch 40 --json ";
   const json launch = json::parse(run(asked).out).at("recommendation").at("launch");
   CHECK(launch.at("checkpointing") == "block");
-  const auto& code = launch.at("code");
-  CHECK(std::find(code.begin(), code.end(), "    for each residual or dense block, and chain between") != code.end());
   CHECK(run(asked + "--checkpointing none").code == 1);
 }
 

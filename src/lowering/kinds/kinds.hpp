@@ -21,8 +21,8 @@ const Lowering& lowering_of(const graph::Kind& kind);
 
 /// Tensors that autograd packs for the backward of the node, where it has one.
 std::int64_t packs(const graph::Node& node);
-/// Whether all of them are packed before the node runs: operands. torch.utils.checkpoint's early stop runs the last node
-/// of a segment that packs anything no further than that.
+/// Whether all of them are packed before the node runs: operands. torch.utils.checkpoint's early stop runs the last
+/// node of a segment that packs anything no further than that.
 bool packs_operands(const graph::Node& node);
 /// That node, stopped.
 void pack_operands(Step& step, const Run& run);
