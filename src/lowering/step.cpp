@@ -122,16 +122,18 @@ TensorId Step::gradient_of(NodeId id, NodeId value) {
 
 void Step::keep(NodeId id, TensorId& place, TensorId tensor) {
   place = tensor;
-  if (tensor == kNothing) {
-    return;
+  if (tensor != kNothing) {
+    kept.nodes[id] += uncounted_bytes(tensor);
   }
+}
+
+std::int64_t Step::uncounted_bytes(TensorId tensor) {
   if (counted_.size() <= tensor) {
     counted_.resize(tensor + 1);
   }
-  if (!counted_[tensor]) {
-    counted_[tensor] = true;
-    kept.nodes[id] += tape.bytes(tensor);
-  }
+  const bool counted = counted_[tensor];
+  counted_[tensor] = true;
+  return counted ? 0 : tape.bytes(tensor);
 }
 
 /// torch/csrc/autograd/input_buffer.cpp: in place where nobody else holds what came first.

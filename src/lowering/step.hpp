@@ -155,6 +155,8 @@ struct Step {
   TensorId gradient_of(NodeId id, NodeId value);
   /// Autograd takes over one holder of `tensor` for the backward of `id`.
   void keep(NodeId id, TensorId& place, TensorId tensor);
+  /// Of a tensor that autograd holds: nothing where something held it before.
+  std::int64_t uncounted_bytes(TensorId tensor);
   void forget_kept();
   /// A gradient of the output of `input` arrives, and is added to what came before.
   void deliver(NodeId input, Gradient gradient);

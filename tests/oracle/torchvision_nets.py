@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""torchvision's networks on the CPU against the program: torchvision_nets.py VGGPLAN. Parameters, and the bytes that
+"""torchvision's networks, and those of vgg_networks.py, on the CPU against the program: torchvision_nets.py VGGPLAN. Parameters, and the bytes that
 autograd saves between forward and backward (torch.autograd.graph.saved_tensors_hooks): each storage once, parameters
 and buffers left out; the same with checkpointed blocks, whose inputs are kept beside them. Needs torch and torchvision,
 of any version."""
@@ -10,6 +10,7 @@ import sys
 
 import torch
 import torchvision
+import vgg_networks
 from torch.utils.checkpoint import checkpoint
 
 BATCH, SIDE, CLASSES = 2, 96, 1000
@@ -55,7 +56,11 @@ BLOCKS = {"vgg16": of_pools, "vgg16_bn": of_pools, "resnet18": of_layers, "resne
           "densenet121": of_features(4, 6, 8, 10, 12), "mobilenet-v2": of_features(0, *range(3, 18), 19)}
 
 
-def saved_bytes(net):
+def class_loss(scores):
+    return torch.nn.functional.cross_entropy(scores, torch.randint(0, CLASSES, (BATCH,)))
+
+
+def saved_bytes(net, side, lowered_by):
     owned = {tensor.data_ptr() for tensor in [*net.parameters(), *net.buffers()]}
     kept = {}
 
@@ -68,14 +73,14 @@ def saved_bytes(net):
     for module in net.modules():
         if isinstance(module, Checkpointed):
             module.keep = pack
-    images, targets = torch.rand(BATCH, 3, SIDE, SIDE), torch.randint(0, CLASSES, (BATCH,))
+    images = torch.rand(BATCH, 3, side, side)
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        loss = torch.nn.functional.cross_entropy(net(images), targets)
+        loss = lowered_by(net(images))
     return sum(size for size, _ in kept.values()), loss
 
 
-def ours(program, name, checkpointing):
-    run = subprocess.run([program, "layers", "--model", name, "--size", f"{SIDE}x{SIDE}", "--batch", str(BATCH), "--gpu",
+def ours(program, name, side, checkpointing):
+    run = subprocess.run([program, "layers", "--model", name, "--size", f"{side}x{side}", "--batch", str(BATCH), "--gpu",
                           "h200", "--precision", "fp32", "--checkpointing", checkpointing, "--json", "--quiet"], capture_output=True, text=True, check=True)
     report = json.loads(run.stdout)
     dropout = sum(layer["saved_bytes"] for layer in report["layers"] if layer["kind"] == "Dropout")
@@ -84,13 +89,15 @@ def ours(program, name, checkpointing):
 
 
 def compare(program, name, cut):
-    net = getattr(torchvision.models, NETWORKS[name])(weights=None).train()
+    own = vgg_networks.NETWORKS.get(name)
+    net = (own() if own else getattr(torchvision.models, NETWORKS[name])(weights=None)).train()
+    side, loss = (own.size, own.loss) if own else (SIDE, class_loss)
     parameters = sum(parameter.numel() for parameter in net.parameters())
     if cut:
         cut(net)
-    saved, _ = saved_bytes(net)
-    mine = ours(program, name, "block" if cut else "none")
-    if torch.__version__ < "2" and not name.startswith("vgg") and (cut or name == "mobilenet-v2"):
+    saved, _ = saved_bytes(net, side, loss)
+    mine = ours(program, name, side, "block" if cut else "none")
+    if torch.__version__ < "2" and name in NETWORKS and not name.startswith("vgg") and (cut or name == "mobilenet-v2"):
         last = [module for module in net.modules() if isinstance(module, torch.nn.Linear)][-1]
         saved -= BATCH * last.in_features * (SIDE // 32) ** 2 * 4  # the mean's input, of which later versions keep the sizes alone
     same = mine == (parameters, saved)
@@ -101,7 +108,7 @@ def compare(program, name, cut):
 
 def main():
     program = sys.argv[1]
-    same = [compare(program, name, None) for name in NETWORKS] + [compare(program, *block) for block in BLOCKS.items()]
+    same = [compare(program, name, None) for name in [*NETWORKS, *vgg_networks.NETWORKS]] + [compare(program, *block) for block in BLOCKS.items()]
     return 0 if all(same) else 1
 
 

@@ -106,7 +106,9 @@ void difference(Step& step, NodeId output) {
     step.kept.loss += elements * kFp32;
   } else {
     step.tape.retain(operand);
+    step.kept.loss += step.uncounted_bytes(operand);
   }
+  step.kept.loss += elements * loss_bytes(step);  // the target
   step.loss_tensors.push_back(operand);
 }
 
