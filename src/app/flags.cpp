@@ -20,7 +20,9 @@ using Text = std::string_view;
 using base::Status;
 
 constexpr CommandSet kPlan = only(Command::plan) | only(Command::launch);
-constexpr CommandSet kJob = kPlan | only(Command::estimate) | only(Command::layers) | only(Command::sweep);
+/// Which choose what is left open.
+constexpr CommandSet kChoosing = kPlan | only(Command::fit);
+constexpr CommandSet kJob = kChoosing | only(Command::estimate) | only(Command::layers) | only(Command::sweep);
 constexpr CommandSet kCatalogue =
     kJob | only(Command::gpus) | only(Command::machines) | only(Command::models) | only(Command::calibrate);
 constexpr CommandSet kAll = ~0U;
@@ -60,6 +62,7 @@ Status usable_memory(Options& options, Text value, Text place) {
   }
   return put(options.usable_memory, parsed);
 }
+Status used(Options& options, Text value, Text place) { return put(options.used, base::parse_bytes(value, place)); }
 template <auto Member>
 Status data_size(Options& options, Text value, Text place) {
   return put(options.data.*Member, base::parse_bytes(value, place));
@@ -178,7 +181,7 @@ constexpr std::array kFlags = std::to_array<Flag>({
      whole<&O::height, kPixels>},
     {"width", 0, "PIXELS", "", "width of the images; required", Group::job, kJob, false, true, nullptr,
      whole<&O::width, kPixels>},
-    {"size", 0, "HxW", "", "height and width in one", Group::job, kJob},
+    {"size", 0, "HxW", "", "height and width in one; one number for a square", Group::job, kJob},
     {"channels", 0, "N", "3", "channels of the images", Group::job, kJob, false, true, nullptr,
      whole<&O::channels, Range{1, 100'000}>},
     {"classes", 0, "N", "1000", "classes told apart; 21 for pixels and boxes", Group::job, kJob, false, true, nullptr,
@@ -200,10 +203,10 @@ constexpr std::array kFlags = std::to_array<Flag>({
      true, nullptr, whole<&O::eval_batch, kBatch>},
     {"mode", 0, "MODE", "train", "training or inference", Group::job, kJob, false, true, base::enum_names<job::Mode>,
      choice<&O::mode, job::Mode>},
-    {"batch", 'b', "N", "1; plan chooses", "images per GPU and micro-batch", Group::job, kJob, false, true, nullptr,
-     whole<&O::batch, kBatch>},
-    {"global-batch", 0, "N", "", "images per optimizer step over all GPUs", Group::job, kJob, false, true, nullptr,
-     whole<&O::global_batch, kBatch>},
+    {"batch", 'b', "N", "1; plan chooses", "images per GPU and micro-batch; fit looks for the largest", Group::job,
+     kJob, false, true, nullptr, whole<&O::batch, kBatch>},
+    {"global-batch", 0, "N", "", "images per optimizer step over all GPUs", Group::job, kJob & ~only(Command::fit),
+     false, true, nullptr, whole<&O::global_batch, kBatch>},
     {"accumulation", 0, "N", "1", "micro-batches per optimizer step", Group::job, kJob, false, true, nullptr,
      whole<&O::accumulation, kMicroBatches>},
     {"precision", 0, "TYPE", "tf32; plan chooses", "arithmetic of the training", Group::job, kJob, false, true,
@@ -228,8 +231,8 @@ constexpr std::array kFlags = std::to_array<Flag>({
     {"framework", 0, "NAME", "pytorch-2.11", "the framework's version", Group::job, kJob, false, true, framework_names,
      word<&O::framework>},
 
-    {"gpus", 'g', "LIST", "", "GPUs and how many: a100x4, 8xh100, l4; alternatives behind commas; any", Group::machine,
-     kJob, false, true, known_gpus, word<&O::gpus>},
+    {"gpus", 'g', "LIST", "", "GPUs and how many: a100x4, 8xh100, l4, 8GB; alternatives behind commas; any",
+     Group::machine, kJob, false, true, known_gpus, word<&O::gpus>},
     {"gpu", 0, "NAME", "", "one kind of GPU", Group::machine, kJob | only(Command::calibrate), false, true, known_gpus},
     {"gpu-count", 0, "N", "1", "how many of it, over all nodes", Group::machine, kJob, false, true, nullptr,
      whole<&O::gpu_count, kGpus>},
@@ -239,6 +242,9 @@ constexpr std::array kFlags = std::to_array<Flag>({
      false, true, known_machines, word<&O::machine>},
     {"usable-memory", 0, "SIZE", "", "bytes that the allocator may reserve on each GPU", Group::machine, kJob, false,
      true, nullptr, usable_memory},
+    {"memory", 0, "SIZE", "", "a card of that size, as sold: 8GB; short for --gpus SIZE", Group::machine, kJob},
+    {"used", 0, "SIZE", "", "memory of each card that other processes hold", Group::machine, kJob, false, true, nullptr,
+     used},
     {"gpu-file", 0, "FILE", "", "a GPU of your own (.json)", Group::machine, kJob | only(Command::gpus), false, true,
      nullptr, word<&O::gpu_file>},
     {"calibration", 0, "FILE", "", "how fast your GPU is: written by vggplan calibrate (.json)", Group::machine, kJob,
@@ -278,8 +284,8 @@ constexpr std::array kFlags = std::to_array<Flag>({
     {"max-gpus", 0, "N", "", "most GPUs to use; so many of each name without a number are looked at", Group::goal,
      kPlan, false, true, nullptr, whole<&O::max_gpus, kGpus>},
     {"max-cost", 0, "USD", "", "most that the whole run may cost", Group::goal, kPlan, false, true, nullptr, max_cost},
-    {"reserve", 0, "SIZE", "0%", "usable memory to leave free: 10% or 4GiB", Group::goal, kPlan, false, true, nullptr,
-     reserve},
+    {"reserve", 0, "SIZE", "0%", "usable memory to leave free: 10% or 4GiB", Group::goal, kChoosing, false, true,
+     nullptr, reserve},
     {"top", 0, "N", "5", "alternatives to show", Group::goal, kPlan, false, true, nullptr,
      whole<&O::top, Range{0, 1000}>},
 
@@ -335,8 +341,8 @@ std::string fallback_words(const Flag& flag, std::optional<Command> command) {
   if (!command || !fallback.ends_with(kPlanDiffers)) {
     return std::string(fallback);
   }
-  return std::string((kPlan & only(*command)) != 0 ? kChosen
-                                                   : fallback.substr(0, fallback.size() - kPlanDiffers.size()));
+  return std::string((kChoosing & only(*command)) != 0 ? kChosen
+                                                       : fallback.substr(0, fallback.size() - kPlanDiffers.size()));
 }
 
 std::string command_list(const Flag& flag, std::string_view separator) {

@@ -22,6 +22,7 @@ namespace vggplan::app {
 enum class Command {
   plan,
   estimate,
+  fit,
   layers,
   sweep,
   gpus,
@@ -87,6 +88,7 @@ struct Options {
   std::optional<std::int64_t> nodes{};
   std::optional<std::string> machine{};
   std::optional<base::Bytes> usable_memory{};
+  base::Bytes used{};  ///< of each card, by others
   std::optional<std::string> gpu_file{};
   std::optional<std::string> calibration{};
   std::optional<std::string> config_dir{};
@@ -132,9 +134,10 @@ struct Options {
 namespace vggplan::base {
 template <>
 struct NameTable<app::Command> {
-  static constexpr std::array<Named<app::Command>, 16> table{{
+  static constexpr std::array<Named<app::Command>, 17> table{{
       {app::Command::plan, "plan", "recommend GPUs, batch and settings (the default command)"},
       {app::Command::estimate, "estimate", "memory and time of one job on one machine"},
+      {app::Command::fit, "fit", "the largest batch and image that a card holds"},
       {app::Command::layers, "layers", "parameters, work, memory and time layer by layer"},
       {app::Command::sweep, "sweep", "one estimate for each combination of values"},
       {app::Command::gpus, "gpus", "the GPUs that are known, with sources"},

@@ -55,6 +55,12 @@ std::vector<Assumption> assumptions_of(const Estimate& estimate, const timing::C
                                        const lowering::Framework& framework) {
   const bool measured = calibration.carried_from.empty();
   Assumptions assumptions;
+  if (const hardware::Gpu& gpu = estimate.target.gpu; !gpu.like.empty()) {
+    assumptions.push_back({"card", gpu.title, fmt::format("assumed: memory and arithmetic of {}", gpu.like)});
+  }
+  if (estimate.target.used > Bytes(0)) {
+    assumptions.push_back({"memory of others", base::format_bytes(estimate.target.used) + " of each card", "--used"});
+  }
   assumptions.push_back(
       {"usable memory", base::format_bytes(estimate.memory.usable),
        "what the driver reports, less the CUDA context, loaded modules and, where several GPUs train, NCCL"});

@@ -212,7 +212,7 @@ lowering::Device device_of(const hardware::Gpu& gpu, const lowering::Framework& 
 }
 
 Bytes usable_memory(const job::Job& job, const Target& target, const lowering::Framework& framework) {
-  const Bytes left = target.gpu.memory_total - outside_allocator(job, target.gpu, framework);
+  const Bytes left = target.gpu.memory_total - target.used - outside_allocator(job, target.gpu, framework);
   return std::max(Bytes(0), std::min(target.usable, left));
 }
 
@@ -247,7 +247,7 @@ std::optional<std::int64_t> contradicting_batch(const Memory& memory, const Lowe
 
 Target with_usable(Target target, Bytes usable) {
   target.usable = usable;
-  const Bytes beside = target.gpu.context_memory + base::kGiB * 1024;  // any context, any communicators
+  const Bytes beside = target.used + target.gpu.context_memory + base::kGiB * 1024;  // any context, any communicators
   target.gpu.memory_total = std::max(target.gpu.memory_total, usable + beside);
   return target;
 }

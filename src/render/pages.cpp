@@ -172,6 +172,7 @@ Page page_of(const Document& report) {
   switch (report::kind(report)) {
     case report::Kind::estimate: return estimate_page(report);
     case report::Kind::plan: return plan_page(report);
+    case report::Kind::fit: return fit_page(report);
     case report::Kind::layers: return layers_page(report);
     case report::Kind::sweep: return sweep_page(report);
     case report::Kind::gpus: return catalogue_page(report, "GPUs");

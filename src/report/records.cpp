@@ -159,6 +159,7 @@ Document machine_part(const estimate::Estimate& estimate) {
                    {"memory_total_bytes", plain(gpu.memory_total)},
                    {"context_bytes", plain(gpu.context_memory)},
                    {"usable_bytes", plain(estimate.memory.usable)}};
+  add(part, {{"used_bytes", when(estimate.target.used > base::Bytes(0), plain(estimate.target.used))}});
   if (const auto& machine = estimate.target.machine) {
     add(part,
         {{"name", machine->name}, {"provider", plain(machine->provider)}, {"gpus_per_machine", machine->gpu_count}});

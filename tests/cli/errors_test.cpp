@@ -35,8 +35,9 @@ TEST_CASE("each flag of the job refuses a wrong value by name", "[cli]") {
   expect({"estimate --height 9 --width tall", "--width: " + pixels + "'tall'\n"});
   expect({"estimate --height 1.5 --width 9", "--height: " + pixels + "'1.5'\n"});
   expect({"estimate --height 99999999999999999999 --width 9", "--height: " + pixels + "'99999999999999999999'\n"});
-  expect({"estimate --size 224", "--size: takes HEIGHTxWIDTH, not '224'\n  write, for example, 4024x3036\n"});
-  expect({"estimate --size 224x", "--size: takes HEIGHTxWIDTH, not '224x'\n  write, for example, 4024x3036\n"});
+  expect({"estimate --size 224x",
+          "--size: takes HEIGHTxWIDTH, or one number for both, not '224x'\n  write, for example, 4024x3036\n"});
+  expect({"estimate --size large", "--size: " + pixels + "'large'\n"});
   expect({"estimate --size axb", "--size: " + pixels + "'a'\n"});
   expect({kJob + "--channels -3", "--channels: takes a whole number from 1 to 100,000, not '-3'\n"});
   expect({kJob + "--classes none", "--classes: takes a whole number from 1 to 100,000,000, not 'none'\n"});
@@ -71,9 +72,9 @@ TEST_CASE("models and GPUs that are not known are answered with the nearest name
   expect({"estimate --size 224x224 --gpu h200 --model vgg61",
           "--model: unknown model 'vgg61'\n  did you mean 'vgg11', 'vgg16' or 'vgg13'?\n"});
   expect(
-      {"estimate --size 224x224 --gpu h201", "--gpu: unknown GPU 'h201'\n  did you mean 'h200', 'b200' or 'h100'?\n"});
+      {"estimate --size 224x224 --gpu h201", "--gpu: unknown GPU 'h201'\n  did you mean 'h200', 'b200' or 'gh200'?\n"});
   expect(
-      {"--size 224x224 --gpus a100x4,b300x2", "--gpus: unknown GPU 'b300'\n  did you mean 'b200', 'a30' or 'a100'?\n"});
+      {"--size 224x224 --gpus a100x4,b301x2", "--gpus: unknown GPU 'b301'\n  did you mean 'b300', 'a30' or 'b200'?\n"});
   expect({"--size 224x224 --gpus a100x0",
           "--gpus: the number of GPUs must be from 1 to 4096, not '0'\n"
           "  write it like a100x4, 4xa100, a100:4 or a100-40gb-pcie:8\n"});
@@ -162,13 +163,13 @@ TEST_CASE("a sweep refuses what cannot vary", "[cli]") {
 
 TEST_CASE("flags and commands that are misspelt get suggestions", "[cli]") {
   expect({"frobnicate",
-          "'frobnicate': is not a command\n  choose from plan, estimate, layers, sweep, gpus, machines, models, show, "
+          "'frobnicate': is not a command\n  choose from plan, estimate, fit, layers, sweep, gpus, machines, models, show, "
           "diff, check, launch, verify, calibrate, schema, completion, man\n"});
   expect({"estimat --size 3x3", "'estimat': is not a command\n  did you mean 'estimate'?\n"});
   expect({"--hieght 5", "'--hieght': is not a known flag\n  did you mean '--height'?\n"});
   expect({"estimate --frob", "'--frob': is not a known flag\n  see vggplan estimate --help\n"});
   expect(
-      {"gpus --batch 3", "--batch: is not a flag of 'gpus'\n  it belongs to plan, estimate, layers, sweep, launch\n"});
+      {"gpus --batch 3", "--batch: is not a flag of 'gpus'\n  it belongs to plan, estimate, fit, layers, sweep, launch\n"});
   expect({"estimate --objective fastest", "--objective: is not a flag of 'estimate'\n  it belongs to plan, launch\n"});
   expect({"--size 9x9 --gpus h200 --batch", "--batch: takes a value, and none follows\n"});
   expect({"--batch --size 9x9", "--batch: takes a value (N), and the flag --size follows\n"});

@@ -156,4 +156,73 @@ TEST_CASE("the chart of batches goes one past the largest that fits", "[cli]") {
   CHECK(rows.at(rows.size() - 2).at("verdict") != "does-not-fit");
 }
 
+TEST_CASE("--size with one number is a square", "[cli]") {
+  const json job = json::parse(run("estimate --size 224 --gpu t4 --json").out).at("job");
+  CHECK(job.at("height") == 224);
+  CHECK(job.at("width") == 224);
+}
+
+TEST_CASE("a size stands for a card of that size, and the report says what was assumed", "[cli]") {
+  const auto machine = [](const std::string& gpus) {
+    return json::parse(run("estimate --size 224 --json " + gpus).out).at("machine");
+  };
+  const json like = machine("--gpu rtx-4060");
+  for (const std::string text : {"--gpus 8GB", "--gpus 8gib", "--gpu 8GB", "--memory 8GB"}) {
+    INFO(text);
+    const json card = machine(text);
+    CHECK(card.at("gpu") == "8gb");
+    CHECK(card.at("memory_total_bytes") == like.at("memory_total_bytes"));
+    CHECK(card.at("usable_bytes") == like.at("usable_bytes"));
+  }
+  CHECK(machine("--gpus 12GiBx2").at("gpu_count") == 2);
+  // A size that no card of the catalogue has: the next larger one's share of what is sold.
+  const json odd = machine("--gpus 9GB");
+  CHECK(odd.at("memory_total_bytes").get<double>() ==
+        Approx(machine("--gpu rtx-3080").at("memory_total_bytes").get<double>() * 0.9).epsilon(1e-3));
+  const json report = json::parse(run("estimate --size 224 --gpus 8GB --json").out);
+  CHECK(report.at("warnings").at(0).at("code") == "assumed-card");
+  CHECK(report.at("assumptions").at(0).at("name") == "card");
+}
+
+TEST_CASE("memory of others is not the job's", "[cli]") {
+  const auto report = [](const std::string& more) {
+    return json::parse(run("estimate --size 224 --gpu 3060 --json " + more).out);
+  };
+  const json alone = report("").at("machine");
+  const json shared = report("--used 2GiB").at("machine");
+  CHECK(shared.at("usable_bytes").get<std::int64_t>() + (2LL << 30) == alone.at("usable_bytes").get<std::int64_t>());
+  CHECK(shared.at("used_bytes") == 2LL << 30);
+  CHECK(report("--used 2GiB").at("assumptions").at(0).at("source") == "--used");
+  const auto full = run("estimate --size 224 --gpu 3060 --used 12GiB");
+  CHECK(full.code == app::kWrongQuestion);
+  CHECK(full.err.starts_with("vggplan: --used: leaves nothing of the 11.31 GiB of rtx-3060 that a process may use"));
+}
+
+TEST_CASE("fit says yes where the batch fits under some settings, and no where none does", "[cli]") {
+  const auto yes = run("fit --size 224 --gpus 8GB --json");
+  CHECK(yes.code == app::kYes);
+  const json report = json::parse(yes.out);
+  CHECK(report.at("fits") == true);
+  CHECK(report.at("largest").size() == 8);
+  CHECK(run("fit --size 224 --gpus 8GB --batch 16").code == app::kYes);
+  CHECK(run("fit --size 4024x3036 --gpus 4GB").code == app::kNo);
+  const auto several = run("fit --size 224 --gpus 8GB,12GB");
+  CHECK(several.code == app::kWrongQuestion);
+  CHECK(several.err.starts_with("vggplan: --gpus: names 2 kinds of GPUs, and fit looks at one"));
+}
+
+TEST_CASE("what fit puts first fits by estimate, and one image more than its largest batch does not", "[cli]") {
+  const json row = json::parse(run("fit --size 224 --gpu 3060 --precision tf32 --layout nchw --checkpointing none "
+                                   "--used 6GiB --json")
+                                   .out)
+                       .at("largest")
+                       .at(0);
+  const auto code = [&](std::int64_t batch) {
+    return run("estimate --size 224 --gpu 3060 --used 6GiB --batch " + std::to_string(batch)).code;
+  };
+  const std::int64_t batch = row.at("batch").get<std::int64_t>();
+  CHECK(code(batch) == app::kYes);
+  CHECK(code(row.value("batch_with_cache_flushes", batch) + 1) == app::kNo);
+}
+
 }  // namespace vggplan

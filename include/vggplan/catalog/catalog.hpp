@@ -59,7 +59,8 @@ class Catalog {
   [[nodiscard]] std::vector<std::string> model_names() const { return names("models"); }
   [[nodiscard]] std::vector<std::string> storage_names() const { return names("storage"); }
 
-  /// `name` may be an alias or the words of a name in any order; `place` is what errors call its origin.
+  /// `name` may be an alias, the words of a name in any order, or a size ("8GB"), which stands for a card of as much;
+  /// `place` is what errors call its origin.
   [[nodiscard]] base::Result<GpuChoice> find_gpu(std::string_view name, std::string_view place) const;
   /// Whether `name` stands for one GPU: cheaper than to find it.
   [[nodiscard]] bool knows_gpu(std::string_view name) const;
@@ -89,6 +90,7 @@ class Catalog {
 
   [[nodiscard]] base::Result<const Entry*> entry(std::string_view folder, std::string_view name) const;
   [[nodiscard]] base::Result<GpuChoice> load_gpu(const std::string& name) const;
+  [[nodiscard]] base::Result<GpuChoice> of_size(std::int64_t gigabytes) const;
   [[nodiscard]] base::Result<NameMatch> match_gpu(std::string_view name) const;
   [[nodiscard]] base::Result<NameMatch> match_with_memory(std::string_view name) const;
   [[nodiscard]] base::Diagnostic unknown(std::string_view name, std::string_view place) const;

@@ -176,6 +176,7 @@ struct Target {
   hardware::Gpu gpu{};
   std::optional<hardware::Machine> machine{};
   Bytes usable{};  ///< at most so much for the allocator: gpu.usable_memory() or the user's figure
+  Bytes used{};    ///< of each card, by others
 };
 
 struct Estimate {

@@ -50,6 +50,7 @@ struct Gpu {
   std::string pcie{};                        ///< name of the Link to the host
   std::vector<std::string> unverified{};
   std::vector<Source> sources{};
+  std::string like{};  ///< title of the card whose figures it has, where only its size is known
   bool operator==(const Gpu&) const = default;
 
   /// Bytes that the caching allocator may reserve.
