@@ -167,9 +167,9 @@ TEST_CASE("graphs of archives that make no sense are refused") {
     CHECK(!read_network(zip({{"models/a.json", any.dump()}}), "net", {3, 8, 8}).has_value());
   }
   const json conv = node("aten.conv2d.default", {{"input", tensor("x")}, {"weight", tensor("w")}}, "y");
-  constexpr std::int64_t kHuge = std::int64_t{1} << 62;
-  for (const json& sizes : {json{kHuge, 3, 3, 3}, json{8, kHuge, 3, 3}, json{8, 3, kHuge, kHuge}, json{-8, 3, 3, 3},
-                            json{8, 0, 3, 3}, json{8, 3}, json{"8", 3, 3, 3}}) {
+  constexpr std::int64_t kTooLarge = std::int64_t{1} << 62;
+  for (const json& sizes : {json{kTooLarge, 3, 3, 3}, json{8, kTooLarge, 3, 3}, json{8, 3, kTooLarge, kTooLarge},
+                            json{-8, 3, 3, 3}, json{8, 0, 3, 3}, json{8, 3}, json{"8", 3, 3, 3}}) {
     CHECK(error_of(program(json::array({conv}), "y", sizes)).fault == base::Fault::question);
   }
 }
