@@ -4,12 +4,14 @@
 #include "support/catch.hpp"
 #include "support/known.hpp"
 #include "support/vgg.hpp"
+#include "support/warnings.hpp"
 #include "vggplan/estimate/run.hpp"
 
 namespace vggplan::estimate {
 namespace {
 
 using base::Bytes;
+using support::warns;
 
 job::Job job_of(std::int64_t height, std::int64_t width, std::int64_t batch) {
   job::Job job;
@@ -23,10 +25,6 @@ Estimate answer(const job::Job& job, const Target& target, const Options& option
   auto result = estimate(job, target, support::known(), options);
   REQUIRE(result.has_value());
   return std::move(result).value();
-}
-
-bool warns(const Estimate& estimate, const std::string& code) {
-  return std::ranges::any_of(estimate.warnings, [&](const Warning& warning) { return warning.code == code; });
 }
 
 Bytes sum(const std::vector<std::pair<std::string, Bytes>>& parts) {
