@@ -99,6 +99,10 @@ struct Options {
   std::optional<std::int64_t> max_gpus{};
   std::optional<base::Usd> max_cost{};
   std::map<std::string, base::Usd> prices{};
+  std::optional<std::string> price_list{};
+  std::string prices_date{};
+  std::string today{};
+  bool spot{false};
   planner::Reserve reserve{};
   std::int64_t top{5};
 

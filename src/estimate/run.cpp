@@ -79,11 +79,11 @@ base::Result<Estimate> estimate(const job::Job& job, const Target& target, const
   answer.storage = storage_part(lowered->network, job,
                                 answer.input.images_per_second_needed * static_cast<double>(job.parallel.nodes));
   answer.storage.offers = storage_offers(job, target, knowledge, *calibration, step);
-  const auto price = quote(job, target, knowledge);
-  answer.run = run_part(job, answer.time, price ? std::optional(price->per_hour) : std::nullopt);
+  answer.price = quote(job, target, knowledge);
+  answer.run = run_part(job, answer.time, answer.price ? std::optional(answer.price->per_hour) : std::nullopt);
   const Network network = network_of(job, target, knowledge);
   answer.warnings = warnings_of(*lowered, answer, network, knowledge.framework);
-  answer.assumptions = assumptions_of(answer, *calibration, network, price, knowledge.framework);
+  answer.assumptions = assumptions_of(answer, *calibration, network, knowledge.framework);
   if (options.layers) {
     answer.layers = layer_part(*lowered, job, target, knowledge.framework, answer.time.layers);
   } else {

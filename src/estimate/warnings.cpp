@@ -154,6 +154,11 @@ void add_machine_warnings(const Estimate& estimate, const Network& network, Warn
                                     base::format_scaled(network.per_node.count(), "B/s")),
                         "name the machine (--machine), whose network is known"});
   }
+  if (estimate.price && estimate.price->price.spot) {
+    warnings.push_back({"spot-price",
+                        "a spot machine may be taken back at any time: what is done twice is not in the cost",
+                        "save checkpoints (--checkpoint-every), and leave room in the deadline"});
+  }
   if (estimate.run && !estimate.run->cost) {
     const auto& machine = estimate.target.machine;
     const std::string& name = machine ? machine->name : estimate.target.gpu.name;

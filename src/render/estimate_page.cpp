@@ -52,6 +52,9 @@ void add_run(std::vector<Fact>& facts, const Document& estimate) {
                                            figure("epoch_seconds", run.at("epoch_seconds")));
   facts.push_back(std::move(total));
   facts.push_back(has(run, "cost_usd") ? fact("cost", "cost_usd", run) : fact("GPU-hours", "gpu_hours", run));
+  if (has(run, "cost_usd")) {
+    add_price(facts, estimate);
+  }
 }
 
 std::string host_line(const Document& input) {
@@ -82,6 +85,24 @@ std::string reading(const Document& estimate) {
 }
 
 }  // namespace
+
+void add_price(std::vector<Fact>& facts, const Document& estimate) {
+  if (!has(estimate, "price")) {
+    return;
+  }
+  const Document& price = estimate.at("price");
+  const auto whose = [&] {
+    if (text_of(price, "source") == "--price") {
+      return text_of(price, "of") + ", yours";
+    }
+    const std::string region = has(price, "region") ? " in " + text_of(price, "region") : "";
+    const std::string kind = price.at("spot").get<bool>() ? "spot" : "on demand";
+    const std::string date = has(price, "date") ? "as of " + text_of(price, "date") : "of unknown date";
+    const std::string age = has(price, "age_days") ? fmt::format(", {} days ago", whole(price, "age_days")) : "";
+    return fmt::format("{}{}, {}, {}{}", text_of(price, "of"), region, kind, date, age);
+  };
+  facts.push_back({"price", figure("usd_per_hour", price.at("usd_per_hour")) + " an hour", whose()});
+}
 
 Fact fact(std::string label, std::string_view key, const Document& object) {
   const Document& value = object.at(std::string(key));

@@ -131,6 +131,17 @@ Document run_part(const estimate::Run& run) {
                     {"cost_usd", quantity(run.cost)}});
 }
 
+Document price_part(const estimate::Quote& quote) {
+  return object_of({{"usd_per_hour", plain(quote.per_hour)},
+                    {"of", quote.of},
+                    {"usd_per_hour_of_one", plain(quote.price.per_hour)},
+                    {"region", plain(quote.price.region)},
+                    {"spot", quote.price.spot},
+                    {"date", plain(quote.price.date)},
+                    {"age_days", plain(quote.age_days)},
+                    {"source", quote.price.reference}});
+}
+
 Document shape(const graph::Shape& shape) {
   if (shape.height == 1 && shape.width == 1) {
     return Document::array({shape.channels});
@@ -235,6 +246,7 @@ void add_estimate(Document& report, const Estimate& estimate, const std::vector<
                {"input", input_part(estimate.input)},
                {"storage", storage_part(estimate.storage, estimate.job.mode)},
                {"run", estimate.run ? run_part(*estimate.run) : Document()},
+               {"price", estimate.price ? price_part(*estimate.price) : Document()},
                {"layers", filled(layers_part(estimate))},
                {"by_batch", filled(list_of(by_batch, batch_row))},
                {"warnings", warnings_part(estimate.warnings)},

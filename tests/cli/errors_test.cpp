@@ -215,7 +215,7 @@ TEST_CASE("nonsense for any flag ends with exit code 2 and its name", "[cli]") {
   // Free texts, which anything may be: names and files are looked up later.
   const std::vector<std::string_view> free{"output",      "gpu-file",   "against",   "budget", "machine", "calibrate",
                                            "storage",     "model",      "framework", "gpus",   "gpu",     "config",
-                                           "calibration", "config-dir", "until",     "freeze"};
+                                           "calibration", "config-dir", "until",     "freeze", "prices"};
   for (const app::Flag& flag : app::flags()) {
     if (!flag.takes_value() || std::find(free.begin(), free.end(), flag.name) != free.end()) {
       continue;

@@ -178,6 +178,14 @@ struct Target {
   Bytes usable{};  ///< at most so much for the allocator: gpu.usable_memory() or the user's figure
 };
 
+/// What the machines that the job takes cost, and who says so.
+struct Quote {
+  base::Usd per_hour{};     ///< all of them
+  std::string of{};         ///< the machine, or the GPU that the user priced
+  hardware::Price price{};  ///< of one
+  std::optional<std::int64_t> age_days{};
+};
+
 struct Estimate {
   job::Job job{};
   Target target{};
@@ -187,6 +195,7 @@ struct Estimate {
   Input input{};
   StorageNeed storage{};
   std::optional<Run> run{};
+  std::optional<Quote> price{};
   std::vector<LayerRow> layers{};
   std::vector<Warning> warnings{};
   std::vector<Assumption> assumptions{};
