@@ -12,6 +12,17 @@ namespace {
 
 std::int64_t whole(const Document& object, const char* key) { return object.at(key).get<std::int64_t>(); }
 
+/// What PyTorch's error tells.
+std::string out_of_memory(const Document& failed) {
+  if (!has(failed, "tried_to_allocate_bytes")) {
+    return "";  // a report of before
+  }
+  const auto bytes = [&](const char* key) { return binary_bytes(number(failed.at(key))); };
+  return fmt::format("; it would say: tried to allocate {}, {} allocated, {} reserved, {} free",
+                     bytes("tried_to_allocate_bytes"), bytes("allocated_bytes"), bytes("reserved_bytes"),
+                     bytes("free_bytes"));
+}
+
 void describe_verdict(Headline& head, const Document& memory) {
   const std::string verdict = text_of(memory, "verdict");
   if (verdict == "fits") {
@@ -36,6 +47,7 @@ void describe_verdict(Headline& head, const Document& memory) {
                                 binary_bytes(number(failed.at("requested_bytes"))), text_of(failed, "phase"),
                                 has(failed, "layer") ? " at " + text_of(failed, "layer") : "",
                                 step > 2 ? fmt::format(" of step {}", step) : "");
+      head.detail += out_of_memory(failed);
     }
   }
 }
@@ -188,7 +200,9 @@ void add_details(Page& page, const Document& estimate) {
   const Document& memory = estimate.at("memory");
   Section phases{"Memory over one step", {}, true, ""};
   if (has(memory, "timeline") && !memory.at("timeline").empty()) {
-    phases.blocks.push_back({Depth::full, Chart{"timeline", "Memory by category over the allocations of one step"}});
+    phases.blocks.push_back(
+        {Depth::full,
+         Chart{"timeline", "Memory by category over the allocations of the first step and of a later one"}});
   }
   Facts peaks;
   for (const auto& [name, peak] : memory.at("phases").items()) {

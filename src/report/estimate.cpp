@@ -62,6 +62,10 @@ Document byte_table(const std::vector<std::pair<std::string, base::Bytes>>& rows
 Document shortfall_part(const estimate::Shortfall& shortfall) {
   return object_of({{"requested_bytes", plain(shortfall.requested)},
                     {"missing_bytes", plain(shortfall.missing)},
+                    {"tried_to_allocate_bytes", plain(shortfall.tried)},
+                    {"allocated_bytes", plain(shortfall.allocated)},
+                    {"reserved_bytes", plain(shortfall.reserved)},
+                    {"free_bytes", plain(shortfall.free)},
                     {"step", shortfall.step},
                     {"phase", shortfall.phase},
                     {"layer", plain(shortfall.layer)}});

@@ -36,9 +36,13 @@ struct TimelinePoint {
   std::vector<std::pair<std::string, Bytes>> categories{};  ///< of what is allocated, without those of 0
 };
 
-struct Shortfall {  ///< the allocation that failed
+struct Shortfall {  ///< the allocation that failed; bytes as in memory::OutOfMemory
   Bytes requested{};
   Bytes missing{};
+  Bytes tried{};
+  Bytes allocated{};
+  Bytes reserved{};
+  Bytes free{};
   std::string phase{};
   std::string layer{};
   std::int64_t step{};  ///< counted from 1: a process that flushes its cache may run out some steps later
