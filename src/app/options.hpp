@@ -65,6 +65,7 @@ struct Options {
   graph::Trained trained{graph::Trained::parameters};
   std::optional<graph::Objective> loss{};
   std::optional<std::int64_t> eval_batch{};
+  std::int64_t forward_passes{1};
   job::Mode mode{job::Mode::train};
   std::optional<std::int64_t> batch{};
   std::optional<std::int64_t> global_batch{};

@@ -36,7 +36,7 @@ ModelSummary summary_of(const Lowered& lowered, const job::Job& job) {
   model.flops_forward = counts.flops_forward * job.batch;
   const base::Flops once =
       job.mode == job::Mode::train ? counts.flops_forward + counts.flops_backward : counts.flops_forward;
-  model.flops_step = once * (job.batch * job.accumulation);
+  model.flops_step = once * (job.batch * job.accumulation * job.forward_passes);
   if (job.mode == job::Mode::train) {
     model.saved_activations = lowering::saved_bytes(lowered.network, lowered.segments, job).activations();
   }

@@ -97,6 +97,8 @@ Bytes checkpoint_bytes(const graph::Network& network, const job::Job& job, bool 
       case job::Optimizer::momentum: bytes += kSgdGroup + each + kPerMomentum * tensors.trained; break;
       case job::Optimizer::adam:
       case job::Optimizer::adamw: bytes += kAdamGroup + 2 * each + kPerAdam * tensors.trained; break;
+      // One state and a step counter: not measured, but written as Adam's.
+      case job::Optimizer::rmsprop: bytes += kAdamGroup + each + (kPerAdam - kPerMomentum) * tensors.trained; break;
     }
   }
   return Bytes(bytes);

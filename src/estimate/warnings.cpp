@@ -199,6 +199,12 @@ void add_arithmetic_warnings(const Estimate& estimate, const lowering::Framework
     warnings.push_back({"pure-bf16", "weights, gradients and optimizer state in bfloat16 change training",
                         "amp-bf16 keeps fp32 weights"});
   }
+  if (job.precision == job::Precision::fp16 && job.mode == job::Mode::train) {
+    warnings.push_back(
+        {"pure-fp16",
+         "weights and gradients in float16 overflow or vanish, and GradScaler refuses gradients in float16",
+         "amp-fp16 keeps fp32 weights and scales the loss"});
+  }
   if (hardware::capability_number(gpu.compute_capability) < hardware::capability_number(framework.least_capability)) {
     warnings.push_back(
         {"old-gpu", fmt::format("{} does not run on compute capability {}", framework.title, gpu.compute_capability),

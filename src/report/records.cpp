@@ -131,6 +131,7 @@ Document job_part(const job::Job& job) {
                     {"loss", when(training && job.scope.objective.has_value(),
                                   enum_name(job.scope.objective.value_or(graph::Objective::mse)))},
                     {"eval_batch", when(training && job.eval_batch > 0, job.eval_batch)},
+                    {"forward_passes", when(training && job.forward_passes > 1, job.forward_passes)},
                     {"height", job.image.height},
                     {"width", job.image.width},
                     {"channels", job.image.channels},

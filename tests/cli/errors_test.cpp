@@ -47,12 +47,13 @@ TEST_CASE("each flag of the job refuses a wrong value by name", "[cli]") {
   expect({kJob + "--batch=", "--batch: takes a value, and none follows\n"});
   expect({kJob + "--global-batch x", "--global-batch: takes a whole number from 1 to 100,000,000, not 'x'\n"});
   expect({kJob + "--accumulation 0", "--accumulation: takes a whole number from 1 to 65,536, not '0'\n"});
-  expect({kJob + "--precision fp16",
-          "--precision: takes one of fp32, tf32, amp-bf16, amp-fp16, bf16, not 'fp16'\n"
-          "  did you mean 'fp32' or 'bf16'?\n"});
+  expect({kJob + "--precision tf33",
+          "--precision: takes one of fp32, tf32, amp-bf16, amp-fp16, bf16, fp16, not 'tf33'\n"
+          "  did you mean 'tf32'?\n"});
   expect({kJob + "--layout channels_last", "--layout: takes one of nchw, nhwc, not 'channels_last'\n"});
   expect({kJob + "--optimizer adamx",
-          "--optimizer: takes one of momentum, sgd, adam, adamw, not 'adamx'\n  did you mean 'adam' or 'adamw'?\n"});
+          "--optimizer: takes one of momentum, sgd, adam, adamw, rmsprop, not 'adamx'\n  did you mean 'adam' or "
+          "'adamw'?\n"});
   expect({kJob + "--optimizer-impl fuse",
           "--optimizer-impl: takes one of foreach, fused, loop, not 'fuse'\n  did you mean 'fused'?\n"});
   expect({kJob + "--checkpointing seq:0",

@@ -25,6 +25,8 @@ TEST_CASE("checkpoints of VGG16 are as large as those that torch.save wrote") {
   CHECK(checkpoint_bytes(network, job, true) == Bytes(1'106'880'739));
   job.optimizer = job::Optimizer::adamw;
   CHECK(checkpoint_bytes(network, job, true) == Bytes(1'660'327'871));
+  job.optimizer = job::Optimizer::rmsprop;  // one state: what momentum has, and a counter of each tensor
+  CHECK(checkpoint_bytes(network, job, true).as_double() == Approx(1'106'880'739).epsilon(0.0001));
 }
 
 TEST_CASE("a checkpoint is its tensors and little more, in every precision and for every network") {
