@@ -147,7 +147,7 @@ TEST_CASE("a price tells its region, its source and as of when it is, and spot c
       CHECK(machine.spot_price->per_hour < machine.price->per_hour);
     }
   }
-  CHECK(priced == 27);
+  CHECK(priced == 28);
 }
 
 TEST_CASE("prices are those that their lists have") {

@@ -284,7 +284,7 @@ TEST_CASE("an allocation that fails tells what PyTorch's message does") {
   tape.tensors = 3;
   // 40 stay allocated; 30 are cached, and given back before the request fails: 60 of 100 are free.
   tape.steps = {{begin(Phase::forward), take(0, 40 * kMiB), take(1, 30 * kMiB), give(1), take(2, 70 * kMiB + 1)}};
-  const Simulation got = simulate(tape, under(100 * kMiB));
+  const Simulation got = simulate(tape, limited_to(100 * kMiB));
   REQUIRE(got.failure);
   CHECK(got.failure->tried == Bytes(72 * kMiB));  // segments are of whole 2 MiB
   CHECK(got.failure->requested == Bytes(70 * kMiB + 1));
