@@ -66,6 +66,7 @@ struct Options {
   graph::Trained trained{graph::Trained::parameters};
   std::optional<graph::Objective> loss{};
   std::optional<std::int64_t> eval_batch{};
+  std::int64_t forward_passes{1};
   job::Mode mode{job::Mode::train};
   std::optional<std::int64_t> batch{};
   std::optional<std::int64_t> global_batch{};
@@ -101,6 +102,10 @@ struct Options {
   std::optional<std::int64_t> max_gpus{};
   std::optional<base::Usd> max_cost{};
   std::map<std::string, base::Usd> prices{};
+  std::optional<std::string> price_list{};
+  std::string prices_date{};
+  std::string today{};
+  bool spot{false};
   planner::Reserve reserve{};
   std::int64_t top{5};
 

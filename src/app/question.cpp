@@ -248,6 +248,7 @@ base::Result<job::Job> Questions::job(const Options& options) {
   }
   job.scope = {options.freeze, options.until, options.trained, options.loss, options.freeze_norm};
   job.eval_batch = options.eval_batch.value_or(0);
+  job.forward_passes = options.forward_passes;
   job.mode = options.mode;
   job.precision = options.precision.value_or(job.precision);
   job.layout = options.layout.value_or(job.layout);

@@ -59,7 +59,13 @@ void add_network(Key& key, const job::Job& job) {
 
 void add_settings(Key& key, const job::Job& job) {
   add_network(key, job);
-  key.add(job.mode).add(job.batch).add(job.accumulation).add(job.precision).add(job.layout).add(job.optimizer);
+  key.add(job.mode)
+      .add(job.batch)
+      .add(job.accumulation)
+      .add(job.forward_passes)
+      .add(job.precision)
+      .add(job.layout)
+      .add(job.optimizer);
   key.add(job.optimizer_impl).add(job.cudnn_benchmark);
 }
 

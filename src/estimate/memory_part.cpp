@@ -300,8 +300,15 @@ Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& ta
   Simulations all = simulate_all(asked, tape, options_for(job, framework, memory.usable, timeline));
   memory.verdict = verdict_of(all.central);
   if (const auto& failure = all.central.failure) {
-    memory.shortfall = Shortfall{failure->requested, failure->missing, std::string(base::name_of_enum(failure->phase)),
-                                 layer_name(lowered.network, failure->layer), static_cast<std::int64_t>(failure->step)};
+    memory.shortfall = Shortfall{failure->requested,
+                                 failure->missing,
+                                 failure->tried,
+                                 failure->allocated,
+                                 failure->reserved,
+                                 failure->free,
+                                 std::string(base::name_of_enum(failure->phase)),
+                                 layer_name(lowered.network, failure->layer),
+                                 static_cast<std::int64_t>(failure->step)};
     all = simulate_all(asked, tape, options_for(job, framework, std::nullopt, timeline));
   } else {
     memory.cache_flushes_per_step = flushes_of(all.central, job);

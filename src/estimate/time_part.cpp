@@ -90,7 +90,7 @@ Work work_of(const Lowered& lowered, const job::Job& asked, const hardware::Gpu&
 
 timing::OwnTime own_time_of(const Work& work, const job::Job& job, const Target& target,
                             const timing::Calibration& calibration) {
-  const timing::StepOptions options{job.accumulation, job.cudnn_benchmark};
+  const timing::StepOptions options{job.accumulation * job.forward_passes, job.cudnn_benchmark};
   return timing::own_time(work.ops, target.gpu, calibration, options, work.exchange);
 }
 

@@ -74,6 +74,13 @@ struct Run {
   bool recompute{};
 };
 
+/// What a forward pass reads, and what Python holds of it from one step into the next.
+struct View {
+  TensorId image{kNothing};
+  std::map<NodeId, TensorId> outputs{};
+  TensorId loss_value{kNothing};
+};
+
 /// What autograd holds, each storage once, for the first node whose backward keeps it.
 struct Kept {
   std::vector<std::int64_t> nodes{};
@@ -105,6 +112,7 @@ struct Step {
   TensorId root_buffer{kNothing};         ///< FSDP2: what the root's parameters were gathered in
   TensorId first_bucket{kNothing};
   TensorId image{kNothing};
+  std::vector<View> views{};  ///< one for each forward pass
   TensorId target{kNothing};
   std::map<NodeId, TensorId> outputs{};  ///< Python holds the storages of outputs from one step into the next
   TensorId loss_value{kNothing};         ///< and the loss

@@ -97,10 +97,13 @@ struct Link {
   bool operator==(const Link&) const = default;
 };
 
+/// What a machine costs, whole.
 struct Price {
   base::Usd per_hour{};
   std::string reference{};
-  std::string date{};
+  std::string date{};    ///< ISO date where known; empty: not told
+  std::string region{};  ///< empty: not told
+  bool spot{false};      ///< of a machine that its owner may take back at any time
   bool operator==(const Price&) const = default;
 };
 
@@ -116,6 +119,7 @@ struct Machine {
   std::optional<base::Bytes> local_storage{};
   std::optional<base::BytesPerSecond> network{};
   std::optional<Price> price{};
+  std::optional<Price> spot_price{};
   std::vector<std::string> unverified{};
   std::vector<Source> sources{};
   bool operator==(const Machine&) const = default;
