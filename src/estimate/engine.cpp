@@ -60,7 +60,7 @@ void add_network(Key& key, const job::Job& job) {
 void add_settings(Key& key, const job::Job& job) {
   add_network(key, job);
   key.add(job.mode).add(job.batch).add(job.accumulation).add(job.precision).add(job.layout).add(job.optimizer);
-  key.add(job.optimizer_impl).add(job.cudnn_benchmark);
+  key.add(job.optimizer_impl).add(job.cudnn_benchmark).add(job.compile);
 }
 
 /// Under DDP each GPU does what it would do alone, however many there are.
