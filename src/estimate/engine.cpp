@@ -200,6 +200,7 @@ class Models {
     key.add(device.sm_count)
         .add(device.threads_per_sm)
         .add(device.cublas_workspace.count())
+        .add(device.l2_cache.count())
         .add(device.tf32)
         .add(device.fp16);
     key.add(usable(job, target).count());

@@ -46,7 +46,7 @@ Convolution Step::convolution(NodeId id) const {
           here.input.width,
           activation_bytes,
           math,
-          job.layout,
+          convolution_layout,
           filter_of(std::get<graph::Convolution>(here.kind), here.output)};
 }
 

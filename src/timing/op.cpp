@@ -113,6 +113,7 @@ void set_traffic(Op& op) {
       return;
     case OpKind::cast: set(n.in * (size == kFull ? kFull / 2 : kFull), n.in * size); return;
     case OpKind::fill: set(0, n.in * size); return;
+    case OpKind::fused: set(n.in * size, n.in * size); return;
     case OpKind::grad_accumulate: set(2 * n.in * size, n.in * size); return;
     case OpKind::optimizer:
     case OpKind::grad_unscale: set(n.in * size, n.in * size); return;

@@ -72,6 +72,7 @@ enum class OpKind {
   grad_accumulate,  ///< grad += new
   optimizer,        ///< one pass over tensors of the optimizer
   grad_unscale,     ///< GradScaler: division and the check for infinities
+  fused,            ///< a kernel of inductor's: what it reads and writes is told by the op itself
   host_read,        ///< the host waits for a value: queue runs dry
   checkpoint,       ///< a checkpointed segment is entered, or run again: host alone, with hooks on `tensors`
 };
@@ -165,7 +166,7 @@ namespace vggplan::base {
 
 template <>
 struct NameTable<timing::OpKind> {
-  static constexpr std::array<Named<timing::OpKind>, 59> table{{
+  static constexpr std::array<Named<timing::OpKind>, 60> table{{
       {timing::OpKind::conv_forward, "conv_forward", ""},
       {timing::OpKind::conv_input_grad, "conv_input_grad", ""},
       {timing::OpKind::conv_weight_grad, "conv_weight_grad", ""},
@@ -223,6 +224,7 @@ struct NameTable<timing::OpKind> {
       {timing::OpKind::grad_accumulate, "grad_accumulate", ""},
       {timing::OpKind::optimizer, "optimizer", ""},
       {timing::OpKind::grad_unscale, "grad_unscale", ""},
+      {timing::OpKind::fused, "fused", ""},
       {timing::OpKind::host_read, "host_read", ""},
       {timing::OpKind::checkpoint, "checkpoint", ""},
   }};

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+
+#include "lowering/compiled/capture_state.hpp"
+#include "lowering/kinds/kinds.hpp"
+
+namespace vggplan::lowering::compiled {
+namespace {
+
+using memory::Category;
+using timing::OpKind;
+
+/// A gradient of the output of `input` arrives. Several are added by whoever reads them.
+void deliver(Capture& capture, NodeId input, const Value& gradient) {
+  if (!capture.step.needs_gradient(input)) {
+    return;
+  }
+  Value& held = capture.gradients[input];
+  if (!held.exists()) {
+    held = gradient;
+    return;
+  }
+  held.buffer = kNoBuffer;
+  held.sources.insert(held.sources.end(), gradient.sources.begin(), gradient.sources.end());
+}
+
+std::size_t index_of(const Capture& capture, NodeId id, std::size_t which) {
+  std::size_t first = 0;
+  for (NodeId before = 0; before < id; ++before) {
+    first += graph::parameter_tensors(capture.node(before)).size() +
+             (before == 0 && capture.node(0).trained ? std::size_t{1} : std::size_t{0});
+  }
+  return first + which;
+}
+
+/// The buffer of a parameter's gradient, in the type of the parameter.
+BufferId parameter_gradient(Capture& capture, NodeId id, std::size_t which, base::DType type) {
+  const std::int64_t elements = graph::parameter_tensors(capture.node(id))[which].elements;
+  return capture.buffer(id, elements * base::size_of(type), type, Category::gradients);
+}
+
+void hand_over(Capture& capture, NodeId id, std::size_t which, BufferId gradient) {
+  capture.result.backward.buffers[gradient].output = true;
+  capture.result.gradients[index_of(capture, id, which)] = gradient;
+}
+
+/// Under autocast gradients of weights are cast back.
+void hand_over_weight(Capture& capture, NodeId id, BufferId gradient) {
+  if (!capture.step.autocast) {
+    hand_over(capture, id, 0, gradient);
+    return;
+  }
+  const BufferId cast = parameter_gradient(capture, id, 0, base::DType::f32);
+  capture.pointwise(id, {.reads = {gradient}, .writes = {cast}, .trials = 2});
+  hand_over(capture, id, 0, cast);
+}
+
+struct Sum {
+  std::int64_t length{};
+  std::int64_t outputs{};
+  bool outer{};
+  std::int64_t splits{};
+};
+
+/// Of the gradient of a bias.
+Sum sum_of(const Capture& capture, NodeId id) {
+  const graph::Shape& shape = capture.node(id).output;
+  const bool rows = capture.last[capture.contiguous_reader(id)] || shape.height * shape.width == 1;
+  Sum sum{capture.step.batch * shape.height * shape.width, shape.channels, rows, 1};
+  sum.splits = reduction_splits(capture.step.device, sum.length, sum.outputs, sum.outer);
+  return sum;
+}
+
+/// Whether the node ends with a bias whose gradient is the sum of the node's own.
+bool sums_bias(const Capture& capture, NodeId id) {
+  return capture.node(id).trained && graph::parameter_tensors(capture.node(id)).size() > 1;
+}
+
+/// The gradient of a bias, of a sum that is written already.
+void bias_gradient(Capture& capture, NodeId id, BufferId incoming) {
+  const Sum sum = sum_of(capture, id);
+  const BufferId out = parameter_gradient(capture, id, 1, capture.parameter_type());
+  if (sum.splits > 1) {
+    const BufferId parts = capture.buffer(id, sum.splits * sum.outputs * 4, base::DType::f32, Category::other);
+    capture.pointwise(id, {.reads = {incoming}, .writes = {parts}});
+    capture.pointwise(id, {.reads = {parts}, .writes = {out}});
+  } else {
+    capture.pointwise(id, {.reads = {incoming}, .writes = {out}});
+  }
+  hand_over(capture, id, 1, out);
+}
+
+/// The incoming gradient of a convolution or a Linear layer, and with it that of the bias: in one kernel where the sum
+/// is not split.
+BufferId incoming_gradient(Capture& capture, NodeId id, bool last) {
+  Value& gradient = capture.gradients[id];
+  const bool bias = sums_bias(capture, id);
+  const bool fuses = bias && gradient.buffer == kNoBuffer && !last && sum_of(capture, id).splits == 1;
+  if (!fuses) {
+    const BufferId made = capture.realise(id, gradient, id, Category::activation_gradients);
+    if (bias) {
+      bias_gradient(capture, id, made);
+    }
+    return made;
+  }
+  const BufferId made = capture.map_buffer(id, id, Category::activation_gradients);
+  const BufferId out = parameter_gradient(capture, id, 1, capture.parameter_type());
+  capture.pointwise(id, {.reads = gradient.sources, .writes = {made, out}, .over = gradient.over, .trials = 4});
+  hand_over(capture, id, 1, out);
+  gradient = {.buffer = made, .sources = {made}, .over = made};
+  return made;
+}
+
+void convolve_backward(Capture& capture, NodeId id) {
+  const NodeId input = capture.node(id).inputs.front();
+  const Keeps& keeps = capture.keeps[id];
+  // What reads the convolution may lie contiguous: its gradient is turned.
+  const bool lies_otherwise = capture.turned && !capture.last[capture.contiguous_reader(id)];
+  BufferId incoming = incoming_gradient(capture, id, false);
+  if (lies_otherwise) {
+    const BufferId turned = capture.map_buffer(id, id, Category::activation_gradients);
+    capture.pointwise(id, {.reads = {incoming}, .writes = {turned}});
+    incoming = turned;
+  }
+  Kernel kernel{.reads = {incoming, capture.recall(keeps.input)}};
+  Work work{.node = id};
+  if (keeps.weight != kNoBuffer) {
+    kernel.reads.push_back(capture.recall(keeps.weight));
+  }
+  BufferId outgoing = kNoBuffer;
+  if (capture.step.needs_gradient(input)) {
+    outgoing = capture.buffer(id, capture.step.activation_size(capture.node(id).input), capture.type(),
+                              Category::activation_gradients);
+    kernel.writes.push_back(outgoing);
+    work.passes.push_back(ConvPass::input_gradient);
+    work.ops.push_back(capture.convolution_op(id, OpKind::conv_input_grad));
+  }
+  BufferId weight = kNoBuffer;
+  if (capture.node(id).trained) {
+    weight = parameter_gradient(capture, id, 0, capture.type());
+    kernel.writes.push_back(weight);
+    work.passes.push_back(ConvPass::weight_gradient);
+    work.ops.push_back(capture.convolution_op(id, OpKind::conv_weight_grad));
+  }
+  capture.launch(std::move(kernel), std::move(work));
+  if (weight != kNoBuffer) {
+    hand_over_weight(capture, id, weight);
+    capture.result.relaid[index_of(capture, id, 0)] =
+        capture.turned && !capture.step.nhwc() && std::get<graph::Convolution>(capture.node(id).kind).taps() > 1;
+  }
+  if (outgoing != kNoBuffer) {
+    deliver(capture, input, {.buffer = outgoing, .sources = {outgoing}});
+  }
+}
+
+void product(Capture& capture, NodeId id, OpKind kind, std::vector<BufferId> reads, BufferId write) {
+  capture.launch({.reads = std::move(reads), .writes = {write}},
+                 {.node = id, .product = true, .ops = {capture.product_op(id, kind)}});
+}
+
+void multiply_rows_backward(Capture& capture, NodeId id) {
+  const NodeId input = capture.node(id).inputs.front();
+  const Keeps& keeps = capture.keeps[id];
+  const BufferId incoming = incoming_gradient(capture, id, false);
+  if (capture.step.needs_gradient(input)) {
+    const BufferId outgoing = capture.map_buffer(id, input, Category::activation_gradients);
+    std::vector<BufferId> reads{incoming};
+    if (keeps.weight != kNoBuffer) {
+      reads.push_back(capture.recall(keeps.weight));
+    }
+    product(capture, id, OpKind::linear_input_grad, std::move(reads), outgoing);
+    deliver(capture, input, {.buffer = outgoing, .sources = {outgoing}, .over = outgoing});
+  }
+  if (capture.node(id).trained) {
+    const BufferId weight = parameter_gradient(capture, id, 0, capture.type());
+    product(capture, id, OpKind::linear_weight_grad, {incoming, capture.recall(keeps.input)}, weight);
+    hand_over_weight(capture, id, weight);
+  }
+}
+
+/// Joins whoever reads the gradient of the input.
+void pend(Capture& capture, NodeId id, const std::vector<BufferId>& more, BufferId over) {
+  Value gradient = capture.gradients[id];
+  for (const BufferId b : more) {
+    gradient.sources.push_back(capture.recall(b));
+  }
+  gradient.over = over != kNoBuffer ? over : gradient.over;
+  gradient.buffer = kNoBuffer;
+  deliver(capture, capture.node(id).inputs.front(), gradient);
+}
+
+void activate_backward(Capture& capture, NodeId id) {
+  const BufferId result = capture.keeps[id].result;
+  if (result == kNoBuffer) {  // told by a mask that the dropout behind it has joined
+    deliver(capture, capture.node(id).inputs.front(), capture.gradients[id]);
+    return;
+  }
+  pend(capture, id, {result}, capture.recall(result));
+}
+
+void drop_out_backward(Capture& capture, NodeId id) {
+  pend(capture, id, capture.keeps[id].masks, kNoBuffer);
+}
+
+void max_pool_backward(Capture& capture, NodeId id) {
+  capture.realise(id, capture.gradients[id], id, Category::activation_gradients);
+  pend(capture, id, {capture.keeps[id].offsets}, kNoBuffer);
+  capture.gradients[capture.node(id).inputs.front()].over = kNoBuffer;
+}
+
+/// PyTorch's own kernel, which is given the pool's input.
+void adaptive_pool_backward(Capture& capture, NodeId id) {
+  const NodeId input = capture.node(id).inputs.front();
+  const BufferId incoming = capture.realise(id, capture.gradients[id], id, Category::activation_gradients);
+  if (is_mean(capture.node(id))) {
+    deliver(capture, input, {.sources = {incoming}});
+    return;
+  }
+  const BufferId outgoing = capture.map_buffer(id, input, Category::activation_gradients);
+  capture.pointwise(id, {.reads = {incoming, capture.recall(capture.keeps[id].input)}, .writes = {outgoing}});
+  deliver(capture, input, {.buffer = outgoing, .sources = {outgoing}});
+}
+
+void pass_on(Capture& capture, NodeId id) {
+  Value& gradient = capture.gradients[id];
+  const std::vector<NodeId>& inputs = capture.node(id).inputs;
+  if (inputs.size() > 1) {
+    capture.realise(id, gradient, id, Category::activation_gradients);
+    gradient.over = kNoBuffer;
+  }
+  for (const NodeId input : inputs) {
+    deliver(capture, input, gradient);
+  }
+}
+
+/// Gradients of maps of another size.
+void spread(Capture& capture, NodeId id) {
+  const NodeId input = capture.node(id).inputs.front();
+  Value& gradient = capture.gradients[id];
+  capture.realise(id, gradient, id, Category::activation_gradients);
+  const BufferId outgoing = capture.map_buffer(id, input, Category::activation_gradients);
+  capture.pointwise(id, {.reads = gradient.sources, .writes = {outgoing}, .trials = 2});
+  deliver(capture, input, {.buffer = outgoing, .sources = {outgoing}, .over = outgoing});
+}
+
+struct BackwardVisitor {
+  Capture& capture;
+  NodeId id;
+
+  void operator()(const graph::Image& /*unused*/) const {}
+  void operator()(const graph::Convolution& /*unused*/) const { convolve_backward(capture, id); }
+  void operator()(const graph::BatchNorm& /*unused*/) const { spread(capture, id); }
+  void operator()(const graph::Activation& /*unused*/) const { activate_backward(capture, id); }
+  void operator()(const graph::MaxPool& /*unused*/) const { max_pool_backward(capture, id); }
+  void operator()(const graph::AveragePool& /*unused*/) const { spread(capture, id); }
+  void operator()(const graph::AdaptiveAveragePool& /*unused*/) const { adaptive_pool_backward(capture, id); }
+  void operator()(const graph::Linear& /*unused*/) const { multiply_rows_backward(capture, id); }
+  void operator()(const graph::Dropout& /*unused*/) const { drop_out_backward(capture, id); }
+  void operator()(const graph::Add& /*unused*/) const { pass_on(capture, id); }
+  void operator()(const graph::Multiply& /*unused*/) const { pass_on(capture, id); }
+  void operator()(const graph::Concatenate& /*unused*/) const { pass_on(capture, id); }
+  void operator()(const graph::Resize& /*unused*/) const { spread(capture, id); }
+  void operator()(const graph::Flatten& /*unused*/) const { pass_on(capture, id); }
+  void operator()(const graph::LayerNorm& /*unused*/) const { spread(capture, id); }
+  void operator()(const graph::Softmax& /*unused*/) const { spread(capture, id); }
+  void operator()(const graph::Loss& /*unused*/) const {}
+};
+
+}  // namespace
+
+void capture_backward(Capture& capture) {
+  capture.in_backward = true;
+  const std::size_t nodes = capture.step.network.nodes.size();
+  const std::size_t parameters = index_of(capture, nodes, 0);
+  capture.result.gradients.assign(parameters, kNoBuffer);
+  capture.result.relaid.assign(parameters, false);
+  for (const NodeId output : capture.step.network.nodes.back().inputs) {
+    BufferId tangent = capture.map_buffer(output, output, Category::activation_gradients);
+    Buffer& given = capture.result.backward.buffers[tangent];
+    given.given = given.spent = true;
+    capture.result.tangents.push_back(tangent);
+    deliver(capture, output, {.buffer = tangent, .sources = {tangent}});
+  }
+  for (NodeId id = nodes - 1; id-- > kFirstNode;) {
+    if (capture.gradients[id].exists()) {
+      std::visit(BackwardVisitor{capture, id}, capture.node(id).kind);
+    }
+  }
+}
+
+}  // namespace vggplan::lowering::compiled

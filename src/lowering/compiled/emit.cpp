@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+#include "lowering/compiled/emit.hpp"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "lowering/compiled/capture.hpp"
+
+namespace vggplan::lowering {
+
+using compiled::Buffer;
+using compiled::BufferId;
+using compiled::Captured;
+using compiled::Kernel;
+using compiled::kNoBuffer;
+using compiled::Placement;
+using compiled::Program;
+using compiled::Work;
+
+/// One compiled network, and what its runs leave for each other.
+struct CompiledStep {
+  explicit CompiledStep(const Step& step)
+      : captured(compiled::capture(step)),
+        forward(compiled::place(captured.forward)),
+        backward(compiled::place(captured.backward)) {}
+
+  Captured captured;
+  Placement forward;
+  Placement backward;
+  std::vector<TensorId> saved{};                    ///< by buffer of backward, from forward
+  std::set<std::vector<std::int64_t>> tuned{};  ///< kernels that have run, by the sizes of their buffers
+};
+
+namespace {
+
+/// A program on its way to the tape. `tensors`: by storage; those that are given are there.
+struct Emission {
+  Step& step;
+  CompiledStep& compiled;
+  const Program& program;
+  const std::vector<Work>& work;
+  const Placement& placement;
+  bool backward{};
+  std::vector<TensorId> tensors{};
+  std::vector<TensorId> names{};  ///< by storage: where it outlives the step
+
+  void run();
+  void allocate(const Kernel& kernel, const Work& done);
+  void tune(const Kernel& kernel);
+  void release(std::size_t k, const Kernel& kernel);
+};
+
+void Emission::allocate(const Kernel& kernel, const Work& done) {
+  for (std::size_t i = 0; i < kernel.writes.size(); ++i) {
+    const BufferId b = kernel.writes[i];
+    const Buffer& buffer = program.buffers[b];
+    if (placement.storage[b] == b) {
+      if (names[b] == kNothing) {
+        tensors[b] = step.tape.allocate(buffer.bytes, buffer.category, buffer.layer);
+      } else {
+        tensors[b] = names[b];
+        step.tape.allocate_as(names[b], buffer.bytes, buffer.category, buffer.layer);
+      }
+    }
+    if (i < done.passes.size()) {
+      step.convolution_scratch(done.node, done.passes[i], backward);
+    }
+  }
+}
+
+/// Triton times several configurations of a kernel at its first launch, each after it has filled a buffer of the size
+/// of the L2 cache; what the kernel overwrites is a copy then (torch/_inductor/runtime/triton_heuristics.py).
+void Emission::tune(const Kernel& kernel) {
+  std::vector<std::int64_t> key{kernel.trials};
+  for (const BufferId b : kernel.reads) {
+    key.push_back(program.buffers[b].bytes);
+  }
+  for (const BufferId b : kernel.writes) {
+    key.push_back(-program.buffers[b].bytes);
+  }
+  if (kernel.trials < 2 || !step.variation.buffers || !compiled.tuned.insert(key).second) {
+    return;
+  }
+  const BufferId first = kernel.writes.front();
+  const std::int64_t copied = placement.storage[first] == first ? 0 : program.buffers[first].bytes;
+  const auto copy = [&] {
+    if (copied > 0) {
+      step.tape.drop(step.tape.allocate(copied, Category::other, program.buffers[first].layer));
+    }
+  };
+  for (int trial = 0; trial < kernel.trials; ++trial) {
+    copy();
+    const TensorId cache = step.tape.allocate(step.device.l2_cache.count(), Category::other, memory::kNoLayer);
+    copy();
+    step.tape.drop(cache);
+  }
+}
+
+void Emission::release(std::size_t k, const Kernel& kernel) {
+  std::vector<BufferId> done = kernel.writes;
+  done.insert(done.end(), kernel.reads.begin(), kernel.reads.end());
+  for (BufferId& b : done) {
+    b = placement.storage[b];
+  }
+  std::ranges::sort(done, {}, [&](BufferId b) { return std::pair(program.buffers[b].given, b); });
+  const auto [first, end] = std::ranges::unique(done);
+  done.erase(first, end);
+  for (const BufferId b : done) {
+    if (placement.last[b] == k) {
+      step.tape.drop(tensors[b]);
+    }
+  }
+}
+
+void Emission::run() {
+  for (std::size_t k = 0; k < program.kernels.size(); ++k) {
+    const Kernel& kernel = program.kernels[k];
+    const Work& done = work[kernel.work];
+    step.begin_ops(done.node, backward ? base::Phase::backward : base::Phase::forward, false);
+    allocate(kernel, done);
+    if (done.product) {
+      step.cublas_workspaces(backward);
+    }
+    if (done.cast) {
+      step.tape.heavy_kernel();
+    }
+    tune(kernel);
+    for (const timing::Op& op : done.ops) {
+      step.op(op);
+    }
+    release(k, kernel);
+  }
+}
+
+CompiledStep& compiled_of(Step& step) {
+  std::shared_ptr<CompiledStep>& held = step.evaluating ? step.compiled_evaluation : step.compiled;
+  if (!held) {
+    held = std::make_shared<CompiledStep>(step);
+  }
+  return *held;
+}
+
+Emission emission_of(Step& step, CompiledStep& compiled, bool backward) {
+  const Captured& captured = compiled.captured;
+  const Program& program = backward ? captured.backward : captured.forward;
+  const std::vector<TensorId> nothing(program.buffers.size(), kNothing);
+  return {step,     compiled, program, backward ? captured.backward_work : captured.forward_work,
+          backward ? compiled.backward : compiled.forward,
+          backward, nothing,  nothing};
+}
+
+/// The storage that a parameter's gradient lies in, which may be one of forward, becomes the gradient itself: not where
+/// it is copied, or added to what is there.
+void name_gradients(Step& step, const CompiledStep& compiled, Emission& forward, bool of_backward) {
+  const Captured& captured = compiled.captured;
+  for (std::size_t p = 0; p < captured.gradients.size(); ++p) {
+    const BufferId gradient = captured.gradients[p];
+    if (gradient == kNoBuffer || captured.relaid[p] || step.parameters[p].gradient_live) {
+      continue;
+    }
+    const BufferId storage = compiled.backward.storage[gradient];
+    if (of_backward) {
+      forward.names[storage] = step.parameters[p].gradient;
+      continue;
+    }
+    for (const auto& [ours, theirs] : captured.kept) {
+      if (theirs == storage) {
+        forward.names[compiled.forward.storage[ours]] = step.parameters[p].gradient;
+      }
+    }
+  }
+}
+
+void count_kept(Step& step, const Captured& captured) {
+  for (const auto& [ours, theirs] : captured.kept) {
+    const Buffer& buffer = captured.forward.buffers[ours];
+    if (buffer.category == Category::weight_copies) {
+      step.kept.weight_copies += buffer.bytes;
+    } else {
+      step.kept.nodes[static_cast<std::size_t>(buffer.layer)] += buffer.bytes;
+    }
+  }
+}
+
+/// Autograd takes over the gradients, or copies those whose parameter is laid out otherwise.
+void settle_gradients(Step& step, const Captured& captured, const Emission& emission) {
+  for (std::size_t p = 0; p < captured.gradients.size(); ++p) {
+    const BufferId gradient = captured.gradients[p];
+    if (gradient == kNoBuffer) {
+      continue;
+    }
+    Parameter& parameter = step.parameters[p];
+    const TensorId made = emission.tensors[emission.placement.storage[gradient]];
+    if (captured.relaid[p]) {
+      const TensorId copy = fresh_gradient(step, parameter, step.parameter_bytes);
+      step.tape.drop(made);
+      settle(step, parameter, copy);
+    } else {
+      parameter.gradient_live = true;
+      settle(step, parameter, made);
+    }
+  }
+}
+
+}  // namespace
+
+void compiled_forward(Step& step) {
+  CompiledStep& compiled = compiled_of(step);
+  const Captured& captured = compiled.captured;
+  Emission emission = emission_of(step, compiled, false);
+  if (step.training()) {
+    name_gradients(step, compiled, emission, false);
+  }
+  const std::vector<NodeId>& outputs = step.network.nodes.back().inputs;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const auto named = step.outputs.find(outputs[i]);
+    if (named != step.outputs.end()) {
+      emission.names[compiled.forward.storage[captured.outputs[i]]] = named->second;
+    }
+  }
+  emission.run();
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    step.values[outputs[i]] = emission.tensors[compiled.forward.storage[captured.outputs[i]]];
+  }
+  compiled.saved.assign(captured.backward.buffers.size(), kNothing);
+  for (const auto& [ours, theirs] : captured.kept) {
+    compiled.saved[theirs] = emission.tensors[compiled.forward.storage[ours]];
+  }
+  count_kept(step, captured);
+}
+
+void compiled_backward(Step& step) {
+  CompiledStep& compiled = compiled_of(step);
+  const Captured& captured = compiled.captured;
+  Emission emission = emission_of(step, compiled, true);
+  std::ranges::copy(compiled.saved, emission.tensors.begin());
+  name_gradients(step, compiled, emission, true);
+  const std::vector<NodeId>& outputs = step.network.nodes.back().inputs;
+  std::vector<TensorId> tangents;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const TensorId tangent = std::exchange(step.gradients[outputs[i]], {}).tensor;
+    emission.tensors[captured.tangents[i]] = tangent;
+    step.tape.retain(tangent);  // by whoever calls
+    tangents.push_back(tangent);
+  }
+  emission.run();
+  for (const TensorId tangent : tangents) {
+    step.tape.drop(tangent);
+  }
+  settle_gradients(step, captured, emission);
+}
+
+}  // namespace vggplan::lowering
