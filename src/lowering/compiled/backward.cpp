@@ -5,26 +5,26 @@
 #include "lowering/kinds/kinds.hpp"
 
 namespace vggplan::lowering::compiled {
-namespace {
 
-using memory::Category;
-using timing::OpKind;
-
-/// A gradient of the output of `input` arrives. Several are added by whoever reads them.
-void deliver(Capture& capture, NodeId input, const Value& gradient) {
-  if (!capture.step.needs_gradient(input)) {
+void Capture::deliver(NodeId input, const Value& gradient) {
+  if (!step.needs_gradient(input)) {
     return;
   }
-  Value& held = capture.gradients[input];
+  Value& held = gradients[input];
   if (!held.exists()) {
     held = gradient;
     return;
   }
   held.buffer = kNoBuffer;
-  held.sources.insert(held.sources.end(), gradient.sources.begin(), gradient.sources.end());
+  held.inner += gradient.inner;
+  for (const BufferId source : gradient.sources) {
+    if (std::ranges::count(held.sources, source) == 0) {
+      held.sources.push_back(source);
+    }
+  }
 }
 
-std::size_t index_of(const Capture& capture, NodeId id, std::size_t which) {
+std::size_t parameter_index(const Capture& capture, NodeId id, std::size_t which) {
   std::size_t first = 0;
   for (NodeId before = 0; before < id; ++before) {
     first += graph::parameter_tensors(capture.node(before)).size() +
@@ -33,26 +33,33 @@ std::size_t index_of(const Capture& capture, NodeId id, std::size_t which) {
   return first + which;
 }
 
+void Capture::hand_over(NodeId id, std::size_t which, BufferId gradient) {
+  Buffer& buffer = result.backward.buffers[gradient];
+  buffer.output = true;
+  buffer.category = memory::Category::gradients;
+  result.gradients[parameter_index(*this, id, which)] = gradient;
+}
+
+namespace {
+
+using memory::Category;
+using timing::OpKind;
+
 /// The buffer of a parameter's gradient, in the type of the parameter.
 BufferId parameter_gradient(Capture& capture, NodeId id, std::size_t which, base::DType type) {
   const std::int64_t elements = graph::parameter_tensors(capture.node(id))[which].elements;
   return capture.buffer(id, elements * base::size_of(type), type, Category::gradients);
 }
 
-void hand_over(Capture& capture, NodeId id, std::size_t which, BufferId gradient) {
-  capture.result.backward.buffers[gradient].output = true;
-  capture.result.gradients[index_of(capture, id, which)] = gradient;
-}
-
 /// Under autocast gradients of weights are cast back.
 void hand_over_weight(Capture& capture, NodeId id, BufferId gradient) {
   if (!capture.step.autocast) {
-    hand_over(capture, id, 0, gradient);
+    capture.hand_over(id, 0, gradient);
     return;
   }
   const BufferId cast = parameter_gradient(capture, id, 0, base::DType::f32);
   capture.pointwise(id, {.reads = {gradient}, .writes = {cast}, .trials = 2});
-  hand_over(capture, id, 0, cast);
+  capture.hand_over(id, 0, cast);
 }
 
 struct Sum {
@@ -87,15 +94,15 @@ void bias_gradient(Capture& capture, NodeId id, BufferId incoming) {
   } else {
     capture.pointwise(id, {.reads = {incoming}, .writes = {out}});
   }
-  hand_over(capture, id, 1, out);
+  capture.hand_over(id, 1, out);
 }
 
 /// The incoming gradient of a convolution or a Linear layer, and with it that of the bias: in one kernel where the sum
 /// is not split.
-BufferId incoming_gradient(Capture& capture, NodeId id, bool last) {
+BufferId incoming_gradient(Capture& capture, NodeId id) {
   Value& gradient = capture.gradients[id];
   const bool bias = sums_bias(capture, id);
-  const bool fuses = bias && gradient.buffer == kNoBuffer && !last && sum_of(capture, id).splits == 1;
+  const bool fuses = bias && gradient.buffer == kNoBuffer && sum_of(capture, id).splits == 1;
   if (!fuses) {
     const BufferId made = capture.realise(id, gradient, id, Category::activation_gradients);
     if (bias) {
@@ -105,9 +112,9 @@ BufferId incoming_gradient(Capture& capture, NodeId id, bool last) {
   }
   const BufferId made = capture.map_buffer(id, id, Category::activation_gradients);
   const BufferId out = parameter_gradient(capture, id, 1, capture.parameter_type());
-  capture.pointwise(id, {.reads = gradient.sources, .writes = {made, out}, .over = gradient.over, .trials = 4});
-  hand_over(capture, id, 1, out);
-  gradient = {.buffer = made, .sources = {made}, .over = made};
+  capture.pointwise(id, {.reads = gradient.sources, .writes = {made, out}, .over = gradient.over, .inner = gradient.inner, .trials = 4});
+  capture.hand_over(id, 1, out);
+  gradient = {.buffer = made, .sources = {made}, .over = {made}};
   return made;
 }
 
@@ -116,40 +123,40 @@ void convolve_backward(Capture& capture, NodeId id) {
   const Keeps& keeps = capture.keeps[id];
   // What reads the convolution may lie contiguous: its gradient is turned.
   const bool lies_otherwise = capture.turned && !capture.last[capture.contiguous_reader(id)];
-  BufferId incoming = incoming_gradient(capture, id, false);
-  if (lies_otherwise) {
-    const BufferId turned = capture.map_buffer(id, id, Category::activation_gradients);
-    capture.pointwise(id, {.reads = {incoming}, .writes = {turned}});
-    incoming = turned;
-  }
-  Kernel kernel{.reads = {incoming, capture.recall(keeps.input)}};
+  const BufferId incoming = incoming_gradient(capture, id);
+  std::vector<BufferId> reads{incoming, capture.recall(keeps.input)};
+  std::vector<BufferId> returns;
   Work work{.node = id};
+  if (lies_otherwise) {
+    work.copied = capture.step.value_size(id);
+    work.ops.push_back(capture.stream(capture.type(), work.copied, work.copied));
+  }
   if (keeps.weight != kNoBuffer) {
-    kernel.reads.push_back(capture.recall(keeps.weight));
+    reads.push_back(capture.recall(keeps.weight));
   }
   BufferId outgoing = kNoBuffer;
   if (capture.step.needs_gradient(input)) {
     outgoing = capture.buffer(id, capture.step.activation_size(capture.node(id).input), capture.type(),
                               Category::activation_gradients);
-    kernel.writes.push_back(outgoing);
+    returns.push_back(outgoing);
     work.passes.push_back(ConvPass::input_gradient);
     work.ops.push_back(capture.convolution_op(id, OpKind::conv_input_grad));
   }
   BufferId weight = kNoBuffer;
   if (capture.node(id).trained) {
     weight = parameter_gradient(capture, id, 0, capture.type());
-    kernel.writes.push_back(weight);
+    returns.push_back(weight);
     work.passes.push_back(ConvPass::weight_gradient);
     work.ops.push_back(capture.convolution_op(id, OpKind::conv_weight_grad));
   }
-  capture.launch(std::move(kernel), std::move(work));
+  capture.call(id, std::move(reads), returns, std::move(work));
   if (weight != kNoBuffer) {
     hand_over_weight(capture, id, weight);
-    capture.result.relaid[index_of(capture, id, 0)] =
+    capture.result.relaid[parameter_index(capture, id, 0)] =
         capture.turned && !capture.step.nhwc() && std::get<graph::Convolution>(capture.node(id).kind).taps() > 1;
   }
   if (outgoing != kNoBuffer) {
-    deliver(capture, input, {.buffer = outgoing, .sources = {outgoing}});
+    capture.deliver(input, {.buffer = outgoing, .sources = {outgoing}});
   }
 }
 
@@ -161,7 +168,7 @@ void product(Capture& capture, NodeId id, OpKind kind, std::vector<BufferId> rea
 void multiply_rows_backward(Capture& capture, NodeId id) {
   const NodeId input = capture.node(id).inputs.front();
   const Keeps& keeps = capture.keeps[id];
-  const BufferId incoming = incoming_gradient(capture, id, false);
+  const BufferId incoming = incoming_gradient(capture, id);
   if (capture.step.needs_gradient(input)) {
     const BufferId outgoing = capture.map_buffer(id, input, Category::activation_gradients);
     std::vector<BufferId> reads{incoming};
@@ -169,7 +176,7 @@ void multiply_rows_backward(Capture& capture, NodeId id) {
       reads.push_back(capture.recall(keeps.weight));
     }
     product(capture, id, OpKind::linear_input_grad, std::move(reads), outgoing);
-    deliver(capture, input, {.buffer = outgoing, .sources = {outgoing}, .over = outgoing});
+    capture.deliver(input, {.buffer = outgoing, .sources = {outgoing}, .over = {outgoing}});
   }
   if (capture.node(id).trained) {
     const BufferId weight = parameter_gradient(capture, id, 0, capture.type());
@@ -179,33 +186,54 @@ void multiply_rows_backward(Capture& capture, NodeId id) {
 }
 
 /// Joins whoever reads the gradient of the input.
-void pend(Capture& capture, NodeId id, const std::vector<BufferId>& more, BufferId over) {
+void pend(Capture& capture, NodeId id, const std::vector<BufferId>& more, const std::vector<BufferId>& over) {
   Value gradient = capture.gradients[id];
   for (const BufferId b : more) {
     gradient.sources.push_back(capture.recall(b));
   }
-  gradient.over = over != kNoBuffer ? over : gradient.over;
+  gradient.over = over;
   gradient.buffer = kNoBuffer;
-  deliver(capture, capture.node(id).inputs.front(), gradient);
+  capture.deliver(capture.node(id).inputs.front(), gradient);
+}
+
+/// Whether the gradient is read by several kernels, those of batch norm.
+bool reduces(const Capture& capture, NodeId id) {
+  const auto* norm = std::get_if<graph::BatchNorm>(&capture.node(id).kind);
+  return norm != nullptr && !norm->frozen && capture.last[capture.contiguous_reader(id)];
 }
 
 void activate_backward(Capture& capture, NodeId id) {
+  constexpr std::size_t kMostReads = 4;  // config.realize_reads_threshold
   const BufferId result = capture.keeps[id].result;
-  if (result == kNoBuffer) {  // told by a mask that the dropout behind it has joined
-    deliver(capture, capture.node(id).inputs.front(), capture.gradients[id]);
+  Value& gradient = capture.gradients[id];
+  if (result == kNoBuffer) {  // told by a mask
+    pend(capture, id, capture.keeps[id].masks, gradient.over);
     return;
   }
-  pend(capture, id, {result}, capture.recall(result));
+  if (gradient.inner > 0 && reduces(capture, capture.node(id).inputs.front())) {
+    capture.realise(id, gradient, id, Category::activation_gradients);
+  }
+  if (gradient.sources.size() >= kMostReads) {
+    gradient.sources.push_back(capture.recall(result));
+    gradient.over = {capture.recall(result)};
+    capture.realise(id, gradient, id, Category::activation_gradients);
+    capture.deliver(capture.node(id).inputs.front(), gradient);
+    return;
+  }
+  pend(capture, id, {result}, {capture.recall(result)});
 }
 
 void drop_out_backward(Capture& capture, NodeId id) {
-  pend(capture, id, capture.keeps[id].masks, kNoBuffer);
+  pend(capture, id, capture.keeps[id].masks, capture.gradients[id].over);
 }
 
 void max_pool_backward(Capture& capture, NodeId id) {
   capture.realise(id, capture.gradients[id], id, Category::activation_gradients);
-  pend(capture, id, {capture.keeps[id].offsets}, kNoBuffer);
-  capture.gradients[capture.node(id).inputs.front()].over = kNoBuffer;
+  const NodeId input = capture.node(id).inputs.front();
+  if (capture.last[input]) {
+    capture.gradients[id].inner += capture.step.value_size(input);
+  }
+  pend(capture, id, {capture.keeps[id].offsets}, {});
 }
 
 /// PyTorch's own kernel, which is given the pool's input.
@@ -213,23 +241,25 @@ void adaptive_pool_backward(Capture& capture, NodeId id) {
   const NodeId input = capture.node(id).inputs.front();
   const BufferId incoming = capture.realise(id, capture.gradients[id], id, Category::activation_gradients);
   if (is_mean(capture.node(id))) {
-    deliver(capture, input, {.sources = {incoming}});
+    capture.deliver(input, {.sources = {incoming}});
     return;
   }
   const BufferId outgoing = capture.map_buffer(id, input, Category::activation_gradients);
-  capture.pointwise(id, {.reads = {incoming, capture.recall(capture.keeps[id].input)}, .writes = {outgoing}});
-  deliver(capture, input, {.buffer = outgoing, .sources = {outgoing}});
+  const std::int64_t bytes = capture.step.value_size(input);
+  capture.call(id, {incoming, capture.recall(capture.keeps[id].input)}, {outgoing},
+               {.node = id, .ops = {capture.stream(capture.type(), bytes / 4, bytes)}});
+  capture.deliver(input, {.buffer = outgoing, .sources = {outgoing}});
 }
 
+/// The same gradient goes to all.
 void pass_on(Capture& capture, NodeId id) {
-  Value& gradient = capture.gradients[id];
   const std::vector<NodeId>& inputs = capture.node(id).inputs;
+  Value gradient = capture.gradients[id];
   if (inputs.size() > 1) {
-    capture.realise(id, gradient, id, Category::activation_gradients);
-    gradient.over = kNoBuffer;
+    gradient.over.clear();
   }
   for (const NodeId input : inputs) {
-    deliver(capture, input, gradient);
+    capture.deliver(input, gradient);
   }
 }
 
@@ -240,7 +270,7 @@ void spread(Capture& capture, NodeId id) {
   capture.realise(id, gradient, id, Category::activation_gradients);
   const BufferId outgoing = capture.map_buffer(id, input, Category::activation_gradients);
   capture.pointwise(id, {.reads = gradient.sources, .writes = {outgoing}, .trials = 2});
-  deliver(capture, input, {.buffer = outgoing, .sources = {outgoing}, .over = outgoing});
+  capture.deliver(input, {.buffer = outgoing, .sources = {outgoing}, .over = {outgoing}});
 }
 
 struct BackwardVisitor {
@@ -249,7 +279,13 @@ struct BackwardVisitor {
 
   void operator()(const graph::Image& /*unused*/) const {}
   void operator()(const graph::Convolution& /*unused*/) const { convolve_backward(capture, id); }
-  void operator()(const graph::BatchNorm& /*unused*/) const { spread(capture, id); }
+  void operator()(const graph::BatchNorm& norm) const {
+    if (norm.frozen) {
+      pass_on(capture, id);
+    } else {
+      normalise_backward(capture, id);
+    }
+  }
   void operator()(const graph::Activation& /*unused*/) const { activate_backward(capture, id); }
   void operator()(const graph::MaxPool& /*unused*/) const { max_pool_backward(capture, id); }
   void operator()(const graph::AveragePool& /*unused*/) const { spread(capture, id); }
@@ -271,15 +307,15 @@ struct BackwardVisitor {
 void capture_backward(Capture& capture) {
   capture.in_backward = true;
   const std::size_t nodes = capture.step.network.nodes.size();
-  const std::size_t parameters = index_of(capture, nodes, 0);
+  const std::size_t parameters = parameter_index(capture, nodes, 0);
   capture.result.gradients.assign(parameters, kNoBuffer);
   capture.result.relaid.assign(parameters, false);
   for (const NodeId output : capture.step.network.nodes.back().inputs) {
     BufferId tangent = capture.map_buffer(output, output, Category::activation_gradients);
     Buffer& given = capture.result.backward.buffers[tangent];
-    given.given = given.spent = true;
+    given.given = true;
     capture.result.tangents.push_back(tangent);
-    deliver(capture, output, {.buffer = tangent, .sources = {tangent}});
+    capture.deliver(output, {.buffer = tangent, .sources = {tangent}});
   }
   for (NodeId id = nodes - 1; id-- > kFirstNode;) {
     if (capture.gradients[id].exists()) {

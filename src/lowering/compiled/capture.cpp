@@ -146,13 +146,23 @@ void Capture::pointwise(NodeId id, Kernel kernel, std::int64_t more) {
   launch(std::move(kernel), {.node = id, .ops = {stream(kind, read, written)}});
 }
 
+void Capture::call(NodeId id, std::vector<BufferId> reads, const std::vector<BufferId>& returns, Work work) {
+  const BufferId tuple = buffer(id, 0, base::DType::u8, memory::Category::other);
+  launch({.reads = std::move(reads), .writes = {tuple}, .returns = returns}, std::move(work));
+  for (const BufferId b : returns) {
+    program().buffers[b].returned = true;
+    launch({.reads = {tuple}, .writes = {b}, .unpacks = true}, {.node = id});
+  }
+}
+
 BufferId Capture::realise(NodeId id, Value& value, NodeId shape, memory::Category category) {
   if (value.buffer == kNoBuffer) {
     value.buffer = map_buffer(id, shape, category);
-    pointwise(id, {.reads = value.sources, .writes = {value.buffer}, .over = value.over, .trials = 2});
+    pointwise(id, {.reads = value.sources, .writes = {value.buffer}, .over = value.over, .inner = value.inner, .trials = 2});
   }
+  value.inner = 0;
   value.sources = {value.buffer};
-  value.over = value.buffer;
+  value.over = {value.buffer};
   return value.buffer;
 }
 

@@ -16,6 +16,7 @@ namespace vggplan::lowering::compiled {
 struct Work {
   NodeId node{};
   std::vector<ConvPass> passes{};  ///< of a convolution: one for each of its writes
+  std::int64_t copied{0};          ///< an operand that the library turns for itself
   bool product{false};             ///< calls cuBLAS
   bool cast{false};                ///< moves a layout or casts: needs local memory
   std::vector<timing::Op> ops{};

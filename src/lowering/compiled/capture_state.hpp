@@ -13,7 +13,8 @@ namespace vggplan::lowering::compiled {
 struct Value {
   BufferId buffer{kNoBuffer};
   std::vector<BufferId> sources{};
-  BufferId over{kNoBuffer};  ///< of the sources, whose storage the kernel may take
+  std::int64_t inner{0};     ///< see Kernel::inner
+  std::vector<BufferId> over{};  ///< of the sources, whose storage the kernel may take
   [[nodiscard]] bool exists() const { return buffer != kNoBuffer || !sources.empty(); }
 };
 
@@ -53,18 +54,31 @@ struct Capture {
   /// Adds a kernel; its bytes are those of its buffers and, beside them, of `more`.
   void launch(Kernel kernel, Work work);
   void pointwise(NodeId id, Kernel kernel, std::int64_t more = 0);
+  /// A call of a library that returns buffers of its own.
+  void call(NodeId id, std::vector<BufferId> reads, const std::vector<BufferId>& returns, Work work);
   /// Makes a kernel of a pending value.
   BufferId realise(NodeId id, Value& value, NodeId shape, memory::Category category);
   BufferId operand(NodeId reader, NodeId input);
   /// Of forward, for backward.
   BufferId keep(BufferId buffer);
   BufferId recall(BufferId buffer);
+  /// A gradient of the output of `input` arrives. Several are added by whoever reads them.
+  void deliver(NodeId input, const Value& gradient);
+  /// The gradient of a parameter of the node.
+  void hand_over(NodeId id, std::size_t which, BufferId gradient);
   /// Who reads a convolution's output: where that lies contiguous, so does the gradient.
   [[nodiscard]] NodeId contiguous_reader(NodeId id) const;
   [[nodiscard]] timing::Op convolution_op(NodeId id, timing::OpKind kind) const;
   [[nodiscard]] timing::Op product_op(NodeId id, timing::OpKind kind) const;
   [[nodiscard]] timing::Op stream(base::DType type, std::int64_t read, std::int64_t written) const;
 };
+
+/// normalization.cpp
+void normalise(Capture& capture, NodeId id);
+void normalise_backward(Capture& capture, NodeId id);
+
+/// Its place among the parameters, or that of what follows.
+std::size_t parameter_index(const Capture& capture, NodeId id, std::size_t which);
 
 void capture_forward(Capture& capture);
 void capture_backward(Capture& capture);

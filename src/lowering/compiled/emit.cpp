@@ -52,10 +52,11 @@ struct Emission {
 };
 
 void Emission::allocate(const Kernel& kernel, const Work& done) {
-  for (std::size_t i = 0; i < kernel.writes.size(); ++i) {
-    const BufferId b = kernel.writes[i];
+  const std::vector<BufferId>& made = kernel.returns.empty() ? kernel.writes : kernel.returns;
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    const BufferId b = made[i];
     const Buffer& buffer = program.buffers[b];
-    if (placement.storage[b] == b) {
+    if (placement.storage[b] == b && !kernel.unpacks && buffer.bytes > 0) {
       if (names[b] == kNothing) {
         tensors[b] = step.tape.allocate(buffer.bytes, buffer.category, buffer.layer);
       } else {
@@ -107,7 +108,7 @@ void Emission::release(std::size_t k, const Kernel& kernel) {
   const auto [first, end] = std::ranges::unique(done);
   done.erase(first, end);
   for (const BufferId b : done) {
-    if (placement.last[b] == k) {
+    if (placement.last[b] == k && program.buffers[b].bytes > 0) {
       step.tape.drop(tensors[b]);
     }
   }
@@ -118,7 +119,9 @@ void Emission::run() {
     const Kernel& kernel = program.kernels[k];
     const Work& done = work[kernel.work];
     step.begin_ops(done.node, backward ? base::Phase::backward : base::Phase::forward, false);
+    const TensorId copy = done.copied > 0 ? step.tape.allocate(done.copied, Category::other, layer_id(done.node)) : kNothing;
     allocate(kernel, done);
+    step.tape.drop(copy);
     if (done.product) {
       step.cublas_workspaces(backward);
     }

@@ -83,7 +83,7 @@ void convolve(Capture& capture, NodeId id, std::vector<BufferId>& weights, Buffe
   }
   const BufferId operand = input == 0 ? image : capture.operand(id, input);
   const BufferId raw = capture.map_buffer(id, id, Category::activations);
-  Kernel kernel{.reads = {operand}, .writes = {raw}};
+  Kernel kernel{.reads = {operand}, .writes = {raw}, .own = true};
   if (weights[id] != kNoBuffer) {
     kernel.reads.push_back(weights[id]);
   }
@@ -92,7 +92,7 @@ void convolve(Capture& capture, NodeId id, std::vector<BufferId>& weights, Buffe
                                      .cast = true,
                                      .ops = {capture.convolution_op(id, OpKind::conv_forward)}});
   Value& value = capture.values[id];
-  value = {.buffer = conv.bias ? kNoBuffer : raw, .sources = {raw}, .over = raw};
+  value = {.buffer = conv.bias ? kNoBuffer : raw, .sources = {raw}, .over = {raw}};
   if (step.needs_gradient(id)) {
     capture.keeps[id].input = capture.keep(operand);
     if (weights[id] != kNoBuffer) {
@@ -126,7 +126,7 @@ void multiply_rows(Capture& capture, NodeId id) {
                   .ops = {capture.product_op(id, OpKind::linear_forward)}});
   // A bias whose readers are all pointwise is added there, unless it had to be cast (unfuse_bias_add_to_pointwise).
   const bool pending = linear.bias && weight == kNoBuffer && joins_reader(capture, id);
-  capture.values[id] = {.buffer = pending ? kNoBuffer : raw, .sources = {raw}, .over = raw};
+  capture.values[id] = {.buffer = pending ? kNoBuffer : raw, .sources = {raw}, .over = {raw}};
   if (step.needs_gradient(id)) {
     capture.keeps[id].input = capture.keep(operand);
     if (weight != kNoBuffer && step.needs_gradient(input)) {
@@ -135,17 +135,29 @@ void multiply_rows(Capture& capture, NodeId id) {
   }
 }
 
+/// Whether a mean over the pixels alone reads the node: backward needs no more of it than its sign.
+bool averaged(const Capture& capture, NodeId id) {
+  const graph::Node& reader = capture.node(reader_of(capture, id));
+  return capture.readers[id] == 1 && std::holds_alternative<graph::AdaptiveAveragePool>(reader.kind) && is_mean(reader);
+}
+
 void activate(Capture& capture, NodeId id) {
   const NodeId input = capture.node(id).inputs.front();
   const Value& from = capture.values[input];
   Value& value = capture.values[id];
-  value = {.sources = from.sources, .over = capture.readers[input] == 1 ? from.over : kNoBuffer};
+  value = {.sources = from.sources, .over = capture.readers[input] == 1 ? from.over : std::vector<BufferId>{}};
   if (capture.last[input] != capture.last[id]) {
-    value.over = kNoBuffer;
+    value.over.clear();
   }
   const bool kept = capture.training && capture.step.needs_gradient(id);
   const NodeId reader = reader_of(capture, id);
-  if (kept && !draws(capture, capture.node(reader))) {
+  if (kept && averaged(capture, id)) {
+    capture.realise(id, value, id, Category::activations);
+    const BufferId mask =
+        capture.buffer(id, capture.step.batch * capture.node(id).output.elements(), base::DType::u8, Category::other);
+    capture.result.forward.kernels.back().writes.push_back(mask);
+    capture.keeps[id].masks.push_back(capture.keep(mask));
+  } else if (kept && !draws(capture, capture.node(reader))) {
     capture.keeps[id].result = capture.keep(capture.realise(id, value, id, Category::activations));
   } else if (!joins_reader(capture, id)) {
     capture.realise(id, value, id, Category::activations);
@@ -186,7 +198,7 @@ void drop_out(Capture& capture, NodeId id, BufferId& seeds, std::int64_t draws_i
     mask();
   }
   capture.pointwise(id, std::move(kernel));
-  capture.values[id] = {.buffer = out, .sources = {out}, .over = out};
+  capture.values[id] = {.buffer = out, .sources = {out}, .over = {out}};
 }
 
 void max_pool(Capture& capture, NodeId id) {
@@ -201,7 +213,7 @@ void max_pool(Capture& capture, NodeId id) {
     capture.keeps[id].offsets = capture.keep(offsets);
   }
   capture.pointwise(id, std::move(kernel));
-  capture.values[id] = {.buffer = out, .sources = {out}, .over = out};
+  capture.values[id] = {.buffer = out, .sources = {out}, .over = {out}};
 }
 
 bool is_same_size(const graph::Node& node) {
@@ -214,7 +226,7 @@ void adaptive_pool(Capture& capture, NodeId id) {
   const BufferId operand = capture.operand(id, node.inputs.front());
   const BufferId out = capture.map_buffer(id, id, Category::activations);
   capture.pointwise(id, {.reads = {operand}, .writes = {out}, .trials = is_same_size(node) ? 2 : 1});
-  capture.values[id] = {.buffer = out, .sources = {out}, .over = out};
+  capture.values[id] = {.buffer = out, .sources = {out}, .over = {out}};
   if (capture.step.needs_gradient(id) && !is_mean(node)) {
     capture.keeps[id].input = capture.keep(operand);
   }
@@ -242,7 +254,7 @@ void combine(Capture& capture, NodeId id) {
   for (const NodeId input : capture.node(id).inputs) {
     const Value& from = capture.values[input];
     value.sources.insert(value.sources.end(), from.sources.begin(), from.sources.end());
-    if (capture.readers[input] == 1 && value.over == kNoBuffer) {
+    if (capture.readers[input] == 1 && value.over.empty()) {
       value.over = from.over;
     }
   }
@@ -260,7 +272,7 @@ void gather(Capture& capture, NodeId id) {
   const BufferId out = capture.map_buffer(id, id, Category::activations);
   kernel.writes = {out};
   capture.pointwise(id, std::move(kernel));
-  capture.values[id] = {.buffer = out, .sources = {out}, .over = out};
+  capture.values[id] = {.buffer = out, .sources = {out}, .over = {out}};
 }
 
 struct ForwardVisitor {
@@ -273,7 +285,13 @@ struct ForwardVisitor {
 
   void operator()(const graph::Image& /*unused*/) const {}
   void operator()(const graph::Convolution& /*unused*/) const { convolve(capture, id, weights, image); }
-  void operator()(const graph::BatchNorm& /*unused*/) const { gather(capture, id); }
+  void operator()(const graph::BatchNorm& norm) const {
+    if (capture.training && !norm.frozen) {
+      normalise(capture, id);
+    } else {
+      combine(capture, id);
+    }
+  }
   void operator()(const graph::Activation& /*unused*/) const { activate(capture, id); }
   void operator()(const graph::MaxPool& /*unused*/) const { max_pool(capture, id); }
   void operator()(const graph::AveragePool& /*unused*/) const { gather(capture, id); }

@@ -23,9 +23,13 @@ struct Plan {
     size.assign(count, 0);
     std::vector<std::size_t> writer(program.buffers.size(), count);
     for (std::size_t k = 0; k < count; ++k) {
+      size[k] = program.kernels[k].inner;
+      for (const BufferId buffer : program.kernels[k].returns) {
+        size[k] += program.buffers[buffer].bytes;
+      }
       for (const BufferId buffer : program.kernels[k].writes) {
         writer[buffer] = k;
-        size[k] += program.buffers[buffer].bytes;
+        size[k] += program.buffers[buffer].returned ? 0 : program.buffers[buffer].bytes;
       }
     }
     for (std::size_t k = 0; k < count; ++k) {
@@ -64,25 +68,27 @@ std::int64_t peak_of(const Plan& plan, const Order& order) {
     step[order[i]] = i;
   }
   std::vector<std::int64_t> change(order.size() + 1);
-  const auto live = [&](BufferId buffer, std::size_t from) {
+  const auto dies = [&](BufferId buffer, std::size_t from) {
     const std::int64_t bytes = plan.program.buffers[buffer].bytes;
     std::size_t last = from;
     for (const std::size_t reader : plan.readers[buffer]) {
       last = std::max(last, step[reader]);
     }
-    change[from] += bytes;
     if (!plan.program.buffers[buffer].output) {
       change[last + 1] -= bytes;
     }
   };
   for (BufferId b = 0; b < plan.program.buffers.size(); ++b) {
     if (plan.program.buffers[b].given && plan.program.buffers[b].spent) {
-      live(b, 0);
+      change[0] += plan.program.buffers[b].bytes;
+      dies(b, 0);
     }
   }
   for (std::size_t k = 0; k < order.size(); ++k) {
+    change[step[k]] += plan.size[k];
+    change[step[k] + 1] -= plan.program.kernels[k].inner;
     for (const BufferId buffer : plan.program.kernels[k].writes) {
-      live(buffer, step[k]);
+      dies(buffer, step[k]);
     }
   }
   std::int64_t now = 0;
@@ -112,6 +118,7 @@ class Greedy {
     most_ = std::max(live_, outputs);
     for (std::size_t k = 0; k < missing_.size(); ++k) {
       missing_[k] = plan.before[k].size();
+      frees_[k] += plan.program.kernels[k].inner;
       for (const BufferId b : plan.program.kernels[k].reads) {
         frees_[k] += plan.is_freed(b) && open_[b] == 1 ? plan.program.buffers[b].bytes : 0;
       }

@@ -13,10 +13,14 @@ namespace {
 class Placer {
  public:
   explicit Placer(const Program& program)
-      : program_(program), end_(program.kernels.size()), last_read_(program.buffers.size(), kNever) {
+      : program_(program), end_(program.kernels.size()), last_read_(program.buffers.size(), kNever),
+        returned_(program.buffers.size(), kNever) {
     for (std::size_t k = 0; k < end_; ++k) {
       for (const BufferId b : program.kernels[k].writes) {
         last_read_[b] = k;
+      }
+      for (const BufferId b : program.kernels[k].returns) {
+        returned_[b] = k;
       }
       for (const BufferId b : program.kernels[k].reads) {
         last_read_[b] = k;
@@ -31,8 +35,8 @@ class Placer {
   Placement run() {
     for (std::size_t k = 0; k < end_; ++k) {
       const Kernel& kernel = program_.kernels[k];
-      for (const BufferId b : kernel.writes) {
-        allocate(k, b, b == kernel.writes.front() ? kernel.over : kNoBuffer);
+      for (const BufferId b : kernel.unpacks || kernel.own ? std::vector<BufferId>{} : kernel.writes) {
+        allocate(k, b, b == kernel.writes.front() ? kernel.over : kNothing);
       }
       free_all(k, kernel);
     }
@@ -41,6 +45,7 @@ class Placer {
 
  private:
   static constexpr std::size_t kNever = static_cast<std::size_t>(-1);
+  inline static const std::vector<BufferId> kNothing{};
   using Key = std::pair<base::DType, std::int64_t>;
   struct Freed {
     BufferId storage{};
@@ -53,9 +58,13 @@ class Placer {
     for (BufferId b = 0; b < program_.buffers.size(); ++b) {
       const Buffer& buffer = program_.buffers[b];
       if (last_read_[b] != kNever && (!buffer.given || buffer.spent)) {
-        change[first_of(b)] += buffer.bytes;
+        change[buffer.returned ? returned_[b] : first_of(b)] += buffer.bytes;
         change[buffer.output ? end_ : last_read_[b] + 1] -= buffer.bytes;
       }
+    }
+    for (std::size_t k = 0; k < end_; ++k) {
+      change[k] += program_.kernels[k].inner;
+      change[k + 1] -= program_.kernels[k].inner;
     }
     live_.resize(end_);
     std::partial_sum(change.begin(), change.end() - 1, live_.begin());
@@ -75,19 +84,17 @@ class Placer {
   }
 
   [[nodiscard]] bool may_take_over(std::size_t k, BufferId b, BufferId over) const {
-    if (over == kNoBuffer) {
-      return false;
-    }
     const Buffer& from = program_.buffers[over];
     const Buffer& to = program_.buffers[b];
     return last_read_[over] == k && !from.output && (!from.given || from.spent) && from.bytes == to.bytes &&
            from.type == to.type;
   }
 
-  void allocate(std::size_t k, BufferId b, BufferId over) {
-    if (may_take_over(k, b, over)) {
-      placement_.storage[b] = placement_.storage[over];
-      taken_.push_back(over);
+  void allocate(std::size_t k, BufferId b, const std::vector<BufferId>& over) {
+    const auto taken = std::ranges::find_if(over, [&](BufferId from) { return may_take_over(k, b, from); });
+    if (taken != over.end()) {
+      placement_.storage[b] = placement_.storage[*taken];
+      taken_.push_back(*taken);
       return;
     }
     std::vector<Freed>& freed = freed_[{program_.buffers[b].type, program_.buffers[b].bytes}];
@@ -131,6 +138,7 @@ class Placer {
   const Program& program_;
   std::size_t end_;
   std::vector<std::size_t> last_read_;
+  std::vector<std::size_t> returned_;  ///< by buffer: the kernel that it comes of
   std::vector<std::int64_t> live_{};
   std::int64_t peak_{};
   std::vector<BufferId> taken_{};  ///< whose storage went on under another name

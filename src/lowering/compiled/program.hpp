@@ -24,15 +24,21 @@ struct Buffer {
   bool given{false};   ///< comes in from outside
   bool spent{false};   ///< and is let go of behind its last reader: what forward saved for backward
   bool output{false};  ///< outlives the program
+  bool returned{false};  ///< by a library, which has allocated it before the kernel that writes it
 };
 
 /// One launch, or one call of a library. Reads are buffers without repetition, in the order of their names.
 struct Kernel {
   std::vector<BufferId> reads{};
   std::vector<BufferId> writes{};
-  /// A buffer that is read element by element where `writes.front()` is written: its storage is taken over where nobody
-  /// else reads it later.
-  BufferId over{kNoBuffer};
+  /// Buffers that are read element by element where `writes.front()` is written: the storage of the first that nobody
+  /// else reads later is taken over.
+  std::vector<BufferId> over{};
+  /// A library allocates what it returns, in one tuple that kernels of no work take apart: `reads.front()` is the tuple.
+  std::vector<BufferId> returns{};
+  bool unpacks{false};
+  bool own{false};         ///< the library allocates its one output
+  std::int64_t inner{0};   ///< values that fusion has kept from memory: the reordering counts them nevertheless
   int trials{0};                  ///< configurations that Triton times at the first launch, if more than one
   std::size_t work{kNothingDone};  ///< what is called or listed meanwhile, an entry of the caller's
   static constexpr std::size_t kNothingDone = static_cast<std::size_t>(-1);
