@@ -195,6 +195,7 @@ BufferId Capture::recall(BufferId buffer) {
     given.spent = !given.given;
     given.given = true;
     place->second = result.backward.add(given);
+    result.keeps_image = result.keeps_image || !given.spent;
     if (given.spent) {
       result.kept.emplace_back(buffer, place->second);
     }

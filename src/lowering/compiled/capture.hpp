@@ -30,6 +30,7 @@ struct Captured {
   std::vector<BufferId> outputs{};                  ///< of forward, by output of the network
   std::vector<BufferId> tangents{};                 ///< their gradients, of backward
   std::vector<std::pair<BufferId, BufferId>> kept{};  ///< what forward saved, and its name in backward
+  bool keeps_image{false};                          ///< for backward, as it was given
   std::vector<BufferId> gradients{};                ///< of backward, by parameter; kNoBuffer where there is none
   std::vector<bool> relaid{};                       ///< by parameter: autograd copies the gradient to its layout
 };

@@ -30,9 +30,14 @@ struct CompiledStep {
   Placement backward;
   std::vector<TensorId> saved{};                    ///< by buffer of backward, from forward
   std::set<std::vector<std::int64_t>> tuned{};  ///< kernels that have run, by the sizes of their buffers
+  int forwards{0};                                  ///< that ran
+  bool replays{false};                              ///< the last of them was a graph's
+  TensorId image{kNothing};                         ///< a copy of the images that backward reads
 };
 
 namespace {
+
+constexpr BufferId kImage = 0;  ///< of forward
 
 /// A program on its way to the tape. `tensors`: by storage; those that are given are there.
 struct Emission {
@@ -44,8 +49,14 @@ struct Emission {
   bool backward{};
   std::vector<TensorId> tensors{};
   std::vector<TensorId> names{};  ///< by storage: where it outlives the step
+  bool image_kept{};       ///< by backward
+  std::size_t image_last{};  ///< the kernel that is the last to read the images
+  bool graph{};                   ///< in the pool of CUDA graphs
+  std::vector<TensorId> workspaces{};
 
   void run();
+  void run_kernels();
+  void product_workspaces();
   void allocate(const Kernel& kernel, const Work& done);
   void tune(const Kernel& kernel);
   void release(std::size_t k, const Kernel& kernel);
@@ -84,7 +95,10 @@ void Emission::tune(const Kernel& kernel) {
     return;
   }
   const BufferId first = kernel.writes.front();
-  const std::int64_t copied = placement.storage[first] == first ? 0 : program.buffers[first].bytes;
+  std::int64_t copied = placement.storage[first] == first ? 0 : program.buffers[first].bytes;
+  if ((backward || !step.training()) && copied > step.tape.below_peak()) {
+    copied = 0;  // copied to the host, so that the peak does not rise
+  }
   const auto copy = [&] {
     if (copied > 0) {
       step.tape.drop(step.tape.allocate(copied, Category::other, program.buffers[first].layer));
@@ -108,13 +122,39 @@ void Emission::release(std::size_t k, const Kernel& kernel) {
   const auto [first, end] = std::ranges::unique(done);
   done.erase(first, end);
   for (const BufferId b : done) {
-    if (placement.last[b] == k && program.buffers[b].bytes > 0) {
+    if (b == kImage && !backward && !image_kept && image_last == k) {
+      step.tape.drop(std::exchange(tensors[b], kNothing));
+    } else if (placement.last[b] == k && program.buffers[b].bytes > 0) {
       step.tape.drop(tensors[b]);
     }
   }
 }
 
+/// CUDA graphs take cuBLAS workspaces from their own pool, and give them back behind each graph.
+void Emission::product_workspaces() {
+  if (!graph) {
+    step.cublas_workspaces(backward);
+  } else if (workspaces.empty()) {
+    const auto take = [&](base::Bytes bytes) {
+      workspaces.push_back(step.tape.allocate(bytes.count(), Category::library_workspace, memory::kNoLayer));
+    };
+    take(step.device.cublas_workspace);
+    if (!backward) {
+      take(step.framework.cublaslt_workspace);
+    }
+  }
+}
+
 void Emission::run() {
+  step.tape.on_stream(graph ? memory::kGraphStream : std::uint8_t{0});
+  run_kernels();
+  for (const TensorId workspace : workspaces) {
+    step.tape.drop(workspace);
+  }
+  step.tape.on_stream(0);
+}
+
+void Emission::run_kernels() {
   for (std::size_t k = 0; k < program.kernels.size(); ++k) {
     const Kernel& kernel = program.kernels[k];
     const Work& done = work[kernel.work];
@@ -123,7 +163,7 @@ void Emission::run() {
     allocate(kernel, done);
     step.tape.drop(copy);
     if (done.product) {
-      step.cublas_workspaces(backward);
+      product_workspaces();
     }
     if (done.cast) {
       step.tape.heavy_kernel();
@@ -148,9 +188,15 @@ Emission emission_of(Step& step, CompiledStep& compiled, bool backward) {
   const Captured& captured = compiled.captured;
   const Program& program = backward ? captured.backward : captured.forward;
   const std::vector<TensorId> nothing(program.buffers.size(), kNothing);
+  std::size_t image_last = 0;
+  for (std::size_t k = 0; k < program.kernels.size(); ++k) {
+    image_last = std::ranges::count(program.kernels[k].reads, kImage) > 0 ? k : image_last;
+  }
   return {step,     compiled, program, backward ? captured.backward_work : captured.forward_work,
           backward ? compiled.backward : compiled.forward,
-          backward, nothing,  nothing};
+          backward, nothing,  nothing, captured.keeps_image,
+          image_last, step.job.compile == job::Compile::reduce_overhead,
+          {}};
 }
 
 /// The storage that a parameter's gradient lies in, which may be one of forward, becomes the gradient itself: not where
@@ -187,14 +233,18 @@ void count_kept(Step& step, const Captured& captured) {
 }
 
 /// Autograd takes over the gradients, or copies those whose parameter is laid out otherwise.
-void settle_gradients(Step& step, const Captured& captured, const Emission& emission) {
+/// Those that a replayed graph leaves in its own pool count in nothing that PyTorch tells.
+void settle_gradients(Step& step, const Captured& captured, const Emission& emission, bool replays) {
   for (std::size_t p = 0; p < captured.gradients.size(); ++p) {
     const BufferId gradient = captured.gradients[p];
     if (gradient == kNoBuffer) {
       continue;
     }
     Parameter& parameter = step.parameters[p];
-    const TensorId made = emission.tensors[emission.placement.storage[gradient]];
+    if (replays && !captured.relaid[p]) {
+      continue;
+    }
+    const TensorId made = replays ? kNothing : emission.tensors[emission.placement.storage[gradient]];
     if (captured.relaid[p]) {
       const TensorId copy = fresh_gradient(step, parameter, step.parameter_bytes);
       step.tape.drop(made);
@@ -204,6 +254,27 @@ void settle_gradients(Step& step, const Captured& captured, const Emission& emis
       settle(step, parameter, made);
     }
   }
+}
+
+/// CUDA graphs are recorded over a copy of the images, behind an emptied cache.
+void record_inputs(Step& step, Emission& emission) {
+  step.tape.on_stream(memory::kGraphStream);
+  emission.tensors[kImage] =
+      step.tape.allocate(emission.program.buffers[kImage].bytes, Category::input, memory::kNoLayer);
+  step.tape.on_stream(0);
+  step.tape.empty_cache();
+}
+
+/// A replayed graph: its outputs alone are seen.
+void hand_out(Step& step, const Captured& captured, Emission& emission) {
+  step.tape.on_stream(memory::kGraphStream);
+  for (const BufferId output : captured.outputs) {
+    const BufferId storage = emission.placement.storage[output];
+    const Buffer& buffer = emission.program.buffers[storage];
+    emission.tensors[storage] = emission.names[storage];
+    step.tape.allocate_as(emission.names[storage], buffer.bytes, buffer.category, buffer.layer);
+  }
+  step.tape.on_stream(0);
 }
 
 }  // namespace
@@ -222,7 +293,17 @@ void compiled_forward(Step& step) {
       emission.names[compiled.forward.storage[captured.outputs[i]]] = named->second;
     }
   }
-  emission.run();
+  const int earlier = compiled.forwards++;
+  compiled.replays = emission.graph && earlier > 1;
+  if (compiled.replays) {
+    hand_out(step, captured, emission);
+  } else {
+    if (emission.graph && earlier == 1) {
+      record_inputs(step, emission);
+    }
+    emission.run();
+    compiled.image = emission.tensors[kImage];
+  }
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     step.values[outputs[i]] = emission.tensors[compiled.forward.storage[captured.outputs[i]]];
   }
@@ -244,14 +325,16 @@ void compiled_backward(Step& step) {
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const TensorId tangent = std::exchange(step.gradients[outputs[i]], {}).tensor;
     emission.tensors[captured.tangents[i]] = tangent;
-    step.tape.retain(tangent);  // by whoever calls
-    tangents.push_back(tangent);
+    tangents.push_back(tangent);  // held by whoever calls
   }
-  emission.run();
+  if (!compiled.replays) {
+    emission.run();
+    step.tape.drop(std::exchange(compiled.image, kNothing));
+  }
   for (const TensorId tangent : tangents) {
     step.tape.drop(tangent);
   }
-  settle_gradients(step, captured, emission);
+  settle_gradients(step, captured, emission, compiled.replays);
 }
 
 }  // namespace vggplan::lowering
