@@ -80,7 +80,8 @@ Sum sum_of(const Capture& capture, NodeId id) {
 
 /// Whether the node ends with a bias whose gradient is the sum of the node's own.
 bool sums_bias(const Capture& capture, NodeId id) {
-  return capture.node(id).trained && graph::parameter_tensors(capture.node(id)).size() > 1;
+  return capture.node(id).trained && graph::parameter_tensors(capture.node(id)).size() > 1 &&
+         capture.result.gradients[parameter_index(capture, id, 1)] == kNoBuffer;
 }
 
 /// The gradient of a bias, of a sum that is written already.

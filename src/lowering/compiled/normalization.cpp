@@ -59,38 +59,73 @@ void normalise(Capture& capture, NodeId id) {
   }
 }
 
+namespace {
+
+/// What backward reads and makes of one batch norm.
+struct Gradients {
+  std::vector<BufferId> reads{};  ///< the gradient of its output, its input and mean
+  BufferId deviation{};
+  BufferId outgoing{};
+  std::vector<BufferId> sums{};  ///< gradient of the bias, a factor of the input's, gradient of the weight
+  std::int64_t inner{};
+};
+
+/// Two sums in parts, each made one, then the gradient of the input.
+void sum_in_parts(Capture& capture, NodeId id, const Statistics& of, const Gradients& made, Kernel last) {
+  const std::vector<BufferId> parts = sums(capture, id, of, of.parts, 2);
+  capture.pointwise(id, {.reads = made.reads, .writes = parts, .inner = made.inner});
+  capture.pointwise(id, {.reads = {parts[0]}, .writes = {made.sums[0]}});
+  capture.pointwise(id, {.reads = {parts[1], made.deviation}, .writes = {made.sums[1], made.sums[2]}});
+  last.reads = made.reads;
+  add_all(last.reads, {made.deviation, made.sums[0], made.sums[1]});
+  capture.pointwise(id, std::move(last));
+}
+
+/// Sums that are not split and the gradient of the input in one kernel, and with them the gradient of the bias of the
+/// convolution before. It writes the gradient in fp32 first.
+void sum_at_once(Capture& capture, NodeId id, const Gradients& made) {
+  const NodeId input = capture.node(id).inputs.front();
+  const std::int64_t whole = capture.step.batch * capture.node(id).input.elements() * kFp32;
+  Kernel kernel{.reads = made.reads, .writes = made.sums, .inner = made.inner};
+  kernel.reads.push_back(made.deviation);
+  if (capture.value_type(input) == base::DType::f32) {
+    kernel.inner += whole;
+  } else {
+    kernel.writes.push_back(capture.buffer(id, whole, base::DType::f32, Category::activation_gradients));
+  }
+  kernel.writes.push_back(made.outgoing);
+  if (capture.node(input).trained && graph::parameter_tensors(capture.node(input)).size() > 1) {
+    const BufferId bias = capture.buffer(input, capture.node(input).output.channels * base::size_of(capture.parameter_type()),
+                                         capture.parameter_type(), Category::gradients);
+    kernel.writes.push_back(bias);
+    capture.hand_over(input, 1, bias);
+  }
+  capture.pointwise(id, std::move(kernel));
+}
+
+}  // namespace
+
 void normalise_backward(Capture& capture, NodeId id) {
+  const NodeId input = capture.node(id).inputs.front();
   const Statistics of = statistics_of(capture, id, capture.last[capture.contiguous_reader(id)]);
   const Keeps& keeps = capture.keeps[id];
-  Value& gradient = capture.gradients[id];
+  const Value& gradient = capture.gradients[id];
   const BufferId operand = capture.recall(keeps.input);
-  const BufferId mean = capture.recall(keeps.statistics[0]);
-  const BufferId deviation = capture.recall(keeps.statistics[1]);
-  std::vector<BufferId> reads = gradient.sources;
-  add_all(reads, {operand, mean});
-  const bool trained = capture.node(id).trained;
-  const BufferId outgoing = capture.map_buffer(id, capture.node(id).inputs.front(), Category::activation_gradients);
-  const std::vector<BufferId> one = sums(capture, id, of, 1, 3);  // of the bias, beside it, of the weight
+  Gradients made{gradient.sources, capture.recall(keeps.statistics[1]), {}, sums(capture, id, of, 1, 3), gradient.inner};
+  add_all(made.reads, {operand, capture.recall(keeps.statistics[0])});
+  made.outgoing = capture.map_buffer(id, input, Category::activation_gradients);
   if (of.parts > 1) {
-    const std::vector<BufferId> parts = sums(capture, id, of, of.parts, 2);
-    capture.pointwise(id, {.reads = reads, .writes = parts, .inner = gradient.inner});
-    capture.pointwise(id, {.reads = {parts[0]}, .writes = {one[0]}});
-    capture.pointwise(id, {.reads = {parts[1], deviation}, .writes = {one[1], one[2]}});
+    Kernel last{.writes = {made.outgoing}, .over = gradient.over, .inner = gradient.inner, .trials = 2};
+    last.over.push_back(operand);  // behind an activation's result
+    sum_in_parts(capture, id, of, made, std::move(last));
   } else {
-    std::vector<BufferId> with = reads;
-    with.push_back(deviation);
-    capture.pointwise(id, {.reads = with, .writes = {one[0], one[1], one[2]}, .inner = gradient.inner});
+    sum_at_once(capture, id, made);
   }
-  Kernel last{.reads = reads, .writes = {outgoing}, .inner = gradient.inner, .trials = 2};
-  add_all(last.reads, {deviation, one[0], one[1]});
-  last.over = gradient.over;  // an activation's result before the convolution's
-  last.over.push_back(operand);
-  capture.pointwise(id, std::move(last));
-  if (trained) {
-    capture.hand_over(id, 0, one[2]);
-    capture.hand_over(id, 1, one[0]);
+  if (capture.node(id).trained) {
+    capture.hand_over(id, 0, made.sums[2]);
+    capture.hand_over(id, 1, made.sums[0]);
   }
-  capture.deliver(capture.node(id).inputs.front(), {.buffer = outgoing, .sources = {outgoing}, .over = {outgoing}});
+  capture.deliver(input, {.buffer = made.outgoing, .sources = {made.outgoing}, .over = {made.outgoing}});
 }
 
 }  // namespace vggplan::lowering::compiled
