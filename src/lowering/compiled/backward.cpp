@@ -89,7 +89,7 @@ void bias_gradient(Capture& capture, NodeId id, BufferId incoming) {
   const Sum sum = sum_of(capture, id);
   const BufferId out = parameter_gradient(capture, id, 1, capture.parameter_type());
   if (sum.splits > 1) {
-    const BufferId parts = capture.buffer(id, sum.splits * sum.outputs * 4, base::DType::f32, Category::other);
+    const BufferId parts = capture.buffer(id, sum.splits * sum.outputs * kFp32, base::DType::f32, Category::other);
     capture.pointwise(id, {.reads = {incoming}, .writes = {parts}});
     capture.pointwise(id, {.reads = {parts}, .writes = {out}});
   } else {
@@ -98,13 +98,14 @@ void bias_gradient(Capture& capture, NodeId id, BufferId incoming) {
   capture.hand_over(id, 1, out);
 }
 
-/// The incoming gradient of a convolution or a Linear layer, and with it that of the bias: in one kernel where the sum
-/// is not split.
+/// The incoming gradient of a convolution or a Linear layer, and with it the gradient of the bias: in one kernel where
+/// the sum is not split, or into the rows of the map, which the loops of both walk alike.
 BufferId incoming_gradient(Capture& capture, NodeId id) {
   Value& gradient = capture.gradients[id];
   const bool bias = sums_bias(capture, id);
-  const bool fuses = bias && gradient.buffer == kNoBuffer && sum_of(capture, id).splits == 1;
-  if (!fuses) {
+  const Sum sum = sum_of(capture, id);
+  const bool by_rows = sum.splits > 1 && sum.outer && sum.splits * capture.node(id).output.width == sum.length;
+  if (!bias || gradient.buffer != kNoBuffer || (sum.splits > 1 && !by_rows)) {
     const BufferId made = capture.realise(id, gradient, id, Category::activation_gradients);
     if (bias) {
       bias_gradient(capture, id, made);
@@ -113,7 +114,16 @@ BufferId incoming_gradient(Capture& capture, NodeId id) {
   }
   const BufferId made = capture.map_buffer(id, id, Category::activation_gradients);
   const BufferId out = parameter_gradient(capture, id, 1, capture.parameter_type());
-  capture.pointwise(id, {.reads = gradient.sources, .writes = {made, out}, .over = gradient.over, .inner = gradient.inner, .trials = 4});
+  const BufferId parts =
+      by_rows ? capture.buffer(id, sum.splits * sum.outputs * kFp32, base::DType::f32, Category::other) : out;
+  capture.pointwise(id, {.reads = gradient.sources,
+                         .writes = {made, parts},
+                         .over = gradient.over,
+                         .inner = gradient.inner,
+                         .trials = by_rows ? 1 : 4});
+  if (by_rows) {
+    capture.pointwise(id, {.reads = {parts}, .writes = {out}});
+  }
   capture.hand_over(id, 1, out);
   gradient = {.buffer = made, .sources = {made}, .over = {made}};
   return made;
