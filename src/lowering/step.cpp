@@ -76,12 +76,13 @@ bool returns_input(const Step& step, const graph::Node& node) {
 }
 
 /// aten/src/ATen/autocast_mode.h: what runs in fp32 casts its operands; what has no rule takes the widest of its
-/// inputs.
+/// inputs. A compiled resize is never written: what reads it casts back.
 void Step::find_wide() {
   wide.assign(network.nodes.size(), false);
   for (NodeId id = 0; id < network.nodes.size() && autocast; ++id) {
     const graph::Kind& kind = node(id).kind;
-    const bool in_fp32 = std::holds_alternative<graph::Image>(kind) || std::holds_alternative<graph::Resize>(kind) ||
+    const bool resizes = std::holds_alternative<graph::Resize>(kind) && job.compile == job::Compile::none;
+    const bool in_fp32 = std::holds_alternative<graph::Image>(kind) || resizes ||
                          std::holds_alternative<graph::Softmax>(kind) || std::holds_alternative<graph::LayerNorm>(kind);
     const bool in_16_bits =
         std::holds_alternative<graph::Convolution>(kind) || std::holds_alternative<graph::Linear>(kind);

@@ -284,6 +284,15 @@ void spread(Capture& capture, NodeId id) {
   capture.deliver(input, {.buffer = outgoing, .sources = {outgoing}, .over = {outgoing}});
 }
 
+/// Added to zeros, in fp32.
+void resize_backward(Capture& capture, NodeId id) {
+  const NodeId input = capture.node(id).inputs.front();
+  const std::int64_t bytes = capture.step.batch * capture.node(input).output.elements() * kFp32;
+  const BufferId sums = capture.buffer(id, bytes, base::DType::f32, Category::activation_gradients);
+  capture.pointwise(id, {.reads = capture.gradients[id].sources, .writes = {sums}, .trials = 2}, bytes);
+  capture.deliver(input, {.sources = {sums}});
+}
+
 struct BackwardVisitor {
   Capture& capture;
   NodeId id;
@@ -306,7 +315,7 @@ struct BackwardVisitor {
   void operator()(const graph::Add& /*unused*/) const { pass_on(capture, id); }
   void operator()(const graph::Multiply& /*unused*/) const { pass_on(capture, id); }
   void operator()(const graph::Concatenate& /*unused*/) const { pass_on(capture, id); }
-  void operator()(const graph::Resize& /*unused*/) const { spread(capture, id); }
+  void operator()(const graph::Resize& /*unused*/) const { resize_backward(capture, id); }
   void operator()(const graph::Flatten& /*unused*/) const { pass_on(capture, id); }
   void operator()(const graph::LayerNorm& /*unused*/) const { spread(capture, id); }
   void operator()(const graph::Softmax& /*unused*/) const { spread(capture, id); }

@@ -15,6 +15,7 @@ bool is_pointwise(const Capture& capture, const graph::Node& node) {
   const auto* norm = std::get_if<graph::BatchNorm>(&node.kind);
   return std::holds_alternative<graph::Activation>(node.kind) || std::holds_alternative<graph::Add>(node.kind) ||
          std::holds_alternative<graph::Multiply>(node.kind) || std::holds_alternative<graph::Dropout>(node.kind) ||
+         std::holds_alternative<graph::Resize>(node.kind) || std::holds_alternative<graph::Concatenate>(node.kind) ||
          (norm != nullptr && (!capture.training || norm->frozen));
 }
 
@@ -135,10 +136,23 @@ void multiply_rows(Capture& capture, NodeId id) {
   }
 }
 
-/// Whether a mean over the pixels alone reads the node: backward needs no more of it than its sign.
-bool averaged(const Capture& capture, NodeId id) {
-  const graph::Node& reader = capture.node(reader_of(capture, id));
-  return capture.readers[id] == 1 && std::holds_alternative<graph::AdaptiveAveragePool>(reader.kind) && is_mean(reader);
+/// Where neither a convolution nor a pool reads an activation, backward needs no more of it than its sign. `written`:
+/// the activation itself is, in the same kernel; else whoever reads it computes it anew.
+void keep_sign(Capture& capture, NodeId id, bool written) {
+  Value& value = capture.values[id];
+  const std::int64_t elements = capture.step.batch * capture.node(id).output.elements();
+  const auto mask = [&] {
+    const BufferId drawn = capture.buffer(id, elements, base::DType::u8, Category::other);
+    capture.keeps[id].masks.push_back(capture.keep(drawn));
+    return drawn;
+  };
+  if (written) {
+    capture.realise(id, value, id, Category::activations);
+    capture.result.forward.kernels.back().writes.push_back(mask());
+  } else {
+    capture.pointwise(id, {.reads = value.sources, .writes = {mask()}, .trials = 2});
+    value.over.clear();
+  }
 }
 
 void activate(Capture& capture, NodeId id) {
@@ -150,14 +164,12 @@ void activate(Capture& capture, NodeId id) {
     value.over.clear();
   }
   const bool kept = capture.training && capture.step.needs_gradient(id);
-  const NodeId reader = reader_of(capture, id);
-  if (kept && averaged(capture, id)) {
-    capture.realise(id, value, id, Category::activations);
-    const BufferId mask =
-        capture.buffer(id, capture.step.batch * capture.node(id).output.elements(), base::DType::u8, Category::other);
-    capture.result.forward.kernels.back().writes.push_back(mask);
-    capture.keeps[id].masks.push_back(capture.keep(mask));
-  } else if (kept && !draws(capture, capture.node(reader))) {
+  const graph::Node& reader = capture.node(reader_of(capture, id));
+  const bool averaged = std::holds_alternative<graph::AdaptiveAveragePool>(reader.kind) && is_mean(reader);
+  const bool resized = std::holds_alternative<graph::Resize>(reader.kind);
+  if (kept && capture.readers[id] == 1 && (averaged || resized)) {
+    keep_sign(capture, id, averaged);
+  } else if (kept && !draws(capture, reader)) {
     capture.keeps[id].result = capture.keep(capture.realise(id, value, id, Category::activations));
   } else if (!joins_reader(capture, id)) {
     capture.realise(id, value, id, Category::activations);
@@ -248,13 +260,13 @@ void flatten(Capture& capture, NodeId id) {
   capture.values[id] = value;
 }
 
-/// Of an addition or a product element by element.
+/// Of an addition or a product element by element; or of maps side by side.
 void combine(Capture& capture, NodeId id) {
   Value& value = capture.values[id];
   for (const NodeId input : capture.node(id).inputs) {
     const Value& from = capture.values[input];
     value.sources.insert(value.sources.end(), from.sources.begin(), from.sources.end());
-    if (capture.readers[input] == 1 && value.over.empty()) {
+    if (capture.readers[input] == 1 && value.over.empty() && capture.node(input).output == capture.node(id).output) {
       value.over = from.over;
     }
   }
@@ -263,7 +275,7 @@ void combine(Capture& capture, NodeId id) {
   }
 }
 
-/// Concatenation, resizing and whatever else makes a map of maps in one kernel.
+/// Whatever else makes a map of maps in one kernel.
 void gather(Capture& capture, NodeId id) {
   Kernel kernel{.trials = 2};
   for (const NodeId input : capture.node(id).inputs) {
@@ -300,8 +312,15 @@ struct ForwardVisitor {
   void operator()(const graph::Dropout& /*unused*/) const { drop_out(capture, id, seeds, draws_in_all); }
   void operator()(const graph::Add& /*unused*/) const { combine(capture, id); }
   void operator()(const graph::Multiply& /*unused*/) const { combine(capture, id); }
-  void operator()(const graph::Concatenate& /*unused*/) const { gather(capture, id); }
-  void operator()(const graph::Resize& /*unused*/) const { gather(capture, id); }
+  void operator()(const graph::Concatenate& /*unused*/) const {
+    combine(capture, id);
+  }
+  void operator()(const graph::Resize& /*unused*/) const {
+    capture.values[id] = {.sources = capture.values[capture.node(id).inputs.front()].sources};
+    if (!joins_reader(capture, id)) {
+      capture.realise(id, capture.values[id], id, Category::activations);
+    }
+  }
   void operator()(const graph::Flatten& /*unused*/) const { flatten(capture, id); }
   void operator()(const graph::LayerNorm& /*unused*/) const { gather(capture, id); }
   void operator()(const graph::Softmax& /*unused*/) const { gather(capture, id); }
