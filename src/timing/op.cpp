@@ -118,6 +118,7 @@ void set_traffic(Op& op) {
     case OpKind::optimizer:
     case OpKind::grad_unscale: set(n.in * size, n.in * size); return;
     case OpKind::host_read: set(size, size); return;
+    case OpKind::compiled_call:
     case OpKind::checkpoint: op.kernels = 0; return;
   }
 }

@@ -142,8 +142,9 @@ void Capture::pointwise(NodeId id, Kernel kernel, std::int64_t more) {
   for (const BufferId b : kernel.writes) {
     written += program().buffers[b].bytes;
   }
-  const base::DType kind = program().buffers[kernel.writes.front()].type;
-  launch(std::move(kernel), {.node = id, .ops = {stream(kind, read, written)}});
+  const base::DType first = program().buffers[kernel.writes.front()].type;
+  const bool wide = first == base::DType::f32;
+  launch(std::move(kernel), {.node = id, .ops = {stream(wide ? first : type(), read, written)}});
 }
 
 void Capture::call(NodeId id, std::vector<BufferId> reads, const std::vector<BufferId>& returns, Work work) {

@@ -56,6 +56,7 @@ struct Emission {
 
   void run();
   void run_kernels();
+  [[nodiscard]] timing::Launch launch() const;
   void product_workspaces();
   void allocate(const Kernel& kernel, const Work& done);
   void tune(const Kernel& kernel);
@@ -145,7 +146,14 @@ void Emission::product_workspaces() {
   }
 }
 
+timing::Launch Emission::launch() const { return graph ? timing::Launch::graph : timing::Launch::compiled; }
+
 void Emission::run() {
+  timing::Op call = timing::make_op(timing::OpKind::compiled_call, base::MathMode::fp32, base::DType::f32,
+                                    base::Layout::nchw, {});
+  call.launch = launch();
+  step.begin_ops(timing::kNoLayer, backward ? base::Phase::backward : base::Phase::forward, false);
+  step.op(call);
   step.tape.on_stream(graph ? memory::kGraphStream : std::uint8_t{0});
   run_kernels();
   for (const TensorId workspace : workspaces) {
@@ -169,7 +177,8 @@ void Emission::run_kernels() {
       step.tape.heavy_kernel();
     }
     tune(kernel);
-    for (const timing::Op& op : done.ops) {
+    for (timing::Op op : done.ops) {
+      op.launch = launch();
       step.op(op);
     }
     release(k, kernel);
