@@ -17,6 +17,7 @@ void Capture::deliver(NodeId input, const Value& gradient) {
   }
   held.buffer = kNoBuffer;
   held.inner += gradient.inner;
+  held.pooled = held.pooled || gradient.pooled;
   for (const BufferId source : gradient.sources) {
     if (std::ranges::count(held.sources, source) == 0) {
       held.sources.push_back(source);
@@ -120,7 +121,8 @@ BufferId incoming_gradient(Capture& capture, NodeId id) {
                          .writes = {made, parts},
                          .over = gradient.over,
                          .inner = gradient.inner,
-                         .trials = by_rows ? 1 : 4});
+                         .trials = by_rows ? 1 : 4},
+                    gradient.pooled);
   if (by_rows) {
     capture.pointwise(id, {.reads = {parts}, .writes = {out}});
   }
@@ -244,6 +246,7 @@ void max_pool_backward(Capture& capture, NodeId id) {
   if (capture.last[input]) {
     capture.gradients[id].inner += capture.step.value_size(input);
   }
+  capture.gradients[id].pooled = true;
   pend(capture, id, {capture.keeps[id].offsets}, {});
 }
 
@@ -256,9 +259,8 @@ void adaptive_pool_backward(Capture& capture, NodeId id) {
     return;
   }
   const BufferId outgoing = capture.map_buffer(id, input, Category::activation_gradients);
-  const std::int64_t bytes = capture.step.value_size(input);
   capture.call(id, {incoming, capture.recall(capture.keeps[id].input)}, {outgoing},
-               {.node = id, .ops = {capture.stream(capture.type(), bytes / 4, bytes)}});
+               {.node = id, .ops = {capture.average_op(id, OpKind::avg_pool_backward)}});
   capture.deliver(input, {.buffer = outgoing, .sources = {outgoing}});
 }
 
@@ -289,7 +291,7 @@ void resize_backward(Capture& capture, NodeId id) {
   const NodeId input = capture.node(id).inputs.front();
   const std::int64_t bytes = capture.step.batch * capture.node(input).output.elements() * kFp32;
   const BufferId sums = capture.buffer(id, bytes, base::DType::f32, Category::activation_gradients);
-  capture.pointwise(id, {.reads = capture.gradients[id].sources, .writes = {sums}, .trials = 2}, bytes);
+  capture.pointwise(id, {.reads = capture.gradients[id].sources, .writes = {sums}, .trials = 2});
   capture.deliver(input, {.sources = {sums}});
 }
 

@@ -14,6 +14,7 @@ struct Value {
   BufferId buffer{kNoBuffer};
   std::vector<BufferId> sources{};
   std::int64_t inner{0};     ///< see Kernel::inner
+  bool pooled{false};        ///< is found window by window: max pool backward
   std::vector<BufferId> over{};  ///< of the sources, whose storage the kernel may take
   [[nodiscard]] bool exists() const { return buffer != kNoBuffer || !sources.empty(); }
 };
@@ -51,9 +52,10 @@ struct Capture {
 
   BufferId buffer(NodeId id, std::int64_t bytes, base::DType type, memory::Category category);
   BufferId map_buffer(NodeId id, NodeId value, memory::Category category);
-  /// Adds a kernel; its bytes are those of its buffers and, beside them, of `more`.
+  /// Adds a kernel; its work is to read and write its buffers.
   void launch(Kernel kernel, Work work);
-  void pointwise(NodeId id, Kernel kernel, std::int64_t more = 0);
+  /// `pooled`: see Value.
+  void pointwise(NodeId id, Kernel kernel, bool pooled = false);
   /// A call of a library that returns buffers of its own.
   void call(NodeId id, std::vector<BufferId> reads, const std::vector<BufferId>& returns, Work work);
   /// Makes a kernel of a pending value.
@@ -69,6 +71,7 @@ struct Capture {
   /// Who reads a convolution's output: where that lies contiguous, so does the gradient.
   [[nodiscard]] NodeId contiguous_reader(NodeId id) const;
   [[nodiscard]] timing::Op convolution_op(NodeId id, timing::OpKind kind) const;
+  [[nodiscard]] timing::Op average_op(NodeId id, timing::OpKind kind) const;
   [[nodiscard]] timing::Op product_op(NodeId id, timing::OpKind kind) const;
   [[nodiscard]] timing::Op stream(base::DType type, std::int64_t read, std::int64_t written) const;
 };

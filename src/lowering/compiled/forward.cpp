@@ -237,7 +237,12 @@ void adaptive_pool(Capture& capture, NodeId id) {
   const graph::Node& node = capture.node(id);
   const BufferId operand = capture.operand(id, node.inputs.front());
   const BufferId out = capture.map_buffer(id, id, Category::activations);
-  capture.pointwise(id, {.reads = {operand}, .writes = {out}, .trials = is_same_size(node) ? 2 : 1});
+  Kernel kernel{.reads = {operand}, .writes = {out}, .trials = is_same_size(node) ? 2 : 1};
+  if (is_same_size(node) || is_mean(node)) {
+    capture.pointwise(id, std::move(kernel));
+  } else {
+    capture.launch(std::move(kernel), {.node = id, .ops = {capture.average_op(id, OpKind::avg_pool_forward)}});
+  }
   capture.values[id] = {.buffer = out, .sources = {out}, .over = {out}};
   if (capture.step.needs_gradient(id) && !is_mean(node)) {
     capture.keeps[id].input = capture.keep(operand);

@@ -68,12 +68,13 @@ struct Gradients {
   BufferId outgoing{};
   std::vector<BufferId> sums{};  ///< gradient of the bias, a factor of the input's, gradient of the weight
   std::int64_t inner{};
+  bool pooled{};
 };
 
 /// Two sums in parts, each made one, then the gradient of the input.
 void sum_in_parts(Capture& capture, NodeId id, const Statistics& of, const Gradients& made, Kernel last) {
   const std::vector<BufferId> parts = sums(capture, id, of, of.parts, 2);
-  capture.pointwise(id, {.reads = made.reads, .writes = parts, .inner = made.inner});
+  capture.pointwise(id, {.reads = made.reads, .writes = parts, .inner = made.inner}, made.pooled);
   capture.pointwise(id, {.reads = {parts[0]}, .writes = {made.sums[0]}});
   capture.pointwise(id, {.reads = {parts[1], made.deviation}, .writes = {made.sums[1], made.sums[2]}});
   last.reads = made.reads;
@@ -100,7 +101,7 @@ void sum_at_once(Capture& capture, NodeId id, const Gradients& made) {
     kernel.writes.push_back(bias);
     capture.hand_over(input, 1, bias);
   }
-  capture.pointwise(id, std::move(kernel));
+  capture.pointwise(id, std::move(kernel), made.pooled);
 }
 
 }  // namespace
@@ -111,7 +112,7 @@ void normalise_backward(Capture& capture, NodeId id) {
   const Keeps& keeps = capture.keeps[id];
   const Value& gradient = capture.gradients[id];
   const BufferId operand = capture.recall(keeps.input);
-  Gradients made{gradient.sources, capture.recall(keeps.statistics[1]), {}, sums(capture, id, of, 1, 3), gradient.inner};
+  Gradients made{gradient.sources, capture.recall(keeps.statistics[1]), {}, sums(capture, id, of, 1, 3), gradient.inner, gradient.pooled};
   add_all(made.reads, {operand, capture.recall(keeps.statistics[0])});
   made.outgoing = capture.map_buffer(id, input, Category::activation_gradients);
   if (of.parts > 1) {
