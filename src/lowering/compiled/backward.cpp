@@ -17,7 +17,7 @@ void Capture::deliver(NodeId input, const Value& gradient) {
   }
   held.buffer = kNoBuffer;
   held.inner += gradient.inner;
-  held.pooled = held.pooled || gradient.pooled;
+  held.least += gradient.least;
   for (const BufferId source : gradient.sources) {
     if (std::ranges::count(held.sources, source) == 0) {
       held.sources.push_back(source);
@@ -122,7 +122,7 @@ BufferId incoming_gradient(Capture& capture, NodeId id) {
                          .over = gradient.over,
                          .inner = gradient.inner,
                          .trials = by_rows ? 1 : 4},
-                    gradient.pooled);
+                    gradient.least);
   if (by_rows) {
     capture.pointwise(id, {.reads = {parts}, .writes = {out}});
   }
@@ -240,13 +240,23 @@ void drop_out_backward(Capture& capture, NodeId id) {
   pend(capture, id, capture.keeps[id].masks, capture.gradients[id].over);
 }
 
+/// Which windows an element was the largest of: 2.55 ps an element on an H200, 1.4 more for each further window that
+/// holds it, in either size of elements, while it streams 4.24 TB/s (profiles of compiled steps, 2026-11-29).
+std::int64_t search_bytes(const Capture& capture, NodeId id) {
+  const graph::Window& window = std::get<graph::MaxPool>(capture.node(id).kind).window;
+  const std::int64_t windows = base::ceil_div(window.kernel.height, window.stride.height) *
+                               base::ceil_div(window.kernel.width, window.stride.width);
+  const double each = 10.8 + 5.9 * static_cast<double>(windows - 1);
+  return static_cast<std::int64_t>(each * static_cast<double>(capture.step.batch * capture.node(id).input.elements()));
+}
+
 void max_pool_backward(Capture& capture, NodeId id) {
   capture.realise(id, capture.gradients[id], id, Category::activation_gradients);
   const NodeId input = capture.node(id).inputs.front();
   if (capture.last[input]) {
     capture.gradients[id].inner += capture.step.value_size(input);
   }
-  capture.gradients[id].pooled = true;
+  capture.gradients[id].least += search_bytes(capture, id);
   pend(capture, id, {capture.keeps[id].offsets}, {});
 }
 

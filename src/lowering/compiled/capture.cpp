@@ -140,10 +140,7 @@ timing::Op Capture::product_op(NodeId id, timing::OpKind kind) const {
                          {rows, linear.in_features, linear.out_features, 1, 1});
 }
 
-void Capture::pointwise(NodeId id, Kernel kernel, bool pooled) {
-  // Which window a value was the largest of takes instructions: 1.8 TB/s of what else runs at 4.3 (H200, either size
-  // of elements).
-  constexpr double kWindows = 2.4;
+void Capture::pointwise(NodeId id, Kernel kernel, std::int64_t least) {
   std::int64_t read = 0;
   std::int64_t written = 0;
   for (const BufferId b : kernel.reads) {
@@ -152,7 +149,7 @@ void Capture::pointwise(NodeId id, Kernel kernel, bool pooled) {
   for (const BufferId b : kernel.writes) {
     written += program().buffers[b].bytes;
   }
-  read = pooled ? static_cast<std::int64_t>(kWindows * static_cast<double>(read + written)) - written : read;
+  read = std::max(read, least - written);
   const base::DType first = program().buffers[kernel.writes.front()].type;
   const bool wide = first == base::DType::f32;
   launch(std::move(kernel), {.node = id, .ops = {stream(wide ? first : type(), read, written)}});
@@ -171,10 +168,10 @@ BufferId Capture::realise(NodeId id, Value& value, NodeId shape, memory::Categor
   if (value.buffer == kNoBuffer) {
     value.buffer = map_buffer(id, shape, category);
     pointwise(id, {.reads = value.sources, .writes = {value.buffer}, .over = value.over, .inner = value.inner, .trials = 2},
-              value.pooled);
+              value.least);
   }
   value.inner = 0;
-  value.pooled = false;
+  value.least = 0;
   value.sources = {value.buffer};
   value.over = {value.buffer};
   return value.buffer;

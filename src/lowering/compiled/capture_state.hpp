@@ -14,7 +14,7 @@ struct Value {
   BufferId buffer{kNoBuffer};
   std::vector<BufferId> sources{};
   std::int64_t inner{0};     ///< see Kernel::inner
-  bool pooled{false};        ///< is found window by window: max pool backward
+  std::int64_t least{0};     ///< see Capture::pointwise
   std::vector<BufferId> over{};  ///< of the sources, whose storage the kernel may take
   [[nodiscard]] bool exists() const { return buffer != kNoBuffer || !sources.empty(); }
 };
@@ -52,10 +52,10 @@ struct Capture {
 
   BufferId buffer(NodeId id, std::int64_t bytes, base::DType type, memory::Category category);
   BufferId map_buffer(NodeId id, NodeId value, memory::Category category);
-  /// Adds a kernel; its work is to read and write its buffers.
   void launch(Kernel kernel, Work work);
-  /// `pooled`: see Value.
-  void pointwise(NodeId id, Kernel kernel, bool pooled = false);
+  /// Adds a kernel; its work is to read and write its buffers, if that takes longer than its instructions: those are
+  /// told as the bytes, `least`, that could be streamed meanwhile.
+  void pointwise(NodeId id, Kernel kernel, std::int64_t least = 0);
   /// A call of a library that returns buffers of its own.
   void call(NodeId id, std::vector<BufferId> reads, const std::vector<BufferId>& returns, Work work);
   /// Makes a kernel of a pending value.
