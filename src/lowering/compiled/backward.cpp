@@ -117,11 +117,12 @@ BufferId incoming_gradient(Capture& capture, NodeId id) {
   const BufferId out = parameter_gradient(capture, id, 1, capture.parameter_type());
   const BufferId parts =
       by_rows ? capture.buffer(id, sum.splits * sum.outputs * kFp32, base::DType::f32, Category::other) : out;
-  capture.pointwise(id, {.reads = gradient.sources,
-                         .writes = {made, parts},
-                         .over = gradient.over,
-                         .inner = gradient.inner,
-                         .trials = by_rows ? 1 : 4},
+  capture.pointwise(id,
+                    {.reads = gradient.sources,
+                     .writes = {made, parts},
+                     .over = gradient.over,
+                     .inner = gradient.inner,
+                     .trials = by_rows ? 1 : 4},
                     gradient.least);
   if (by_rows) {
     capture.pointwise(id, {.reads = {parts}, .writes = {out}});

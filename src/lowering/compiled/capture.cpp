@@ -167,7 +167,8 @@ void Capture::call(NodeId id, std::vector<BufferId> reads, const std::vector<Buf
 BufferId Capture::realise(NodeId id, Value& value, NodeId shape, memory::Category category) {
   if (value.buffer == kNoBuffer) {
     value.buffer = map_buffer(id, shape, category);
-    pointwise(id, {.reads = value.sources, .writes = {value.buffer}, .over = value.over, .inner = value.inner, .trials = 2},
+    pointwise(id,
+              {.reads = value.sources, .writes = {value.buffer}, .over = value.over, .inner = value.inner, .trials = 2},
               value.least);
   }
   value.inner = 0;

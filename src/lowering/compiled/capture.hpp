@@ -27,12 +27,12 @@ struct Captured {
   Program backward{};
   std::vector<Work> forward_work{};
   std::vector<Work> backward_work{};
-  std::vector<BufferId> outputs{};                  ///< of forward, by output of the network
-  std::vector<BufferId> tangents{};                 ///< their gradients, of backward
+  std::vector<BufferId> outputs{};                    ///< of forward, by output of the network
+  std::vector<BufferId> tangents{};                   ///< their gradients, of backward
   std::vector<std::pair<BufferId, BufferId>> kept{};  ///< what forward saved, and its name in backward
-  bool keeps_image{false};                          ///< for backward, as it was given
-  std::vector<BufferId> gradients{};                ///< of backward, by parameter; kNoBuffer where there is none
-  std::vector<bool> relaid{};                       ///< by parameter: autograd copies the gradient to its layout
+  bool keeps_image{false};                            ///< for backward, as it was given
+  std::vector<BufferId> gradients{};                  ///< of backward, by parameter; kNoBuffer where there is none
+  std::vector<bool> relaid{};                         ///< by parameter: autograd copies the gradient to its layout
 };
 
 /// Whether inductor runs the convolutions of a contiguous network in channels_last (torch/_inductor/graph.py,

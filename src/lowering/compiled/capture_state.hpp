@@ -13,8 +13,8 @@ namespace vggplan::lowering::compiled {
 struct Value {
   BufferId buffer{kNoBuffer};
   std::vector<BufferId> sources{};
-  std::int64_t inner{0};     ///< see Kernel::inner
-  std::int64_t least{0};     ///< see Capture::pointwise
+  std::int64_t inner{0};         ///< see Kernel::inner
+  std::int64_t least{0};         ///< see Capture::pointwise
   std::vector<BufferId> over{};  ///< of the sources, whose storage the kernel may take
   [[nodiscard]] bool exists() const { return buffer != kNoBuffer || !sources.empty(); }
 };
@@ -35,10 +35,10 @@ struct Capture {
   const Step& step;
   Captured result{};
   bool training{};
-  bool turned{};                 ///< convolutions run in channels_last
-  std::vector<bool> last{};      ///< by node: its map lies channels_last
-  std::vector<int> readers{};    ///< by node
-  std::vector<Value> values{};   ///< by node
+  bool turned{};                ///< convolutions run in channels_last
+  std::vector<bool> last{};     ///< by node: its map lies channels_last
+  std::vector<int> readers{};   ///< by node
+  std::vector<Value> values{};  ///< by node
   std::vector<Value> gradients{};
   std::vector<Keeps> keeps{};
   std::map<BufferId, BufferId> saved{};  ///< of forward, their names in backward

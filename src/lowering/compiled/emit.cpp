@@ -28,11 +28,11 @@ struct CompiledStep {
   Captured captured;
   Placement forward;
   Placement backward;
-  std::vector<TensorId> saved{};                    ///< by buffer of backward, from forward
+  std::vector<TensorId> saved{};                ///< by buffer of backward, from forward
   std::set<std::vector<std::int64_t>> tuned{};  ///< kernels that have run, by the sizes of their buffers
-  int forwards{0};                                  ///< that ran
-  bool replays{false};                              ///< the last of them was a graph's
-  TensorId image{kNothing};                         ///< a copy of the images that backward reads
+  int forwards{0};                              ///< that ran
+  bool replays{false};                          ///< the last of them was a graph's
+  TensorId image{kNothing};                     ///< a copy of the images that backward reads
 };
 
 namespace {
@@ -49,8 +49,8 @@ struct Emission {
   bool backward{};
   std::vector<TensorId> tensors{};
   std::vector<TensorId> names{};  ///< by storage: where it outlives the step
-  bool image_kept{};       ///< by backward
-  std::size_t image_last{};  ///< the kernel that is the last to read the images
+  bool image_kept{};              ///< by backward
+  std::size_t image_last{};       ///< the kernel that is the last to read the images
   bool graph{};                   ///< in the pool of CUDA graphs
   std::vector<TensorId> workspaces{};
 
@@ -149,8 +149,8 @@ void Emission::product_workspaces() {
 timing::Launch Emission::launch() const { return graph ? timing::Launch::graph : timing::Launch::compiled; }
 
 void Emission::run() {
-  timing::Op call = timing::make_op(timing::OpKind::compiled_call, base::MathMode::fp32, base::DType::f32,
-                                    base::Layout::nchw, {});
+  timing::Op call =
+      timing::make_op(timing::OpKind::compiled_call, base::MathMode::fp32, base::DType::f32, base::Layout::nchw, {});
   call.launch = launch();
   step.begin_ops(timing::kNoLayer, backward ? base::Phase::backward : base::Phase::forward, false);
   step.op(call);
@@ -167,7 +167,8 @@ void Emission::run_kernels() {
     const Kernel& kernel = program.kernels[k];
     const Work& done = work[kernel.work];
     step.begin_ops(done.node, backward ? base::Phase::backward : base::Phase::forward, false);
-    const TensorId copy = done.copied > 0 ? step.tape.allocate(done.copied, Category::other, layer_id(done.node)) : kNothing;
+    const TensorId copy =
+        done.copied > 0 ? step.tape.allocate(done.copied, Category::other, layer_id(done.node)) : kNothing;
     allocate(kernel, done);
     step.tape.drop(copy);
     if (done.product) {
@@ -201,10 +202,17 @@ Emission emission_of(Step& step, CompiledStep& compiled, bool backward) {
   for (std::size_t k = 0; k < program.kernels.size(); ++k) {
     image_last = std::ranges::count(program.kernels[k].reads, kImage) > 0 ? k : image_last;
   }
-  return {step,     compiled, program, backward ? captured.backward_work : captured.forward_work,
+  return {step,
+          compiled,
+          program,
+          backward ? captured.backward_work : captured.forward_work,
           backward ? compiled.backward : compiled.forward,
-          backward, nothing,  nothing, captured.keeps_image,
-          image_last, step.job.compile == job::Compile::reduce_overhead,
+          backward,
+          nothing,
+          nothing,
+          captured.keeps_image,
+          image_last,
+          step.job.compile == job::Compile::reduce_overhead,
           {}};
 }
 

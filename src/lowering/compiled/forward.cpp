@@ -46,13 +46,12 @@ BufferId copy_weight(Capture& capture, NodeId id, bool four_dimensional, bool se
   if (!step.autocast && !turns) {
     return kNoBuffer;
   }
-  const BufferId copy =
-      capture.buffer(id, elements * step.activation_bytes, capture.type(), Category::weight_copies);
-  capture.launch({.writes = {copy}, .trials = turns ? 1 : 2},
-                 {.node = id,
-                  .cast = true,
-                  .ops = {capture.stream(capture.type(), elements * step.parameter_bytes,
-                                         elements * step.activation_bytes)}});
+  const BufferId copy = capture.buffer(id, elements * step.activation_bytes, capture.type(), Category::weight_copies);
+  capture.launch(
+      {.writes = {copy}, .trials = turns ? 1 : 2},
+      {.node = id,
+       .cast = true,
+       .ops = {capture.stream(capture.type(), elements * step.parameter_bytes, elements * step.activation_bytes)}});
   return copy;
 }
 
@@ -64,8 +63,7 @@ BufferId copy_image(Capture& capture, NodeId id) {
   if (!step.autocast && !turns) {
     return image.buffer;
   }
-  const BufferId copy =
-      capture.buffer(id, step.activation_size(step.network.input), capture.type(), Category::input);
+  const BufferId copy = capture.buffer(id, step.activation_size(step.network.input), capture.type(), Category::input);
   Kernel kernel{.reads = {image.buffer}, .writes = {copy}, .trials = turns ? 1 : 2};
   capture.pointwise(id, std::move(kernel));
   return copy;
@@ -122,9 +120,7 @@ void multiply_rows(Capture& capture, NodeId id) {
   const BufferId raw = capture.map_buffer(id, id, Category::activations);
   kernel.writes = {raw};
   capture.launch(std::move(kernel),
-                 {.node = id,
-                  .product = true,
-                  .ops = {capture.product_op(id, OpKind::linear_forward)}});
+                 {.node = id, .product = true, .ops = {capture.product_op(id, OpKind::linear_forward)}});
   // A bias whose readers are all pointwise is added there, unless it had to be cast (unfuse_bias_add_to_pointwise).
   const bool pending = linear.bias && weight == kNoBuffer && joins_reader(capture, id);
   capture.values[id] = {.buffer = pending ? kNoBuffer : raw, .sources = {raw}, .over = {raw}};
@@ -189,9 +185,9 @@ void drop_out(Capture& capture, NodeId id, BufferId& seeds, std::int64_t draws_i
     seeds = capture.buffer(id, draws_in_all * kSeedBytes, base::DType::i64, Category::other);
     capture.launch({.writes = {seeds}}, {.node = id});
   }
-  const std::int64_t bytes = capture.step.batch * (std::get<graph::Dropout>(node.kind).whole_channels
-                                                        ? node.output.channels
-                                                        : node.output.elements());
+  const std::int64_t bytes =
+      capture.step.batch *
+      (std::get<graph::Dropout>(node.kind).whole_channels ? node.output.channels : node.output.elements());
   const bool kept = capture.step.needs_gradient(id);
   Kernel kernel{.reads = capture.values[input].sources, .trials = 2};
   kernel.reads.push_back(seeds);
@@ -317,9 +313,7 @@ struct ForwardVisitor {
   void operator()(const graph::Dropout& /*unused*/) const { drop_out(capture, id, seeds, draws_in_all); }
   void operator()(const graph::Add& /*unused*/) const { combine(capture, id); }
   void operator()(const graph::Multiply& /*unused*/) const { combine(capture, id); }
-  void operator()(const graph::Concatenate& /*unused*/) const {
-    combine(capture, id);
-  }
+  void operator()(const graph::Concatenate& /*unused*/) const { combine(capture, id); }
   void operator()(const graph::Resize& /*unused*/) const {
     capture.values[id] = {.sources = capture.values[capture.node(id).inputs.front()].sources};
     if (!joins_reader(capture, id)) {
@@ -352,17 +346,19 @@ void capture_forward(Capture& capture) {
   const Step& step = capture.step;
   const std::size_t nodes = step.network.nodes.size();
   std::vector<BufferId> weights(nodes, kNoBuffer);
-  const BufferId given = capture.result.forward.add({.bytes = step.batch * step.network.input.elements() * step.parameter_bytes,
-                                                     .type = capture.parameter_type(),
-                                                     .category = Category::input,
-                                                     .given = true});
+  const BufferId given =
+      capture.result.forward.add({.bytes = step.batch * step.network.input.elements() * step.parameter_bytes,
+                                  .type = capture.parameter_type(),
+                                  .category = Category::input,
+                                  .given = true});
   capture.values[0] = {.buffer = given, .sources = {given}};
   BufferId image = kNoBuffer;
   BufferId seeds = kNoBuffer;
   if (!step.autocast) {
     turn_weights(capture, weights, image);
   }
-  const auto random = std::ranges::count_if(step.network.nodes, [&](const graph::Node& n) { return draws(capture, n); });
+  const auto random =
+      std::ranges::count_if(step.network.nodes, [&](const graph::Node& n) { return draws(capture, n); });
   for (NodeId id = kFirstNode; id + 1 < nodes; ++id) {
     std::visit(ForwardVisitor{capture, id, weights, image, seeds, random}, capture.node(id).kind);
   }

@@ -10,9 +10,9 @@ namespace {
 using memory::Category;
 
 struct Statistics {
-  std::int64_t values{};    ///< that are reduced for each channel
+  std::int64_t values{};  ///< that are reduced for each channel
   std::int64_t channels{};
-  std::int64_t parts{};     ///< that the sum is split into
+  std::int64_t parts{};  ///< that the sum is split into
 };
 
 /// `rows`: the channels of a pixel lie together.
@@ -100,8 +100,9 @@ void sum_at_once(Capture& capture, NodeId id, const Gradients& made) {
   }
   kernel.writes.push_back(made.outgoing);
   if (capture.node(input).trained && graph::parameter_tensors(capture.node(input)).size() > 1) {
-    const BufferId bias = capture.buffer(input, capture.node(input).output.channels * base::size_of(capture.parameter_type()),
-                                         capture.parameter_type(), Category::gradients);
+    const BufferId bias =
+        capture.buffer(input, capture.node(input).output.channels * base::size_of(capture.parameter_type()),
+                       capture.parameter_type(), Category::gradients);
     kernel.writes.push_back(bias);
     capture.hand_over(input, 1, bias);
   }
@@ -116,7 +117,8 @@ void normalise_backward(Capture& capture, NodeId id) {
   const Keeps& keeps = capture.keeps[id];
   const Value& gradient = capture.gradients[id];
   const BufferId operand = capture.recall(keeps.input);
-  Gradients made{gradient.sources, capture.recall(keeps.statistics[1]), {}, sums(capture, id, of, 1, 3), gradient.inner, gradient.least};
+  Gradients made{gradient.sources, capture.recall(keeps.statistics[1]), {}, sums(capture, id, of, 1, 3), gradient.inner,
+                 gradient.least};
   add_all(made.reads, {operand, capture.recall(keeps.statistics[0])});
   made.outgoing = capture.map_buffer(id, input, Category::activation_gradients);
   if (of.parts > 1) {

@@ -165,9 +165,9 @@ class Greedy {
   }
 
   const Plan& plan_;
-  std::vector<std::int64_t> frees_;    ///< by kernel: what it is the last to read
-  std::vector<std::size_t> missing_;   ///< by kernel: kernels before it that did not run
-  std::vector<std::size_t> open_;      ///< by buffer: readers that did not run
+  std::vector<std::int64_t> frees_;   ///< by kernel: what it is the last to read
+  std::vector<std::size_t> missing_;  ///< by kernel: kernels before it that did not run
+  std::vector<std::size_t> open_;     ///< by buffer: readers that did not run
   std::set<std::size_t> ready_{};
   std::int64_t live_;
   std::int64_t most_{};

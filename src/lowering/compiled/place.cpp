@@ -13,7 +13,9 @@ namespace {
 class Placer {
  public:
   explicit Placer(const Program& program)
-      : program_(program), end_(program.kernels.size()), last_read_(program.buffers.size(), kNever),
+      : program_(program),
+        end_(program.kernels.size()),
+        last_read_(program.buffers.size(), kNever),
         returned_(program.buffers.size(), kNever) {
     for (std::size_t k = 0; k < end_; ++k) {
       for (const BufferId b : program.kernels[k].writes) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What torch.compile makes of forward or of backward: kernels over buffers, in an order, and what its wrapper allocates.
+// What torch.compile makes of forward or of backward: kernels over buffers, in an order, and what its wrapper
+// allocates.
 #pragma once
 
 #include <cstddef>
@@ -21,9 +22,9 @@ struct Buffer {
   base::DType type{base::DType::f32};
   memory::Category category{memory::Category::activations};
   memory::LayerId layer{memory::kNoLayer};
-  bool given{false};   ///< comes in from outside
-  bool spent{false};   ///< and is let go of behind its last reader: what forward saved for backward
-  bool output{false};  ///< outlives the program
+  bool given{false};     ///< comes in from outside
+  bool spent{false};     ///< and is let go of behind its last reader: what forward saved for backward
+  bool output{false};    ///< outlives the program
   bool returned{false};  ///< by a library, which has allocated it before the kernel that writes it
 };
 
@@ -34,12 +35,13 @@ struct Kernel {
   /// Buffers that are read element by element where `writes.front()` is written: the storage of the first that nobody
   /// else reads later is taken over.
   std::vector<BufferId> over{};
-  /// A library allocates what it returns, in one tuple that kernels of no work take apart: `reads.front()` is the tuple.
+  /// A library allocates what it returns, in one tuple that kernels of no work take apart: `reads.front()` is the
+  /// tuple.
   std::vector<BufferId> returns{};
   bool unpacks{false};
-  bool own{false};         ///< the library allocates its one output
-  std::int64_t inner{0};   ///< values that fusion has kept from memory: the reordering counts them nevertheless
-  int trials{0};                  ///< configurations that Triton times at the first launch, if more than one
+  bool own{false};                 ///< the library allocates its one output
+  std::int64_t inner{0};           ///< values that fusion has kept from memory: the reordering counts them nevertheless
+  int trials{0};                   ///< configurations that Triton times at the first launch, if more than one
   std::size_t work{kNothingDone};  ///< what is called or listed meanwhile, an entry of the caller's
   static constexpr std::size_t kNothingDone = static_cast<std::size_t>(-1);
 };
@@ -60,8 +62,8 @@ void reorder_for_peak(Program& program);
 
 /// Where each buffer lies: a storage of its own, or that of an earlier one.
 struct Placement {
-  std::vector<BufferId> storage{};   ///< by buffer: itself, or whose storage it took
-  std::vector<std::size_t> last{};   ///< by storage: the kernel behind which it is free; kernels.size() for outputs
+  std::vector<BufferId> storage{};  ///< by buffer: itself, or whose storage it took
+  std::vector<std::size_t> last{};  ///< by storage: the kernel behind which it is free; kernels.size() for outputs
 };
 
 /// torch/_inductor/codegen/wrapper.py: in place where that is possible, else what was freed last of the same type and
