@@ -151,8 +151,8 @@ std::optional<Estimated<Seconds>> compile_time(const graph::Network& network, co
   if (job.compile == job::Compile::none) {
     return std::nullopt;
   }
-  const double seconds = (kStart + kNode * static_cast<double>(network.nodes.size())) *
-                         (job.mode == job::Mode::infer ? kInference : 1.0);
+  const double seconds =
+      (kStart + kNode * static_cast<double>(network.nodes.size())) * (job.mode == job::Mode::infer ? kInference : 1.0);
   return Estimated<Seconds>{Seconds(seconds), Seconds(0.3 * seconds), Seconds(2.5 * seconds), base::Basis::assumed};
 }
 

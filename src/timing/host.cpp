@@ -67,7 +67,7 @@ double layer_seconds(const Op& op, const HostCosts& costs, const HostSpeed& spee
 
 /// In the time of one addition from Python, which tells hosts apart: what an H200's hosts took for compiled steps that
 /// wait for them (tests/data/measurements/compiled_steps.jsonl).
-constexpr double kAdditionsPerCall = 60.0;  // of a compiled program
+constexpr double kAdditionsPerCall = 60.0;   // of a compiled program
 constexpr double kAdditionsPerLaunch = 2.6;  // of one of its kernels: a buffer is made, Triton's launcher runs
 
 double compiled_seconds(const Op& op, const HostCosts& costs, const HostSpeed& speed) {
