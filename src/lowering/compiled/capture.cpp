@@ -106,8 +106,7 @@ void Capture::launch(Kernel kernel, Work work) {
   kernel.work = all.size();
   all.push_back(std::move(work));
   std::ranges::sort(kernel.reads);
-  const auto [first, end] = std::ranges::unique(kernel.reads);
-  kernel.reads.erase(first, end);
+  kernel.reads.erase(std::unique(kernel.reads.begin(), kernel.reads.end()), kernel.reads.end());
   program().kernels.push_back(std::move(kernel));
 }
 
@@ -220,9 +219,11 @@ Captured capture(const Step& step) {
   capture_forward(capture);
   if (capture.training) {
     capture_backward(capture);
+  }
+  if (step.ops == nullptr) {  // the work is the same in any order
+    reorder_for_peak(capture.result.forward);
     reorder_for_peak(capture.result.backward);
   }
-  reorder_for_peak(capture.result.forward);
   return std::move(capture.result);
 }
 

@@ -120,8 +120,7 @@ void Emission::release(std::size_t k, const Kernel& kernel) {
     b = placement.storage[b];
   }
   std::ranges::sort(done, {}, [&](BufferId b) { return std::pair(program.buffers[b].given, b); });
-  const auto [first, end] = std::ranges::unique(done);
-  done.erase(first, end);
+  done.erase(std::unique(done.begin(), done.end()), done.end());
   for (const BufferId b : done) {
     if (b == kImage && !backward && !image_kept && image_last == k) {
       step.tape.drop(std::exchange(tensors[b], kNothing));

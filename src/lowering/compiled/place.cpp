@@ -16,13 +16,14 @@ class Placer {
       : program_(program),
         end_(program.kernels.size()),
         last_read_(program.buffers.size(), kNever),
-        returned_(program.buffers.size(), kNever) {
+        made_(program.buffers.size(), 0) {
     for (std::size_t k = 0; k < end_; ++k) {
       for (const BufferId b : program.kernels[k].writes) {
         last_read_[b] = k;
+        made_[b] = program.buffers[b].returned ? made_[b] : k;
       }
       for (const BufferId b : program.kernels[k].returns) {
-        returned_[b] = k;
+        made_[b] = k;
       }
       for (const BufferId b : program.kernels[k].reads) {
         last_read_[b] = k;
@@ -60,7 +61,7 @@ class Placer {
     for (BufferId b = 0; b < program_.buffers.size(); ++b) {
       const Buffer& buffer = program_.buffers[b];
       if (last_read_[b] != kNever && (!buffer.given || buffer.spent)) {
-        change[buffer.returned ? returned_[b] : first_of(b)] += buffer.bytes;
+        change[made_[b]] += buffer.bytes;
         change[buffer.output ? end_ : last_read_[b] + 1] -= buffer.bytes;
       }
     }
@@ -71,18 +72,6 @@ class Placer {
     live_.resize(end_);
     std::partial_sum(change.begin(), change.end() - 1, live_.begin());
     peak_ = live_.empty() ? 0 : *std::ranges::max_element(live_);
-  }
-
-  [[nodiscard]] std::size_t first_of(BufferId b) const {
-    if (program_.buffers[b].given) {
-      return 0;
-    }
-    for (std::size_t k = 0; k < end_; ++k) {
-      if (std::ranges::find(program_.kernels[k].writes, b) != program_.kernels[k].writes.end()) {
-        return k;
-      }
-    }
-    return 0;
   }
 
   [[nodiscard]] bool may_take_over(std::size_t k, BufferId b, BufferId over) const {
@@ -140,7 +129,7 @@ class Placer {
   const Program& program_;
   std::size_t end_;
   std::vector<std::size_t> last_read_;
-  std::vector<std::size_t> returned_;  ///< by buffer: the kernel that it comes of
+  std::vector<std::size_t> made_;  ///< by buffer: the kernel that allocates it; the first for what is given
   std::vector<std::int64_t> live_{};
   std::int64_t peak_{};
   std::vector<BufferId> taken_{};  ///< whose storage went on under another name
