@@ -62,7 +62,7 @@ std::vector<std::size_t> last_uses(const Program& program) {
 }
 
 /// Of what is live while each kernel runs, counted anew.
-std::int64_t peak(const Program& program) {
+std::int64_t peak_of_program(const Program& program) {
   const std::vector<std::size_t> last = last_uses(program);
   std::vector<std::size_t> first(program.buffers.size(), 0);
   for (std::size_t k = 0; k < program.kernels.size(); ++k) {
@@ -89,7 +89,7 @@ TEST_CASE("a program in another order still reads what was written, and needs no
     reorder_for_peak(after);
     REQUIRE(after.kernels.size() == before.kernels.size());
     CHECK(is_topological(after));
-    CHECK(peak(after) <= peak(before));
+    CHECK(peak_of_program(after) <= peak_of_program(before));
   }
 }
 
