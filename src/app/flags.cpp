@@ -231,6 +231,8 @@ constexpr std::array kFlags = std::to_array<Flag>({
      base::enum_names<job::OptimizerImpl>, choice<&O::optimizer_impl, job::OptimizerImpl>},
     {"checkpointing", 0, "HOW", "none; plan chooses", "activations computed again: none, block or seq:N", Group::job,
      kJob, false, true, checkpointing_names, checkpointing},
+    {"compile", 0, "MODE", "none", "mode of torch.compile", Group::job, kJob, false, true,
+     base::enum_names<job::Compile>, choice<&O::compile, job::Compile>},
     {"sharding", 0, "HOW", "ddp", "how several GPUs share the work", Group::job, kJob, false, true,
      base::enum_names<job::Sharding>, choice<&O::sharding, job::Sharding>},
     {"bucket-mb", 0, "MIB", "25", "size of DDP's gradient buckets", Group::job, kJob, false, true, nullptr, bucket},

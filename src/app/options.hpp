@@ -76,6 +76,7 @@ struct Options {
   job::Optimizer optimizer{job::Optimizer::momentum};
   job::OptimizerImpl optimizer_impl{job::OptimizerImpl::foreach};
   std::optional<job::Checkpointing> checkpointing{};
+  job::Compile compile{job::Compile::none};
   std::optional<job::Sharding> sharding{};
   base::Bytes bucket{25 * base::kMiB};
   bool bucket_view{false};

@@ -255,6 +255,7 @@ base::Result<job::Job> Questions::job(const Options& options) {
   job.optimizer = options.optimizer;
   job.optimizer_impl = options.optimizer_impl;
   job.checkpointing = options.checkpointing.value_or(job.checkpointing);
+  job.compile = options.compile;
   job.parallel.sharding = options.sharding.value_or(job.parallel.sharding);
   job.parallel.bucket = options.bucket;
   job.parallel.bucket_view = options.bucket_view;

@@ -95,6 +95,7 @@ hardware::Gpu gpu_fields(ObjectReader& reader, Context& context) {
     reader.report("context_memory_bytes", "must be less than memory_total_bytes", "");
   }
   gpu.l2_cache = reader.bytes("l2_cache_bytes");
+  gpu.l2_reported = base::Bytes(reader.optional_integer("l2_reported_bytes", 1).value_or(gpu.l2_cache.count()));
   gpu.memory_bandwidth = base::BytesPerSecond(reader.number("memory_bandwidth_bytes_per_second", kRate));
   gpu.fp32 = reader.optional_quantity<base::FlopsPerSecond>("fp32_flops_per_second");
   gpu.tf32_tensor = reader.optional_quantity<base::FlopsPerSecond>("tf32_tensor_flops_per_second");

@@ -219,6 +219,7 @@ lowering::Device device_of(const hardware::Gpu& gpu, const lowering::Framework& 
   device.sm_count = gpu.sm_count;
   device.threads_per_sm = threads_per_sm(gpu.compute_capability);
   device.cublas_workspace = is_hopper(gpu) ? framework.cublas_workspace_sm90 : framework.cublas_workspace;
+  device.l2_cache = gpu.l2_reported;
   device.tf32 = gpu.tf32_tensor.has_value();
   device.fp16 = gpu.fp16_tensor.has_value();
   return device;

@@ -160,6 +160,26 @@ Status check_settings(const Job& job) {
   return std::nullopt;
 }
 
+/// What torch.compile was not modelled with: a graph broken at checkpoints, or at each gathered group of FSDP2.
+Status check_compile(const Job& job) {
+  if (job.compile == Compile::none) {
+    return std::nullopt;
+  }
+  if (job.checkpointing.kind != Checkpointing::Kind::none && job.mode == Mode::train) {
+    return base::wrong("--compile", "compiled steps are modelled without checkpointing alone",
+                       "use --checkpointing none, or --compile none");
+  }
+  if (job.forward_passes > 1) {
+    return base::wrong("--compile", "compiled steps are modelled with one forward pass alone",
+                       "use --forward-passes 1, or --compile none");
+  }
+  if (job.parallel.sharding == Sharding::fsdp2 && job.parallel.gpus > 1) {
+    return base::wrong("--compile", "compiled steps are not modelled under fsdp2",
+                       "use --sharding ddp or zero1, or --compile none");
+  }
+  return std::nullopt;
+}
+
 Status check_parallel(const Job& job) {
   const Parallel& parallel = job.parallel;
   if (parallel.gpus % parallel.nodes != 0) {
@@ -200,6 +220,9 @@ Status check_fields(const Job& job) {
     return problem;
   }
   if (auto problem = check_passes(job)) {
+    return problem;
+  }
+  if (auto problem = check_compile(job)) {
     return problem;
   }
   if (job.checkpointing.kind == Checkpointing::Kind::sequential && job.checkpointing.segments < 1) {

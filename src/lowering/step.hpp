@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -88,6 +89,8 @@ struct Kept {
   std::int64_t loss{};
 };
 
+struct CompiledStep;  ///< compiled/emit.cpp
+
 struct Step {
   Step(const graph::Network& network_, const job::Job& job_, const std::vector<Segment>& segments_,
        const Framework& framework_, const Device& device_, const Variation& variation_);
@@ -128,6 +131,9 @@ struct Step {
   std::int64_t parameter_bytes{4};
   std::vector<timing::Op>* ops{nullptr};  ///< where the work is listed, if it is asked for
   Kept kept{};
+  base::Layout convolution_layout{};  ///< compiled convolutions may have one of their own
+  std::shared_ptr<CompiledStep> compiled{};
+  std::shared_ptr<CompiledStep> compiled_evaluation{};
 
   [[nodiscard]] bool training() const { return job.mode == job::Mode::train && !evaluating; }
   [[nodiscard]] bool replicated() const {

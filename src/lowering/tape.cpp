@@ -46,7 +46,7 @@ Convolution Step::convolution(NodeId id) const {
           here.input.width,
           activation_bytes,
           math,
-          job.layout,
+          convolution_layout,
           filter_of(std::get<graph::Convolution>(here.kind), here.output)};
 }
 
@@ -372,9 +372,14 @@ memory::Tape lower_tape(const graph::Network& network, const job::Job& job, cons
   tape.setup = step.tape.take_events();
   if (!step.training()) {
     tape.steps = {inference_step(step), inference_step(step)};
+    if (job.compile == job::Compile::reduce_overhead) {
+      tape.steps.push_back(inference_step(step));
+    }
   } else {
     const std::size_t skipped = skipped_steps(step.job, step.framework, variation.skips);
-    const std::size_t special = std::max(skipped + 1, step.replicated() ? std::size_t{3} : std::size_t{1});
+    // DDP and CUDA graphs: the third is the first that repeats.
+    const bool three = step.replicated() || job.compile == job::Compile::reduce_overhead;
+    const std::size_t special = std::max(skipped + 1, three ? std::size_t{3} : std::size_t{1});
     const bool never = variation.skips == Skips::all;
     for (std::size_t i = 0; i < special; ++i) {
       if (i == 2) {

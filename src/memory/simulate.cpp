@@ -87,6 +87,7 @@ class Replay {
       case Event::Kind::release: release(event.tensor); return true;
       case Event::Kind::scratch: return scratch(event);
       case Event::Kind::trial: trial(event); return true;
+      case Event::Kind::empty: allocator_.empty_cache(kGraphStream); return true;
       case Event::Kind::local_memory: allocator_.addresses().move_local_memory(); return true;
       case Event::Kind::driver: allocator_.addresses().place(Bytes(event.bytes)); return true;
       case Event::Kind::phase:

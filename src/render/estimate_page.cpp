@@ -152,6 +152,9 @@ std::string settings(const Document& settings) {
     const std::string checkpointing = text_of(settings, "checkpointing");
     text += checkpointing == "none" ? ", no checkpointing" : ", checkpointing " + checkpointing;
   }
+  if (has(settings, "compile")) {
+    text += ", compile " + text_of(settings, "compile");
+  }
   if (has(settings, "sharding")) {
     text += ", " + text_of(settings, "sharding");
   }

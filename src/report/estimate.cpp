@@ -112,6 +112,7 @@ Document time_part(const Estimate& estimate) {
                     {"images_per_second", quantity(time.images_per_second)},
                     {"host_seconds", quantity(time.host)},
                     {"host_operation_seconds", quantity(time.host_operation)},
+                    {"compile_seconds", quantity(time.compile)},
                     {"bound_by", time.bound_by},
                     {"model_flops_utilization", plain(time.model_flops_utilization)}});
 }

@@ -145,6 +145,7 @@ Document job_part(const job::Job& job) {
                     {"optimizer", when(training, enum_name(job.optimizer))},
                     {"optimizer_impl", when(training, enum_name(job.optimizer_impl))},
                     {"checkpointing", when(training, job::to_string(job.checkpointing))},
+                    {"compile", when(job.compile != job::Compile::none, enum_name(job.compile))},
                     {"gpu_count", parallel.gpus},
                     {"nodes", parallel.nodes},
                     {"sharding", when(parted, enum_name(parallel.sharding))},

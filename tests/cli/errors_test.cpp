@@ -65,6 +65,14 @@ TEST_CASE("each flag of the job refuses a wrong value by name", "[cli]") {
   expect({kAsked + "--checkpointing seq:0",
           "--checkpointing: must be none, block or seq:N with N segments, N at least 1, but is 'seq:0'\n"
           "  for example --checkpointing block, or --checkpointing seq:4\n"});
+  expect({kAsked + "--compile max-autotune",
+          "--compile: takes one of none, default, reduce-overhead, not 'max-autotune'\n"});
+  expect({kAsked + "--compile default --checkpointing block",
+          "--compile: compiled steps are modelled without checkpointing alone\n"
+          "  use --checkpointing none, or --compile none\n"});
+  expect({kAsked + "--compile default --gpu-count 2 --sharding fsdp2",
+          "--compile: compiled steps are not modelled under fsdp2\n"
+          "  use --sharding ddp or zero1, or --compile none\n"});
   expect({kAsked + "--sharding zero3",
           "--sharding: takes one of ddp, zero1, fsdp2, not 'zero3'\n  did you mean 'fsdp2'?\n"});
   expect({kAsked + "--sharding dp", "--sharding: takes one of ddp, zero1, fsdp2, not 'dp'\n  did you mean 'ddp'?\n"});

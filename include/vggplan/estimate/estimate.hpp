@@ -93,6 +93,7 @@ struct Time {
   Estimated<double> images_per_second{};
   Estimated<Seconds> host{};  ///< what the host takes to start a step's work; the range is that of hosts
   std::optional<Estimated<Seconds>> host_operation{};  ///< see timing::HostSpeed; none where nobody measured it
+  std::optional<Estimated<Seconds>> compile{};         ///< torch.compile's before the first step
   std::string bound_by{};                              ///< "gpu", "host", "workers", "copy", "storage", "communication"
   double model_flops_utilization{};                    ///< of the whole, input included
   std::vector<LayerTime> layers{};

@@ -40,6 +40,7 @@ struct Gpu {
   base::Bytes memory_total{};    ///< what the driver reports, not what is printed on the box
   base::Bytes context_memory{};  ///< CUDA context and loaded modules of one training process
   base::Bytes l2_cache{};
+  base::Bytes l2_reported{};  ///< what CUDA says of it, and programs that fill it go by
   base::BytesPerSecond memory_bandwidth{};
   std::optional<base::FlopsPerSecond> fp32{};         ///< outside tensor cores
   std::optional<base::FlopsPerSecond> tf32_tensor{};  ///< dense, no sparsity, like the next two

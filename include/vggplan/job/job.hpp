@@ -21,6 +21,7 @@ enum class Mode { train, infer };
 enum class Precision { fp32, tf32, amp_bf16, amp_fp16, bf16, fp16 };
 enum class Optimizer { momentum, sgd, adam, adamw, rmsprop };
 enum class OptimizerImpl { foreach, fused, loop };
+enum class Compile { none, usual, reduce_overhead };  ///< mode of torch.compile
 enum class Sharding { ddp, zero1, fsdp2 };
 enum class ImageFormat { jpeg, png, tiff, raw };
 enum class Pipeline { pil_float, tv_uint8, nvjpeg };
@@ -80,6 +81,7 @@ struct Job {
   Optimizer optimizer{Optimizer::momentum};
   OptimizerImpl optimizer_impl{OptimizerImpl::foreach};
   Checkpointing checkpointing{};
+  Compile compile{Compile::none};
   Parallel parallel{};
   bool cudnn_benchmark{false};
   bool expandable_segments{false};
@@ -164,6 +166,14 @@ struct NameTable<job::OptimizerImpl> {
       {job::OptimizerImpl::foreach, "foreach", "PyTorch's default on CUDA"},
       {job::OptimizerImpl::fused, "fused", "one kernel, no temporaries"},
       {job::OptimizerImpl::loop, "loop", "one parameter at a time (foreach=False)"},
+  }};
+};
+template <>
+struct NameTable<job::Compile> {
+  static constexpr std::array<Named<job::Compile>, 3> table{{
+      {job::Compile::none, "none", "every operation by itself"},
+      {job::Compile::usual, "default", "torch.compile: inductor's fused kernels"},
+      {job::Compile::reduce_overhead, "reduce-overhead", "the same, replayed as CUDA graphs"},
   }};
 };
 template <>
