@@ -275,11 +275,12 @@ void forward(Step& step) {
       step.keep(id, step.saved[step.packed[segment].first].segment_input, input);
       list_checkpoint(step, step.segments[segment], false);
     }
-    gather_parameters(step, id);
+    gather_forward(step, id);
     run_forward(step, {id, step.node(id), step.training() && !inside && step.needs_gradient(id), false});
     reshard_parameters(step, id);
     end_variables(step, id);
   }
+  end_forward(step);
   if (step.training()) {
     lose(step);
   }
@@ -294,6 +295,7 @@ void backward(Step& step, bool synchronize) {
   const TensorId scaled = scale_loss(step);
   const TensorId seed = scalar();
   lose_backward(step, scaled == kNothing ? kNothing : scalar());
+  begin_backward(step);
   std::size_t again = 0;  // visits just before that run a segment again
   const std::vector<Visit> visits = schedule(step.network, step.segments, step.job.mode);
   for (std::size_t at = 0; at < visits.size(); ++at) {
@@ -307,11 +309,12 @@ void backward(Step& step, bool synchronize) {
       recompute(step, segment, std::span(visits).subspan(at - again, again));
       again = 0;
     }
-    gather_parameters(step, id);
+    gather_backward(step, id);
     run_backward(step, id, checkpointed);
     reshard_parameters(step, id);
     reduce_gradients(step, id);
   }
+  end_backward(step);
   step.tape.drop(seed);
   step.tape.drop(scaled);
 }
