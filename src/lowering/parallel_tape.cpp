@@ -13,7 +13,7 @@ TensorId buffer(Step& step, std::int64_t bytes) {
   return step.tape.allocate(bytes, Category::communication, memory::kNoLayer);
 }
 
-/// ZeRO: the tape is that of rank 0.
+/// ZeRO: the tape is that of rank 0, which owns the largest tensor, unless the emptiest is asked for.
 void partition(Step& step) {
   std::vector<std::int64_t> elements;
   std::vector<Parameter*> trained;
@@ -24,8 +24,10 @@ void partition(Step& step) {
     }
   }
   const std::vector<std::size_t> owners = owners_of(elements, step.job.parallel.gpus);
+  const std::size_t rank =
+      step.variation.emptiest_rank ? emptiest_rank(elements, owners, step.job.parallel.gpus) : std::size_t{0};
   for (std::size_t i = 0; i < owners.size(); ++i) {
-    trained[i]->owned = owners[i] == 0;
+    trained[i]->owned = owners[i] == rank;
   }
 }
 
