@@ -103,7 +103,8 @@ Estimated<Bytes> outside_allocator(const job::Job& job, const hardware::Gpu& gpu
   return base::exactly(gpu.context_memory, Basis::assumed) + nccl_memory(job, framework);
 }
 
-/// The central simulation, the two that bound it, and where it is uncertain what GradScaler skips both outcomes.
+/// The central simulation, the two that bound it, and others that may be met: both outcomes where it is uncertain what
+/// GradScaler skips, and under ZeRO-1 the rank that owns least.
 struct Simulations {
   Simulation central{};
   Simulation low{};
@@ -174,13 +175,18 @@ void simulate_bounds(Simulations& all, const Question& asked, const memory::Tape
   using lowering::Workspaces;
   const bool maybe_none = free_choice || !is_hopper(gpu);
   const bool lower = ends == Ends::both && (races(job) || maybe_none);
-  all.low = lower ? run({maybe_none ? Workspaces::none : Workspaces::derived, !races(job)}) : all.central;
+  const Workspaces least = maybe_none ? Workspaces::none : Workspaces::derived;
+  all.low = lower ? run({.workspaces = least, .both_bucket_sets = !races(job)}) : all.central;
+  if (lower && job.parallel.sharding == job::Sharding::zero1) {
+    all.outcomes.push_back(run({.workspaces = least, .emptiest_rank = true}));
+  }
   all.high = free_choice ? run({Workspaces::largest, true}) : all.central;
   if (in_true_fp32(job, gpu)) {
     all.beside = stranded_workspace(all.high, options.allocator.capacity);
   }
   if (job.mode == job::Mode::train && lowering::skips_uncertain(job)) {
-    all.outcomes = {run({.skips = lowering::Skips::none}), run({.skips = lowering::Skips::all})};
+    all.outcomes.push_back(run({.skips = lowering::Skips::none}));
+    all.outcomes.push_back(run({.skips = lowering::Skips::all}));
   }
   memory::SimulationOptions rising = plain;
   rising.allocator.addresses = memory::AddressOrder::rising;

@@ -282,14 +282,16 @@ void run_layers(Step& step) {
       step.keep(id, step.saved[step.packed[segment].first].segment_input, input);
       list_checkpoint(step, step.segments[segment], false);
     }
-    gather_parameters(step, id);
+    gather_forward(step, id);
     run_forward(step, {id, step.node(id), step.training() && !inside && step.needs_gradient(id), false});
     reshard_parameters(step, id);
     end_variables(step, id);
   }
+  end_forward(step);
 }
 
 void run_layers_back(Step& step) {
+  begin_backward(step);
   std::size_t again = 0;  // visits just before that run a segment again
   const std::vector<Visit> visits = schedule(step.network, step.segments, step.job.mode);
   for (std::size_t at = 0; at < visits.size(); ++at) {
@@ -303,11 +305,12 @@ void run_layers_back(Step& step) {
       recompute(step, segment, std::span(visits).subspan(at - again, again));
       again = 0;
     }
-    gather_parameters(step, id);
+    gather_backward(step, id);
     run_backward(step, id, checkpointed);
     reshard_parameters(step, id);
     reduce_gradients(step, id);
   }
+  end_backward(step);
 }
 
 }  // namespace

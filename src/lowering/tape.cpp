@@ -282,12 +282,8 @@ std::vector<memory::Event> training_step(Step& step, const StepKind& kind) {
   drop_outputs(step);
   for (std::int64_t micro = 0; micro < step.job.accumulation; ++micro) {
     step.tape.begin(base::Phase::forward);
-    if (micro == 0 && !kind.fresh) {  // zero_grad(set_to_none=True)
-      for (Parameter& parameter : step.parameters) {
-        if (std::exchange(parameter.gradient_live, false)) {
-          step.tape.release(parameter.gradient);
-        }
-      }
+    if (micro == 0 && !kind.fresh) {
+      release_gradients(step);
     }
     drop_outputs(step);
     if (micro == 0 && kind.rebuild) {
