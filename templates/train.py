@@ -112,8 +112,8 @@ class Run:
             from torch.distributed.optim import ZeroRedundancyOptimizer
             kind, arguments["optimizer_class"] = ZeroRedundancyOptimizer, kind
         self.optimizer = kind([p for p in self.model.parameters() if p.requires_grad], **arguments)
-        make = getattr(torch.amp, "GradScaler", None) or (lambda _: torch.cuda.amp.GradScaler())  # since 2.3
-        self.scaler = make(self.device.type) if self.autocast is torch.float16 else None
+        make = getattr(torch.amp, "GradScaler", None) or (lambda _, enabled: torch.cuda.amp.GradScaler(enabled=enabled))  # since 2.3
+        self.scaler = make(self.device.type, enabled=self.autocast is torch.float16)  # disabled it hands all through
 
     def batches(self, epoch, done):
         """Those behind the first `done` steps of an epoch, which is filled up to whole steps."""
@@ -129,11 +129,8 @@ class Run:
         self.optimizer.zero_grad(set_to_none=True)
         for left in reversed(range(self.job["accumulation"])):
             self.micro_batch(*next(batches), last=left == 0)
-        if self.scaler:
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
-        else:
-            self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         self.mark("optimizer_seconds")
 
     def micro_batch(self, images, targets, last):
@@ -149,7 +146,7 @@ class Run:
             self.loss = loss.detach()
             self.mark("forward_seconds")
             loss = loss / self.job["accumulation"] if self.job["accumulation"] > 1 else loss
-            (self.scaler.scale(loss) if self.scaler else loss).backward()
+            self.scaler.scale(loss).backward()
         self.mark("backward_seconds")
 
     def mark(self, phase):
@@ -183,7 +180,7 @@ class Run:
 
     def save(self, folder, step):
         """Rank 0 writes. FSDP2 and ZeRO-1 gather first what the others hold."""
-        state = {"step": step, "scaler": self.scaler and self.scaler.state_dict()}
+        state = {"step": step, "scaler": self.scaler.state_dict()}
         if self.sharding == "zero1":
             self.optimizer.consolidate_state_dict(0)
         if self.sharding == "fsdp2":
@@ -211,8 +208,7 @@ class Run:
         else:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
-        if self.scaler:
-            self.scaler.load_state_dict(state["scaler"])
+        self.scaler.load_state_dict(state["scaler"])
         return state["step"]
 
 
