@@ -30,11 +30,13 @@ RANK, LOCAL, EACH, WORLD = (int(os.environ.get(name, alone)) for name, alone in 
 
 def not_done(job, data):
     """What of the plan this program cannot do."""
-    if job["mode"] != "train" or job.get("train") == "image" or "until" in job or not re.fullmatch(
+    if job["mode"] != "train" or job.get("train") == "image" or "until" in job or "forward_passes" in job or not re.fullmatch(
             r"vgg(11|13|16|19)(_bn)?|resnet(18|34|50|101)|mobilenet-v2|densenet121", job["model"]):
-        return f"train.py trains whole networks of torchvision, which the plan for {job['model']} does not"
+        return f"train.py trains whole networks of torchvision, one forward pass a step, which the plan for {job['model']} does not"
     if data and (job["head"] == "none" or job["channels"] not in settings.CHANNELS) or job.get("loss", "cross-entropy") != "cross-entropy":
         return "the plan's network does not tell classes of usual images apart"
+    if "compile" in job and not hasattr(torch, "compile"):
+        return f"the plan's torch.compile needs PyTorch 2, and this is {torch.__version__}"
     if job["checkpointing"].startswith("seq") and not job["model"].startswith("vgg"):
         return f"train.py cuts VGG alone into {job['checkpointing']}: plan {job['model']} with --checkpointing block"
     if job.get("sharding") == "fsdp2" and tuple(int(n) for n in torch.__version__.split(".")[:2]) < (2, 6):
@@ -93,6 +95,8 @@ class Run:
 
     def prepare_steps(self, lr):
         job, self.net = self.job, self.model
+        if "compile" in job:  # inside of DDP: one graph, as planned
+            self.net = torch.compile(self.model, mode=job["compile"])
         if self.sharding == "fsdp2":
             from torch.distributed.fsdp import fully_shard  # since 2.6
             for layer in [m for m in self.model.modules() if isinstance(m, nn.Linear)] + [self.model]:
@@ -100,7 +104,7 @@ class Run:
         elif self.sharding:
             ids, bucket = [LOCAL] if self.device.type == "cuda" else None, job.get("bucket_bytes", 25 * 2**20) / 2**20
             self.net = nn.parallel.DistributedDataParallel(
-                self.model, ids, bucket_cap_mb=bucket, gradient_as_bucket_view=job.get("bucket_view", False))
+                self.net, ids, bucket_cap_mb=bucket, gradient_as_bucket_view=job.get("bucket_view", False))
         fused = job["optimizer_impl"] == "fused" and self.device.type == "cpu"  # of which there is none
         kind, arguments = settings.optimizer_of(job["optimizer"], "foreach" if fused else job["optimizer_impl"])
         arguments["lr"] = lr or (1e-2 if kind is torch.optim.SGD else 1e-4)
@@ -139,7 +143,7 @@ class Run:
             self.mark("data_wait_seconds")
         criterion = nn.functional.mse_loss if self.job["head"] == "none" else nn.functional.cross_entropy
         half = self.autocast if self.device.type == "cuda" else torch.bfloat16  # which is what CPUs have
-        with contextlib.nullcontext() if last or self.net is self.model else self.net.no_sync():
+        with contextlib.nullcontext() if last or not hasattr(self.net, "no_sync") else self.net.no_sync():
             with torch.autocast(self.device.type, half or torch.bfloat16, enabled=self.autocast is not None):
                 loss = criterion(outputs := self.net(images), targets)  # which, as in the plan's steps, lives on
             self.loss = loss.detach()

@@ -9,6 +9,7 @@
 
 #include "app/sweep.hpp"
 #include "app/values.hpp"
+#include "vggplan/base/dates.hpp"
 #include "vggplan/catalog/catalog.hpp"
 #include "vggplan/catalog/gpu_request.hpp"
 
@@ -125,6 +126,14 @@ Status price(Options& options, Text value, Text place) {
   }
   return std::nullopt;
 }
+template <auto Member>
+Status date(Options& options, Text value, Text place) {
+  if (!base::day_number(value)) {
+    return base::wrong(place, fmt::format("takes a day as YYYY-MM-DD, not {}", base::quoted(value)));
+  }
+  options.*Member = std::string(value);
+  return std::nullopt;
+}
 Status output(Options& options, Text value, Text place) {
   if (value == "-") {
     options.output.reset();
@@ -201,6 +210,9 @@ constexpr std::array kFlags = std::to_array<Flag>({
      base::enum_names<graph::Objective>, choice<&O::loss, graph::Objective>},
     {"eval-batch", 0, "N", "", "images of an evaluation without gradients beside training", Group::job, kJob, false,
      true, nullptr, whole<&O::eval_batch, kBatch>},
+    {"forward-passes", 0, "N", "1",
+     "passes of the batch whose losses go back together: siamese or consistency training", Group::job, kJob, false,
+     true, nullptr, whole<&O::forward_passes, Range{1, job::kMostForwardPasses}>},
     {"mode", 0, "MODE", "train", "training or inference", Group::job, kJob, false, true, base::enum_names<job::Mode>,
      choice<&O::mode, job::Mode>},
     {"batch", 'b', "N", "1; plan chooses", "images per GPU and micro-batch; fit looks for the largest", Group::job,
@@ -219,6 +231,8 @@ constexpr std::array kFlags = std::to_array<Flag>({
      base::enum_names<job::OptimizerImpl>, choice<&O::optimizer_impl, job::OptimizerImpl>},
     {"checkpointing", 0, "HOW", "none; plan chooses", "activations computed again: none, block or seq:N", Group::job,
      kJob, false, true, checkpointing_names, checkpointing},
+    {"compile", 0, "MODE", "none", "mode of torch.compile", Group::job, kJob, false, true,
+     base::enum_names<job::Compile>, choice<&O::compile, job::Compile>},
     {"sharding", 0, "HOW", "ddp", "how several GPUs share the work", Group::job, kJob, false, true,
      base::enum_names<job::Sharding>, choice<&O::sharding, job::Sharding>},
     {"bucket-mb", 0, "MIB", "25", "size of DDP's gradient buckets", Group::job, kJob, false, true, nullptr, bucket},
@@ -253,6 +267,14 @@ constexpr std::array kFlags = std::to_array<Flag>({
      Group::machine, kCatalogue, false, true, nullptr, word<&O::config_dir>},
     {"price", 0, "NAME=USD", "", "price per hour of a GPU or of a machine", Group::machine, kJob, true, true, nullptr,
      price},
+    {"prices", 0, "FILE", "", "prices of machines: a vms.csv of SkyPilot's catalogue, or JSON", Group::machine,
+     kJob | only(Command::machines), false, true, nullptr, word<&O::price_list>},
+    {"prices-date", 0, "DATE", "", "as of when the prices of a file are that does not tell: 2026-11-29", Group::machine,
+     kJob | only(Command::machines), false, true, nullptr, date<&O::prices_date>},
+    {"spot", 0, "", "", "rent spot machines, which may be taken back at any time", Group::machine,
+     kJob | only(Command::machines), false, true, nullptr, toggle<&O::spot>},
+    {"today", 0, "DATE", "", "the day that the age of prices is told by: no clock is asked", Group::machine, kJob,
+     false, true, nullptr, date<&O::today>},
 
     {"images", 0, "N", "", "images in the data set: gives epochs, run time and cost", Group::data, kJob, false, true,
      nullptr, data_whole<&D::images, kImages>},

@@ -66,6 +66,7 @@ struct Options {
   graph::Trained trained{graph::Trained::parameters};
   std::optional<graph::Objective> loss{};
   std::optional<std::int64_t> eval_batch{};
+  std::int64_t forward_passes{1};
   job::Mode mode{job::Mode::train};
   std::optional<std::int64_t> batch{};
   std::optional<std::int64_t> global_batch{};
@@ -75,6 +76,7 @@ struct Options {
   job::Optimizer optimizer{job::Optimizer::momentum};
   job::OptimizerImpl optimizer_impl{job::OptimizerImpl::foreach};
   std::optional<job::Checkpointing> checkpointing{};
+  job::Compile compile{job::Compile::none};
   std::optional<job::Sharding> sharding{};
   base::Bytes bucket{25 * base::kMiB};
   bool bucket_view{false};
@@ -101,6 +103,10 @@ struct Options {
   std::optional<std::int64_t> max_gpus{};
   std::optional<base::Usd> max_cost{};
   std::map<std::string, base::Usd> prices{};
+  std::optional<std::string> price_list{};
+  std::string prices_date{};
+  std::string today{};
+  bool spot{false};
   planner::Reserve reserve{};
   std::int64_t top{5};
 

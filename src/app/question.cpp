@@ -248,12 +248,14 @@ base::Result<job::Job> Questions::job(const Options& options) {
   }
   job.scope = {options.freeze, options.until, options.trained, options.loss, options.freeze_norm};
   job.eval_batch = options.eval_batch.value_or(0);
+  job.forward_passes = options.forward_passes;
   job.mode = options.mode;
   job.precision = options.precision.value_or(job.precision);
   job.layout = options.layout.value_or(job.layout);
   job.optimizer = options.optimizer;
   job.optimizer_impl = options.optimizer_impl;
   job.checkpointing = options.checkpointing.value_or(job.checkpointing);
+  job.compile = options.compile;
   job.parallel.sharding = options.sharding.value_or(job.parallel.sharding);
   job.parallel.bucket = options.bucket;
   job.parallel.bucket_view = options.bucket_view;

@@ -28,6 +28,8 @@ Fact fact(std::string label, std::string_view key, const Document& object);
 
 /// `estimate`: an estimate report, or the recommendation of a plan.
 Headline headline(const Document& estimate);
+/// Which price costs are reckoned with, and how old it is.
+void add_price(std::vector<Fact>& facts, const Document& estimate);
 Section memory_section(const Document& estimate);
 Section time_section(const Document& estimate);
 Section host_section(const Document& estimate);

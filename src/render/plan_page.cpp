@@ -121,6 +121,9 @@ Page plan_page(const Document& report) {
   const Document& best = fits ? report.at("recommendation") : report;
   Page page{fits ? headline(best) : refusal(report), {}};
   if (fits) {
+    if (!has(best, "run") && report.at("goal").at("objective") == "cheapest") {
+      add_price(page.head.facts, best);
+    }
     add(page, memory_section(best));
     add(page, time_section(best));
     add(page, reasons(best));

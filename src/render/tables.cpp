@@ -81,6 +81,8 @@ Table machines_table(const Document& report) {
                                             {"/vcpus", "vCPUs"},
                                             {"/ram_bytes", "RAM"},
                                             {"/price_usd_per_hour", "per hour"},
+                                            {"/spot_price_usd_per_hour", "spot", Align::right, 6},
+                                            {"/price_region", "region", Align::left, 7},
                                             {"/price_date", "priced", Align::left, 8}});
 }
 

@@ -134,6 +134,7 @@ Document settings_part(const job::Job& job, const std::string& gpu) {
                     {"precision", enum_name(job.precision)},
                     {"layout", enum_name(job.layout)},
                     {"checkpointing", when(training, job::to_string(job.checkpointing))},
+                    {"compile", when(job.compile != job::Compile::none, enum_name(job.compile))},
                     {"sharding", when(training && job.parallel.gpus > 1, enum_name(job.parallel.sharding))}});
 }
 

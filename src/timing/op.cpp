@@ -68,6 +68,9 @@ void set_traffic(Op& op) {
     case OpKind::slice_copy:
     case OpKind::layer_norm_forward:
     case OpKind::batch_norm_inference:
+    case OpKind::fused:
+    case OpKind::optimizer:
+    case OpKind::grad_unscale:
     case OpKind::copy: set(n.in * size, n.in * size); return;
     case OpKind::bias_grad: set(n.in * size, op.extent.c * size); return;
     case OpKind::relu_backward:
@@ -114,9 +117,8 @@ void set_traffic(Op& op) {
     case OpKind::cast: set(n.in * (size == kFull ? kFull / 2 : kFull), n.in * size); return;
     case OpKind::fill: set(0, n.in * size); return;
     case OpKind::grad_accumulate: set(2 * n.in * size, n.in * size); return;
-    case OpKind::optimizer:
-    case OpKind::grad_unscale: set(n.in * size, n.in * size); return;
     case OpKind::host_read: set(size, size); return;
+    case OpKind::compiled_call:
     case OpKind::checkpoint: op.kernels = 0; return;
   }
 }

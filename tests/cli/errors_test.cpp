@@ -48,18 +48,31 @@ TEST_CASE("each flag of the job refuses a wrong value by name", "[cli]") {
   expect({kAsked + "--batch=", "--batch: takes a value, and none follows\n"});
   expect({kAsked + "--global-batch x", "--global-batch: takes a whole number from 1 to 100,000,000, not 'x'\n"});
   expect({kAsked + "--accumulation 0", "--accumulation: takes a whole number from 1 to 65,536, not '0'\n"});
-  expect({kAsked + "--precision fp16",
-          "--precision: takes one of fp32, tf32, amp-bf16, amp-fp16, bf16, not 'fp16'\n"
-          "  did you mean 'amp-fp16'?\n"});
+  expect({kAsked + "--precision tf33",
+          "--precision: takes one of fp32, tf32, amp-bf16, amp-fp16, bf16, fp16, not 'tf33'
+"
+          "  did you mean 'tf32'?
+"});
   expect({kAsked + "--layout channels_last",
-          "--layout: takes one of nchw, nhwc, not 'channels_last'\n  did you mean 'nhwc'?\n"});
+          "--layout: takes one of nchw, nhwc, not 'channels_last'
+  did you mean 'nhwc'?
+"});
   expect({kAsked + "--optimizer adamx",
-          "--optimizer: takes one of momentum, sgd, adam, adamw, not 'adamx'\n  did you mean 'adam' or 'adamw'?\n"});
+          "--optimizer: takes one of momentum, sgd, adam, adamw, rmsprop, not 'adamx'\n  did you mean 'adam' or "
+          "'adamw'?\n"});
   expect({kAsked + "--optimizer-impl fuse",
           "--optimizer-impl: takes one of foreach, fused, loop, not 'fuse'\n  did you mean 'fused'?\n"});
   expect({kAsked + "--checkpointing seq:0",
           "--checkpointing: must be none, block or seq:N with N segments, N at least 1, but is 'seq:0'\n"
           "  for example --checkpointing block, or --checkpointing seq:4\n"});
+  expect({kAsked + "--compile max-autotune",
+          "--compile: takes one of none, default, reduce-overhead, not 'max-autotune'\n"});
+  expect({kAsked + "--compile default --checkpointing block",
+          "--compile: compiled steps are modelled without checkpointing alone\n"
+          "  use --checkpointing none, or --compile none\n"});
+  expect({kAsked + "--compile default --gpu-count 2 --sharding fsdp2",
+          "--compile: compiled steps are not modelled under fsdp2\n"
+          "  use --sharding ddp or zero1, or --compile none\n"});
   expect({kAsked + "--sharding zero3",
           "--sharding: takes one of ddp, zero1, fsdp2, not 'zero3'\n  did you mean 'fsdp2'?\n"});
   expect({kAsked + "--sharding dp", "--sharding: takes one of ddp, zero1, fsdp2, not 'dp'\n  did you mean 'ddp'?\n"});
@@ -237,7 +250,7 @@ TEST_CASE("nonsense for any flag ends with exit code 2 and its name", "[cli]") {
   // Free texts, which anything may be: names and files are looked up later.
   const std::vector<std::string_view> free{"output",      "gpu-file",   "against",   "budget", "machine", "calibrate",
                                            "storage",     "model",      "framework", "gpus",   "gpu",     "config",
-                                           "calibration", "config-dir", "until",     "freeze"};
+                                           "calibration", "config-dir", "until",     "freeze", "prices"};
   for (const app::Flag& flag : app::flags()) {
     if (!flag.takes_value() || std::find(free.begin(), free.end(), flag.name) != free.end()) {
       continue;

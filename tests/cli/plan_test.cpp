@@ -69,6 +69,35 @@ TEST_CASE("a machine has the GPUs that it has, and what is rented and timed foll
   CHECK(usd_per_hour("16") == 20);
 }
 
+TEST_CASE("a plan tells which price it took, of where and as of when, and how old it is where a day is given",
+          "[cli]") {
+  test::FakeWorld world;
+  world.files["aws.csv"] =
+      "InstanceType,AcceleratorName,AcceleratorCount,Price,SpotPrice,Region\n"
+      "g4dn.xlarge,T4,1.0,0.5,0.2,us-east-1\n"
+      "g4dn.xlarge,T4,1.0,0.6,0.1,eu-west-1\n";
+  const std::string job = "--size 224x224 --gpus t4 --images 100000 --prices aws.csv --prices-date 2026-11-01";
+  const json plan = json::parse(run(job + " --today 2026-11-29 --json", world).out).at("recommendation");
+  CHECK(plan.at("price") == json({{"usd_per_hour", 0.5},
+                                  {"of", "g4dn.xlarge"},
+                                  {"usd_per_hour_of_one", 0.5},
+                                  {"region", "us-east-1"},
+                                  {"spot", false},
+                                  {"date", "2026-11-01"},
+                                  {"age_days", 28},
+                                  {"source", "aws.csv"}}));
+  const double hours = plan.at("run").at("total_seconds").at("value").get<double>() / 3600;
+  CHECK(plan.at("run").at("cost_usd").at("value").get<double>() == Approx(0.5 * hours));
+  CHECK(run(job + " --today 2026-11-29", world).out.find("28 days ago") != std::string::npos);
+  CHECK(run(job, world).out.find("days ago") == std::string::npos);
+  const json spot = json::parse(run(job + " --spot --json", world).out).at("recommendation");
+  CHECK(spot.at("price").at("usd_per_hour") == 0.1);
+  CHECK(spot.at("price").at("region") == "eu-west-1");
+  CHECK(run(job + " --spot", world).out.find("a spot machine may be taken back") != std::string::npos);
+  CHECK(run("--size 224x224 --gpus l4 --prices aws.csv", world).out.find("has no price of a machine that takes part") !=
+        std::string::npos);
+}
+
 TEST_CASE("of one GPU with several counts the largest stands for all: no number is searched twice", "[cli]") {
   const json twice = planned("--gpus t4x2,t4x4,t4x2");
   CHECK(twice.at("candidates").size() == 1);

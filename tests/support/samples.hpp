@@ -173,7 +173,8 @@ inline estimate::Estimate refused_estimate() {
   sample.memory.run_peak = around(60 * kGiB);
   sample.memory.headroom = sample.memory.usable - 64 * kGiB;
   sample.memory.breakdown = {{"activations", 56 * kGiB}, {"parameters", 4 * kGiB}};
-  sample.memory.shortfall = estimate::Shortfall{8 * kGiB, 24 * kGiB + kGiB / 2, "backward", "conv1_2"};
+  sample.memory.shortfall =
+      estimate::Shortfall{8 * kGiB, 24 * kGiB + kGiB / 2, 8 * kGiB, 30 * kGiB, 31 * kGiB, kGiB, "backward", "conv1_2"};
   return sample;
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "vggplan/base/result.hpp"
+#include "vggplan/catalog/prices.hpp"
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/hardware/hardware.hpp"
 
@@ -49,6 +50,9 @@ class Catalog {
   [[nodiscard]] base::Result<Catalog> with_overrides(std::span<const ConfigFile> files) const;
   /// With one GPU added (--gpu-file); its path means nothing, its name is the one inside.
   [[nodiscard]] base::Result<Catalog> with_gpu_file(const ConfigFile& file) const;
+
+  /// With prices of the user's in place of those that are known; `spot`: machines have their spot price.
+  [[nodiscard]] base::Result<Catalog> with_prices(PriceList prices, bool spot) const;
 
   /// Names in a folder (gpus, machines, models, storage, frameworks, calibration), sorted.
   [[nodiscard]] std::vector<std::string> names(std::string_view folder) const;
@@ -95,12 +99,15 @@ class Catalog {
   [[nodiscard]] base::Result<NameMatch> match_with_memory(std::string_view name) const;
   [[nodiscard]] base::Diagnostic unknown(std::string_view name, std::string_view place) const;
   base::Status add(const ConfigFile& file);
+  void settle_price(hardware::Machine& machine) const;
   /// The links that the user's GPUs name must be known.
   [[nodiscard]] base::Status check_links() const;
 
   std::map<std::string, Folder, std::less<>> folders_{};
   std::vector<Entry> links_{};  ///< files of links, the user's last
   Entry other_gpus_{};
+  PriceList prices_{};
+  bool spot_{false};
 };
 
 /// Single records from a user's file.

@@ -116,6 +116,7 @@ struct Device {
   std::int64_t sm_count{132};
   std::int64_t threads_per_sm{2048};
   base::Bytes cublas_workspace{33554432};
+  base::Bytes l2_cache{52428800};
   bool tf32{true};  ///< has TF32 tensor cores; without them tf32 convolutions run in fp32
   bool fp16{true};  ///< the same of fp16
   bool operator==(const Device&) const = default;
