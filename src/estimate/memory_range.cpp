@@ -92,7 +92,7 @@ bool compiled_otherwise(const job::Job& job, const graph::Network& network) {
     const auto* conv = std::get_if<graph::Convolution>(&node.kind);
     const auto* activation = std::get_if<graph::Activation>(&node.kind);
     const auto* resize = std::get_if<graph::Resize>(&node.kind);
-    return (conv != nullptr && (conv->groups > 1 || conv->transposed)) ||
+    return (conv != nullptr && (conv->groups > 1 || conv->transposed || conv->dilation != graph::Pair{1, 1})) ||
            (activation != nullptr && activation->function != graph::Function::relu) ||
            (resize != nullptr && resize->bilinear) || std::holds_alternative<graph::AveragePool>(node.kind) ||
            std::holds_alternative<graph::Multiply>(node.kind) || std::holds_alternative<graph::LayerNorm>(node.kind) ||

@@ -173,6 +173,11 @@ Status check_compile(const Job& job) {
     return base::wrong("--compile", "compiled steps are modelled with one forward pass alone",
                        "use --forward-passes 1, or --compile none");
   }
+  if (job.scope.trained == graph::Trained::image && job.mode == Mode::train) {
+    return base::wrong("--compile",
+                       "compiled steps are modelled with trained parameters alone, and --train asks for the image",
+                       "use --compile none");
+  }
   if (job.parallel.sharding == Sharding::fsdp2 && job.parallel.gpus > 1) {
     return base::wrong("--compile", "compiled steps are not modelled under fsdp2",
                        "use --sharding ddp or zero1, or --compile none");
