@@ -2,6 +2,7 @@
 #include "estimate/memory_part.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "estimate/memory_range.hpp"
 #include "vggplan/lowering/tape.hpp"

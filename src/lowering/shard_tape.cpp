@@ -2,9 +2,11 @@
 // FSDP2's shards and the buffers of its collectives: docs/how-memory-is-counted.md. The order of events is that of
 // torch/distributed/fsdp/_fully_shard (_fsdp_param_group.py, _fsdp_collectives.py) and of traces on two H200s, torch
 // 2.11 (tests/data/traces/sharded).
+#include <algorithm>
 #include <cmath>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "lowering/step.hpp"
 

@@ -3,8 +3,9 @@
 //
 // The recorded loop lets go of small tensors elsewhere than the tape (its output, its loss), so what is compared are
 // requests of more than a MiB: all gathered and reduced weights, activations and state.
+#include <algorithm>
+#include <cstdlib>
 #include <map>
-#include <numeric>
 
 #include "support/catch.hpp"
 #include "support/lowered.hpp"

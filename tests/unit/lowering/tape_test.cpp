@@ -549,6 +549,25 @@ TEST_CASE("zero1 spreads optimizer state by whole tensors: rank 0 keeps fc1") {
   CHECK(state == std::vector<std::int64_t>{411041792});
 }
 
+TEST_CASE("zero1's emptiest rank owns what the first leaves, and none where there are more ranks than tensors") {
+  Job job = vgg16_job(1, job::Optimizer::momentum);
+  const auto state = [&](std::int64_t gpus, bool emptiest) {
+    job.parallel.gpus = gpus;
+    job.parallel.sharding = job::Sharding::zero1;
+    const memory::Tape tape = support::tape_of(job, support::without_workspaces(), {}, {.emptiest_rank = emptiest});
+    std::int64_t bytes = 0;
+    for (const Event& event : tape.steps.at(0)) {
+      const bool taken = event.kind == Event::Kind::allocate && event.category == Category::optimizer_state;
+      bytes += taken ? event.bytes : 0;
+    }
+    return bytes;
+  };
+  constexpr std::int64_t kFirstLinear = 25088 * 4096;  // more than all else together
+  CHECK(state(2, false) == kFirstLinear * 4);
+  CHECK(state(2, true) == (138357544 - kFirstLinear) * 4);
+  CHECK(state(64, true) == 0);  // VGG16 has 32 tensors
+}
+
 TEST_CASE("fsdp2 leaves each rank its rows between steps") {
   Job job = vgg16_job(1, job::Optimizer::momentum);
   job.parallel = {2, 1, job::Sharding::fsdp2, job.parallel.bucket, false};
