@@ -159,7 +159,8 @@ void simulate_bounds(Simulations& all, const Question& asked, const memory::Tape
   };
   const bool free_choice = cudnn_is_free(job, gpu);  // FFT workspaces can be many times the activations
   using lowering::Workspaces;
-  const bool maybe_none = free_choice || !is_hopper(gpu);
+  const bool measured_rules = has_measured_rules(gpu, asked.framework);
+  const bool maybe_none = free_choice || !measured_rules;
   const bool lower = ends == Ends::both && (races(job) || maybe_none);
   all.low = lower ? run({maybe_none ? Workspaces::none : Workspaces::derived, !races(job)}) : all.central;
   all.high = free_choice ? run({Workspaces::largest, true}) : all.central;
@@ -172,7 +173,7 @@ void simulate_bounds(Simulations& all, const Question& asked, const memory::Tape
   memory::SimulationOptions rising = plain;
   rising.allocator.addresses = memory::AddressOrder::rising;
   all.other_addresses = memory::simulate(expected, rising);
-  all.widths = widths_of(job, asked.lowered.network, gpu);
+  all.widths = widths_of(job, asked.lowered.network, gpu, measured_rules);
 }
 
 Simulations simulate_all(const Question& asked, const memory::Tape& expected,
@@ -205,7 +206,8 @@ lowering::Device device_of(const hardware::Gpu& gpu, const lowering::Framework& 
   lowering::Device device;
   device.sm_count = gpu.sm_count;
   device.threads_per_sm = threads_per_sm(gpu.compute_capability);
-  device.cublas_workspace = is_hopper(gpu) ? framework.cublas_workspace_sm90 : framework.cublas_workspace;
+  device.cublas_workspace =
+      lowering::cublas_workspace(framework, hardware::capability_number(gpu.compute_capability) / 10);
   device.tf32 = gpu.tf32_tensor.has_value();
   device.fp16 = gpu.fp16_tensor.has_value();
   return device;
@@ -309,6 +311,9 @@ Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& ta
       memory.reserved_peak + base::exactly(outside_allocator(job, target.gpu, framework), Basis::assumed);
   memory.headroom = memory.usable - memory.reserved_peak.value;
   memory.contradicting_batch = contradicting_batch(memory, lowered, job, target, framework);
+  if (job.expandable_segments) {
+    memory.allocator_settings = framework.allocator_variable + "=expandable_segments:True";
+  }
   add_breakdown(memory, lowered.network, all.central.peak);
   for (const memory::Moment& moment : all.central.timeline) {
     memory.timeline.push_back({static_cast<std::int64_t>(moment.step), std::string(base::name_of_enum(moment.phase)),

@@ -85,13 +85,16 @@ Kind kind_of(const job::Job& job, const graph::Network& network) {
   return usual ? Kind::usual : Kind::other_sizes;
 }
 
-/// On an architecture that nobody measured cuDNN's kernels may need more scratch: an RTX 3090 ran out of memory where
-/// the prediction left 2 % (timm's ladder of batches). Or none: the low end is simulated without any.
+/// On an architecture, or of a version, that nobody measured cuDNN's kernels may need more scratch: an RTX 3090 ran out
+/// of memory where the prediction left 2 % (timm's ladder of batches). Or none: the low end is simulated without any.
 constexpr double kUnmeasuredHigh = 1.04;
 
 }  // namespace
 
-bool is_hopper(const hardware::Gpu& gpu) { return hardware::capability_number(gpu.compute_capability) / 10 == 9; }
+bool has_measured_rules(const hardware::Gpu& gpu, const lowering::Framework& framework) {
+  const bool hopper = hardware::capability_number(gpu.compute_capability) / 10 == 9;
+  return hopper && framework.rules_of.empty();
+}
 
 bool cudnn_is_free(const job::Job& job, const hardware::Gpu& gpu) {
   return job.cudnn_benchmark || in_true_fp32(job, gpu);
@@ -104,7 +107,7 @@ Bytes stranded_workspace(const memory::Simulation& high, std::optional<Bytes> ca
 
 bool races(const job::Job& job) { return job.parallel.gpus > 1 && job.parallel.sharding != job::Sharding::fsdp2; }
 
-Widths widths_of(const job::Job& job, const graph::Network& network, const hardware::Gpu& gpu) {
+Widths widths_of(const job::Job& job, const graph::Network& network, const hardware::Gpu& gpu, bool measured_rules) {
   const Kind kind = kind_of(job, network);
   const Errors errors = errors_of(kind, job.layout);
   const bool racing = races(job) && kind == Kind::usual;
@@ -112,7 +115,7 @@ Widths widths_of(const job::Job& job, const graph::Network& network, const hardw
   Widths widths{racing ? kRacing : errors.allocated,
                 racing && job.layout == base::Layout::nhwc ? kRacing : errors.reserved,
                 measured ? base::Basis::simulated : base::Basis::modelled};
-  if (!is_hopper(gpu)) {
+  if (!measured_rules) {
     widths.allocated.high = std::max(widths.allocated.high, kUnmeasuredHigh);
     widths.reserved.high = std::max(widths.reserved.high, kUnmeasuredHigh);
     widths.basis = base::Basis::modelled;

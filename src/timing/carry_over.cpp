@@ -195,12 +195,19 @@ std::size_t most_alike(std::span<const hardware::Gpu> measured, const hardware::
   return static_cast<std::size_t>(nearest - measured.begin());
 }
 
+void mark_unmeasured(Calibration& calibration) {
+  calibration.basis = base::Basis::modelled;
+  calibration.spread = {0.75, 1.35};
+  calibration.spread_fp32 = {0.6, 1.6};
+  calibration.spread_host = {0.6, 1.6};
+}
+
 Calibration carry_over(const Calibration& measured, const hardware::Gpu& from, const hardware::Gpu& to) {
   const Carrier carrier(measured, from, to);
   Calibration carried = measured;
   carried.gpu = to.name;
   carried.carried_from = measured.gpu;
-  carried.basis = base::Basis::modelled;
+  mark_unmeasured(carried);
   carried.l2_cache = to.l2_cache;
   for (StreamRate& rate : carried.streams) {
     rate = carrier.carried(rate);
@@ -208,9 +215,6 @@ Calibration carry_over(const Calibration& measured, const hardware::Gpu& from, c
   for (ShareCurve& curve : carried.curves) {
     curve = carrier.carried(curve);
   }
-  carried.spread = {0.75, 1.35};
-  carried.spread_fp32 = {0.6, 1.6};
-  carried.spread_host = {0.6, 1.6};
   return carried;
 }
 

@@ -245,6 +245,40 @@ TEST_CASE("slow storage bounds the rate") {
   CHECK(e.time.images_per_second.value == Approx(*e.input.storage_images_per_second));
 }
 
+TEST_CASE("a version that nobody measured has wider ranges than 2.11 on the same card, and says so") {
+  const Target card = support::target("h200-sxm-141gb");
+  job::Job job = job_of(512, 512, 8);
+  job.expandable_segments = true;
+  const Estimate measured = answer(job, card);
+  for (const std::string version : {"pytorch-2.6", "pytorch-2.14"}) {
+    Knowledge knowledge = support::known();
+    knowledge.framework = support::built_in_catalog().framework(version).value();
+    const Estimate other = estimate(job, card, knowledge).value();
+    INFO(version);
+    CHECK(warns(other, "unmeasured-version"));
+    CHECK(other.time.step.basis == base::Basis::modelled);
+    CHECK(other.time.step.value == measured.time.step.value);
+    CHECK(other.time.step.low < measured.time.step.low);
+    CHECK(other.time.step.high > measured.time.step.high);
+    CHECK(other.memory.allocated_peak.basis == base::Basis::modelled);
+    CHECK(other.memory.allocated_peak.low < measured.memory.allocated_peak.low);
+    CHECK(other.memory.allocated_peak.high > measured.memory.allocated_peak.high);
+    CHECK(other.memory.allocator_settings == knowledge.framework.allocator_variable + "=expandable_segments:True");
+  }
+  CHECK_FALSE(warns(measured, "unmeasured-version"));
+}
+
+TEST_CASE("builds have code for some architectures: 2.6 for Pascal and not for Blackwell, 2.11 the other way round") {
+  const auto runs = [](const std::string& version, const std::string& gpu) {
+    return runs_on(support::built_in_catalog().framework(version).value(), support::gpu(gpu));
+  };
+  CHECK(runs("pytorch-2.6", "gtx-1080-ti"));
+  CHECK(runs("pytorch-2.6", "h200-sxm-141gb"));
+  CHECK_FALSE(runs("pytorch-2.6", "rtx-5090"));
+  CHECK_FALSE(runs("pytorch-2.11", "gtx-1080-ti"));
+  CHECK(runs("pytorch-2.11", "rtx-5090"));
+}
+
 TEST_CASE("a figure for a GPU that was measured is calibrated, for another it is modelled and wider") {
   const job::Job job = job_of(512, 512, 8);
   const Estimate own = answer(job, support::target("h200-sxm-141gb"));
