@@ -394,7 +394,7 @@ base::Result<PlanQuestion> Questions::plan(const Options& options) {
     add_candidate(std::move(next), request.candidates);
     warn_of(wanted.choice, options, question.warnings);
   }
-  for (const std::string& name : catalog_.gpu_names()) {
+  for (const std::string& name : catalog_.card_names()) {
     base::Result<hardware::Gpu> gpu = catalog_.gpu(name);
     if (!gpu) {
       return gpu.error();

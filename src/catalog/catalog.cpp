@@ -22,6 +22,7 @@ namespace vggplan::catalog {
 namespace {
 
 constexpr std::string_view kLinksFile = "links.json";
+constexpr std::string_view kOtherGpusFile = "other-gpus.json";
 constexpr std::string_view kExtension = ".json";
 /// Folders that a user's files may go to, and what one record of each is called.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kFolders{{
@@ -103,6 +104,8 @@ Catalog Catalog::built_in() {
     Entry entry{file.text, fmt::format("configs/{}", file.path), nullptr};
     if (file.path == kLinksFile) {
       catalog.links_.push_back(std::move(entry));
+    } else if (file.path == kOtherGpusFile) {
+      catalog.other_gpus_ = std::move(entry);
     } else if (const auto [folder, name] = split_path(file.path); !folder.empty()) {
       catalog.folders_[std::string(folder)].insert_or_assign(std::string(name), std::move(entry));
     }

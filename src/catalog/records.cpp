@@ -188,6 +188,19 @@ std::vector<hardware::Link> link_list(ObjectReader& reader, Context& context) {
   return links;
 }
 
+std::vector<hardware::OtherGpu> other_gpu_list(ObjectReader& reader, Context& context) {
+  reader.skip("sources");
+  std::vector<hardware::OtherGpu> others;
+  const json* list = reader.array("gpus", true);
+  for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+    ObjectReader item((*list)[i], fmt::format("{}/{}", reader.pointer_to("gpus"), i), context);
+    others.push_back({item.name("name"), item.text("title"), item.number("gigabytes", {0, 1e6, true, false}),
+                      base::FlopsPerSecond(item.number("fp32_flops_per_second", kRate))});
+    item.finish();
+  }
+  return others;
+}
+
 bool width_in(const json& value, std::int64_t most) { return value.is_number_integer() && value >= 1 && value <= most; }
 
 void read_features(ObjectReader& reader, graph::ModelSpec& model) {
@@ -279,6 +292,9 @@ base::Result<hardware::Storage> read_storage(std::string_view text, const std::s
 }
 base::Result<std::vector<hardware::Link>> read_links(std::string_view text, const std::string& shown) {
   return read_record<std::vector<hardware::Link>>(text, shown, "links", link_list);
+}
+base::Result<std::vector<hardware::OtherGpu>> read_other_gpus(std::string_view text, const std::string& shown) {
+  return read_record<std::vector<hardware::OtherGpu>>(text, shown, "other-gpus", other_gpu_list);
 }
 base::Result<graph::ModelSpec> read_model(std::string_view text, const std::string& shown) {
   return read_record<graph::ModelSpec>(text, shown, "model", model_fields);

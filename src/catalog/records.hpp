@@ -17,6 +17,7 @@ base::Result<hardware::Gpu> read_gpu(std::string_view text, const std::string& s
 base::Result<hardware::Machine> read_machine(std::string_view text, const std::string& shown);
 base::Result<hardware::Storage> read_storage(std::string_view text, const std::string& shown);
 base::Result<std::vector<hardware::Link>> read_links(std::string_view text, const std::string& shown);
+base::Result<std::vector<hardware::OtherGpu>> read_other_gpus(std::string_view text, const std::string& shown);
 base::Result<graph::ModelSpec> read_model(std::string_view text, const std::string& shown);
 
 }  // namespace vggplan::catalog

@@ -39,6 +39,8 @@ struct GpuAlias {
 };
 std::span<const GpuAlias> gpu_aliases();
 
+struct NameMatch;
+
 class Catalog {
  public:
   static Catalog built_in();
@@ -52,13 +54,18 @@ class Catalog {
   /// Names in a folder (gpus, machines, models, storage, frameworks, calibration), sorted.
   [[nodiscard]] std::vector<std::string> names(std::string_view folder) const;
   [[nodiscard]] std::vector<std::string> gpu_names() const { return names("gpus"); }
+  /// Those that can be had apart: all but the laptops'.
+  [[nodiscard]] std::vector<std::string> card_names() const;
   [[nodiscard]] std::vector<std::string> machine_names() const { return names("machines"); }
   [[nodiscard]] std::vector<std::string> model_names() const { return names("models"); }
   [[nodiscard]] std::vector<std::string> storage_names() const { return names("storage"); }
 
   /// `name` may be an alias or the words of a name in any order; `place` is what errors call its origin.
   [[nodiscard]] base::Result<GpuChoice> find_gpu(std::string_view name, std::string_view place) const;
+  /// Whether `name` stands for one GPU: cheaper than to find it.
+  [[nodiscard]] bool knows_gpu(std::string_view name) const;
   [[nodiscard]] base::Result<hardware::Gpu> gpu(std::string_view name) const;
+  [[nodiscard]] base::Result<std::vector<hardware::Gpu>> gpus() const;
   [[nodiscard]] base::Result<hardware::Machine> machine(std::string_view name) const;
   [[nodiscard]] base::Result<graph::ModelSpec> model(std::string_view name) const;
   [[nodiscard]] base::Result<hardware::Storage> storage(std::string_view name) const;
@@ -84,6 +91,9 @@ class Catalog {
 
   [[nodiscard]] base::Result<const Entry*> entry(std::string_view folder, std::string_view name) const;
   [[nodiscard]] base::Result<GpuChoice> load_gpu(const std::string& name) const;
+  [[nodiscard]] base::Result<NameMatch> match_gpu(std::string_view name) const;
+  [[nodiscard]] base::Result<NameMatch> match_with_memory(std::string_view name) const;
+  [[nodiscard]] base::Diagnostic unknown(std::string_view name, std::string_view place) const;
   base::Status add(const ConfigFile& file);
   /// The links that the user's GPUs name must be known.
   [[nodiscard]] base::Status check_links() const;
@@ -92,6 +102,7 @@ class Catalog {
 
   std::map<std::string, Folder, std::less<>> folders_{};
   std::vector<Entry> links_{};  ///< files of links, the user's last
+  Entry other_gpus_{};
 };
 
 /// Single records from a user's file.

@@ -56,6 +56,17 @@ struct Gpu {
   [[nodiscard]] base::Bytes usable_memory() const { return memory_total - context_memory; }
 };
 
+/// What is printed on the box: the driver reports a little less. CUDA's GiB are the shop's GB.
+std::int64_t gigabytes_as_sold(const Gpu& gpu);
+
+/// A GPU that is not modelled, with what tells which of those that are come near.
+struct OtherGpu {
+  std::string name{};
+  std::string title{};
+  double gigabytes{};  ///< as sold
+  base::FlopsPerSecond fp32{};
+};
+
 /// 75 for "7.5", 120 for "12.0"; 0 for what is no version.
 std::int64_t capability_number(std::string_view text);
 
