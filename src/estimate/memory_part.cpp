@@ -84,12 +84,6 @@ void add_breakdown(Memory& memory, const graph::Network& network, const memory::
   }
 }
 
-/// Device memory that one process holds beside the allocator. Ranks that only infer do not talk to each other.
-Bytes outside_allocator(const job::Job& job, const hardware::Gpu& gpu, const lowering::Framework& framework) {
-  const bool communicates = job.parallel.gpus > 1 && job.mode == job::Mode::train;
-  return gpu.context_memory + (communicates ? framework.nccl : Bytes(0));
-}
-
 /// The central simulation, the two that bound it, and where it is uncertain what GradScaler skips both outcomes.
 struct Simulations {
   Simulation central{};
@@ -214,7 +208,7 @@ lowering::Device device_of(const hardware::Gpu& gpu, const lowering::Framework& 
 }
 
 Bytes usable_memory(const job::Job& job, const Target& target, const lowering::Framework& framework) {
-  const Bytes left = target.gpu.memory_total - outside_allocator(job, target.gpu, framework);
+  const Bytes left = target.gpu.memory_total - outside_allocator(job, target.gpu, framework).value;
   return std::max(Bytes(0), std::min(target.usable, left));
 }
 
@@ -307,8 +301,7 @@ Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& ta
   memory.forward_peak = ranged(all, [](const Simulation& s) { return phase_peak(s, Phase::forward); });
   memory.backward_peak = ranged(all, [](const Simulation& s) { return phase_peak(s, Phase::backward); });
   memory.optimizer_peak = ranged(all, [](const Simulation& s) { return phase_peak(s, Phase::optimizer); });
-  memory.device_used =
-      memory.reserved_peak + base::exactly(outside_allocator(job, target.gpu, framework), Basis::assumed);
+  memory.device_used = memory.reserved_peak + outside_allocator(job, target.gpu, framework);
   memory.headroom = memory.usable - memory.reserved_peak.value;
   memory.contradicting_batch = contradicting_batch(memory, lowered, job, target, framework);
   if (job.expandable_segments) {

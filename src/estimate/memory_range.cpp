@@ -96,6 +96,21 @@ bool has_measured_rules(const hardware::Gpu& gpu, const lowering::Framework& fra
   return hopper && framework.rules_of.empty();
 }
 
+base::Estimated<Bytes> outside_allocator(const job::Job& job, const hardware::Gpu& gpu,
+                                         const lowering::Framework& framework) {
+  const lowering::Outside& outside = framework.outside;
+  const Bytes value = gpu.context_memory;
+  base::Estimated<Bytes> context = base::exactly(value, base::Basis::assumed);
+  if (std::ranges::find(gpu.unverified, "context_memory_bytes") == gpu.unverified.end()) {
+    context.low = Bytes(static_cast<std::int64_t>(outside.measured_low * value.as_double()));
+  } else {
+    context.low = std::min(value, outside.bare_low * gpu.sm_count + outside.loaded_low);
+    context.high = std::max(value, outside.bare_high * gpu.sm_count + outside.loaded_high);
+  }
+  const bool communicates = job.parallel.gpus > 1 && job.mode == job::Mode::train;
+  return context + base::exactly(communicates ? framework.nccl : Bytes(0), base::Basis::assumed);
+}
+
 bool cudnn_is_free(const job::Job& job, const hardware::Gpu& gpu) {
   return job.cudnn_benchmark || in_true_fp32(job, gpu);
 }

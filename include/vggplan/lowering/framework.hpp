@@ -101,6 +101,17 @@ struct CublasWorkspace {
   bool operator==(const CublasWorkspace&) const = default;
 };
 
+/// Device memory beside the allocator, of one process: the bare context, by multiprocessor, and what is loaded and
+/// made when work begins (kernels, handles of libraries). Where nobody measured a GPU both may lie anywhere between.
+struct Outside {
+  base::Bytes bare_low{};  ///< for each multiprocessor
+  base::Bytes bare_high{};
+  base::Bytes loaded_low{};
+  base::Bytes loaded_high{};
+  double measured_low{1};  ///< share of what was measured after training that the least demanding jobs take
+  bool operator==(const Outside&) const = default;
+};
+
 struct Framework {
   std::string name{};
   std::string title{};
@@ -120,8 +131,9 @@ struct Framework {
   base::Bytes cublas_handle_driver{67108864};    ///< addresses that the driver takes with a thread's cuBLAS handle
   base::Bytes backward_thread_driver{10485760};  ///< and more with that of the backward thread
   std::int64_t scaler_pixels_with_batch_norm{
-      220000000};                          ///< in a batch, times its images, from which on GradScaler skips no step
-  base::Bytes first_bucket{1048576};       ///< DDP's first rebuilt bucket
+      220000000};                     ///< in a batch, times its images, from which on GradScaler skips no step
+  base::Bytes first_bucket{1048576};  ///< DDP's first rebuilt bucket
+  Outside outside{};
   base::Bytes nccl{};                      ///< a communicator's buffers and kernels, on each GPU
   base::Bytes broadcast_chunk{262144000};  ///< DDP sends parameters from rank 0 in chunks of this
   bool operator==(const Framework&) const = default;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
+#include <array>
 
 #include "support/catch.hpp"
 #include "support/known.hpp"
@@ -243,6 +244,26 @@ TEST_CASE("slow storage bounds the rate") {
   CHECK(e.time.bound_by == "storage");
   REQUIRE(e.input.storage_images_per_second);
   CHECK(e.time.images_per_second.value == Approx(*e.input.storage_images_per_second));
+}
+
+TEST_CASE("what the device holds beside the allocator has a range: by multiprocessors, or of what was measured") {
+  constexpr double kMib = 1048576;
+  const auto beside = [](const std::string& gpu) {
+    const Memory memory = answer(job_of(224, 224, 8), support::target(gpu)).memory;
+    const auto mib = [&](Bytes base::Estimated<Bytes>::*end) {
+      return (memory.device_used.*end - memory.reserved_peak.*end).as_double() / kMib;
+    };
+    return std::array{mib(&base::Estimated<Bytes>::low), mib(&base::Estimated<Bytes>::value),
+                      mib(&base::Estimated<Bytes>::high)};
+  };
+  // 28 multiprocessors at 1.5, 3 and 3.5 MiB, and 120, 371 and 420 MiB of what is loaded; even numbers of MiB.
+  CHECK(beside("rtx-3060") == std::array{28 * 1.5 + 120, 456.0, 28 * 3.5 + 420});
+  // 767 MiB were measured after training, 638 of networks without a Linear layer.
+  const auto [low, value, high] = beside("h200-sxm-141gb");
+  CHECK(low <= 638);
+  CHECK(low > 620);
+  CHECK(value >= 766);
+  CHECK(high == value);
 }
 
 TEST_CASE("a version that nobody measured has wider ranges than 2.11 on the same card, and says so") {
