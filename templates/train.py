@@ -35,8 +35,8 @@ def not_done(job, data):
         return f"train.py trains whole networks of torchvision, which the plan for {job['model']} does not"
     if data and (job["head"] == "none" or job["channels"] not in settings.CHANNELS) or job.get("loss", "cross-entropy") != "cross-entropy":
         return "the plan's network does not tell classes of usual images apart"
-    if job["checkpointing"] != "none" and not job["model"].startswith("vgg"):
-        return f"train.py checkpoints VGG alone; the plan checkpoints {job['model']}: plan with --checkpointing none"
+    if job["checkpointing"].startswith("seq") and not job["model"].startswith("vgg"):
+        return f"train.py cuts VGG alone into {job['checkpointing']}: plan {job['model']} with --checkpointing block"
     if job.get("sharding") == "fsdp2" and tuple(int(n) for n in torch.__version__.split(".")[:2]) < (2, 6):
         return f"the plan's fsdp2 needs PyTorch 2.6, and this is {torch.__version__}"
 
@@ -141,7 +141,7 @@ class Run:
         half = self.autocast if self.device.type == "cuda" else torch.bfloat16  # which is what CPUs have
         with contextlib.nullcontext() if last or self.net is self.model else self.net.no_sync():
             with torch.autocast(self.device.type, half or torch.bfloat16, enabled=self.autocast is not None):
-                loss = criterion(self.net(images), targets)
+                loss = criterion(outputs := self.net(images), targets)  # which, as in the plan's steps, lives on
             self.loss = loss.detach()
             self.mark("forward_seconds")
             loss = loss / self.job["accumulation"] if self.job["accumulation"] > 1 else loss

@@ -29,7 +29,7 @@ bool has_measured_rules(const hardware::Gpu& gpu, const lowering::Framework& fra
 /// `measured_rules`: as above.
 Widths widths_of(const job::Job& job, const graph::Network& network, const hardware::Gpu& gpu, bool measured_rules);
 
-/// Device memory that one process holds beside the allocator. Ranks that only infer do not talk to each other.
+/// Device memory that one process holds beside the allocator: context, kernels and handles, NCCL.
 base::Estimated<Bytes> outside_allocator(const job::Job& job, const hardware::Gpu& gpu,
                                          const lowering::Framework& framework);
 
