@@ -70,7 +70,7 @@ lowering::Outside read_outside(const nlohmann::json& value, const std::string& p
   lowering::Outside outside;
   std::tie(outside.bare_low, outside.bare_high) = read_ends(reader, "bare_bytes_per_sm");
   std::tie(outside.loaded_low, outside.loaded_high) = read_ends(reader, "loaded_bytes");
-  outside.measured_low = reader.number("measured_low", {0, 1});
+  outside.measured_more = reader.bytes("measured_more_bytes", 0);
   reader.finish();
   return outside;
 }

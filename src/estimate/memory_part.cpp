@@ -208,7 +208,7 @@ lowering::Device device_of(const hardware::Gpu& gpu, const lowering::Framework& 
 }
 
 Bytes usable_memory(const job::Job& job, const Target& target, const lowering::Framework& framework) {
-  const Bytes left = target.gpu.memory_total - outside_allocator(job, target.gpu, framework).value;
+  const Bytes left = target.gpu.memory_total - outside_allocator(job, target.gpu, framework);
   return std::max(Bytes(0), std::min(target.usable, left));
 }
 
@@ -301,7 +301,7 @@ Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& ta
   memory.forward_peak = ranged(all, [](const Simulation& s) { return phase_peak(s, Phase::forward); });
   memory.backward_peak = ranged(all, [](const Simulation& s) { return phase_peak(s, Phase::backward); });
   memory.optimizer_peak = ranged(all, [](const Simulation& s) { return phase_peak(s, Phase::optimizer); });
-  memory.device_used = memory.reserved_peak + outside_allocator(job, target.gpu, framework);
+  memory.device_used = memory.reserved_peak + outside_allocator(job, lowered.network, target.gpu, framework);
   memory.headroom = memory.usable - memory.reserved_peak.value;
   memory.contradicting_batch = contradicting_batch(memory, lowered, job, target, framework);
   if (job.expandable_segments) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <variant>
 
 #include "estimate/memory_part.hpp"
 
@@ -112,20 +113,35 @@ base::Estimated<Bytes> nccl_memory(const job::Job& job, const lowering::Framewor
   return {framework.nccl, times(measured ? 0.99 : 0.8), times(measured ? 1.01 : 1.5), base::Basis::assumed};
 }
 
+/// What handles of cuBLAS take that this job does not make: each thread's its addresses, the backward thread's some
+/// more.
+Bytes missing_handles(const job::Job& job, const graph::Network& network, const lowering::Framework& framework) {
+  const bool multiplies = std::ranges::any_of(
+      network.nodes, [](const graph::Node& node) { return std::holds_alternative<graph::Linear>(node.kind); });
+  const Bytes backward = framework.cublas_handle_driver + framework.backward_thread_driver;
+  return (multiplies ? Bytes(0) : framework.cublas_handle_driver) +
+         (multiplies && job.mode == job::Mode::train ? Bytes(0) : backward);
+}
+
 }  // namespace
 
-base::Estimated<Bytes> outside_allocator(const job::Job& job, const hardware::Gpu& gpu,
+base::Estimated<Bytes> outside_allocator(const job::Job& job, const graph::Network& network, const hardware::Gpu& gpu,
                                          const lowering::Framework& framework) {
   const lowering::Outside& outside = framework.outside;
   const Bytes value = gpu.context_memory;
   base::Estimated<Bytes> context = base::exactly(value, base::Basis::assumed);
   if (std::ranges::find(gpu.unverified, "context_memory_bytes") == gpu.unverified.end()) {
-    context.low = Bytes(static_cast<std::int64_t>(outside.measured_low * value.as_double()));
+    context.low = std::max(Bytes(0), value - missing_handles(job, network, framework));
+    context.high = value + outside.measured_more;
   } else {
     context.low = std::min(value, outside.bare_low * gpu.sm_count + outside.loaded_low);
     context.high = std::max(value, outside.bare_high * gpu.sm_count + outside.loaded_high);
   }
   return context + nccl_memory(job, framework);
+}
+
+Bytes outside_allocator(const job::Job& job, const hardware::Gpu& gpu, const lowering::Framework& framework) {
+  return gpu.context_memory + nccl_memory(job, framework).value;
 }
 
 bool cudnn_is_free(const job::Job& job, const hardware::Gpu& gpu) {

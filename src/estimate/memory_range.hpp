@@ -29,9 +29,11 @@ bool has_measured_rules(const hardware::Gpu& gpu, const lowering::Framework& fra
 /// `measured_rules`: as above.
 Widths widths_of(const job::Job& job, const graph::Network& network, const hardware::Gpu& gpu, bool measured_rules);
 
-/// Device memory that one process holds beside the allocator: context, kernels and handles, NCCL.
-base::Estimated<Bytes> outside_allocator(const job::Job& job, const hardware::Gpu& gpu,
+/// Device memory that one process holds beside the allocator: context, kernels and handles, NCCL. The value is that of
+/// jobs with Linear layers in forward and backward, which search and limits go by; the low end that of this network.
+base::Estimated<Bytes> outside_allocator(const job::Job& job, const graph::Network& network, const hardware::Gpu& gpu,
                                          const lowering::Framework& framework);
+Bytes outside_allocator(const job::Job& job, const hardware::Gpu& gpu, const lowering::Framework& framework);
 
 /// True fp32 and cudnn.benchmark: cuDNN chooses among workspaces of any size, by what is free.
 bool cudnn_is_free(const job::Job& job, const hardware::Gpu& gpu);

@@ -108,7 +108,7 @@ struct Outside {
   base::Bytes bare_high{};
   base::Bytes loaded_low{};
   base::Bytes loaded_high{};
-  double measured_low{1};  ///< share of what was measured after training that the least demanding jobs take
+  base::Bytes measured_more{};  ///< than what was measured: from run to run
   bool operator==(const Outside&) const = default;
 };
 

@@ -144,7 +144,7 @@ const std::string kProfile = R"({
   "cublas_workspaces": [{"majors": [9], "bytes": 2}, {"bytes": 1}], "cublaslt_workspace_bytes": 3,
   "cublas_workspace_lifetime": "call", "allocator_variable": "MINE",
   "cublas_handle_driver_bytes": 7, "backward_thread_driver_bytes": 8, "scaler_pixels_with_batch_norm": 9,
-  "nccl_bytes": 10, "outside": {"bare_bytes_per_sm": [1, 2], "loaded_bytes": [3, 4], "measured_low": 0.5}, "ddp_first_bucket_bytes": 4, "ddp_broadcast_chunk_bytes": 5, "convolution_split_elements": 6,
+  "nccl_bytes": 10, "outside": {"bare_bytes_per_sm": [1, 2], "loaded_bytes": [3, 4], "measured_more_bytes": 5}, "ddp_first_bucket_bytes": 4, "ddp_broadcast_chunk_bytes": 5, "convolution_split_elements": 6,
   "convolution_workspace": [
     {"math": ["tf32", "bf16"], "layout": "nchw", "pass": "forward", "in_channels": [3, 8], "out_channels": [64],
      "input": 1.5, "output": 2, "weight": 3, "bytes": 7, "align": 4,
@@ -165,7 +165,7 @@ TEST_CASE("a user's profile is read in full") {
   CHECK(lowering::cublas_workspace(*framework, 9) == base::Bytes(2));
   CHECK(lowering::cublas_workspace(*framework, 8) == base::Bytes(1));
   CHECK(framework->cublas_lifetime == lowering::Lifetime::call);
-  CHECK(framework->outside == lowering::Outside{base::Bytes(1), base::Bytes(2), base::Bytes(3), base::Bytes(4), 0.5});
+  CHECK(framework->outside == lowering::Outside{base::Bytes(1), base::Bytes(2), base::Bytes(3), base::Bytes(4), base::Bytes(5)});
   CHECK(framework->cublaslt_lifetime == lowering::Lifetime::process);
   CHECK(framework->allocator_variable == "MINE");
   CHECK(framework->cublas_handle_driver == base::Bytes(7));
