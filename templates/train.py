@@ -252,8 +252,9 @@ def main():
     options = parser.parse_args()
     plan = json.loads((HERE / "plan.json").read_text())["recommendation"]
     job, machine, launch, cuda = plan["job"], plan["machine"], plan["launch"], options.device == "cuda"
-    if job["expandable_segments"] and "PYTORCH_CUDA_ALLOC_CONF" not in os.environ:  # PyTorch may have read it by now
-        os.environ["PYTORCH_CUDA_ALLOC_CONF"] = "expandable_segments:True"
+    name, settings = plan["memory"].get("allocator_settings", "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True").split("=")
+    if job["expandable_segments"] and not {name, "PYTORCH_CUDA_ALLOC_CONF"} & set(os.environ):  # PyTorch may have read it by now
+        os.environ[name] = settings
         os.execv(sys.executable, sys.orig_argv)
     if options.dry_run:
         job.update(batch=2, height=min(64, job["height"]), width=min(64, job["width"]), accumulation=min(2, job["accumulation"]))

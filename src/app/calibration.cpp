@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include "vggplan/catalog/framework.hpp"
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/lowering/ops.hpp"
 #include "vggplan/lowering/schedule.hpp"
@@ -155,9 +154,7 @@ base::Result<timing::Samples> samples_of(const catalog::Measurements& rows, cons
   samples.stages = rows.stages;
   samples.copies = rows.copies;
   samples.loaders = rows.loaders;
-  const std::string profile = job::Job{}.framework;
-  const auto text = catalog.text("frameworks", profile);
-  const auto framework = text ? catalog::read_framework(*text, catalog.shown("frameworks", profile)) : text.error();
+  const auto framework = catalog.framework(job::Job{}.framework);
   if (!framework) {
     return framework.error();
   }

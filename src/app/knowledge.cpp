@@ -7,7 +7,6 @@
 #include <set>
 
 #include "vggplan/catalog/calibration.hpp"
-#include "vggplan/catalog/framework.hpp"
 #include "vggplan/timing/carry_over.hpp"
 
 namespace vggplan::app {
@@ -66,18 +65,10 @@ base::Status add_calibrations(const catalog::Catalog& catalog, const std::vector
 
 }  // namespace
 
-base::Result<lowering::Framework> load_framework(const catalog::Catalog& catalog, const Options& options) {
-  const base::Result<std::string_view> text = catalog.text("frameworks", options.framework);
-  if (!text) {
-    return text.error();
-  }
-  return catalog::read_framework(*text, catalog.shown("frameworks", options.framework));
-}
-
 base::Result<estimate::Knowledge> load_knowledge(const catalog::Catalog& catalog, const Options& options,
                                                  const std::vector<std::string>& gpus) {
   estimate::Knowledge knowledge;
-  base::Result<lowering::Framework> framework = load_framework(catalog, options);
+  base::Result<lowering::Framework> framework = catalog.framework(options.framework);
   if (!framework) {
     return framework.error();
   }

@@ -380,22 +380,20 @@ base::Status Questions::leave_out_unsupported(std::vector<catalog::GpuRequest>& 
   if (std::none_of(requests.begin(), requests.end(), [](const auto& request) { return request.choice.of_any; })) {
     return std::nullopt;
   }
-  const base::Result<lowering::Framework> framework = load_framework(catalog_, options);
+  const base::Result<lowering::Framework> framework = catalog_.framework(options.framework);
   if (!framework) {
     return framework.error();
   }
   std::string names;
   std::erase_if(requests, [&](const catalog::GpuRequest& request) {
     const hardware::Gpu& gpu = request.choice.gpu;
-    const bool unsupported = request.choice.of_any && hardware::capability_number(gpu.compute_capability) <
-                                                          hardware::capability_number(framework->least_capability);
+    const bool unsupported = request.choice.of_any && !estimate::runs_on(*framework, gpu);
     names += unsupported ? (names.empty() ? "" : ", ") + gpu.name : "";
     return unsupported;
   });
   if (!names.empty()) {
     warnings.push_back({"left-out",
-                        fmt::format("any leaves out GPUs below compute capability {}, on which {} does not run: {}",
-                                    framework->least_capability, framework->title, names),
+                        fmt::format("any leaves out GPUs on which {} does not run: {}", framework->title, names),
                         "name one to plan with it, too"});
   }
   return std::nullopt;

@@ -83,8 +83,8 @@ base::Status check_file(std::string_view folder, std::string_view stem, const st
   if (folder == "storage") {
     return check_record(read_storage(text, shown), shown, stem);
   }
-  if (folder == "frameworks") {
-    return check_record(read_framework(text, shown), shown, stem);
+  if (folder == "frameworks") {  // once all are there: check_frameworks()
+    return {};
   }
   return check_record(read_calibration(text, shown), shown, stem, &timing::Calibration::gpu, "gpu");
 }
@@ -148,6 +148,18 @@ base::Status Catalog::check_links() const {
   return {};
 }
 
+base::Status Catalog::check_frameworks() const {
+  for (const auto& [name, entry] : folders_.at("frameworks")) {
+    if (entry.owner == nullptr) {
+      continue;
+    }
+    if (auto error = check_record(framework(name), entry.shown, name)) {
+      return error;
+    }
+  }
+  return {};
+}
+
 base::Result<Catalog> Catalog::with_overrides(std::span<const ConfigFile> files) const {
   Catalog catalog = *this;
   for (const ConfigFile& file : files) {
@@ -156,6 +168,9 @@ base::Result<Catalog> Catalog::with_overrides(std::span<const ConfigFile> files)
     }
   }
   if (auto error = catalog.check_links()) {
+    return *error;
+  }
+  if (auto error = catalog.check_frameworks()) {
     return *error;
   }
   return catalog;
@@ -242,6 +257,15 @@ base::Result<graph::ModelSpec> Catalog::model(std::string_view name) const {
 base::Result<hardware::Storage> Catalog::storage(std::string_view name) const {
   const auto found = entry("storage", name);
   return found ? read_storage((*found)->text, (*found)->shown) : found.error();
+}
+
+base::Result<lowering::Framework> Catalog::framework(std::string_view name) const {
+  const auto whole = [this](std::string_view base) {
+    const auto found = entry("frameworks", base);
+    return found ? read_framework((*found)->text, (*found)->shown) : found.error();
+  };
+  const auto found = entry("frameworks", name);
+  return found ? read_framework((*found)->text, (*found)->shown, whole) : found.error();
 }
 
 base::Result<std::vector<hardware::Link>> Catalog::links() const {

@@ -77,7 +77,8 @@ std::vector<Assumption> assumptions_of(const Estimate& estimate, const timing::C
   assumptions.push_back(
       {"usable memory", base::format_bytes(estimate.memory.usable),
        "what the driver reports, less the CUDA context, loaded modules and, where several GPUs train, NCCL"});
-  assumptions.push_back({"workspaces", framework.title, "rules over measured convolutions on an H200"});
+  assumptions.push_back({"workspaces", framework.rules_of.empty() ? framework.title : framework.rules_of,
+                         "rules over measured convolutions on an H200"});
   assumptions.push_back({"time", measured ? "calibrated on this GPU" : "carried over from " + calibration.carried_from,
                          measured ? "measured steps and operations" : "by SMs, clock, bandwidth and cache"});
   if (estimate.time.model_flops_utilization > 1.0) {

@@ -50,6 +50,12 @@ ModelSummary summary_of(const Lowered& lowered, const job::Job& job) {
 
 }  // namespace
 
+bool runs_on(const lowering::Framework& framework, const hardware::Gpu& gpu) {
+  const std::int64_t capability = hardware::capability_number(gpu.compute_capability);
+  return capability >= hardware::capability_number(framework.least_capability) &&
+         (framework.most_capability.empty() || capability <= hardware::capability_number(framework.most_capability));
+}
+
 base::Result<MemoryAnswer> simulate_memory(const job::Job& job, const Target& target, const Knowledge& knowledge) {
   const auto lowered = checked(job, target);
   if (!lowered) {

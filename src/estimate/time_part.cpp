@@ -56,7 +56,11 @@ Network network_of(const job::Job& job, const Target& target, const Knowledge& k
 base::Result<timing::Calibration> calibration_for(const hardware::Gpu& gpu, const Knowledge& knowledge) {
   for (const Measured& measured : knowledge.measured) {
     if (measured.gpu.name == gpu.name) {
-      return measured.calibration;
+      timing::Calibration own = measured.calibration;
+      if (!knowledge.framework.rules_of.empty()) {
+        timing::mark_unmeasured(own);
+      }
+      return own;
     }
   }
   if (knowledge.measured.empty()) {

@@ -205,10 +205,19 @@ void add_arithmetic_warnings(const Estimate& estimate, const lowering::Framework
          "weights and gradients in float16 overflow or vanish, and GradScaler refuses gradients in float16",
          "amp-fp16 keeps fp32 weights and scales the loss"});
   }
-  if (hardware::capability_number(gpu.compute_capability) < hardware::capability_number(framework.least_capability)) {
+  if (!runs_on(framework, gpu)) {
+    const bool old =
+        hardware::capability_number(gpu.compute_capability) < hardware::capability_number(framework.least_capability);
     warnings.push_back(
-        {"old-gpu", fmt::format("{} does not run on compute capability {}", framework.title, gpu.compute_capability),
-         "an older PyTorch does; its figures may differ"});
+        {old ? "old-gpu" : "new-gpu",
+         fmt::format("{} does not run on compute capability {}", framework.title, gpu.compute_capability),
+         fmt::format("{} PyTorch does; its figures may differ", old ? "an older" : "a newer")});
+  }
+  if (!framework.rules_of.empty()) {
+    warnings.push_back({"unmeasured-version",
+                        fmt::format("{} was not measured: workspaces and times are those of {}, in wider ranges",
+                                    framework.title, framework.rules_of),
+                        "measure and verify a run: vggplan verify"});
   }
 }
 

@@ -200,10 +200,12 @@ struct Step {
   void convolution_scratch(NodeId id, ConvPass pass, bool recompute);
   /// Parameters of a node: weight first, then bias.
   [[nodiscard]] std::span<Parameter> parameters_of(NodeId id);
-  /// cuBLAS takes a workspace per thread at its first call; forward and backward are two threads.
+  /// Of a product: a workspace for each thread at its first, or one for each. Forward and backward are two threads.
   void cublas_workspaces(bool backward_thread);
 
  private:
+  void library_workspace(std::int64_t bytes, Lifetime lifetime, bool first);
+
   bool cublas_ready_[2]{false, false};
   std::vector<std::size_t> first_parameter_{};  ///< by node
   std::vector<bool> counted_{};                 ///< by tensor: among what is kept

@@ -83,16 +83,27 @@ void Step::convolution_scratch(NodeId id, ConvPass pass, bool recompute) {
 }
 
 void Step::cublas_workspaces(bool backward_thread) {
-  if (std::exchange(cublas_ready_[backward_thread ? 1 : 0], true)) {
+  const bool first = !std::exchange(cublas_ready_[backward_thread ? 1 : 0], true);
+  if (first) {
+    tape.driver_takes(framework.cublas_handle_driver);
+    if (backward_thread) {
+      tape.driver_takes(framework.backward_thread_driver);
+    }
+  }
+  library_workspace(device.cublas_workspace.count(), framework.cublas_lifetime, first);
+  if (!backward_thread) {
+    library_workspace(framework.cublaslt_workspace.count(), framework.cublaslt_lifetime, first);
+  }
+}
+
+void Step::library_workspace(std::int64_t bytes, Lifetime lifetime, bool first) {
+  const bool resident = lifetime == Lifetime::process;
+  if (bytes == 0 || (resident && !first)) {
     return;
   }
-  tape.driver_takes(framework.cublas_handle_driver);
-  if (backward_thread) {
-    tape.driver_takes(framework.backward_thread_driver);
-  }
-  tape.allocate(device.cublas_workspace.count(), Category::library_workspace, memory::kNoLayer);
-  if (!backward_thread) {
-    tape.allocate(framework.cublaslt_workspace.count(), Category::library_workspace, memory::kNoLayer);
+  const TensorId workspace = tape.allocate(bytes, Category::library_workspace, memory::kNoLayer);
+  if (!resident) {
+    tape.drop(workspace);
   }
 }
 

@@ -282,4 +282,11 @@ NormBuffers batch_norm_staging(std::int64_t channels, std::int64_t pixels) {
           base::ceil_div(channels, width) * kAccumulator};
 }
 
+base::Bytes cublas_workspace(const Framework& framework, std::int64_t major) {
+  const auto at = std::ranges::find_if(framework.cublas_workspaces, [major](const CublasWorkspace& workspace) {
+    return workspace.majors.empty() || std::ranges::find(workspace.majors, major) != workspace.majors.end();
+  });
+  return at == framework.cublas_workspaces.end() ? base::Bytes(0) : at->bytes;
+}
+
 }  // namespace vggplan::lowering

@@ -91,6 +91,7 @@ Document memory_part(const Estimate& estimate) {
                                           {"optimizer", when(training, quantity(memory.optimizer_peak))}})},
                     {"breakdown_at_peak", byte_table(memory.breakdown)},
                     {"breakdown_by_layer", when(!memory.breakdown_layers.empty(), byte_table(memory.breakdown_layers))},
+                    {"allocator_settings", when(!memory.allocator_settings.empty(), memory.allocator_settings)},
                     {"shortfall", memory.shortfall ? shortfall_part(*memory.shortfall) : Document()},
                     {"timeline", when(!memory.timeline.empty(), timeline_part(memory.timeline))}});
 }

@@ -9,14 +9,13 @@
 #include <vector>
 
 #include "vggplan/catalog/catalog.hpp"
-#include "vggplan/catalog/framework.hpp"
 #include "vggplan/lowering/tape.hpp"
 
 namespace vggplan::support {
 
 inline lowering::Framework built_in_framework() {
   static const catalog::Catalog catalog = catalog::Catalog::built_in();
-  return catalog::read_framework(catalog.text("frameworks", "pytorch-2.11").value(), "pytorch-2.11").value();
+  return catalog.framework("pytorch-2.11").value();
 }
 
 /// As the built-in profile, but no convolution needs a workspace.

@@ -287,7 +287,7 @@ class Processes(Case):
         """PyTorch reads them from the environment, once."""
         self.plan(*SMALL, "--gpus", "h200", "--batch", "2", "--expandable-segments")
         program = self.run_folder()
-        (self.folder / "sitecustomize.py").write_text("import os; print('found', os.environ.get('PYTORCH_CUDA_ALLOC_CONF'))\n")
+        (self.folder / "sitecustomize.py").write_text("import os; print('found', os.environ.get('PYTORCH_ALLOC_CONF'))\n")
         run = subprocess.run([sys.executable, "-u", program, "--dry-run", "--device", "cpu"], capture_output=True, text=True,
                              env=dict(os.environ, PYTHONPATH=str(self.folder)))
         self.assertEqual(run.stdout.splitlines()[:2], ["found None", "found expandable_segments:True"], run.stderr)

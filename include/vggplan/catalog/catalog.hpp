@@ -14,6 +14,7 @@
 #include "vggplan/catalog/prices.hpp"
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/hardware/hardware.hpp"
+#include "vggplan/lowering/framework.hpp"
 
 namespace vggplan::catalog {
 
@@ -74,12 +75,13 @@ class Catalog {
   [[nodiscard]] base::Result<graph::ModelSpec> model(std::string_view name) const;
   [[nodiscard]] base::Result<hardware::Storage> storage(std::string_view name) const;
   [[nodiscard]] base::Result<hardware::Link> link(std::string_view name) const;
+  [[nodiscard]] base::Result<lowering::Framework> framework(std::string_view name) const;
 
   [[nodiscard]] base::Result<std::vector<hardware::Link>> links() const;
   /// Machines that have this GPU, by its full name.
   [[nodiscard]] base::Result<std::vector<hardware::Machine>> machines_with(std::string_view gpu) const;
 
-  /// A file as it stands, for records that other rooms define (frameworks, calibration) and for schemas.
+  /// A file as it stands, for records that other rooms define (calibration) and for schemas.
   [[nodiscard]] base::Result<std::string_view> text(std::string_view folder, std::string_view name) const;
   /// What errors call that file; empty where there is none.
   [[nodiscard]] std::string shown(std::string_view folder, std::string_view name) const;
@@ -102,6 +104,8 @@ class Catalog {
   void settle_price(hardware::Machine& machine) const;
   /// The links that the user's GPUs name must be known.
   [[nodiscard]] base::Status check_links() const;
+  /// And the profiles that the user's take their rules from.
+  [[nodiscard]] base::Status check_frameworks() const;
 
   std::map<std::string, Folder, std::less<>> folders_{};
   std::vector<Entry> links_{};  ///< files of links, the user's last

@@ -69,6 +69,7 @@ struct Memory {
   Estimated<Bytes> optimizer_peak{};
   std::vector<std::pair<std::string, Bytes>> breakdown{};         ///< by category; sums to run_peak.value
   std::vector<std::pair<std::string, Bytes>> breakdown_layers{};  ///< by layer; same sum
+  std::string allocator_settings{};  ///< of the environment, where they are not the defaults
   std::optional<Shortfall> shortfall{};
   std::vector<TimelinePoint> timeline{};
 };

@@ -117,6 +117,9 @@ std::optional<double> images_of_epoch(const job::Job& job);
 /// Inference goes through the data set once.
 std::int64_t epochs_of(const job::Job& job);
 
+/// Whether the builds of the framework have code for the GPU.
+bool runs_on(const lowering::Framework& framework, const hardware::Gpu& gpu);
+
 /// An error where the GPU cannot compute in the job's precision, not even in a wider type: bf16 before Ampere.
 base::Status check_precision(const job::Job& job, const hardware::Gpu& gpu);
 

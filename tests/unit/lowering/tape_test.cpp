@@ -48,6 +48,71 @@ Simulation simulated(const Job& job, const Framework& framework, std::size_t ste
   return memory::simulate(support::tape_of(job, framework), options);
 }
 
+/// Of each size: how often it is asked for, and how many of it live when all is over.
+struct Count {
+  int asked{};
+  int live{};
+};
+Count library_workspaces(const memory::Tape& tape, std::int64_t bytes) {
+  Count count;
+  std::set<memory::TensorId> live;
+  const auto add = [&](const std::vector<Event>& events) {
+    for (const Event& event : events) {
+      if (event.kind == Event::Kind::allocate && event.category == Category::library_workspace &&
+          event.bytes == bytes) {
+        ++count.asked;
+        live.insert(event.tensor);
+      } else if (event.kind == Event::Kind::release) {
+        live.erase(event.tensor);
+      }
+    }
+  };
+  add(tape.setup);
+  for (const auto& events : tape.steps) {
+    add(events);
+  }
+  count.live = static_cast<int>(live.size());
+  return count;
+}
+
+TEST_CASE(
+    "workspaces of cuBLAS live as long as the process, or around each of the products of VGG's three Linear layers") {
+  constexpr std::int64_t kCublas = 32 * kMiB;
+  constexpr std::int64_t kLt = kMiB;
+  Job job = vgg16_job(32);
+  job.expandable_segments = true;  // blocks without tails, so that peaks are sums of what was asked for
+  Framework framework = support::without_workspaces();
+  const memory::Tape kept = support::tape_of(job, framework);
+  const auto steps = static_cast<int>(kept.steps.size());
+  CHECK(library_workspaces(kept, kCublas).asked == 2);  // a thread for forward, one for backward
+  CHECK(library_workspaces(kept, kCublas).live == 2);
+  CHECK(library_workspaces(kept, kLt).live == 1);
+  const Simulation resident = simulated(job, framework);
+
+  framework.cublaslt_lifetime = Lifetime::call;  // up to 2.8
+  const memory::Tape mixed = support::tape_of(job, framework);
+  CHECK(library_workspaces(mixed, kLt).asked == 3 * steps);
+  CHECK(library_workspaces(mixed, kLt).live == 0);
+  CHECK(library_workspaces(mixed, kCublas).live == 2);
+
+  framework.cublas_lifetime = Lifetime::call;  // from 2.15 on
+  const memory::Tape brief = support::tape_of(job, framework);
+  CHECK(library_workspaces(brief, kCublas).asked == 9 * steps);  // each forward, and either gradient
+  CHECK(library_workspaces(brief, kCublas).live == 0);
+  const Simulation freed = simulated(job, framework);
+  const auto less = [&](Phase phase) {
+    const auto of = [&](const Simulation& simulation) {
+      return simulation.steps.back().phase_peak[static_cast<std::size_t>(phase)].count();
+    };
+    return of(resident) - of(freed);
+  };
+  // In the last product, which has one of its own. With those that stay the peak is behind it: log-softmax of 32 x 1000
+  // in fp32, the loss and its weight more.
+  CHECK(less(Phase::forward) == kCublas + kLt + 32 * 1000 * 4 + 512 + 512);
+  CHECK(less(Phase::backward) == 2 * kCublas + kLt);  // in the convolutions
+  CHECK(less(Phase::optimizer) == 2 * kCublas + kLt);
+}
+
 struct Vector {
   std::int64_t batch{};
   std::int64_t after_forward{};
