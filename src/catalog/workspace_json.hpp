@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// Rules about cuDNN's workspaces in a framework's file.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "vggplan/catalog/json_reader.hpp"
+#include "vggplan/lowering/workspace_rule.hpp"
+
+namespace vggplan::catalog {
+
+std::vector<lowering::WorkspaceRule> read_workspace_rules(ObjectReader& reader, std::string_view key,
+                                                          ObjectReader::Context& context);
+
+}  // namespace vggplan::catalog
