@@ -10,24 +10,27 @@ How many bytes a kernel takes is a formula (docs/how-memory-is-counted.md); whic
 cuDNN that nobody published. What is known of them: they look at sizes alone. So a rule lists its kernels, few of those
 that may exist, and a decision tree over sizes picks one. A leaf more must explain `PAYS` shapes more.
 """
-import argparse, collections, hashlib, heapq, json, math, pathlib, sys
+import argparse, collections, heapq, json, math, pathlib, sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FRAMEWORK = ROOT / "configs/frameworks/pytorch-2.11.json"
 MEASUREMENTS = ROOT / "tests/data/measurements"
-FILES = ["convolutions", "convolutions_2", "convolutions_2_held_out", "small_maps", "channels"]
+FILES = ["convolutions", "convolutions_2", "convolutions_2_held_out", "small_maps", "channels", "workspaces", "workspaces_3"]
+HELD_OUT = ["workspaces_3_held_out"]
 PASSES = {"conv_forward": "forward", "conv_input_grad": "input-gradient", "conv_weight_grad": "weight-gradient"}
 CHUNK = 2**31  # elements from which on cuDNN runs a batch in chunks: other rules
 
 PAYS, SMALLEST_LEAF = 2, 3
-RARE = 2000  # a kernel is listed where it explains more than one of so many shapes
+MOST_WEIGHTS = 300  # that a weight gradient is added up of
+RARE = 4000  # a kernel is listed where it explains more than one of so many shapes
 NEAR, EXACT = 1024, 64  # bytes that a workspace may be off: of a kernel that splits nothing, and of one that does
 STEP = 128  # bytes that a kernel multiplies at a time, of either operand
 # What splits tiles (StreamK in framework.hpp): tiles, clusters with the blocks that fit on 132 SMs at once, and least steps.
-TILES = ((128, 256), (256, 128), (128, 128), (64, 128), (128, 64), (256, 64), (64, 256), (64, 64), (128, 192), (128, 32))
+TILES = ((128, 256), (256, 128), (128, 128), (64, 128), (128, 64), (256, 64), (64, 256), (64, 64), (256, 96), (128, 192),
+         (64, 192), (128, 32))
 CLUSTERS = (((1, 1), 132), ((2, 1), 132), ((1, 2), 132), ((4, 1), 120), ((1, 4), 120), ((2, 2), 120), ((8, 1), 120),
             ((4, 2), 120), ((1, 3), 117), ((5, 1), 110), ((1, 5), 110), ((7, 1), 105), ((1, 1), 96), ((1, 1), 84))
-STEPS = (2, 3, 4, 6, 8, 9, 12, 16, 18, 24, 36)
+STEPS = (2, 3, 4, 6, 8, 9, 12, 16, 18, 24, 33, 36)
 
 Shape = collections.namedtuple("Shape", "math layout rule_pass images inputs outputs height width workspace")
 
@@ -36,22 +39,24 @@ def pixels(shape):
     return shape.images * shape.height * shape.width
 
 
-def shapes():
+def passes(row):
+    """Of a line of a file: pass, sizes and workspace of each convolution in it."""
+    if "convolution" in row:
+        return [(rule_pass, row["convolution"], bytes) for rule_pass, bytes in zip(PASSES.values(), row["workspaces"])]
+    if row.get("op") in PASSES:
+        return [(PASSES[row["op"]], [row[key] for key in ("precision", "layout", "n", "c", "k", "h", "w")], row.get("workspace"))]
+    return []
+
+
+def shapes(files):
     """Each measured 3x3 once."""
     seen = {}
-    for name in FILES:
+    for name in files:
         for line in (MEASUREMENTS / f"{name}.jsonl").open():
-            row = json.loads(line)
-            if row.get("op") in PASSES and "workspace" in row:
-                shape = Shape(row["precision"], row["layout"], PASSES[row["op"]], row["n"], row["c"], row["k"], row["h"], row["w"], row["workspace"])
-                seen.setdefault(shape[:-1], shape)
-    for line in (MEASUREMENTS / "workspaces.jsonl").open():
-        row = json.loads(line)
-        precision, layout, *sizes = row["convolution"]
-        for rule_pass, workspace in zip(PASSES.values(), row["workspaces"]):
-            if workspace is not None:
-                shape = Shape(precision, layout, rule_pass, *sizes, workspace)
-                seen.setdefault(shape[:-1], shape)
+            for rule_pass, (precision, layout, *sizes), workspace in passes(json.loads(line)):
+                if workspace is not None:
+                    shape = Shape(precision, layout, rule_pass, *sizes, workspace)
+                    seen.setdefault(shape[:-1], shape)
     return [s for s in seen.values() if max(s.inputs, s.outputs) * pixels(s) <= CHUNK]
 
 
@@ -128,7 +133,8 @@ def workspace(kernel, shape):
     inputs, outputs = up(shape.inputs, align), up(shape.outputs, align)
     operands = (kernel.get("input", 0) * inputs + kernel.get("output", 0) * outputs) * pixels(shape) + kernel.get("weight", 0) * 9 * inputs * outputs
     sums = split_bytes(kernel["split"], shape) if "split" in kernel else 0
-    return int(operands * element(shape)) + kernel.get("bytes", 0) + sums + (copied(shape) if kernel.get("copies") else 0)
+    return (int(operands * element(shape)) + kernel.get("bytes", 0) + sums + (copied(shape) if kernel.get("copies") else 0)
+            + (winograd(shape) if kernel.get("winograd") else 0))
 
 
 def meets(kernel, shape):
@@ -136,23 +142,37 @@ def meets(kernel, shape):
     return abs(workspace(kernel, shape) - shape.workspace) < near
 
 
+def winograd(shape):
+    """36 numbers of 4 bytes for 4x4 pixels of either map, and for the taps of each pair of channels. NHWC is copied."""
+    tiles = shape.images * -(-shape.height // 4) * -(-shape.width // 4)
+    channels, pairs = shape.inputs + shape.outputs, shape.inputs * shape.outputs
+    copies = (channels * pixels(shape) + 9 * pairs) * element(shape) + 16 if shape.layout == "nhwc" else 0
+    return 36 * 4 * (tiles * channels + pairs) + copies
+
+
 def plain_kernels(group):
-    """Kernels that split nothing."""
-    kernels = [{"copies": True, "bytes": 131}, {}, {"input": 1, "weight": 1, "bytes": 16}, {"input": 1, "weight": 1, "bytes": 16, "align": 1}]
+    """Kernels that split nothing, and those of weight gradients that add up whole weights."""
+    kernels = [{"copies": True, "bytes": 131}, {}, {"winograd": True}] + [
+        {"input": 1, "weight": 1, "bytes": 16, **align} for align in ({}, {"align": 1})]
     if group[0].rule_pass != "weight-gradient":
         return kernels + [{"input": 1, "output": 1, "weight": 1, "bytes": 16, "align": 4}]
-    thin = [s for s in group if s.inputs < 32]
-    if element(group[0]) == 4:
-        base, unit = {"input": 1, "output": 1, "bytes": 144, "align": 4}, 1
-    else:
-        base, unit = {"copies": True, "bytes": 128, "align": 8}, 2
-    parts = collections.Counter()
-    for s in thin:
-        weight = 9 * up(s.inputs, base["align"]) * up(s.outputs, base["align"]) * element(s) * unit
-        rest = s.workspace - workspace(base, s)
-        if rest > 0 and abs(rest - round(rest / weight) * weight) < NEAR:
-            parts[unit * round(rest / weight)] += 1
-    return kernels + [{"copies": True, "bytes": 4194304}] + [{**base, "weight": n} for n, _ in parts.most_common(40)]
+    unit = 4 // element(group[0])
+    bases = [{"copies": True, "bytes": 128, "align": 16 // element(group[0])}]
+    if unit == 1:
+        bases.append({"input": 1, "output": 1, "bytes": 144, "align": 4})
+    for base in bases:
+        weights = collections.Counter()
+        for s in group:
+            weight = 36 * up(s.inputs, base["align"]) * up(s.outputs, base["align"])
+            rest = s.workspace - workspace(base, s)
+            if 0 < rest < MOST_WEIGHTS * weight and abs(rest - round(rest / weight) * weight) < NEAR:
+                weights[unit * round(rest / weight)] += 1
+        kernels += [{**base, "weight": n} for n, _ in weights.most_common(40)]
+    thin = [s for s in group if s.inputs <= 16]
+    for base in ({"copies": True}, {"output": 1}, {}):  # one channel may be read as it lies
+        rests = collections.Counter((s.workspace - workspace(base, s)) // 1024 for s in thin if s.inputs == 1 or "copies" in base)
+        kernels += [{**base, "bytes": rest * 1024 + 512} for rest, _ in rests.most_common(12) if 0 < rest < 8192]
+    return kernels
 
 
 def split_kernels(group):
@@ -262,22 +282,16 @@ def leaves(node):
     return leaves(node[2]) + leaves(node[3]) if isinstance(node, list) else 1
 
 
-def met(rule, tree, group):
-    """The share of shapes whose workspace the tree tells."""
-    return sum(abs(workspace(rule["kernels"][picked(tree, s)], s) - s.workspace) < NEAR for s in group) / max(1, len(group))
+def met(rule, group):
+    """The share of shapes whose workspace the rule tells."""
+    kernel = lambda s: rule["kernels"][picked(rule["tree"], s)]
+    return round(sum(abs(workspace(kernel(s), s) - s.workspace) < NEAR for s in group) / max(1, len(group)), 3)
 
 
-def held_out(shape):
-    """Half of the shapes, told apart by nothing but their sizes; all passes of a convolution are on one side."""
-    sizes = (shape.math, shape.layout, shape.images, shape.inputs, shape.outputs, shape.height, shape.width)
-    return hashlib.md5(repr(sizes).encode()).digest()[0] % 2 == 1
-
-
-def fit(rule, group):
+def fit(rule, group, held_out):
     rule["kernels"] = few(group)
-    trial = tree([s for s in group if not held_out(s)], rule["kernels"])
     rule["tree"] = tree(group, rule["kernels"])
-    rule["fitted"] = {"shapes": len(group), "held_out": round(met(rule, trial, [s for s in group if held_out(s)]), 3)}
+    rule["fitted"] = {"shapes": len(group), "met": met(rule, group), "held_out": met(rule, held_out)}
 
 
 def of(rule, shape):
@@ -316,10 +330,10 @@ def main():
     arguments.add_argument("--check", action="store_true")
     chosen = arguments.parse_args()
     text = FRAMEWORK.read_text()
-    rules, measured = json.loads(text)["convolution_workspace"], shapes()
+    rules, measured, held_out = json.loads(text)["convolution_workspace"], shapes(FILES), shapes(HELD_OUT)
     for rule in rules:
         if "fitted" in rule:
-            fit(rule, [shape for shape in measured if of(rule, shape)])
+            fit(rule, [shape for shape in measured if of(rule, shape)], [shape for shape in held_out if of(rule, shape)])
             print(*rule["math"], rule["pass"], rule.get("in_channels", ""), len(rule["kernels"]), "kernels", leaves(rule["tree"]), "leaves", rule["fitted"])
     result = text_with(rules, text)
     if chosen.write:

@@ -105,6 +105,8 @@ WorkspaceKernel read_kernel(ObjectReader& reader, ObjectReader::Context& context
   WorkspaceKernel kernel;
   kernel.copies = reader.has("copies") && reader.boolean("copies");
   reader.skip("copies");
+  kernel.winograd = reader.has("winograd") && reader.boolean("winograd");
+  reader.skip("winograd");
   kernel.size = read_size(reader);
   kernel.split = read_split(reader, context);
   return kernel;

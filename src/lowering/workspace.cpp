@@ -58,6 +58,19 @@ std::int64_t bytes_of(const WorkspaceSize& size, const Convolution& conv) {
          operand(size.weight, weights(conv, in, out)) + size.bytes;
 }
 
+/// Winograd F(4x4, 3x3): 36 numbers for 16 pixels of either map, and for the 9 taps of each pair of channels. It reads
+/// and writes NCHW.
+std::int64_t winograd_bytes(const Convolution& conv) {
+  constexpr std::int64_t kSide = 4;
+  constexpr std::int64_t kNumbers = 36;
+  constexpr std::int64_t kNumberBytes = 4;
+  constexpr WorkspaceSize kCopies{.input = 1, .output = 1, .weight = 1, .bytes = 16, .align = 1};
+  const std::int64_t tiles = conv.images * base::ceil_div(conv.height, kSide) * base::ceil_div(conv.width, kSide);
+  return kNumbers * kNumberBytes *
+             (tiles * (conv.in_channels + conv.out_channels) + conv.in_channels * conv.out_channels) +
+         (conv.layout == base::Layout::nhwc ? bytes_of(kCopies, conv) : 0);
+}
+
 /// The product that a pass is: its tiles are those of rows and of columns, `times` over, and its sums take `steps`.
 struct Product {
   std::int64_t rows{};
@@ -170,6 +183,12 @@ const WorkspaceKernel& picked(const WorkspaceRule& rule, const Convolution& conv
   return rule.kernels[at];
 }
 
+std::int64_t bytes_of(const WorkspaceKernel& kernel, ConvPass pass, const Convolution& conv, const Device& device) {
+  return bytes_of(kernel.size, conv) + (kernel.copies ? copied_bytes(conv) : 0) +
+         (kernel.winograd ? winograd_bytes(conv) : 0) +
+         (kernel.split ? split_bytes(*kernel.split, product_of(pass, conv), device) : 0);
+}
+
 /// cuDNN runs a batch whose larger operand passes 2^31 elements in chunks that do not.
 Convolution first_chunk(const Framework& framework, Convolution conv) {
   const std::int64_t per_image = elements(conv) / conv.images;
@@ -187,9 +206,7 @@ std::vector<std::int64_t> workspace_plans(const Framework& framework, ConvPass p
   const WorkspaceRule* rule = matching(framework.workspace, pass, chunk);
   std::vector<std::int64_t> plans;
   if (rule != nullptr) {
-    const WorkspaceKernel& kernel = picked(*rule, chunk);
-    const std::int64_t sums = kernel.split ? split_bytes(*kernel.split, product_of(pass, chunk), device) : 0;
-    plans.push_back(bytes_of(kernel.size, chunk) + (kernel.copies ? copied_bytes(chunk) : 0) + sums);
+    plans.push_back(bytes_of(picked(*rule, chunk), pass, chunk, device));
     for (const WorkspaceSize& fallback : rule->fallbacks) {
       if (const std::int64_t bytes = bytes_of(fallback, chunk); bytes < plans.back()) {
         plans.push_back(bytes);

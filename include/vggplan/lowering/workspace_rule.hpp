@@ -46,9 +46,11 @@ struct SplitTiles {
   bool operator==(const SplitTiles&) const = default;
 };
 
-/// What one kernel takes. `copies`: it reads NHWC tensors of aligned channels only, others are copied.
+/// What one kernel takes. `copies`: it reads NHWC tensors of aligned channels only, others are copied. `winograd`: it
+/// works on transforms F(4x4, 3x3) of maps and weight in fp32.
 struct WorkspaceKernel {
   bool copies{false};
+  bool winograd{false};
   WorkspaceSize size{};
   std::optional<SplitTiles> split{};
   bool operator==(const WorkspaceKernel&) const = default;

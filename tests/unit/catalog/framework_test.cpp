@@ -114,7 +114,7 @@ const std::string kProfile = R"({
      "fallbacks": [{"input": 1}, {"bytes": 9}]},
     {"math": ["fp16"], "pass": "input-gradient", "copies": true},
     {"math": ["bf16"], "pass": "forward", "in_channels": [64], "fitted": {"shapes": 9}, "fallbacks": [{"input": 1}],
-     "kernels": [{"bytes": 5}, {"copies": true}],
+     "kernels": [{"bytes": 5}, {"copies": true, "winograd": true}],
      "tree": ["map", 100, ["nchw", 1, 0, 1], ["images", 8, 1, ["width", 3, 0, 1]]]}
   ],
   "benchmark_workspace": [{"math": ["fp32"], "layout": "nhwc", "pass": "weight-gradient", "output": 4}]
@@ -149,6 +149,8 @@ TEST_CASE("a user's profile is read in full") {
   REQUIRE(several.kernels.size() == 2);
   CHECK(several.kernels[0].size.bytes == 5);
   CHECK(several.kernels[1].copies);
+  CHECK(several.kernels[1].winograd);
+  CHECK_FALSE(several.kernels[0].winograd);
   using lowering::SizeAxis;
   const std::vector<lowering::SizeChoice> tree{{SizeAxis::map, 100, 1, 2, false, false},
                                                {SizeAxis::nchw, 1, 0, 1, true, true},

@@ -134,6 +134,16 @@ TEST_CASE("a weight gradient is a product of channels that sums over pixels, onc
   CHECK(std::abs(bytes(512) - 8651487) <= 8);
 }
 
+TEST_CASE("Winograd transforms whole tiles of 4x4 pixels") {
+  // Recorded of a weight gradient, 128 to 256 channels on 8 maps of 20 x 26 in tf32: 26 columns take 7 tiles.
+  Framework framework = copying(MathMode::tf32);
+  framework.workspace[0].kernels = {{.winograd = true}};
+  CHECK(forward_bytes(framework, {8, 128, 256, 20, 26, 4, MathMode::tf32, Layout::nchw}) == 20201472);
+  // NHWC maps of 4160 pixels and the weight are copied.
+  CHECK(forward_bytes(framework, {8, 128, 256, 20, 26, 4, MathMode::tf32, Layout::nhwc}) ==
+        20201472 + (384 * 4160 + 9 * 128 * 256) * 4 + 16);
+}
+
 TEST_CASE("tensor cores take 4 channels of 4 bytes, CUDA cores any") {
   CHECK(forward_bytes(copying(MathMode::tf32), {1, 6, 8, 10, 10, 4, MathMode::tf32, Layout::nhwc}) ==
         8 * 100 * 4 + 8 * 8 * 9 * 4 + 16 + 100);
