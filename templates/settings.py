@@ -111,7 +111,8 @@ class Images(torchvision.datasets.ImageFolder):
 
     def read(self, path):
         if self.pipeline == "nvjpeg":
-            return torchvision.io.read_file(path)
+            with open(path, "rb") as file:  # read_file maps it, and a worker cannot pass a map on
+                return torch.frombuffer(bytearray(file.read()), dtype=torch.uint8)
         if self.pipeline == "tv-uint8" and path.lower().endswith((".jpg", ".jpeg", ".png")):
             return self.sized(torchvision.io.read_image(path, self.mode))
         with Image.open(path) as file:

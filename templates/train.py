@@ -141,7 +141,7 @@ class Run:
         half = self.autocast if self.device.type == "cuda" else torch.bfloat16  # which is what CPUs have
         with contextlib.nullcontext() if last or self.net is self.model else self.net.no_sync():
             with torch.autocast(self.device.type, half or torch.bfloat16, enabled=self.autocast is not None):
-                loss = criterion(self.net(images), targets)
+                loss = criterion(outputs := self.net(images), targets)  # which, as in the plan's steps, lives on
             self.loss = loss.detach()
             self.mark("forward_seconds")
             loss = loss / self.job["accumulation"] if self.job["accumulation"] > 1 else loss

@@ -16,7 +16,10 @@ void add_parallel(const Estimate& estimate, const Network& network, const loweri
   if (parallel.gpus == 1) {
     return;
   }
-  assumptions.push_back({"NCCL", base::format_bytes(framework.nccl) + " a GPU", "measured with two GPUs over NVLink"});
+  assumptions.push_back({"NCCL", base::format_bytes(framework.nccl) + " a GPU",
+                         parallel.gpus <= 4 && parallel.nodes == 1 ? "measured with two and four GPUs over NVLink"
+                                                                   : "as measured with four GPUs over NVLink, up to "
+                                                                     "half as much again with more or other links"});
   if (parallel.sharding != job::Sharding::fsdp2 && estimate.job.mode == job::Mode::train) {
     assumptions.push_back({"DDP's peak", "the upper end of its range",
                            "whether the first bucket still lives when buckets are rebuilt is a race: peaks differ by "

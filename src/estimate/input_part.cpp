@@ -89,7 +89,8 @@ timing::Demand demand_on(const std::optional<hardware::Storage>& storage, const 
 }
 
 timing::InputThroughput feed_from(const std::optional<hardware::Storage>& storage, const job::Job& job,
-                                  const Target& target, const timing::Calibration& calibration, base::Seconds step) {
+                                  const Target& target, const timing::Calibration& calibration, base::Seconds step,
+                                  double decode_factor = 1.0) {
   timing::InputSide side;
   side.gpus = job::gpus_per_node(job);
   side.workers = workers_of(job, target, demand_on(storage, job, calibration, step));
@@ -100,7 +101,9 @@ timing::InputThroughput feed_from(const std::optional<hardware::Storage>& storag
     side.storage_read = storage->sequential_read;
     side.storage_latency = storage->latency;
   }
-  return timing::input_throughput(image_path(job), side, seconds_per_image(job, step), calibration.input);
+  timing::ImagePath path = image_path(job);
+  path.decode_factor = decode_factor;
+  return timing::input_throughput(path, side, seconds_per_image(job, step), calibration.input);
 }
 
 }  // namespace
@@ -111,8 +114,8 @@ timing::Demand demand(const job::Job& job, const Knowledge& knowledge, const tim
 }
 
 timing::InputThroughput feed(const job::Job& job, const Target& target, const Knowledge& knowledge,
-                             const timing::Calibration& calibration, base::Seconds step) {
-  return feed_from(storage_of(job, knowledge), job, target, calibration, step);
+                             const timing::Calibration& calibration, base::Seconds step, double decode_factor) {
+  return feed_from(storage_of(job, knowledge), job, target, calibration, step, decode_factor);
 }
 
 std::vector<StorageOffer> storage_offers(const job::Job& job, const Target& target, const Knowledge& knowledge,

@@ -46,7 +46,7 @@ timing::Demand demand(const job::Job& job, const Knowledge& knowledge, const tim
 std::int64_t workers_of(const job::Job& job, const Target& target, const timing::Demand& demand);
 /// What one machine's workers, copies and storage deliver against its GPUs.
 timing::InputThroughput feed(const job::Job& job, const Target& target, const Knowledge& knowledge,
-                             const timing::Calibration& calibration, base::Seconds step);
+                             const timing::Calibration& calibration, base::Seconds step, double decode_factor = 1.0);
 /// What each known storage would deliver, to all machines together.
 std::vector<StorageOffer> storage_offers(const job::Job& job, const Target& target, const Knowledge& knowledge,
                                          const timing::Calibration& calibration, base::Seconds step);

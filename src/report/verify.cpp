@@ -167,6 +167,25 @@ Range allocated_range(Range whole_run, const Document& plan) {
   return {whole_run.value, std::min(whole_run.low, early ? early->low : whole_run.low), whole_run.high};
 }
 
+/// A run that was resumed has its optimizer state before the first step. No block that activations left behind can
+/// hold that state then, so that at most its bytes are reserved beside what was planned.
+Range reserved_range(Range planned, const Document& plan, const runs::Run& run) {
+  const auto state = plan.at("memory").at("breakdown_at_peak").value("optimizer_state", 0.0);
+  return {planned.value, planned.low, planned.high + (run.resumed ? state : 0.0)};
+}
+
+/// Where a phase waits for other GPUs is not planned, only how long all phases do: a phase may hold none of it, or all.
+Range phase_range(Range planned, std::string_view phase, const Document& plan) {
+  const std::string sharding = plan.at("job").value("sharding", std::string());
+  const bool communicates = phase == "backward" || (phase == "forward" && sharding == "fsdp2") ||
+                            (phase == "optimizer" && sharding == "zero1");
+  for (const std::string_view wait : {"communication_exposed_seconds", "parallel_overhead_seconds"}) {
+    const std::optional<Range> extra = communicates ? planned_range(plan, "time", wait) : std::nullopt;
+    planned.high += extra ? extra->high : 0.0;
+  }
+  return planned;
+}
+
 /// A run that never waits for images, since it trains on one batch that stays, has the step of the GPU alone.
 Range unfed(const Whole& row, Range step, const Document& plan) {
   if (row.name == "step") {
@@ -184,10 +203,20 @@ std::optional<Range> planned_whole(const Whole& row, const Document& plan, const
     return planned;
   }
   const bool fed = run.figures.contains("data_wait_seconds");
-  return row.name == "exposed_input"                                            ? with_slack_of_step(*planned, plan)
-         : row.name == "allocated_peak"                                         ? allocated_range(*planned, plan)
-         : !fed && (row.name == "step" || row.name == "speed") && step->low > 0 ? unfed(row, *step, plan)
-                                                                                : *planned;
+  const bool whole_step = row.name == "step" || row.name == "speed";
+  if (row.name == "exposed_input") {
+    return with_slack_of_step(*planned, plan);
+  }
+  if (row.name == "allocated_peak") {
+    return allocated_range(*planned, plan);
+  }
+  if (row.name == "reserved_peak" || row.name == "device_memory") {
+    return reserved_range(*planned, plan, run);
+  }
+  if (whole_step) {
+    return !fed && step->low > 0 ? unfed(row, *step, plan) : *planned;
+  }
+  return phase_range(*planned, row.name, plan);
 }
 
 template <class Rows>
@@ -258,8 +287,9 @@ std::optional<double> slowdown(const Document& plan, const runs::Run& run) {
       measured += seconds;
     }
   };
+  const bool several = planned_range(plan, "time", "communication_seconds").has_value();  // phases wait for other GPUs
   for (const std::string_view phase : {"forward_seconds", "backward_seconds", "optimizer_seconds"}) {
-    if (const auto found = run.figures.find(phase); found != run.figures.end()) {
+    if (const auto found = run.figures.find(phase); !several && found != run.figures.end()) {
       add(phase, found->second);
     }
   }

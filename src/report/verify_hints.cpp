@@ -89,6 +89,9 @@ class Hints {
     if (is_above("allocated_peak")) {
       return "more is allocated, too";
     }
+    if (above && run_.resumed) {
+      return "the run went on from a checkpoint: its optimizer state took memory before the first step";
+    }
     return above ? "the allocator kept more blocks that fit nothing: expandable segments keep fewer" : "";
   }
 

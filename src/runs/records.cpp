@@ -49,6 +49,7 @@ class Records {
   base::Status add(const Json& record, const std::string& at) {
     const std::string kind = kind_of(record);
     if (kind == "environment") {
+      begins_ = true;
       keep_settings(record, {"gpu", "gpu_memory_bytes"});
       run_.torch = record.contains("torch") ? written(record.at("torch")) : "";
     } else if (kind == "settings") {
@@ -106,6 +107,10 @@ class Records {
         times_[name].push_back(*value);
       }
     }
+    // The first window of train.py has the two steps in which memory reaches its peak.
+    run_.resumed =
+        run_.resumed || (begins_ && record.value("step", Json()).is_number_integer() && record.at("step") > 2);
+    begins_ = false;
     ++steps_;
     return std::nullopt;
   }
@@ -114,6 +119,7 @@ class Records {
   std::string_view place_{};
   std::map<std::string, std::vector<double>> times_{};
   std::size_t steps_{0};
+  bool begins_{true};  ///< no step since the process began
 };
 
 }  // namespace

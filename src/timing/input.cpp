@@ -72,7 +72,7 @@ base::Seconds worker_seconds(const ImagePath& path, const InputRates& rates) {
 }
 
 base::Seconds gpu_seconds(const ImagePath& path, const InputRates& rates) {
-  const double decode = path.decoder == Decoder::nvjpeg ? decode_seconds(path, rates) : 0.0;
+  const double decode = path.decoder == Decoder::nvjpeg ? path.decode_factor * decode_seconds(path, rates) : 0.0;
   return base::Seconds(handed_bytes(path).as_double() / rates.pinned_copy.count() + decode);
 }
 

@@ -17,7 +17,7 @@ struct Case {
   std::string message{};  ///< all of standard error
 };
 
-const std::string kJob = "estimate --size 224x224 --gpu h200 ";
+const std::string kAsked = "estimate --size 224x224 --gpu h200 ";
 
 void expect(const Case& wrong, int code = app::kWrongQuestion) {
   INFO(wrong.arguments);
@@ -38,32 +38,32 @@ TEST_CASE("each flag of the job refuses a wrong value by name", "[cli]") {
   expect({"estimate --size 224", "--size: takes HEIGHTxWIDTH, not '224'\n  write, for example, 4024x3036\n"});
   expect({"estimate --size 224x", "--size: takes HEIGHTxWIDTH, not '224x'\n  write, for example, 4024x3036\n"});
   expect({"estimate --size axb", "--size: " + pixels + "'a'\n"});
-  expect({kJob + "--channels -3", "--channels: takes a whole number from 1 to 100,000, not '-3'\n"});
-  expect({kJob + "--classes none", "--classes: takes a whole number from 1 to 100,000,000, not 'none'\n"});
-  expect({kJob + "--head flaten",
+  expect({kAsked + "--channels -3", "--channels: takes a whole number from 1 to 100,000, not '-3'\n"});
+  expect({kAsked + "--classes none", "--classes: takes a whole number from 1 to 100,000,000, not 'none'\n"});
+  expect({kAsked + "--head flaten",
           "--head: takes one of adaptive, flatten, gap, linear, none, not 'flaten'\n  did you mean 'flatten'?\n"});
-  expect({kJob + "--mode test", "--mode: takes one of train, infer, not 'test'\n"});
-  expect({kJob + "--batch 0", "--batch: takes a whole number from 1 to 100,000,000, not '0'\n"});
-  expect({kJob + "--batch=", "--batch: takes a value, and none follows\n"});
-  expect({kJob + "--global-batch x", "--global-batch: takes a whole number from 1 to 100,000,000, not 'x'\n"});
-  expect({kJob + "--accumulation 0", "--accumulation: takes a whole number from 1 to 65,536, not '0'\n"});
-  expect({kJob + "--precision fp16",
+  expect({kAsked + "--mode test", "--mode: takes one of train, infer, not 'test'\n"});
+  expect({kAsked + "--batch 0", "--batch: takes a whole number from 1 to 100,000,000, not '0'\n"});
+  expect({kAsked + "--batch=", "--batch: takes a value, and none follows\n"});
+  expect({kAsked + "--global-batch x", "--global-batch: takes a whole number from 1 to 100,000,000, not 'x'\n"});
+  expect({kAsked + "--accumulation 0", "--accumulation: takes a whole number from 1 to 65,536, not '0'\n"});
+  expect({kAsked + "--precision fp16",
           "--precision: takes one of fp32, tf32, amp-bf16, amp-fp16, bf16, not 'fp16'\n"
           "  did you mean 'fp32' or 'bf16'?\n"});
-  expect({kJob + "--layout channels_last", "--layout: takes one of nchw, nhwc, not 'channels_last'\n"});
-  expect({kJob + "--optimizer adamx",
+  expect({kAsked + "--layout channels_last", "--layout: takes one of nchw, nhwc, not 'channels_last'\n"});
+  expect({kAsked + "--optimizer adamx",
           "--optimizer: takes one of momentum, sgd, adam, adamw, not 'adamx'\n  did you mean 'adam' or 'adamw'?\n"});
-  expect({kJob + "--optimizer-impl fuse",
+  expect({kAsked + "--optimizer-impl fuse",
           "--optimizer-impl: takes one of foreach, fused, loop, not 'fuse'\n  did you mean 'fused'?\n"});
-  expect({kJob + "--checkpointing seq:0",
+  expect({kAsked + "--checkpointing seq:0",
           "--checkpointing: must be none, block or seq:N with N segments, N at least 1, but is 'seq:0'\n"
           "  for example --checkpointing block, or --checkpointing seq:4\n"});
-  expect({kJob + "--sharding zero3",
+  expect({kAsked + "--sharding zero3",
           "--sharding: takes one of ddp, zero1, fsdp2, not 'zero3'\n  did you mean 'zero1'?\n"});
-  expect({kJob + "--bucket-mb 0", "--bucket-mb: takes MiB above 0 and up to 1,000,000, not '0'\n"});
-  expect({kJob + "--bucket-view=maybe", "--bucket-view: is a switch: true or false, not 'maybe'\n"});
-  expect({kJob + "--cudnn-benchmark=2", "--cudnn-benchmark: is a switch: true or false, not '2'\n"});
-  expect({kJob + "--framework pytorch-2.10",
+  expect({kAsked + "--bucket-mb 0", "--bucket-mb: takes MiB above 0 and up to 1,000,000, not '0'\n"});
+  expect({kAsked + "--bucket-view=maybe", "--bucket-view: is a switch: true or false, not 'maybe'\n"});
+  expect({kAsked + "--cudnn-benchmark=2", "--cudnn-benchmark: is a switch: true or false, not '2'\n"});
+  expect({kAsked + "--framework pytorch-2.10",
           "--framework: unknown framework 'pytorch-2.10'\n  did you mean 'pytorch-2.11'?\n"});
 }
 
@@ -84,33 +84,33 @@ TEST_CASE("models and GPUs that are not known are answered with the nearest name
 }
 
 TEST_CASE("each flag of the machine, the data and the goal refuses a wrong value by name", "[cli]") {
-  expect({kJob + "--gpu-count 0", "--gpu-count: takes a whole number from 1 to 4,096, not '0'\n"});
-  expect({kJob + "--nodes two", "--nodes: takes a whole number from 1 to 4,096, not 'two'\n"});
-  expect({kJob + "--usable-memory 40",
+  expect({kAsked + "--gpu-count 0", "--gpu-count: takes a whole number from 1 to 4,096, not '0'\n"});
+  expect({kAsked + "--nodes two", "--nodes: takes a whole number from 1 to 4,096, not 'two'\n"});
+  expect({kAsked + "--usable-memory 40",
           "--usable-memory: takes at least 2MiB, the allocator's smallest segment, not '40'\n"
           "  write a number and a unit, such as 40GiB\n"});
-  expect({kJob + "--usable-memory 40G",
+  expect({kAsked + "--usable-memory 40G",
           "--usable-memory: the unit of '40G' may be decimal or binary\n"
           "  write GB (powers of 1000) or GiB (powers of 1024)\n"});
-  expect({kJob + "--price h200",
+  expect({kAsked + "--price h200",
           "--price: takes NAME=USD_PER_HOUR, not 'h200'\n  write, for example, a100-sxm4-80gb=1.80 for each GPU, or a "
           "machine's name for the whole machine\n"});
-  expect({kJob + "--price h200=cheap", "--price: takes a number from 0 to 10^12, not 'cheap'\n"});
-  expect({kJob + "--images 0", "--images: takes a whole number from 1 to 10,000,000,000, not '0'\n"});
-  expect({kJob + "--epochs x", "--epochs: takes a whole number from 1 to 100,000, not 'x'\n"});
-  expect({kJob + "--image-format gif", "--image-format: takes one of jpeg, png, tiff, raw, not 'gif'\n"});
-  expect({kJob + "--bytes-per-image -1MB",
+  expect({kAsked + "--price h200=cheap", "--price: takes a number from 0 to 10^12, not 'cheap'\n"});
+  expect({kAsked + "--images 0", "--images: takes a whole number from 1 to 10,000,000,000, not '0'\n"});
+  expect({kAsked + "--epochs x", "--epochs: takes a whole number from 1 to 100,000, not 'x'\n"});
+  expect({kAsked + "--image-format gif", "--image-format: takes one of jpeg, png, tiff, raw, not 'gif'\n"});
+  expect({kAsked + "--bytes-per-image -1MB",
           "--bytes-per-image: a size cannot be negative, as '-1MB' is\n  write a number and a unit, such as 40GiB, "
           "40GB, 512MiB or 1.5TB; a number alone counts bytes\n"});
-  expect({kJob + "--pipeline dali", "--pipeline: takes one of pil-float, tv-uint8, nvjpeg, not 'dali'\n"});
-  expect({kJob + "--workers -1", "--workers: takes a whole number from 0 to 65,536, not '-1'\n"});
-  expect({kJob + "--cpus 0", "--cpus: takes a whole number from 1 to 65,536, not '0'\n"});
-  expect({kJob + "--ram much",
+  expect({kAsked + "--pipeline dali", "--pipeline: takes one of pil-float, tv-uint8, nvjpeg, not 'dali'\n"});
+  expect({kAsked + "--workers -1", "--workers: takes a whole number from 0 to 65,536, not '-1'\n"});
+  expect({kAsked + "--cpus 0", "--cpus: takes a whole number from 1 to 65,536, not '0'\n"});
+  expect({kAsked + "--ram much",
           "--ram: 'much' is not a size\n  write a number and a unit, such as 40GiB, 40GB, 512MiB or 1.5TB; a number "
           "alone counts bytes\n"});
-  expect({kJob + "--storage nvmee", "--storage: unknown storage 'nvmee'\n  did you mean 'nvme'?\n"});
-  expect({kJob + "--checkpoint-every 0", "--checkpoint-every: takes a whole number from 1 to 1,000,000, not '0'\n"});
-  expect({kJob + "--keep-checkpoints 0", "--keep-checkpoints: takes a whole number from 1 to 1,000,000, not '0'\n"});
+  expect({kAsked + "--storage nvmee", "--storage: unknown storage 'nvmee'\n  did you mean 'nvme'?\n"});
+  expect({kAsked + "--checkpoint-every 0", "--checkpoint-every: takes a whole number from 1 to 1,000,000, not '0'\n"});
+  expect({kAsked + "--keep-checkpoints 0", "--keep-checkpoints: takes a whole number from 1 to 1,000,000, not '0'\n"});
   const std::string plan = "--size 224x224 --gpus h200 ";
   expect({plan + "--objective quickest", "--objective: takes one of fastest, cheapest, fewest-gpus, not 'quickest'\n"});
   expect({plan + "--deadline 24",
@@ -128,12 +128,14 @@ TEST_CASE("each flag of the machine, the data and the goal refuses a wrong value
 }
 
 TEST_CASE("each flag of the output refuses a wrong value by name", "[cli]") {
-  expect({kJob + "--format xml", "--format: takes one of text, json, csv, markdown, html, not 'xml'\n"});
-  expect({kJob + "--json --format csv", "--json: contradicts --format: 'json' against 'csv'\n  give one of the two\n"});
-  expect({kJob + "--export html", "--export: takes FORMAT=FILE, not 'html'\n  write, for example, html=report.html\n"});
-  expect({kJob + "--export pdf=a.pdf", "--export: takes one of text, json, csv, markdown, html, not 'pdf'\n"});
-  expect({kJob + "--color sometimes", "--color: takes one of auto, always, never, not 'sometimes'\n"});
-  expect({kJob + "--output=", "--output: takes a value, and none follows\n"});
+  expect({kAsked + "--format xml", "--format: takes one of text, json, csv, markdown, html, not 'xml'\n"});
+  expect(
+      {kAsked + "--json --format csv", "--json: contradicts --format: 'json' against 'csv'\n  give one of the two\n"});
+  expect(
+      {kAsked + "--export html", "--export: takes FORMAT=FILE, not 'html'\n  write, for example, html=report.html\n"});
+  expect({kAsked + "--export pdf=a.pdf", "--export: takes one of text, json, csv, markdown, html, not 'pdf'\n"});
+  expect({kAsked + "--color sometimes", "--color: takes one of auto, always, never, not 'sometimes'\n"});
+  expect({kAsked + "--output=", "--output: takes a value, and none follows\n"});
 }
 
 TEST_CASE("a sweep refuses what cannot vary", "[cli]") {
@@ -244,12 +246,12 @@ TEST_CASE("the bound that is told first is the one that holds", "[cli]") {
 }
 
 TEST_CASE("names and files are blamed by the flag that they came with", "[cli]") {
-  expect({kJob + "--price h200=2 --price h200=3", "--price: gives 'h200' a second price\n  give one of the two\n"});
-  expect({kJob + "--price h200=1e13", "--price: takes a number from 0 to 10^12, not '1e13'\n"});
+  expect({kAsked + "--price h200=2 --price h200=3", "--price: gives 'h200' a second price\n  give one of the two\n"});
+  expect({kAsked + "--price h200=1e13", "--price: takes a number from 0 to 10^12, not '1e13'\n"});
   expect({"estimate --size 64x64 --machine p4d.25xlarge",
           "--machine: unknown machine 'p4d.25xlarge'\n  did you mean 'p4d.24xlarge', 'p4de.24xlarge' or "
           "'p3.2xlarge'?\n"});
-  expect({kJob + "--gpu-file none.json",
+  expect({kAsked + "--gpu-file none.json",
           "--gpu-file none.json: cannot be read: No such file or directory\n"
           "  name a JSON file with a GPU; vggplan schema gpu tells its keys\n"},
          app::kFileTrouble);

@@ -12,7 +12,7 @@ namespace {
 using Catch::Detail::Approx;
 using nlohmann::json;
 
-json report(const std::string& flags) {
+json report_of(const std::string& flags) {
   const test::Ran ran = test::run("estimate --json " + flags);
   INFO(flags << "\n" << ran.err);
   REQUIRE((ran.code == app::kYes || ran.code == app::kNo));
@@ -51,7 +51,7 @@ TEST_CASE("parts of a step, its rate and its utilization agree, whatever bounds 
         std::string("--size 1024x1024 --batch 64 --precision amp-bf16 --gpus h200x8 --mode infer"),
         std::string("--size 1024x1024 --batch 8 --gpus rtx-3090x4 --sharding fsdp2")}) {
     INFO(flags);
-    const json answer = report(flags);
+    const json answer = report_of(flags);
     const json& time = answer.at("time");
     double parts = 0;
     for (const char* part : {"forward_seconds", "backward_seconds", "optimizer_seconds",
@@ -93,18 +93,18 @@ TEST_CASE("parts of a step, its rate and its utilization agree, whatever bounds 
 
 TEST_CASE("in inference GPUs send each other nothing: eight take a step in the time of one", "[cli]") {
   const std::string job = "--size 512x512 --batch 4 --mode infer --gpu v100-sxm2-16gb --gpu-count ";
-  const json eight = report(job + "8 --nodes 2").at("time");
-  CHECK(eight.at("step_seconds") == report(job + "1").at("time").at("step_seconds"));
+  const json eight = report_of(job + "8 --nodes 2").at("time");
+  CHECK(eight.at("step_seconds") == report_of(job + "1").at("time").at("step_seconds"));
   CHECK_FALSE(eight.contains("communication_seconds"));
 }
 
 TEST_CASE("workers: whole ones for each GPU, enough for what is needed, none without being said", "[cli]") {
-  const json four = report("--size 4024x3036 --gpus a100x4 --batch 2 --precision amp-bf16 --layout nhwc");
+  const json four = report_of("--size 4024x3036 --gpus a100x4 --batch 2 --precision amp-bf16 --layout nhwc");
   CHECK(four.at("input").at("workers").get<int>() % 4 == 0);
-  const json uneven = report("--size 1024x1024 --gpus a100x4 --workers 6");
+  const json uneven = report_of("--size 1024x1024 --gpus a100x4 --workers 6");
   CHECK(uneven.at("input").at("workers") == 8);
   CHECK(warns(uneven, "uneven-workers"));
-  const json& enough = report(
+  const json& enough = report_of(
       "--size 610x1888 --batch 314 --precision bf16 --gpu b200-sxm-180gb --head flatten --model "
       "vgg19 --mode infer --usable-memory 65448MiB --gpu-count 8");
   const json& input = enough.at("input");
@@ -113,8 +113,8 @@ TEST_CASE("workers: whole ones for each GPU, enough for what is needed, none wit
 }
 
 TEST_CASE("a GPU that nobody measured is said to be carried over, one that was to be calibrated", "[cli]") {
-  CHECK(assumption(report("--size 1024x1024 --gpu t4"), "time").starts_with("carried over from h200-sxm-141gb"));
-  CHECK(assumption(report("--size 1024x1024 --gpu h200-sxm-141gb"), "time").starts_with("calibrated on this GPU"));
+  CHECK(assumption(report_of("--size 1024x1024 --gpu t4"), "time").starts_with("carried over from h200-sxm-141gb"));
+  CHECK(assumption(report_of("--size 1024x1024 --gpu h200-sxm-141gb"), "time").starts_with("calibrated on this GPU"));
   const std::string text = test::run("estimate --size 1024x1024 --gpu t4").out;
   CHECK(text.find("not measured on this GPU") != std::string::npos);
 }
@@ -123,26 +123,26 @@ TEST_CASE("the network between nodes is the machine's, the catalogue's slowest, 
   const std::string job =
       "--size 224x224 --gpu-count 16 --nodes 2 --batch 32 --precision amp-fp16 --layout nhwc --gpu ";
   // a3-highgpu-8g has 100 GB/s, the other machines with eight H100 200 or 400.
-  const json bare = report(job + "h100-sxm5-80gb");
+  const json bare = report_of(job + "h100-sxm5-80gb");
   CHECK(assumption(bare, "network between nodes") ==
         "100 GB/s a node: assumed: that of a3-highgpu-8g, the slowest in the catalogue that holds as many of this GPU");
   CHECK(bare.at("time").at("communication_seconds").at("basis") == "assumed");
-  const json named = report(job + "h100-sxm5-80gb --machine a3-highgpu-8g");
+  const json named = report_of(job + "h100-sxm5-80gb --machine a3-highgpu-8g");
   CHECK(assumption(named, "network between nodes").empty());
   CHECK(value(named.at("time").at("step_seconds")) == value(bare.at("time").at("step_seconds")));
-  const json unknown = report(job + "rtx-3090");
+  const json unknown = report_of(job + "rtx-3090");
   CHECK(assumption(unknown, "network between nodes") == "12.5 GB/s a node: assumed: 100 Gbit/s");
 }
 
 TEST_CASE("what is short is the whole peak, and a failing step has no flushes", "[cli]") {
-  const json memory = report("--size 4024x3036 --gpu t4 --batch 4").at("memory");
+  const json memory = report_of("--size 4024x3036 --gpu t4 --batch 4").at("memory");
   CHECK(memory.at("verdict") == "does-not-fit");
   CHECK_FALSE(memory.contains("cache_flushes_per_step"));
   CHECK(memory.at("reserved_peak_bytes").at("value").get<std::int64_t>() -
             memory.at("usable_bytes").get<std::int64_t>() ==
         -memory.at("headroom_bytes").get<std::int64_t>());
   // The same step on a card that holds it reserves as much.
-  const json roomy = report("--size 4024x3036 --gpu t4 --batch 4 --usable-memory 1TiB").at("memory");
+  const json roomy = report_of("--size 4024x3036 --gpu t4 --batch 4 --usable-memory 1TiB").at("memory");
   CHECK(roomy.at("reserved_peak_bytes") == memory.at("reserved_peak_bytes"));
   const std::string text = test::run("estimate --size 4024x3036 --gpu t4 --batch 4").out;
   CHECK(text.find("Does not fit: 88.57 GiB short") != std::string::npos);

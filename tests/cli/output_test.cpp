@@ -16,7 +16,7 @@ using test::FakeWorld;
 using test::Ran;
 using test::run;
 
-const std::string kJob = "estimate --size 224x224 --gpu h200-sxm-141gb ";
+const std::string kEstimate = "estimate --size 224x224 --gpu h200-sxm-141gb ";
 
 bool has_escape(const std::string& text) { return text.find('\x1b') != std::string::npos; }
 bool is_ascii(const std::string& text) {
@@ -43,7 +43,7 @@ TEST_CASE("what does not fit is an answer: exit code 1 and a whole report", "[cl
 
 TEST_CASE("--output takes the place of standard output, and exports go beside it", "[cli]") {
   FakeWorld world;
-  const Ran ran = run(kJob +
+  const Ran ran = run(kEstimate +
                           "--json --output a.json --export text=a.txt --export csv=a.csv --export html=a.html "
                           "--export markdown=a.md",
                       world);
@@ -79,7 +79,7 @@ TEST_CASE("output that cannot be written ends with exit code 3", "[cli]") {
   FakeWorld world;
   world.out_fails = true;
   for (const std::string& command :
-       {kJob, std::string("--size 224x224 --gpus h200"), std::string("layers --size 64x64"), std::string("gpus"),
+       {kEstimate, std::string("--size 224x224 --gpus h200"), std::string("layers --size 64x64"), std::string("gpus"),
         std::string("--help"), std::string("man"), std::string("sweep --size 64x64 --gpu t4 --sweep batch=1,2"),
         std::string("completion bash"), std::string("schema report")}) {
     INFO(command);
@@ -89,18 +89,19 @@ TEST_CASE("output that cannot be written ends with exit code 3", "[cli]") {
   }
   FakeWorld locked;
   locked.unwritable = "x.json";
-  CHECK(run(kJob + "--output x.json", locked).code == app::kFileTrouble);
-  CHECK(run(kJob + "--export json=x.json", locked).err == "vggplan: x.json: cannot be written: Permission denied\n");
+  CHECK(run(kEstimate + "--output x.json", locked).code == app::kFileTrouble);
+  CHECK(run(kEstimate + "--export json=x.json", locked).err ==
+        "vggplan: x.json: cannot be written: Permission denied\n");
 }
 
 TEST_CASE("what cannot be written leaves standard output empty, and no file is written twice", "[cli]") {
   FakeWorld world;
   world.unwritable = "full.json";
-  const Ran ran = run(kJob + "--export json=full.json", world);
+  const Ran ran = run(kEstimate + "--export json=full.json", world);
   CHECK(ran.code == app::kFileTrouble);
   CHECK(ran.out.empty());
   for (const std::string twice : {"--export json=a --export text=a", "--output a --export html=a"}) {
-    const Ran refused = run(kJob + twice, world);
+    const Ran refused = run(kEstimate + twice, world);
     CHECK(refused.code == app::kWrongQuestion);
     CHECK(refused.err == "vggplan: --export: 'a' is written twice\n  name a file for each format\n");
     CHECK_FALSE(world.files.contains("a"));
@@ -164,25 +165,25 @@ TEST_CASE("colour: --color before NO_COLOR before FORCE_COLOR before the termina
     world.variables["NO_COLOR"] = row.no_color;
     world.variables["FORCE_COLOR"] = row.force_color;
     INFO(row.flag << "|" << row.no_color << "|" << row.force_color << "|" << row.terminal);
-    CHECK(has_escape(run(kJob + row.flag, world).out) == row.colored);
+    CHECK(has_escape(run(kEstimate + row.flag, world).out) == row.colored);
   }
   FakeWorld dumb;
   dumb.out_is_tty = true;
   dumb.variables["TERM"] = "dumb";
-  CHECK_FALSE(has_escape(run(kJob, dumb).out));
+  CHECK_FALSE(has_escape(run(kEstimate, dumb).out));
 }
 
 TEST_CASE("without a UTF-8 locale text is plain ASCII", "[cli]") {
   for (const std::string locale : {"", "C", "POSIX", "de_DE.ISO-8859-1"}) {
     FakeWorld world;
     world.variables = {{"LANG", locale}};
-    CHECK(is_ascii(run(kJob, world).out));
+    CHECK(is_ascii(run(kEstimate, world).out));
   }
   FakeWorld world;
   world.variables = {{"LC_ALL", "C"}, {"LANG", "en_GB.UTF-8"}};
-  CHECK(is_ascii(run(kJob, world).out));
+  CHECK(is_ascii(run(kEstimate, world).out));
   world.variables = {{"LANG", "en_GB.utf8"}};
-  CHECK_FALSE(is_ascii(run(kJob, world).out));
+  CHECK_FALSE(is_ascii(run(kEstimate, world).out));
 }
 
 TEST_CASE("JSON, CSV and Markdown do not depend on the terminal or the locale", "[cli]") {
@@ -192,7 +193,7 @@ TEST_CASE("JSON, CSV and Markdown do not depend on the terminal or the locale", 
     fancy.out_is_tty = true;
     fancy.columns = 140;
     fancy.variables = {{"FORCE_COLOR", "1"}};
-    CHECK(run(kJob + "--format " + format, plain).out == run(kJob + "--format " + format, fancy).out);
+    CHECK(run(kEstimate + "--format " + format, plain).out == run(kEstimate + "--format " + format, fancy).out);
   }
 }
 

@@ -17,14 +17,14 @@ using test::Folder;
 using test::Ran;
 using test::run;
 
-const std::string kJob = "estimate --size 64x64 --gpu h200-sxm-141gb ";
+const std::string kStreamed = "estimate --size 64x64 --gpu h200-sxm-141gb ";
 
 }  // namespace
 
 TEST_CASE("- is standard output for a report, and no file's name", "[cli]") {
   FakeWorld world;
-  CHECK(run(kJob + "-o -", world).out == run(kJob, world).out);
-  const Ran exported = run(kJob + "--export json=-", world);
+  CHECK(run(kStreamed + "-o -", world).out == run(kStreamed, world).out);
+  const Ran exported = run(kStreamed + "--export json=-", world);
   CHECK(exported.code == app::kWrongQuestion);
   CHECK(exported.err ==
         "vggplan: --export: writes a file, and - is standard output\n  write there with --format json\n");
@@ -35,15 +35,15 @@ TEST_CASE("one file by two names is one file", "[cli]") {
   FakeWorld world;
   for (const std::string other : {"./same", "a/../same", "/here/same", ".//same"}) {
     INFO(other);
-    CHECK(run(kJob + "--output same --export json=" + other, world).code == app::kWrongQuestion);
-    CHECK(run(kJob + "--export html=same --export json=" + other, world).code == app::kWrongQuestion);
+    CHECK(run(kStreamed + "--output same --export json=" + other, world).code == app::kWrongQuestion);
+    CHECK(run(kStreamed + "--export html=same --export json=" + other, world).code == app::kWrongQuestion);
   }
   CHECK(world.files.empty());
 }
 
 TEST_CASE("standard input is read once", "[cli]") {
   const Folder folder;
-  REQUIRE(folder.shell(kJob + "--json -o r.json") == app::kYes);
+  REQUIRE(folder.shell(kStreamed + "--json -o r.json") == app::kYes);
   CHECK(folder.shell("show - <r.json") == app::kYes);
   CHECK(folder.shell("diff - r.json <r.json") == app::kYes);
   for (const std::string twice : {"diff - - <r.json", "check - --against - <r.json", "check - --budget - <r.json"}) {
@@ -58,7 +58,7 @@ TEST_CASE("a file that may not grow leaves nothing behind", "[cli]") {
   folder.write("old.html", "old");
   for (const std::string name : {"new.html", "old.html"}) {
     INFO(name);
-    CHECK(folder.shell(kJob + "--format html -o " + name, "ulimit -f 8;") == app::kFileTrouble);
+    CHECK(folder.shell(kStreamed + "--format html -o " + name, "ulimit -f 8;") == app::kFileTrouble);
     CHECK(folder.said() == "vggplan: " + name + ": cannot be written: File too large\n");
   }
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 1);

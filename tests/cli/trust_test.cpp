@@ -14,7 +14,7 @@ using test::Ran;
 using test::run;
 namespace fs = std::filesystem;
 
-const std::string kJob = "estimate --size 64x64 --gpu h200-sxm-141gb ";
+const std::string kTrusted = "estimate --size 64x64 --gpu h200-sxm-141gb ";
 
 }  // namespace
 
@@ -29,7 +29,7 @@ TEST_CASE("a file that was found writes nothing", "[cli]") {
       world.files["../victim"] = "precious";
       world.files[file] = "batch = 1\n" + setting + "\n";
       const auto before = world.files;
-      const Ran ran = run(kJob, world);
+      const Ran ran = run(kTrusted, world);
       CHECK(ran.code == app::kWrongQuestion);
       CHECK(ran.out.empty());
       const std::string key = setting.substr(0, setting.find(' '));
@@ -44,8 +44,8 @@ TEST_CASE("a file that was found writes nothing", "[cli]") {
 
 TEST_CASE("a pull request's settings file replaces neither the base of the gate nor its limits", "[cli]") {
   FakeWorld world;
-  REQUIRE(run(kJob + "--json --output base.json", world).code == app::kYes);
-  REQUIRE(run(kJob + "--batch 64 --json --output new.json", world).code == app::kYes);
+  REQUIRE(run(kTrusted + "--json --output base.json", world).code == app::kYes);
+  REQUIRE(run(kTrusted + "--batch 64 --json --output new.json", world).code == app::kYes);
   world.files["lax.json"] = R"({"checks": [{"metric": "memory.reserved_peak_bytes", "max": "1TiB"}]})";
   REQUIRE(run("check new.json --against base.json", world).code == app::kNo);
   for (const std::string setting : {"budget = \"lax.json\"", "against = \"new.json\"", "output = \"base.json\""}) {
@@ -53,7 +53,7 @@ TEST_CASE("a pull request's settings file replaces neither the base of the gate 
     world.files["vggplan.toml"] = setting;
     const auto before = world.files;
     CHECK(run("check new.json --against base.json", world).code == app::kWrongQuestion);
-    CHECK(run(kJob, world).code == app::kWrongQuestion);
+    CHECK(run(kTrusted, world).code == app::kWrongQuestion);
     CHECK(world.files == before);
   }
   world.files.erase("vggplan.toml");
@@ -75,17 +75,17 @@ TEST_CASE("a file that --config names writes beside itself, and it is told where
   FakeWorld world;
   world.files["jobs/a.toml"] =
       "output = \"out/r.json\"\nexport = \"markdown=./r.md\"\nformat = \"json\"\nquiet = true\n";
-  const Ran ran = run(kJob + "--config jobs/a.toml", world);
+  const Ran ran = run(kTrusted + "--config jobs/a.toml", world);
   CHECK(ran.code == app::kYes);
   CHECK(ran.err ==
         "vggplan: an export goes to 'markdown=/here/jobs/r.md', as jobs/a.toml:2 says\n"
         "vggplan: the report goes to '/here/jobs/out/r.json', as jobs/a.toml:1 says\n");
   CHECK(world.files.contains("/here/jobs/out/r.json"));
   CHECK(world.files.contains("/here/jobs/r.md"));
-  CHECK(run(kJob + "--config jobs/a.toml --quiet", world).err.empty());
+  CHECK(run(kTrusted + "--config jobs/a.toml --quiet", world).err.empty());
   world.variables["VGGPLAN_CONFIG"] = "jobs/a.toml";
-  CHECK(run(kJob, world).err == ran.err);
-  CHECK(run(kJob + "--output mine.json", world).code == app::kYes);
+  CHECK(run(kTrusted, world).err == ran.err);
+  CHECK(run(kTrusted + "--output mine.json", world).code == app::kYes);
   CHECK(world.files.contains("mine.json"));
 }
 
@@ -97,7 +97,7 @@ TEST_CASE("a file that --config names does not write outside its folder", "[cli]
       FakeWorld world;
       world.files["jobs/a.toml"] = setting;
       const auto before = world.files;
-      const Ran ran = run(kJob + "--config jobs/a.toml", world);
+      const Ran ran = run(kTrusted + "--config jobs/a.toml", world);
       CHECK(ran.code == app::kWrongQuestion);
       CHECK(ran.err.starts_with("vggplan: jobs/a.toml:1: "));
       CHECK(ran.err.find("'" + path + "' is not in the folder of that file") != std::string::npos);
@@ -116,12 +116,12 @@ TEST_CASE("links do not lead a settings file out of its folder", "[cli]") {
   for (const std::string path : {"door/victim", "door/new", "file", "door/../outside/victim", "../../outside/victim"}) {
     INFO(path);
     folder.write("repo/jobs/a.toml", "output = \"" + path + "\"\n");
-    CHECK(folder.shell(kJob + "--config repo/jobs/a.toml") == app::kWrongQuestion);
+    CHECK(folder.shell(kTrusted + "--config repo/jobs/a.toml") == app::kWrongQuestion);
     CHECK(folder.read("outside/victim") == "precious");
     CHECK_FALSE(fs::exists(folder.path / "outside/new"));
   }
   folder.write("repo/jobs/a.toml", "output = \"r.txt\"\n");
-  CHECK(folder.shell(kJob + "--config repo/jobs/a.toml") == app::kYes);
+  CHECK(folder.shell(kTrusted + "--config repo/jobs/a.toml") == app::kYes);
   CHECK(folder.read("repo/jobs/r.txt").find("vgg16") != std::string::npos);
   CHECK(folder.said().find("the report goes to") != std::string::npos);
 }
@@ -129,8 +129,8 @@ TEST_CASE("links do not lead a settings file out of its folder", "[cli]") {
 TEST_CASE("a variable that says where reports go is told of", "[cli]") {
   FakeWorld world;
   world.variables["VGGPLAN_OUTPUT"] = "r.txt";
-  CHECK(run(kJob, world).err == "vggplan: the report goes to 'r.txt', as VGGPLAN_OUTPUT says\n");
-  const Ran flag = run(kJob + "--output -", world);
+  CHECK(run(kTrusted, world).err == "vggplan: the report goes to 'r.txt', as VGGPLAN_OUTPUT says\n");
+  const Ran flag = run(kTrusted + "--output -", world);
   CHECK(flag.err.empty());
   CHECK(flag.out == world.files.at("r.txt"));
 }

@@ -54,7 +54,7 @@ double planned(const Json& plan, const char* section, const char* key, const cha
 /// A step that is as planned.
 Json step_line(const Json& plan) {
   return {{"kind", "step"},
-          {"step", 10},
+          {"step", 2},
           {"allocated_peak_bytes", planned(plan, "memory", "run_peak_bytes")},
           {"reserved_peak_bytes", planned(plan, "memory", "reserved_peak_bytes")},
           {"device_used_bytes", planned(plan, "memory", "device_used_bytes")},

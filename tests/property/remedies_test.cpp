@@ -15,7 +15,7 @@ namespace {
 using estimate::Target;
 using estimate::Verdict;
 
-const estimate::Engine& engine() {
+const estimate::Engine& known_engine() {
   static const estimate::Engine kEngine = estimate::make_engine(support::known());
   return kEngine;
 }
@@ -59,7 +59,7 @@ job::Job small_job(std::int64_t gpus) {
 }
 
 std::vector<Remedy> remedies_of(const PlanRequest& request) {
-  const auto answer = plan(request, engine());
+  const auto answer = plan(request, known_engine());
   REQUIRE(answer.has_value());
   REQUIRE_FALSE(answer->recommendation);
   return answer->remedies;
@@ -182,7 +182,7 @@ TEST_CASE("a deadline is held against whole steps, the last of an epoch too, and
   for (const std::int64_t images : {100, 1000, 4024}) {
     for (const std::int64_t gpus : {1, 8}) {
       PlanRequest request = run_of("a100-sxm4-80gb", gpus, 512, images);
-      const auto open = plan(request, engine());
+      const auto open = plan(request, known_engine());
       REQUIRE(open.has_value());
       REQUIRE(open->recommendation);
       const auto seconds = [&](const estimate::Estimate& e) {
@@ -196,13 +196,13 @@ TEST_CASE("a deadline is held against whole steps, the last of an epoch too, and
       CHECK(job::global_batch(open->recommendation->estimate.job) <= images);
       for (const auto* list : {&open->pareto, &open->alternatives}) {
         for (const Evaluated& other : *list) {
-          CHECK(seconds(*engine().full(other.job, request.candidates.front().target)) >= best / 1.0101);
+          CHECK(seconds(*known_engine().full(other.job, request.candidates.front().target)) >= best / 1.0101);
         }
       }
       request.deadline = base::Seconds(best * 1.0001);
-      CHECK(plan(request, engine())->recommendation.has_value());
+      CHECK(plan(request, known_engine())->recommendation.has_value());
       request.deadline = base::Seconds(best * 0.98);
-      const auto refused = plan(request, engine());
+      const auto refused = plan(request, known_engine());
       CHECK_FALSE(refused->recommendation);
       CHECK(refused->failure->reason == "deadline");
     }
@@ -214,16 +214,16 @@ TEST_CASE("what a remedy says to allow is enough when it is followed, and some p
        {std::tuple("h100-sxm5-80gb", 2, 4024), std::tuple("t4", 4, 1024), std::tuple("v100-sxm2-16gb", 3, 777)}) {
     PlanRequest request = run_of(gpu, gpus, side, 4024);
     request.deadline = base::Seconds(60);
-    const auto late = plan(request, engine());
+    const auto late = plan(request, known_engine());
     const auto longer = std::ranges::find(late->remedies, "deadline", &Remedy::code);
     REQUIRE(longer != late->remedies.end());
     const auto allowed = base::parse_duration(longer->change.substr(std::string("allow ").size()), "");
     INFO(longer->change);
     REQUIRE(allowed.has_value());
     request.deadline = *allowed;
-    CHECK(plan(request, engine())->recommendation.has_value());
+    CHECK(plan(request, known_engine())->recommendation.has_value());
     request.deadline = *allowed * 0.96;
-    CHECK_FALSE(plan(request, engine())->recommendation.has_value());
+    CHECK_FALSE(plan(request, known_engine())->recommendation.has_value());
     for (const Remedy& remedy : late->remedies) {
       CHECK((remedy.code != "more-gpus" || remedy.changes_training));
     }
@@ -239,7 +239,7 @@ TEST_CASE("what runs only with cache flushes is not recommended, and every remed
   request.checkpointing = job::Checkpointing{};
   for (const bool limited : {false, true}) {
     request.deadline = limited ? std::optional(base::Seconds(1e7)) : std::nullopt;
-    const auto refused = plan(request, engine());
+    const auto refused = plan(request, known_engine());
     CHECK_FALSE(refused->recommendation);
     CHECK(refused->failure->reason == "cache-flushes");
     CHECK(refused->max_batch.at(0).hard == 2);

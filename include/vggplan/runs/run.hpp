@@ -48,6 +48,7 @@ struct Run {
   std::map<std::string, double, std::less<>> figures{};
   std::optional<Trace> trace{};
   std::string torch{};  ///< its version
+  bool resumed{false};  ///< the first step that it tells of comes late: optimizer state was there before it
 };
 
 /// Formats are told by content, whatever the file is called. Errors name `place`, and the line where there are any.

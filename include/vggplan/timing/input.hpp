@@ -48,6 +48,7 @@ struct ImagePath {
   std::int64_t pixels{};
   std::int64_t channels{3};
   base::Bytes file_bytes{};
+  double decode_factor{1.0};  ///< decoding on the GPU takes so many times what was measured
 };
 
 std::string stage_name(Decoder decoder, ImageFile file);

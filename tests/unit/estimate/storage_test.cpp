@@ -5,11 +5,13 @@
 #include "support/catch.hpp"
 #include "support/known.hpp"
 #include "support/vgg.hpp"
+#include "support/warnings.hpp"
 
 namespace vggplan::estimate {
 namespace {
 
 using base::Bytes;
+using support::warns;
 
 job::Job large_job() {
   job::Job job;
@@ -179,10 +181,6 @@ TEST_CASE("a storage is sufficient where it delivers what the GPUs take, and the
       }
     }
   }
-}
-
-bool warns(const Estimate& estimate, const std::string& code) {
-  return std::ranges::any_of(estimate.warnings, [&](const Warning& warning) { return warning.code == code; });
 }
 
 TEST_CASE("host memory that the machine lacks is warned of, and a data set that stays in memory is pointed out") {

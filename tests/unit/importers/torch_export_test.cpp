@@ -58,16 +58,16 @@ std::string deflated(const std::string& text) {
   return out;
 }
 
-json tensor(const std::string& name) { return {{"as_tensor", {{"name", name}}}}; }
+json aten_tensor(const std::string& name) { return {{"as_tensor", {{"name", name}}}}; }
 
-json node(const std::string& target, const json& inputs, const std::string& output) {
+json aten_node(const std::string& target, const json& inputs, const std::string& output) {
   json list = json::array();
   for (const auto& [name, argument] : inputs.items()) {
     list.push_back({{"name", name}, {"arg", argument}});
   }
   return {{"target", "torch.ops." + target},
           {"inputs", list},
-          {"outputs", json::array({tensor(output)})},
+          {"outputs", json::array({aten_tensor(output)})},
           {"metadata", json::object()}};
 }
 
@@ -79,30 +79,30 @@ std::string program(const json& nodes, const std::string& output = "y", const js
   }
   const json signature{{"input_specs",
                         {{{"parameter", {{"arg", {{"name", "w"}}}, {"parameter_name", "a.weight"}}}},
-                         {{"user_input", {{"arg", tensor("x")}}}}}},
-                       {"output_specs", json::array({json{{"user_output", {{"arg", tensor(output)}}}}})}};
+                         {{"user_input", {{"arg", aten_tensor("x")}}}}}},
+                       {"output_specs", json::array({json{{"user_output", {{"arg", aten_tensor(output)}}}}})}};
   const json graph{{"nodes", nodes}, {"tensor_values", {{"w", {{"sizes", dims}}}, {"x", {{"sizes", image}}}}}};
   return zip({{entry, json{{"graph_module", {{"graph", graph}, {"signature", signature}}}}.dump()}});
 }
 
 TEST_CASE("what PyTorch's schema has is read; what is not of aten, or unknown, is told") {
-  const json conv = node("aten.conv2d.default", {{"input", tensor("x")}, {"weight", tensor("w")}}, "y");
+  const json conv = aten_node("aten.conv2d.default", {{"input", aten_tensor("x")}, {"weight", aten_tensor("w")}}, "y");
   const graph::Network net = imported(program(json::array({conv}))).network;
   CHECK(net.nodes[1].name == "a");
   CHECK(net.nodes[1].output == graph::Shape{8, 62, 62});
   const base::Diagnostic error =
-      error_of(program(json::array({node("aten.roll.default", {{"self", tensor("x")}}, "y")})));
+      error_of(program(json::array({aten_node("aten.roll.default", {{"self", aten_tensor("x")}}, "y")})));
   CHECK(error.place == "net: node 0, operator 'torch.ops.aten.roll.default'");
   CHECK(error.rule == "is not supported");
   CHECK(error.remedy.starts_with("supported of torch.ops.aten are adaptive_avg_pool2d,"));
 }
 
 TEST_CASE("a size that the file has a name for follows the image; one that it fixes must be the image's") {
-  json size = node("aten.sym_size.int", {{"self", tensor("x")}, {"dim", {{"as_int", 3}}}}, "");
+  json size = aten_node("aten.sym_size.int", {{"self", aten_tensor("x")}, {"dim", {{"as_int", 3}}}}, "");
   size["outputs"] = json::array({json{{"as_sym_int", {{"as_name", "s"}}}}});
   const auto resized = [&](const json& sizes) {
     return json::array(
-        {size, node("aten.upsample_nearest2d.vec", {{"input", tensor("x")}, {"output_size", sizes}}, "y")});
+        {size, aten_node("aten.upsample_nearest2d.vec", {{"input", aten_tensor("x")}, {"output_size", sizes}}, "y")});
   };
   const json named{{"as_sym_ints", {{{"as_int", 7}}, {{"as_name", "s"}}}}};
   CHECK(imported(program(resized(named)), {3, 64, 96}).network.nodes[1].output == graph::Shape{3, 7, 96});
@@ -119,7 +119,7 @@ TEST_CASE("a size that the file has a name for follows the image; one that it fi
 }
 
 TEST_CASE("the graph is found where PyTorch before 2.9 wrote it") {
-  const json conv = node("aten.conv2d.default", {{"input", tensor("x")}, {"weight", tensor("w")}}, "y");
+  const json conv = aten_node("aten.conv2d.default", {{"input", aten_tensor("x")}, {"weight", aten_tensor("w")}}, "y");
   const std::string now = program(json::array({conv}));
   const std::string before = program(json::array({conv}), "y", {8, 3, 3, 3}, "serialized_exported_program.json");
   CHECK(imported(before).network.nodes == imported(now).network.nodes);
@@ -127,33 +127,35 @@ TEST_CASE("the graph is found where PyTorch before 2.9 wrote it") {
 
 TEST_CASE("what is drawn, permuted or a logarithm of scores is taken where it is understood, and nowhere else") {
   const auto ints = [](const json& numbers) { return json{{"as_ints", numbers}}; };
-  const json permuted = node("aten.permute.default", {{"self", tensor("x")}, {"dims", ints({0, 2, 3, 1})}}, "p");
+  const json permuted =
+      aten_node("aten.permute.default", {{"self", aten_tensor("x")}, {"dims", ints({0, 2, 3, 1})}}, "p");
   const auto rule = [](const json& nodes) { return error_of(program(nodes)).rule; };
   const auto rows = [&](const json& sizes) {
-    return json::array({permuted, node("aten.reshape.default", {{"self", tensor("p")}, {"shape", ints(sizes)}}, "y")});
+    return json::array(
+        {permuted, aten_node("aten.reshape.default", {{"self", aten_tensor("p")}, {"shape", ints(sizes)}}, "y")});
   };
   CHECK(imported(program(rows({2, -1, 3}))).network.nodes[1].output == graph::Shape{64 * 64, 3, 1});
   CHECK(rule(rows({2, -1, 2})).find("cannot cut 3 channels into 2 values") != std::string::npos);
   CHECK(rule(rows({2, 7, 3})) == "the file fixes 7 rows an image, but there are 4096");
   CHECK(rule(rows({2, -1, 0})).find("(batch, -1, values)") != std::string::npos);
   CHECK(rule(rows({2, 64, 64, 3})).find("(batch, -1, values)") != std::string::npos);
-  CHECK(rule(json::array({permuted, node("aten.relu.default", {{"self", tensor("p")}}, "y")})) ==
+  CHECK(rule(json::array({permuted, aten_node("aten.relu.default", {{"self", aten_tensor("p")}}, "y")})) ==
         "its argument 'self' is a permuted map; a reshape to (batch, -1, values) is supported");
-  CHECK(rule(json::array({node("aten.permute.default", {{"self", tensor("x")}, {"dims", ints({0, 3, 1, 2})}}, "y")})) ==
-        "permute but of (0, 2, 3, 1) is not supported");
-  CHECK(rule(json::array({node("aten.pad.default", {{"self", tensor("x")}, {"pad", ints({0, 1})}}, "y")})) ==
+  CHECK(rule(json::array({aten_node("aten.permute.default", {{"self", aten_tensor("x")}, {"dims", ints({0, 3, 1, 2})}},
+                                    "y")})) == "permute but of (0, 2, 3, 1) is not supported");
+  CHECK(rule(json::array({aten_node("aten.pad.default", {{"self", aten_tensor("x")}, {"pad", ints({0, 1})}}, "y")})) ==
         "padding on its own is not supported");
-  CHECK(rule(json::array({node("aten.empty.memory_format", {{"size", ints({2, 3, 1, 1})}}, "y")})) ==
+  CHECK(rule(json::array({aten_node("aten.empty.memory_format", {{"size", ints({2, 3, 1, 1})}}, "y")})) ==
         "a tensor that forward() makes, but for one number an image is not supported");
-  const json conv = node("aten.conv2d.default", {{"input", tensor("x")}, {"weight", tensor("w")}}, "a");
-  const json scores = node("aten.log_softmax.int", {{"self", tensor("a")}, {"dim", {{"as_int", 1}}}}, "b");
-  CHECK(rule(json::array({conv, scores, node("aten.relu.default", {{"self", tensor("b")}}, "y")})) ==
+  const json conv = aten_node("aten.conv2d.default", {{"input", aten_tensor("x")}, {"weight", aten_tensor("w")}}, "a");
+  const json scores = aten_node("aten.log_softmax.int", {{"self", aten_tensor("a")}, {"dim", {{"as_int", 1}}}}, "b");
+  CHECK(rule(json::array({conv, scores, aten_node("aten.relu.default", {{"self", aten_tensor("b")}}, "y")})) ==
         "its argument 'self' is no tensor that a node before it makes");
 }
 
 TEST_CASE("graphs of archives that make no sense are refused") {
   const auto relu = [](const std::string& input, const std::string& output) {
-    return node("aten.relu.default", {{"self", tensor(input)}}, output);
+    return aten_node("aten.relu.default", {{"self", aten_tensor(input)}}, output);
   };
   const auto rule = [](const std::string& bytes) { return error_of(bytes).rule; };
   CHECK(rule(program(json::array({relu("y", "z"), relu("x", "y")}))).find("no node before it makes") ==
@@ -166,10 +168,10 @@ TEST_CASE("graphs of archives that make no sense are refused") {
   for (const json& any : {json(), json(1), json("a"), json::array(), json{{"graph_module", 1}}}) {
     CHECK(!read_network(zip({{"models/a.json", any.dump()}}), "net", {3, 8, 8}).has_value());
   }
-  const json conv = node("aten.conv2d.default", {{"input", tensor("x")}, {"weight", tensor("w")}}, "y");
-  constexpr std::int64_t kHuge = std::int64_t{1} << 62;
-  for (const json& sizes : {json{kHuge, 3, 3, 3}, json{8, kHuge, 3, 3}, json{8, 3, kHuge, kHuge}, json{-8, 3, 3, 3},
-                            json{8, 0, 3, 3}, json{8, 3}, json{"8", 3, 3, 3}}) {
+  const json conv = aten_node("aten.conv2d.default", {{"input", aten_tensor("x")}, {"weight", aten_tensor("w")}}, "y");
+  constexpr std::int64_t kTooLarge = std::int64_t{1} << 62;
+  for (const json& sizes : {json{kTooLarge, 3, 3, 3}, json{8, kTooLarge, 3, 3}, json{8, 3, kTooLarge, kTooLarge},
+                            json{-8, 3, 3, 3}, json{8, 0, 3, 3}, json{8, 3}, json{"8", 3, 3, 3}}) {
     CHECK(error_of(program(json::array({conv}), "y", sizes)).fault == base::Fault::question);
   }
 }

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "support/catch.hpp"
+#include "support/checkpointing.hpp"
 #include "support/lowered.hpp"
 #include "support/random_network.hpp"
 #include "support/saved_walk.hpp"
@@ -18,11 +19,9 @@ namespace {
 using graph::Network;
 using graph::NodeId;
 using job::Checkpointing;
+using support::kBlock;
 using support::segment_of;
-
-constexpr Checkpointing kBlock{Checkpointing::Kind::block, 0};
-
-Checkpointing sequential(std::int64_t count) { return {Checkpointing::Kind::sequential, count}; }
+using support::sequential;
 
 /// Tensors from elsewhere that nodes of the segment read, and tensors of the segment that are read elsewhere.
 std::pair<std::set<NodeId>, std::set<NodeId>> crossing(const Network& network, const Segment& segment) {

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "support/catch.hpp"
+#include "support/checkpointing.hpp"
 #include "support/vgg.hpp"
 #include "vggplan/graph/builder.hpp"
 
@@ -15,7 +16,9 @@ namespace {
 using base::Bytes;
 using graph::Head;
 using job::Precision;
+using support::kBlock;
 using support::network;
+using support::sequential;
 using support::vgg;
 using support::vgg16;
 using Sizes = std::vector<std::int64_t>;
@@ -52,8 +55,6 @@ std::int64_t of(const SavedBytes& all, const graph::Network& net, std::string_vi
 }
 
 std::int64_t sum(const Sizes& sizes) { return std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0}); }
-
-constexpr job::Checkpointing kBlock{job::Checkpointing::Kind::block, 0};
 
 TEST_CASE("vgg16 at 224 keeps the 34 storages of the worked example, each for the layer that keeps it") {
   const Case one = make(vgg(16), {3, 224, 224}, 1);
@@ -212,7 +213,7 @@ TEST_CASE("what PyTorch holds after a checkpointed forward pass is what is kept 
   // memory_allocated() after the third step's forward pass, less that before the first step: measured
   // on an H200 (vgg16, tf32, momentum). On top of what is kept stand the momentum buffers (the size of the
   // parameters), two cuBLAS workspaces of 32 MiB and one of cuBLASLt of 1 MiB; blocks are rounded up.
-  struct Row {
+  struct Expected {
     std::int64_t height{};
     std::int64_t width{};
     std::int64_t batch{};
@@ -223,12 +224,12 @@ TEST_CASE("what PyTorch holds after a checkpointed forward pass is what is kept 
     return job::Checkpointing{job::Checkpointing::Kind::sequential, count};
   };
   constexpr std::int64_t kAround = 553'430'176 + 65 * 1024 * 1024;
-  for (const Row& row : {Row{1024, 1024, 4, kBlock, 1'740'277'248 - 605'073'920},
-                         Row{1024, 1024, 4, sequential(2), 2'328'266'240 - 605'073'920},
-                         Row{1024, 1024, 4, sequential(4), 2'529'068'544 - 605'073'920},
-                         Row{4024, 3036, 1, kBlock, 2'812'564'992 - 701'542'912},
-                         Row{4024, 3036, 1, sequential(2), 4'518'144'512 - 701'542'912},
-                         Row{4024, 3036, 1, sequential(4), 5'105'712'640 - 701'542'912}}) {
+  for (const Expected& row : {Expected{1024, 1024, 4, kBlock, 1'740'277'248 - 605'073'920},
+                              Expected{1024, 1024, 4, sequential(2), 2'328'266'240 - 605'073'920},
+                              Expected{1024, 1024, 4, sequential(4), 2'529'068'544 - 605'073'920},
+                              Expected{4024, 3036, 1, kBlock, 2'812'564'992 - 701'542'912},
+                              Expected{4024, 3036, 1, sequential(2), 4'518'144'512 - 701'542'912},
+                              Expected{4024, 3036, 1, sequential(4), 5'105'712'640 - 701'542'912}}) {
     const Case asked = make(vgg(16), {3, row.height, row.width}, row.batch, Precision::tf32);
     const std::int64_t image_and_target = row.batch * (4 * 3 * row.height * row.width + 8);
     const std::int64_t kept = saved_with(asked, row.how).total().count() - image_and_target;
@@ -290,11 +291,11 @@ std::pair<std::int64_t, std::int64_t> kept(graph::Activation activation) {
 
 // As torch.autograd.graph.saved_tensors_hooks shows it of PyTorch 1.13.
 TEST_CASE("LeakyReLU keeps its input, or its result where it works in place; ReLU6 in place a clone of its input") {
-  constexpr std::int64_t kMap = 4 * 8 * 8 * 4;
+  constexpr std::int64_t kBytes = 4 * 8 * 8 * 4;
   using graph::Function;
-  CHECK(kept({Function::leaky_relu, false}) == std::pair{kMap, kMap});
-  CHECK(kept({Function::leaky_relu, true}) == std::pair{kMap, std::int64_t{0}});
-  CHECK(kept({Function::relu6, true}) == std::pair{kMap, kMap});
+  CHECK(kept({Function::leaky_relu, false}) == std::pair{kBytes, kBytes});
+  CHECK(kept({Function::leaky_relu, true}) == std::pair{kBytes, std::int64_t{0}});
+  CHECK(kept({Function::relu6, true}) == std::pair{kBytes, kBytes});
 }
 
 }  // namespace

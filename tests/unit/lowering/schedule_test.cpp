@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "support/catch.hpp"
+#include "support/checkpointing.hpp"
 #include "support/vgg.hpp"
 
 namespace vggplan::lowering {
@@ -13,15 +14,13 @@ namespace {
 
 using job::Checkpointing;
 using job::Mode;
+using support::kBlock;
 using support::network;
+using support::sequential;
 using support::vgg;
 using support::vgg16;
 
-constexpr Checkpointing kBlock{Checkpointing::Kind::block, 0};
-
-Checkpointing sequential(std::int64_t count) { return {Checkpointing::Kind::sequential, count}; }
-
-std::vector<Segment> cut(const graph::Network& net, const Checkpointing& how) {
+std::vector<Segment> cut_of(const graph::Network& net, const Checkpointing& how) {
   auto found = segments(net, how);
   REQUIRE(found.has_value());
   return std::move(found).value();
@@ -34,7 +33,7 @@ base::Diagnostic error_of(const graph::Network& net, const Checkpointing& how) {
 }
 
 std::vector<Visit> visits_of(const graph::Network& net, const Checkpointing& how, Mode mode = Mode::train) {
-  return schedule(net, cut(net, how), mode);
+  return schedule(net, cut_of(net, how), mode);
 }
 
 std::vector<std::size_t> layers_of(const std::vector<Visit>& visits, Pass pass) {
@@ -63,24 +62,24 @@ std::vector<std::size_t> modules(std::size_t first, std::size_t last) {
 
 // torchvision's vgg16.features: 31 modules, pools at 4, 9, 16, 23, 30.
 
-TEST_CASE("nothing is checkpointed unless asked for") { CHECK(cut(vgg16(224, 224), {}).empty()); }
+TEST_CASE("nothing is checkpointed unless asked for") { CHECK(cut_of(vgg16(224, 224), {}).empty()); }
 
 TEST_CASE("a block ends with its pool") {
-  CHECK(cut(vgg16(224, 224), kBlock) == modules({{0, 5}, {5, 10}, {10, 17}, {17, 24}, {24, 31}}));
+  CHECK(cut_of(vgg16(224, 224), kBlock) == modules({{0, 5}, {5, 10}, {10, 17}, {17, 24}, {24, 31}}));
 }
 
 TEST_CASE("convolutions behind the last pool are a block too") {
   const graph::ModelSpec spec{.name = "open", .features = {8, graph::kPool, 16, 16}};
-  CHECK(cut(network(spec, {3, 32, 32}), kBlock) == modules({{0, 3}, {3, 7}}));
+  CHECK(cut_of(network(spec, {3, 32, 32}), kBlock) == modules({{0, 3}, {3, 7}}));
 }
 
 TEST_CASE("checkpoint_sequential cuts equal lengths and leaves the last segment alone") {
   // 31 // 2 = 15, 31 // 3 = 10, 31 // 4 = 7: modules 15, 20 and 21 begin what runs normally.
   const graph::Network net = vgg16(224, 224);
-  CHECK(cut(net, sequential(1)).empty());
-  CHECK(cut(net, sequential(2)) == modules({{0, 15}}));
-  CHECK(cut(net, sequential(3)) == modules({{0, 10}, {10, 20}}));
-  CHECK(cut(net, sequential(4)) == modules({{0, 7}, {7, 14}, {14, 21}}));
+  CHECK(cut_of(net, sequential(1)).empty());
+  CHECK(cut_of(net, sequential(2)) == modules({{0, 15}}));
+  CHECK(cut_of(net, sequential(3)) == modules({{0, 10}, {10, 20}}));
+  CHECK(cut_of(net, sequential(4)) == modules({{0, 7}, {7, 14}, {14, 21}}));
 }
 
 TEST_CASE("a checkpointed segment may not begin with an in-place ReLU") {
@@ -113,8 +112,8 @@ TEST_CASE("a segment may begin with a batch norm") {
   // vgg16_bn: 44 modules, pools at 6, 13, 23, 33, 43. 44 // 6 = 7: module 21 is bn3_3, 28 is bn4_2.
   const graph::Network net = network(vgg(16, true), {3, 224, 224});
   REQUIRE(net.nodes[kFirstNode + 21].name == "bn3_3");
-  CHECK(cut(net, sequential(3)) == modules({{0, 14}, {14, 28}}));
-  CHECK(cut(net, sequential(6)) == modules({{0, 7}, {7, 14}, {14, 21}, {21, 28}, {28, 35}}));
+  CHECK(cut_of(net, sequential(3)) == modules({{0, 14}, {14, 28}}));
+  CHECK(cut_of(net, sequential(6)) == modules({{0, 7}, {7, 14}, {14, 21}, {21, 28}, {28, 35}}));
   // 44 // 4 = 11, 44 // 8 = 5, 44 // 11 = 4.
   CHECK(error_of(net, sequential(4)).rule.find("relu3_3") != std::string::npos);
   CHECK(error_of(net, sequential(8)).rule.find("relu1_2") != std::string::npos);

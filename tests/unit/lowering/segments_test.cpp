@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "support/catch.hpp"
+#include "support/checkpointing.hpp"
 #include "vggplan/graph/builder.hpp"
 #include "vggplan/lowering/saved.hpp"
 
@@ -12,11 +13,9 @@ namespace {
 using graph::Network;
 using graph::NodeId;
 using job::Checkpointing;
+using support::kBlock;
+using support::sequential;
 using Names = std::vector<std::pair<std::string, std::string>>;
-
-constexpr Checkpointing kBlock{Checkpointing::Kind::block, 0};
-
-Checkpointing sequential(std::int64_t count) { return {Checkpointing::Kind::sequential, count}; }
 
 Network shipped(const std::string& name, std::int64_t side = 224) {
   graph::ModelSpec spec{.name = name};
@@ -182,21 +181,21 @@ TEST_CASE("two residual blocks keep their inputs, and what is around them is as 
   job::Job job;
   job.image = net.input;
   job.classes = 10;
-  constexpr std::int64_t kMap = 4 * 8 * 8 * 4;  // bytes
+  constexpr std::int64_t kBytes = 4 * 8 * 8 * 4;  // bytes
   constexpr std::int64_t kStatistics = 2 * 4 * 4;
   const std::vector<Segment> found = cut(net, kBlock);
   REQUIRE(found == std::vector<Segment>{{4, 11}, {11, 18}});
   // The image; the stem's convolution and ReLU; statistics. The pool is a mean; Linear keeps four values; the loss
   // ten scores, a target and a total.
-  const std::int64_t around = 3 * 8 * 8 * 4 + 2 * kMap + kStatistics + 4 * 4 + (10 * 4 + 8 + 4);
+  const std::int64_t around = 3 * 8 * 8 * 4 + 2 * kBytes + kStatistics + 4 * 4 + (10 * 4 + 8 + 4);
   // A block: both convolutions' outputs, the first ReLU, the last ReLU.
-  const std::int64_t block = 4 * kMap + 2 * kStatistics;
+  const std::int64_t block = 4 * kBytes + 2 * kStatistics;
   CHECK(saved_bytes(net, {}, job).total().count() == around + 2 * block);
   // The first block's input is the stem's ReLU, which the stem keeps; the second's is the first one's ReLU.
   const SavedBytes kept = saved_bytes(net, found, job);
-  CHECK(kept.total().count() == around + kMap);
+  CHECK(kept.total().count() == around + kBytes);
   CHECK(kept.layers[4].count() == 0);
-  CHECK(kept.layers[11].count() == kMap);
+  CHECK(kept.layers[11].count() == kBytes);
 }
 
 TEST_CASE("a block that ends with a sum runs again once the gradient has passed the sum, up to its last norm") {

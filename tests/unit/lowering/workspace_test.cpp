@@ -157,8 +157,8 @@ TEST_CASE("a fallback that saves nothing is no plan") {
     return workspace_plans(framework, ConvPass::forward, {1, 64, 64, 10, 10, 4, MathMode::tf32, layout}, Device{});
   };
   constexpr std::int64_t kOperand = 64 * 100 * 4;
-  constexpr std::int64_t kWeight = 64 * 64 * 9 * 4;
-  CHECK(plans(Layout::nchw) == std::vector<std::int64_t>{2 * kOperand + kWeight + 116, kOperand + kWeight, 7, 0});
+  constexpr std::int64_t kWeights = 64 * 64 * 9 * 4;
+  CHECK(plans(Layout::nchw) == std::vector<std::int64_t>{2 * kOperand + kWeights + 116, kOperand + kWeights, 7, 0});
   CHECK(plans(Layout::nhwc) == std::vector<std::int64_t>{100, 7, 0});
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/sizes.hpp"
 
 namespace vggplan::memory {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 using Handle = CachingAllocator::Handle;
 using Sizes = std::vector<std::int64_t>;
 
-constexpr std::int64_t kMiB = 1048576;
+using support::kMiB;
 
 AllocatorConfig under(std::int64_t capacity) {
   AllocatorConfig config;

@@ -7,13 +7,14 @@
 
 #include "support/allocator_duel.hpp"
 #include "support/catch.hpp"
+#include "support/sizes.hpp"
 
 namespace vggplan::memory {
 namespace {
 
 using support::AllocatorDuel;
 
-constexpr std::int64_t kMiB = 1048576;
+using support::kMiB;
 
 struct Setting {
   bool expandable{};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Expandable segments: one address range per pool and stream, mapped in pages.
 #include "support/catch.hpp"
+#include "support/sizes.hpp"
 #include "vggplan/memory/allocator.hpp"
 
 namespace vggplan::memory {
@@ -8,10 +9,10 @@ namespace {
 
 using Handle = CachingAllocator::Handle;
 
-constexpr std::int64_t kMiB = 1048576;
+using support::kMiB;
 
-struct Bench {
-  explicit Bench(std::optional<std::int64_t> capacity = {}) : allocator(config(capacity)) {}
+struct Segments {
+  explicit Segments(std::optional<std::int64_t> capacity = {}) : allocator(config(capacity)) {}
 
   static AllocatorConfig config(std::optional<std::int64_t> capacity) {
     AllocatorConfig config;
@@ -33,7 +34,7 @@ struct Bench {
 };
 
 TEST_CASE("reserved memory grows in pages: 2 MiB for small requests, 20 MiB for large ones") {
-  Bench bench;
+  Segments bench;
   bench.take(512);
   CHECK(bench.reserved() == 2 * kMiB);
   bench.take(2 * kMiB);
@@ -43,7 +44,7 @@ TEST_CASE("reserved memory grows in pages: 2 MiB for small requests, 20 MiB for 
 }
 
 TEST_CASE("the free tail of the range is used before new pages") {
-  Bench bench;
+  Segments bench;
   bench.take(15 * kMiB);
   bench.take(25 * kMiB);
   CHECK(bench.reserved() == 40 * kMiB);
@@ -51,14 +52,14 @@ TEST_CASE("the free tail of the range is used before new pages") {
 }
 
 TEST_CASE("blocks are cut to 512 bytes in both pools: no tails count") {
-  Bench bench;
+  Segments bench;
   const Handle block = bench.take(19 * kMiB + 512);
   CHECK(bench.allocator.block_size(block) == base::Bytes(19 * kMiB + 512));
   CHECK(bench.allocator.largest_cached() == base::Bytes(kMiB - 512));
 }
 
 TEST_CASE("a hole that cannot grow is preferred to the growing end, though the end is smaller") {
-  Bench bench;
+  Segments bench;
   const Handle hole = bench.take(30 * kMiB);
   bench.take(kMiB + 512);  // wall; the end has 9 MiB - 512 bytes
   bench.allocator.free(hole);
@@ -67,7 +68,7 @@ TEST_CASE("a hole that cannot grow is preferred to the growing end, though the e
 }
 
 TEST_CASE("pages inside a hole are given back while their neighbours live, and mapped again") {
-  Bench bench;
+  Segments bench;
   bench.take(30 * kMiB);
   const Handle hole = bench.take(60 * kMiB);
   bench.take(30 * kMiB);
@@ -81,7 +82,7 @@ TEST_CASE("pages inside a hole are given back while their neighbours live, and m
 }
 
 TEST_CASE("at the capacity whole free pages are flushed and the request tried again") {
-  Bench bench(140 * kMiB);
+  Segments bench(140 * kMiB);
   const Handle first = bench.take(80 * kMiB);
   bench.take(10 * kMiB);
   bench.allocator.free(first);
@@ -91,7 +92,7 @@ TEST_CASE("at the capacity whole free pages are flushed and the request tried ag
 }
 
 TEST_CASE("a request beyond the capacity fails and leaves what lives alone") {
-  Bench bench(100 * kMiB);
+  Segments bench(100 * kMiB);
   bench.take(50 * kMiB);
   CHECK_FALSE(bench.allocator.allocate(base::Bytes(60 * kMiB)).has_value());
   CHECK(bench.allocator.retries() == 1);

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "support/catch.hpp"
+#include "support/sizes.hpp"
 
 namespace vggplan::memory {
 namespace {
@@ -13,7 +14,7 @@ using base::Bytes;
 using base::Phase;
 using Kind = Event::Kind;
 
-constexpr std::int64_t kMiB = 1048576;
+using support::kMiB;
 
 Event take(TensorId tensor, std::int64_t bytes, Category category = Category::activations, LayerId layer = kNoLayer) {
   return {Kind::allocate, category, {}, 0, layer, tensor, bytes};
@@ -25,7 +26,7 @@ Event scratch(TensorId entry, LayerId layer = kNoLayer) {
 }
 Event trial(TensorId entry) { return {Kind::trial, Category::convolution_workspace, {}, 0, kNoLayer, entry, 0}; }
 
-SimulationOptions under(std::int64_t capacity) {
+SimulationOptions limited_to(std::int64_t capacity) {
   SimulationOptions options;
   options.allocator.capacity = Bytes(capacity);
   return options;
@@ -137,7 +138,7 @@ TEST_CASE("where memory is short the next plan is taken, and kept for the same o
   tape.setup = {take(0, 30 * kMiB)};
   tape.steps = {{begin(Phase::forward), scratch(0)},
                 {begin(Phase::forward), scratch(0), give(0), scratch(0), take(0, 30 * kMiB)}};
-  const Simulation got = simulate(tape, under(100 * kMiB));
+  const Simulation got = simulate(tape, limited_to(100 * kMiB));
   CHECK(got.allocated_peak == Bytes(70 * kMiB));  // also in step 2, where 90 would have had room
   CHECK(got.largest_workspace == Bytes(40 * kMiB));
   CHECK(got.steps[0].flushes == 1);  // for the plan that failed
@@ -151,7 +152,7 @@ TEST_CASE("two operations remember their plans apart") {
   tape.scratch = {{{90 * kMiB, 0}}, {{90 * kMiB, 0}}};
   tape.setup = {take(0, 30 * kMiB)};
   tape.steps = {{begin(Phase::forward), scratch(0), give(0), scratch(1), take(0, 30 * kMiB)}};
-  const Simulation got = simulate(tape, under(100 * kMiB));
+  const Simulation got = simulate(tape, limited_to(100 * kMiB));
   CHECK(got.allocated_peak == Bytes(90 * kMiB));
 }
 
@@ -159,9 +160,9 @@ TEST_CASE("a plan without workspace always runs; without one the operation fails
   Tape tape;
   tape.scratch = {{{200 * kMiB, 0}}};
   tape.steps = {{begin(Phase::forward), scratch(0)}};
-  CHECK_FALSE(simulate(tape, under(100 * kMiB)).failure.has_value());
+  CHECK_FALSE(simulate(tape, limited_to(100 * kMiB)).failure.has_value());
   tape.scratch = {{{200 * kMiB}}};
-  CHECK(simulate(tape, under(100 * kMiB)).failure.has_value());
+  CHECK(simulate(tape, limited_to(100 * kMiB)).failure.has_value());
 }
 
 TEST_CASE("cudnn.benchmark tries once an operation, then the cache is empty") {
@@ -178,7 +179,7 @@ TEST_CASE("cudnn.benchmark tries once an operation, then the cache is empty") {
 
 TEST_CASE("the first allocation that fails is reported with step, phase, layer and what is missing") {
   Tape tape = small_training();
-  const Simulation got = simulate(tape, under(140 * kMiB));
+  const Simulation got = simulate(tape, limited_to(140 * kMiB));
   REQUIRE(got.failure.has_value());
   CHECK(got.failure->step == 2);
   CHECK(got.failure->phase == Phase::backward);
@@ -194,7 +195,7 @@ TEST_CASE("what is missing is a segment, which may be larger than the request") 
   tape.tensors = 2;
   tape.setup = {take(0, 90 * kMiB)};
   tape.steps = {{begin(Phase::forward), take(1, 2 * kMiB)}};
-  const Simulation got = simulate(tape, under(100 * kMiB));
+  const Simulation got = simulate(tape, limited_to(100 * kMiB));
   REQUIRE(got.failure.has_value());
   CHECK(got.failure->requested == Bytes(2 * kMiB));
   CHECK(got.failure->missing == Bytes(10 * kMiB));  // 90 + 20 - 100
@@ -212,7 +213,7 @@ TEST_CASE("a step's phases start anew: what the step before it took last does no
 }
 
 TEST_CASE("set-up that does not fit is a failure of step 0 without steps") {
-  const Simulation got = simulate(small_training(), under(10 * kMiB));
+  const Simulation got = simulate(small_training(), limited_to(10 * kMiB));
   REQUIRE(got.failure.has_value());
   CHECK(got.failure->step == 0);
   CHECK(got.failure->phase == Phase::setup);
@@ -226,12 +227,12 @@ TEST_CASE("flushes per step are those of the last step") {
   tape.tensors = 2;
   const std::vector<Event> step{begin(Phase::forward), take(0, 60 * kMiB), give(0), take(1, 80 * kMiB), give(1)};
   tape.steps = {step};
-  const Simulation got = simulate(tape, under(100 * kMiB));
+  const Simulation got = simulate(tape, limited_to(100 * kMiB));
   CHECK(got.steps[0].flushes == 1);  // 60, then 80 instead
   CHECK(got.flushes_per_step == 0);  // from then on 60 fits in 80
   tape.steps = {{begin(Phase::forward), take(0, 60 * kMiB), give(0), take(1, 80 * kMiB), give(1), take(0, 60 * kMiB),
                  take(1, 30 * kMiB), give(0), give(1)}};
-  CHECK(simulate(tape, under(100 * kMiB)).flushes_per_step == 2);
+  CHECK(simulate(tape, limited_to(100 * kMiB)).flushes_per_step == 2);
 }
 
 TEST_CASE("where a step after the first flushes, more are simulated, so that it settles") {
@@ -240,12 +241,12 @@ TEST_CASE("where a step after the first flushes, more are simulated, so that it 
   const std::vector<Event> calm{begin(Phase::forward), take(0, 60 * kMiB), give(0)};
   const std::vector<Event> larger{begin(Phase::forward), take(1, 80 * kMiB), give(1)};
   tape.steps = {calm, calm, calm, larger};
-  const Simulation got = simulate(tape, under(100 * kMiB));
+  const Simulation got = simulate(tape, limited_to(100 * kMiB));
   REQUIRE(got.steps.size() == 8);
   CHECK(got.steps[3].flushes == 1);
   CHECK(got.flushes_per_step == 0);
   tape.steps = {larger, calm, calm, calm};
-  CHECK(simulate(tape, under(100 * kMiB)).steps.size() == 4);
+  CHECK(simulate(tape, limited_to(100 * kMiB)).steps.size() == 4);
 }
 
 TEST_CASE("the timeline holds each allocation of the last step, and its largest is the step's peak") {

@@ -14,7 +14,7 @@ using job::Precision;
 using job::Sharding;
 using support::made_up_gpu;
 
-PlanRequest request_for(std::vector<Candidate> candidates) {
+PlanRequest request_on(std::vector<Candidate> candidates) {
   PlanRequest request;
   request.job = support::small_job();
   request.candidates = std::move(candidates);
@@ -38,22 +38,22 @@ std::vector<std::pair<std::int64_t, std::int64_t>> pairs(const std::vector<Batch
 }
 
 TEST_CASE("every count up to one machine is a candidate, then whole machines, then all that may be used") {
-  CHECK(counts(request_for({made_up_gpu("a", 1000, 4)})) == std::set<std::int64_t>{1, 2, 3, 4});
-  CHECK(counts(request_for({made_up_gpu("a", 1000, 24)})) == std::set<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 16, 24});
-  CHECK(counts(request_for({made_up_gpu("a", 1000, 12)})) == std::set<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 12});
+  CHECK(counts(request_on({made_up_gpu("a", 1000, 4)})) == std::set<std::int64_t>{1, 2, 3, 4});
+  CHECK(counts(request_on({made_up_gpu("a", 1000, 24)})) == std::set<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 16, 24});
+  CHECK(counts(request_on({made_up_gpu("a", 1000, 12)})) == std::set<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 12});
   Candidate exact = made_up_gpu("a", 1000, 6);
   exact.exactly = true;
-  CHECK(counts(request_for({exact})) == std::set<std::int64_t>{6});
+  CHECK(counts(request_on({exact})) == std::set<std::int64_t>{6});
 }
 
 TEST_CASE("GPUs beyond one machine take as many nodes as they need") {
-  for (const Group& group : enumerate_groups(request_for({made_up_gpu("a", 1000, 32)}))) {
+  for (const Group& group : enumerate_groups(request_on({made_up_gpu("a", 1000, 32)}))) {
     CHECK(group.nodes == (group.gpus + 7) / 8);
   }
 }
 
 TEST_CASE("what the user fixes stays fixed in every candidate") {
-  PlanRequest request = request_for({made_up_gpu("a", 1000, 3)});
+  PlanRequest request = request_on({made_up_gpu("a", 1000, 3)});
   request.precision = Precision::fp32;
   request.layout = base::Layout::nhwc;
   request.checkpointing = job::Checkpointing{job::Checkpointing::Kind::sequential, 3};
@@ -70,7 +70,7 @@ TEST_CASE("what the user fixes stays fixed in every candidate") {
 }
 
 TEST_CASE("a fixed number of machines stays, each with as many GPUs as the others") {
-  PlanRequest request = request_for({made_up_gpu("a", 1000, 8)});
+  PlanRequest request = request_on({made_up_gpu("a", 1000, 8)});
   request.nodes = 3;
   std::set<std::int64_t> counts;
   for (const Group& group : enumerate_groups(request)) {
@@ -83,7 +83,7 @@ TEST_CASE("a fixed number of machines stays, each with as many GPUs as the other
 TEST_CASE("beyond 16 machines counts are an eighth apart at most, and the largest is always there") {
   std::int64_t last = 0;
   std::set<std::int64_t> counts;
-  for (const Group& group : enumerate_groups(request_for({made_up_gpu("a", 1000, 4096)}))) {
+  for (const Group& group : enumerate_groups(request_on({made_up_gpu("a", 1000, 4096)}))) {
     counts.insert(group.gpus);
   }
   CHECK(counts.size() < 100);
@@ -95,7 +95,7 @@ TEST_CASE("beyond 16 machines counts are an eighth apart at most, and the larges
 }
 
 TEST_CASE("GPUs beyond what the data set keeps busy are refused, unless their number or the batch of all is fixed") {
-  PlanRequest request = request_for({made_up_gpu("a", 1000, 8)});
+  PlanRequest request = request_on({made_up_gpu("a", 1000, 8)});
   request.job.data.images = 10;
   request.batch = 3;
   Group group;
@@ -110,14 +110,14 @@ TEST_CASE("GPUs beyond what the data set keeps busy are refused, unless their nu
 }
 
 TEST_CASE("what changes training is not chosen unasked: pure bf16 and true fp32 are no candidates") {
-  for (const Group& group : enumerate_groups(request_for({made_up_gpu("a", 1000, 2)}))) {
+  for (const Group& group : enumerate_groups(request_on({made_up_gpu("a", 1000, 2)}))) {
     CHECK(group.settings.precision != Precision::bf16);
     CHECK(group.settings.precision != Precision::fp32);
   }
 }
 
 TEST_CASE("float16 is refused where bfloat16 runs, unless it is asked for") {
-  PlanRequest request = request_for({made_up_gpu("both", 1000, 1)});
+  PlanRequest request = request_on({made_up_gpu("both", 1000, 1)});
   Group group;
   group.settings.precision = Precision::amp_fp16;
   REQUIRE(refuse(request, group));
@@ -127,7 +127,7 @@ TEST_CASE("float16 is refused where bfloat16 runs, unless it is asked for") {
 }
 
 TEST_CASE("a precision without units on the GPU is refused") {
-  const PlanRequest request = request_for({made_up_gpu("old", 1000, 1, false)});
+  const PlanRequest request = request_on({made_up_gpu("old", 1000, 1, false)});
   Group group;
   group.settings.precision = Precision::amp_bf16;
   REQUIRE(refuse(request, group));
@@ -138,7 +138,7 @@ TEST_CASE("a precision without units on the GPU is refused") {
 }
 
 TEST_CASE("FSDP2 with channels_last is refused as a combination") {
-  const PlanRequest request = request_for({made_up_gpu("a", 1000, 2)});
+  const PlanRequest request = request_on({made_up_gpu("a", 1000, 2)});
   Group group;
   group.gpus = 2;
   group.settings = {Precision::tf32, base::Layout::nhwc, {}, Sharding::fsdp2};
@@ -158,7 +158,7 @@ TEST_CASE("the ladder has every batch up to eight, then four to the octave, and 
 }
 
 TEST_CASE("a global batch is met exactly: micro-batch x accumulation x GPUs") {
-  PlanRequest request = request_for({made_up_gpu("a", 1000, 4)});
+  PlanRequest request = request_on({made_up_gpu("a", 1000, 4)});
   request.global_batch = 24;
   using Pairs = std::vector<std::pair<std::int64_t, std::int64_t>>;
   CHECK(pairs(*fixed_batches(request, 4)) == Pairs{{1, 6}, {2, 3}, {3, 2}, {6, 1}});
@@ -171,7 +171,7 @@ TEST_CASE("a global batch is met exactly: micro-batch x accumulation x GPUs") {
 }
 
 TEST_CASE("without a wish for the batch it is open, with one it is fixed") {
-  PlanRequest request = request_for({made_up_gpu("a", 1000, 4)});
+  PlanRequest request = request_on({made_up_gpu("a", 1000, 4)});
   CHECK_FALSE(fixed_batches(request, 4));
   request.batch = 7;
   request.accumulation = 2;

@@ -19,7 +19,7 @@ Run read(const std::string& bytes) {
   return *run;
 }
 
-std::string error_of(const std::string& bytes) {
+std::string refusal(const std::string& bytes) {
   const auto run = read_run(bytes, "f");
   return run ? "" : run.error().place + ": " + run.error().rule;
 }
@@ -49,14 +49,14 @@ TEST_CASE("records: peaks are the largest, times the median after the first, and
 TEST_CASE("records: a line that was being written is left out, and any other broken one is an error") {
   const std::string whole = support::lines({step(1, 0.1, 5), step(2, 0.1, 6)});
   CHECK(read(whole + R"({"kind":"step","allocated_pe)").figures.at("allocated_peak_bytes") == 6);
-  CHECK(error_of(whole + "{\"kind\":\n").starts_with("f:3:"));
-  CHECK(error_of(whole + "[]\n") == "f:3: is not one JSON object, as each line of a run is");
-  CHECK(error_of(whole + "{}\n") == "f:3: has no \"kind\", which each line of a run names");
-  CHECK(error_of(whole + "{\"kind\":\"step\",\"step_seconds\":-1}\n") ==
+  CHECK(refusal(whole + "{\"kind\":\n").starts_with("f:3:"));
+  CHECK(refusal(whole + "[]\n") == "f:3: is not one JSON object, as each line of a run is");
+  CHECK(refusal(whole + "{}\n") == "f:3: has no \"kind\", which each line of a run names");
+  CHECK(refusal(whole + "{\"kind\":\"step\",\"step_seconds\":-1}\n") ==
         "f:3: 'step_seconds' takes a number from 0 on, not '-1'");
-  CHECK(error_of(whole + "{\"kind\":\"step\",\"step_seconds\":\"\\u001b[2J\"}\n").find('\x1b') == std::string::npos);
+  CHECK(refusal(whole + "{\"kind\":\"step\",\"step_seconds\":\"\\u001b[2J\"}\n").find('\x1b') == std::string::npos);
   CHECK(read("{\"kind\": \"step\", \"loss\": NaN, \"step_seconds\": 0.5}\n").figures == Figures{{"step_seconds", 0.5}});
-  CHECK(error_of("{\"kind\":\"settings\"}\n") == "f: tells of no step yet");
+  CHECK(refusal("{\"kind\":\"settings\"}\n") == "f: tells of no step yet");
 }
 
 TEST_CASE("memory_stats() is read flat and nested") {
@@ -76,12 +76,12 @@ TEST_CASE("memory_stats() is read flat and nested") {
                        {"num_ooms", 0}};
   CHECK(read(nested.dump()).figures == expected);
   CHECK(read(nested.dump()).format == Format::statistics);
-  CHECK(error_of("{\"allocated_bytes\": 5}") ==
+  CHECK(refusal("{\"allocated_bytes\": 5}") ==
         "f: has no allocated_bytes.all.peak, which torch.cuda.memory_stats() tells");
-  CHECK(error_of("{\"allocated_bytes.all.peak\": null}") ==
+  CHECK(refusal("{\"allocated_bytes.all.peak\": null}") ==
         "f: 'allocated_bytes.all.peak' takes a number from 0 on, not 'null'");
-  CHECK(error_of("{\"allocated_bytes.all.peak\": 1e300}").find("takes a number") != std::string::npos);
-  CHECK(error_of("{\"allocated_bytes.all.peak\": 7").starts_with("f:1"));
+  CHECK(refusal("{\"allocated_bytes.all.peak\": 1e300}").find("takes a number") != std::string::npos);
+  CHECK(refusal("{\"allocated_bytes.all.peak\": 7").starts_with("f:1"));
 }
 
 // Columns as in a metrics.csv of Lightning 2.x: rows of other loggers leave the monitor's cells empty.
@@ -97,9 +97,9 @@ TEST_CASE("Lightning's CSV: the largest of each statistic") {
   CHECK(read(header + rows + "850.0,1.0").figures == run.figures);  // cut while it was written
   CHECK(read("\"a, \"\"b\"\"\",x/allocated_bytes.all.peak\r\n\"1,2\",5\r\n").figures ==
         Figures{{"allocated_peak_bytes", 5}});
-  CHECK(error_of(header + "1,2\n") == "f:2: has 2 columns, and the header 6");
-  CHECK(error_of(header + "nan,0,0,0,0,0\n").starts_with("f:2: 'allocated_bytes.all.peak' takes a number"));
-  CHECK(error_of(header).starts_with("f: has no figure"));
+  CHECK(refusal(header + "1,2\n") == "f:2: has 2 columns, and the header 6");
+  CHECK(refusal(header + "nan,0,0,0,0,0\n").starts_with("f:2: 'allocated_bytes.all.peak' takes a number"));
+  CHECK(refusal(header).starts_with("f: has no figure"));
 }
 
 // nvidia-smi --query-gpu=timestamp,name,memory.used,memory.total,utilization.gpu,clocks.sm,clocks.max.sm --format=csv
@@ -119,7 +119,7 @@ TEST_CASE("nvidia-smi: the most memory in use, and the clock while it works") {
   CHECK(run.settings == Settings{{"gpu_memory_bytes", "150754820096"}, {"gpu", "NVIDIA H200"}});
   CHECK(read(header + rows + header + "2026").figures == run.figures);
   CHECK(read("memory.used [MiB]\n12\n14\n").figures == Figures{{"device_used_bytes", 14.0 * 1048576}});  // nounits
-  CHECK(error_of("memory.used [MiB]\nmuch\n") == "f:2: 'memory.used' takes a number from 0 on, not 'much'");
+  CHECK(refusal("memory.used [MiB]\nmuch\n") == "f:2: 'memory.used' takes a number from 0 on, not 'much'");
 }
 
 TEST_CASE("snapshots: the busiest device's history, and the most that was reserved") {
@@ -141,11 +141,10 @@ TEST_CASE("snapshots: the busiest device's history, and the most that was reserv
   CHECK(run.trace->expandable_segments);
   CHECK_FALSE(run.trace->too_many_streams);
   REQUIRE(run.trace->events.size() == 6);
-  using Kind = TraceEvent::Kind;
-  CHECK(run.trace->events[1].kind == Kind::allocate);
+  CHECK(run.trace->events[1].kind == TraceEvent::Kind::allocate);
   CHECK(run.trace->events[1].bytes == 600);
-  CHECK(run.trace->events[3].kind == Kind::release);
-  CHECK(run.trace->events[4].kind == Kind::give_back);
+  CHECK(run.trace->events[3].kind == TraceEvent::Kind::release);
+  CHECK(run.trace->events[4].kind == TraceEvent::Kind::give_back);
   CHECK(int{run.trace->events[5].stream} == 1);
 
   const std::string whole = support::pickled(snapshot);
@@ -153,12 +152,12 @@ TEST_CASE("snapshots: the busiest device's history, and the most that was reserv
     CHECK_FALSE(read_run(whole.substr(0, length), "f").has_value());
   }
   snapshot["device_traces"][1][1]["size"] = -600;
-  CHECK(error_of(support::pickled(snapshot)) == "f: has an entry of its history without a size (alloc)");
+  CHECK(refusal(support::pickled(snapshot)) == "f: has an entry of its history without a size (alloc)");
   snapshot["device_traces"][1][1] = 5;
-  CHECK(error_of(support::pickled(snapshot)) == "f: has an entry of its history without an action");
-  CHECK(error_of(support::pickled(Json::array())) ==
+  CHECK(refusal(support::pickled(snapshot)) == "f: has an entry of its history without an action");
+  CHECK(refusal(support::pickled(Json::array())) ==
         "f: has no segments and device_traces, which a memory snapshot has");
-  CHECK(error_of(support::pickled({{"segments", Json::array()}, {"device_traces", Json::array()}})) ==
+  CHECK(refusal(support::pickled({{"segments", Json::array()}, {"device_traces", Json::array()}})) ==
         "f: is an empty snapshot");
 }
 
