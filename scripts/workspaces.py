@@ -144,7 +144,8 @@ def meets(kernel, shape):
 
 def winograd(shape):
     """36 numbers of 4 bytes for 4x4 pixels of either map, and for the taps of each pair of channels. NHWC is copied."""
-    tiles = shape.images * -(-shape.height // 4) * -(-shape.width // 4)
+    images = shape.images if shape.rule_pass == "weight-gradient" else up(shape.images, 16)
+    tiles = images * -(-shape.height // 4) * -(-shape.width // 4)
     channels, pairs = shape.inputs + shape.outputs, shape.inputs * shape.outputs
     copies = (channels * pixels(shape) + 9 * pairs) * element(shape) + 16 if shape.layout == "nhwc" else 0
     return 36 * 4 * (tiles * channels + pairs) + copies

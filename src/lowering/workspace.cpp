@@ -59,13 +59,15 @@ std::int64_t bytes_of(const WorkspaceSize& size, const Convolution& conv) {
 }
 
 /// Winograd F(4x4, 3x3): 36 numbers for 16 pixels of either map, and for the 9 taps of each pair of channels. It reads
-/// and writes NCHW.
-std::int64_t winograd_bytes(const Convolution& conv) {
+/// and writes NCHW. But for weight gradients images are taken 16 at a time.
+std::int64_t winograd_bytes(ConvPass pass, const Convolution& conv) {
   constexpr std::int64_t kSide = 4;
+  constexpr std::int64_t kImages = 16;
   constexpr std::int64_t kNumbers = 36;
   constexpr std::int64_t kNumberBytes = 4;
   constexpr WorkspaceSize kCopies{.input = 1, .output = 1, .weight = 1, .bytes = 16, .align = 1};
-  const std::int64_t tiles = conv.images * base::ceil_div(conv.height, kSide) * base::ceil_div(conv.width, kSide);
+  const std::int64_t images = pass == ConvPass::weight_gradient ? conv.images : base::round_up(conv.images, kImages);
+  const std::int64_t tiles = images * base::ceil_div(conv.height, kSide) * base::ceil_div(conv.width, kSide);
   return kNumbers * kNumberBytes *
              (tiles * (conv.in_channels + conv.out_channels) + conv.in_channels * conv.out_channels) +
          (conv.layout == base::Layout::nhwc ? bytes_of(kCopies, conv) : 0);
@@ -185,7 +187,7 @@ const WorkspaceKernel& picked(const WorkspaceRule& rule, const Convolution& conv
 
 std::int64_t bytes_of(const WorkspaceKernel& kernel, ConvPass pass, const Convolution& conv, const Device& device) {
   return bytes_of(kernel.size, conv) + (kernel.copies ? copied_bytes(conv) : 0) +
-         (kernel.winograd ? winograd_bytes(conv) : 0) +
+         (kernel.winograd ? winograd_bytes(pass, conv) : 0) +
          (kernel.split ? split_bytes(*kernel.split, product_of(pass, conv), device) : 0);
 }
 

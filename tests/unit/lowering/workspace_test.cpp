@@ -135,13 +135,21 @@ TEST_CASE("a weight gradient is a product of channels that sums over pixels, onc
 }
 
 TEST_CASE("Winograd transforms whole tiles of 4x4 pixels") {
-  // Recorded of a weight gradient, 128 to 256 channels on 8 maps of 20 x 26 in tf32: 26 columns take 7 tiles.
   Framework framework = copying(MathMode::tf32);
-  framework.workspace[0].kernels = {{.winograd = true}};
-  CHECK(forward_bytes(framework, {8, 128, 256, 20, 26, 4, MathMode::tf32, Layout::nchw}) == 20201472);
-  // NHWC maps of 4160 pixels and the weight are copied.
-  CHECK(forward_bytes(framework, {8, 128, 256, 20, 26, 4, MathMode::tf32, Layout::nhwc}) ==
-        20201472 + (384 * 4160 + 9 * 128 * 256) * 4 + 16);
+  const auto bytes = [&](ConvPass pass, const Convolution& conv) {
+    framework.workspace[0].pass = pass;
+    framework.workspace[0].math = {conv.math};
+    framework.workspace[0].kernels = {{.winograd = true}};
+    return workspace_plans(framework, pass, conv, Device{}).front();
+  };
+  // Recorded of a weight gradient, 128 to 256 channels on 8 maps of 20 x 26 in tf32: 26 columns take 7 tiles.
+  Convolution conv{8, 128, 256, 20, 26, 4, MathMode::tf32, Layout::nchw};
+  CHECK(bytes(ConvPass::weight_gradient, conv) == 20201472);
+  conv.layout = Layout::nhwc;  // maps of 4160 pixels and the weight are copied
+  CHECK(bytes(ConvPass::weight_gradient, conv) == 20201472 + (384 * 4160 + 9 * 128 * 256) * 4 + 16);
+  // Recorded of an input gradient in bfloat16: 40 channels of one map of 737 x 913 take what 16 maps would.
+  const Convolution narrow{1, 40, 40, 737, 913, 2, MathMode::bf16, Layout::nchw};
+  CHECK(bytes(ConvPass::input_gradient, narrow) == 7808947200);
 }
 
 TEST_CASE("tensor cores take 4 channels of 4 bytes, CUDA cores any") {
