@@ -21,6 +21,7 @@ PASSES = {"conv_forward": "forward", "conv_input_grad": "input-gradient", "conv_
 CHUNK = 2**31  # elements from which on cuDNN runs a batch in chunks: other rules
 
 PAYS, SMALLEST_LEAF = 2, 3
+TRIES = 4  # axes that are tried, the best first, where a cut does not pay
 MOST_WEIGHTS = 300  # that a weight gradient is added up of
 RARE = 4000  # a kernel is listed where it explains more than one of so many shapes
 NEAR, EXACT = 1024, 64  # bytes that a workspace may be off: of a kernel that splits nothing, and of one that does
@@ -232,14 +233,16 @@ def tree(group, kernels):
                 found[k] += weights[i] if weighted else 1
         return found
 
-    def cut(indices):
-        best, all_counts = None, counts(indices, True)
+    def cuts(indices):
+        """The best cut along each axis, the best of all first."""
+        found, all_counts = [], counts(indices, True)
         for axis, column in columns.items():
             order = sorted(indices, key=column.__getitem__)
             if column[order[0]] == column[order[-1]]:
                 continue
             low, high = [0] * len(kernels), list(all_counts)
             low_square, high_square = 0, sum(n * n for n in high)
+            best = None
             for at in range(1, len(order) - SMALLEST_LEAF + 1):
                 i = order[at - 1]
                 weight = weights[i]
@@ -251,25 +254,26 @@ def tree(group, kernels):
                 if at >= SMALLEST_LEAF and column[i] != column[order[at]]:
                     gain = low_square / at + high_square / (len(order) - at)
                     if best is None or gain > best[0] + 1e-9:
-                        best = (gain, axis, column[i], column[order[at]])
-        return best
+                        best = (gain, axis, max(column[i] + 1, math.isqrt(column[i] * column[order[at]])))
+            if best:
+                found.append(best)
+        return sorted(found, key=lambda cut: -cut[0])
 
-    def grow(indices):
+    def grow(indices, tries):
         found = counts(indices, False)
         kernel = found.index(max(found))
         missed = len(indices) - found[kernel]
-        best = cut(indices) if missed and len(indices) >= 2 * SMALLEST_LEAF else None
-        if best is None:
+        if missed < PAYS or len(indices) < 2 * SMALLEST_LEAF:
             return kernel, missed, 1
-        _, axis, low, high = best
-        first = max(low + 1, math.isqrt(low * high))
-        below, below_missed, below_leaves = grow([i for i in indices if columns[axis][i] < first])
-        above, above_missed, above_leaves = grow([i for i in indices if columns[axis][i] >= first])
-        if missed - below_missed - above_missed < PAYS * (below_leaves + above_leaves - 1):
-            return kernel, missed, 1
-        return [axis, first, below, above], below_missed + above_missed, below_leaves + above_leaves
+        for nth, (_, axis, first) in enumerate(cuts(indices)[:tries]):
+            fewer = tries if nth == 0 else 1
+            below, below_missed, below_leaves = grow([i for i in indices if columns[axis][i] < first], fewer)
+            above, above_missed, above_leaves = grow([i for i in indices if columns[axis][i] >= first], fewer)
+            if missed - below_missed - above_missed >= PAYS * (below_leaves + above_leaves - 1):
+                return [axis, first, below, above], below_missed + above_missed, below_leaves + above_leaves
+        return kernel, missed, 1
 
-    return grow(list(range(len(group))))[0]
+    return grow(list(range(len(group))), TRIES)[0]
 
 
 def picked(node, shape):
