@@ -60,7 +60,8 @@ def optimizer_of(name, impl):
     options = {"foreach": {}, "fused": {"fused": True}, "loop": {"foreach": False}}[impl]
     if name == "momentum":
         options.update(momentum=0.9, weight_decay=5e-4)
-    return {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}.get(name, torch.optim.SGD), options
+    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
+    return kinds.get(name, torch.optim.SGD), options
 
 
 def rerun(layers, cuts):

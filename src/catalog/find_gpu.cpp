@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "catalog/card_of_size.hpp"
 #include "catalog/gpu_names.hpp"
 #include "catalog/records.hpp"
 #include "catalog/unknown_gpu.hpp"
@@ -95,11 +96,25 @@ base::Result<NameMatch> Catalog::match_gpu(std::string_view name) const {
 }
 
 bool Catalog::knows_gpu(std::string_view name) const {
+  if (size_of_card(name)) {
+    return true;
+  }
   const auto match = match_gpu(name);
   return match && match->kind == NameMatch::Kind::found;
 }
 
+base::Result<GpuChoice> Catalog::of_size(std::int64_t gigabytes) const {
+  auto choice = load_gpu(std::string(stand_in_for(gigabytes)));
+  if (choice) {
+    choice->gpu = card_of_size(choice->gpu, gigabytes);
+  }
+  return choice;
+}
+
 base::Result<GpuChoice> Catalog::find_gpu(std::string_view name, std::string_view place) const {
+  if (const auto size = size_of_card(name)) {
+    return of_size(*size);
+  }
   auto matched = match_gpu(name);
   if (!matched || matched->kind == NameMatch::Kind::unknown) {
     return matched ? unknown(name, place) : matched.error();

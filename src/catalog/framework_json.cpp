@@ -6,7 +6,7 @@
 #include <tuple>
 #include <utility>
 
-#include "catalog/workspace_rules.hpp"
+#include "catalog/workspace_json.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/base/json_text.hpp"
 #include "vggplan/catalog/framework.hpp"

@@ -24,6 +24,7 @@ constexpr auto kAliases = std::to_array<GpuAlias>({
     {"a100-pcie", "a100-pcie-80gb"},
     {"a100-sxm4", "a100-sxm4-80gb"},
     {"b200", "b200-sxm-180gb"},
+    {"b300", "b300-sxm-288gb"},
     {"gh200", "gh200-96gb"},
     {"h100", "h100-sxm5-80gb"},
     {"h100-80gb", "h100-sxm5-80gb"},

@@ -12,6 +12,9 @@
 
 namespace vggplan::catalog {
 
+/// What spellings of one name have in common: Azure's documents write its sizes with and without "Standard_".
+std::string name_key(std::string_view name);
+
 /// `shown` is what errors call the file.
 base::Result<hardware::Gpu> read_gpu(std::string_view text, const std::string& shown);
 base::Result<hardware::Machine> read_machine(std::string_view text, const std::string& shown);

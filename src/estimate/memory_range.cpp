@@ -87,9 +87,36 @@ Kind kind_of(const job::Job& job, const graph::Network& network) {
   return usual ? Kind::usual : Kind::other_sizes;
 }
 
+/// Compiled steps were measured of VGG, ResNet and a U-Net, on one GPU. What else inductor makes of a network is read
+/// from its sources.
+bool compiled_otherwise(const job::Job& job, const graph::Network& network) {
+  const auto other = [](const graph::Node& node) {
+    const auto* conv = std::get_if<graph::Convolution>(&node.kind);
+    const auto* activation = std::get_if<graph::Activation>(&node.kind);
+    const auto* resize = std::get_if<graph::Resize>(&node.kind);
+    return (conv != nullptr && (conv->groups > 1 || conv->transposed || conv->dilation != graph::Pair{1, 1})) ||
+           (activation != nullptr && activation->function != graph::Function::relu) ||
+           (resize != nullptr && resize->bilinear) || std::holds_alternative<graph::AveragePool>(node.kind) ||
+           std::holds_alternative<graph::Multiply>(node.kind) || std::holds_alternative<graph::LayerNorm>(node.kind) ||
+           std::holds_alternative<graph::Softmax>(node.kind);
+  };
+  return job.compile != job::Compile::none &&
+         (job.parallel.gpus > 1 || job.eval_batch > 0 || job.scope != graph::Scope{} ||
+          std::any_of(network.nodes.begin(), network.nodes.end(), other));
+}
+constexpr Width kCompiledOtherwise{0.85, 1.2};
+
 /// On an architecture, or of a version, that nobody measured cuDNN's kernels may need more scratch: an RTX 3090 ran out
 /// of memory where the prediction left 2 % (timm's ladder of batches). Or none: the low end is simulated without any.
 constexpr double kUnmeasuredHigh = 1.04;
+
+/// What PyTorch's source says of these, nobody has measured: twice as wide as what is measured of other networks.
+constexpr Width kUnmeasuredWay{0.98, 1.05};
+
+bool measured_way(const job::Job& job) {
+  return job.mode == job::Mode::infer ||
+         (job.optimizer != job::Optimizer::rmsprop && job.precision != job::Precision::fp16 && job.forward_passes == 1);
+}
 
 }  // namespace
 
@@ -166,6 +193,16 @@ Widths widths_of(const job::Job& job, const graph::Network& network, const hardw
   if (!measured_rules) {
     widths.allocated.high = std::max(widths.allocated.high, kUnmeasuredHigh);
     widths.reserved.high = std::max(widths.reserved.high, kUnmeasuredHigh);
+    widths.basis = base::Basis::modelled;
+  }
+  if (!measured_way(job)) {
+    widths.allocated = around(widths.allocated, kUnmeasuredWay);
+    widths.reserved = around(widths.reserved, kUnmeasuredWay);
+    widths.basis = base::Basis::modelled;
+  }
+  if (compiled_otherwise(job, network)) {
+    widths.allocated = around(widths.allocated, kCompiledOtherwise);
+    widths.reserved = around(widths.reserved, kCompiledOtherwise);
     widths.basis = base::Basis::modelled;
   }
   if (cudnn_is_free(job, gpu)) {

@@ -154,6 +154,11 @@ void add_machine_warnings(const Estimate& estimate, const Network& network, Warn
                                     base::format_scaled(network.per_node.count(), "B/s")),
                         "name the machine (--machine), whose network is known"});
   }
+  if (estimate.price && estimate.price->price.spot) {
+    warnings.push_back({"spot-price",
+                        "a spot machine may be taken back at any time: what is done twice is not in the cost",
+                        "save checkpoints (--checkpoint-every), and leave room in the deadline"});
+  }
   if (estimate.run && !estimate.run->cost) {
     const auto& machine = estimate.target.machine;
     const std::string& name = machine ? machine->name : estimate.target.gpu.name;
@@ -193,6 +198,12 @@ void add_arithmetic_warnings(const Estimate& estimate, const lowering::Framework
   if (job.precision == job::Precision::bf16) {
     warnings.push_back({"pure-bf16", "weights, gradients and optimizer state in bfloat16 change training",
                         "amp-bf16 keeps fp32 weights"});
+  }
+  if (job.precision == job::Precision::fp16 && job.mode == job::Mode::train) {
+    warnings.push_back(
+        {"pure-fp16",
+         "weights and gradients in float16 overflow or vanish, and GradScaler refuses gradients in float16",
+         "amp-fp16 keeps fp32 weights and scales the loss"});
   }
   if (!runs_on(framework, gpu)) {
     const bool old =

@@ -11,24 +11,13 @@ namespace vggplan::lowering {
 
 namespace {
 
-constexpr std::int64_t power_of_two_below(std::int64_t value) {
-  return static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(std::max<std::int64_t>(value, 1))));
-}
-
-std::int64_t pixels_in(const Convolution& conv) { return conv.images * conv.height * conv.width; }
-
-std::int64_t pixels_out(const Convolution& conv) {
-  const timing::Filter& filter = conv.filter;
-  return filter.out_height > 0 ? conv.images * filter.out_height * filter.out_width : pixels_in(conv);
-}
-
 std::int64_t weights(const Convolution& conv, std::int64_t in, std::int64_t out) {
   return in * out * conv.filter.taps() / conv.filter.groups;
 }
 
 /// Of the larger operand.
 std::int64_t elements(const Convolution& conv) {
-  return std::max(conv.in_channels * pixels_in(conv), conv.out_channels * pixels_out(conv));
+  return std::max(conv.in_channels * conv.pixels_in(), conv.out_channels * conv.pixels_out());
 }
 
 /// Tensor cores take 16 bytes at a time.
@@ -54,7 +43,7 @@ std::int64_t copied_bytes(const Convolution& conv) {
   if (input + output == 0) {
     return 0;
   }
-  return (input * pixels_in(conv) + output * pixels_out(conv) + weights(conv, in, out)) * conv.element_bytes +
+  return (input * conv.pixels_in() + output * conv.pixels_out() + weights(conv, in, out)) * conv.element_bytes +
          kAlignment;
 }
 
@@ -65,32 +54,74 @@ std::int64_t bytes_of(const WorkspaceSize& size, const Convolution& conv) {
   const auto operand = [&](double copies, std::int64_t elements) {
     return static_cast<std::int64_t>(copies * static_cast<double>(elements * conv.element_bytes));
   };
-  return operand(size.input, in * pixels_in(conv)) + operand(size.output, out * pixels_out(conv)) +
+  return operand(size.input, in * conv.pixels_in()) + operand(size.output, out * conv.pixels_out()) +
          operand(size.weight, weights(conv, in, out)) + size.bytes;
 }
 
-/// Partial sums of the tiles that do not fill a wave.
-std::int64_t stream_k_bytes(const StreamK& rule, ConvPass pass, const Convolution& conv, const Device& device) {
-  constexpr std::int64_t kReferenceSms = 132;
-  constexpr std::int64_t kProductsPerStep = 32;
-  constexpr std::int64_t kSumBytes = 4;
-  const bool forward = pass == ConvPass::forward;  // an input gradient is a convolution the other way
-  const std::int64_t produced = padded(conv, forward ? conv.out_channels : conv.in_channels);
-  const std::int64_t summed = padded(conv, forward ? conv.in_channels : conv.out_channels);
-  const std::int64_t pixels = forward ? pixels_out(conv) : pixels_in(conv);
-  const std::int64_t tiles = base::ceil_div(pixels, rule.tile_pixels) * base::ceil_div(produced, rule.tile_channels);
-  const std::int64_t slots = std::max<std::int64_t>(1, rule.slots * device.sm_count / kReferenceSms);
-  const std::int64_t partial = base::round_up(tiles, rule.cluster) % slots;
-  if (partial == 0) {
-    return 0;
+/// Winograd F(4x4, 3x3): 36 numbers for 16 pixels of either map, and for the 9 taps of each pair of channels. It reads
+/// and writes NCHW. But for weight gradients images are taken 16 at a time.
+std::int64_t winograd_bytes(ConvPass pass, const Convolution& conv) {
+  constexpr std::int64_t kSide = 4;
+  constexpr std::int64_t kImages = 16;
+  constexpr std::int64_t kNumbers = 36;
+  constexpr std::int64_t kNumberBytes = 4;
+  constexpr WorkspaceSize kCopies{.input = 1, .output = 1, .weight = 1, .bytes = 16, .align = 1};
+  const std::int64_t images = pass == ConvPass::weight_gradient ? conv.images : base::round_up(conv.images, kImages);
+  const std::int64_t tiles = images * base::ceil_div(conv.height, kSide) * base::ceil_div(conv.width, kSide);
+  return kNumbers * kNumberBytes *
+             (tiles * (conv.in_channels + conv.out_channels) + conv.in_channels * conv.out_channels) +
+         (conv.layout == base::Layout::nhwc ? bytes_of(kCopies, conv) : 0);
+}
+
+/// The product that a pass is: its tiles are those of rows and of columns, `times` over, and its sums take `steps`.
+struct Product {
+  std::int64_t rows{};
+  std::int64_t columns{};
+  std::int64_t times{1};
+  std::int64_t steps{};
+};
+
+Product product_of(ConvPass pass, const Convolution& conv) {
+  constexpr std::int64_t kStepBytes = 128;
+  const std::int64_t step = kStepBytes / conv.element_bytes;
+  const std::int64_t in = padded(conv, conv.in_channels);
+  const std::int64_t out = padded(conv, conv.out_channels);
+  const std::int64_t taps = conv.filter.taps();
+  switch (pass) {
+    case ConvPass::forward: return {conv.pixels_out(), out, 1, base::ceil_div(taps * in, step)};
+    case ConvPass::input_gradient:  // a convolution the other way
+      return {conv.pixels_in(), in, 1, base::ceil_div(taps * out, step)};
+    case ConvPass::weight_gradient: break;
   }
-  const std::int64_t steps = conv.filter.taps() * summed / kProductsPerStep;
-  const std::int64_t most = std::min(slots / partial, steps / rule.iterations);
+  return {out, in, taps, base::ceil_div(conv.pixels_out(), step)};
+}
+
+/// Additions that make one of so many parts, two by two.
+std::int64_t additions(std::int64_t parts) {
+  std::int64_t total = 0;
+  while (parts > 1) {
+    parts = base::ceil_div(parts, 2);
+    total += parts;
+  }
+  return total;
+}
+
+/// Partial sums of the tiles that do not fill a wave, and their counters.
+std::int64_t split_bytes(const SplitTiles& split, const Product& product, const Device& device) {
+  constexpr std::int64_t kReferenceSms = 132;
+  constexpr std::int64_t kSumBytes = 4;
+  constexpr std::int64_t kHeader = 32;
+  const std::int64_t rows = base::round_up(base::ceil_div(product.rows, split.tile[0]), split.cluster[0]);
+  const std::int64_t columns =
+      base::round_up(product.times * base::ceil_div(product.columns, split.tile[1]), split.cluster[1]);
+  const std::int64_t slots = std::max<std::int64_t>(1, split.slots * device.sm_count / kReferenceSms);
+  const std::int64_t partial = rows * columns % slots;
+  const std::int64_t most = partial == 0 ? 0 : std::min(slots / partial, product.steps / split.steps);
   if (most <= 1) {
     return 0;
   }
-  const std::int64_t parts = base::ceil_div(steps, base::ceil_div(steps, most));
-  return partial * parts * rule.tile_pixels * rule.tile_channels * kSumBytes;
+  const std::int64_t parts = base::ceil_div(product.steps, base::ceil_div(product.steps, most));
+  return partial * (parts * split.tile[0] * split.tile[1] + additions(parts)) * kSumBytes + kHeader;
 }
 
 /// A 3x3 of stride 1, whatever its padding: what the rules that name no filter were read from.
@@ -109,17 +140,55 @@ bool holds(const std::optional<FilterRange>& range, const Convolution& conv) {
 }
 
 const WorkspaceRule* matching(const std::vector<WorkspaceRule>& rules, ConvPass pass, const Convolution& conv) {
-  const std::int64_t pixels = pixels_in(conv);
-  const std::int64_t map = conv.height * conv.width;
+  const std::int64_t pixels = conv.pixels_in();
   const auto rule = std::find_if(rules.begin(), rules.end(), [&](const WorkspaceRule& candidate) {
     return candidate.pass == pass && candidate.layout.value_or(conv.layout) == conv.layout &&
            std::find(candidate.math.begin(), candidate.math.end(), conv.math) != candidate.math.end() &&
            candidate.in_channels.holds(conv.in_channels) && candidate.out_channels.holds(conv.out_channels) &&
-           candidate.pixels.holds(pixels) && candidate.elements.holds(elements(conv)) &&
-           candidate.images.holds(conv.images) && candidate.map.holds(map) && map % candidate.map_multiple == 0 &&
-           holds(candidate.filter, conv) && (candidate.ragged == 0 || pixels % candidate.ragged != 0);
+           candidate.pixels.holds(pixels) && candidate.elements.holds(elements(conv)) && holds(candidate.filter, conv);
   });
   return rule == rules.end() ? nullptr : &*rule;
+}
+
+/// The largest power of two that divides, up to 64.
+std::int64_t alignment(std::int64_t value) {
+  constexpr std::int64_t kLargest = 64;
+  return std::min(kLargest, value & -value);
+}
+
+std::int64_t size_along(SizeAxis axis, const Convolution& conv) {
+  switch (axis) {
+    case SizeAxis::pixels: return conv.pixels_in();
+    case SizeAxis::images: return conv.images;
+    case SizeAxis::map: return conv.height * conv.width;
+    case SizeAxis::height: return conv.height;
+    case SizeAxis::width: return conv.width;
+    case SizeAxis::in_channels: return conv.in_channels;
+    case SizeAxis::out_channels: return conv.out_channels;
+    case SizeAxis::nchw: return conv.layout == base::Layout::nchw ? 1 : 0;
+    case SizeAxis::pixels_alignment: return alignment(conv.pixels_in());
+    case SizeAxis::map_alignment: return alignment(conv.height * conv.width);
+    case SizeAxis::channels_alignment: return std::min(alignment(conv.in_channels), alignment(conv.out_channels));
+  }
+  return 0;
+}
+
+const WorkspaceKernel& picked(const WorkspaceRule& rule, const Convolution& conv) {
+  std::size_t at = 0;
+  bool is_kernel = rule.tree.empty();
+  while (!is_kernel) {
+    const SizeChoice& choice = rule.tree[at];
+    const bool above = size_along(choice.axis, conv) >= choice.from;
+    at = above ? choice.above : choice.below;
+    is_kernel = above ? choice.above_is_kernel : choice.below_is_kernel;
+  }
+  return rule.kernels[at];
+}
+
+std::int64_t bytes_of(const WorkspaceKernel& kernel, ConvPass pass, const Convolution& conv, const Device& device) {
+  return bytes_of(kernel.size, conv) + (kernel.copies ? copied_bytes(conv) : 0) +
+         (kernel.winograd ? winograd_bytes(pass, conv) : 0) +
+         (kernel.split ? split_bytes(*kernel.split, product_of(pass, conv), device) : 0);
 }
 
 /// cuDNN runs a batch whose larger operand passes 2^31 elements in chunks that do not.
@@ -139,8 +208,7 @@ std::vector<std::int64_t> workspace_plans(const Framework& framework, ConvPass p
   const WorkspaceRule* rule = matching(framework.workspace, pass, chunk);
   std::vector<std::int64_t> plans;
   if (rule != nullptr) {
-    const std::int64_t partial_sums = rule->stream_k ? stream_k_bytes(*rule->stream_k, pass, chunk, device) : 0;
-    plans.push_back(bytes_of(rule->size, chunk) + (rule->copies ? copied_bytes(chunk) : 0) + partial_sums);
+    plans.push_back(bytes_of(picked(*rule, chunk), pass, chunk, device));
     for (const WorkspaceSize& fallback : rule->fallbacks) {
       if (const std::int64_t bytes = bytes_of(fallback, chunk); bytes < plans.back()) {
         plans.push_back(bytes);
@@ -172,114 +240,10 @@ std::int64_t fft_workspace(const Convolution& conv) {
 std::vector<std::int64_t> benchmark_plans(const Framework& framework, ConvPass pass, const Convolution& convolution) {
   const Convolution chunk = first_chunk(framework, convolution);
   const WorkspaceRule* rule = matching(framework.benchmark, pass, chunk);
-  std::vector<std::int64_t> plans{fft_workspace(chunk), rule == nullptr ? 0 : bytes_of(rule->size, chunk), 0};
+  std::vector<std::int64_t> plans{fft_workspace(chunk),
+                                  rule == nullptr ? 0 : bytes_of(rule->kernels.front().size, chunk), 0};
   std::sort(plans.begin(), plans.end(), std::greater<>());
   return plans;
-}
-
-namespace {
-
-/// The launch shape of one reduction: names and arithmetic as in Reduce.cuh.
-struct ReductionShape {
-  std::int64_t outputs{};
-  std::int64_t inputs{};   ///< per output
-  bool along_input{};      ///< the fastest dimension is reduced (NCHW); else outputs lie side by side (NHWC)
-  std::int64_t vector{1};  ///< outputs per thread (NHWC)
-  std::int64_t input_vector{1};
-};
-
-/// Outputs that lie side by side: a thread takes up to four of them.
-ReductionShape side_by_side(std::int64_t outputs, std::int64_t inputs) {
-  const std::int64_t vector = outputs % 4 == 0 ? 4 : outputs % 2 == 0 ? 2 : 1;
-  return {outputs, inputs, false, vector, 1};
-}
-
-constexpr std::int64_t kMaxThreads = 512;
-constexpr std::int64_t kWarp = 32;
-constexpr std::int64_t kMinValues = 16;
-constexpr std::int64_t kMaxValues = 256;
-constexpr std::int64_t kAccumulator = 4;  // sums are kept in fp32
-
-ReductionBuffers buffers_of(const ReductionShape& shape, const Device& device) {
-  const std::int64_t dim0 = shape.along_input ? shape.inputs / shape.input_vector : shape.outputs / shape.vector;
-  const std::int64_t dim1 = shape.along_input ? shape.outputs : shape.inputs;
-  const std::int64_t most = kMaxThreads / shape.vector;
-  const std::int64_t d0 = std::min(power_of_two_below(dim0), most);
-  const std::int64_t d1 = std::min(power_of_two_below(dim1), most);
-  const std::int64_t narrow = std::min(d0, kWarp);
-  const std::int64_t height = std::min(d1, most / narrow);
-  const std::int64_t width = std::min(d0, most / height);
-  std::int64_t step_in = shape.along_input ? width : 1;
-  std::int64_t step_out = shape.along_input ? 1 : width;
-  const std::int64_t values = base::ceil_div(shape.inputs, step_in);
-  const bool across_warps = values >= std::min(kMinValues * height, kMaxValues);
-  (across_warps ? step_in : step_out) *= height;
-  const std::int64_t grid = base::ceil_div(shape.outputs / shape.vector, step_out);
-  const std::int64_t target = device.sm_count * (device.threads_per_sm / (width * height));
-  const std::int64_t per_thread = base::ceil_div(shape.inputs, step_in);
-  if (!across_warps || per_thread < kMaxValues || grid > target) {
-    return {};
-  }
-  const std::int64_t blocks = std::max(std::min(base::ceil_div(target, grid), base::ceil_div(per_thread, kMinValues)),
-                                       base::ceil_div(per_thread, kMaxValues));
-  if (blocks <= 1) {
-    return {};
-  }
-  const std::int64_t lanes = shape.along_input ? 1 : width * shape.vector;
-  return {kAccumulator * shape.outputs * blocks * lanes, kAccumulator * grid, 1};
-}
-
-}  // namespace
-
-ReductionBuffers bias_reduction(const Convolution& conv, const Device& device) {
-  constexpr std::int64_t kOffsetLimit = base::kLargestInt32;  // TensorIterator: byte offsets fit, or it splits
-  ReductionShape shape{conv.out_channels, pixels_out(conv), true, 1, 1};
-  const bool nhwc = conv.layout == base::Layout::nhwc && pixels_out(conv) > conv.images;
-  if (nhwc) {
-    shape = side_by_side(shape.outputs, shape.inputs);
-  } else if (conv.images == 1 && shape.inputs >= 128) {
-    shape.input_vector = 4;  // one contiguous run per output: vector loads
-  }
-  // The dimension with the largest stride is halved until offsets fit: channels (N = 1, NCHW), else images or rows.
-  std::int64_t pieces = 1;
-  std::int64_t bytes = conv.out_channels * pixels_out(conv) * conv.element_bytes;
-  std::int64_t& halved = !nhwc && conv.images == 1 ? shape.outputs : shape.inputs;
-  while (bytes > kOffsetLimit && halved > 1) {
-    halved = base::ceil_div(halved, 2);
-    bytes = base::ceil_div(bytes, 2);
-    pieces *= 2;
-  }
-  ReductionBuffers buffers = buffers_of(shape, device);
-  buffers.pieces = pieces;
-  buffers.between = pieces > 1 && conv.element_bytes < kAccumulator ? kAccumulator * conv.out_channels : 0;
-  return buffers;
-}
-
-ReductionBuffers mean_reduction(std::int64_t channels, std::int64_t pixels, base::Layout layout, const Device& device) {
-  if (layout == base::Layout::nhwc) {
-    return buffers_of(side_by_side(channels, pixels), device);
-  }
-  return buffers_of({channels, pixels, true, 1, pixels >= 128 ? 4 : 1}, device);
-}
-
-ReductionBuffers linear_bias_reduction(std::int64_t features, std::int64_t images, const Device& device) {
-  return buffers_of(side_by_side(features, images), device);
-}
-
-NormBuffers batch_norm_staging(std::int64_t channels, std::int64_t pixels) {
-  constexpr std::int64_t kPerThread = 16;
-  constexpr std::int64_t kTile = 32;
-  constexpr std::int64_t kMostRows = 128;
-  constexpr std::int64_t kFewestRows = 8;
-  const std::int64_t narrow = std::min(power_of_two_below(channels), kTile);
-  const std::int64_t height = std::min(power_of_two_below(base::ceil_div(pixels, kPerThread)), kMaxThreads / narrow);
-  const std::int64_t width = std::min(power_of_two_below(channels), kMaxThreads / height);
-  const std::int64_t rows = std::min(base::ceil_div(pixels, height * kPerThread), kMostRows);
-  if (rows < kFewestRows) {
-    return {};
-  }
-  return {4 * channels * rows * kAccumulator, 2 * channels * rows * kAccumulator,
-          base::ceil_div(channels, width) * kAccumulator};
 }
 
 base::Bytes cublas_workspace(const Framework& framework, std::int64_t major) {

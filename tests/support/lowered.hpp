@@ -60,6 +60,7 @@ class RequestList {
         case memory::Event::Kind::local_memory:
         case memory::Event::Kind::driver: marks_.push_back({list_.size(), event}); break;
         case memory::Event::Kind::trial:
+        case memory::Event::Kind::empty:
         case memory::Event::Kind::phase: break;
       }
     }

@@ -110,8 +110,9 @@ class Case(unittest.TestCase):
 
 class Matrix(Case):
     def test_all_that_can_be_recommended_makes_a_step(self):
-        precisions, layouts, checkpointings = ("fp32", "tf32", "amp-bf16", "amp-fp16", "bf16"), ("nchw", "nhwc"), ("none", "block", "seq:4")
-        optimizers = itertools.cycle(itertools.product(("sgd", "momentum", "adam", "adamw"), ("foreach", "fused", "loop")))
+        precisions, layouts, checkpointings = ("fp32", "tf32", "amp-bf16", "amp-fp16", "bf16", "fp16"), ("nchw", "nhwc"), ("none", "block", "seq:4")
+        optimizers = itertools.cycle([*itertools.product(("sgd", "momentum", "adam", "adamw"), ("foreach", "fused", "loop")),
+                                      ("rmsprop", "foreach"), ("rmsprop", "loop")])
         accumulations = itertools.cycle(("1", "2", "1"))
         count = 0
         with quick_weights():

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "vggplan/base/result.hpp"
+#include "vggplan/catalog/prices.hpp"
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/hardware/hardware.hpp"
 #include "vggplan/lowering/framework.hpp"
@@ -51,6 +52,9 @@ class Catalog {
   /// With one GPU added (--gpu-file); its path means nothing, its name is the one inside.
   [[nodiscard]] base::Result<Catalog> with_gpu_file(const ConfigFile& file) const;
 
+  /// With prices of the user's in place of those that are known; `spot`: machines have their spot price.
+  [[nodiscard]] base::Result<Catalog> with_prices(PriceList prices, bool spot) const;
+
   /// Names in a folder (gpus, machines, models, storage, frameworks, calibration), sorted.
   [[nodiscard]] std::vector<std::string> names(std::string_view folder) const;
   [[nodiscard]] std::vector<std::string> gpu_names() const { return names("gpus"); }
@@ -60,7 +64,8 @@ class Catalog {
   [[nodiscard]] std::vector<std::string> model_names() const { return names("models"); }
   [[nodiscard]] std::vector<std::string> storage_names() const { return names("storage"); }
 
-  /// `name` may be an alias or the words of a name in any order; `place` is what errors call its origin.
+  /// `name` may be an alias, the words of a name in any order, or a size ("8GB"), which stands for a card of as much;
+  /// `place` is what errors call its origin.
   [[nodiscard]] base::Result<GpuChoice> find_gpu(std::string_view name, std::string_view place) const;
   /// Whether `name` stands for one GPU: cheaper than to find it.
   [[nodiscard]] bool knows_gpu(std::string_view name) const;
@@ -91,10 +96,12 @@ class Catalog {
 
   [[nodiscard]] base::Result<const Entry*> entry(std::string_view folder, std::string_view name) const;
   [[nodiscard]] base::Result<GpuChoice> load_gpu(const std::string& name) const;
+  [[nodiscard]] base::Result<GpuChoice> of_size(std::int64_t gigabytes) const;
   [[nodiscard]] base::Result<NameMatch> match_gpu(std::string_view name) const;
   [[nodiscard]] base::Result<NameMatch> match_with_memory(std::string_view name) const;
   [[nodiscard]] base::Diagnostic unknown(std::string_view name, std::string_view place) const;
   base::Status add(const ConfigFile& file);
+  void settle_price(hardware::Machine& machine) const;
   /// The links that the user's GPUs name must be known.
   [[nodiscard]] base::Status check_links() const;
   /// And the profiles that the user's take their rules from.
@@ -103,6 +110,8 @@ class Catalog {
   std::map<std::string, Folder, std::less<>> folders_{};
   std::vector<Entry> links_{};  ///< files of links, the user's last
   Entry other_gpus_{};
+  PriceList prices_{};
+  bool spot_{false};
 };
 
 /// Single records from a user's file.

@@ -3,83 +3,15 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "vggplan/base/dtype.hpp"
 #include "vggplan/base/units.hpp"
+#include "vggplan/lowering/workspace_rule.hpp"
 #include "vggplan/memory/allocator.hpp"
 
 namespace vggplan::lowering {
-
-enum class ConvPass { forward, input_gradient, weight_gradient };
-
-/// Closed below, open above.
-struct Range {
-  std::int64_t first{0};
-  std::int64_t end{std::numeric_limits<std::int64_t>::max()};
-  [[nodiscard]] constexpr bool holds(std::int64_t value) const { return first <= value && value < end; }
-  bool operator==(const Range&) const = default;
-};
-
-/// cuDNN's workspace as copies of a convolution's operands: with NCHW tensors the tensor-core kernels
-/// work on NHWC copies of input and output; weight gradients add split-K partial sums, which are
-/// multiples of the weight. `align`: channels of the copied input are padded to a multiple of this.
-struct WorkspaceSize {
-  double input{0};
-  double output{0};
-  double weight{0};
-  std::int64_t bytes{0};
-  std::int64_t align{0};  ///< channels of the copies are padded to this; 0: to 16 bytes
-  bool operator==(const WorkspaceSize&) const = default;
-};
-
-/// Stream-K: the output tiles of the last, partial wave are split along the sum, and the parts meet in
-/// the workspace. `slots`: tiles in a wave on a GPU of 132 SMs; the partial wave counts in steps of
-/// `cluster` tiles; a part keeps at least `iterations` steps of 32 products.
-struct StreamK {
-  std::int64_t tile_pixels{};
-  std::int64_t tile_channels{};
-  std::int64_t slots{132};
-  std::int64_t cluster{1};
-  std::int64_t iterations{1};
-  bool operator==(const StreamK&) const = default;
-};
-
-/// Filters that a rule holds for, by the side of the kernel and by channels of each group.
-struct FilterRange {
-  Range kernel{};
-  Range stride{};
-  Range groups{1, 2};
-  Range group_channels{};
-  bool operator==(const FilterRange&) const = default;
-};
-
-/// The first rule that holds for a convolution gives its workspace: what its kernel takes, and where `copies` is set
-/// copies of what does not lie as the kernel reads it (NHWC, channels padded to 16 bytes). Bounds on channels, on
-/// pixels (images x height x width) and on elements of the larger operand. In the file one entry may list several
-/// `kernels` for the same channels: a rule each, in that order.
-struct WorkspaceRule {
-  std::vector<base::MathMode> math{};
-  std::optional<base::Layout> layout{};  ///< none: both
-  ConvPass pass{ConvPass::forward};
-  Range in_channels{};
-  Range out_channels{};
-  Range pixels{};
-  Range elements{};
-  Range images{};
-  Range map{};                          ///< pixels of one image
-  std::int64_t map_multiple{1};         ///< holds only where the map is a multiple of this: rows that TMA can address
-  std::optional<FilterRange> filter{};  ///< none: 3x3 of stride 1 alone
-  std::int64_t ragged{0};               ///< holds only where the pixels are no multiple of this; 0: everywhere
-  bool copies{false};                   ///< the kernel reads NHWC tensors of aligned channels only: others are copied
-  WorkspaceSize size{};
-  std::optional<StreamK> stream_k{};
-  std::vector<WorkspaceSize> fallbacks{};  ///< plans that are tried where memory is short; none at all comes last
-  bool operator==(const WorkspaceRule&) const = default;
-};
 
 /// Extremes that were measured, for warnings to quote.
 struct Observed {
@@ -147,6 +79,7 @@ struct Device {
   std::int64_t sm_count{132};
   std::int64_t threads_per_sm{2048};
   base::Bytes cublas_workspace{33554432};
+  base::Bytes l2_cache{52428800};
   bool tf32{true};  ///< has TF32 tensor cores; without them tf32 convolutions run in fp32
   bool fp16{true};  ///< the same of fp16
   bool operator==(const Device&) const = default;

@@ -22,6 +22,11 @@ struct Convolution {
   base::MathMode math{base::MathMode::tf32};
   base::Layout layout{base::Layout::nchw};
   timing::Filter filter{};
+
+  [[nodiscard]] std::int64_t pixels_in() const { return images * height * width; }
+  [[nodiscard]] std::int64_t pixels_out() const {
+    return filter.out_height > 0 ? images * filter.out_height * filter.out_width : pixels_in();
+  }
 };
 
 /// Workspaces of the plans that cuDNN offers for one pass, in the order in which they are tried;

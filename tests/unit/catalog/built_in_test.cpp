@@ -141,25 +141,42 @@ TEST_CASE("the fp32 rate is two FLOPs a core and boost cycle") {
   }
 }
 
-TEST_CASE("only three prices are known of AWS and Lambda, each with its source") {
+TEST_CASE("a price tells its region, its source and as of when it is, and spot costs no more") {
   const Catalog catalog = Catalog::built_in();
-  std::map<std::string, double> prices;
+  std::int64_t priced = 0;
   for (const std::string& name : catalog.machine_names()) {
     const auto machine = catalog.machine(name).value();
-    if (machine.price) {
-      prices[name] = machine.price->per_hour.count();
-      CHECK_FALSE(machine.price->reference.empty());
-      // As old as the list that it stands in: a state of a repository, whose number the reference has, too.
-      const std::string& date = machine.price->date;
-      const std::string commit = date.substr(date.find(' ') + 1, 7);
-      CHECK(machine.price->reference.find("/blob/" + commit) != std::string::npos);
+    INFO(name);
+    if (!machine.price) {
+      continue;
+    }
+    ++priced;
+    CHECK_FALSE(machine.price->region.empty());
+    // As old as the list that it stands in: a state of a repository, whose number the reference has, too.
+    const std::string& reference = machine.price->reference;
+    const std::size_t blob = reference.find("/blob/");
+    REQUIRE(blob != std::string::npos);
+    CHECK(machine.price->date.find("commit " + reference.substr(blob + 6, 7)) != std::string::npos);
+    if (machine.spot_price) {
+      CHECK(machine.spot_price->per_hour < machine.price->per_hour);
     }
   }
-  CHECK(prices == std::map<std::string, double>{{"g4dn.xlarge", 0.526},
-                                                {"gpu_8x_v100", 6.32},
-                                                {"gpu_1x_a6000", 1.09},
-                                                {"gpu_2x_a6000", 2.18},
-                                                {"gpu_4x_a6000", 4.36}});
+  CHECK(priced == 28);
+}
+
+TEST_CASE("prices are those that their lists have") {
+  const Catalog catalog = Catalog::built_in();
+  const auto price = [&](const char* name) { return catalog.machine(name).value().price->per_hour.count(); };
+  CHECK(price("g4dn.xlarge") == 0.526);
+  CHECK(price("p4d.24xlarge") == 21.957642);
+  CHECK(price("p5.48xlarge") == 55.04);
+  CHECK(price("gpu_8x_v100") == 6.32);
+  // Google: host and GPUs. What it publishes of a2-highgpu-8g is $29.387
+  // (https://cloud.google.com/compute/vm-instance-pricing).
+  CHECK(price("a2-highgpu-8g") == Approx(5.91582 + 23.47126));
+  CHECK(price("a2-highgpu-4g") == Approx(2.95791 + 23.47126 / 2));
+  CHECK(price("a2-ultragpu-1g") == Approx(1.09962 + 4.4242));
+  CHECK(price("a3-highgpu-8g") == Approx(9.46006 + 2 * 39.1862));
 }
 
 nlohmann::json file_at(const std::string& path) {

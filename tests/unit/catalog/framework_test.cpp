@@ -148,11 +148,12 @@ const std::string kProfile = R"({
   "convolution_workspace": [
     {"math": ["tf32", "bf16"], "layout": "nchw", "pass": "forward", "in_channels": [3, 8], "out_channels": [64],
      "input": 1.5, "output": 2, "weight": 3, "bytes": 7, "align": 4,
-     "stream_k": {"tile_pixels": 128, "tile_channels": 64, "slots": 120, "cluster": 8, "iterations": 4},
+     "split": {"tile": [128, 64], "cluster": [8, 1], "slots": 120, "steps": 4},
      "fallbacks": [{"input": 1}, {"bytes": 9}]},
     {"math": ["fp16"], "pass": "input-gradient", "copies": true},
     {"math": ["bf16"], "pass": "forward", "in_channels": [64], "fitted": {"shapes": 9}, "fallbacks": [{"input": 1}],
-     "kernels": [{"map": [100, 200], "map_multiple": 4, "bytes": 5}, {"images": [8], "copies": true}]}
+     "kernels": [{"bytes": 5}, {"copies": true, "winograd": true}],
+     "tree": ["map", 100, ["nchw", 1, 0, 1], ["images", 8, 1, ["width", 3, 0, 1]]]}
   ],
   "benchmark_workspace": [{"math": ["fp32"], "layout": "nhwc", "pass": "weight-gradient", "output": 4}]
 })";
@@ -171,29 +172,35 @@ TEST_CASE("a user's profile is read in full") {
   CHECK(framework->cublas_handle_driver == base::Bytes(7));
   CHECK(framework->backward_thread_driver == base::Bytes(8));
   CHECK(framework->scaler_pixels_with_batch_norm == 9);
-  REQUIRE(framework->workspace.size() == 4);
+  REQUIRE(framework->workspace.size() == 3);
   const lowering::WorkspaceRule& rule = framework->workspace[0];
   CHECK(rule.math == std::vector<MathMode>{MathMode::tf32, MathMode::bf16});
   CHECK(rule.in_channels == lowering::Range{3, 9});  // both ends of [3, 8] belong
   CHECK(rule.out_channels == lowering::Range{64});
-  CHECK(rule.size == lowering::WorkspaceSize{1.5, 2, 3, 7, 4});
-  CHECK(rule.stream_k == lowering::StreamK{128, 64, 120, 8, 4});
+  REQUIRE(rule.kernels.size() == 1);
+  CHECK(rule.kernels[0].size == lowering::WorkspaceSize{1.5, 2, 3, 7, 4});
+  CHECK(rule.kernels[0].split == lowering::SplitTiles{{128, 64}, {8, 1}, 120, 4});
   CHECK(rule.fallbacks.size() == 2);
   CHECK(rule.layout == Layout::nchw);
-  CHECK_FALSE(rule.copies);
+  CHECK_FALSE(rule.kernels[0].copies);
   CHECK_FALSE(framework->workspace[1].layout.has_value());
-  CHECK(framework->workspace[1].copies);
-  // One entry of two kernels: a rule each, which share all but their sizes.
-  for (const lowering::WorkspaceRule& kernel : {framework->workspace[2], framework->workspace[3]}) {
-    CHECK(kernel.math == std::vector<MathMode>{MathMode::bf16});
-    CHECK(kernel.in_channels == lowering::Range{64});
-    CHECK(kernel.fallbacks.size() == 1);
-  }
-  CHECK(framework->workspace[2].map == lowering::Range{100, 201});
-  CHECK(framework->workspace[2].map_multiple == 4);
-  CHECK(framework->workspace[2].size.bytes == 5);
-  CHECK(framework->workspace[3].images == lowering::Range{8});
-  CHECK(framework->workspace[3].copies);
+  CHECK(framework->workspace[1].kernels[0].copies);
+  // One entry of two kernels, and a tree of four choices, each behind those that lead to it.
+  const lowering::WorkspaceRule& several = framework->workspace[2];
+  CHECK(several.math == std::vector<MathMode>{MathMode::bf16});
+  CHECK(several.in_channels == lowering::Range{64});
+  CHECK(several.fallbacks.size() == 1);
+  REQUIRE(several.kernels.size() == 2);
+  CHECK(several.kernels[0].size.bytes == 5);
+  CHECK(several.kernels[1].copies);
+  CHECK(several.kernels[1].winograd);
+  CHECK_FALSE(several.kernels[0].winograd);
+  using lowering::SizeAxis;
+  const std::vector<lowering::SizeChoice> tree{{SizeAxis::map, 100, 1, 2, false, false},
+                                               {SizeAxis::nchw, 1, 0, 1, true, true},
+                                               {SizeAxis::images, 8, 1, 3, true, false},
+                                               {SizeAxis::width, 3, 0, 1, true, true}};
+  CHECK(several.tree == tree);
   REQUIRE(framework->benchmark.size() == 1);
   CHECK(framework->benchmark[0].pass == ConvPass::weight_gradient);
 }
@@ -218,12 +225,19 @@ TEST_CASE("every error in a profile names its place") {
   CHECK(error_of("\"align\": 4", "\"align\": 0").place == "mine.json:/convolution_workspace/0/align");
   CHECK(error_of("\"input\": 1.5", "\"input\": -1").place == "mine.json:/convolution_workspace/0/input");
   CHECK(error_of("\"input\": 1.5", "\"inputs\": 1.5").place == "mine.json:/convolution_workspace/0/inputs");
-  CHECK(error_of("\"tile_channels\": 64", "\"tile_channels\": 0").place ==
-        "mine.json:/convolution_workspace/0/stream_k/tile_channels");
+  CHECK(error_of("[128, 64]", "[128, 0]").place == "mine.json:/convolution_workspace/0/split/tile");
+  CHECK(error_of("[8, 1]", "[8]").place == "mine.json:/convolution_workspace/0/split/cluster");
   CHECK(error_of("{\"bytes\": 9}", "{\"byte\": 9}").place == "mine.json:/convolution_workspace/0/fallbacks/1/byte");
   CHECK(error_of("\"bytes\": 5", "\"byte\": 5").place == "mine.json:/convolution_workspace/2/kernels/0/byte");
-  CHECK(error_of("\"map_multiple\": 4", "\"map_multiple\": 0").place ==
-        "mine.json:/convolution_workspace/2/kernels/0/map_multiple");
+  for (const auto& [from, to] : {std::pair{"\"nchw\", 1, 0, 1", "\"nchw\", 1, 0, 2"},
+                                 {"\"nchw\", 1, 0, 1", "\"nchv\", 1, 0, 1"},
+                                 {"[\"width\", 3, 0, 1]", "[\"width\", 3, 0]"},
+                                 {"\"map\", 100", "100, \"map\""}}) {
+    INFO(to);
+    CHECK(error_of(from, to).place == "mine.json:/convolution_workspace/2/tree");
+  }
+  CHECK(error_of(",\n     \"tree\": [\"map\", 100, [\"nchw\", 1, 0, 1], [\"images\", 8, 1, [\"width\", 3, 0, 1]]]", "")
+            .place == "mine.json:/convolution_workspace/2/tree");
   CHECK(error_of("\"output\": 4", "\"output\": 4000").place == "mine.json:/benchmark_workspace/0/output");
 }
 

@@ -152,6 +152,10 @@ TEST_CASE("exactly what is reserved is enough, and less than what is allocated i
   REQUIRE(tight.shortfall);
   CHECK(tight.shortfall->missing > Bytes(0));
   CHECK_FALSE(tight.shortfall->layer.empty());
+  CHECK(tight.shortfall->allocated <= tight.shortfall->reserved);
+  CHECK(tight.shortfall->reserved + tight.shortfall->free == target.usable);
+  CHECK(tight.shortfall->tried > tight.shortfall->free);
+  CHECK(tight.shortfall->missing == tight.shortfall->tried - tight.shortfall->free);
   target.usable = base::kGiB;
   const Memory hopeless = answer(job, target).memory;
   CHECK(hopeless.verdict == Verdict::does_not_fit);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "vggplan/lowering/workspace.hpp"
 
+#include <cstdlib>
+#include <utility>
+
 #include "support/catch.hpp"
 #include "vggplan/lowering/framework.hpp"
 
@@ -14,8 +17,7 @@ using base::MathMode;
 Framework copying(MathMode math) {
   WorkspaceRule rule;
   rule.math = {math};
-  rule.copies = true;
-  rule.size.bytes = 100;
+  rule.kernels = {{.copies = true, .size = {.bytes = 100}}};
   Framework framework;
   framework.workspace = {rule};
   return framework;
@@ -60,36 +62,94 @@ TEST_CASE("a rule holds for 3x3 of stride 1, or for the filters that it names") 
   CHECK(bytes(framework, depthwise) == 0);
 }
 
-TEST_CASE("a rule may hold for maps of some sizes, and of those for multiples alone") {
+TEST_CASE("a tree picks the kernel by sizes, each bound with what is above it") {
   Framework framework = copying(MathMode::bf16);
-  framework.workspace[0].map = {20, 41};
-  framework.workspace[0].map_multiple = 4;
-  const auto bytes = [&](std::int64_t height, std::int64_t width) {
-    return forward_bytes(framework, {2, 64, 64, height, width, 2, MathMode::bf16, Layout::nhwc});
+  WorkspaceRule& rule = framework.workspace[0];
+  rule.kernels = {{.size = {.bytes = 1}}, {.size = {.bytes = 2}}, {.size = {.bytes = 3}}, {.size = {.bytes = 4}}};
+  const auto bytes = [&](std::int64_t images, std::int64_t in, std::int64_t height, std::int64_t width, Layout layout) {
+    return forward_bytes(framework, {images, in, 64, height, width, 2, MathMode::bf16, layout});
   };
-  CHECK(bytes(4, 5) == 100);
-  CHECK(bytes(8, 5) == 100);
-  CHECK(bytes(7, 5) == 0);  // 35 is no multiple
-  CHECK(bytes(4, 4) == 0);  // the map counts, not the pixels of both images
-  CHECK(bytes(11, 4) == 0);
+  const auto asked = [&](SizeAxis axis, std::int64_t from) {
+    rule.tree = {{.axis = axis, .from = from, .below = 0, .above = 1}};
+    // 3 images of 4 x 10 with 48 channels: 120 pixels, which 8 divides; 16 divides the channels.
+    return bytes(3, 48, 4, 10, Layout::nchw) == 2;
+  };
+  const std::pair<SizeAxis, std::int64_t> sizes[] = {{SizeAxis::pixels, 120},
+                                                     {SizeAxis::images, 3},
+                                                     {SizeAxis::map, 40},
+                                                     {SizeAxis::height, 4},
+                                                     {SizeAxis::width, 10},
+                                                     {SizeAxis::in_channels, 48},
+                                                     {SizeAxis::out_channels, 64},
+                                                     {SizeAxis::nchw, 1},
+                                                     {SizeAxis::pixels_alignment, 8},
+                                                     {SizeAxis::map_alignment, 8},
+                                                     {SizeAxis::channels_alignment, 16}};
+  for (const auto& [axis, size] : sizes) {
+    INFO(static_cast<int>(axis));
+    CHECK(asked(axis, size));
+    CHECK_FALSE(asked(axis, size + 1));
+  }
+  // Two levels: few pixels take kernel 3, of the others NHWC kernel 0 and NCHW kernel 1.
+  rule.tree = {{SizeAxis::pixels, 100, 3, 1, true, false}, {SizeAxis::nchw, 1, 0, 1}};
+  CHECK(bytes(1, 64, 9, 11, Layout::nchw) == 4);
+  CHECK(bytes(1, 64, 10, 10, Layout::nhwc) == 1);
+  CHECK(bytes(1, 64, 10, 10, Layout::nchw) == 2);
 }
 
-TEST_CASE("stream-K splits the tiles of the last wave, which come in clusters") {
+TEST_CASE("the tiles of the last wave are split, and come in clusters") {
   Framework framework = copying(MathMode::bf16);
-  framework.workspace[0].size.bytes = 0;
-  const auto bytes = [&](StreamK stream_k, std::int64_t pixels) {
-    framework.workspace[0].stream_k = stream_k;
+  framework.workspace[0].kernels[0].size.bytes = 0;
+  const auto bytes = [&](SplitTiles split, std::int64_t pixels) {
+    framework.workspace[0].kernels[0].split = split;
     return forward_bytes(framework, {1, 512, 512, 1, pixels, 2, MathMode::bf16, Layout::nhwc});
   };
   constexpr std::int64_t kTile = std::int64_t{64} * 256 * 4;
-  // 512 channels are 144 steps of 32 products. 65 x 2 tiles of 64 pixels by 256 channels count as 144 in clusters of
-  // 16: 24 are left of a wave of 120, and each is cut in two for 72 steps a part.
-  CHECK(bytes({64, 256, 120, 16, 72}, 64 * 65) == 24 * 2 * kTile);
-  CHECK(bytes({64, 256, 120, 16, 72}, 64 * 60) == 8 * 2 * kTile);  // 120 tiles count as 128
-  // One by one: 10 tiles are left, 12 could share each, and two parts are all that 72 steps allow.
-  CHECK(bytes({64, 256, 120, 1, 72}, 64 * 65) == 10 * 2 * kTile);
-  CHECK(bytes({64, 256, 120, 1, 72}, 64 * 60) == 0);  // a full wave
-  CHECK(bytes({64, 256, 120, 1, 4}, 64 * 65) == 10 * 12 * kTile);
+  constexpr std::int64_t kHeader = 32;
+  // Sums over 9 x 512 are 72 steps of 64 products. 65 x 2 tiles of 64 pixels by 256 channels count as 72 x 2 where 8
+  // run side by side: 24 are left of a wave of 120. Each is cut in two for 36 steps a part, with one addition.
+  CHECK(bytes({{64, 256}, {8, 1}, 120, 36}, 64 * 65) == 24 * (2 * kTile + 4) + kHeader);
+  CHECK(bytes({{64, 256}, {8, 1}, 120, 36}, 64 * 60) == 8 * (2 * kTile + 4) + kHeader);  // 60 rows count as 64
+  // One by one: 10 tiles are left, 12 could share each, and two parts are all that 36 steps allow.
+  CHECK(bytes({{64, 256}, {1, 1}, 120, 36}, 64 * 65) == 10 * (2 * kTile + 4) + kHeader);
+  CHECK(bytes({{64, 256}, {1, 1}, 120, 36}, 64 * 60) == 0);  // a full wave
+  // 12 parts are added in 6 + 3 + 2 + 1 additions.
+  CHECK(bytes({{64, 256}, {1, 1}, 120, 4}, 64 * 65) == 10 * (12 * kTile + 12 * 4) + kHeader);
+  // Channels in clusters of three: 2 tiles count as 3.
+  CHECK(bytes({{64, 256}, {1, 3}, 117, 36}, 64 * 5) == 15 * (2 * kTile + 4) + kHeader);
+}
+
+TEST_CASE("a weight gradient is a product of channels that sums over pixels, once a tap") {
+  // Recorded of 128 and 512 channels in tf32 (tests/data/measurements/workspaces.jsonl): 9 tiles of 128 x 128 in 14
+  // parts each, 7 + 4 + 2 + 1 additions; and 144 tiles, of which 12 are left and cut in 11 parts, 6 + 3 + 2 + 1.
+  Framework framework = copying(MathMode::tf32);
+  framework.workspace[0].pass = ConvPass::weight_gradient;
+  framework.workspace[0].kernels = {
+      {.copies = true, .size = {.bytes = 131}, .split = SplitTiles{{128, 128}, {1, 1}, 132, 6}}};
+  const auto bytes = [&](std::int64_t channels) {
+    const Convolution conv{32, channels, channels, 28, 28, 4, MathMode::tf32, Layout::nhwc};
+    return workspace_plans(framework, ConvPass::weight_gradient, conv, Device{}).front();
+  };
+  CHECK(std::abs(bytes(128) - 8258199) <= 8);
+  CHECK(std::abs(bytes(512) - 8651487) <= 8);
+}
+
+TEST_CASE("Winograd transforms whole tiles of 4x4 pixels") {
+  Framework framework = copying(MathMode::tf32);
+  const auto bytes = [&](ConvPass pass, const Convolution& conv) {
+    framework.workspace[0].pass = pass;
+    framework.workspace[0].math = {conv.math};
+    framework.workspace[0].kernels = {{.winograd = true}};
+    return workspace_plans(framework, pass, conv, Device{}).front();
+  };
+  // Recorded of a weight gradient, 128 to 256 channels on 8 maps of 20 x 26 in tf32: 26 columns take 7 tiles.
+  Convolution conv{8, 128, 256, 20, 26, 4, MathMode::tf32, Layout::nchw};
+  CHECK(bytes(ConvPass::weight_gradient, conv) == 20201472);
+  conv.layout = Layout::nhwc;  // maps of 4160 pixels and the weight are copied
+  CHECK(bytes(ConvPass::weight_gradient, conv) == 20201472 + (384 * 4160 + 9 * 128 * 256) * 4 + 16);
+  // Recorded of an input gradient in bfloat16: 40 channels of one map of 737 x 913 take what 16 maps would.
+  const Convolution narrow{1, 40, 40, 737, 913, 2, MathMode::bf16, Layout::nchw};
+  CHECK(bytes(ConvPass::input_gradient, narrow) == 7808947200);
 }
 
 TEST_CASE("tensor cores take 4 channels of 4 bytes, CUDA cores any") {

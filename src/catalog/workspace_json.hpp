@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Rules of convolution workspaces, from a framework profile.
+// Rules about cuDNN's workspaces in a framework's file.
 #pragma once
 
 #include <string_view>
 #include <vector>
 
 #include "vggplan/catalog/json_reader.hpp"
-#include "vggplan/lowering/framework.hpp"
+#include "vggplan/lowering/workspace_rule.hpp"
 
 namespace vggplan::catalog {
 

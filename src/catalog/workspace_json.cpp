@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+#include "catalog/workspace_json.hpp"
+
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace vggplan::base {
+
+template <>
+struct NameTable<lowering::ConvPass> {
+  static constexpr std::array<Named<lowering::ConvPass>, 3> table{
+      {{lowering::ConvPass::forward, "forward", ""},
+       {lowering::ConvPass::input_gradient, "input-gradient", ""},
+       {lowering::ConvPass::weight_gradient, "weight-gradient", ""}}};
+};
+
+template <>
+struct NameTable<lowering::SizeAxis> {
+  using Axis = lowering::SizeAxis;
+  static constexpr std::array<Named<Axis>, 11> table{{{Axis::pixels, "pixels", ""},
+                                                      {Axis::images, "images", ""},
+                                                      {Axis::map, "map", ""},
+                                                      {Axis::height, "height", ""},
+                                                      {Axis::width, "width", ""},
+                                                      {Axis::in_channels, "in_channels", ""},
+                                                      {Axis::out_channels, "out_channels", ""},
+                                                      {Axis::nchw, "nchw", ""},
+                                                      {Axis::pixels_alignment, "pixels_alignment", ""},
+                                                      {Axis::map_alignment, "map_alignment", ""},
+                                                      {Axis::channels_alignment, "channels_alignment", ""}}};
+};
+
+}  // namespace vggplan::base
+
+namespace vggplan::catalog {
+
+namespace {
+
+using lowering::SizeChoice;
+using lowering::WorkspaceKernel;
+using lowering::WorkspaceRule;
+using lowering::WorkspaceSize;
+
+constexpr Range kCopies{0, 1000};
+
+WorkspaceSize read_size(ObjectReader& reader) {
+  WorkspaceSize size;
+  size.input = reader.optional_number("input", kCopies).value_or(0);
+  size.output = reader.optional_number("output", kCopies).value_or(0);
+  size.weight = reader.optional_number("weight", kCopies).value_or(0);
+  size.bytes = reader.optional_integer("bytes", 0).value_or(0);
+  size.align = reader.optional_integer("align", 1, 1024).value_or(0);
+  return size;
+}
+
+/// [first] or [first, last], both inclusive; absent: no bound.
+lowering::Range read_range(ObjectReader& reader, std::string_view key) {
+  const nlohmann::json* bounds = reader.array(key, false);
+  if (bounds == nullptr) {
+    return {};
+  }
+  const bool whole =
+      bounds->size() <= 2 && !bounds->empty() && (*bounds)[0].is_number_integer() && bounds->back().is_number_integer();
+  if (!whole) {
+    reader.report(key, "a range is [first] or [first, last], of whole numbers", "write for example [64] or [64, 128]");
+    return {};
+  }
+  lowering::Range range{(*bounds)[0].get<std::int64_t>()};
+  if (bounds->size() == 2) {
+    range.end = (*bounds)[1].get<std::int64_t>() + 1;
+  }
+  return range;
+}
+
+/// Two whole numbers.
+std::array<std::int64_t, 2> read_pair(ObjectReader& reader, std::string_view key) {
+  const nlohmann::json* pair = reader.array(key, true);
+  const auto positive = [](const nlohmann::json& value) { return value.is_number_unsigned() && value > 0; };
+  if (pair == nullptr || pair->size() != 2 || !positive((*pair)[0]) || !positive((*pair)[1])) {
+    reader.report(key, "takes two whole numbers above 0, of rows and of columns", "write for example [128, 256]");
+    return {1, 1};
+  }
+  return {(*pair)[0].get<std::int64_t>(), (*pair)[1].get<std::int64_t>()};
+}
+
+std::optional<lowering::SplitTiles> read_split(ObjectReader& kernel, ObjectReader::Context& context) {
+  if (!kernel.has("split")) {
+    kernel.skip("split");
+    return std::nullopt;
+  }
+  const nlohmann::json* value = kernel.object("split");
+  if (value == nullptr) {
+    return std::nullopt;
+  }
+  ObjectReader reader(*value, kernel.pointer_to("split"), context);
+  const lowering::SplitTiles split{read_pair(reader, "tile"), read_pair(reader, "cluster"), reader.integer("slots", 1),
+                                   reader.integer("steps", 1)};
+  reader.finish();
+  return split;
+}
+
+WorkspaceKernel read_kernel(ObjectReader& reader, ObjectReader::Context& context) {
+  WorkspaceKernel kernel;
+  kernel.copies = reader.has("copies") && reader.boolean("copies");
+  reader.skip("copies");
+  kernel.winograd = reader.has("winograd") && reader.boolean("winograd");
+  reader.skip("winograd");
+  kernel.size = read_size(reader);
+  kernel.split = read_split(reader, context);
+  return kernel;
+}
+
+/// Writes a tree into a rule, node after node: [axis, first size above, what is below, what is above], where an index
+/// of a kernel may stand for a node.
+class TreeReader {
+ public:
+  TreeReader(WorkspaceRule& rule, ObjectReader& reader) : rule_(rule), reader_(reader) {}
+
+  void read(const nlohmann::json& root) {
+    if (!is_node(root)) {
+      return complain();
+    }
+    node(root, 0);
+  }
+
+ private:
+  static constexpr std::size_t kDeepest = 64;
+
+  static bool is_node(const nlohmann::json& value) {
+    return value.is_array() && value.size() == 4 && value[0].is_string() && value[1].is_number_integer();
+  }
+
+  void complain() {
+    reader_.report("tree", "a tree is [axis, first size above, below, above] and ends in indices of kernels",
+                   "write for example [\"pixels\", 4096, 0, [\"images\", 2, 1, 0]]");
+  }
+
+  std::size_t node(const nlohmann::json& value, std::size_t depth) {
+    const auto axis = base::parse_enum<lowering::SizeAxis>(value[0].get<std::string>());
+    if (!axis || depth > kDeepest) {
+      complain();
+      return 0;
+    }
+    const std::size_t at = rule_.tree.size();
+    rule_.tree.push_back({*axis, value[1].get<std::int64_t>()});
+    const auto [below, below_is_kernel] = branch(value[2], depth);
+    const auto [above, above_is_kernel] = branch(value[3], depth);
+    SizeChoice& choice = rule_.tree[at];
+    choice.below = below;
+    choice.above = above;
+    choice.below_is_kernel = below_is_kernel;
+    choice.above_is_kernel = above_is_kernel;
+    return at;
+  }
+
+  std::pair<std::size_t, bool> branch(const nlohmann::json& value, std::size_t depth) {
+    if (is_node(value)) {
+      return {node(value, depth + 1), false};
+    }
+    if (!value.is_number_unsigned() || value.get<std::size_t>() >= rule_.kernels.size()) {
+      complain();
+      return {0, true};
+    }
+    return {value.get<std::size_t>(), true};
+  }
+
+  WorkspaceRule& rule_;
+  ObjectReader& reader_;
+};
+
+WorkspaceRule read_bounds(ObjectReader& reader, ObjectReader::Context& context) {
+  WorkspaceRule rule;
+  for (const std::string& name : reader.texts("math")) {
+    const auto mode = base::parse_enum<base::MathMode>(name);
+    if (!mode) {
+      reader.report("math", "unknown value '" + name + "'", base::suggestion(name, base::enum_names<base::MathMode>()));
+    }
+    rule.math.push_back(mode.value_or(base::MathMode::fp32));
+  }
+  if (reader.has("layout")) {
+    rule.layout = reader.enumeration<base::Layout>("layout");
+  }
+  reader.skip("layout");
+  rule.pass = reader.enumeration<lowering::ConvPass>("pass");
+  rule.in_channels = read_range(reader, "in_channels");
+  rule.out_channels = read_range(reader, "out_channels");
+  rule.pixels = read_range(reader, "pixels");
+  rule.elements = read_range(reader, "elements");
+  if (reader.has("kernel")) {
+    rule.filter = lowering::FilterRange{read_range(reader, "kernel"), read_range(reader, "stride"),
+                                        reader.has("groups") ? read_range(reader, "groups") : lowering::Range{1, 2},
+                                        read_range(reader, "group_channels")};
+  }
+  if (const nlohmann::json* fallbacks = reader.array("fallbacks", false)) {
+    for (std::size_t i = 0; i < fallbacks->size(); ++i) {
+      ObjectReader fallback((*fallbacks)[i], reader.pointer_to("fallbacks") + "/" + std::to_string(i), context);
+      rule.fallbacks.push_back(read_size(fallback));
+      fallback.finish();
+    }
+  }
+  return rule;
+}
+
+/// Several kernels, and the tree that picks one of them.
+void read_kernels(const nlohmann::json& kernels, ObjectReader& reader, ObjectReader::Context& context,
+                  WorkspaceRule& rule) {
+  rule.kernels.clear();
+  for (std::size_t i = 0; i < kernels.size(); ++i) {
+    ObjectReader kernel(kernels[i], reader.pointer_to("kernels") + "/" + std::to_string(i), context);
+    rule.kernels.push_back(read_kernel(kernel, context));
+    kernel.finish();
+  }
+  if (const nlohmann::json* tree = reader.array("tree", kernels.size() != 1)) {
+    TreeReader(rule, reader).read(*tree);
+  }
+}
+
+/// `fitted` says how well the tree was fitted, for people.
+WorkspaceRule read_entry(const nlohmann::json& value, const std::string& pointer, ObjectReader::Context& context) {
+  ObjectReader reader(value, pointer, context);
+  WorkspaceRule rule = read_bounds(reader, context);
+  reader.skip("fitted");
+  if (const nlohmann::json* kernels = reader.array("kernels", false)) {
+    read_kernels(*kernels, reader, context, rule);
+  } else {
+    rule.kernels = {read_kernel(reader, context)};
+  }
+  reader.finish();
+  return rule;
+}
+
+}  // namespace
+
+std::vector<WorkspaceRule> read_workspace_rules(ObjectReader& reader, std::string_view key,
+                                                ObjectReader::Context& context) {
+  std::vector<WorkspaceRule> rules;
+  if (const nlohmann::json* list = reader.array(key, true)) {
+    for (std::size_t i = 0; i < list->size(); ++i) {
+      rules.push_back(read_entry((*list)[i], reader.pointer_to(key) + "/" + std::to_string(i), context));
+    }
+  }
+  return rules;
+}
+
+}  // namespace vggplan::catalog
