@@ -20,7 +20,7 @@ HELD_OUT = ["workspaces_3_held_out"]
 PASSES = {"conv_forward": "forward", "conv_input_grad": "input-gradient", "conv_weight_grad": "weight-gradient"}
 CHUNK = 2**31  # elements from which on cuDNN runs a batch in chunks: other rules
 
-PAYS, SMALLEST_LEAF = 2, 3
+PAYS, SMALLEST_LEAF = 1.5, 3
 TRIES = 4  # axes that are tried, the best first, where a cut does not pay
 MOST_WEIGHTS = 300  # that a weight gradient is added up of
 RARE = 4000  # a kernel is listed where it explains more than one of so many shapes
