@@ -154,8 +154,9 @@ def winograd(shape):
 
 def plain_kernels(group):
     """Kernels that split nothing, and those of weight gradients that add up whole weights."""
-    kernels = [{"copies": True, "bytes": 131}, {}, {"winograd": True}] + [
-        {"input": 1, "weight": 1, "bytes": 16, **align} for align in ({}, {"align": 1})]
+    kernels = [{"copies": True, "bytes": 131}, {}] + [{"input": 1, "weight": 1, "bytes": 16, **align} for align in ({}, {"align": 1})]
+    if group[0].rule_pass != "input-gradient":  # measured five times there, too few to tell where
+        kernels.append({"winograd": True})
     if group[0].rule_pass != "weight-gradient":
         return kernels + [{"input": 1, "output": 1, "weight": 1, "bytes": 16, "align": 4}]
     unit = 4 // element(group[0])
