@@ -30,22 +30,41 @@ def optimizer_of(name, impl):
     options = {"foreach": {}, "fused": {"fused": True}, "loop": {"foreach": False}}[impl]
     if name == "momentum":
         options.update(momentum=0.9, weight_decay=5e-4)
-    return {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}.get(name, torch.optim.SGD), options
+    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
+    return kinds.get(name, torch.optim.SGD), options
 
 
-def rerun(features, how):
-    """Backward runs VGG's features again: up to each pool (block), or the first N - 1 of N equal parts (seq:N)."""
-    layers, count = list(features), 1 if how == "block" else int(how[len("seq:"):])
-    pools = [i + 1 for i, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]
-    ends = [0] + (pools if how == "block" else [i * (len(layers) // count) for i in range(1, count)])
-    parts, rest = [nn.Sequential(*layers[i:j]) for i, j in zip(ends, ends[1:])], nn.Sequential(*layers[ends[-1]:])
+def rerun(layers, cuts):
+    """Backward runs the layers of a Sequential again, those between two cuts by themselves."""
+    layers = list(layers)
+    first, rest = nn.Sequential(*layers[:cuts[0]]), nn.Sequential(*layers[cuts[-1]:])
+    parts = [nn.Sequential(*layers[i:j]) for i, j in zip(cuts, cuts[1:])]
 
     def forward(x):
+        x = first(x)
         for part in parts:
             x = checkpoint(part, x, use_reentrant=False)
         return rest(x)
 
-    features.forward = forward
+    return forward
+
+
+def checkpoint_model(model, name, how):
+    """Each block of ResNet, inverted residual of MobileNetV2 (those without a sum in one), dense block with its transition;
+    VGG's features up to each pool (block), or the first N - 1 of N equal parts (seq:N)."""
+    if name.startswith("resnet"):
+        for layers in (model.layer1, model.layer2, model.layer3, model.layer4):
+            layers.forward = rerun(layers, range(len(layers) + 1))
+        return
+    layers = model.features
+    if how != "block":
+        count = int(how[len("seq:"):])
+        cuts = [i * (len(layers) // count) for i in range(count)]
+    elif name.startswith("vgg"):
+        cuts = [0] + [i + 1 for i, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]
+    else:
+        cuts = {"mobilenet-v2": [0, *range(3, 18), 19], "densenet121": [4, 6, 8, 10, 12]}[name]
+    layers.forward = rerun(layers, cuts)
 
 
 def build(job, **options):
@@ -56,7 +75,7 @@ def build(job, **options):
         new = nn.Conv2d(job["channels"], old.out_channels, old.kernel_size, old.stride, old.padding, bias=old.bias is not None)
         setattr(model.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2], new)
     if job["checkpointing"] != "none":
-        rerun(model.features, job["checkpointing"])
+        checkpoint_model(model, job["model"], job["checkpointing"])
     if job["head"] == "flatten":
         model.avgpool = nn.Identity()
         model.classifier[0] = nn.Linear(512 * (job["height"] // 32) * (job["width"] // 32), 4096)

@@ -30,13 +30,15 @@ RANK, LOCAL, EACH, WORLD = (int(os.environ.get(name, alone)) for name, alone in 
 
 def not_done(job, data):
     """What of the plan this program cannot do."""
-    if job["mode"] != "train" or job.get("train") == "image" or "until" in job or not re.fullmatch(
+    if job["mode"] != "train" or job.get("train") == "image" or "until" in job or "forward_passes" in job or not re.fullmatch(
             r"vgg(11|13|16|19)(_bn)?|resnet(18|34|50|101)|mobilenet-v2|densenet121", job["model"]):
-        return f"train.py trains whole networks of torchvision, which the plan for {job['model']} does not"
+        return f"train.py trains whole networks of torchvision, one forward pass a step, which the plan for {job['model']} does not"
     if data and (job["head"] == "none" or job["channels"] not in settings.CHANNELS) or job.get("loss", "cross-entropy") != "cross-entropy":
         return "the plan's network does not tell classes of usual images apart"
-    if job["checkpointing"] != "none" and not job["model"].startswith("vgg"):
-        return f"train.py checkpoints VGG alone; the plan checkpoints {job['model']}: plan with --checkpointing none"
+    if "compile" in job and not hasattr(torch, "compile"):
+        return f"the plan's torch.compile needs PyTorch 2, and this is {torch.__version__}"
+    if job["checkpointing"].startswith("seq") and not job["model"].startswith("vgg"):
+        return f"train.py cuts VGG alone into {job['checkpointing']}: plan {job['model']} with --checkpointing block"
     if job.get("sharding") == "fsdp2" and tuple(int(n) for n in torch.__version__.split(".")[:2]) < (2, 6):
         return f"the plan's fsdp2 needs PyTorch 2.6, and this is {torch.__version__}"
 
@@ -93,6 +95,8 @@ class Run:
 
     def prepare_steps(self, lr):
         job, self.net = self.job, self.model
+        if "compile" in job:  # inside of DDP: one graph, as planned
+            self.net = torch.compile(self.model, mode=job["compile"])
         if self.sharding == "fsdp2":
             from torch.distributed.fsdp import fully_shard  # since 2.6
             for layer in [m for m in self.model.modules() if isinstance(m, nn.Linear)] + [self.model]:
@@ -100,7 +104,7 @@ class Run:
         elif self.sharding:
             ids, bucket = [LOCAL] if self.device.type == "cuda" else None, job.get("bucket_bytes", 25 * 2**20) / 2**20
             self.net = nn.parallel.DistributedDataParallel(
-                self.model, ids, bucket_cap_mb=bucket, gradient_as_bucket_view=job.get("bucket_view", False))
+                self.net, ids, bucket_cap_mb=bucket, gradient_as_bucket_view=job.get("bucket_view", False))
         fused = job["optimizer_impl"] == "fused" and self.device.type == "cpu"  # of which there is none
         kind, arguments = settings.optimizer_of(job["optimizer"], "foreach" if fused else job["optimizer_impl"])
         arguments["lr"] = lr or (1e-2 if kind is torch.optim.SGD else 1e-4)
@@ -108,8 +112,8 @@ class Run:
             from torch.distributed.optim import ZeroRedundancyOptimizer
             kind, arguments["optimizer_class"] = ZeroRedundancyOptimizer, kind
         self.optimizer = kind([p for p in self.model.parameters() if p.requires_grad], **arguments)
-        make = getattr(torch.amp, "GradScaler", None) or (lambda _: torch.cuda.amp.GradScaler())  # since 2.3
-        self.scaler = make(self.device.type) if self.autocast is torch.float16 else None
+        make = getattr(torch.amp, "GradScaler", None) or (lambda _, enabled: torch.cuda.amp.GradScaler(enabled=enabled))  # since 2.3
+        self.scaler = make(self.device.type, enabled=self.autocast is torch.float16)  # disabled it hands all through
 
     def batches(self, epoch, done):
         """Those behind the first `done` steps of an epoch, which is filled up to whole steps."""
@@ -125,11 +129,8 @@ class Run:
         self.optimizer.zero_grad(set_to_none=True)
         for left in reversed(range(self.job["accumulation"])):
             self.micro_batch(*next(batches), last=left == 0)
-        if self.scaler:
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
-        else:
-            self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         self.mark("optimizer_seconds")
 
     def micro_batch(self, images, targets, last):
@@ -139,13 +140,13 @@ class Run:
             self.mark("data_wait_seconds")
         criterion = nn.functional.mse_loss if self.job["head"] == "none" else nn.functional.cross_entropy
         half = self.autocast if self.device.type == "cuda" else torch.bfloat16  # which is what CPUs have
-        with contextlib.nullcontext() if last or self.net is self.model else self.net.no_sync():
+        with contextlib.nullcontext() if last or not hasattr(self.net, "no_sync") else self.net.no_sync():
             with torch.autocast(self.device.type, half or torch.bfloat16, enabled=self.autocast is not None):
                 loss = criterion(outputs := self.net(images), targets)  # which, as in the plan's steps, lives on
             self.loss = loss.detach()
             self.mark("forward_seconds")
             loss = loss / self.job["accumulation"] if self.job["accumulation"] > 1 else loss
-            (self.scaler.scale(loss) if self.scaler else loss).backward()
+            self.scaler.scale(loss).backward()
         self.mark("backward_seconds")
 
     def mark(self, phase):
@@ -179,7 +180,7 @@ class Run:
 
     def save(self, folder, step):
         """Rank 0 writes. FSDP2 and ZeRO-1 gather first what the others hold."""
-        state = {"step": step, "scaler": self.scaler and self.scaler.state_dict()}
+        state = {"step": step, "scaler": self.scaler.state_dict()}
         if self.sharding == "zero1":
             self.optimizer.consolidate_state_dict(0)
         if self.sharding == "fsdp2":
@@ -207,8 +208,7 @@ class Run:
         else:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
-        if self.scaler:
-            self.scaler.load_state_dict(state["scaler"])
+        self.scaler.load_state_dict(state["scaler"])
         return state["step"]
 
 
@@ -252,8 +252,9 @@ def main():
     options = parser.parse_args()
     plan = json.loads((HERE / "plan.json").read_text())["recommendation"]
     job, machine, launch, cuda = plan["job"], plan["machine"], plan["launch"], options.device == "cuda"
-    if job["expandable_segments"] and "PYTORCH_CUDA_ALLOC_CONF" not in os.environ:  # PyTorch may have read it by now
-        os.environ["PYTORCH_CUDA_ALLOC_CONF"] = "expandable_segments:True"
+    name, settings = plan["memory"].get("allocator_settings", "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True").split("=")
+    if job["expandable_segments"] and not {name, "PYTORCH_CUDA_ALLOC_CONF"} & set(os.environ):  # PyTorch may have read it by now
+        os.environ[name] = settings
         os.execv(sys.executable, sys.orig_argv)
     if options.dry_run:
         job.update(batch=2, height=min(64, job["height"]), width=min(64, job["width"]), accumulation=min(2, job["accumulation"]))

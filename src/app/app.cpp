@@ -31,6 +31,7 @@ base::Result<int> dispatch(const Request& request, World& world) {
   switch (request.command) {
     case Command::plan: return run_plan(request, world);
     case Command::estimate: return run_estimate(request, world);
+    case Command::fit: return run_fit(request, world);
     case Command::layers: return run_layers(request, world);
     case Command::sweep: return run_sweep(request, world);
     case Command::gpus:

@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include "vggplan/catalog/framework.hpp"
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/lowering/ops.hpp"
 #include "vggplan/lowering/schedule.hpp"
@@ -24,12 +23,12 @@ void read_word(const std::string& place, std::string_view key, const std::string
 }
 
 std::string label_of(const catalog::MeasuredStep& s) {
-  return fmt::format("{} {}x{} b{} {} {} {}{}{}{}{}{}{}{}", s.model, s.height, s.width, s.batch, s.precision, s.layout,
-                     s.optimizer, s.optimizer_impl == "foreach" ? "" : "-" + s.optimizer_impl,
+  return fmt::format("{} {}x{} b{} {} {} {}{}{}{}{}{}{}{}{}", s.model, s.height, s.width, s.batch, s.precision,
+                     s.layout, s.optimizer, s.optimizer_impl == "foreach" ? "" : "-" + s.optimizer_impl,
                      s.checkpointing == "none" ? "" : " " + s.checkpointing, s.head == "adaptive" ? "" : " " + s.head,
                      s.mode == "train" ? "" : " " + s.mode, s.frozen == "none" ? "" : " frozen " + s.frozen,
-                     s.until.empty() ? "" : " until " + s.until,
-                     s.trained == "parameters" ? "" : " train " + s.trained);
+                     s.until.empty() ? "" : " until " + s.until, s.trained == "parameters" ? "" : " train " + s.trained,
+                     s.compile == "none" ? "" : " compile " + s.compile);
 }
 
 }  // namespace
@@ -64,6 +63,7 @@ base::Result<job::Job> job_of(const catalog::MeasuredStep& step, const catalog::
   read_word(step.place, "mode", step.mode, job.mode, error);
   read_word(step.place, "frozen norm", step.frozen_norm, job.scope.norm, error);
   read_word(step.place, "train", step.trained, job.scope.trained, error);
+  read_word(step.place, "compile", step.compile, job.compile, error);
   read_word(step.place, "sharding", step.sharding, job.parallel.sharding, error);
   if (error) {
     return *error;
@@ -154,9 +154,7 @@ base::Result<timing::Samples> samples_of(const catalog::Measurements& rows, cons
   samples.stages = rows.stages;
   samples.copies = rows.copies;
   samples.loaders = rows.loaders;
-  const std::string profile = job::Job{}.framework;
-  const auto text = catalog.text("frameworks", profile);
-  const auto framework = text ? catalog::read_framework(*text, catalog.shown("frameworks", profile)) : text.error();
+  const auto framework = catalog.framework(job::Job{}.framework);
   if (!framework) {
     return framework.error();
   }

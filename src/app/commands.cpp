@@ -32,8 +32,8 @@ std::vector<std::string> known_shells() { return {"bash", "zsh", "fish"}; }
 
 namespace {
 
-const std::array<CommandInfo, 16>& infos() {
-  static const std::array<CommandInfo, 16> kInfos{{
+const std::array<CommandInfo, 17>& infos() {
+  static const std::array<CommandInfo, 17> kInfos{{
       {Command::plan,
        "",
        0,
@@ -48,6 +48,7 @@ const std::array<CommandInfo, 16>& infos() {
        0,
        {{"estimate --size 1024x1024 --gpu h200 --batch 8", "memory and time of one job"},
         {"estimate --size 4024x3036 --gpus a100x4 --precision amp-bf16 --layout nhwc --json", "the same as JSON"}}},
+      {Command::fit, "", 0, 0, {{"fit --size 224 --gpus 8GB", "the largest batch and image on 8 GB"}}},
       {Command::layers, "", 0, 0, {{"layers --model vgg19_bn --size 512x512", "the network, layer by layer"}}},
       {Command::sweep,
        "",

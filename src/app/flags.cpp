@@ -9,6 +9,7 @@
 
 #include "app/sweep.hpp"
 #include "app/values.hpp"
+#include "vggplan/base/dates.hpp"
 #include "vggplan/catalog/catalog.hpp"
 #include "vggplan/catalog/gpu_request.hpp"
 
@@ -20,7 +21,9 @@ using Text = std::string_view;
 using base::Status;
 
 constexpr CommandSet kPlan = only(Command::plan) | only(Command::launch);
-constexpr CommandSet kJob = kPlan | only(Command::estimate) | only(Command::layers) | only(Command::sweep);
+/// Which choose what is left open.
+constexpr CommandSet kChoosing = kPlan | only(Command::fit);
+constexpr CommandSet kJob = kChoosing | only(Command::estimate) | only(Command::layers) | only(Command::sweep);
 constexpr CommandSet kCatalogue =
     kJob | only(Command::gpus) | only(Command::machines) | only(Command::models) | only(Command::calibrate);
 constexpr CommandSet kAll = ~0U;
@@ -60,6 +63,7 @@ Status usable_memory(Options& options, Text value, Text place) {
   }
   return put(options.usable_memory, parsed);
 }
+Status used(Options& options, Text value, Text place) { return put(options.used, base::parse_bytes(value, place)); }
 template <auto Member>
 Status data_size(Options& options, Text value, Text place) {
   return put(options.data.*Member, base::parse_bytes(value, place));
@@ -122,6 +126,14 @@ Status price(Options& options, Text value, Text place) {
   }
   return std::nullopt;
 }
+template <auto Member>
+Status date(Options& options, Text value, Text place) {
+  if (!base::day_number(value)) {
+    return base::wrong(place, fmt::format("takes a day as YYYY-MM-DD, not {}", base::quoted(value)));
+  }
+  options.*Member = std::string(value);
+  return std::nullopt;
+}
 Status output(Options& options, Text value, Text place) {
   if (value == "-") {
     options.output.reset();
@@ -178,7 +190,7 @@ constexpr std::array kFlags = std::to_array<Flag>({
      whole<&O::height, kPixels>},
     {"width", 0, "PIXELS", "", "width of the images; required", Group::job, kJob, false, true, nullptr,
      whole<&O::width, kPixels>},
-    {"size", 0, "HxW", "", "height and width in one", Group::job, kJob},
+    {"size", 0, "HxW", "", "height and width in one; one number for a square", Group::job, kJob},
     {"channels", 0, "N", "3", "channels of the images", Group::job, kJob, false, true, nullptr,
      whole<&O::channels, Range{1, 100'000}>},
     {"classes", 0, "N", "1000", "classes told apart; 21 for pixels and boxes", Group::job, kJob, false, true, nullptr,
@@ -198,12 +210,15 @@ constexpr std::array kFlags = std::to_array<Flag>({
      base::enum_names<graph::Objective>, choice<&O::loss, graph::Objective>},
     {"eval-batch", 0, "N", "", "images of an evaluation without gradients beside training", Group::job, kJob, false,
      true, nullptr, whole<&O::eval_batch, kBatch>},
+    {"forward-passes", 0, "N", "1",
+     "passes of the batch whose losses go back together: siamese or consistency training", Group::job, kJob, false,
+     true, nullptr, whole<&O::forward_passes, Range{1, job::kMostForwardPasses}>},
     {"mode", 0, "MODE", "train", "training or inference", Group::job, kJob, false, true, base::enum_names<job::Mode>,
      choice<&O::mode, job::Mode>},
-    {"batch", 'b', "N", "1; plan chooses", "images per GPU and micro-batch", Group::job, kJob, false, true, nullptr,
-     whole<&O::batch, kBatch>},
-    {"global-batch", 0, "N", "", "images per optimizer step over all GPUs", Group::job, kJob, false, true, nullptr,
-     whole<&O::global_batch, kBatch>},
+    {"batch", 'b', "N", "1; plan chooses", "images per GPU and micro-batch; fit looks for the largest", Group::job,
+     kJob, false, true, nullptr, whole<&O::batch, kBatch>},
+    {"global-batch", 0, "N", "", "images per optimizer step over all GPUs", Group::job, kJob & ~only(Command::fit),
+     false, true, nullptr, whole<&O::global_batch, kBatch>},
     {"accumulation", 0, "N", "1", "micro-batches per optimizer step", Group::job, kJob, false, true, nullptr,
      whole<&O::accumulation, kMicroBatches>},
     {"precision", 0, "TYPE", "tf32; plan chooses", "arithmetic of the training", Group::job, kJob, false, true,
@@ -216,6 +231,8 @@ constexpr std::array kFlags = std::to_array<Flag>({
      base::enum_names<job::OptimizerImpl>, choice<&O::optimizer_impl, job::OptimizerImpl>},
     {"checkpointing", 0, "HOW", "none; plan chooses", "activations computed again: none, block or seq:N", Group::job,
      kJob, false, true, checkpointing_names, checkpointing},
+    {"compile", 0, "MODE", "none", "mode of torch.compile", Group::job, kJob, false, true,
+     base::enum_names<job::Compile>, choice<&O::compile, job::Compile>},
     {"sharding", 0, "HOW", "ddp", "how several GPUs share the work", Group::job, kJob, false, true,
      base::enum_names<job::Sharding>, choice<&O::sharding, job::Sharding>},
     {"bucket-mb", 0, "MIB", "25", "size of DDP's gradient buckets", Group::job, kJob, false, true, nullptr, bucket},
@@ -228,8 +245,8 @@ constexpr std::array kFlags = std::to_array<Flag>({
     {"framework", 0, "NAME", "pytorch-2.11", "the framework's version", Group::job, kJob, false, true, framework_names,
      word<&O::framework>},
 
-    {"gpus", 'g', "LIST", "", "GPUs and how many: a100x4, 8xh100, l4; alternatives behind commas; any", Group::machine,
-     kJob, false, true, known_gpus, word<&O::gpus>},
+    {"gpus", 'g', "LIST", "", "GPUs and how many: a100x4, 8xh100, l4, 8GB; alternatives behind commas; any",
+     Group::machine, kJob, false, true, known_gpus, word<&O::gpus>},
     {"gpu", 0, "NAME", "", "one kind of GPU", Group::machine, kJob | only(Command::calibrate), false, true, known_gpus},
     {"gpu-count", 0, "N", "1", "how many of it, over all nodes", Group::machine, kJob, false, true, nullptr,
      whole<&O::gpu_count, kGpus>},
@@ -239,6 +256,9 @@ constexpr std::array kFlags = std::to_array<Flag>({
      false, true, known_machines, word<&O::machine>},
     {"usable-memory", 0, "SIZE", "", "bytes that the allocator may reserve on each GPU", Group::machine, kJob, false,
      true, nullptr, usable_memory},
+    {"memory", 0, "SIZE", "", "a card of that size, as sold: 8GB; short for --gpus SIZE", Group::machine, kJob},
+    {"used", 0, "SIZE", "", "memory of each card that other processes hold", Group::machine, kJob, false, true, nullptr,
+     used},
     {"gpu-file", 0, "FILE", "", "a GPU of your own (.json)", Group::machine, kJob | only(Command::gpus), false, true,
      nullptr, word<&O::gpu_file>},
     {"calibration", 0, "FILE", "", "how fast your GPU is: written by vggplan calibrate (.json)", Group::machine, kJob,
@@ -247,6 +267,14 @@ constexpr std::array kFlags = std::to_array<Flag>({
      Group::machine, kCatalogue, false, true, nullptr, word<&O::config_dir>},
     {"price", 0, "NAME=USD", "", "price per hour of a GPU or of a machine", Group::machine, kJob, true, true, nullptr,
      price},
+    {"prices", 0, "FILE", "", "prices of machines: a vms.csv of SkyPilot's catalogue, or JSON", Group::machine,
+     kJob | only(Command::machines), false, true, nullptr, word<&O::price_list>},
+    {"prices-date", 0, "DATE", "", "as of when the prices of a file are that does not tell: 2026-11-29", Group::machine,
+     kJob | only(Command::machines), false, true, nullptr, date<&O::prices_date>},
+    {"spot", 0, "", "", "rent spot machines, which may be taken back at any time", Group::machine,
+     kJob | only(Command::machines), false, true, nullptr, toggle<&O::spot>},
+    {"today", 0, "DATE", "", "the day that the age of prices is told by: no clock is asked", Group::machine, kJob,
+     false, true, nullptr, date<&O::today>},
 
     {"images", 0, "N", "", "images in the data set: gives epochs, run time and cost", Group::data, kJob, false, true,
      nullptr, data_whole<&D::images, kImages>},
@@ -278,8 +306,8 @@ constexpr std::array kFlags = std::to_array<Flag>({
     {"max-gpus", 0, "N", "", "most GPUs to use; so many of each name without a number are looked at", Group::goal,
      kPlan, false, true, nullptr, whole<&O::max_gpus, kGpus>},
     {"max-cost", 0, "USD", "", "most that the whole run may cost", Group::goal, kPlan, false, true, nullptr, max_cost},
-    {"reserve", 0, "SIZE", "0%", "usable memory to leave free: 10% or 4GiB", Group::goal, kPlan, false, true, nullptr,
-     reserve},
+    {"reserve", 0, "SIZE", "0%", "usable memory to leave free: 10% or 4GiB", Group::goal, kChoosing, false, true,
+     nullptr, reserve},
     {"top", 0, "N", "5", "alternatives to show", Group::goal, kPlan, false, true, nullptr,
      whole<&O::top, Range{0, 1000}>},
 
@@ -335,8 +363,8 @@ std::string fallback_words(const Flag& flag, std::optional<Command> command) {
   if (!command || !fallback.ends_with(kPlanDiffers)) {
     return std::string(fallback);
   }
-  return std::string((kPlan & only(*command)) != 0 ? kChosen
-                                                   : fallback.substr(0, fallback.size() - kPlanDiffers.size()));
+  return std::string((kChoosing & only(*command)) != 0 ? kChosen
+                                                       : fallback.substr(0, fallback.size() - kPlanDiffers.size()));
 }
 
 std::string command_list(const Flag& flag, std::string_view separator) {

@@ -7,7 +7,6 @@
 #include <set>
 
 #include "vggplan/catalog/calibration.hpp"
-#include "vggplan/catalog/framework.hpp"
 #include "vggplan/timing/carry_over.hpp"
 
 namespace vggplan::app {
@@ -66,18 +65,10 @@ base::Status add_calibrations(const catalog::Catalog& catalog, const std::vector
 
 }  // namespace
 
-base::Result<lowering::Framework> load_framework(const catalog::Catalog& catalog, const Options& options) {
-  const base::Result<std::string_view> text = catalog.text("frameworks", options.framework);
-  if (!text) {
-    return text.error();
-  }
-  return catalog::read_framework(*text, catalog.shown("frameworks", options.framework));
-}
-
 base::Result<estimate::Knowledge> load_knowledge(const catalog::Catalog& catalog, const Options& options,
                                                  const std::vector<std::string>& gpus) {
   estimate::Knowledge knowledge;
-  base::Result<lowering::Framework> framework = load_framework(catalog, options);
+  base::Result<lowering::Framework> framework = catalog.framework(options.framework);
   if (!framework) {
     return framework.error();
   }
@@ -104,6 +95,7 @@ base::Result<estimate::Knowledge> load_knowledge(const catalog::Catalog& catalog
     }
     knowledge.machines.insert(knowledge.machines.end(), machines->begin(), machines->end());
   }
+  knowledge.today = options.today;
   const std::vector<std::string> machine_names = catalog.machine_names();
   for (const auto& [name, price] : options.prices) {
     if (std::find(machine_names.begin(), machine_names.end(), name) != machine_names.end()) {
@@ -122,6 +114,15 @@ base::Result<estimate::Knowledge> load_knowledge(const catalog::Catalog& catalog
 std::vector<estimate::Warning> unused_prices(const Options& options, const std::vector<std::string>& gpus,
                                              const estimate::Knowledge& knowledge) {
   std::vector<estimate::Warning> warnings;
+  if (options.price_list &&
+      std::none_of(knowledge.machines.begin(), knowledge.machines.end(), [&](const auto& machine) {
+        return machine.price && machine.price->reference == *options.price_list;
+      })) {
+    warnings.push_back({"unused-prices",
+                        fmt::format("{} has no {}price of a machine that takes part",
+                                    base::printable(*options.price_list), options.spot ? "spot " : ""),
+                        "vggplan machines --prices FILE tells what it has of the machines that are known"});
+  }
   if (options.place("price") != "--price") {
     return warnings;
   }

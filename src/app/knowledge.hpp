@@ -11,10 +11,8 @@
 
 namespace vggplan::app {
 
-/// The profile that --framework names.
-base::Result<lowering::Framework> load_framework(const catalog::Catalog& catalog, const Options& options);
-
-/// That profile, and the calibrations, links, storages, machines and prices that answers about these GPUs need.
+/// The profile that --framework names, and the calibrations, links, storages, machines and prices that answers about
+/// these GPUs need.
 base::Result<estimate::Knowledge> load_knowledge(const catalog::Catalog& catalog, const Options& options,
                                                  const std::vector<std::string>& gpus);
 

@@ -59,6 +59,26 @@ base::Result<std::vector<catalog::ConfigFile>> files_in(const std::string& folde
 
 }  // namespace
 
+namespace {
+
+base::Result<catalog::Catalog> with_prices(const catalog::Catalog& catalog, const Options& options, World& world) {
+  base::Result<catalog::PriceList> prices = catalog::PriceList();
+  if (options.price_list) {
+    const base::Result<std::string> text = world.read_file(*options.price_list);
+    if (!text) {
+      return named_file(text.error(), options.place("prices"),
+                        "name a vms.csv of SkyPilot's catalogue, or JSON: vggplan schema prices");
+    }
+    prices = catalog::PriceList::read(*text, *options.price_list, options.prices_date);
+  } else if (!options.prices_date.empty()) {
+    return base::wrong(options.place("prices-date"), "is of a list of prices, and none is given",
+                       "name it with --prices FILE");
+  }
+  return prices ? catalog.with_prices(std::move(*prices), options.spot) : prices.error();
+}
+
+}  // namespace
+
 base::Result<catalog::Catalog> load_catalog(const Options& options, World& world) {
   base::Result<catalog::Catalog> catalog = catalog::Catalog::built_in();
   if (options.config_dir) {
@@ -79,6 +99,9 @@ base::Result<catalog::Catalog> load_catalog(const Options& options, World& world
                         "name a JSON file with a GPU; vggplan schema gpu tells its keys");
     }
     catalog = catalog->with_gpu_file({*options.gpu_file, *text, *options.gpu_file});
+  }
+  if (catalog) {
+    catalog = with_prices(*catalog, options, world);
   }
   return catalog && options.calibration ? with_calibration(*catalog, options, world) : catalog;
 }

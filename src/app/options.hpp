@@ -22,6 +22,7 @@ namespace vggplan::app {
 enum class Command {
   plan,
   estimate,
+  fit,
   layers,
   sweep,
   gpus,
@@ -65,6 +66,7 @@ struct Options {
   graph::Trained trained{graph::Trained::parameters};
   std::optional<graph::Objective> loss{};
   std::optional<std::int64_t> eval_batch{};
+  std::int64_t forward_passes{1};
   job::Mode mode{job::Mode::train};
   std::optional<std::int64_t> batch{};
   std::optional<std::int64_t> global_batch{};
@@ -74,6 +76,7 @@ struct Options {
   job::Optimizer optimizer{job::Optimizer::momentum};
   job::OptimizerImpl optimizer_impl{job::OptimizerImpl::foreach};
   std::optional<job::Checkpointing> checkpointing{};
+  job::Compile compile{job::Compile::none};
   std::optional<job::Sharding> sharding{};
   base::Bytes bucket{25 * base::kMiB};
   bool bucket_view{false};
@@ -87,6 +90,7 @@ struct Options {
   std::optional<std::int64_t> nodes{};
   std::optional<std::string> machine{};
   std::optional<base::Bytes> usable_memory{};
+  base::Bytes used{};  ///< of each card, by others
   std::optional<std::string> gpu_file{};
   std::optional<std::string> calibration{};
   std::optional<std::string> config_dir{};
@@ -99,6 +103,10 @@ struct Options {
   std::optional<std::int64_t> max_gpus{};
   std::optional<base::Usd> max_cost{};
   std::map<std::string, base::Usd> prices{};
+  std::optional<std::string> price_list{};
+  std::string prices_date{};
+  std::string today{};
+  bool spot{false};
   planner::Reserve reserve{};
   std::int64_t top{5};
 
@@ -132,9 +140,10 @@ struct Options {
 namespace vggplan::base {
 template <>
 struct NameTable<app::Command> {
-  static constexpr std::array<Named<app::Command>, 16> table{{
+  static constexpr std::array<Named<app::Command>, 17> table{{
       {app::Command::plan, "plan", "recommend GPUs, batch and settings (the default command)"},
       {app::Command::estimate, "estimate", "memory and time of one job on one machine"},
+      {app::Command::fit, "fit", "the largest batch and image that a card holds"},
       {app::Command::layers, "layers", "parameters, work, memory and time layer by layer"},
       {app::Command::sweep, "sweep", "one estimate for each combination of values"},
       {app::Command::gpus, "gpus", "the GPUs that are known, with sources"},

@@ -52,12 +52,33 @@ base::Status settle_batch(const Options& options, job::Job& job) {
 
 estimate::Target make_target(const hardware::Gpu& gpu, const std::optional<hardware::Machine>& machine,
                              const Options& options) {
-  return {gpu, machine, options.usable_memory.value_or(gpu.usable_memory())};
+  const base::Bytes left = gpu.usable_memory() - options.used;
+  return {gpu, machine, std::min(options.usable_memory.value_or(left), left), options.used};
+}
+
+/// Of a card that others fill there is nothing to plan with.
+base::Status check_used(const hardware::Gpu& gpu, const Options& options) {
+  if (options.used < gpu.usable_memory()) {
+    return std::nullopt;
+  }
+  return base::wrong(options.place("used"),
+                     fmt::format("leaves nothing of the {} of {} that a process may use",
+                                 base::format_bytes(gpu.usable_memory()), gpu.name),
+                     "give what the others hold: nvidia-smi shows it");
 }
 
 void warn_of(const catalog::GpuChoice& choice, const Options& options, std::vector<estimate::Warning>& warnings) {
   if (!choice.note.empty()) {
     warnings.push_back({"ambiguous-gpu", choice.note, "write the full name to choose another"});
+  }
+  if (const hardware::Gpu& gpu = choice.gpu; !gpu.like.empty()) {
+    warnings.push_back(
+        {"assumed-card",
+         fmt::format("of the {} only the size is known: it is taken to be like {}, with {} of memory, {} of "
+                     "them usable",
+                     gpu.title, gpu.like, base::format_bytes(gpu.memory_total),
+                     base::format_bytes(gpu.usable_memory())),
+         "name the card: times and workspaces follow it"});
   }
   if (options.usable_memory && *options.usable_memory > choice.gpu.usable_memory()) {
     warnings.push_back({"usable-memory-above-card",
@@ -227,12 +248,14 @@ base::Result<job::Job> Questions::job(const Options& options) {
   }
   job.scope = {options.freeze, options.until, options.trained, options.loss, options.freeze_norm};
   job.eval_batch = options.eval_batch.value_or(0);
+  job.forward_passes = options.forward_passes;
   job.mode = options.mode;
   job.precision = options.precision.value_or(job.precision);
   job.layout = options.layout.value_or(job.layout);
   job.optimizer = options.optimizer;
   job.optimizer_impl = options.optimizer_impl;
   job.checkpointing = options.checkpointing.value_or(job.checkpointing);
+  job.compile = options.compile;
   job.parallel.sharding = options.sharding.value_or(job.parallel.sharding);
   job.parallel.bucket = options.bucket;
   job.parallel.bucket_view = options.bucket_view;
@@ -329,6 +352,9 @@ base::Result<EstimateQuestion> Questions::estimate(const Options& options, Comma
   question.job.parallel.gpus = options.gpu_count.value_or(request.count);
   const std::int64_t per_node = known->machine ? known->machine->gpu_count : kGpusPerNode;
   question.job.parallel.nodes = options.nodes.value_or(base::ceil_div(question.job.parallel.gpus, per_node));
+  if (base::Status error = check_used(request.choice.gpu, options)) {
+    return *error;
+  }
   question.target = make_target(request.choice.gpu, known->machine, options);
   if (base::Status error = check_room(known->machine, question.job.parallel.gpus, options)) {
     return *error;
@@ -354,22 +380,20 @@ base::Status Questions::leave_out_unsupported(std::vector<catalog::GpuRequest>& 
   if (std::none_of(requests.begin(), requests.end(), [](const auto& request) { return request.choice.of_any; })) {
     return std::nullopt;
   }
-  const base::Result<lowering::Framework> framework = load_framework(catalog_, options);
+  const base::Result<lowering::Framework> framework = catalog_.framework(options.framework);
   if (!framework) {
     return framework.error();
   }
   std::string names;
   std::erase_if(requests, [&](const catalog::GpuRequest& request) {
     const hardware::Gpu& gpu = request.choice.gpu;
-    const bool unsupported = request.choice.of_any && hardware::capability_number(gpu.compute_capability) <
-                                                          hardware::capability_number(framework->least_capability);
+    const bool unsupported = request.choice.of_any && !estimate::runs_on(*framework, gpu);
     names += unsupported ? (names.empty() ? "" : ", ") + gpu.name : "";
     return unsupported;
   });
   if (!names.empty()) {
     warnings.push_back({"left-out",
-                        fmt::format("any leaves out GPUs below compute capability {}, on which {} does not run: {}",
-                                    framework->least_capability, framework->title, names),
+                        fmt::format("any leaves out GPUs on which {} does not run: {}", framework->title, names),
                         "name one to plan with it, too"});
   }
   return std::nullopt;
@@ -389,6 +413,9 @@ base::Result<PlanQuestion> Questions::plan(const Options& options) {
     return *error;
   }
   for (const catalog::GpuRequest& wanted : known->requests) {
+    if (base::Status error = check_used(wanted.choice.gpu, options)) {
+      return *error;
+    }
     planner::Candidate next = candidate(wanted, known->machine, options);
     if (base::Status error = check_room(known->machine, next.gpus, options)) {
       return *error;
@@ -396,7 +423,7 @@ base::Result<PlanQuestion> Questions::plan(const Options& options) {
     add_candidate(std::move(next), request.candidates);
     warn_of(wanted.choice, options, question.warnings);
   }
-  for (const std::string& name : catalog_.gpu_names()) {
+  for (const std::string& name : catalog_.card_names()) {
     base::Result<hardware::Gpu> gpu = catalog_.gpu(name);
     if (!gpu) {
       return gpu.error();
@@ -404,6 +431,21 @@ base::Result<PlanQuestion> Questions::plan(const Options& options) {
     const base::Bytes usable = gpu->usable_memory();
     request.others.push_back({std::move(*gpu), std::nullopt, usable});
   }
+  return question;
+}
+
+base::Result<PlanQuestion> Questions::fit(const Options& options) {
+  base::Result<PlanQuestion> question = plan(options);
+  if (!question) {
+    return question;
+  }
+  planner::PlanRequest& request = question->request;
+  if (request.candidates.size() != 1) {
+    return base::wrong("--gpus", fmt::format("names {} kinds of GPUs, and fit looks at one", request.candidates.size()),
+                       "let plan choose: vggplan --gpus ...");
+  }
+  request.candidates.front().exactly = true;
+  request.sharding = options.sharding.value_or(job::Sharding::ddp);
   return question;
 }
 

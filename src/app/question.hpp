@@ -35,6 +35,8 @@ class Questions {
 
   base::Result<EstimateQuestion> estimate(const Options& options, Command command);
   base::Result<PlanQuestion> plan(const Options& options);
+  /// What one kind of GPU holds: what `plan` may choose is open, number and sharding of GPUs are not.
+  base::Result<PlanQuestion> fit(const Options& options);
 
  private:
   base::Result<graph::ModelSpec> model(const Options& options);

@@ -21,6 +21,7 @@ struct Request {
 
 base::Result<int> run_plan(const Request& request, World& world);
 base::Result<int> run_estimate(const Request& request, World& world);
+base::Result<int> run_fit(const Request& request, World& world);
 base::Result<int> run_layers(const Request& request, World& world);
 base::Result<int> run_sweep(const Request& request, World& world);
 base::Result<int> run_catalogue(const Request& request, World& world);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// plan, estimate and layers.
+// plan, estimate, fit and layers.
 #include <algorithm>
 #include <set>
 
@@ -174,6 +174,29 @@ base::Result<int> run_estimate(const Request& request, World& world) {
   }
   const bool runs = asked->estimate.memory.verdict != estimate::Verdict::does_not_fit;
   return finish(report::build_estimate(asked->estimate, *others), request, world, runs ? kYes : kNo);
+}
+
+base::Result<int> run_fit(const Request& request, World& world) {
+  const base::Result<catalog::Catalog> catalog = load_catalog(request.options, world);
+  if (!catalog) {
+    return catalog.error();
+  }
+  Questions questions(*catalog, world);
+  const base::Result<PlanQuestion> question = questions.fit(request.options);
+  if (!question) {
+    return question.error();
+  }
+  const std::vector<std::string> gpus{question->request.candidates.front().target.gpu.name};
+  const base::Result<estimate::Knowledge> knowledge = load_knowledge(*catalog, request.options, gpus);
+  if (!knowledge) {
+    return knowledge.error();
+  }
+  base::Result<planner::Capacity> capacity = planner::capacity(question->request, estimate::make_engine(*knowledge));
+  if (!capacity) {
+    return capacity.error();
+  }
+  put_first(capacity->estimate.warnings, question->warnings);
+  return finish(report::build_fit(*capacity), request, world, capacity->fits() ? kYes : kNo);
 }
 
 base::Result<int> run_layers(const Request& request, World& world) {

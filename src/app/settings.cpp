@@ -19,7 +19,7 @@ Setting renamed(const Setting& setting, std::string_view flag, std::string value
   return result;
 }
 
-/// Writes --size, --json and --gpu out as the flags that they are short for.
+/// Writes --size, --json, --gpu and --memory out as the flags that they are short for.
 base::Status write_out_short_form(const Setting& setting, std::vector<Setting>& all) {
   if (setting.flag->name == "size") {
     const auto parts = split_size(setting.value, setting.place);
@@ -40,6 +40,11 @@ base::Status write_out_short_form(const Setting& setting, std::vector<Setting>& 
     if (setting.value.find(',') != std::string::npos) {
       return base::wrong(setting.place, fmt::format("takes one GPU, not {}", base::quoted(setting.value)),
                          "give alternatives to plan with --gpus");
+    }
+    all.push_back(renamed(setting, "gpus", setting.value));
+  } else if (setting.flag->name == "memory") {
+    if (const base::Result<base::Bytes> size = base::parse_bytes(setting.value, setting.place); !size) {
+      return size.error();
     }
     all.push_back(renamed(setting, "gpus", setting.value));
   } else {
@@ -70,7 +75,8 @@ void set_weaker_hardware_aside(std::vector<Setting>& settings) {
 /// Commands whose answer hangs on the project's file: those about a job, and the gate.
 bool needs_project_file(Command command) {
   return command == Command::plan || command == Command::estimate || command == Command::layers ||
-         command == Command::sweep || command == Command::check || command == Command::launch;
+         command == Command::fit || command == Command::sweep || command == Command::check ||
+         command == Command::launch;
 }
 
 /// What these print depends on no setting.

@@ -201,8 +201,11 @@ base::Diagnostic named_file(base::Diagnostic error, std::string_view place, std:
 
 base::Result<std::pair<std::string, std::string>> split_size(std::string_view text, std::string_view place) {
   const std::size_t split = text.find_first_of("xX");
+  if (split == std::string_view::npos && !text.empty()) {
+    return std::pair{std::string(text), std::string(text)};
+  }
   if (split == std::string_view::npos || split == 0 || split + 1 == text.size()) {
-    return base::wrong(place, fmt::format("takes HEIGHTxWIDTH, not {}", base::quoted(text)),
+    return base::wrong(place, fmt::format("takes HEIGHTxWIDTH, or one number for both, not {}", base::quoted(text)),
                        "write, for example, 4024x3036");
   }
   return std::pair{std::string(text.substr(0, split)), std::string(text.substr(split + 1))};

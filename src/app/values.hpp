@@ -25,7 +25,7 @@ base::Result<planner::Reserve> parse_reserve(std::string_view text, std::string_
 base::Result<Export> parse_export(std::string_view text, std::string_view place);
 base::Result<std::pair<std::string, base::Usd>> parse_price(std::string_view text, std::string_view place);
 base::Result<Axis> parse_axis(std::string_view text, std::string_view place);
-/// "HxW"
+/// "HxW", or one number for both.
 base::Result<std::pair<std::string, std::string>> split_size(std::string_view text, std::string_view place);
 
 template <class E>

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "synonyms.hpp"
 #include "vggplan/base/ascii.hpp"
 
 namespace vggplan::base {
@@ -35,6 +36,26 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+/// "--Batch_Size" as "batch-size".
+std::string plain(std::string_view word) {
+  return with_dashes(lower(word.substr(std::min(word.find_first_not_of('-'), word.size()))));
+}
+
+/// The candidates that `word` stands for in other tools.
+std::vector<std::string> meant(std::string_view word, std::span<const std::string> candidates) {
+  constexpr std::size_t kLongest = 64;
+  std::vector<std::string> names;
+  const std::string wanted = word.size() <= kLongest ? plain(word) : "";
+  for (const Synonym& row : synonyms()) {
+    for (const std::string& candidate : candidates) {
+      if (row.word == wanted && row.name == plain(candidate)) {
+        names.push_back(candidate);
+      }
+    }
+  }
+  return names;
+}
+
 struct Ranked {
   std::size_t distance{};
   std::size_t index{};
@@ -55,6 +76,10 @@ std::string with_underscores(std::string_view flag) {
 }
 
 std::vector<std::string> nearest(std::string_view word, std::span<const std::string> candidates, std::size_t most) {
+  if (std::vector<std::string> names = meant(word, candidates); !names.empty()) {
+    names.resize(std::min(most, names.size()));
+    return names;
+  }
   const std::string wanted = lower(word);
   // About one slip in three characters; more and the candidate is another word altogether.
   const std::size_t limit = (wanted.size() + 2) / 3;

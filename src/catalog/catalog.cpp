@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "catalog/records.hpp"
-#include "vggplan/base/ascii.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/base/names.hpp"
 #include "vggplan/catalog/calibration.hpp"
@@ -22,6 +21,7 @@ namespace vggplan::catalog {
 namespace {
 
 constexpr std::string_view kLinksFile = "links.json";
+constexpr std::string_view kOtherGpusFile = "other-gpus.json";
 constexpr std::string_view kExtension = ".json";
 /// Folders that a user's files may go to, and what one record of each is called.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kFolders{{
@@ -48,12 +48,6 @@ std::pair<std::string_view, std::string_view> split_path(std::string_view path) 
   const std::string_view name = path.substr(slash + 1, path.size() - slash - 1 - kExtension.size());
   return name.find('/') == std::string_view::npos ? std::pair(path.substr(0, slash), name)
                                                   : std::pair<std::string_view, std::string_view>{};
-}
-
-/// Azure's documents write its sizes with and without the first word.
-std::string_view without_prefix(std::string_view name) {
-  constexpr std::string_view kPrefix = "standard_";
-  return name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
 }
 
 std::string shown_of(const ConfigFile& file) { return file.shown.empty() ? file.path : file.shown; }
@@ -89,8 +83,8 @@ base::Status check_file(std::string_view folder, std::string_view stem, const st
   if (folder == "storage") {
     return check_record(read_storage(text, shown), shown, stem);
   }
-  if (folder == "frameworks") {
-    return check_record(read_framework(text, shown), shown, stem);
+  if (folder == "frameworks") {  // once all are there: check_frameworks()
+    return {};
   }
   return check_record(read_calibration(text, shown), shown, stem, &timing::Calibration::gpu, "gpu");
 }
@@ -103,6 +97,8 @@ Catalog Catalog::built_in() {
     Entry entry{file.text, fmt::format("configs/{}", file.path), nullptr};
     if (file.path == kLinksFile) {
       catalog.links_.push_back(std::move(entry));
+    } else if (file.path == kOtherGpusFile) {
+      catalog.other_gpus_ = std::move(entry);
     } else if (const auto [folder, name] = split_path(file.path); !folder.empty()) {
       catalog.folders_[std::string(folder)].insert_or_assign(std::string(name), std::move(entry));
     }
@@ -152,6 +148,18 @@ base::Status Catalog::check_links() const {
   return {};
 }
 
+base::Status Catalog::check_frameworks() const {
+  for (const auto& [name, entry] : folders_.at("frameworks")) {
+    if (entry.owner == nullptr) {
+      continue;
+    }
+    if (auto error = check_record(framework(name), entry.shown, name)) {
+      return error;
+    }
+  }
+  return {};
+}
+
 base::Result<Catalog> Catalog::with_overrides(std::span<const ConfigFile> files) const {
   Catalog catalog = *this;
   for (const ConfigFile& file : files) {
@@ -160,6 +168,9 @@ base::Result<Catalog> Catalog::with_overrides(std::span<const ConfigFile> files)
     }
   }
   if (auto error = catalog.check_links()) {
+    return *error;
+  }
+  if (auto error = catalog.check_frameworks()) {
     return *error;
   }
   return catalog;
@@ -181,6 +192,23 @@ base::Result<Catalog> Catalog::with_gpu_file(const ConfigFile& file) const {
   return catalog;
 }
 
+base::Result<Catalog> Catalog::with_prices(PriceList prices, bool spot) const {
+  if (base::Status error = prices.check(*this)) {
+    return *error;
+  }
+  Catalog catalog = *this;
+  catalog.prices_ = std::move(prices);
+  catalog.spot_ = spot;
+  return catalog;
+}
+
+void Catalog::settle_price(hardware::Machine& machine) const {
+  prices_.put_on(machine);
+  if (spot_) {
+    machine.price = machine.spot_price;
+  }
+}
+
 std::vector<std::string> Catalog::names(std::string_view folder) const {
   std::vector<std::string> out;
   if (const auto found = folders_.find(folder); found != folders_.end()) {
@@ -197,9 +225,9 @@ base::Result<const Catalog::Entry*> Catalog::entry(std::string_view folder, std:
     if (const auto exact = found->second.find(name); exact != found->second.end()) {
       return &exact->second;
     }
-    const std::string wanted = base::lower(name);
+    const std::string wanted = name_key(name);
     for (const auto& [key, value] : found->second) {
-      if (without_prefix(base::lower(key)) == without_prefix(wanted)) {
+      if (name_key(key) == wanted) {
         return &value;
       }
     }
@@ -211,7 +239,14 @@ base::Result<const Catalog::Entry*> Catalog::entry(std::string_view folder, std:
 
 base::Result<hardware::Machine> Catalog::machine(std::string_view name) const {
   const auto found = entry("machines", name);
-  return found ? read_machine((*found)->text, (*found)->shown) : found.error();
+  if (!found) {
+    return found.error();
+  }
+  base::Result<hardware::Machine> machine = read_machine((*found)->text, (*found)->shown);
+  if (machine) {
+    settle_price(*machine);
+  }
+  return machine;
 }
 
 base::Result<graph::ModelSpec> Catalog::model(std::string_view name) const {
@@ -222,6 +257,15 @@ base::Result<graph::ModelSpec> Catalog::model(std::string_view name) const {
 base::Result<hardware::Storage> Catalog::storage(std::string_view name) const {
   const auto found = entry("storage", name);
   return found ? read_storage((*found)->text, (*found)->shown) : found.error();
+}
+
+base::Result<lowering::Framework> Catalog::framework(std::string_view name) const {
+  const auto whole = [this](std::string_view base) {
+    const auto found = entry("frameworks", base);
+    return found ? read_framework((*found)->text, (*found)->shown) : found.error();
+  };
+  const auto found = entry("frameworks", name);
+  return found ? read_framework((*found)->text, (*found)->shown, whole) : found.error();
 }
 
 base::Result<std::vector<hardware::Link>> Catalog::links() const {
@@ -271,8 +315,13 @@ base::Result<std::vector<hardware::Machine>> Catalog::machines_with(std::string_
       return machine.error();
     }
     if (machine->gpu == gpu) {
+      settle_price(*machine);
       machines.push_back(std::move(*machine));
     }
+  }
+  for (hardware::Machine& machine : prices_.others_with(gpu, *this)) {
+    settle_price(machine);
+    machines.push_back(std::move(machine));
   }
   return machines;
 }

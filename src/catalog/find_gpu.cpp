@@ -2,10 +2,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "catalog/card_of_size.hpp"
 #include "catalog/gpu_names.hpp"
 #include "catalog/records.hpp"
+#include "catalog/unknown_gpu.hpp"
 #include "vggplan/base/format.hpp"
-#include "vggplan/base/names.hpp"
 #include "vggplan/catalog/catalog.hpp"
 #include "vggplan/catalog/json_reader.hpp"
 
@@ -23,18 +24,6 @@ std::string note_of(std::string_view asked, const hardware::Gpu& taken, const st
                      base::format_bytes(taken.memory_total), fmt::join(listed, ", "));
 }
 
-/// Names are too many to list: near ones, or where to find them all.
-base::Diagnostic unknown_gpu(std::string_view name, std::string_view place, std::vector<std::string> words) {
-  for (const GpuAlias& row : gpu_aliases()) {
-    words.emplace_back(row.alias);
-  }
-  // Nothing so long is a slip of the keyboard, and looking for near names takes time by its length.
-  constexpr std::size_t kLongestSlip = 64;
-  const bool near = name.size() <= kLongestSlip && !base::nearest(name, words).empty();
-  return base::wrong(place, fmt::format("unknown GPU {}", base::quoted(name)),
-                     near ? base::suggestion(name, words) : "'vggplan gpus' lists them");
-}
-
 }  // namespace
 
 base::Result<GpuChoice> Catalog::load_gpu(const std::string& name) const {
@@ -49,15 +38,93 @@ base::Result<GpuChoice> Catalog::load_gpu(const std::string& name) const {
   return GpuChoice{std::move(*gpu), "", {}};
 }
 
-base::Result<GpuChoice> Catalog::find_gpu(std::string_view name, std::string_view place) const {
-  const std::vector<std::string> known = gpu_names();
-  NameMatch match = match_gpu_name(name, known);
-  if (match.kind == NameMatch::Kind::ambiguous) {
-    return base::wrong(place, fmt::format("{} could be any of {}", base::quoted(name), fmt::join(match.others, ", ")),
-                       "write one of them");
+std::vector<std::string> Catalog::card_names() const {
+  std::vector<std::string> names = gpu_names();
+  std::erase_if(names, is_laptop);
+  return names;
+}
+
+base::Result<std::vector<hardware::Gpu>> Catalog::gpus() const {
+  std::vector<hardware::Gpu> all;
+  for (const std::string& name : gpu_names()) {
+    auto choice = load_gpu(name);
+    if (!choice) {
+      return choice.error();
+    }
+    all.push_back(std::move(choice->gpu));
   }
-  if (match.kind == NameMatch::Kind::unknown) {
-    return unknown_gpu(name, place, known);
+  return all;
+}
+
+base::Diagnostic Catalog::unknown(std::string_view name, std::string_view place) const {
+  const auto known = gpus();
+  const auto others = read_other_gpus(other_gpus_.text, other_gpus_.shown);
+  if (!known || !others) {
+    return known ? others.error() : known.error();
+  }
+  return unknown_gpu(name, place, *known, *others);
+}
+
+/// "RTX 3060 12GB": most names have no size in them. Of those that the rest could mean, the one of that size.
+base::Result<NameMatch> Catalog::match_with_memory(std::string_view name) const {
+  const auto asked = without_memory(name);
+  NameMatch match = asked ? match_gpu_name(asked->name, gpu_names()) : NameMatch{};
+  if (match.kind == NameMatch::Kind::found) {
+    match.others.push_back(match.name);
+  }
+  NameMatch sized;
+  for (const std::string& other : match.others) {
+    const auto choice = load_gpu(other);
+    if (!choice) {
+      return choice.error();
+    }
+    if (hardware::gigabytes_as_sold(choice->gpu) == asked->gigabytes) {
+      sized.kind = sized.name.empty() ? NameMatch::Kind::found : NameMatch::Kind::ambiguous;
+      sized.name = other;
+      sized.others.push_back(other);
+    }
+  }
+  if (sized.kind == NameMatch::Kind::found) {
+    sized.others.clear();
+  }
+  return sized;
+}
+
+base::Result<NameMatch> Catalog::match_gpu(std::string_view name) const {
+  NameMatch match = match_gpu_name(name, gpu_names());
+  return match.kind == NameMatch::Kind::unknown ? match_with_memory(name) : std::move(match);
+}
+
+bool Catalog::knows_gpu(std::string_view name) const {
+  if (size_of_card(name)) {
+    return true;
+  }
+  const auto match = match_gpu(name);
+  return match && match->kind == NameMatch::Kind::found;
+}
+
+base::Result<GpuChoice> Catalog::of_size(std::int64_t gigabytes) const {
+  auto choice = load_gpu(std::string(stand_in_for(gigabytes)));
+  if (choice) {
+    choice->gpu = card_of_size(choice->gpu, gigabytes);
+  }
+  return choice;
+}
+
+base::Result<GpuChoice> Catalog::find_gpu(std::string_view name, std::string_view place) const {
+  if (const auto size = size_of_card(name)) {
+    return of_size(*size);
+  }
+  auto matched = match_gpu(name);
+  if (!matched || matched->kind == NameMatch::Kind::unknown) {
+    return matched ? unknown(name, place) : matched.error();
+  }
+  NameMatch& match = *matched;
+  if (match.kind == NameMatch::Kind::ambiguous) {
+    const bool one = match.others.size() == 1;
+    return base::wrong(
+        place, fmt::format("{} could be {}{}", base::quoted(name), one ? "" : "any of ", fmt::join(match.others, ", ")),
+        one ? "write its full name" : "write one of them");
   }
   auto choice = load_gpu(match.name);
   if (!choice || match.others.empty()) {

@@ -1,10 +1,26 @@
 // SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include <array>
 #include <string>
+#include <tuple>
+#include <utility>
 
 #include "catalog/workspace_json.hpp"
+#include "vggplan/base/format.hpp"
 #include "vggplan/base/json_text.hpp"
 #include "vggplan/catalog/framework.hpp"
 #include "vggplan/catalog/json_reader.hpp"
+
+namespace vggplan::base {
+
+template <>
+struct NameTable<lowering::Lifetime> {
+  static constexpr std::array<Named<lowering::Lifetime>, 2> table{
+      {{lowering::Lifetime::process, "process", ""}, {lowering::Lifetime::call, "call", ""}}};
+};
+
+}  // namespace vggplan::base
 
 namespace vggplan::catalog {
 
@@ -34,9 +50,133 @@ lowering::Observed read_observed(const nlohmann::json& value, const std::string&
   return observed;
 }
 
+/// [low, high]
+std::pair<base::Bytes, base::Bytes> read_ends(ObjectReader& reader, std::string_view key) {
+  const nlohmann::json* ends = reader.array(key, true);
+  if (ends == nullptr) {
+    return {};
+  }
+  const bool whole = ends->size() == 2 && (*ends)[0].is_number_unsigned() && (*ends)[1].is_number_unsigned();
+  if (!whole || (*ends)[0] > (*ends)[1]) {
+    reader.report(key, "must be the ends of a range: [low, high], in bytes", "write for example [1048576, 2097152]");
+    return {};
+  }
+  return {base::Bytes((*ends)[0].get<std::int64_t>()), base::Bytes((*ends)[1].get<std::int64_t>())};
+}
+
+lowering::Outside read_outside(const nlohmann::json& value, const std::string& pointer,
+                               ObjectReader::Context& context) {
+  ObjectReader reader(value, pointer, context);
+  lowering::Outside outside;
+  std::tie(outside.bare_low, outside.bare_high) = read_ends(reader, "bare_bytes_per_sm");
+  std::tie(outside.loaded_low, outside.loaded_high) = read_ends(reader, "loaded_bytes");
+  outside.measured_more = reader.bytes("measured_more_bytes", 0);
+  reader.finish();
+  return outside;
+}
+
+std::vector<lowering::CublasWorkspace> read_cublas(ObjectReader& reader, std::string_view key,
+                                                   ObjectReader::Context& context) {
+  std::vector<lowering::CublasWorkspace> workspaces;
+  const nlohmann::json* list = reader.array(key, true);
+  for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+    ObjectReader entry((*list)[i], reader.pointer_to(key) + "/" + std::to_string(i), context);
+    lowering::CublasWorkspace workspace;
+    const nlohmann::json* majors = entry.array("majors", false);
+    for (std::size_t at = 0; majors != nullptr && at < majors->size(); ++at) {
+      if (!(*majors)[at].is_number_integer()) {
+        entry.report("majors", "lists the whole parts of compute capabilities", "write for example [9, 10]");
+        break;
+      }
+      workspace.majors.push_back((*majors)[at].get<std::int64_t>());
+    }
+    workspace.bytes = entry.bytes("bytes", 0);
+    entry.finish();
+    workspaces.push_back(workspace);
+  }
+  return workspaces;
+}
+
+/// Reads what a file says into a profile. `whole`: it takes nothing from another, and has to say all.
+class ProfileReader {
+ public:
+  ProfileReader(ObjectReader& reader, ObjectReader::Context& context, bool whole)
+      : reader_(reader), context_(context), whole_(whole) {}
+
+  void read(lowering::Framework& profile) {
+    take("allocator", profile.allocator, [&](std::string_view key) {
+      const nlohmann::json* rules = reader_.object(key, true);
+      return rules == nullptr ? profile.allocator : read_allocator(*rules, reader_.pointer_to(key), context_);
+    });
+    read_libraries(profile);
+    take("scaler_pixels_with_batch_norm", profile.scaler_pixels_with_batch_norm,
+         [&](std::string_view key) { return reader_.integer(key, 1); });
+    bytes("ddp_first_bucket_bytes", profile.first_bucket);
+    bytes("ddp_broadcast_chunk_bytes", profile.broadcast_chunk);
+    bytes("nccl_bytes", profile.nccl);
+    take("outside", profile.outside, [&](std::string_view key) {
+      const nlohmann::json* outside = reader_.object(key, true);
+      return outside == nullptr ? profile.outside : read_outside(*outside, reader_.pointer_to(key), context_);
+    });
+    read_cudnn(profile);
+    word("allocator_variable", profile.allocator_variable);
+    word("least_compute_capability", profile.least_capability);
+    word("most_compute_capability", profile.most_capability);
+    if (reader_.has("observed")) {
+      take("observed", profile.observed, [&](std::string_view key) {
+        const nlohmann::json* observed = reader_.object(key);
+        return observed == nullptr ? profile.observed : read_observed(*observed, reader_.pointer_to(key), context_);
+      });
+    }
+    reader_.skip("observed");
+  }
+
+ private:
+  template <class T, class Read>
+  void take(std::string_view key, T& into, Read read) {
+    if (whole_ || reader_.has(key)) {
+      into = read(key);
+    }
+    reader_.skip(key);
+  }
+  void bytes(std::string_view key, base::Bytes& into, std::int64_t low = 1) {
+    take(key, into, [&](std::string_view name) { return reader_.bytes(name, low); });
+  }
+  void word(std::string_view key, std::string& into) { into = reader_.optional_text(key).value_or(into); }
+  void lifetime(std::string_view key, lowering::Lifetime& into) {
+    if (reader_.has(key)) {
+      into = reader_.enumeration<lowering::Lifetime>(key);
+    }
+    reader_.skip(key);
+  }
+
+  void read_libraries(lowering::Framework& profile) {
+    take("cublas_workspaces", profile.cublas_workspaces,
+         [&](std::string_view key) { return read_cublas(reader_, key, context_); });
+    lifetime("cublas_workspace_lifetime", profile.cublas_lifetime);
+    bytes("cublaslt_workspace_bytes", profile.cublaslt_workspace, 0);
+    lifetime("cublaslt_workspace_lifetime", profile.cublaslt_lifetime);
+    bytes("cublas_handle_driver_bytes", profile.cublas_handle_driver);
+    bytes("backward_thread_driver_bytes", profile.backward_thread_driver);
+  }
+
+  void read_cudnn(lowering::Framework& profile) {
+    const auto rules = [&](std::string_view key) { return read_workspace_rules(reader_, key, context_); };
+    take("convolution_split_elements", profile.split_elements,
+         [&](std::string_view key) { return reader_.integer(key, 1); });
+    take("convolution_workspace", profile.workspace, rules);
+    take("benchmark_workspace", profile.benchmark, rules);
+  }
+
+  ObjectReader& reader_;
+  ObjectReader::Context& context_;
+  bool whole_;
+};
+
 }  // namespace
 
-base::Result<lowering::Framework> read_framework(std::string_view text, const std::string& shown) {
+base::Result<lowering::Framework> read_framework(std::string_view text, const std::string& shown,
+                                                 const FindFramework& find) {
   auto json = base::parse_json<nlohmann::json>(text, shown);
   if (!json) {
     return json.error();
@@ -44,29 +184,23 @@ base::Result<lowering::Framework> read_framework(std::string_view text, const st
   ObjectReader::Context context{shown, "framework"};
   ObjectReader reader(*json, "", context);
   lowering::Framework framework;
+  const std::optional<std::string> base = reader.optional_name("rules_of");
+  if (base && find) {
+    base::Result<lowering::Framework> rules = find(*base);
+    if (!rules) {
+      return base::wrong(shown + ":/rules_of",
+                         fmt::format("{} gives no rules: {}", base::quoted(*base), rules.error().rule),
+                         rules.error().remedy);
+    }
+    framework = std::move(*rules);
+    framework.rules_of = framework.title;
+  } else if (base) {
+    reader.report("rules_of", "the profile that has the rules must say all itself", "name that which it names");
+  }
   framework.name = reader.name("name");
   framework.title = reader.optional_text("title").value_or(framework.name);
   reader.skip("sources");
-  if (const nlohmann::json* allocator = reader.object("allocator", true)) {
-    framework.allocator = read_allocator(*allocator, reader.pointer_to("allocator"), context);
-  }
-  framework.cublas_workspace = reader.bytes("cublas_workspace_bytes");
-  framework.cublas_workspace_sm90 = reader.bytes("cublas_workspace_sm90_bytes");
-  framework.cublaslt_workspace = reader.bytes("cublaslt_workspace_bytes");
-  framework.cublas_handle_driver = reader.bytes("cublas_handle_driver_bytes");
-  framework.backward_thread_driver = reader.bytes("backward_thread_driver_bytes");
-  framework.scaler_pixels_with_batch_norm = reader.integer("scaler_pixels_with_batch_norm", 1);
-  framework.first_bucket = reader.bytes("ddp_first_bucket_bytes");
-  framework.nccl = reader.bytes("nccl_bytes");
-  framework.least_capability = reader.optional_text("least_compute_capability").value_or("");
-  reader.skip("observed");
-  if (const nlohmann::json* observed = reader.has("observed") ? reader.object("observed") : nullptr) {
-    framework.observed = read_observed(*observed, reader.pointer_to("observed"), context);
-  }
-  framework.broadcast_chunk = reader.bytes("ddp_broadcast_chunk_bytes");
-  framework.split_elements = reader.integer("convolution_split_elements", 1);
-  framework.workspace = read_workspace_rules(reader, "convolution_workspace", context);
-  framework.benchmark = read_workspace_rules(reader, "benchmark_workspace", context);
+  ProfileReader(reader, context, !base.has_value()).read(framework);
   reader.finish();
   if (context.error) {
     return *context.error;

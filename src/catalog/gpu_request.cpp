@@ -122,7 +122,7 @@ base::Result<std::int64_t> parse_count(std::string_view count, std::string_view 
 
 bool is_any(std::string_view name) { return base::same_letters(name, kAny); }
 
-bool is_known(const Catalog& catalog, std::string_view name) { return is_any(name) || catalog.find_gpu(name, ""); }
+bool is_known(const Catalog& catalog, std::string_view name) { return is_any(name) || catalog.knows_gpu(name); }
 
 /// Why `parts.name` names nothing: "2xa100x4" has a count at both ends, the rest is unknown.
 base::Diagnostic unknown_name(const Catalog& catalog, const Parts& parts, std::string_view whole,
@@ -151,7 +151,7 @@ base::Result<std::vector<GpuChoice>> choices(const Catalog& catalog, const Parts
     found.push_back(std::move(*choice));
     return found;
   }
-  for (const std::string& name : catalog.gpu_names()) {
+  for (const std::string& name : catalog.card_names()) {
     auto choice = catalog.find_gpu(name, place);
     if (!choice) {
       return choice.error();

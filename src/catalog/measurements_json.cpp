@@ -253,6 +253,7 @@ base::Result<MeasuredStep> step_of(const json& value, const std::string& place) 
   step.optimizer_impl = dash == std::string::npos ? "foreach" : optimizer.substr(dash + 1);
   const std::string checkpoint = row.text("checkpoint", "none");
   step.checkpointing = checkpoint.rfind("seq", 0) == 0 ? "seq:" + checkpoint.substr(3) : checkpoint;
+  step.compile = row.text("compile", "none");
   step.head = row.text("head", "adaptive");
   step.mode = row.text("mode", "train");
   step.benchmark = row.boolean("benchmark");

@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "catalog/read_record.hpp"
 #include "vggplan/base/ascii.hpp"
 #include "vggplan/base/format.hpp"
-#include "vggplan/base/json_text.hpp"
 #include "vggplan/catalog/json_reader.hpp"
 #include "vggplan/graph/architectures.hpp"
 
@@ -26,24 +26,6 @@ constexpr std::int64_t kMostParallelReads = 1'000'000;
 using graph::kMostChannels;
 using graph::kMostFeatures;
 using graph::kMostHidden;
-
-/// Reads `text` with `read(ObjectReader&)`; the error, if there was one, in place of the record.
-template <class T, class Read>
-base::Result<T> read_record(std::string_view text, const std::string& shown, std::string schema, Read read) {
-  const auto root = base::parse_json<nlohmann::json>(text, shown);
-  if (!root) {
-    return root.error();
-  }
-  Context context{shown, std::move(schema)};
-  ObjectReader reader(*root, "", context);
-  static_cast<void>(reader.optional_text("$schema"));  // for editors
-  T record = read(reader, context);
-  reader.finish();
-  if (context.error) {
-    return *context.error;
-  }
-  return record;
-}
 
 /// Notes on figures must name keys of the record that they are on.
 void check_keys(ObjectReader& owner, ObjectReader& where, std::string_view key, const std::vector<std::string>& keys) {
@@ -113,6 +95,7 @@ hardware::Gpu gpu_fields(ObjectReader& reader, Context& context) {
     reader.report("context_memory_bytes", "must be less than memory_total_bytes", "");
   }
   gpu.l2_cache = reader.bytes("l2_cache_bytes");
+  gpu.l2_reported = base::Bytes(reader.optional_integer("l2_reported_bytes", 1).value_or(gpu.l2_cache.count()));
   gpu.memory_bandwidth = base::BytesPerSecond(reader.number("memory_bandwidth_bytes_per_second", kRate));
   gpu.fp32 = reader.optional_quantity<base::FlopsPerSecond>("fp32_flops_per_second");
   gpu.tf32_tensor = reader.optional_quantity<base::FlopsPerSecond>("tf32_tensor_flops_per_second");
@@ -124,18 +107,24 @@ hardware::Gpu gpu_fields(ObjectReader& reader, Context& context) {
   return gpu;
 }
 
-std::optional<hardware::Price> read_price(ObjectReader& reader, Context& context) {
+void read_price(ObjectReader& reader, Context& context, hardware::Machine& machine) {
   const json* value = reader.object("price");
   if (value == nullptr) {
-    return std::nullopt;
+    return;
   }
   ObjectReader item(*value, reader.pointer_to("price"), context);
   hardware::Price price;
-  price.per_hour = base::Usd(item.number("usd_per_hour", {0, 1e6}));
+  price.per_hour = base::Usd(item.number("usd_per_hour", kPrice));
+  price.region = item.optional_text("region").value_or("");
   price.reference = item.text("reference");
   price.date = item.text("date");
+  machine.price = price;
+  if (const auto spot = item.optional_number("spot_usd_per_hour", kPrice)) {
+    price.per_hour = base::Usd(*spot);
+    price.spot = true;
+    machine.spot_price = price;
+  }
   item.finish();
-  return price;
 }
 
 hardware::Machine machine_fields(ObjectReader& reader, Context& context) {
@@ -156,7 +145,7 @@ hardware::Machine machine_fields(ObjectReader& reader, Context& context) {
     machine.local_storage = base::Bytes(*local);
   }
   machine.network = reader.optional_quantity<base::BytesPerSecond>("network_bytes_per_second");
-  machine.price = read_price(reader, context);
+  read_price(reader, context, machine);
   read_provenance(reader, context, machine);
   return machine;
 }
@@ -186,6 +175,19 @@ std::vector<hardware::Link> link_list(ObjectReader& reader, Context& context) {
     links.push_back(std::move(link));
   }
   return links;
+}
+
+std::vector<hardware::OtherGpu> other_gpu_list(ObjectReader& reader, Context& context) {
+  reader.skip("sources");
+  std::vector<hardware::OtherGpu> others;
+  const json* list = reader.array("gpus", true);
+  for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+    ObjectReader item((*list)[i], fmt::format("{}/{}", reader.pointer_to("gpus"), i), context);
+    others.push_back({item.name("name"), item.text("title"), item.number("gigabytes", {0, 1e6, true, false}),
+                      base::FlopsPerSecond(item.number("fp32_flops_per_second", kRate))});
+    item.finish();
+  }
+  return others;
 }
 
 bool width_in(const json& value, std::int64_t most) { return value.is_number_integer() && value >= 1 && value <= most; }
@@ -268,6 +270,12 @@ graph::ModelSpec model_fields(ObjectReader& reader, Context& /*context*/) {
 
 }  // namespace
 
+std::string name_key(std::string_view name) {
+  constexpr std::string_view kPrefix = "standard_";
+  const std::string key = base::lower(name);
+  return key.starts_with(kPrefix) ? key.substr(kPrefix.size()) : key;
+}
+
 base::Result<hardware::Gpu> read_gpu(std::string_view text, const std::string& shown) {
   return read_record<hardware::Gpu>(text, shown, "gpu", gpu_fields);
 }
@@ -279,6 +287,9 @@ base::Result<hardware::Storage> read_storage(std::string_view text, const std::s
 }
 base::Result<std::vector<hardware::Link>> read_links(std::string_view text, const std::string& shown) {
   return read_record<std::vector<hardware::Link>>(text, shown, "links", link_list);
+}
+base::Result<std::vector<hardware::OtherGpu>> read_other_gpus(std::string_view text, const std::string& shown) {
+  return read_record<std::vector<hardware::OtherGpu>>(text, shown, "other-gpus", other_gpu_list);
 }
 base::Result<graph::ModelSpec> read_model(std::string_view text, const std::string& shown) {
   return read_record<graph::ModelSpec>(text, shown, "model", model_fields);

@@ -12,11 +12,15 @@
 
 namespace vggplan::catalog {
 
+/// What spellings of one name have in common: Azure's documents write its sizes with and without "Standard_".
+std::string name_key(std::string_view name);
+
 /// `shown` is what errors call the file.
 base::Result<hardware::Gpu> read_gpu(std::string_view text, const std::string& shown);
 base::Result<hardware::Machine> read_machine(std::string_view text, const std::string& shown);
 base::Result<hardware::Storage> read_storage(std::string_view text, const std::string& shown);
 base::Result<std::vector<hardware::Link>> read_links(std::string_view text, const std::string& shown);
+base::Result<std::vector<hardware::OtherGpu>> read_other_gpus(std::string_view text, const std::string& shown);
 base::Result<graph::ModelSpec> read_model(std::string_view text, const std::string& shown);
 
 }  // namespace vggplan::catalog

@@ -35,6 +35,17 @@ void add_parallel(const Estimate& estimate, const Network& network, const loweri
   }
 }
 
+/// Whose price it is, where, and as of when.
+std::string source_of(const Quote& quote) {
+  const hardware::Price& price = quote.price;
+  if (price.reference == "--price") {
+    return price.reference;
+  }
+  return fmt::format("{}{}, {}, {}{}: {}", quote.of, price.region.empty() ? "" : " in " + price.region,
+                     price.spot ? "spot" : "on demand", price.date.empty() ? "of unknown date" : "as of " + price.date,
+                     quote.age_days ? fmt::format(" ({} days ago)", *quote.age_days) : "", price.reference);
+}
+
 void add_data(const Estimate& estimate, Assumptions& assumptions) {
   const job::DataSet& data = estimate.job.data;
   if (!data.bytes_per_image) {
@@ -54,14 +65,20 @@ void add_data(const Estimate& estimate, Assumptions& assumptions) {
 }  // namespace
 
 std::vector<Assumption> assumptions_of(const Estimate& estimate, const timing::Calibration& calibration,
-                                       const Network& network, const std::optional<Quote>& price,
-                                       const lowering::Framework& framework) {
+                                       const Network& network, const lowering::Framework& framework) {
   const bool measured = calibration.carried_from.empty();
   Assumptions assumptions;
+  if (const hardware::Gpu& gpu = estimate.target.gpu; !gpu.like.empty()) {
+    assumptions.push_back({"card", gpu.title, fmt::format("assumed: memory and arithmetic of {}", gpu.like)});
+  }
+  if (estimate.target.used > Bytes(0)) {
+    assumptions.push_back({"memory of others", base::format_bytes(estimate.target.used) + " of each card", "--used"});
+  }
   assumptions.push_back(
       {"usable memory", base::format_bytes(estimate.memory.usable),
        "what the driver reports, less the CUDA context, loaded modules and, where several GPUs train, NCCL"});
-  assumptions.push_back({"workspaces", framework.title, "rules over measured convolutions on an H200"});
+  assumptions.push_back({"workspaces", framework.rules_of.empty() ? framework.title : framework.rules_of,
+                         "rules over measured convolutions on an H200"});
   assumptions.push_back({"time", measured ? "calibrated on this GPU" : "carried over from " + calibration.carried_from,
                          measured ? "measured steps and operations" : "by SMs, clock, bandwidth and cache"});
   if (estimate.time.model_flops_utilization > 1.0) {
@@ -70,12 +87,9 @@ std::vector<Assumption> assumptions_of(const Estimate& estimate, const timing::C
   }
   add_data(estimate, assumptions);
   add_parallel(estimate, network, framework, assumptions);
-  if (price && estimate.run) {
-    const hardware::Machine* machine = price->machine;
-    assumptions.push_back({"price", base::format_usd(price->per_hour) + " an hour",
-                           machine == nullptr ? "--price"
-                                              : fmt::format("{0}, as of {1}: vggplan machines {0} has the source",
-                                                            machine->name, machine->price->date)});
+  if (estimate.price && estimate.run) {
+    assumptions.push_back(
+        {"price", base::format_usd(estimate.price->per_hour) + " an hour", source_of(*estimate.price)});
   }
   return assumptions;
 }

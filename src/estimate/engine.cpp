@@ -59,8 +59,14 @@ void add_network(Key& key, const job::Job& job) {
 
 void add_settings(Key& key, const job::Job& job) {
   add_network(key, job);
-  key.add(job.mode).add(job.batch).add(job.accumulation).add(job.precision).add(job.layout).add(job.optimizer);
-  key.add(job.optimizer_impl).add(job.cudnn_benchmark);
+  key.add(job.mode)
+      .add(job.batch)
+      .add(job.accumulation)
+      .add(job.forward_passes)
+      .add(job.precision)
+      .add(job.layout)
+      .add(job.optimizer);
+  key.add(job.optimizer_impl).add(job.cudnn_benchmark).add(job.compile);
 }
 
 /// Under DDP each GPU does what it would do alone, however many there are.
@@ -200,6 +206,7 @@ class Models {
     key.add(device.sm_count)
         .add(device.threads_per_sm)
         .add(device.cublas_workspace.count())
+        .add(device.l2_cache.count())
         .add(device.tf32)
         .add(device.fp16);
     key.add(usable(job, target).count());

@@ -2,6 +2,7 @@
 #include "estimate/memory_part.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "estimate/memory_range.hpp"
 #include "vggplan/lowering/tape.hpp"
@@ -84,26 +85,8 @@ void add_breakdown(Memory& memory, const graph::Network& network, const memory::
   }
 }
 
-/// What NCCL holds on each GPU; ranks that only infer do not talk to each other. Two and four GPUs of one host were
-/// measured and differ by 2 MiB (two_gpus.jsonl, four_gpus.jsonl): a ring has its buffers by channel, not by peer. Of
-/// eight H100 1.06 GB were reported after start, of which NVLS is a part; several machines have buffers of their
-/// network.
-Estimated<Bytes> nccl_memory(const job::Job& job, const lowering::Framework& framework) {
-  if (job.parallel.gpus == 1 || job.mode != job::Mode::train) {
-    return base::exactly(Bytes(0), Basis::assumed);
-  }
-  const auto times = [&](double factor) { return Bytes(std::llround(framework.nccl.as_double() * factor)); };
-  const bool measured = job.parallel.gpus <= 4 && job.parallel.nodes == 1;
-  return {framework.nccl, times(measured ? 0.99 : 0.8), times(measured ? 1.01 : 1.5), Basis::assumed};
-}
-
-/// Device memory that one process holds beside the allocator.
-Estimated<Bytes> outside_allocator(const job::Job& job, const hardware::Gpu& gpu,
-                                   const lowering::Framework& framework) {
-  return base::exactly(gpu.context_memory, Basis::assumed) + nccl_memory(job, framework);
-}
-
-/// The central simulation, the two that bound it, and where it is uncertain what GradScaler skips both outcomes.
+/// The central simulation, the two that bound it, and others that may be met: both outcomes where it is uncertain what
+/// GradScaler skips, and under ZeRO-1 the rank that owns least.
 struct Simulations {
   Simulation central{};
   Simulation low{};
@@ -172,20 +155,26 @@ void simulate_bounds(Simulations& all, const Question& asked, const memory::Tape
   };
   const bool free_choice = cudnn_is_free(job, gpu);  // FFT workspaces can be many times the activations
   using lowering::Workspaces;
-  const bool maybe_none = free_choice || !is_hopper(gpu);
+  const bool measured_rules = has_measured_rules(gpu, asked.framework);
+  const bool maybe_none = free_choice || !measured_rules;
   const bool lower = ends == Ends::both && (races(job) || maybe_none);
-  all.low = lower ? run({maybe_none ? Workspaces::none : Workspaces::derived, !races(job)}) : all.central;
+  const Workspaces least = maybe_none ? Workspaces::none : Workspaces::derived;
+  all.low = lower ? run({.workspaces = least, .both_bucket_sets = !races(job)}) : all.central;
+  if (lower && job.parallel.sharding == job::Sharding::zero1) {
+    all.outcomes.push_back(run({.workspaces = least, .emptiest_rank = true}));
+  }
   all.high = free_choice ? run({Workspaces::largest, true}) : all.central;
   if (in_true_fp32(job, gpu)) {
     all.beside = stranded_workspace(all.high, options.allocator.capacity);
   }
   if (job.mode == job::Mode::train && lowering::skips_uncertain(job)) {
-    all.outcomes = {run({.skips = lowering::Skips::none}), run({.skips = lowering::Skips::all})};
+    all.outcomes.push_back(run({.skips = lowering::Skips::none}));
+    all.outcomes.push_back(run({.skips = lowering::Skips::all}));
   }
   memory::SimulationOptions rising = plain;
   rising.allocator.addresses = memory::AddressOrder::rising;
   all.other_addresses = memory::simulate(expected, rising);
-  all.widths = widths_of(job, asked.lowered.network, gpu);
+  all.widths = widths_of(job, asked.lowered.network, gpu, measured_rules);
 }
 
 Simulations simulate_all(const Question& asked, const memory::Tape& expected,
@@ -218,14 +207,16 @@ lowering::Device device_of(const hardware::Gpu& gpu, const lowering::Framework& 
   lowering::Device device;
   device.sm_count = gpu.sm_count;
   device.threads_per_sm = threads_per_sm(gpu.compute_capability);
-  device.cublas_workspace = is_hopper(gpu) ? framework.cublas_workspace_sm90 : framework.cublas_workspace;
+  device.cublas_workspace =
+      lowering::cublas_workspace(framework, hardware::capability_number(gpu.compute_capability) / 10);
+  device.l2_cache = gpu.l2_reported;
   device.tf32 = gpu.tf32_tensor.has_value();
   device.fp16 = gpu.fp16_tensor.has_value();
   return device;
 }
 
 Bytes usable_memory(const job::Job& job, const Target& target, const lowering::Framework& framework) {
-  const Bytes left = target.gpu.memory_total - outside_allocator(job, target.gpu, framework).value;
+  const Bytes left = target.gpu.memory_total - target.used - outside_allocator(job, target.gpu, framework);
   return std::max(Bytes(0), std::min(target.usable, left));
 }
 
@@ -260,7 +251,7 @@ std::optional<std::int64_t> contradicting_batch(const Memory& memory, const Lowe
 
 Target with_usable(Target target, Bytes usable) {
   target.usable = usable;
-  const Bytes beside = target.gpu.context_memory + base::kGiB * 1024;  // any context, any communicators
+  const Bytes beside = target.used + target.gpu.context_memory + base::kGiB * 1024;  // any context, any communicators
   target.gpu.memory_total = std::max(target.gpu.memory_total, usable + beside);
   return target;
 }
@@ -300,8 +291,15 @@ Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& ta
   Simulations all = simulate_all(asked, tape, options_for(job, framework, memory.usable, timeline));
   memory.verdict = verdict_of(all.central);
   if (const auto& failure = all.central.failure) {
-    memory.shortfall = Shortfall{failure->requested, failure->missing, std::string(base::name_of_enum(failure->phase)),
-                                 layer_name(lowered.network, failure->layer), static_cast<std::int64_t>(failure->step)};
+    memory.shortfall = Shortfall{failure->requested,
+                                 failure->missing,
+                                 failure->tried,
+                                 failure->allocated,
+                                 failure->reserved,
+                                 failure->free,
+                                 std::string(base::name_of_enum(failure->phase)),
+                                 layer_name(lowered.network, failure->layer),
+                                 static_cast<std::int64_t>(failure->step)};
     all = simulate_all(asked, tape, options_for(job, framework, std::nullopt, timeline));
   } else {
     memory.cache_flushes_per_step = flushes_of(all.central, job);
@@ -318,9 +316,12 @@ Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& ta
   memory.forward_peak = ranged(all, [](const Simulation& s) { return phase_peak(s, Phase::forward); });
   memory.backward_peak = ranged(all, [](const Simulation& s) { return phase_peak(s, Phase::backward); });
   memory.optimizer_peak = ranged(all, [](const Simulation& s) { return phase_peak(s, Phase::optimizer); });
-  memory.device_used = memory.reserved_peak + outside_allocator(job, target.gpu, framework);
+  memory.device_used = memory.reserved_peak + outside_allocator(job, lowered.network, target.gpu, framework);
   memory.headroom = memory.usable - memory.reserved_peak.value;
   memory.contradicting_batch = contradicting_batch(memory, lowered, job, target, framework);
+  if (job.expandable_segments) {
+    memory.allocator_settings = framework.allocator_variable + "=expandable_segments:True";
+  }
   add_breakdown(memory, lowered.network, all.central.peak);
   for (const memory::Moment& moment : all.central.timeline) {
     memory.timeline.push_back({static_cast<std::int64_t>(moment.step), std::string(base::name_of_enum(moment.phase)),

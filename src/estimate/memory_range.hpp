@@ -7,6 +7,7 @@
 #include "vggplan/estimate/estimate.hpp"
 #include "vggplan/hardware/hardware.hpp"
 #include "vggplan/job/job.hpp"
+#include "vggplan/lowering/framework.hpp"
 #include "vggplan/memory/simulate.hpp"
 
 namespace vggplan::estimate {
@@ -22,10 +23,17 @@ struct Widths {
   Width reserved{};
   base::Basis basis{base::Basis::simulated};
 };
-Widths widths_of(const job::Job& job, const graph::Network& network, const hardware::Gpu& gpu);
+/// Whether the rules of workspaces were measured on the GPU's architecture, and with this version.
+bool has_measured_rules(const hardware::Gpu& gpu, const lowering::Framework& framework);
 
-/// The architecture that the rules of workspaces were measured on.
-bool is_hopper(const hardware::Gpu& gpu);
+/// `measured_rules`: as above.
+Widths widths_of(const job::Job& job, const graph::Network& network, const hardware::Gpu& gpu, bool measured_rules);
+
+/// Device memory that one process holds beside the allocator: context, kernels and handles, NCCL. The value is that of
+/// jobs with Linear layers in forward and backward, which search and limits go by; the low end that of this network.
+base::Estimated<Bytes> outside_allocator(const job::Job& job, const graph::Network& network, const hardware::Gpu& gpu,
+                                         const lowering::Framework& framework);
+Bytes outside_allocator(const job::Job& job, const hardware::Gpu& gpu, const lowering::Framework& framework);
 
 /// True fp32 and cudnn.benchmark: cuDNN chooses among workspaces of any size, by what is free.
 bool cudnn_is_free(const job::Job& job, const hardware::Gpu& gpu);

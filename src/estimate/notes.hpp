@@ -15,7 +15,6 @@ namespace vggplan::estimate {
 std::vector<Warning> warnings_of(const Lowered& lowered, const Estimate& estimate, const Network& network,
                                  const lowering::Framework& framework);
 std::vector<Assumption> assumptions_of(const Estimate& estimate, const timing::Calibration& calibration,
-                                       const Network& network, const std::optional<Quote>& price,
-                                       const lowering::Framework& framework);
+                                       const Network& network, const lowering::Framework& framework);
 
 }  // namespace vggplan::estimate

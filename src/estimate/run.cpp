@@ -41,7 +41,7 @@ ModelSummary summary_of(const Lowered& lowered, const job::Job& job) {
   model.flops_forward = counts.flops_forward * job.batch;
   const base::Flops once =
       job.mode == job::Mode::train ? counts.flops_forward + counts.flops_backward : counts.flops_forward;
-  model.flops_step = once * (job.batch * job.accumulation);
+  model.flops_step = once * (job.batch * job.accumulation * job.forward_passes);
   if (job.mode == job::Mode::train) {
     model.saved_activations = lowering::saved_bytes(lowered.network, lowered.segments, job).activations();
   }
@@ -49,6 +49,12 @@ ModelSummary summary_of(const Lowered& lowered, const job::Job& job) {
 }
 
 }  // namespace
+
+bool runs_on(const lowering::Framework& framework, const hardware::Gpu& gpu) {
+  const std::int64_t capability = hardware::capability_number(gpu.compute_capability);
+  return capability >= hardware::capability_number(framework.least_capability) &&
+         (framework.most_capability.empty() || capability <= hardware::capability_number(framework.most_capability));
+}
 
 base::Result<MemoryAnswer> simulate_memory(const job::Job& job, const Target& target, const Knowledge& knowledge) {
   const auto lowered = checked(job, target);
@@ -87,11 +93,11 @@ base::Result<Estimate> estimate(const job::Job& job, const Target& target, const
   answer.storage = storage_part(lowered->network, job,
                                 answer.input.images_per_second_needed * static_cast<double>(job.parallel.nodes));
   answer.storage.offers = storage_offers(job, target, knowledge, *calibration, step);
-  const auto price = quote(job, target, knowledge);
-  answer.run = run_part(job, answer.time, price ? std::optional(price->per_hour) : std::nullopt);
+  answer.price = quote(job, target, knowledge);
+  answer.run = run_part(job, answer.time, answer.price ? std::optional(answer.price->per_hour) : std::nullopt);
   const Network network = network_of(job, target, knowledge);
   answer.warnings = warnings_of(*lowered, answer, network, knowledge.framework);
-  answer.assumptions = assumptions_of(answer, *calibration, network, price, knowledge.framework);
+  answer.assumptions = assumptions_of(answer, *calibration, network, knowledge.framework);
   if (options.layers) {
     answer.layers = layer_part(*lowered, job, target, knowledge.framework, answer.time.layers);
   } else {

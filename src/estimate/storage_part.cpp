@@ -4,7 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 #include <variant>
+
+#include "vggplan/base/dates.hpp"
 
 namespace vggplan::estimate {
 
@@ -94,6 +97,8 @@ Bytes checkpoint_bytes(const graph::Network& network, const job::Job& job, bool 
       case job::Optimizer::momentum: bytes += kSgdGroup + each + kPerMomentum * tensors.trained; break;
       case job::Optimizer::adam:
       case job::Optimizer::adamw: bytes += kAdamGroup + 2 * each + kPerAdam * tensors.trained; break;
+      // One state and a step counter: not measured, but written as Adam's.
+      case job::Optimizer::rmsprop: bytes += kAdamGroup + each + (kPerAdam - kPerMomentum) * tensors.trained; break;
     }
   }
   return Bytes(bytes);
@@ -142,34 +147,45 @@ StorageNeed storage_part(const graph::Network& network, const job::Job& job, dou
   return need;
 }
 
+namespace {
+
+/// --price of a GPU or machine.
+std::optional<hardware::Price> asked(const std::string& name, const Knowledge& knowledge) {
+  const auto found = knowledge.prices.find(name);
+  return found == knowledge.prices.end() ? std::nullopt
+                                         : std::optional(hardware::Price{found->second, "--price", "", "", false});
+}
+
+}  // namespace
+
 Target priced(Target target, const Knowledge& knowledge) {
   if (target.machine) {
-    if (const auto own = knowledge.prices.find(target.machine->name); own != knowledge.prices.end()) {
-      target.machine->price = hardware::Price{own->second, "--price", ""};
+    if (auto own = asked(target.machine->name, knowledge)) {
+      target.machine->price = std::move(*own);
     }
   }
   return target;
 }
 
 std::optional<Quote> quote(const job::Job& job, const Target& target, const Knowledge& knowledge) {
-  const auto asked = [&](const std::string& name) -> std::optional<base::Usd> {
-    const auto found = knowledge.prices.find(name);
-    return found == knowledge.prices.end() ? std::nullopt : std::optional(found->second);
+  const auto times = [&](const std::string& of, const hardware::Price& price, std::int64_t count) {
+    const auto from = base::day_number(price.date);
+    const auto to = base::day_number(knowledge.today);
+    return Quote{price.per_hour * static_cast<double>(count), of, price,
+                 from && to ? std::optional(*to - *from) : std::nullopt};
   };
   const auto of_machines = [&](const hardware::Machine& machine) -> std::optional<Quote> {
-    const auto machines = static_cast<double>(job.parallel.nodes);
-    if (const auto own = asked(machine.name)) {
-      return Quote{*own * machines, nullptr};
-    }
-    return machine.price ? std::optional(Quote{machine.price->per_hour * machines, &machine}) : std::nullopt;
+    const auto own = asked(machine.name, knowledge);
+    const auto& price = own ? own : machine.price;
+    return price ? std::optional(times(machine.name, *price, job.parallel.nodes)) : std::nullopt;
   };
   if (target.machine) {
-    if (const auto price = of_machines(*target.machine)) {
+    if (auto price = of_machines(*target.machine)) {
       return price;
     }
   }
-  if (const auto price = asked(target.gpu.name)) {
-    return Quote{*price * static_cast<double>(job.parallel.gpus), nullptr};
+  if (const auto price = asked(target.gpu.name, knowledge)) {
+    return times(target.gpu.name, *price, job.parallel.gpus);
   }
   std::optional<Quote> cheapest;
   for (const hardware::Machine& machine : knowledge.machines) {
@@ -177,9 +193,9 @@ std::optional<Quote> quote(const job::Job& job, const Target& target, const Know
     if (target.machine || !holds) {
       continue;
     }
-    const auto price = of_machines(machine);
+    auto price = of_machines(machine);
     if (price && (!cheapest || price->per_hour < cheapest->per_hour)) {
-      cheapest = price;
+      cheapest = std::move(price);
     }
   }
   return cheapest;

@@ -17,10 +17,6 @@ Target priced(Target target, const Knowledge& knowledge);
 
 /// What the job costs an hour: by the machine's price, the user's for the GPU or, where no machine is named, that of
 /// the cheapest that holds as many of the GPU as a node has. One machine a node, since that is what is timed.
-struct Quote {
-  base::Usd per_hour{};
-  const hardware::Machine* machine{};  ///< whose price in the catalogue it is; none: the user's
-};
 std::optional<Quote> quote(const job::Job& job, const Target& target, const Knowledge& knowledge);
 std::optional<base::Usd> usd_per_hour(const job::Job& job, const Target& target, const Knowledge& knowledge);
 

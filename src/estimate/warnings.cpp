@@ -154,6 +154,11 @@ void add_machine_warnings(const Estimate& estimate, const Network& network, Warn
                                     base::format_scaled(network.per_node.count(), "B/s")),
                         "name the machine (--machine), whose network is known"});
   }
+  if (estimate.price && estimate.price->price.spot) {
+    warnings.push_back({"spot-price",
+                        "a spot machine may be taken back at any time: what is done twice is not in the cost",
+                        "save checkpoints (--checkpoint-every), and leave room in the deadline"});
+  }
   if (estimate.run && !estimate.run->cost) {
     const auto& machine = estimate.target.machine;
     const std::string& name = machine ? machine->name : estimate.target.gpu.name;
@@ -194,10 +199,25 @@ void add_arithmetic_warnings(const Estimate& estimate, const lowering::Framework
     warnings.push_back({"pure-bf16", "weights, gradients and optimizer state in bfloat16 change training",
                         "amp-bf16 keeps fp32 weights"});
   }
-  if (hardware::capability_number(gpu.compute_capability) < hardware::capability_number(framework.least_capability)) {
+  if (job.precision == job::Precision::fp16 && job.mode == job::Mode::train) {
     warnings.push_back(
-        {"old-gpu", fmt::format("{} does not run on compute capability {}", framework.title, gpu.compute_capability),
-         "an older PyTorch does; its figures may differ"});
+        {"pure-fp16",
+         "weights and gradients in float16 overflow or vanish, and GradScaler refuses gradients in float16",
+         "amp-fp16 keeps fp32 weights and scales the loss"});
+  }
+  if (!runs_on(framework, gpu)) {
+    const bool old =
+        hardware::capability_number(gpu.compute_capability) < hardware::capability_number(framework.least_capability);
+    warnings.push_back(
+        {old ? "old-gpu" : "new-gpu",
+         fmt::format("{} does not run on compute capability {}", framework.title, gpu.compute_capability),
+         fmt::format("{} PyTorch does; its figures may differ", old ? "an older" : "a newer")});
+  }
+  if (!framework.rules_of.empty()) {
+    warnings.push_back({"unmeasured-version",
+                        fmt::format("{} was not measured: workspaces and times are those of {}, in wider ranges",
+                                    framework.title, framework.rules_of),
+                        "measure and verify a run: vggplan verify"});
   }
 }
 

@@ -1,9 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "vggplan/hardware/hardware.hpp"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 
 namespace vggplan::hardware {
+
+std::int64_t gigabytes_as_sold(const Gpu& gpu) {
+  constexpr auto kSizes = std::to_array<std::int64_t>(
+      {1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 16, 20, 24, 32, 40, 48, 64, 72, 80, 94, 96, 128, 141, 144, 180, 192, 288});
+  const std::int64_t least = base::ceil_div(gpu.memory_total.count(), base::kGiB.count());
+  const auto* const size = std::lower_bound(kSizes.begin(), kSizes.end(), least);
+  return size == kSizes.end() ? least : *size;
+}
 
 std::int64_t capability_number(std::string_view text) {
   std::int64_t major = 0;

@@ -12,12 +12,13 @@ DType activation_type(Precision precision) {
     case Precision::tf32: return DType::f32;
     case Precision::amp_bf16:
     case Precision::bf16: return DType::bf16;
-    case Precision::amp_fp16: return DType::f16;
+    case Precision::amp_fp16:
+    case Precision::fp16: return DType::f16;
   }
   return DType::f32;
 }
 
-DType parameter_type(Precision precision) { return precision == Precision::bf16 ? DType::bf16 : DType::f32; }
+DType parameter_type(Precision precision) { return is_autocast(precision) ? DType::f32 : activation_type(precision); }
 
 MathMode convolution_math(Precision precision) {
   switch (precision) {
@@ -25,7 +26,8 @@ MathMode convolution_math(Precision precision) {
     case Precision::tf32: return MathMode::tf32;
     case Precision::amp_bf16:
     case Precision::bf16: return MathMode::bf16;
-    case Precision::amp_fp16: return MathMode::fp16;
+    case Precision::amp_fp16:
+    case Precision::fp16: return MathMode::fp16;
   }
   return MathMode::fp32;
 }

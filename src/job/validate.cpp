@@ -32,6 +32,7 @@ Status check_ranges(const Job& job) {
   const std::array ranges{
       Range{"--batch", job.batch, 1, kMostBatch},
       Range{"--accumulation", job.accumulation, 1, kMostAccumulation},
+      Range{"--forward-passes", job.forward_passes, 1, kMostForwardPasses},
       Range{"--gpus", job.parallel.gpus, 1, hardware::kMostGpus},
       Range{"--nodes", job.parallel.nodes, 1, hardware::kMostGpus},
       Range{"--bucket-mb", whole_mebibytes(job.parallel.bucket), 1, 1 << 20},
@@ -65,7 +66,7 @@ Status check_products(const Job& job, const graph::Network& network, const graph
   const auto images = checked_product(job.batch, job.accumulation, job.parallel.gpus);
   const std::int64_t flops = counts.flops_forward.count() + counts.flops_backward.count();
   // Twice, since checkpointing runs the forward pass again.
-  if (!images || !checked_product(*images, flops, std::int64_t{2})) {
+  if (!images || !checked_product(*images, flops, job.forward_passes, std::int64_t{2})) {
     return base::wrong(
         "--batch, --accumulation",
         fmt::format("{} images by {} micro-batches by {} GPUs is more work in one step than 64 bits count", job.batch,
@@ -122,17 +123,64 @@ Status check_data(const Job& job, const graph::Network& network, std::int64_t pa
   return std::nullopt;
 }
 
+/// Several passes go back together: what keeps, shards or trains nothing of its own between them is known.
+Status check_passes(const Job& job) {
+  if (job.forward_passes == 1) {
+    return std::nullopt;
+  }
+  if (job.mode == Mode::infer) {
+    return base::wrong("--forward-passes", "inference keeps nothing of a pass for a later one",
+                       "leave --forward-passes out");
+  }
+  if (job.scope.trained == graph::Trained::image) {
+    return base::wrong("--forward-passes", "--train image has one image to pass", "leave one of the two out");
+  }
+  if (job.parallel.gpus > 1 && job.parallel.sharding == Sharding::fsdp2) {
+    return base::wrong("--forward-passes", "when fsdp2 gathers and reduces for several passes is not modelled",
+                       "use --sharding ddp or zero1");
+  }
+  return std::nullopt;
+}
+
 /// Settings that other settings rule out.
 Status check_settings(const Job& job) {
   if (job.mode == Mode::infer && job.accumulation > 1) {
     return base::wrong("--accumulation", "inference has no optimizer step to accumulate gradients for",
                        "leave --accumulation out, or give a larger --batch");
   }
+  if (job.mode == Mode::train && job.optimizer == Optimizer::rmsprop && job.optimizer_impl == OptimizerImpl::fused) {
+    return base::wrong("--optimizer-impl", "PyTorch has no fused rmsprop", "use foreach or loop");
+  }
   if (job.data.pipeline == Pipeline::nvjpeg && job.data.format != ImageFormat::jpeg) {
     return base::wrong(
         "--pipeline",
         fmt::format("nvjpeg decodes JPEG alone, but --image-format is {}", base::name_of_enum(job.data.format)),
         "use --pipeline tv-uint8, or --image-format jpeg");
+  }
+  return std::nullopt;
+}
+
+/// What torch.compile was not modelled with: a graph broken at checkpoints, or at each gathered group of FSDP2.
+Status check_compile(const Job& job) {
+  if (job.compile == Compile::none) {
+    return std::nullopt;
+  }
+  if (job.checkpointing.kind != Checkpointing::Kind::none && job.mode == Mode::train) {
+    return base::wrong("--compile", "compiled steps are modelled without checkpointing alone",
+                       "use --checkpointing none, or --compile none");
+  }
+  if (job.forward_passes > 1) {
+    return base::wrong("--compile", "compiled steps are modelled with one forward pass alone",
+                       "use --forward-passes 1, or --compile none");
+  }
+  if (job.scope.trained == graph::Trained::image && job.mode == Mode::train) {
+    return base::wrong("--compile",
+                       "compiled steps are modelled with trained parameters alone, and --train asks for the image",
+                       "use --compile none");
+  }
+  if (job.parallel.sharding == Sharding::fsdp2 && job.parallel.gpus > 1) {
+    return base::wrong("--compile", "compiled steps are not modelled under fsdp2",
+                       "use --sharding ddp or zero1, or --compile none");
   }
   return std::nullopt;
 }
@@ -174,6 +222,12 @@ Status check_fields(const Job& job) {
     return problem;
   }
   if (auto problem = check_settings(job)) {
+    return problem;
+  }
+  if (auto problem = check_passes(job)) {
+    return problem;
+  }
+  if (auto problem = check_compile(job)) {
     return problem;
   }
   if (job.checkpointing.kind == Checkpointing::Kind::sequential && job.checkpointing.segments < 1) {

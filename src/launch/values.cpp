@@ -138,7 +138,7 @@ std::string dstack_gpu(const std::string& gpu, std::int64_t gpus_per_node) {
 Document settings_of(const Document& launch) {
   Document settings;
   for (const char* key : {"gpu", "gpu_count", "nodes", "batch", "accumulation", "global_batch", "precision", "layout",
-                          "checkpointing", "sharding"}) {
+                          "checkpointing", "compile", "sharding"}) {
     if (launch.contains(key)) {
       settings[key] = launch.at(key);
     }

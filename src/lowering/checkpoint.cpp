@@ -54,7 +54,7 @@ void recompute(Step& step, std::size_t index, std::span<const Visit> again) {
     step.tape.retain(step.values[before]);
   }
   for (const Visit& visit : again) {
-    gather_parameters(step, visit.node);
+    gather_forward(step, visit.node);
     run_forward(step, {visit.node, step.node(visit.node), step.needs_gradient(visit.node), true});
     reshard_parameters(step, visit.node);
     end_inner_variables(step, before, segment, visit.node);

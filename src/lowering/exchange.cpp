@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
 #include <variant>
 #include <vector>
 
@@ -17,6 +18,14 @@ timing::Sharing sharing_of(job::Sharding sharding) {
     case job::Sharding::fsdp2: return timing::Sharing::fsdp2;
   }
   return timing::Sharing::ddp;
+}
+
+/// Whose backward is the last.
+std::size_t first_trained(const graph::Network& network) {
+  const auto first = std::find_if(network.nodes.begin(), network.nodes.end(), [](const graph::Node& node) {
+    return node.trained && !graph::parameter_tensors(node).empty();
+  });
+  return static_cast<std::size_t>(first - network.nodes.begin());
 }
 
 }  // namespace
@@ -39,7 +48,9 @@ timing::Exchange exchange_of(const graph::Network& network, const job::Job& job,
       bytes += sizes.back();
     }
     if (!tensors.empty()) {
-      exchange.gradients.push_back({i, Bytes(bytes), std::holds_alternative<graph::Linear>(network.nodes[i].kind)});
+      // A compiled backward hands out all gradients when it returns.
+      const std::size_t ready = job.compile == job::Compile::none ? i : first_trained(network);
+      exchange.gradients.push_back({ready, Bytes(bytes), std::holds_alternative<graph::Linear>(network.nodes[i].kind)});
     }
   }
   for (const Group& group : groups_of(sizes, framework.first_bucket.count(), job.parallel.bucket.count())) {

@@ -48,6 +48,17 @@ TensorId fresh_gradient(Step& step, Parameter& parameter, std::int64_t element_b
   return step.tape.allocate(bytes, Category::gradients, parameter.layer);
 }
 
+void release_gradients(Step& step) {
+  for (Parameter& parameter : step.parameters) {
+    if (std::exchange(parameter.gradient_live, false)) {
+      step.tape.release(parameter.gradient);
+    }
+    if (std::exchange(parameter.group_gradients_live, false)) {
+      step.tape.release(parameter.group_gradients);
+    }
+  }
+}
+
 void finish_parameters(Step& step, NodeId id, const std::vector<TensorId>& fresh) {
   const std::span<Parameter> parameters = step.parameters_of(id);
   for (std::size_t i = 0; i < fresh.size(); ++i) {

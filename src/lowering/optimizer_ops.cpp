@@ -31,6 +31,8 @@ UpdateRule rule_of(job::Optimizer optimizer, bool fused) {
       return fused ? UpdateRule{1, 4, 3} : UpdateRule{7, 2 + 1 + 2 + 1 + 1 + 1 + 3, 7};
     case job::Optimizer::adamw:  // and p *= 1 - lr * wd
       return fused ? UpdateRule{1, 4, 3} : UpdateRule{8, 1 + 2 + 1 + 2 + 1 + 1 + 1 + 3, 8};
+    case job::Optimizer::rmsprop:  // v *= a; v += (1 - a) * g * g; d = sqrt(v); d += eps; p += -lr * g / d
+      return {5, 1 + 2 + 1 + 1 + 3, 5};
   }
   return {};
 }

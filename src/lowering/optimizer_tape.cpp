@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // torch/optim: what each optimizer keeps, and the temporaries of one step.
+#include <utility>
+
 #include "lowering/step.hpp"
 
 namespace vggplan::lowering {
@@ -89,6 +91,27 @@ void adam_step(Step& step) {
   }
 }
 
+/// torch/optim/rmsprop.py: the square root of the mean of squares, of all parameters (foreach) or of one at a time. The
+/// name that held the last one lets go of it when the next is there.
+void rmsprop_step(Step& step, bool first) {
+  if (first) {
+    for (Parameter& parameter : step.parameters) {
+      make_state(step, parameter, &Parameter::state1);
+    }
+  }
+  if (step.job.optimizer_impl != OptimizerImpl::loop) {
+    drop_backwards(step, list_copy(step));
+    return;
+  }
+  TensorId last = kNothing;
+  for (const Parameter& parameter : step.parameters) {
+    if (parameter.owned) {
+      step.tape.drop(std::exchange(last, temporary(step, parameter)));
+    }
+  }
+  step.tape.drop(last);
+}
+
 void momentum_step(Step& step, bool first) {
   switch (step.job.optimizer_impl) {
     case OptimizerImpl::foreach: momentum_foreach(step, first); return;
@@ -114,6 +137,7 @@ void update(Step& step, bool first) {
       }
       adam_step(step);
       return;
+    case Optimizer::rmsprop: rmsprop_step(step, first); return;
   }
 }
 

@@ -40,6 +40,15 @@ std::vector<std::size_t> owners_of(const std::vector<std::int64_t>& elements, st
   return owners;
 }
 
+std::size_t emptiest_rank(const std::vector<std::int64_t>& elements, const std::vector<std::size_t>& owners,
+                          std::int64_t ranks) {
+  std::vector<std::int64_t> held(static_cast<std::size_t>(ranks), 0);
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    held[owners[i]] += elements[i];
+  }
+  return static_cast<std::size_t>(std::min_element(held.begin(), held.end()) - held.begin());
+}
+
 Share held_gradients(const graph::Network& network, const job::Job& job) {
   const job::Parallel& parallel = job.parallel;
   const std::int64_t parts = parallel.sharding == job::Sharding::fsdp2 ? parallel.gpus : 1;

@@ -24,6 +24,10 @@ std::vector<Group> groups_of(const std::vector<std::int64_t>& sizes, std::int64_
 /// rank 0 gets the largest of all.
 std::vector<std::size_t> owners_of(const std::vector<std::int64_t>& elements, std::int64_t ranks);
 
+/// The rank that these owners leave least.
+std::size_t emptiest_rank(const std::vector<std::int64_t>& elements, const std::vector<std::size_t>& owners,
+                          std::int64_t ranks);
+
 /// What one rank works on, of all parameters.
 struct Share {
   std::int64_t elements{};

@@ -6,6 +6,8 @@
 #include <utility>
 #include <variant>
 
+#include "lowering/compiled/capture.hpp"
+#include "lowering/compiled/emit.hpp"
 #include "lowering/kinds/kinds.hpp"
 #include "lowering/layout.hpp"
 
@@ -33,6 +35,10 @@ Step::Step(const graph::Network& network_, const job::Job& job_, const std::vect
     packed.push_back(packed_of(network, flow, segment));
   }
   find_wide();
+  convolution_layout = job.layout;
+  if (job.compile != job::Compile::none && compiled::turns_convolutions(*this)) {
+    convolution_layout = base::Layout::nhwc;
+  }
   name_outputs();
   loss_value = tape.reserve();
   collect_parameters();
@@ -70,12 +76,13 @@ bool returns_input(const Step& step, const graph::Node& node) {
 }
 
 /// aten/src/ATen/autocast_mode.h: what runs in fp32 casts its operands; what has no rule takes the widest of its
-/// inputs.
+/// inputs. A compiled resize is never written: what reads it casts back.
 void Step::find_wide() {
   wide.assign(network.nodes.size(), false);
   for (NodeId id = 0; id < network.nodes.size() && autocast; ++id) {
     const graph::Kind& kind = node(id).kind;
-    const bool in_fp32 = std::holds_alternative<graph::Image>(kind) || std::holds_alternative<graph::Resize>(kind) ||
+    const bool resizes = std::holds_alternative<graph::Resize>(kind) && job.compile == job::Compile::none;
+    const bool in_fp32 = std::holds_alternative<graph::Image>(kind) || resizes ||
                          std::holds_alternative<graph::Softmax>(kind) || std::holds_alternative<graph::LayerNorm>(kind);
     const bool in_16_bits =
         std::holds_alternative<graph::Convolution>(kind) || std::holds_alternative<graph::Linear>(kind);
@@ -87,7 +94,7 @@ void Step::find_wide() {
 void Step::name_outputs() {
   for (const NodeId output : network.nodes.back().inputs) {
     NodeId id = output;
-    while (returns_input(*this, node(id))) {
+    while (job.compile == job::Compile::none && returns_input(*this, node(id))) {
       id = node(id).inputs.front();
     }
     outputs.emplace(id, tape.reserve());
@@ -260,9 +267,9 @@ void Step::forget_kept() {
   kept = {std::vector<std::int64_t>(network.nodes.size()), 0, 0};
 }
 
-void forward(Step& step) {
-  step.forget_kept();
-  step.values[0] = step.image;
+namespace {
+
+void run_layers(Step& step) {
   const job::Mode mode = step.training() ? job::Mode::train : job::Mode::infer;
   for (const auto& [pass, id, segment] : schedule(step.network, step.segments, mode)) {
     if (pass != Pass::forward) {
@@ -275,10 +282,46 @@ void forward(Step& step) {
       step.keep(id, step.saved[step.packed[segment].first].segment_input, input);
       list_checkpoint(step, step.segments[segment], false);
     }
-    gather_parameters(step, id);
+    gather_forward(step, id);
     run_forward(step, {id, step.node(id), step.training() && !inside && step.needs_gradient(id), false});
     reshard_parameters(step, id);
     end_variables(step, id);
+  }
+  end_forward(step);
+}
+
+void run_layers_back(Step& step) {
+  begin_backward(step);
+  std::size_t again = 0;  // visits just before that run a segment again
+  const std::vector<Visit> visits = schedule(step.network, step.segments, step.job.mode);
+  for (std::size_t at = 0; at < visits.size(); ++at) {
+    const auto& [pass, id, segment] = visits[at];
+    again += pass == Pass::recompute ? 1 : 0;
+    if (pass != Pass::backward) {
+      continue;
+    }
+    const bool checkpointed = segment != kNoSegment;
+    if (checkpointed && id == step.packed[segment].last) {
+      recompute(step, segment, std::span(visits).subspan(at - again, again));
+      again = 0;
+    }
+    gather_backward(step, id);
+    run_backward(step, id, checkpointed);
+    reshard_parameters(step, id);
+    reduce_gradients(step, id);
+  }
+  end_backward(step);
+}
+
+}  // namespace
+
+void forward(Step& step) {
+  step.forget_kept();
+  step.values[0] = step.image;
+  if (step.job.compile == job::Compile::none) {
+    run_layers(step);
+  } else {
+    compiled_forward(step);
   }
   if (step.training()) {
     lose(step);
@@ -294,23 +337,10 @@ void backward(Step& step, bool synchronize) {
   const TensorId scaled = scale_loss(step);
   const TensorId seed = scalar();
   lose_backward(step, scaled == kNothing ? kNothing : scalar());
-  std::size_t again = 0;  // visits just before that run a segment again
-  const std::vector<Visit> visits = schedule(step.network, step.segments, step.job.mode);
-  for (std::size_t at = 0; at < visits.size(); ++at) {
-    const auto& [pass, id, segment] = visits[at];
-    again += pass == Pass::recompute ? 1 : 0;
-    if (pass != Pass::backward) {
-      continue;
-    }
-    const bool checkpointed = segment != kNoSegment;
-    if (checkpointed && id == step.packed[segment].last) {
-      recompute(step, segment, std::span(visits).subspan(at - again, again));
-      again = 0;
-    }
-    gather_parameters(step, id);
-    run_backward(step, id, checkpointed);
-    reshard_parameters(step, id);
-    reduce_gradients(step, id);
+  if (step.job.compile == job::Compile::none) {
+    run_layers_back(step);
+  } else {
+    compiled_backward(step);
   }
   step.tape.drop(seed);
   step.tape.drop(scaled);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -39,9 +40,11 @@ struct Parameter {
   bool convolution_weight{};      ///< four-dimensional: channels_last re-lays it out
   TensorId tensor{kNothing};
   TensorId gradient{kNothing};
-  TensorId state1{kNothing};  ///< momentum, or Adam's first moment
-  TensorId state2{kNothing};  ///< Adam's second moment
+  TensorId group_gradients{kNothing};  ///< FSDP2, of the last parameter that a group trains: its sharded gradients
+  TensorId state1{kNothing};           ///< momentum, or Adam's first moment
+  TensorId state2{kNothing};           ///< Adam's second moment
   bool gradient_live{false};
+  bool group_gradients_live{false};
   bool trained{true};  ///< has a gradient
   bool owned{true};    ///< this rank keeps its optimizer state: trained, and dealt to it (ZeRO)
 };
@@ -74,12 +77,30 @@ struct Run {
   bool recompute{};
 };
 
+/// What a forward pass reads, and what Python holds of it from one step into the next.
+struct View {
+  TensorId image{kNothing};
+  std::map<NodeId, TensorId> outputs{};
+  TensorId loss_value{kNothing};
+};
+
+/// FSDP2: the buffers of collectives that outlive the call which took them.
+struct ShardBuffers {
+  bool root_gathered{false};
+  TensorId copied{kNothing};  ///< forward: what the last group was gathered in, until the next has copied out its own
+  TensorId ahead{kNothing};   ///< backward: of the group before, gathered ahead of its turn
+  NodeId group_ahead{};
+  TensorId reduced{kNothing};  ///< gradients of the last group that was reduced, until the next is
+};
+
 /// What autograd holds, each storage once, for the first node whose backward keeps it.
 struct Kept {
   std::vector<std::int64_t> nodes{};
   std::int64_t weight_copies{};
   std::int64_t loss{};
 };
+
+struct CompiledStep;  ///< compiled/emit.cpp
 
 struct Step {
   Step(const graph::Network& network_, const job::Job& job_, const std::vector<Segment>& segments_,
@@ -102,9 +123,10 @@ struct Step {
   std::vector<TensorId> weight_copies{};  ///< autocast, where autograd does not keep them
   std::vector<TensorId> loss_tensors{};   ///< what the loss keeps for its backward
   std::vector<TensorId> gathered{};       ///< FSDP2, by parameter: unsharded copy
-  TensorId root_buffer{kNothing};         ///< FSDP2: what the root's parameters were gathered in
+  ShardBuffers shard_buffers{};
   TensorId first_bucket{kNothing};
   TensorId image{kNothing};
+  std::vector<View> views{};  ///< one for each forward pass
   TensorId target{kNothing};
   std::map<NodeId, TensorId> outputs{};  ///< Python holds the storages of outputs from one step into the next
   TensorId loss_value{kNothing};         ///< and the loss
@@ -120,6 +142,9 @@ struct Step {
   std::int64_t parameter_bytes{4};
   std::vector<timing::Op>* ops{nullptr};  ///< where the work is listed, if it is asked for
   Kept kept{};
+  base::Layout convolution_layout{};  ///< compiled convolutions may have one of their own
+  std::shared_ptr<CompiledStep> compiled{};
+  std::shared_ptr<CompiledStep> compiled_evaluation{};
 
   [[nodiscard]] bool training() const { return job.mode == job::Mode::train && !evaluating; }
   [[nodiscard]] bool replicated() const {
@@ -175,10 +200,12 @@ struct Step {
   void convolution_scratch(NodeId id, ConvPass pass, bool recompute);
   /// Parameters of a node: weight first, then bias.
   [[nodiscard]] std::span<Parameter> parameters_of(NodeId id);
-  /// cuBLAS takes a workspace per thread at its first call; forward and backward are two threads.
+  /// Of a product: a workspace for each thread at its first, or one for each. Forward and backward are two threads.
   void cublas_workspaces(bool backward_thread);
 
  private:
+  void library_workspace(std::int64_t bytes, Lifetime lifetime, bool first);
+
   bool cublas_ready_[2]{false, false};
   std::vector<std::size_t> first_parameter_{};  ///< by node
   std::vector<bool> counted_{};                 ///< by tensor: among what is kept
@@ -217,16 +244,24 @@ void settle(Step& step, Parameter& parameter, TensorId fresh);
 /// Autocast: weight and bias gradients come out in 16 bit; the cast nodes make fp32 ones.
 void finish_parameters(Step& step, NodeId id, const std::vector<TensorId>& fresh);
 
+/// zero_grad(set_to_none=True).
+void release_gradients(Step& step);
+
 /// parallel_tape.cpp
 void replicate(Step& step);             ///< DDP's constructor
 void rebuild_buckets(Step& step);       ///< before the second forward
 void release_first_bucket(Step& step);  ///< before the third, where the race kept it
-void shard(Step& step);                 ///< fully_shard
-/// FSDP2 gathers a group's parameters before its node runs, and lets go of them after.
-void gather_parameters(Step& step, NodeId id);
+/// shard_tape.cpp: FSDP2, and nothing where it is not used.
+void shard(Step& step);  ///< fully_shard
+/// Before a node runs its group is gathered, and after that its parameters die.
+void gather_forward(Step& step, NodeId id);
+void gather_backward(Step& step, NodeId id);
 void reshard_parameters(Step& step, NodeId id);
-/// A group's gradients are averaged and sharded once its backward is over.
+void end_forward(Step& step);     ///< of the whole model
+void begin_backward(Step& step);  ///< the gradient of its output is there
+/// A group's gradients are averaged and sharded once its backward is over; last the root's.
 void reduce_gradients(Step& step, NodeId id);
+void end_backward(Step& step);
 
 /// optimizer_tape.cpp
 /// `updates`: GradScaler found no infinities. `first`: the first step that updates makes the state.

@@ -46,7 +46,7 @@ Convolution Step::convolution(NodeId id) const {
           here.input.width,
           activation_bytes,
           math,
-          job.layout,
+          convolution_layout,
           filter_of(std::get<graph::Convolution>(here.kind), here.output)};
 }
 
@@ -83,16 +83,27 @@ void Step::convolution_scratch(NodeId id, ConvPass pass, bool recompute) {
 }
 
 void Step::cublas_workspaces(bool backward_thread) {
-  if (std::exchange(cublas_ready_[backward_thread ? 1 : 0], true)) {
+  const bool first = !std::exchange(cublas_ready_[backward_thread ? 1 : 0], true);
+  if (first) {
+    tape.driver_takes(framework.cublas_handle_driver);
+    if (backward_thread) {
+      tape.driver_takes(framework.backward_thread_driver);
+    }
+  }
+  library_workspace(device.cublas_workspace.count(), framework.cublas_lifetime, first);
+  if (!backward_thread) {
+    library_workspace(framework.cublaslt_workspace.count(), framework.cublaslt_lifetime, first);
+  }
+}
+
+void Step::library_workspace(std::int64_t bytes, Lifetime lifetime, bool first) {
+  const bool resident = lifetime == Lifetime::process;
+  if (bytes == 0 || (resident && !first)) {
     return;
   }
-  tape.driver_takes(framework.cublas_handle_driver);
-  if (backward_thread) {
-    tape.driver_takes(framework.backward_thread_driver);
-  }
-  tape.allocate(device.cublas_workspace.count(), Category::library_workspace, memory::kNoLayer);
-  if (!backward_thread) {
-    tape.allocate(framework.cublaslt_workspace.count(), Category::library_workspace, memory::kNoLayer);
+  const TensorId workspace = tape.allocate(bytes, Category::library_workspace, memory::kNoLayer);
+  if (!resident) {
+    tape.drop(workspace);
   }
 }
 
@@ -180,15 +191,31 @@ TensorId target_features(Step& step) {
   return outputs.front();
 }
 
-/// The image batch (made contiguous, then laid out) and its targets.
-void place_input(Step& step) {
+/// The image batch, made contiguous, then laid out.
+TensorId place_image(Step& step) {
   const std::int64_t bytes = step.batch * step.network.input.elements() * step.parameter_bytes;
-  step.image = step.tape.allocate(bytes, Category::input, memory::kNoLayer);
-  if (step.nhwc() && step.network.input.channels > 1) {
-    const TensorId contiguous = step.image;
-    step.image = step.tape.allocate(bytes, Category::input, memory::kNoLayer);
-    step.tape.drop(contiguous);
+  const TensorId contiguous = step.tape.allocate(bytes, Category::input, memory::kNoLayer);
+  if (!step.nhwc() || step.network.input.channels == 1) {
+    return contiguous;
   }
+  const TensorId image = step.tape.allocate(bytes, Category::input, memory::kNoLayer);
+  step.tape.drop(contiguous);
+  return image;
+}
+
+/// The image batch, for each forward pass one, and its targets.
+void place_input(Step& step) {
+  for (std::int64_t pass = 0; pass < step.job.forward_passes; ++pass) {
+    View view{place_image(step), step.outputs, step.loss_value};
+    if (pass > 0) {  // names of its own
+      for (auto& [node, output] : view.outputs) {
+        output = step.tape.reserve();
+      }
+      view.loss_value = step.tape.reserve();
+    }
+    step.views.push_back(std::move(view));
+  }
+  step.image = step.views.front().image;
   for (Parameter& image : step.parameters_of(0)) {
     image.tensor = step.image;
     image.gradient = step.tape.reserve();
@@ -202,11 +229,56 @@ void drop_outputs(Step& step) {
   if (!std::exchange(step.outputs_live, false)) {
     return;
   }
-  for (const auto& [node, output] : step.outputs) {
-    step.tape.release(output);
+  for (const View& view : step.views) {
+    for (const auto& [node, output] : view.outputs) {
+      step.tape.release(output);
+    }
+    if (step.training()) {
+      step.tape.release(view.loss_value);
+    }
   }
-  if (step.training()) {
-    step.tape.release(step.loss_value);
+}
+
+/// What one forward pass leaves for its backward.
+struct Left {
+  std::vector<TensorId> values{};
+  std::vector<Saved> saved{};
+  std::vector<Packed> packed{};
+  std::vector<TensorId> loss_tensors{};
+};
+
+/// A pass is over, and another one comes before its backward.
+Left put_aside(Step& step) {
+  return {step.values, std::exchange(step.saved, std::vector<Saved>(step.saved.size())), step.packed,
+          std::exchange(step.loss_tensors, {})};
+}
+
+void take_up(Step& step, Left left) {
+  step.values = std::move(left.values);
+  step.saved = std::move(left.saved);
+  step.packed = std::move(left.packed);
+  step.loss_tensors = std::move(left.loss_tensors);
+}
+
+/// Every pass forward, then back from the last to the first. Passes of one graph add up their gradients where they meet
+/// (torch/csrc/autograd/input_buffer.cpp), as micro-batches do in the parameters'.
+void run_passes(Step& step, bool last_micro_batch) {
+  std::vector<Left> earlier;
+  for (std::size_t pass = 0; pass < step.views.size(); ++pass) {
+    if (pass > 0) {
+      earlier.push_back(put_aside(step));
+    }
+    const View& view = step.views[pass];
+    step.image = view.image;
+    step.outputs = view.outputs;
+    step.loss_value = view.loss_value;
+    forward(step);
+  }
+  step.tape.begin(base::Phase::backward);
+  backward(step, last_micro_batch && earlier.empty());
+  for (; !earlier.empty(); earlier.pop_back()) {
+    take_up(step, std::move(earlier.back()));
+    backward(step, last_micro_batch && earlier.size() == 1);
   }
 }
 
@@ -221,20 +293,14 @@ std::vector<memory::Event> training_step(Step& step, const StepKind& kind) {
   drop_outputs(step);
   for (std::int64_t micro = 0; micro < step.job.accumulation; ++micro) {
     step.tape.begin(base::Phase::forward);
-    if (micro == 0 && !kind.fresh) {  // zero_grad(set_to_none=True)
-      for (Parameter& parameter : step.parameters) {
-        if (std::exchange(parameter.gradient_live, false)) {
-          step.tape.release(parameter.gradient);
-        }
-      }
+    if (micro == 0 && !kind.fresh) {
+      release_gradients(step);
     }
     drop_outputs(step);
     if (micro == 0 && kind.rebuild) {
       rebuild_buckets(step);
     }
-    forward(step);
-    step.tape.begin(base::Phase::backward);
-    backward(step, micro + 1 == step.job.accumulation);
+    run_passes(step, micro + 1 == step.job.accumulation);
   }
   step.tape.begin(base::Phase::optimizer);
   optimizer_step(step, !kind.skipped, kind.first);
@@ -313,9 +379,14 @@ memory::Tape lower_tape(const graph::Network& network, const job::Job& job, cons
   tape.setup = step.tape.take_events();
   if (!step.training()) {
     tape.steps = {inference_step(step), inference_step(step)};
+    if (job.compile == job::Compile::reduce_overhead) {
+      tape.steps.push_back(inference_step(step));
+    }
   } else {
     const std::size_t skipped = skipped_steps(step.job, step.framework, variation.skips);
-    const std::size_t special = std::max(skipped + 1, step.replicated() ? std::size_t{3} : std::size_t{1});
+    // DDP and CUDA graphs: the third is the first that repeats.
+    const bool three = step.replicated() || job.compile == job::Compile::reduce_overhead;
+    const std::size_t special = std::max(skipped + 1, three ? std::size_t{3} : std::size_t{1});
     const bool never = variation.skips == Skips::all;
     for (std::size_t i = 0; i < special; ++i) {
       if (i == 2) {

@@ -2,6 +2,7 @@
 // Writes tape events and counts who still holds a storage.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <utility>
 #include <vector>
@@ -28,6 +29,8 @@ class TapeBuilder {
     events_.push_back({memory::Event::Kind::allocate, category, {}, stream_, layer, id, bytes});
     holders_[id] = 1;
     bytes_[id] = bytes;
+    live_ += bytes;
+    peak_ = std::max(peak_, live_);
   }
   TensorId allocate(std::int64_t bytes, Category category, memory::LayerId layer) {
     const TensorId id = take_id();
@@ -40,13 +43,14 @@ class TapeBuilder {
   /// One holder less; the last one frees. kNothing is ignored.
   void drop(TensorId id) {
     if (id != kNothing && --holders_[id] == 0) {
-      events_.push_back({memory::Event::Kind::release, Category::other, {}, 0, memory::kNoLayer, id, 0});
+      release(id);
       spare_.push_back(id);
     }
   }
   /// Frees a reserved id, which is allocated again under the same name later.
   void release(TensorId id) {
     holders_[id] = 0;
+    live_ -= bytes_[id];
     events_.push_back({memory::Event::Kind::release, Category::other, {}, 0, memory::kNoLayer, id, 0});
   }
 
@@ -73,6 +77,11 @@ class TapeBuilder {
   void driver_takes(base::Bytes addresses) {
     events_.push_back({memory::Event::Kind::driver, Category::other, {}, 0, memory::kNoLayer, 0, addresses.count()});
   }
+  void empty_cache() {
+    events_.push_back({memory::Event::Kind::empty, Category::other, {}, 0, memory::kNoLayer, 0, 0});
+  }
+  /// Bytes that could be taken without a new peak.
+  [[nodiscard]] std::int64_t below_peak() const { return peak_ - live_; }
   void on_stream(std::uint8_t stream) { stream_ = stream; }
 
   /// The next step will have about as many.
@@ -100,6 +109,8 @@ class TapeBuilder {
     if (fresh) {
       scratch_.push_back({make_plans()});
     }
+    const std::vector<std::int64_t>& plans = scratch_[place->second].plans;
+    peak_ = std::max(peak_, live_ + (plans.empty() ? 0 : plans.front()));
     events_.push_back({kind, Category::convolution_workspace, {}, stream_, layer, place->second, 0});
   }
 
@@ -109,6 +120,8 @@ class TapeBuilder {
   std::vector<TensorId> spare_{};
   std::map<std::int64_t, TensorId> scratch_of_{};
   std::vector<memory::Scratch> scratch_{};
+  std::int64_t live_{0};
+  std::int64_t peak_{0};
   std::uint8_t stream_{0};
   bool heavy_kernel_ran_{false};
 };

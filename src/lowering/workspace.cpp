@@ -246,4 +246,11 @@ std::vector<std::int64_t> benchmark_plans(const Framework& framework, ConvPass p
   return plans;
 }
 
+base::Bytes cublas_workspace(const Framework& framework, std::int64_t major) {
+  const auto at = std::ranges::find_if(framework.cublas_workspaces, [major](const CublasWorkspace& workspace) {
+    return workspace.majors.empty() || std::ranges::find(workspace.majors, major) != workspace.majors.end();
+  });
+  return at == framework.cublas_workspaces.end() ? base::Bytes(0) : at->bytes;
+}
+
 }  // namespace vggplan::lowering

@@ -299,8 +299,8 @@ void CachingAllocator::free(Handle block) {
   }
 }
 
-void CachingAllocator::empty_cache() {
-  for (std::size_t pool = 0; pool < free_.size(); ++pool) {
+void CachingAllocator::empty_cache(std::size_t streams) {
+  for (std::size_t pool = 0; pool < 2 * streams; ++pool) {
     if (config_.expandable_segments) {
       unmap_pages(free_[pool],
                   is_small(pool) ? config_.rules.small_segment.count() : config_.rules.large_segment.count());

@@ -56,7 +56,7 @@ class Replay {
   bool run_step(const std::vector<Event>& events) {
     result_.steps.emplace_back();
     result_.steps.back().allocated_peak = allocator_.allocated();
-    result_.timeline.clear();
+    std::erase_if(result_.timeline, [](const Moment& moment) { return moment.step > 1; });
     in_phase_ = false;
     const std::int64_t retries_before = allocator_.retries();
     bool complete = true;
@@ -87,6 +87,7 @@ class Replay {
       case Event::Kind::release: release(event.tensor); return true;
       case Event::Kind::scratch: return scratch(event);
       case Event::Kind::trial: trial(event); return true;
+      case Event::Kind::empty: allocator_.empty_cache(kGraphStream); return true;
       case Event::Kind::local_memory: allocator_.addresses().move_local_memory(); return true;
       case Event::Kind::driver: allocator_.addresses().place(Bytes(event.bytes)); return true;
       case Event::Kind::phase:
@@ -185,7 +186,8 @@ class Replay {
       allocated_peak_ = allocator_.allocated();
       at_peak_ = true;
     }
-    if (options_.timeline && step_ + 1 >= options_.steps) {
+    const bool recorded = !result_.steps.empty() && (step_ == 0 || step_ + 1 >= options_.steps);
+    if (options_.timeline && recorded) {
       result_.timeline.push_back(
           {step_ + 1, phase_, event.layer, allocator_.allocated(), allocator_.reserved(), current_.categories});
     }
@@ -209,11 +211,19 @@ class Replay {
 
   void fail(const Event& event, std::int64_t requested) {
     const Bytes capacity = options_.allocator.capacity.value_or(Bytes(0));
-    const Bytes wanted =
-        options_.allocator.expandable_segments ? Bytes(requested) : allocator_.segment_for(Bytes(requested));
+    const Bytes segment = allocator_.segment_for(Bytes(requested));
+    const Bytes wanted = options_.allocator.expandable_segments ? Bytes(requested) : segment;
     const Bytes missing = std::max(Bytes(1), allocator_.reserved() + wanted - capacity);
     const std::size_t step = result_.steps.empty() ? 0 : step_ + 1;
-    result_.failure = OutOfMemory{step, phase_, event.layer, Bytes(requested), missing};
+    result_.failure = OutOfMemory{step,
+                                  phase_,
+                                  event.layer,
+                                  Bytes(requested),
+                                  missing,
+                                  segment,
+                                  allocator_.allocated(),
+                                  allocator_.reserved(),
+                                  capacity - allocator_.reserved()};
   }
 
   Simulation finish() {

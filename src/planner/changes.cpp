@@ -131,7 +131,9 @@ class Offers {
 
   void optimizers() {
     using job::Optimizer;
-    offer("optimizer-impl", "use the fused optimizer", set(&job::Job::optimizer_impl, job::OptimizerImpl::fused));
+    if (job_.optimizer != Optimizer::rmsprop) {  // of which there is none
+      offer("optimizer-impl", "use the fused optimizer", set(&job::Job::optimizer_impl, job::OptimizerImpl::fused));
+    }
     if (job_.optimizer == Optimizer::adam || job_.optimizer == Optimizer::adamw) {
       offer("optimizer", "train with momentum", set(&job::Job::optimizer, Optimizer::momentum),
             "changes training: one state per parameter instead of two", true);

@@ -15,6 +15,9 @@ namespace vggplan::planner {
 std::vector<MaxBatch> max_batches(const PlanRequest& request, const Search& found, const Group& lead,
                                   std::int64_t accumulation, const estimate::Engine& engine);
 
+/// Why the question makes no sense for any candidate.
+base::Status error_of(const PlanRequest& request);
+
 /// Why there is no recommendation, in a few words.
 Failure failure_of(const PlanRequest& request, const Search& found);
 

@@ -21,6 +21,7 @@ int change_of(job::Precision precision) {
     case job::Precision::amp_bf16: return 2;
     case job::Precision::amp_fp16: return 3;
     case job::Precision::bf16: return 4;
+    case job::Precision::fp16: return 5;
   }
   return 5;
 }

@@ -226,11 +226,13 @@ base::Status describe_job(Plan& plan, const estimate::Target& target, const esti
 
 }  // namespace
 
+base::Status error_of(const PlanRequest& request) {
+  base::Status error = check(request);
+  return error ? error : common_error(request);
+}
+
 base::Result<Plan> plan(const PlanRequest& request, const estimate::Engine& engine) {
-  if (auto error = check(request)) {
-    return *error;
-  }
-  if (auto error = common_error(request)) {
+  if (auto error = error_of(request)) {
     return *error;
   }
   const Search found = search(request, engine);

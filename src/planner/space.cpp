@@ -90,6 +90,9 @@ std::string settings_text(const job::Job& job, const std::string& gpu) {
   if (job.checkpointing.kind != Checkpointing::Kind::none) {
     text += fmt::format(", checkpointing {}", to_string(job.checkpointing));
   }
+  if (job.compile != job::Compile::none) {
+    text += fmt::format(", compile {}", base::name_of_enum(job.compile));
+  }
   if (job.parallel.gpus > 1 && job.parallel.sharding != Sharding::ddp) {
     text += fmt::format(", {}", base::name_of_enum(job.parallel.sharding));
   }

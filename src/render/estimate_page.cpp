@@ -12,6 +12,17 @@ namespace {
 
 std::int64_t whole(const Document& object, const char* key) { return object.at(key).get<std::int64_t>(); }
 
+/// What PyTorch's error tells.
+std::string out_of_memory(const Document& failed) {
+  if (!has(failed, "tried_to_allocate_bytes")) {
+    return "";  // a report of before
+  }
+  const auto bytes = [&](const char* key) { return binary_bytes(number(failed.at(key))); };
+  return fmt::format("; it would say: tried to allocate {}, {} allocated, {} reserved, {} free",
+                     bytes("tried_to_allocate_bytes"), bytes("allocated_bytes"), bytes("reserved_bytes"),
+                     bytes("free_bytes"));
+}
+
 void describe_verdict(Headline& head, const Document& memory) {
   const std::string verdict = text_of(memory, "verdict");
   if (verdict == "fits") {
@@ -36,6 +47,7 @@ void describe_verdict(Headline& head, const Document& memory) {
                                 binary_bytes(number(failed.at("requested_bytes"))), text_of(failed, "phase"),
                                 has(failed, "layer") ? " at " + text_of(failed, "layer") : "",
                                 step > 2 ? fmt::format(" of step {}", step) : "");
+      head.detail += out_of_memory(failed);
     }
   }
 }
@@ -52,6 +64,9 @@ void add_run(std::vector<Fact>& facts, const Document& estimate) {
                                            figure("epoch_seconds", run.at("epoch_seconds")));
   facts.push_back(std::move(total));
   facts.push_back(has(run, "cost_usd") ? fact("cost", "cost_usd", run) : fact("GPU-hours", "gpu_hours", run));
+  if (has(run, "cost_usd")) {
+    add_price(facts, estimate);
+  }
 }
 
 std::string host_line(const Document& input) {
@@ -82,6 +97,24 @@ std::string reading(const Document& estimate) {
 }
 
 }  // namespace
+
+void add_price(std::vector<Fact>& facts, const Document& estimate) {
+  if (!has(estimate, "price")) {
+    return;
+  }
+  const Document& price = estimate.at("price");
+  const auto whose = [&] {
+    if (text_of(price, "source") == "--price") {
+      return text_of(price, "of") + ", yours";
+    }
+    const std::string region = has(price, "region") ? " in " + text_of(price, "region") : "";
+    const std::string kind = price.at("spot").get<bool>() ? "spot" : "on demand";
+    const std::string date = has(price, "date") ? "as of " + text_of(price, "date") : "of unknown date";
+    const std::string age = has(price, "age_days") ? fmt::format(", {} days ago", whole(price, "age_days")) : "";
+    return fmt::format("{}{}, {}, {}{}", text_of(price, "of"), region, kind, date, age);
+  };
+  facts.push_back({"price", figure("usd_per_hour", price.at("usd_per_hour")) + " an hour", whose()});
+}
 
 Fact fact(std::string label, std::string_view key, const Document& object) {
   const Document& value = object.at(std::string(key));
@@ -118,6 +151,9 @@ std::string settings(const Document& settings) {
   if (has(settings, "checkpointing")) {
     const std::string checkpointing = text_of(settings, "checkpointing");
     text += checkpointing == "none" ? ", no checkpointing" : ", checkpointing " + checkpointing;
+  }
+  if (has(settings, "compile")) {
+    text += ", compile " + text_of(settings, "compile");
   }
   if (has(settings, "sharding")) {
     text += ", " + text_of(settings, "sharding");
@@ -167,7 +203,9 @@ void add_details(Page& page, const Document& estimate) {
   const Document& memory = estimate.at("memory");
   Section phases{"Memory over one step", {}, true, ""};
   if (has(memory, "timeline") && !memory.at("timeline").empty()) {
-    phases.blocks.push_back({Depth::full, Chart{"timeline", "Memory by category over the allocations of one step"}});
+    phases.blocks.push_back(
+        {Depth::full,
+         Chart{"timeline", "Memory by category over the allocations of the first step and of a later one"}});
   }
   Facts peaks;
   for (const auto& [name, peak] : memory.at("phases").items()) {

@@ -63,12 +63,15 @@ Page record_page(const Document& record) {
   page.head.title = text_of(record, "name");
   Facts facts;
   for (const auto& [key, value] : record.items()) {
-    if (key != "sources" && !(value.is_array() && value.empty())) {
+    if (key != "sources" && key != "price_source" && !(value.is_array() && value.empty())) {
       facts.rows.push_back({record_label(key), figure(key, value), ""});
     }
   }
   add(page, {"", block(Depth::always, std::move(facts))});
   List sources;
+  if (has(record, "price_source")) {
+    sources.items.push_back({text_of(record, "price_source") + ": the price"});
+  }
   for (const Document& source : record.value("sources", Document::array())) {
     sources.items.push_back({text_of(source, "reference") +
                              (has(source, "date") ? ", " + text_of(source, "date") : "") +
@@ -172,6 +175,7 @@ Page page_of(const Document& report) {
   switch (report::kind(report)) {
     case report::Kind::estimate: return estimate_page(report);
     case report::Kind::plan: return plan_page(report);
+    case report::Kind::fit: return fit_page(report);
     case report::Kind::layers: return layers_page(report);
     case report::Kind::sweep: return sweep_page(report);
     case report::Kind::gpus: return catalogue_page(report, "GPUs");

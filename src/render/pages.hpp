@@ -16,6 +16,7 @@ std::string text_points(const Document& points, const TextOptions& options);
 // What follows is shared by the builders.
 Page estimate_page(const Document& report);
 Page plan_page(const Document& report);
+Page fit_page(const Document& report);
 Page diff_page(const Document& report);
 Page check_page(const Document& report);
 Page verify_page(const Document& report);
@@ -27,6 +28,8 @@ Fact fact(std::string label, std::string_view key, const Document& object);
 
 /// `estimate`: an estimate report, or the recommendation of a plan.
 Headline headline(const Document& estimate);
+/// Which price costs are reckoned with, and how old it is.
+void add_price(std::vector<Fact>& facts, const Document& estimate);
 Section memory_section(const Document& estimate);
 Section time_section(const Document& estimate);
 Section host_section(const Document& estimate);
@@ -34,6 +37,8 @@ Section host_section(const Document& estimate);
 void add_details(Page& page, const Document& estimate);
 /// Chart and table of the layers of a report, an estimate or a recommendation.
 void add_layers(Section& section, const Document& holder, Depth depth);
+/// What would help where a plan fails, or nothing fits.
+Section remedies(const Document& report);
 /// The warnings of a report, and of the recommendation inside a plan, each once.
 void add_warnings(Page& page, const Document& report);
 void add_assumptions(Page& page, const Document& report);

@@ -30,17 +30,6 @@ Headline refusal(const Document& plan) {
   return head;
 }
 
-Section remedies(const Document& plan) {
-  const std::string reason = plan.value("failure", Document::object()).value("reason", "memory");
-  List list;
-  for (const Document& remedy : plan.at("remedies")) {
-    list.items.push_back({text_of(remedy, "change"),
-                          fmt::format("saves: {}; costs: {}", text_of(remedy, "saves"), text_of(remedy, "costs"))});
-  }
-  return {reason.starts_with("memory") ? "What would make it fit" : "What would help",
-          block(Depth::always, std::move(list))};
-}
-
 Section reasons(const Document& best) {
   List list;
   for (const Document& sentence : best.at("why")) {
@@ -116,11 +105,25 @@ Section ruled_out(const Document& plan) {
 
 }  // namespace
 
+Section remedies(const Document& plan) {
+  const std::string reason = plan.value("failure", Document::object()).value("reason", "memory");
+  List list;
+  for (const Document& remedy : plan.at("remedies")) {
+    list.items.push_back({text_of(remedy, "change"),
+                          fmt::format("saves: {}; costs: {}", text_of(remedy, "saves"), text_of(remedy, "costs"))});
+  }
+  return {reason.starts_with("memory") ? "What would make it fit" : "What would help",
+          block(Depth::always, std::move(list))};
+}
+
 Page plan_page(const Document& report) {
   const bool fits = has(report, "recommendation");
   const Document& best = fits ? report.at("recommendation") : report;
   Page page{fits ? headline(best) : refusal(report), {}};
   if (fits) {
+    if (!has(best, "run") && report.at("goal").at("objective") == "cheapest") {
+      add_price(page.head.facts, best);
+    }
     add(page, memory_section(best));
     add(page, time_section(best));
     add(page, reasons(best));

@@ -71,6 +71,7 @@ Table alternatives_table(const Document& plan);  ///< the recommendation first
 Table max_batch_table(const Document& cells);
 /// One row for each estimate, with the keys of `point` that a sweep varies.
 Table points_table(const Document& estimates);
+Table fit_table(const Document& report);
 Table by_batch_table(const Document& estimate);
 Table changes_table(const Document& diff);
 Table check_table(const Document& report);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -79,6 +81,8 @@ Table machines_table(const Document& report) {
                                             {"/vcpus", "vCPUs"},
                                             {"/ram_bytes", "RAM"},
                                             {"/price_usd_per_hour", "per hour"},
+                                            {"/spot_price_usd_per_hour", "spot", Align::right, 6},
+                                            {"/price_region", "region", Align::left, 7},
                                             {"/price_date", "priced", Align::left, 8}});
 }
 
@@ -173,6 +177,26 @@ Table max_batch_table(const Document& cells) {
   return table;
 }
 
+Table fit_table(const Document& report) {
+  Table table = make_table(report.at("largest"), {{"/precision", "precision", Align::left},
+                                                  {"/layout", "layout", Align::left},
+                                                  {"/checkpointing", "checkpointing", Align::left},
+                                                  {"/sharding", "sharding", Align::left, 3},
+                                                  {"/batch", "batch"},
+                                                  {"/batch_certain", "certainly", Align::right, 2},
+                                                  {"/batch_with_cache_flushes", "with cache flushes", Align::right, 4},
+                                                  {"/batch_possible", "some up to", Align::right, 5},
+                                                  {"/height", "height"},
+                                                  {"/width", "width"},
+                                                  {"/images_per_second", "speed"},
+                                                  {"/slowdown", "time an image", Align::right, 1}});
+  for (Row& row : table.rows) {
+    Cell& slowdown = cell_of(table, row, "slowdown");
+    slowdown.shown = slowdown.raw.is_number() ? fmt::format("x {:.2f}", slowdown.raw.get<double>()) : "";
+  }
+  return table;
+}
+
 Table points_table(const Document& estimates) {
   std::vector<Spec> specs;
   if (!estimates.empty() && has(estimates.at(0), "point")) {
@@ -202,6 +226,7 @@ Table main_table(const Document& report) {
     case report::Kind::estimate: return points_table(Document::array({report}));
     case report::Kind::sweep: return points_table(report.at("points"));
     case report::Kind::plan: return alternatives_table(report);
+    case report::Kind::fit: return fit_table(report);
     case report::Kind::layers: return layers_table(report);
     case report::Kind::gpus: return gpus_table(report);
     case report::Kind::machines: return machines_table(report);

@@ -62,6 +62,10 @@ Document byte_table(const std::vector<std::pair<std::string, base::Bytes>>& rows
 Document shortfall_part(const estimate::Shortfall& shortfall) {
   return object_of({{"requested_bytes", plain(shortfall.requested)},
                     {"missing_bytes", plain(shortfall.missing)},
+                    {"tried_to_allocate_bytes", plain(shortfall.tried)},
+                    {"allocated_bytes", plain(shortfall.allocated)},
+                    {"reserved_bytes", plain(shortfall.reserved)},
+                    {"free_bytes", plain(shortfall.free)},
                     {"step", shortfall.step},
                     {"phase", shortfall.phase},
                     {"layer", plain(shortfall.layer)}});
@@ -87,6 +91,7 @@ Document memory_part(const Estimate& estimate) {
                                           {"optimizer", when(training, quantity(memory.optimizer_peak))}})},
                     {"breakdown_at_peak", byte_table(memory.breakdown)},
                     {"breakdown_by_layer", when(!memory.breakdown_layers.empty(), byte_table(memory.breakdown_layers))},
+                    {"allocator_settings", when(!memory.allocator_settings.empty(), memory.allocator_settings)},
                     {"shortfall", memory.shortfall ? shortfall_part(*memory.shortfall) : Document()},
                     {"timeline", when(!memory.timeline.empty(), timeline_part(memory.timeline))}});
 }
@@ -108,6 +113,7 @@ Document time_part(const Estimate& estimate) {
                     {"images_per_second", quantity(time.images_per_second)},
                     {"host_seconds", quantity(time.host)},
                     {"host_operation_seconds", quantity(time.host_operation)},
+                    {"compile_seconds", quantity(time.compile)},
                     {"bound_by", time.bound_by},
                     {"model_flops_utilization", plain(time.model_flops_utilization)}});
 }
@@ -129,6 +135,17 @@ Document run_part(const estimate::Run& run) {
                     {"total_seconds", quantity(run.total)},
                     {"gpu_hours", quantity(run.gpu_hours)},
                     {"cost_usd", quantity(run.cost)}});
+}
+
+Document price_part(const estimate::Quote& quote) {
+  return object_of({{"usd_per_hour", plain(quote.per_hour)},
+                    {"of", quote.of},
+                    {"usd_per_hour_of_one", plain(quote.price.per_hour)},
+                    {"region", plain(quote.price.region)},
+                    {"spot", quote.price.spot},
+                    {"date", plain(quote.price.date)},
+                    {"age_days", plain(quote.age_days)},
+                    {"source", quote.price.reference}});
 }
 
 Document shape(const graph::Shape& shape) {
@@ -235,6 +252,7 @@ void add_estimate(Document& report, const Estimate& estimate, const std::vector<
                {"input", input_part(estimate.input)},
                {"storage", storage_part(estimate.storage, estimate.job.mode)},
                {"run", estimate.run ? run_part(*estimate.run) : Document()},
+               {"price", estimate.price ? price_part(*estimate.price) : Document()},
                {"layers", filled(layers_part(estimate))},
                {"by_batch", filled(list_of(by_batch, batch_row))},
                {"warnings", warnings_part(estimate.warnings)},

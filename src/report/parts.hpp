@@ -17,6 +17,10 @@ Document storage_part(const estimate::StorageNeed& storage, job::Mode mode);
 Document warnings_part(const std::vector<estimate::Warning>& warnings);
 Document assumptions_part(const std::vector<estimate::Assumption>& assumptions);
 
+/// Settings that a plan may choose, in the order in which people name them.
+Document settings_part(const job::Job& job, const std::string& gpu);
+Document remedy_part(const planner::Remedy& remedy);
+
 /// Everything of an estimate but the header: what `estimate` prints and `plan` recommends.
 void add_estimate(Document& report, const estimate::Estimate& estimate,
                   const std::vector<estimate::Estimate>& by_batch);

@@ -25,21 +25,6 @@ Document candidate_part(const planner::Candidate& candidate) {
                     {"machine", target.machine ? Document(target.machine->name) : Document()}});
 }
 
-/// Settings that a plan may choose, in the order in which people name them.
-Document settings_part(const job::Job& job, const std::string& gpu) {
-  const bool training = job.mode == job::Mode::train;
-  return object_of({{"gpu", gpu},
-                    {"gpu_count", job.parallel.gpus},
-                    {"nodes", job.parallel.nodes},
-                    {"batch", job.batch},
-                    {"accumulation", when(training, job.accumulation)},
-                    {"global_batch", job::global_batch(job)},
-                    {"precision", enum_name(job.precision)},
-                    {"layout", enum_name(job.layout)},
-                    {"checkpointing", when(training, job::to_string(job.checkpointing))},
-                    {"sharding", when(training && job.parallel.gpus > 1, enum_name(job.parallel.sharding))}});
-}
-
 Document launch_part(const planner::Recommendation& best, const std::string& command) {
   Document part = settings_part(best.estimate.job, best.figures.gpu);
   add(part, {{"workers", best.estimate.input.workers},
@@ -128,6 +113,31 @@ Document failure_part(const planner::Failure& failure) {
   return object_of({{"reason", failure.reason}, {"message", failure.message}, {"detail", plain(failure.detail)}});
 }
 
+Document recommendation_part(const planner::Recommendation& best, const PlanDetails& details) {
+  Document rates = Document::object();
+  add_rates(rates, best.figures);
+  Document part = {{"why", best.why}, {"launch", launch_part(best, details.command)}, {"rates", std::move(rates)}};
+  add_estimate(part, best.estimate, details.by_batch);
+  return part;
+}
+
+}  // namespace
+
+Document settings_part(const job::Job& job, const std::string& gpu) {
+  const bool training = job.mode == job::Mode::train;
+  return object_of({{"gpu", gpu},
+                    {"gpu_count", job.parallel.gpus},
+                    {"nodes", job.parallel.nodes},
+                    {"batch", job.batch},
+                    {"accumulation", when(training, job.accumulation)},
+                    {"global_batch", job::global_batch(job)},
+                    {"precision", enum_name(job.precision)},
+                    {"layout", enum_name(job.layout)},
+                    {"checkpointing", when(training, job::to_string(job.checkpointing))},
+                    {"compile", when(job.compile != job::Compile::none, enum_name(job.compile))},
+                    {"sharding", when(training && job.parallel.gpus > 1, enum_name(job.parallel.sharding))}});
+}
+
 Document remedy_part(const planner::Remedy& remedy) {
   Document settings = settings_part(remedy.job, remedy.gpu);
   add(settings, {{"height", remedy.job.image.height}, {"width", remedy.job.image.width}});
@@ -144,16 +154,6 @@ Document remedy_part(const planner::Remedy& remedy) {
                       {"allocated_peak_bytes", plain(remedy.memory.run_peak)},
                       {"reserved_peak_bytes", plain(remedy.memory.reserved_peak)}}}});
 }
-
-Document recommendation_part(const planner::Recommendation& best, const PlanDetails& details) {
-  Document rates = Document::object();
-  add_rates(rates, best.figures);
-  Document part = {{"why", best.why}, {"launch", launch_part(best, details.command)}, {"rates", std::move(rates)}};
-  add_estimate(part, best.estimate, details.by_batch);
-  return part;
-}
-
-}  // namespace
 
 Document build_plan(const planner::Plan& plan, const planner::PlanRequest& request, const PlanDetails& details) {
   const job::Mode mode = plan.job.mode;

@@ -31,7 +31,12 @@ void add_machine_facts(Document& part, const hardware::Machine& machine) {
              {"local_storage_bytes", plain(machine.local_storage)},
              {"network_bytes_per_second", plain(machine.network)}});
   if (machine.price) {
-    add(part, {{"price_usd_per_hour", plain(machine.price->per_hour)}, {"price_date", plain(machine.price->date)}});
+    add(part, {{"price_usd_per_hour", plain(machine.price->per_hour)},
+               {"price_region", plain(machine.price->region)},
+               {"price_date", plain(machine.price->date)}});
+  }
+  if (machine.spot_price) {
+    add(part, {{"spot_price_usd_per_hour", plain(machine.spot_price->per_hour)}});
   }
 }
 
@@ -126,6 +131,7 @@ Document job_part(const job::Job& job) {
                     {"loss", when(training && job.scope.objective.has_value(),
                                   enum_name(job.scope.objective.value_or(graph::Objective::mse)))},
                     {"eval_batch", when(training && job.eval_batch > 0, job.eval_batch)},
+                    {"forward_passes", when(training && job.forward_passes > 1, job.forward_passes)},
                     {"height", job.image.height},
                     {"width", job.image.width},
                     {"channels", job.image.channels},
@@ -139,6 +145,7 @@ Document job_part(const job::Job& job) {
                     {"optimizer", when(training, enum_name(job.optimizer))},
                     {"optimizer_impl", when(training, enum_name(job.optimizer_impl))},
                     {"checkpointing", when(training, job::to_string(job.checkpointing))},
+                    {"compile", when(job.compile != job::Compile::none, enum_name(job.compile))},
                     {"gpu_count", parallel.gpus},
                     {"nodes", parallel.nodes},
                     {"sharding", when(parted, enum_name(parallel.sharding))},
@@ -159,6 +166,7 @@ Document machine_part(const estimate::Estimate& estimate) {
                    {"memory_total_bytes", plain(gpu.memory_total)},
                    {"context_bytes", plain(gpu.context_memory)},
                    {"usable_bytes", plain(estimate.memory.usable)}};
+  add(part, {{"used_bytes", when(estimate.target.used > base::Bytes(0), plain(estimate.target.used))}});
   if (const auto& machine = estimate.target.machine) {
     add(part,
         {{"name", machine->name}, {"provider", plain(machine->provider)}, {"gpus_per_machine", machine->gpu_count}});

@@ -29,8 +29,9 @@ Document planned_setting(const Document& plan, const std::string& name) {
       return part.at(key);
     }
   }
-  const bool frozen = name == "freeze" || name == "freeze_norm";
-  return frozen ? Document("none") : Document();  // reports leave these out where nothing is frozen
+  // Reports leave these out where nothing is frozen or compiled.
+  const bool left_out = name == "freeze" || name == "freeze_norm" || name == "compile";
+  return left_out ? Document("none") : Document();
 }
 
 /// "nvidia-a100-sxm4-80gb" has the word "a100", and "tesla v100-..." no "a100".

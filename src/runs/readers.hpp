@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "vggplan/base/csv.hpp"
 #include "vggplan/runs/run.hpp"
 
 namespace vggplan::runs {
@@ -27,12 +28,8 @@ base::Result<double> figure_of(const Json& value, std::string_view place, std::s
 void keep_largest(Run& run, std::string_view name, double value);
 double median(std::vector<double> values);
 
-/// A text's next line without its end; whether that end was there.
-struct Line {
-  std::string_view text{};
-  bool whole{false};
-};
-Line next_line(std::string_view& text);
-std::string_view trimmed(std::string_view text);
+using base::Line;
+using base::next_line;
+using base::trimmed;
 
 }  // namespace vggplan::runs

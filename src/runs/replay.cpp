@@ -91,6 +91,7 @@ class Expected {
           }
           break;
         case memory::Event::Kind::phase: phase_ = event.phase; break;
+        case memory::Event::Kind::empty:
         case memory::Event::Kind::local_memory:
         case memory::Event::Kind::driver: break;
       }

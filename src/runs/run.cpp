@@ -27,19 +27,6 @@ bool begins_with_record(std::string_view text) {
 
 }  // namespace
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r\n";
-  const std::size_t from = text.find_first_not_of(kBlank);
-  return from == std::string_view::npos ? "" : text.substr(from, text.find_last_not_of(kBlank) - from + 1);
-}
-
-Line next_line(std::string_view& text) {
-  const std::size_t end = text.find('\n');
-  const Line line{text.substr(0, end), end != std::string_view::npos};
-  text.remove_prefix(line.whole ? end + 1 : text.size());
-  return line;
-}
-
 base::Result<double> figure_of(const Json& value, std::string_view place, std::string_view name) {
   constexpr double kMost = 1e18;
   const double number = value.is_number() ? value.get<double>() : -1;

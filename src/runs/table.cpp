@@ -15,28 +15,7 @@ namespace vggplan::runs {
 
 namespace {
 
-constexpr std::size_t kMostColumns = 10'000;
-
-/// The cells of a line. A quote opens a cell that may hold commas; two quotes in it are one.
-std::vector<std::string> cells_of(std::string_view line) {
-  std::vector<std::string> cells(1);
-  bool quoted = false;
-  for (std::size_t i = 0; i < line.size() && cells.size() <= kMostColumns; ++i) {
-    if (line[i] == '"' && quoted && i + 1 < line.size() && line[i + 1] == '"') {
-      cells.back() += line[++i];
-    } else if (line[i] == '"') {
-      quoted = !quoted;
-    } else if (line[i] == ',' && !quoted) {
-      cells.emplace_back();
-    } else {
-      cells.back() += line[i];
-    }
-  }
-  for (std::string& cell : cells) {
-    cell = std::string(trimmed(cell));
-  }
-  return cells;
-}
+using Cells = std::vector<base::CsvCell>;
 
 /// A column that is read: what it is called and what it tells.
 struct Meaning {
@@ -77,12 +56,13 @@ std::string_view plain_name(std::string_view heading, bool smi) {
 }
 
 /// What each column tells; null for those that nobody asks.
-std::vector<const Meaning*> meanings_of(const std::vector<std::string>& headings, bool smi) {
+std::vector<const Meaning*> meanings_of(const Cells& headings, bool smi) {
   std::vector<const Meaning*> meanings;
-  for (const std::string& heading : headings) {
+  for (const base::CsvCell& heading : headings) {
     const std::span<const Meaning> known = smi ? std::span<const Meaning>(kNvidiaSmi) : kLightning;
-    const auto found = std::find_if(known.begin(), known.end(),
-                                    [&](const Meaning& meaning) { return plain_name(heading, smi) == meaning.name; });
+    const auto found = std::find_if(known.begin(), known.end(), [&](const Meaning& meaning) {
+      return plain_name(heading.text, smi) == meaning.name;
+    });
     meanings.push_back(found == known.end() ? nullptr : &*found);
   }
   return meanings;
@@ -105,12 +85,12 @@ base::Result<std::optional<double>> number_in(const std::string& cell, std::stri
 
 class TableReader {
  public:
-  TableReader(std::string_view place, const std::vector<std::string>& headings, bool smi)
+  TableReader(std::string_view place, const Cells& headings, bool smi)
       : place_(place), meanings_(meanings_of(headings, smi)) {
     run_.format = smi ? Format::nvidia_smi : Format::lightning;
   }
 
-  base::Status add(const std::vector<std::string>& cells, const std::string& at) {
+  base::Status add(const Cells& cells, const std::string& at) {
     std::map<std::string_view, double> row;
     for (std::size_t i = 0; i < cells.size(); ++i) {
       const Meaning* meaning = meanings_[i];
@@ -118,10 +98,10 @@ class TableReader {
         continue;
       }
       if (meaning->figure == "gpu") {
-        gpu_ = cells[i];
+        gpu_ = cells[i].text;
         continue;
       }
-      const base::Result<std::optional<double>> value = number_in(cells[i], at, meaning->name);
+      const base::Result<std::optional<double>> value = number_in(cells[i].text, at, meaning->name);
       if (!value) {
         return value.error();
       }
@@ -184,25 +164,28 @@ bool looks_like_table(std::string_view text) {
 
 base::Result<Run> read_table(std::string_view text, std::string_view place) {
   const std::string_view header = next_line(text).text;
-  const std::vector<std::string> headings = cells_of(header);
-  if (headings.size() > kMostColumns) {
-    return base::wrong(place, fmt::format("has more than {} columns", kMostColumns));
+  const base::Result<Cells> headings = base::csv_cells(header, fmt::format("{}:1", place));
+  if (!headings) {
+    return headings.error();
   }
-  TableReader reader(place, headings, is_nvidia_smi(header) && !is_lightning(header));
+  TableReader reader(place, *headings, is_nvidia_smi(header) && !is_lightning(header));
   for (std::size_t number = 2; !text.empty(); ++number) {
     const Line line = next_line(text);
     if (trimmed(line.text).empty() || line.text == header) {
       continue;  // a log that was begun again has a second header
     }
-    const std::vector<std::string> cells = cells_of(line.text);
-    if (!line.whole && cells.size() < headings.size()) {
+    const std::string at = fmt::format("{}:{}", place, number);
+    const base::Result<Cells> cells = base::csv_cells(line.text, at);
+    if (!line.whole && (!cells || cells->size() < headings->size())) {
       break;  // cut off while it was written
     }
-    const std::string at = fmt::format("{}:{}", place, number);
-    if (cells.size() != headings.size()) {
-      return base::wrong(at, fmt::format("has {} columns, and the header {}", cells.size(), headings.size()));
+    if (!cells) {
+      return cells.error();
     }
-    if (base::Status error = reader.add(cells, at)) {
+    if (cells->size() != headings->size()) {
+      return base::wrong(at, fmt::format("has {} columns, and the header {}", cells->size(), headings->size()));
+    }
+    if (base::Status error = reader.add(*cells, at)) {
       return *error;
     }
   }

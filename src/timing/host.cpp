@@ -65,6 +65,19 @@ double layer_seconds(const Op& op, const HostCosts& costs, const HostSpeed& spee
   return 0.0;
 }
 
+/// In the time of one addition from Python, which tells hosts apart: what an H200's hosts took for compiled steps that
+/// wait for them (tests/data/measurements/compiled_steps.jsonl).
+constexpr double kAdditionsPerCall = 60.0;   // of a compiled program
+constexpr double kAdditionsPerLaunch = 2.6;  // of one of its kernels: a buffer is made, Triton's launcher runs
+
+double compiled_seconds(const Op& op, const HostCosts& costs, const HostSpeed& speed) {
+  const double addition = addition_seconds(costs, speed);
+  if (op.kind == OpKind::compiled_call) {
+    return kAdditionsPerCall * addition;
+  }
+  return op.launch == Launch::graph ? 0.0 : kAdditionsPerLaunch * addition;
+}
+
 double optimizer_seconds(const Op& op, const HostCosts& costs) {
   if (op.kind != OpKind::optimizer) {
     return op.kind == OpKind::grad_unscale ? costs.scaler_seconds : 0.0;
@@ -79,6 +92,9 @@ double optimizer_seconds(const Op& op, const HostCosts& costs) {
 }  // namespace
 
 double host_seconds(const Op& op, const HostCosts& costs, const HostSpeed& speed) {
+  if (op.launch != Launch::eager) {
+    return compiled_seconds(op, costs, speed);
+  }
   return op.phase == base::Phase::optimizer ? optimizer_seconds(op, costs) : layer_seconds(op, costs, speed);
 }
 

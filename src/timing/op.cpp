@@ -45,9 +45,10 @@ void set_traffic(Op& op) {
   const std::int64_t size = base::size_of(op.type);
   const Counts n = count(op);
   const std::int64_t adaptive = op.extent.n * op.extent.c * op.extent.k * op.extent.k * size;  // output of such a pool
-  const auto set = [&op](std::int64_t read, std::int64_t written) {
+  const auto set = [&op](std::int64_t read, std::int64_t written, std::int64_t kernels = 1) {
     op.read = Bytes(read);
     op.written = Bytes(written);
+    op.kernels = kernels;
   };
   switch (op.kind) {
     case OpKind::conv_forward:
@@ -68,6 +69,9 @@ void set_traffic(Op& op) {
     case OpKind::slice_copy:
     case OpKind::layer_norm_forward:
     case OpKind::batch_norm_inference:
+    case OpKind::fused:
+    case OpKind::optimizer:
+    case OpKind::grad_unscale:
     case OpKind::copy: set(n.in * size, n.in * size); return;
     case OpKind::bias_grad: set(n.in * size, op.extent.c * size); return;
     case OpKind::relu_backward:
@@ -83,8 +87,7 @@ void set_traffic(Op& op) {
     case OpKind::smooth_l1_backward: set(2 * n.in * size, n.in * size); return;
     case OpKind::max_pool_forward: set(n.in * size, n.pooled * (size + kIndexBytes)); return;
     case OpKind::max_pool_backward:  // the output is filled with zeros first
-      set(n.pooled * (size + kIndexBytes), 2 * n.in * size);
-      op.kernels = 2;
+      set(n.pooled * (size + kIndexBytes), 2 * n.in * size, 2);
       return;
     case OpKind::average_pool_forward:
     case OpKind::nearest_forward:
@@ -94,10 +97,7 @@ void set_traffic(Op& op) {
     case OpKind::bilinear_backward: set(n.pooled * size, n.in * size); return;
     case OpKind::multiply_reduce:  // the product, or the differences, are written and read again
     case OpKind::mse_forward:
-    case OpKind::smooth_l1_forward:
-      set(3 * n.in * size, n.in * size);
-      op.kernels = 2;
-      return;
+    case OpKind::smooth_l1_forward: set(3 * n.in * size, n.in * size, 2); return;
     case OpKind::avg_pool_forward: set(n.in * size, adaptive); return;
     case OpKind::avg_pool_backward: set(adaptive, n.in * size); return;
     case OpKind::batch_norm_forward: set(2 * n.in * size, n.in * size); return;
@@ -114,9 +114,8 @@ void set_traffic(Op& op) {
     case OpKind::cast: set(n.in * (size == kFull ? kFull / 2 : kFull), n.in * size); return;
     case OpKind::fill: set(0, n.in * size); return;
     case OpKind::grad_accumulate: set(2 * n.in * size, n.in * size); return;
-    case OpKind::optimizer:
-    case OpKind::grad_unscale: set(n.in * size, n.in * size); return;
     case OpKind::host_read: set(size, size); return;
+    case OpKind::compiled_call:
     case OpKind::checkpoint: op.kernels = 0; return;
   }
 }

@@ -257,7 +257,7 @@ OpTime op_time(const Op& op, const hardware::Gpu& gpu, const Calibration& calibr
   if (leaves_fast_kernels(op)) {
     return {static_cast<double>(op.extent.c * op.extent.k) * kSecondsPerWeight, op.extent.n == 1};
   }
-  if (op.kind == OpKind::host_read || op.kind == OpKind::checkpoint) {
+  if (op.kind == OpKind::host_read || op.kind == OpKind::checkpoint || op.kind == OpKind::compiled_call) {
     return {0.0, true};
   }
   if (is_image_gradient(op)) {

@@ -168,7 +168,7 @@ bool is_streaming(OpKind kind) {
 
 ShapeClass classify(const Op& op) {
   ShapeClass shape;
-  shape.kind = op.kind;
+  shape.kind = op.kind == OpKind::fused ? OpKind::relu_forward : op.kind;  // either streams what it touches, once
   shape.element_bytes = base::size_of(op.type);
   shape.variant = variant_of(op);
   shape.filter = filter_of(op);

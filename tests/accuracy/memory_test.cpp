@@ -201,16 +201,19 @@ void require_ranks(const std::vector<RankPeak>& ranks) {
     const Compared& peak = rank.allocated;
     INFO(rank.label << " rank " << rank.rank << ": " << peak.measured << " in [" << peak.predicted.low.count() << ", "
                     << peak.predicted.high.count() << "]");
-    // Under ZeRO-1 ranks differ by the optimizer state of whole tensors; the answer is for the fullest.
-    const bool must_hold = rank.fullest || rank.label.find("zero1") == std::string::npos;
+    // Under ZeRO-1 ranks differ by the optimizer state of whole tensors. The answer is for the fullest; its range holds
+    // the emptiest where that has both sets of gradients as well.
+    const bool zero = rank.label.find("zero1") != std::string::npos;
+    const bool must_hold = rank.fullest || !zero;
     CHECK((peak.inside() || !must_hold));
     CHECK(peak.measured <= peak.predicted.high.count());
     const double width = (peak.predicted.high - peak.predicted.low).as_double();
-    CHECK(width <= kGradients + 0.01 * static_cast<double>(peak.measured));
+    CHECK(width <= (zero ? 2 : 1) * kGradients + 0.01 * static_cast<double>(peak.measured));
   }
 }
 
-TEST_CASE("on several GPUs the fullest rank's peak is inside the range, which is at most one set of gradients wide") {
+TEST_CASE(
+    "on several GPUs the fullest rank's peak is inside the range, which is at most one set of gradients wide, or two") {
   const std::vector<RankPeak> two = rank_peaks("two_gpus.jsonl");
   REQUIRE(two.size() == 60);
   require_ranks(two);

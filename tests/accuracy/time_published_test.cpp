@@ -2,6 +2,7 @@
 // GPUs that were not measured, against what others published.
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -77,6 +78,114 @@ TEST_CASE("less memory bandwidth alone does not slow wide products: an H100 take
         timing::make_op(timing::OpKind::conv_forward, math, type, base::Layout::nhwc, {32, 512, 512, 28, 28});
     CHECK(timing::op_seconds(op, slower, carried).count() < 1.01 * timing::op_seconds(op, h200, measured).count());
   }
+}
+
+/// Microseconds of the first layer of 32 images of 224x224 on tensor cores, as measured alone, by pass, type and
+/// layout.
+std::map<std::string, double> first_layers(const std::string& file) {
+  std::map<std::string, double> found;
+  std::ifstream stream(std::string(VGGPLAN_SOURCE_DIR) + "/tests/data/measurements/" + file);
+  for (std::string line; std::getline(stream, line);) {
+    if (line.find("224") == std::string::npos || line.find("conv_") == std::string::npos) {
+      continue;
+    }
+    const json row = json::parse(line);
+    if (row.value("n", 0) == 32 && row.value("c", 0) == 3 && row.value("h", 0) == 224 &&
+        row.at("precision") != "fp32") {
+      found[row.at("op").get<std::string>() + " " + row.at("precision").get<std::string>() + " " +
+            row.at("layout").get<std::string>()] = row.at("us").get<double>();
+    }
+  }
+  return found;
+}
+
+TEST_CASE("less memory bandwidth does not slow a first layer: an H100 takes as much longer than an H200 as measured") {
+  const hardware::Gpu h200 = accuracy::gpu_named(accuracy::kH200);
+  const hardware::Gpu h100 = accuracy::gpu_named(accuracy::kH100);
+  const timing::Calibration measured = accuracy::stored_calibration();
+  const timing::Calibration carried = timing::carry_over(measured, h200, h100);
+  const std::map<std::string, double> there = first_layers("h100_operations.jsonl");
+  std::size_t seen = 0;
+  for (const auto& [name, microseconds] : first_layers("convolutions.jsonl")) {
+    const bool forward = name.find("forward") != std::string::npos;
+    const auto layout = name.ends_with("nhwc") ? base::Layout::nhwc : base::Layout::nchw;
+    const base::MathMode math = name.find("tf32") != std::string::npos   ? base::MathMode::tf32
+                                : name.find("bf16") != std::string::npos ? base::MathMode::bf16
+                                                                         : base::MathMode::fp16;
+    const base::DType type = math == base::MathMode::tf32   ? base::DType::f32
+                             : math == base::MathMode::bf16 ? base::DType::bf16
+                                                            : base::DType::f16;
+    const timing::Op op = timing::make_op(forward ? timing::OpKind::conv_forward : timing::OpKind::conv_weight_grad,
+                                          math, type, layout, {32, 3, 64, 224, 224});
+    const double modelled =
+        timing::op_seconds(op, h100, carried).count() / timing::op_seconds(op, h200, measured).count();
+    INFO(name << ": measured " << there.at(name) / microseconds << ", modelled " << modelled);
+    CHECK(std::abs(modelled - there.at(name) / microseconds) < 0.12);  // in proportion to bandwidth it would be 1.43
+    ++seen;
+  }
+  CHECK(seen == 12);
+}
+
+TEST_CASE("fewer multiprocessors slow batch norm of contiguous maps by the channels that have none, and no other") {
+  const hardware::Gpu h200 = accuracy::gpu_named(accuracy::kH200);
+  hardware::Gpu smaller = h200;
+  smaller.sm_count = 80;
+  smaller.memory_bandwidth = base::BytesPerSecond(0.4 * h200.memory_bandwidth.count());
+  const timing::Calibration measured = accuracy::stored_calibration();
+  const timing::Calibration carried = timing::carry_over(measured, h200, smaller);
+  const auto ratio = [&](std::int64_t channels, std::int64_t side) {
+    const timing::Op op = timing::make_op(timing::OpKind::batch_norm_backward, base::MathMode::fp32, base::DType::f16,
+                                          base::Layout::nchw, {64, channels, channels, side, side});
+    return timing::op_seconds(op, smaller, carried).count() / timing::op_seconds(op, h200, measured).count();
+  };
+  CHECK(std::abs(ratio(64, 224) - 1.0) < 0.02);            // 64 of them work on either
+  CHECK(std::abs(ratio(128, 112) - 128.0 / 80.0) < 0.05);  // all 128 had one
+}
+
+/// Of two rows that differ in the layout alone, and in the batch, the time of an image in NCHW over that in NHWC.
+struct LayoutGap {
+  double published{};
+  double modelled{};
+};
+
+std::map<std::string, LayoutGap> layout_gaps() {
+  std::map<std::string, std::map<std::string, json>> pairs;
+  for (const json& row : accuracy::published_rows("training.jsonl")) {
+    if (row.at("comparable").get<bool>() && row.at("precision") == "amp-fp16") {
+      const std::string setting = row.at("gpu").get<std::string>() + " " + row.at("model").get<std::string>() + " " +
+                                  row.at("parts").get<std::string>() + " " + row.at("framework").get<std::string>();
+      pairs[setting][row.value("layout", "nchw")] = row;
+    }
+  }
+  const auto published = [](const json& row) { return row.at("ms").get<double>() / row.at("batch").get<double>(); };
+  const auto modelled = [](const json& row) {
+    return accuracy::published_time(row).step.step.value.count() / row.at("batch").get<double>();
+  };
+  std::map<std::string, LayoutGap> gaps;
+  for (const auto& [setting, by_layout] : pairs) {
+    if (by_layout.size() == 2) {
+      const json& nchw = by_layout.at("nchw");
+      const json& nhwc = by_layout.at("nhwc");
+      gaps[setting] = {published(nchw) / published(nhwc), modelled(nchw) / modelled(nhwc)};
+    }
+  }
+  return gaps;
+}
+
+TEST_CASE("what NHWC gains over NCHW under AMP on Ampere and Ada is that published, to 12 points") {
+  Errors inference("layouts, inference");
+  Errors training("layouts, training");
+  for (const auto& [setting, gap] : layout_gaps()) {
+    INFO(setting << ": published " << gap.published << ", modelled " << gap.modelled);
+    CHECK(std::abs(gap.modelled - gap.published) < 0.12);
+    (setting.find(" forward ") == std::string::npos ? training : inference).add(setting, gap.modelled, gap.published);
+  }
+  std::cout << inference.summary() << '\n' << training.summary() << '\n';
+  CHECK(inference.count() >= 18);
+  CHECK(training.count() == 6);
+  CHECK(inference.median() < 0.05);
+  CHECK(std::abs(inference.bias()) < 0.04);
+  CHECK(training.median() < 0.08);
 }
 
 TEST_CASE("an A100 of 40 GB is behind one of 80 GB as published, to 5 points") {

@@ -9,7 +9,6 @@
 
 #include "vggplan/catalog/calibration.hpp"
 #include "vggplan/catalog/catalog.hpp"
-#include "vggplan/catalog/framework.hpp"
 #include "vggplan/estimate/run.hpp"
 #include "vggplan/lowering/tape.hpp"
 #include "vggplan/memory/simulate.hpp"
@@ -66,8 +65,7 @@ int main() {
   const catalog::Catalog catalog = catalog::Catalog::built_in();
   const hardware::Gpu gpu = catalog.gpu("h200-sxm-141gb").value();
   estimate::Knowledge knowledge;
-  knowledge.framework =
-      catalog::read_framework(catalog.text("frameworks", "pytorch-2.11").value(), "pytorch-2.11").value();
+  knowledge.framework = catalog.framework("pytorch-2.11").value();
   const auto calibration = catalog.text("calibration", gpu.name).value();
   knowledge.measured = {{gpu, catalog::read_calibration(calibration, gpu.name).value()}};
   const estimate::Target target{gpu, std::nullopt, gpu.usable_memory()};

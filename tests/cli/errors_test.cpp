@@ -35,45 +35,62 @@ TEST_CASE("each flag of the job refuses a wrong value by name", "[cli]") {
   expect({"estimate --height 9 --width tall", "--width: " + pixels + "'tall'\n"});
   expect({"estimate --height 1.5 --width 9", "--height: " + pixels + "'1.5'\n"});
   expect({"estimate --height 99999999999999999999 --width 9", "--height: " + pixels + "'99999999999999999999'\n"});
-  expect({"estimate --size 224", "--size: takes HEIGHTxWIDTH, not '224'\n  write, for example, 4024x3036\n"});
-  expect({"estimate --size 224x", "--size: takes HEIGHTxWIDTH, not '224x'\n  write, for example, 4024x3036\n"});
+  expect({"estimate --size 224x",
+          "--size: takes HEIGHTxWIDTH, or one number for both, not '224x'\n  write, for example, 4024x3036\n"});
+  expect({"estimate --size large", "--size: " + pixels + "'large'\n"});
   expect({"estimate --size axb", "--size: " + pixels + "'a'\n"});
   expect({kAsked + "--channels -3", "--channels: takes a whole number from 1 to 100,000, not '-3'\n"});
   expect({kAsked + "--classes none", "--classes: takes a whole number from 1 to 100,000,000, not 'none'\n"});
   expect({kAsked + "--head flaten",
           "--head: takes one of adaptive, flatten, gap, linear, none, not 'flaten'\n  did you mean 'flatten'?\n"});
-  expect({kAsked + "--mode test", "--mode: takes one of train, infer, not 'test'\n"});
+  expect({kAsked + "--mode test", "--mode: takes one of train, infer, not 'test'\n  did you mean 'infer'?\n"});
   expect({kAsked + "--batch 0", "--batch: takes a whole number from 1 to 100,000,000, not '0'\n"});
   expect({kAsked + "--batch=", "--batch: takes a value, and none follows\n"});
   expect({kAsked + "--global-batch x", "--global-batch: takes a whole number from 1 to 100,000,000, not 'x'\n"});
   expect({kAsked + "--accumulation 0", "--accumulation: takes a whole number from 1 to 65,536, not '0'\n"});
-  expect({kAsked + "--precision fp16",
-          "--precision: takes one of fp32, tf32, amp-bf16, amp-fp16, bf16, not 'fp16'\n"
-          "  did you mean 'fp32' or 'bf16'?\n"});
-  expect({kAsked + "--layout channels_last", "--layout: takes one of nchw, nhwc, not 'channels_last'\n"});
+  expect({kAsked + "--precision tf33",
+          "--precision: takes one of fp32, tf32, amp-bf16, amp-fp16, bf16, fp16, not 'tf33'
+"
+          "  did you mean 'tf32'?
+"});
+  expect({kAsked + "--layout channels_last",
+          "--layout: takes one of nchw, nhwc, not 'channels_last'
+  did you mean 'nhwc'?
+"});
   expect({kAsked + "--optimizer adamx",
-          "--optimizer: takes one of momentum, sgd, adam, adamw, not 'adamx'\n  did you mean 'adam' or 'adamw'?\n"});
+          "--optimizer: takes one of momentum, sgd, adam, adamw, rmsprop, not 'adamx'\n  did you mean 'adam' or "
+          "'adamw'?\n"});
   expect({kAsked + "--optimizer-impl fuse",
           "--optimizer-impl: takes one of foreach, fused, loop, not 'fuse'\n  did you mean 'fused'?\n"});
   expect({kAsked + "--checkpointing seq:0",
           "--checkpointing: must be none, block or seq:N with N segments, N at least 1, but is 'seq:0'\n"
           "  for example --checkpointing block, or --checkpointing seq:4\n"});
+  expect({kAsked + "--compile max-autotune",
+          "--compile: takes one of none, default, reduce-overhead, not 'max-autotune'\n"});
+  expect({kAsked + "--compile default --checkpointing block",
+          "--compile: compiled steps are modelled without checkpointing alone\n"
+          "  use --checkpointing none, or --compile none\n"});
+  expect({kAsked + "--compile default --gpu-count 2 --sharding fsdp2",
+          "--compile: compiled steps are not modelled under fsdp2\n"
+          "  use --sharding ddp or zero1, or --compile none\n"});
   expect({kAsked + "--sharding zero3",
-          "--sharding: takes one of ddp, zero1, fsdp2, not 'zero3'\n  did you mean 'zero1'?\n"});
+          "--sharding: takes one of ddp, zero1, fsdp2, not 'zero3'\n  did you mean 'fsdp2'?\n"});
+  expect({kAsked + "--sharding dp", "--sharding: takes one of ddp, zero1, fsdp2, not 'dp'\n  did you mean 'ddp'?\n"});
   expect({kAsked + "--bucket-mb 0", "--bucket-mb: takes MiB above 0 and up to 1,000,000, not '0'\n"});
   expect({kAsked + "--bucket-view=maybe", "--bucket-view: is a switch: true or false, not 'maybe'\n"});
   expect({kAsked + "--cudnn-benchmark=2", "--cudnn-benchmark: is a switch: true or false, not '2'\n"});
   expect({kAsked + "--framework pytorch-2.10",
-          "--framework: unknown framework 'pytorch-2.10'\n  did you mean 'pytorch-2.11'?\n"});
+          "--framework: unknown framework 'pytorch-2.10'\n  did you mean 'pytorch-2.11', 'pytorch-2.14' or "
+          "'pytorch-2.6'?\n"});
 }
 
 TEST_CASE("models and GPUs that are not known are answered with the nearest names", "[cli]") {
   expect({"estimate --size 224x224 --gpu h200 --model vgg61",
           "--model: unknown model 'vgg61'\n  did you mean 'vgg11', 'vgg16' or 'vgg13'?\n"});
   expect(
-      {"estimate --size 224x224 --gpu h201", "--gpu: unknown GPU 'h201'\n  did you mean 'h200', 'b200' or 'h100'?\n"});
+      {"estimate --size 224x224 --gpu h201", "--gpu: unknown GPU 'h201'\n  did you mean 'h200', 'b200' or 'gh200'?\n"});
   expect(
-      {"--size 224x224 --gpus a100x4,b300x2", "--gpus: unknown GPU 'b300'\n  did you mean 'b200', 'a30' or 'a100'?\n"});
+      {"--size 224x224 --gpus a100x4,b301x2", "--gpus: unknown GPU 'b301'\n  did you mean 'b300', 'a30' or 'b200'?\n"});
   expect({"--size 224x224 --gpus a100x0",
           "--gpus: the number of GPUs must be from 1 to 4096, not '0'\n"
           "  write it like a100x4, 4xa100, a100:4 or a100-40gb-pcie:8\n"});
@@ -102,7 +119,8 @@ TEST_CASE("each flag of the machine, the data and the goal refuses a wrong value
   expect({kAsked + "--bytes-per-image -1MB",
           "--bytes-per-image: a size cannot be negative, as '-1MB' is\n  write a number and a unit, such as 40GiB, "
           "40GB, 512MiB or 1.5TB; a number alone counts bytes\n"});
-  expect({kAsked + "--pipeline dali", "--pipeline: takes one of pil-float, tv-uint8, nvjpeg, not 'dali'\n"});
+  expect({kAsked + "--pipeline dali",
+          "--pipeline: takes one of pil-float, tv-uint8, nvjpeg, not 'dali'\n  did you mean 'nvjpeg'?\n"});
   expect({kAsked + "--workers -1", "--workers: takes a whole number from 0 to 65,536, not '-1'\n"});
   expect({kAsked + "--cpus 0", "--cpus: takes a whole number from 1 to 65,536, not '0'\n"});
   expect({kAsked + "--ram much",
@@ -112,7 +130,8 @@ TEST_CASE("each flag of the machine, the data and the goal refuses a wrong value
   expect({kAsked + "--checkpoint-every 0", "--checkpoint-every: takes a whole number from 1 to 1,000,000, not '0'\n"});
   expect({kAsked + "--keep-checkpoints 0", "--keep-checkpoints: takes a whole number from 1 to 1,000,000, not '0'\n"});
   const std::string plan = "--size 224x224 --gpus h200 ";
-  expect({plan + "--objective quickest", "--objective: takes one of fastest, cheapest, fewest-gpus, not 'quickest'\n"});
+  expect({plan + "--objective quickest",
+          "--objective: takes one of fastest, cheapest, fewest-gpus, not 'quickest'\n  did you mean 'fastest'?\n"});
   expect({plan + "--deadline 24",
           "--deadline: the duration '24' lacks a unit\n  write numbers and units (d, h, min, s, ms), such as 24h, "
           "90min or "
@@ -162,15 +181,30 @@ TEST_CASE("a sweep refuses what cannot vary", "[cli]") {
           "--sweep: 'batch' varies twice\n  put all its values into one --sweep\n"});
 }
 
+TEST_CASE("what other tools call otherwise is answered with its name here", "[cli]") {
+  const auto remedy = [](const std::string& arguments) {
+    const Ran ran = run(arguments);
+    CHECK(ran.code == app::kWrongQuestion);
+    return ran.err.substr(ran.err.find("\n  ") + 3);
+  };
+  CHECK(remedy(kAsked + "--precision half") == "did you mean 'amp-fp16'?\n");
+  CHECK(remedy(kAsked + "--batch-size 4") == "did you mean '--batch'?\n");
+  CHECK(remedy(kAsked + "--dtype fp32") == "did you mean '--precision'?\n");
+  CHECK(remedy(kAsked + "--vram 8GB") == "did you mean '--memory'?\n");
+  CHECK(remedy("max-batch --size 224") == "did you mean 'fit'?\n");
+  CHECK(remedy("estimate --size 224 --gpu k40").starts_with("nearest by memory and speed: k80-12gb"));
+}
+
 TEST_CASE("flags and commands that are misspelt get suggestions", "[cli]") {
   expect({"frobnicate",
-          "'frobnicate': is not a command\n  choose from plan, estimate, layers, sweep, gpus, machines, models, show, "
+          "'frobnicate': is not a command\n  choose from plan, estimate, fit, layers, sweep, gpus, machines, models, "
+          "show, "
           "diff, check, launch, verify, calibrate, schema, completion, man\n"});
   expect({"estimat --size 3x3", "'estimat': is not a command\n  did you mean 'estimate'?\n"});
   expect({"--hieght 5", "'--hieght': is not a known flag\n  did you mean '--height'?\n"});
   expect({"estimate --frob", "'--frob': is not a known flag\n  see vggplan estimate --help\n"});
-  expect(
-      {"gpus --batch 3", "--batch: is not a flag of 'gpus'\n  it belongs to plan, estimate, layers, sweep, launch\n"});
+  expect({"gpus --batch 3",
+          "--batch: is not a flag of 'gpus'\n  it belongs to plan, estimate, fit, layers, sweep, launch\n"});
   expect({"estimate --objective fastest", "--objective: is not a flag of 'estimate'\n  it belongs to plan, launch\n"});
   expect({"--size 9x9 --gpus h200 --batch", "--batch: takes a value, and none follows\n"});
   expect({"--batch --size 9x9", "--batch: takes a value (N), and the flag --size follows\n"});
@@ -217,7 +251,7 @@ TEST_CASE("nonsense for any flag ends with exit code 2 and its name", "[cli]") {
   // Free texts, which anything may be: names and files are looked up later.
   const std::vector<std::string_view> free{"output",      "gpu-file",   "against",   "budget", "machine", "calibrate",
                                            "storage",     "model",      "framework", "gpus",   "gpu",     "config",
-                                           "calibration", "config-dir", "until",     "freeze"};
+                                           "calibration", "config-dir", "until",     "freeze", "prices"};
   for (const app::Flag& flag : app::flags()) {
     if (!flag.takes_value() || std::find(free.begin(), free.end(), flag.name) != free.end()) {
       continue;

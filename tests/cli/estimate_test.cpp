@@ -98,6 +98,21 @@ TEST_CASE("in inference GPUs send each other nothing: eight take a step in the t
   CHECK_FALSE(eight.contains("communication_seconds"));
 }
 
+TEST_CASE("a compiled step tells what compiling takes, and what compiling saves", "[cli]") {
+  const std::string flags = "--size 224x224 --gpu h200 --batch 32 --precision fp32 --layout nhwc ";
+  const json eager = report_of(flags);
+  const json compiled = report_of(flags + "--compile default");
+  CHECK_FALSE(eager.at("time").contains("compile_seconds"));
+  CHECK(value(compiled.at("time").at("compile_seconds")) > 5);
+  CHECK(compiled.at("time").at("compile_seconds").at("basis") == "assumed");
+  // Pool indices of a byte.
+  const auto saved = [](const json& report) {
+    return report.at("model").at("saved_activation_bytes").get<std::int64_t>();
+  };
+  CHECK(saved(eager) - saved(compiled) >= std::int64_t{7} * 32 * 1530368);
+  CHECK(value(compiled.at("time").at("step_seconds")) < value(eager.at("time").at("step_seconds")));
+}
+
 TEST_CASE("workers: whole ones for each GPU, enough for what is needed, none without being said", "[cli]") {
   const json four = report_of("--size 4024x3036 --gpus a100x4 --batch 2 --precision amp-bf16 --layout nhwc");
   CHECK(four.at("input").at("workers").get<int>() % 4 == 0);

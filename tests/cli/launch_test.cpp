@@ -76,6 +76,18 @@ TEST_CASE("the plan names the command that makes its run", "[cli]") {
   CHECK(command("--size 64x64 --gpu t4", world).find("--freeze 'conv1_*' ") != std::string::npos);
 }
 
+TEST_CASE("a compiled plan is compiled by its program, and every candidate was", "[cli]") {
+  FakeWorld world;
+  REQUIRE(run("launch " + kPlan + " --compile reduce-overhead --output one", world).code == app::kYes);
+  const json plan = json::parse(world.files.at("one/plan.json"));
+  const json& best = plan.at("recommendation");
+  CHECK(best.at("job").at("compile") == "reduce-overhead");
+  CHECK(best.at("job").at("checkpointing") == "none");
+  CHECK(best.at("launch").at("command").get<std::string>().find("--compile reduce-overhead") != std::string::npos);
+  CHECK(world.files.at("one/train.py").find("torch.compile(self.model, mode=job[\"compile\"])") != std::string::npos);
+  CHECK_FALSE(json::parse(run("plan " + kPlan + " --json").out).at("recommendation").at("job").contains("compile"));
+}
+
 TEST_CASE("what is left free is told to the program", "[cli]") {
   const json plan = json::parse(run("--size 64x64 --gpu t4 --usable-memory 8GiB --reserve 1GiB --json").out);
   CHECK(plan.at("recommendation").at("launch").at("reserve_bytes") == 1 << 30);

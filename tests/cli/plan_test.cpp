@@ -69,6 +69,35 @@ TEST_CASE("a machine has the GPUs that it has, and what is rented and timed foll
   CHECK(usd_per_hour("16") == 20);
 }
 
+TEST_CASE("a plan tells which price it took, of where and as of when, and how old it is where a day is given",
+          "[cli]") {
+  test::FakeWorld world;
+  world.files["aws.csv"] =
+      "InstanceType,AcceleratorName,AcceleratorCount,Price,SpotPrice,Region\n"
+      "g4dn.xlarge,T4,1.0,0.5,0.2,us-east-1\n"
+      "g4dn.xlarge,T4,1.0,0.6,0.1,eu-west-1\n";
+  const std::string job = "--size 224x224 --gpus t4 --images 100000 --prices aws.csv --prices-date 2026-11-01";
+  const json plan = json::parse(run(job + " --today 2026-11-29 --json", world).out).at("recommendation");
+  CHECK(plan.at("price") == json({{"usd_per_hour", 0.5},
+                                  {"of", "g4dn.xlarge"},
+                                  {"usd_per_hour_of_one", 0.5},
+                                  {"region", "us-east-1"},
+                                  {"spot", false},
+                                  {"date", "2026-11-01"},
+                                  {"age_days", 28},
+                                  {"source", "aws.csv"}}));
+  const double hours = plan.at("run").at("total_seconds").at("value").get<double>() / 3600;
+  CHECK(plan.at("run").at("cost_usd").at("value").get<double>() == Approx(0.5 * hours));
+  CHECK(run(job + " --today 2026-11-29", world).out.find("28 days ago") != std::string::npos);
+  CHECK(run(job, world).out.find("days ago") == std::string::npos);
+  const json spot = json::parse(run(job + " --spot --json", world).out).at("recommendation");
+  CHECK(spot.at("price").at("usd_per_hour") == 0.1);
+  CHECK(spot.at("price").at("region") == "eu-west-1");
+  CHECK(run(job + " --spot", world).out.find("a spot machine may be taken back") != std::string::npos);
+  CHECK(run("--size 224x224 --gpus l4 --prices aws.csv", world).out.find("has no price of a machine that takes part") !=
+        std::string::npos);
+}
+
 TEST_CASE("of one GPU with several counts the largest stands for all: no number is searched twice", "[cli]") {
   const json twice = planned("--gpus t4x2,t4x4,t4x2");
   CHECK(twice.at("candidates").size() == 1);
@@ -154,6 +183,75 @@ TEST_CASE("the chart of batches goes one past the largest that fits", "[cli]") {
   CHECK(rows.at(rows.size() - 1).at("verdict") == "does-not-fit");
   CHECK(rows.at(rows.size() - 2).at("batch") == largest);
   CHECK(rows.at(rows.size() - 2).at("verdict") != "does-not-fit");
+}
+
+TEST_CASE("--size with one number is a square", "[cli]") {
+  const json job = json::parse(run("estimate --size 224 --gpu t4 --json").out).at("job");
+  CHECK(job.at("height") == 224);
+  CHECK(job.at("width") == 224);
+}
+
+TEST_CASE("a size stands for a card of that size, and the report says what was assumed", "[cli]") {
+  const auto machine = [](const std::string& gpus) {
+    return json::parse(run("estimate --size 224 --json " + gpus).out).at("machine");
+  };
+  const json like = machine("--gpu rtx-4060");
+  for (const std::string text : {"--gpus 8GB", "--gpus 8gib", "--gpu 8GB", "--memory 8GB"}) {
+    INFO(text);
+    const json card = machine(text);
+    CHECK(card.at("gpu") == "8gb");
+    CHECK(card.at("memory_total_bytes") == like.at("memory_total_bytes"));
+    CHECK(card.at("usable_bytes") == like.at("usable_bytes"));
+  }
+  CHECK(machine("--gpus 12GiBx2").at("gpu_count") == 2);
+  // A size that no card of the catalogue has: the next larger one's share of what is sold.
+  const json odd = machine("--gpus 9GB");
+  CHECK(odd.at("memory_total_bytes").get<double>() ==
+        Approx(machine("--gpu rtx-3080").at("memory_total_bytes").get<double>() * 0.9).epsilon(1e-3));
+  const json report = json::parse(run("estimate --size 224 --gpus 8GB --json").out);
+  CHECK(report.at("warnings").at(0).at("code") == "assumed-card");
+  CHECK(report.at("assumptions").at(0).at("name") == "card");
+}
+
+TEST_CASE("memory of others is not the job's", "[cli]") {
+  const auto report = [](const std::string& more) {
+    return json::parse(run("estimate --size 224 --gpu 3060 --json " + more).out);
+  };
+  const json alone = report("").at("machine");
+  const json shared = report("--used 2GiB").at("machine");
+  CHECK(shared.at("usable_bytes").get<std::int64_t>() + (2LL << 30) == alone.at("usable_bytes").get<std::int64_t>());
+  CHECK(shared.at("used_bytes") == 2LL << 30);
+  CHECK(report("--used 2GiB").at("assumptions").at(0).at("source") == "--used");
+  const auto full = run("estimate --size 224 --gpu 3060 --used 12GiB");
+  CHECK(full.code == app::kWrongQuestion);
+  CHECK(full.err.starts_with("vggplan: --used: leaves nothing of the 11.31 GiB of rtx-3060 that a process may use"));
+}
+
+TEST_CASE("fit says yes where the batch fits under some settings, and no where none does", "[cli]") {
+  const auto yes = run("fit --size 224 --gpus 8GB --json");
+  CHECK(yes.code == app::kYes);
+  const json report = json::parse(yes.out);
+  CHECK(report.at("fits") == true);
+  CHECK(report.at("largest").size() == 8);
+  CHECK(run("fit --size 224 --gpus 8GB --batch 16").code == app::kYes);
+  CHECK(run("fit --size 4024x3036 --gpus 4GB").code == app::kNo);
+  const auto several = run("fit --size 224 --gpus 8GB,12GB");
+  CHECK(several.code == app::kWrongQuestion);
+  CHECK(several.err.starts_with("vggplan: --gpus: names 2 kinds of GPUs, and fit looks at one"));
+}
+
+TEST_CASE("what fit puts first fits by estimate, and one image more than its largest batch does not", "[cli]") {
+  const json row = json::parse(run("fit --size 224 --gpu 3060 --precision tf32 --layout nchw --checkpointing none "
+                                   "--used 6GiB --json")
+                                   .out)
+                       .at("largest")
+                       .at(0);
+  const auto code = [&](std::int64_t batch) {
+    return run("estimate --size 224 --gpu 3060 --used 6GiB --batch " + std::to_string(batch)).code;
+  };
+  const std::int64_t batch = row.at("batch").get<std::int64_t>();
+  CHECK(code(batch) == app::kYes);
+  CHECK(code(row.value("batch_with_cache_flushes", batch) + 1) == app::kNo);
 }
 
 }  // namespace vggplan

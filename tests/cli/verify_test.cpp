@@ -180,8 +180,12 @@ TEST_CASE("a run on one batch that stays is held to the step of the GPU", "[cli]
 TEST_CASE("settings that differ are named, and nothing is compared: exit code 2", "[cli]") {
   FakeWorld world;
   const Json plan = plan_of(with_plan(world));
-  for (const auto& [key, value] : std::vector<std::pair<std::string, Json>>{
-           {"batch", 4}, {"precision", "amp-bf16"}, {"model", "vgg19"}, {"gpus", 2}, {"freeze", "features"}}) {
+  for (const auto& [key, value] : std::vector<std::pair<std::string, Json>>{{"batch", 4},
+                                                                            {"precision", "amp-bf16"},
+                                                                            {"model", "vgg19"},
+                                                                            {"gpus", 2},
+                                                                            {"freeze", "features"},
+                                                                            {"compile", "default"}}) {
     INFO(key);
     Json settings = settings_line();
     settings[key] = value;

@@ -94,6 +94,7 @@ def main():
             for file in sorted((CONFIGS / path).glob("*.json")):
                 validate(file.read_text(encoding="utf-8"), schema, str(file))
         validate((CONFIGS / "links.json").read_text(encoding="utf-8"), schema_of("links"), "links.json")
+        validate((CONFIGS / "other-gpus.json").read_text(encoding="utf-8"), schema_of("other-gpus"), "other-gpus.json")
         pipe = subprocess.run(f"'{program}' estimate --size 224x224 --gpu t4 --json -q | jq -e '.memory.usable_bytes > 0'",
                               shell=True, capture_output=True, text=True, check=False)
         if pipe.stdout != "true\n":

@@ -81,7 +81,8 @@ TEST_CASE("no range of memory is narrow beside the warning of FFT workspaces") {
       job.image = {3, 512, 512};
       job.batch = 4;
       const Estimate estimate = answer(job, precision, support::target(gpu.name));
-      const auto& peak = estimate.memory.allocated_peak;
+      // Of what is reserved: on a card of 8 GB cuDNN tries large workspaces in vain, and the allocated peak is narrow.
+      const auto& peak = estimate.memory.reserved_peak;
       INFO(gpu.name << ' ' << base::name_of_enum(precision));
       CHECK((!warns(estimate, "fp32-workspace") || peak.high.as_double() > 1.1 * peak.low.as_double()));
     }

@@ -9,14 +9,13 @@
 #include <vector>
 
 #include "vggplan/catalog/catalog.hpp"
-#include "vggplan/catalog/framework.hpp"
 #include "vggplan/lowering/tape.hpp"
 
 namespace vggplan::support {
 
 inline lowering::Framework built_in_framework() {
   static const catalog::Catalog catalog = catalog::Catalog::built_in();
-  return catalog::read_framework(catalog.text("frameworks", "pytorch-2.11").value(), "pytorch-2.11").value();
+  return catalog.framework("pytorch-2.11").value();
 }
 
 /// As the built-in profile, but no convolution needs a workspace.
@@ -61,6 +60,7 @@ class RequestList {
         case memory::Event::Kind::local_memory:
         case memory::Event::Kind::driver: marks_.push_back({list_.size(), event}); break;
         case memory::Event::Kind::trial:
+        case memory::Event::Kind::empty:
         case memory::Event::Kind::phase: break;
       }
     }

@@ -85,6 +85,7 @@ inline job::Job job_of(const Row& row) {
     checkpoint.insert(3, ":");
   }
   job.checkpointing = job::parse_checkpointing(checkpoint).value();
+  job.compile = named<job::Compile>(text_of(row, "compile", "none"));
   job.cudnn_benchmark = row.value("benchmark", false);
   job.expandable_segments = row.value("expandable", false);
   const std::string how = text_of(row, "how", "single");

@@ -173,7 +173,8 @@ inline estimate::Estimate refused_estimate() {
   sample.memory.run_peak = around(60 * kGiB);
   sample.memory.headroom = sample.memory.usable - 64 * kGiB;
   sample.memory.breakdown = {{"activations", 56 * kGiB}, {"parameters", 4 * kGiB}};
-  sample.memory.shortfall = estimate::Shortfall{8 * kGiB, 24 * kGiB + kGiB / 2, "backward", "conv1_2"};
+  sample.memory.shortfall =
+      estimate::Shortfall{8 * kGiB, 24 * kGiB + kGiB / 2, 8 * kGiB, 30 * kGiB, 31 * kGiB, kGiB, "backward", "conv1_2"};
   return sample;
 }
 
@@ -257,6 +258,39 @@ inline report::Document refused_plan() {
   plan.enumerated = 16;
   plan.rejected_count = 16;
   return report::build_plan(plan, sample_request(), {});
+}
+
+inline planner::Capacity sample_capacity() {
+  planner::Capacity capacity;
+  capacity.estimate = sample_estimate();
+  planner::Holding held;
+  held.job = sample_job();
+  held.batch = {
+      "h200-sxm-141gb", job::Precision::amp_bf16, base::Layout::nhwc, {}, {}, 1, base::kGiB * 100, 12, 12, 12};
+  held.certain = 11;
+  held.image = {"h200-sxm-141gb", 1, 8048, 6072, false, held.job};
+  held.images_per_second = 100;
+  held.slowdown = 1;
+  planner::Holding slower = held;
+  slower.batch.checkpointing = {job::Checkpointing::Kind::block};
+  slower.batch.steady = 20;
+  slower.batch.hard = 22;
+  slower.batch.possible = 24;
+  slower.images_per_second = 75;
+  slower.slowdown = 100.0 / 75.0;
+  capacity.holdings = {held, slower};
+  return capacity;
+}
+inline report::Document sample_fit() { return report::build_fit(sample_capacity()); }
+inline report::Document sample_no_fit() {
+  planner::Capacity capacity = sample_capacity();
+  capacity.estimate = refused_estimate();
+  for (planner::Holding& held : capacity.holdings) {
+    held.batch.steady = held.batch.hard = held.batch.possible = held.certain = 0;
+    held.images_per_second = 0;
+    held.slowdown = std::nullopt;
+  }
+  return report::build_fit(capacity);
 }
 
 inline report::Document sample_layers() { return report::build_layers(rich_estimate()); }
@@ -352,6 +386,8 @@ inline std::vector<Sample> samples() {
           {"plan-refused", refused_plan()},
           {"layers", sample_layers()},
           {"sweep", sample_sweep()},
+          {"fit", sample_fit()},
+          {"fit-not", sample_no_fit()},
           {"gpus", sample_gpus()},
           {"diff", sample_diff()},
           {"check", sample_check()},

@@ -17,6 +17,7 @@ struct TraceEvent {
   char kind{};  ///< 'S': cudaMalloc, 'a': allocation, 'f': free
   std::int64_t bytes{};
   std::int64_t id{};
+  std::size_t stream{};  ///< of allocations, where several were recorded
 };
 
 struct Trace {
@@ -34,6 +35,9 @@ inline Trace read_trace(const std::filesystem::path& path) {
     std::istringstream fields(line);
     if (!(fields >> event.kind >> event.bytes >> event.id)) {
       throw std::runtime_error("not a trace: " + path.string());
+    }
+    if (event.kind == 'a') {
+      fields >> event.stream;
     }
     trace.events.push_back(event);
   }

@@ -10,7 +10,7 @@ import pathlib
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SHARED = {"TYPES", "LAYOUTS", "set_arithmetic", "optimizer_of", "rerun", "build"}
+SHARED = {"TYPES", "LAYOUTS", "set_arithmetic", "optimizer_of", "rerun", "checkpoint_model", "build"}
 
 
 def definitions(text):

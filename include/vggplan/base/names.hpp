@@ -54,8 +54,8 @@ std::vector<std::string> enum_names() {
 std::string with_dashes(std::string_view key);
 std::string with_underscores(std::string_view flag);
 
-/// The candidates nearest to `word` by edit distance, best first, at most `most`; none when nothing
-/// is close enough to be a plausible slip of the keyboard.
+/// The candidates that `word` stands for in other tools (fp16, dp), or those nearest to it by edit distance, best
+/// first, at most `most`; none when nothing is close enough to be a plausible slip of the keyboard.
 std::vector<std::string> nearest(std::string_view word, std::span<const std::string> candidates, std::size_t most = 3);
 
 /// "did you mean 'a', 'b' or 'c'?" or, when nothing is near, "choose from ...".

@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "vggplan/base/result.hpp"
+#include "vggplan/catalog/prices.hpp"
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/hardware/hardware.hpp"
+#include "vggplan/lowering/framework.hpp"
 
 namespace vggplan::catalog {
 
@@ -38,6 +40,8 @@ struct GpuAlias {
 };
 std::span<const GpuAlias> gpu_aliases();
 
+struct NameMatch;
+
 class Catalog {
  public:
   static Catalog built_in();
@@ -48,26 +52,36 @@ class Catalog {
   /// With one GPU added (--gpu-file); its path means nothing, its name is the one inside.
   [[nodiscard]] base::Result<Catalog> with_gpu_file(const ConfigFile& file) const;
 
+  /// With prices of the user's in place of those that are known; `spot`: machines have their spot price.
+  [[nodiscard]] base::Result<Catalog> with_prices(PriceList prices, bool spot) const;
+
   /// Names in a folder (gpus, machines, models, storage, frameworks, calibration), sorted.
   [[nodiscard]] std::vector<std::string> names(std::string_view folder) const;
   [[nodiscard]] std::vector<std::string> gpu_names() const { return names("gpus"); }
+  /// Those that can be had apart: all but the laptops'.
+  [[nodiscard]] std::vector<std::string> card_names() const;
   [[nodiscard]] std::vector<std::string> machine_names() const { return names("machines"); }
   [[nodiscard]] std::vector<std::string> model_names() const { return names("models"); }
   [[nodiscard]] std::vector<std::string> storage_names() const { return names("storage"); }
 
-  /// `name` may be an alias or the words of a name in any order; `place` is what errors call its origin.
+  /// `name` may be an alias, the words of a name in any order, or a size ("8GB"), which stands for a card of as much;
+  /// `place` is what errors call its origin.
   [[nodiscard]] base::Result<GpuChoice> find_gpu(std::string_view name, std::string_view place) const;
+  /// Whether `name` stands for one GPU: cheaper than to find it.
+  [[nodiscard]] bool knows_gpu(std::string_view name) const;
   [[nodiscard]] base::Result<hardware::Gpu> gpu(std::string_view name) const;
+  [[nodiscard]] base::Result<std::vector<hardware::Gpu>> gpus() const;
   [[nodiscard]] base::Result<hardware::Machine> machine(std::string_view name) const;
   [[nodiscard]] base::Result<graph::ModelSpec> model(std::string_view name) const;
   [[nodiscard]] base::Result<hardware::Storage> storage(std::string_view name) const;
   [[nodiscard]] base::Result<hardware::Link> link(std::string_view name) const;
+  [[nodiscard]] base::Result<lowering::Framework> framework(std::string_view name) const;
 
   [[nodiscard]] base::Result<std::vector<hardware::Link>> links() const;
   /// Machines that have this GPU, by its full name.
   [[nodiscard]] base::Result<std::vector<hardware::Machine>> machines_with(std::string_view gpu) const;
 
-  /// A file as it stands, for records that other rooms define (frameworks, calibration) and for schemas.
+  /// A file as it stands, for records that other rooms define (calibration) and for schemas.
   [[nodiscard]] base::Result<std::string_view> text(std::string_view folder, std::string_view name) const;
   /// What errors call that file; empty where there is none.
   [[nodiscard]] std::string shown(std::string_view folder, std::string_view name) const;
@@ -82,12 +96,22 @@ class Catalog {
 
   [[nodiscard]] base::Result<const Entry*> entry(std::string_view folder, std::string_view name) const;
   [[nodiscard]] base::Result<GpuChoice> load_gpu(const std::string& name) const;
+  [[nodiscard]] base::Result<GpuChoice> of_size(std::int64_t gigabytes) const;
+  [[nodiscard]] base::Result<NameMatch> match_gpu(std::string_view name) const;
+  [[nodiscard]] base::Result<NameMatch> match_with_memory(std::string_view name) const;
+  [[nodiscard]] base::Diagnostic unknown(std::string_view name, std::string_view place) const;
   base::Status add(const ConfigFile& file);
+  void settle_price(hardware::Machine& machine) const;
   /// The links that the user's GPUs name must be known.
   [[nodiscard]] base::Status check_links() const;
+  /// And the profiles that the user's take their rules from.
+  [[nodiscard]] base::Status check_frameworks() const;
 
   std::map<std::string, Folder, std::less<>> folders_{};
   std::vector<Entry> links_{};  ///< files of links, the user's last
+  Entry other_gpus_{};
+  PriceList prices_{};
+  bool spot_{false};
 };
 
 /// Single records from a user's file.

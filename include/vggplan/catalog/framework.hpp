@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -9,7 +10,12 @@
 
 namespace vggplan::catalog {
 
-/// A framework profile from the text of configs/frameworks/<name>.json. `shown` is what errors call the file.
-base::Result<lowering::Framework> read_framework(std::string_view text, const std::string& shown);
+/// The profile of that name.
+using FindFramework = std::function<base::Result<lowering::Framework>(std::string_view name)>;
+
+/// A framework profile from the text of configs/frameworks/<name>.json. `shown` is what errors call the file. What a
+/// profile with `rules_of` does not say is as in the one that it names, which has to say all itself.
+base::Result<lowering::Framework> read_framework(std::string_view text, const std::string& shown,
+                                                 const FindFramework& find = {});
 
 }  // namespace vggplan::catalog

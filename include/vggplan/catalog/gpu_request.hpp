@@ -16,8 +16,8 @@ struct GpuRequest {
   bool counted{false};  ///< the count was given, not taken to be one
 };
 
-/// The alternatives of a comma-separated list, in its order, each once. `any` stands for every GPU of
-/// the catalogue. `place` is the flag that errors name.
+/// The alternatives of a comma-separated list, in its order, each once. `any` stands for every card of
+/// the catalogue, laptops' apart. `place` is the flag that errors name.
 base::Result<std::vector<GpuRequest>> parse_gpu_request(const Catalog& catalog, std::string_view text,
                                                         std::string_view place);
 

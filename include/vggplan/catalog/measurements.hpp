@@ -27,6 +27,7 @@ struct MeasuredStep {
   std::string frozen_norm{"none"};
   std::string until{};
   std::string trained{"parameters"};
+  std::string compile{"none"};
   std::int64_t batch{};
   std::string precision{};
   std::string layout{};

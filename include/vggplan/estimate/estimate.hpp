@@ -36,9 +36,13 @@ struct TimelinePoint {
   std::vector<std::pair<std::string, Bytes>> categories{};  ///< of what is allocated, without those of 0
 };
 
-struct Shortfall {  ///< the allocation that failed
+struct Shortfall {  ///< the allocation that failed; bytes as in memory::OutOfMemory
   Bytes requested{};
   Bytes missing{};
+  Bytes tried{};
+  Bytes allocated{};
+  Bytes reserved{};
+  Bytes free{};
   std::string phase{};
   std::string layer{};
   std::int64_t step{};  ///< counted from 1: a process that flushes its cache may run out some steps later
@@ -65,6 +69,7 @@ struct Memory {
   Estimated<Bytes> optimizer_peak{};
   std::vector<std::pair<std::string, Bytes>> breakdown{};         ///< by category; sums to run_peak.value
   std::vector<std::pair<std::string, Bytes>> breakdown_layers{};  ///< by layer; same sum
+  std::string allocator_settings{};  ///< of the environment, where they are not the defaults
   std::optional<Shortfall> shortfall{};
   std::vector<TimelinePoint> timeline{};
 };
@@ -89,6 +94,7 @@ struct Time {
   Estimated<double> images_per_second{};
   Estimated<Seconds> host{};  ///< what the host takes to start a step's work; the range is that of hosts
   std::optional<Estimated<Seconds>> host_operation{};  ///< see timing::HostSpeed; none where nobody measured it
+  std::optional<Estimated<Seconds>> compile{};         ///< torch.compile's before the first step
   std::string bound_by{};                              ///< "gpu", "host", "workers", "copy", "storage", "communication"
   double model_flops_utilization{};                    ///< of the whole, input included
   std::vector<LayerTime> layers{};
@@ -176,6 +182,15 @@ struct Target {
   hardware::Gpu gpu{};
   std::optional<hardware::Machine> machine{};
   Bytes usable{};  ///< at most so much for the allocator: gpu.usable_memory() or the user's figure
+  Bytes used{};    ///< of each card, by others
+};
+
+/// What the machines that the job takes cost, and who says so.
+struct Quote {
+  base::Usd per_hour{};     ///< all of them
+  std::string of{};         ///< the machine, or the GPU that the user priced
+  hardware::Price price{};  ///< of one
+  std::optional<std::int64_t> age_days{};
 };
 
 struct Estimate {
@@ -187,6 +202,7 @@ struct Estimate {
   Input input{};
   StorageNeed storage{};
   std::optional<Run> run{};
+  std::optional<Quote> price{};
   std::vector<LayerRow> layers{};
   std::vector<Warning> warnings{};
   std::vector<Assumption> assumptions{};

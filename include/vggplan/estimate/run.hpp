@@ -33,6 +33,7 @@ struct Knowledge {
   std::vector<hardware::Storage> storages{};
   std::vector<hardware::Machine> machines{};  ///< with prices; the cheapest that offers the GPU prices a bare GPU
   std::map<std::string, base::Usd> prices{};  ///< the user's: per GPU and hour by GPU name, per hour by machine name
+  std::string today{};                        ///< an ISO date that the age of prices is told by; empty: it is not told
 };
 
 /// The allocator's answer under its limit.
@@ -115,6 +116,9 @@ ReceptiveField receptive_field(const graph::Network& network);
 std::optional<double> images_of_epoch(const job::Job& job);
 /// Inference goes through the data set once.
 std::int64_t epochs_of(const job::Job& job);
+
+/// Whether the builds of the framework have code for the GPU.
+bool runs_on(const lowering::Framework& framework, const hardware::Gpu& gpu);
 
 /// An error where the GPU cannot compute in the job's precision, not even in a wider type: bf16 before Ampere.
 base::Status check_precision(const job::Job& job, const hardware::Gpu& gpu);

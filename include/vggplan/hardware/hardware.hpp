@@ -40,6 +40,7 @@ struct Gpu {
   base::Bytes memory_total{};    ///< what the driver reports, not what is printed on the box
   base::Bytes context_memory{};  ///< CUDA context and loaded modules of one training process
   base::Bytes l2_cache{};
+  base::Bytes l2_reported{};  ///< what CUDA says of it, and programs that fill it go by
   base::BytesPerSecond memory_bandwidth{};
   std::optional<base::FlopsPerSecond> fp32{};         ///< outside tensor cores
   std::optional<base::FlopsPerSecond> tf32_tensor{};  ///< dense, no sparsity, like the next two
@@ -50,10 +51,22 @@ struct Gpu {
   std::string pcie{};                        ///< name of the Link to the host
   std::vector<std::string> unverified{};
   std::vector<Source> sources{};
+  std::string like{};  ///< title of the card whose figures it has, where only its size is known
   bool operator==(const Gpu&) const = default;
 
   /// Bytes that the caching allocator may reserve.
   [[nodiscard]] base::Bytes usable_memory() const { return memory_total - context_memory; }
+};
+
+/// What is printed on the box: the driver reports a little less. CUDA's GiB are the shop's GB.
+std::int64_t gigabytes_as_sold(const Gpu& gpu);
+
+/// A GPU that is not modelled, with what tells which of those that are come near.
+struct OtherGpu {
+  std::string name{};
+  std::string title{};
+  double gigabytes{};  ///< as sold
+  base::FlopsPerSecond fp32{};
 };
 
 /// 75 for "7.5", 120 for "12.0"; 0 for what is no version.
@@ -85,10 +98,13 @@ struct Link {
   bool operator==(const Link&) const = default;
 };
 
+/// What a machine costs, whole.
 struct Price {
   base::Usd per_hour{};
   std::string reference{};
-  std::string date{};
+  std::string date{};    ///< ISO date where known; empty: not told
+  std::string region{};  ///< empty: not told
+  bool spot{false};      ///< of a machine that its owner may take back at any time
   bool operator==(const Price&) const = default;
 };
 
@@ -104,6 +120,7 @@ struct Machine {
   std::optional<base::Bytes> local_storage{};
   std::optional<base::BytesPerSecond> network{};
   std::optional<Price> price{};
+  std::optional<Price> spot_price{};
   std::vector<std::string> unverified{};
   std::vector<Source> sources{};
   bool operator==(const Machine&) const = default;

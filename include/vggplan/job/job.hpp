@@ -18,9 +18,10 @@
 namespace vggplan::job {
 
 enum class Mode { train, infer };
-enum class Precision { fp32, tf32, amp_bf16, amp_fp16, bf16 };
-enum class Optimizer { momentum, sgd, adam, adamw };
+enum class Precision { fp32, tf32, amp_bf16, amp_fp16, bf16, fp16 };
+enum class Optimizer { momentum, sgd, adam, adamw, rmsprop };
 enum class OptimizerImpl { foreach, fused, loop };
+enum class Compile { none, usual, reduce_overhead };  ///< mode of torch.compile
 enum class Sharding { ddp, zero1, fsdp2 };
 enum class ImageFormat { jpeg, png, tiff, raw };
 enum class Pipeline { pil_float, tv_uint8, nvjpeg };
@@ -37,6 +38,7 @@ base::Result<Checkpointing> parse_checkpointing(std::string_view text);
 
 inline constexpr std::int64_t kMostBatch = 1 << 30;
 inline constexpr std::int64_t kMostAccumulation = 1 << 16;
+inline constexpr std::int64_t kMostForwardPasses = 16;
 
 struct Parallel {
   std::int64_t gpus{1};  ///< in all, over every node
@@ -73,11 +75,13 @@ struct Job {
   std::int64_t batch{1};       ///< images per GPU and micro-batch
   std::int64_t eval_batch{0};  ///< images of an evaluation beside training; 0: none
   std::int64_t accumulation{1};
+  std::int64_t forward_passes{1};  ///< of views of the images, whose losses go back together: siamese, consistency
   Precision precision{Precision::tf32};
   base::Layout layout{base::Layout::nchw};
   Optimizer optimizer{Optimizer::momentum};
   OptimizerImpl optimizer_impl{OptimizerImpl::foreach};
   Checkpointing checkpointing{};
+  Compile compile{Compile::none};
   Parallel parallel{};
   bool cudnn_benchmark{false};
   bool expandable_segments{false};
@@ -137,21 +141,23 @@ struct NameTable<job::Mode> {
 };
 template <>
 struct NameTable<job::Precision> {
-  static constexpr std::array<Named<job::Precision>, 5> table{{
+  static constexpr std::array<Named<job::Precision>, 6> table{{
       {job::Precision::fp32, "fp32", "true fp32 everywhere (TF32 off)"},
       {job::Precision::tf32, "tf32", "PyTorch's default: convolutions in TF32, Linear in fp32"},
       {job::Precision::amp_bf16, "amp-bf16", "autocast to bfloat16 over fp32 weights"},
       {job::Precision::amp_fp16, "amp-fp16", "autocast to float16 with GradScaler"},
       {job::Precision::bf16, "bf16", "model and input in bfloat16; changes training"},
+      {job::Precision::fp16, "fp16", "model and input in float16, without GradScaler; seldom trains"},
   }};
 };
 template <>
 struct NameTable<job::Optimizer> {
-  static constexpr std::array<Named<job::Optimizer>, 4> table{{
+  static constexpr std::array<Named<job::Optimizer>, 5> table{{
       {job::Optimizer::momentum, "momentum", "SGD, momentum 0.9, weight decay 5e-4"},
       {job::Optimizer::sgd, "sgd", "plain SGD: no state"},
       {job::Optimizer::adam, "adam", "two states per parameter"},
       {job::Optimizer::adamw, "adamw", "two states per parameter"},
+      {job::Optimizer::rmsprop, "rmsprop", "one state per parameter: neither centered nor with momentum"},
   }};
 };
 template <>
@@ -160,6 +166,14 @@ struct NameTable<job::OptimizerImpl> {
       {job::OptimizerImpl::foreach, "foreach", "PyTorch's default on CUDA"},
       {job::OptimizerImpl::fused, "fused", "one kernel, no temporaries"},
       {job::OptimizerImpl::loop, "loop", "one parameter at a time (foreach=False)"},
+  }};
+};
+template <>
+struct NameTable<job::Compile> {
+  static constexpr std::array<Named<job::Compile>, 3> table{{
+      {job::Compile::none, "none", "every operation by itself"},
+      {job::Compile::usual, "default", "torch.compile: inductor's fused kernels"},
+      {job::Compile::reduce_overhead, "reduce-overhead", "the same, replayed as CUDA graphs"},
   }};
 };
 template <>

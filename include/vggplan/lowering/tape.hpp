@@ -30,7 +30,8 @@ struct Variation {
   Workspaces workspaces{Workspaces::derived};
   bool both_bucket_sets{true};  ///< DDP: the first bucket still lives when the rebuilt ones are made (a race)
   Skips skips{Skips::derived};
-  bool buffers{true};  ///< sums of kernels, which are taken and freed at once
+  bool emptiest_rank{false};  ///< ZeRO-1: the rank that owns least, instead of rank 0
+  bool buffers{true};         ///< sums of kernels, which are taken and freed at once
 };
 
 /// First steps of amp-fp16 that GradScaler skips, up to two: further ones change no figure. Its scale starts at 65536

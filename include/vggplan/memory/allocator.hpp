@@ -49,8 +49,8 @@ class CachingAllocator {
   void free(Handle block);
   /// What the driver does beside the allocator moves later segments.
   AddressSpace& addresses() { return addresses_; }
-  /// torch.cuda.empty_cache(): gives back every segment (or page) that is wholly free.
-  void empty_cache();
+  /// torch.cuda.empty_cache(): gives back every segment (or page) that is wholly free, of the first `streams`.
+  void empty_cache(std::size_t streams = kStreams);
 
   [[nodiscard]] base::Bytes block_size(Handle block) const { return base::Bytes(blocks_[block].size); }
   [[nodiscard]] base::Bytes allocated() const { return base::Bytes(allocated_); }

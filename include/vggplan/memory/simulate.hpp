@@ -34,6 +34,12 @@ struct OutOfMemory {
   LayerId layer{kNoLayer};
   base::Bytes requested{};
   base::Bytes missing{};  ///< how far the request's segment exceeded the capacity after the cache was given back
+  // What PyTorch's message says (CUDACachingAllocator.cpp, malloc): the segment that cudaMalloc was asked for, and what
+  // is held after the cache was given back.
+  base::Bytes tried{};
+  base::Bytes allocated{};
+  base::Bytes reserved{};
+  base::Bytes free{};  ///< of what may be reserved
 };
 
 struct Moment {
@@ -62,7 +68,7 @@ struct Simulation {
 struct SimulationOptions {
   AllocatorConfig allocator{};
   std::size_t steps{4};  ///< how many to simulate at least; more where one after the first flushed the cache
-  bool timeline{false};  ///< record the moments of the last step
+  bool timeline{false};  ///< record the moments of the first and of the last step
 };
 
 /// Runs set-up and steps; stops at the first allocation that fails.

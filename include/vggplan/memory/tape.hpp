@@ -30,6 +30,9 @@ enum class Category : std::uint8_t {
 };
 inline constexpr std::size_t kCategories = 14;
 
+/// The stream whose pools stand for the private one of CUDA graphs.
+inline constexpr std::uint8_t kGraphStream = 3;
+
 using TensorId = std::uint32_t;
 using LayerId = std::int16_t;
 inline constexpr LayerId kNoLayer = -1;
@@ -40,6 +43,7 @@ struct Event {
     release,       ///< `tensor`
     scratch,       ///< a workspace: allocated and freed at once; `tensor` names an entry of Tape::scratch
     trial,         ///< cudnn.benchmark: the largest workspace tried, then the cache is emptied; as `scratch`
+    empty,         ///< torch.cuda.empty_cache(): leaves the pool of CUDA graphs alone
     phase,         ///< `phase` begins
     local_memory,  ///< a kernel needs more local memory than the context began with (AddressSpace)
     driver,        ///< the driver takes `bytes` of addresses for itself

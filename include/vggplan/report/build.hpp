@@ -8,6 +8,7 @@
 #include "vggplan/estimate/estimate.hpp"
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/hardware/hardware.hpp"
+#include "vggplan/planner/capacity.hpp"
 #include "vggplan/planner/plan.hpp"
 #include "vggplan/report/document.hpp"
 #include "vggplan/runs/replay.hpp"
@@ -29,6 +30,8 @@ struct PlanDetails {
 
 /// `request` is what `plan` answers: its goal and its candidates are reported beside the answer.
 Document build_plan(const planner::Plan& plan, const planner::PlanRequest& request, const PlanDetails& details);
+
+Document build_fit(const planner::Capacity& capacity);
 
 /// Records of the catalogue. Aliases are the other names of a GPU.
 struct GpuEntry {

@@ -19,7 +19,7 @@ using Document = nlohmann::ordered_json;
 /// "major.minor": minor adds, major breaks. Held equal to configs/schema/report.schema.json by a test.
 inline constexpr std::string_view kSchemaVersion = "1.1";
 
-enum class Kind { estimate, plan, layers, sweep, gpus, machines, models, diff, check, verify };
+enum class Kind { estimate, plan, fit, layers, sweep, gpus, machines, models, diff, check, verify };
 
 /// A saved report read back: of a kind that we write, of a schema version that we can read, and with all that the
 /// kind promises by `schema` (configs/schema/report.schema.json). Renderers rely on that. `line`: which one of `file`
@@ -35,9 +35,10 @@ Kind kind(const Document& report);
 namespace vggplan::base {
 template <>
 struct NameTable<report::Kind> {
-  static constexpr std::array<Named<report::Kind>, 10> table{{
+  static constexpr std::array<Named<report::Kind>, 11> table{{
       {report::Kind::estimate, "estimate", "one job on one machine"},
       {report::Kind::plan, "plan", "a recommendation"},
+      {report::Kind::fit, "fit", "what a card holds"},
       {report::Kind::layers, "layers", "the network, layer by layer"},
       {report::Kind::sweep, "sweep", "many estimates"},
       {report::Kind::gpus, "gpus", "GPUs of the catalogue"},

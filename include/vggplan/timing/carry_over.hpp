@@ -14,6 +14,9 @@ namespace vggplan::timing {
 /// arithmetic, so that the same operations wait for memory on both. The first where several are as close.
 std::size_t most_alike(std::span<const hardware::Gpu> measured, const hardware::Gpu& gpu);
 
+/// As sure as what is carried over from another GPU: for versions of the framework that nobody timed.
+void mark_unmeasured(Calibration& calibration);
+
 /// `measured` is of `from`. Shares of the roofline stay, sizes are taken in proportion to the number of SMs,
 /// memory-bound rates follow bandwidth or, where instructions bound them, SMs and clock. Convolutions without
 /// tensor cores for their type run as Winograd. The basis is `modelled` and the spread wide.

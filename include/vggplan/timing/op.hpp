@@ -72,12 +72,17 @@ enum class OpKind {
   grad_accumulate,  ///< grad += new
   optimizer,        ///< one pass over tensors of the optimizer
   grad_unscale,     ///< GradScaler: division and the check for infinities
+  fused,            ///< a kernel of inductor's: what it reads and writes is told by the op itself
+  compiled_call,    ///< a compiled program is entered: guards, autograd's function, its arguments; host alone
   host_read,        ///< the host waits for a value: queue runs dry
   checkpoint,       ///< a checkpointed segment is entered, or run again: host alone, with hooks on `tensors`
 };
 
 /// Layer of an op that belongs to none.
 inline constexpr std::size_t kNoLayer = static_cast<std::size_t>(-1);
+
+/// How the host starts an op: PyTorch's own way, from code that inductor wrote, or with all others as one CUDA graph.
+enum class Launch { eager, compiled, graph };
 
 /// Which implementation walks the tensors of an optimizer.
 enum class OptimizerLoop { foreach, fused, single };
@@ -124,6 +129,7 @@ struct Op {
   std::int64_t passes{1};   ///< over `tensors` tensors each, where the host walks them (optimizers)
   std::int64_t tensors{1};  ///< of an optimizer; of a checkpointed segment what it saves for backward
   OptimizerLoop loop{OptimizerLoop::foreach};
+  Launch launch{Launch::eager};
   bool records{true};       ///< autograd records it; not so in inference
   bool recompute{false};    ///< second forward of a checkpointed segment
   bool stands_in{false};    ///< was measured, in the place of a kernel that was not
@@ -165,7 +171,7 @@ namespace vggplan::base {
 
 template <>
 struct NameTable<timing::OpKind> {
-  static constexpr std::array<Named<timing::OpKind>, 59> table{{
+  static constexpr std::array<Named<timing::OpKind>, 61> table{{
       {timing::OpKind::conv_forward, "conv_forward", ""},
       {timing::OpKind::conv_input_grad, "conv_input_grad", ""},
       {timing::OpKind::conv_weight_grad, "conv_weight_grad", ""},
@@ -223,6 +229,8 @@ struct NameTable<timing::OpKind> {
       {timing::OpKind::grad_accumulate, "grad_accumulate", ""},
       {timing::OpKind::optimizer, "optimizer", ""},
       {timing::OpKind::grad_unscale, "grad_unscale", ""},
+      {timing::OpKind::fused, "fused", ""},
+      {timing::OpKind::compiled_call, "compiled_call", ""},
       {timing::OpKind::host_read, "host_read", ""},
       {timing::OpKind::checkpoint, "checkpoint", ""},
   }};

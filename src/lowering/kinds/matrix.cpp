@@ -213,14 +213,17 @@ void multiply_rows_backward(Step& step, const Run& run, Gradient incoming) {
   TensorId outgoing = kNothing;
   if (step.needs_gradient(input)) {
     outgoing = operand_gradient(step, run);
+    step.cublas_workspaces(true);
     linear_op(step, run, OpKind::linear_input_grad);
   }
-  step.cublas_workspaces(true);
   std::vector<TensorId> fresh;
   if (run.node.trained) {
     linear_op(step, run, OpKind::linear_weight_grad);
     for (Parameter& parameter : step.parameters_of(run.id)) {
       fresh.push_back(fresh_gradient(step, parameter, step.activation_bytes));
+      if (fresh.size() == 1) {  // the weight's is a product, the bias's a sum
+        step.cublas_workspaces(true);
+      }
     }
     if (fresh.size() > 1) {
       const ReductionBuffers buffers = linear_bias_reduction(

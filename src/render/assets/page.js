@@ -158,7 +158,7 @@
         parsing: false,
         layout: { padding: { top: 16 } },
         interaction: { mode: 'index', intersect: false },
-        scales: { x: axis('allocations and frees of one step, in order', { type: 'linear', max: points.length - 1, ticks: { display: false } }),
+        scales: { x: axis('allocations and frees of the first step and of a later one, in order', { type: 'linear', max: points.length - 1, ticks: { display: false } }),
                   y: axis('GiB', { stacked: true, beginAtZero: true, suggestedMax: estimate.memory.usable_bytes / GiB }) },
         plugins: {
           capacity: { axis: 'y', at: estimate.memory.usable_bytes / GiB },

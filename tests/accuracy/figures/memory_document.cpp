@@ -254,7 +254,8 @@ std::string memory_section() {
       "\n## Memory on several GPUs\n\nUnder DDP the first bucket may or may not be gone when the rebuilt ones are "
       "made: a "
       "race, "
-      "by one set of\ngradients (0.516 GiB). Under ZeRO-1 the range is that of the fullest rank.\n\n";
+      "by one set of\ngradients (0.516 GiB). Under ZeRO-1 the answer is for the fullest rank; its range holds\nthe "
+      "emptiest too, unless that is without the first bucket as well.\n\n";
   text += "Two GPUs:\n\n" + rank_rows("two_gpus.jsonl");
   text += "\nFour GPUs, which no rule was made with:\n\n" + rank_rows("four_gpus.jsonl");
   text +=

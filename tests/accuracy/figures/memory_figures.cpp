@@ -9,7 +9,6 @@
 
 #include "vggplan/catalog/calibration.hpp"
 #include "vggplan/catalog/catalog.hpp"
-#include "vggplan/catalog/framework.hpp"
 #include "vggplan/lowering/workspace.hpp"
 
 namespace vggplan::accuracy {
@@ -167,8 +166,7 @@ const estimate::Knowledge& knowledge() {
   static const estimate::Knowledge kKnowledge = [] {
     const catalog::Catalog& catalog = built_in();
     estimate::Knowledge known;
-    known.framework =
-        catalog::read_framework(catalog.text("frameworks", "pytorch-2.11").value(), "pytorch-2.11").value();
+    known.framework = catalog.framework("pytorch-2.11").value();
     const auto calibration = catalog::read_calibration(catalog.text("calibration", kGpu).value(), std::string(kGpu));
     known.measured = {{catalog.gpu(kGpu).value(), calibration.value()}};
     known.links = catalog.links().value();

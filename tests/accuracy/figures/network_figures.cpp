@@ -39,6 +39,11 @@ const std::vector<NetworkStep>& frozen_norm_steps() {
   return kSteps;
 }
 
+const std::vector<NetworkStep>& compiled_steps() {
+  static const std::vector<NetworkStep> kSteps = network_steps("compiled_steps.jsonl");
+  return kSteps;
+}
+
 Share share_of(const std::vector<NetworkStep>& steps, Peak peak) {
   Share share;
   for (const NetworkStep& step : steps) {

@@ -21,6 +21,7 @@ const std::vector<NetworkStep>& scenario_steps();
 const std::vector<NetworkStep>& other_network_steps();
 /// Rows of batch norms that keep their running statistics: their requests were read.
 const std::vector<NetworkStep>& frozen_norm_steps();
+const std::vector<NetworkStep>& compiled_steps();
 
 /// Errors and how many were inside of their ranges.
 struct Share {

@@ -55,6 +55,21 @@ TEST_CASE("what is far from every name has no nearest") {
   CHECK(nearest("a100", {}).empty());
 }
 
+TEST_CASE("words of other tools lead to what is meant, not to what is spelt alike") {
+  const Names precisions{"fp32", "tf32", "amp-bf16", "amp-fp16", "bf16"};
+  CHECK(nearest("fp16", precisions) == Names{"amp-fp16"});
+  CHECK(nearest("FP16", precisions) == Names{"amp-fp16"});
+  CHECK(nearest("bf16_mixed", precisions) == Names{"amp-bf16"});
+  CHECK(nearest("autocast", precisions) == Names{"amp-bf16", "amp-fp16"});
+  CHECK(nearest("autocast", precisions, 1) == Names{"amp-bf16"});
+  CHECK(nearest("dp", Names{"ddp", "zero1", "fsdp2"}) == Names{"ddp"});
+  CHECK(nearest("channels_last", Names{"nchw", "nhwc"}) == Names{"nhwc"});
+  CHECK(suggestion("--batch-size", Names{"--batch", "--global-batch", "--bucket-mb"}) == "did you mean '--batch'?");
+  // Where what it stands for cannot be chosen, spelling decides.
+  CHECK(nearest("fp16", Names{"fp32", "tf32", "bf16"}) == Names{"fp32", "bf16"});
+  CHECK(nearest("dp", Names{"zero1", "fsdp2"}).empty());
+}
+
 TEST_CASE("a suggestion names what is near, or else everything") {
   const Names colours{"red", "reed", "read", "blue"};
   CHECK(suggestion("blu", colours) == "did you mean 'blue'?");

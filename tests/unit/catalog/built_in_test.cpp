@@ -19,7 +19,20 @@ const std::vector<std::string> kPromisedGpus{
     "l40s", "a10", "a10g", "a30", "a40", "rtx-3090", "rtx-4090", "rtx-5090", "rtx-a6000", "rtx-6000-ada",
     "quadro-rtx-8000", "rtx-2080-ti", "gtx-1080-ti", "titan-v", "titan-x-pascal",
     // known besides
-    "rtx-3070", "rtx-3080", "quadro-rtx-6000", "titan-rtx", "titan-xp"};
+    "rtx-3070", "rtx-3080", "quadro-rtx-6000", "titan-rtx", "titan-xp",
+    // asked for by public reports
+    "m40-12gb", "m40-24gb", "p4", "p40", "a2", "a16", "l40", "gh200-144gb", "b300-sxm-288gb", "rtx-a2000-6gb",
+    "rtx-a2000-12gb", "rtx-a4000", "rtx-a4500", "rtx-a5000", "rtx-4000-ada", "rtx-5000-ada", "gtx-1060-6gb", "gtx-1070",
+    "gtx-1070-ti", "gtx-1080", "gtx-1650", "gtx-1660", "gtx-1660-super", "gtx-1660-ti", "rtx-2060", "rtx-2060-super",
+    "rtx-2070", "rtx-2070-super", "rtx-2080", "rtx-2080-super", "rtx-3050", "rtx-3060", "rtx-3060-ti", "rtx-3070-ti",
+    "rtx-3080-ti", "rtx-3090-ti", "rtx-4060", "rtx-4060-ti-8gb", "rtx-4060-ti-16gb", "rtx-4070", "rtx-4070-super",
+    "rtx-4070-ti", "rtx-4070-ti-super", "rtx-4080", "rtx-4080-super", "rtx-5060", "rtx-5060-ti-8gb", "rtx-5060-ti-16gb",
+    "rtx-5070", "rtx-5070-ti", "rtx-5080",
+    // laptops
+    "gtx-1650-laptop", "rtx-2060-laptop", "rtx-3050-laptop", "rtx-3050-ti-laptop", "rtx-3060-laptop", "rtx-3070-laptop",
+    "rtx-3070-ti-laptop", "rtx-3080-laptop-8gb", "rtx-3080-laptop-16gb", "rtx-3080-ti-laptop", "rtx-4050-laptop",
+    "rtx-4060-laptop", "rtx-4070-laptop", "rtx-4080-laptop", "rtx-4090-laptop", "rtx-5060-laptop", "rtx-5070-laptop",
+    "rtx-5070-ti-laptop", "rtx-5080-laptop", "rtx-5090-laptop"};
 
 std::vector<std::string> sorted(std::vector<std::string> names) {
   std::sort(names.begin(), names.end());
@@ -100,7 +113,8 @@ TEST_CASE("every GPU has an fp32 rate, and dense tensor rates in the order of th
     const auto gpu = catalog.gpu(name).value();
     REQUIRE(gpu.fp32.has_value());
     const double generation = std::stod(gpu.compute_capability);
-    CHECK(gpu.fp16_tensor.has_value() == (generation >= 7.0));
+    const bool small_turing = name.starts_with("gtx-16");  // TU116 and TU117 have no tensor cores
+    CHECK(gpu.fp16_tensor.has_value() == (generation >= 7.0 && !small_turing));
     CHECK(gpu.tf32_tensor.has_value() == (generation >= 8.0));
     CHECK(gpu.bf16_tensor.has_value() == (generation >= 8.0));
     // A sparse figure would be twice the dense one: fp16 is about twice TF32 on every tensor core.
@@ -113,9 +127,9 @@ TEST_CASE("every GPU has an fp32 rate, and dense tensor rates in the order of th
 
 TEST_CASE("the fp32 rate is two FLOPs a core and boost cycle") {
   // Cores per multiprocessor by compute capability: CUDA C++ Programming Guide, arithmetic instructions.
-  const std::map<std::string, double> cores{{"3.7", 192}, {"6.0", 64},   {"6.1", 128}, {"7.0", 64},
-                                            {"7.5", 64},  {"8.0", 64},   {"8.6", 128}, {"8.9", 128},
-                                            {"9.0", 128}, {"10.0", 128}, {"12.0", 128}};
+  const std::map<std::string, double> cores{{"3.7", 192},  {"5.2", 128},  {"6.0", 64},  {"6.1", 128}, {"7.0", 64},
+                                            {"7.5", 64},   {"8.0", 64},   {"8.6", 128}, {"8.9", 128}, {"9.0", 128},
+                                            {"10.0", 128}, {"10.3", 128}, {"12.0", 128}};
   const Catalog catalog = Catalog::built_in();
   for (const std::string& name : catalog.gpu_names()) {
     INFO(name);
@@ -127,25 +141,42 @@ TEST_CASE("the fp32 rate is two FLOPs a core and boost cycle") {
   }
 }
 
-TEST_CASE("only three prices are known of AWS and Lambda, each with its source") {
+TEST_CASE("a price tells its region, its source and as of when it is, and spot costs no more") {
   const Catalog catalog = Catalog::built_in();
-  std::map<std::string, double> prices;
+  std::int64_t priced = 0;
   for (const std::string& name : catalog.machine_names()) {
     const auto machine = catalog.machine(name).value();
-    if (machine.price) {
-      prices[name] = machine.price->per_hour.count();
-      CHECK_FALSE(machine.price->reference.empty());
-      // As old as the list that it stands in: a state of a repository, whose number the reference has, too.
-      const std::string& date = machine.price->date;
-      const std::string commit = date.substr(date.find(' ') + 1, 7);
-      CHECK(machine.price->reference.find("/blob/" + commit) != std::string::npos);
+    INFO(name);
+    if (!machine.price) {
+      continue;
+    }
+    ++priced;
+    CHECK_FALSE(machine.price->region.empty());
+    // As old as the list that it stands in: a state of a repository, whose number the reference has, too.
+    const std::string& reference = machine.price->reference;
+    const std::size_t blob = reference.find("/blob/");
+    REQUIRE(blob != std::string::npos);
+    CHECK(machine.price->date.find("commit " + reference.substr(blob + 6, 7)) != std::string::npos);
+    if (machine.spot_price) {
+      CHECK(machine.spot_price->per_hour < machine.price->per_hour);
     }
   }
-  CHECK(prices == std::map<std::string, double>{{"g4dn.xlarge", 0.526},
-                                                {"gpu_8x_v100", 6.32},
-                                                {"gpu_1x_a6000", 1.09},
-                                                {"gpu_2x_a6000", 2.18},
-                                                {"gpu_4x_a6000", 4.36}});
+  CHECK(priced == 28);
+}
+
+TEST_CASE("prices are those that their lists have") {
+  const Catalog catalog = Catalog::built_in();
+  const auto price = [&](const char* name) { return catalog.machine(name).value().price->per_hour.count(); };
+  CHECK(price("g4dn.xlarge") == 0.526);
+  CHECK(price("p4d.24xlarge") == 21.957642);
+  CHECK(price("p5.48xlarge") == 55.04);
+  CHECK(price("gpu_8x_v100") == 6.32);
+  // Google: host and GPUs. What it publishes of a2-highgpu-8g is $29.387
+  // (https://cloud.google.com/compute/vm-instance-pricing).
+  CHECK(price("a2-highgpu-8g") == Approx(5.91582 + 23.47126));
+  CHECK(price("a2-highgpu-4g") == Approx(2.95791 + 23.47126 / 2));
+  CHECK(price("a2-ultragpu-1g") == Approx(1.09962 + 4.4242));
+  CHECK(price("a3-highgpu-8g") == Approx(9.46006 + 2 * 39.1862));
 }
 
 nlohmann::json file_at(const std::string& path) {
@@ -159,9 +190,13 @@ nlohmann::json file_at(const std::string& path) {
 }
 
 TEST_CASE("every file is valid by its schema") {
-  const std::vector<std::pair<std::string, std::string>> kinds{
-      {"gpus/", "gpu"},        {"machines/", "machine"},        {"models/", "model"},
-      {"storage/", "storage"}, {"calibration/", "calibration"}, {"links.json", "links"}};
+  const std::vector<std::pair<std::string, std::string>> kinds{{"gpus/", "gpu"},
+                                                               {"machines/", "machine"},
+                                                               {"models/", "model"},
+                                                               {"storage/", "storage"},
+                                                               {"calibration/", "calibration"},
+                                                               {"links.json", "links"},
+                                                               {"other-gpus.json", "other-gpus"}};
   for (const auto& [prefix, schema] : kinds) {
     const test::SchemaValidator validator(file_at("schema/" + schema + ".schema.json"));
     int files = 0;

@@ -71,6 +71,123 @@ TEST_CASE("the memory is what CUDA offers: a little less than nvidia-smi shows, 
   }
 }
 
+/// Bus and data rate of each pin from product pages; cores are those of the chip's name.
+struct Sheet {
+  const char* name;
+  int cores;
+  double boost_mhz;
+  int bus_bits;
+  double gbit_per_pin;
+  int gigabytes;
+};
+
+constexpr auto kSheets = std::to_array<Sheet>({
+    {"m40-24gb", 3072, 1112, 384, 6.0, 24},
+    {"p4", 2560, 1114, 256, 6.0, 8},
+    {"p40", 3840, 1531, 384, 7.2, 24},
+    {"gtx-1060-6gb", 1280, 1708, 192, 8, 6},
+    {"gtx-1070", 1920, 1683, 256, 8, 8},
+    {"gtx-1070-ti", 2432, 1683, 256, 8, 8},
+    {"gtx-1080", 2560, 1733, 256, 10, 8},
+    {"gtx-1650", 896, 1665, 128, 8, 4},
+    {"gtx-1660", 1408, 1785, 192, 8, 6},
+    {"gtx-1660-super", 1408, 1785, 192, 14, 6},
+    {"gtx-1660-ti", 1536, 1770, 192, 12, 6},
+    {"rtx-2060", 1920, 1680, 192, 14, 6},
+    {"rtx-2060-super", 2176, 1650, 256, 14, 8},
+    {"rtx-2070", 2304, 1620, 256, 14, 8},
+    {"rtx-2070-super", 2560, 1770, 256, 14, 8},
+    {"rtx-2080", 2944, 1710, 256, 14, 8},
+    {"rtx-2080-super", 3072, 1815, 256, 15.5, 8},
+    {"rtx-3050", 2560, 1777, 128, 14, 8},
+    {"rtx-3060", 3584, 1777, 192, 15, 12},
+    {"rtx-3060-ti", 4864, 1665, 256, 14, 8},
+    {"rtx-3070-ti", 6144, 1770, 256, 19, 8},
+    {"rtx-3080-ti", 10240, 1665, 384, 19, 12},
+    {"rtx-3090-ti", 10752, 1860, 384, 21, 24},
+    {"rtx-3060-laptop", 3840, 1425, 192, 14, 6},
+    {"rtx-3070-laptop", 5120, 1560, 256, 14, 8},
+    {"rtx-3080-laptop-16gb", 6144, 1545, 256, 14, 16},
+    {"a2", 1280, 1770, 128, 12.5, 16},
+    {"a16", 1280, 1755, 128, 12.5, 16},
+    {"rtx-a2000-6gb", 3328, 1200, 192, 12, 6},
+    {"rtx-a2000-12gb", 3328, 1200, 192, 12, 12},
+    {"rtx-a4000", 6144, 1560, 256, 14, 16},
+    {"rtx-a4500", 7168, 1650, 320, 16, 20},
+    {"rtx-a5000", 8192, 1695, 384, 16, 24},
+    {"rtx-4060", 3072, 2460, 128, 17, 8},
+    {"rtx-4060-ti-16gb", 4352, 2535, 128, 18, 16},
+    {"rtx-4070", 5888, 2475, 192, 21, 12},
+    {"rtx-4070-super", 7168, 2475, 192, 21, 12},
+    {"rtx-4070-ti", 7680, 2610, 192, 21, 12},
+    {"rtx-4070-ti-super", 8448, 2610, 256, 21, 16},
+    {"rtx-4080", 9728, 2505, 256, 22.4, 16},
+    {"rtx-4080-super", 10240, 2550, 256, 23, 16},
+    {"rtx-4090-laptop", 9728, 1695, 256, 18, 16},
+    {"rtx-4000-ada", 6144, 2175, 160, 18, 20},
+    {"rtx-5000-ada", 12800, 2550, 256, 18, 32},
+    {"l40", 18176, 2490, 384, 18, 48},
+    {"rtx-5060-ti-16gb", 4608, 2572, 128, 28, 16},
+    {"rtx-5070", 6144, 2512, 192, 28, 12},
+    {"rtx-5070-ti", 8960, 2452, 256, 28, 16},
+    {"rtx-5080", 10752, 2617, 256, 30, 16},
+    {"rtx-5090-laptop", 10496, 1515, 256, 28, 24},
+    {"gh200-144gb", 16896, 1980, 6144, 6.38, 144},
+    {"b300-sxm-288gb", 18944, 2032, 8192, 7.81, 288},
+});
+
+TEST_CASE("bandwidth is bus width times rate, and fp32 cores times two times clock") {
+  const Catalog catalog = Catalog::built_in();
+  for (const Sheet& sheet : kSheets) {
+    INFO(sheet.name);
+    const auto gpu = catalog.gpu(sheet.name).value();
+    CHECK(gpu.memory_bandwidth.count() == Approx(sheet.bus_bits / 8.0 * sheet.gbit_per_pin * 1e9).epsilon(0.01));
+    CHECK(gpu.fp32->count() == Approx(sheet.cores * 2 * sheet.boost_mhz * 1e6).epsilon(0.01));
+    CHECK(hardware::gigabytes_as_sold(gpu) == sheet.gigabytes);
+  }
+}
+
+TEST_CASE("tensor rates of the cards are those that their data sheets state, dense") {
+  const Catalog catalog = Catalog::built_in();
+  const auto fp16 = [&](const char* name) { return teraflops(catalog.gpu(name)->fp16_tensor); };
+  // Whitepapers of Turing (fp32 accumulate, reference card), Ampere and Ada; data sheets, those with sparsity halved.
+  CHECK(fp16("rtx-2080") == Approx(40.3).epsilon(0.01));
+  CHECK(fp16("rtx-3070-ti") == Approx(43.5).epsilon(0.01));
+  CHECK(fp16("rtx-4080") == Approx(97.5).epsilon(0.01));
+  CHECK(fp16("rtx-5080") == Approx(112.6).epsilon(0.01));
+  CHECK(fp16("a2") == Approx(18).epsilon(0.01));
+  CHECK(fp16("l40") == Approx(181.05).epsilon(0.01));
+  CHECK(fp16("rtx-a5000") == Approx(222.2 / 2).epsilon(0.01));
+  CHECK(fp16("rtx-5000-ada") == Approx(1044.4 / 4).epsilon(0.01));
+}
+
+TEST_CASE("the size as sold is the one in the name, where the name has one") {
+  const Catalog catalog = Catalog::built_in();
+  for (const std::string& name : catalog.gpu_names()) {
+    const std::size_t dash = name.rfind('-');
+    if (name.ends_with("gb")) {
+      INFO(name);
+      CHECK(hardware::gigabytes_as_sold(catalog.gpu(name).value()) == std::stoll(name.substr(dash + 1)));
+    }
+  }
+  CHECK(hardware::gigabytes_as_sold(catalog.gpu("t4").value()) == 16);
+  CHECK(hardware::gigabytes_as_sold(catalog.gpu("rtx-2080-ti").value()) == 11);
+  CHECK(hardware::gigabytes_as_sold(catalog.gpu("a40").value()) == 48);
+}
+
+TEST_CASE("what the driver keeps back is between a fortieth and a tenth of the memory as sold") {
+  // 24 GB cards keep a third of a GiB, those with ECC up to 7 %: no figure of a card may be the one on the box.
+  const Catalog catalog = Catalog::built_in();
+  for (const std::string& name : catalog.gpu_names()) {
+    INFO(name);
+    const auto gpu = catalog.gpu(name).value();
+    const double share =
+        gpu.memory_total.as_double() / (static_cast<double>(hardware::gigabytes_as_sold(gpu)) * kMib * 1024);
+    CHECK(share < 0.996);
+    CHECK(share > 0.90);
+  }
+}
+
 TEST_CASE("memory that was read in bytes is kept to the byte") {
   const Catalog catalog = Catalog::built_in();
   CHECK(catalog.gpu("h200-sxm-141gb")->memory_total == base::Bytes(150'109'880'320));  // measured, torch 2.11
@@ -94,8 +211,8 @@ TEST_CASE("no context is larger than the measured one, but for GPUs with more mu
 TEST_CASE("links have their published rates") {
   const Catalog catalog = Catalog::built_in();
   const std::vector<std::pair<std::string, double>> rates{
-      {"pcie3x16", 15.75}, {"pcie4x16", 31}, {"pcie5x16", 63},          {"nvlink1", 80},
-      {"nvlink2", 150},    {"nvlink3", 300}, {"nvlink4", 450},          {"nvlink5", 900},
+      {"pcie3x16", 15.75}, {"pcie4x16", 31}, {"pcie5x16", 63},          {"nvlink1", 80},   {"nvlink2", 150},
+      {"nvlink3", 300},    {"nvlink4", 450}, {"nvlink5", 900},          {"pcie4x8", 15.5}, {"pcie5x8", 31.5},
       {"ib-hdr", 25},      {"ib-ndr", 50},   {"aws-efa-v2-p5-p5e", 400}};
   for (const auto& [name, gigabytes] : rates) {
     INFO(name);

@@ -18,21 +18,58 @@ using base::MathMode;
 using lowering::Convolution;
 using lowering::ConvPass;
 
-std::string built_in_text() { return std::string(Catalog::built_in().text("frameworks", "pytorch-2.11").value()); }
-
-lowering::Framework built_in() { return read_framework(built_in_text(), "pytorch-2.11.json").value(); }
+lowering::Framework built_in(std::string_view name = "pytorch-2.11") {
+  return Catalog::built_in().framework(name).value();
+}
 
 TEST_CASE("the built-in profile holds PyTorch's constants") {
   const lowering::Framework framework = built_in();
   CHECK(framework.name == "pytorch-2.11");
   CHECK(framework.allocator == memory::AllocatorRules{});  // c10/core/AllocatorConfig.h, once as code
-  CHECK(framework.cublas_workspace == base::Bytes(8519680));
-  CHECK(framework.cublas_workspace_sm90 == base::Bytes(33554432));
   CHECK(framework.cublaslt_workspace == base::Bytes(1048576));
   CHECK(framework.first_bucket == base::Bytes(1048576));
   CHECK(framework.broadcast_chunk == base::Bytes(262144000));
   CHECK_FALSE(framework.workspace.empty());
   CHECK_FALSE(framework.benchmark.empty());
+}
+
+TEST_CASE("cuBLAS gets 2 x 4 MiB and 8 x 16 KiB, and 32 MiB on the architectures that each version names") {
+  constexpr std::int64_t kUsual = 2 * 4096 * 1024 + 8 * 16 * 1024;
+  constexpr std::int64_t kLarge = 32 * 1024 * 1024;
+  struct Expected {
+    std::string version{};
+    std::vector<std::int64_t> large{};
+  };
+  for (const Expected& expected :
+       {Expected{"pytorch-2.6", {9}}, {"pytorch-2.11", {9}}, {"pytorch-2.14", {9, 10, 11, 12}}}) {
+    const lowering::Framework framework = built_in(expected.version);
+    for (const std::int64_t major : {5, 6, 7, 8, 9, 10, 11, 12}) {
+      const bool large = std::find(expected.large.begin(), expected.large.end(), major) != expected.large.end();
+      INFO(expected.version << " on " << major);
+      CHECK(lowering::cublas_workspace(framework, major) == base::Bytes(large ? kLarge : kUsual));
+    }
+  }
+}
+
+TEST_CASE("other versions take what they do not say from 2.11, and say that it was not measured with them") {
+  const lowering::Framework measured = built_in();
+  CHECK(measured.rules_of.empty());
+  for (const std::string name : {"pytorch-2.6", "pytorch-2.14"}) {
+    const lowering::Framework other = built_in(name);
+    CHECK(other.name == name);
+    CHECK(other.title != measured.title);
+    CHECK(other.rules_of == measured.title);
+    CHECK(other.workspace == measured.workspace);
+    CHECK(other.benchmark == measured.benchmark);
+    CHECK(other.allocator == measured.allocator);
+    CHECK(other.cublas_lifetime == lowering::Lifetime::process);  // 2.15 is the first to free them
+  }
+  // pytorch/pytorch#156495 keeps cuBLASLt's from 2.9 on, #168175 lets it use that of cuBLAS.
+  CHECK(built_in("pytorch-2.6").cublaslt_lifetime == lowering::Lifetime::call);
+  CHECK(measured.cublaslt_lifetime == lowering::Lifetime::process);
+  CHECK(built_in("pytorch-2.14").cublaslt_workspace == base::Bytes(0));
+  CHECK(built_in("pytorch-2.6").allocator_variable == "PYTORCH_CUDA_ALLOC_CONF");
+  CHECK(built_in("pytorch-2.14").allocator_variable == "PYTORCH_ALLOC_CONF");
 }
 
 TEST_CASE("the profile has a rule for every pass, type and layout") {
@@ -104,9 +141,10 @@ const std::string kProfile = R"({
   "allocator": {"rounding_bytes": 512, "small_limit_bytes": 1048576, "small_segment_bytes": 2097152,
     "large_segment_bytes": 20971520, "large_request_bytes": 10485760, "large_rounding_bytes": 2097152,
     "split_remainder_bytes": 1048576},
-  "cublas_workspace_bytes": 1, "cublas_workspace_sm90_bytes": 2, "cublaslt_workspace_bytes": 3,
+  "cublas_workspaces": [{"majors": [9], "bytes": 2}, {"bytes": 1}], "cublaslt_workspace_bytes": 3,
+  "cublas_workspace_lifetime": "call", "allocator_variable": "MINE",
   "cublas_handle_driver_bytes": 7, "backward_thread_driver_bytes": 8, "scaler_pixels_with_batch_norm": 9,
-  "nccl_bytes": 10, "ddp_first_bucket_bytes": 4, "ddp_broadcast_chunk_bytes": 5, "convolution_split_elements": 6,
+  "nccl_bytes": 10, "outside": {"bare_bytes_per_sm": [1, 2], "loaded_bytes": [3, 4], "measured_more_bytes": 5}, "ddp_first_bucket_bytes": 4, "ddp_broadcast_chunk_bytes": 5, "convolution_split_elements": 6,
   "convolution_workspace": [
     {"math": ["tf32", "bf16"], "layout": "nchw", "pass": "forward", "in_channels": [3, 8], "out_channels": [64],
      "input": 1.5, "output": 2, "weight": 3, "bytes": 7, "align": 4,
@@ -125,6 +163,12 @@ TEST_CASE("a user's profile is read in full") {
   REQUIRE(framework.has_value());
   CHECK(framework->name == "mine");
   CHECK(framework->split_elements == 6);
+  CHECK(lowering::cublas_workspace(*framework, 9) == base::Bytes(2));
+  CHECK(lowering::cublas_workspace(*framework, 8) == base::Bytes(1));
+  CHECK(framework->cublas_lifetime == lowering::Lifetime::call);
+  CHECK(framework->outside == lowering::Outside{base::Bytes(1), base::Bytes(2), base::Bytes(3), base::Bytes(4), base::Bytes(5)});
+  CHECK(framework->cublaslt_lifetime == lowering::Lifetime::process);
+  CHECK(framework->allocator_variable == "MINE");
   CHECK(framework->cublas_handle_driver == base::Bytes(7));
   CHECK(framework->backward_thread_driver == base::Bytes(8));
   CHECK(framework->scaler_pixels_with_batch_norm == 9);
@@ -172,7 +216,10 @@ Diagnostic error_of(const std::string& from, const std::string& to) {
 
 TEST_CASE("every error in a profile names its place") {
   CHECK(error_of("\"name\"", "\"nam\"").place == "mine.json:/nam");
-  CHECK(error_of("\"cublas_workspace_bytes\": 1,", "").place == "mine.json:/cublas_workspace_bytes");
+  CHECK(error_of("\"cublaslt_workspace_bytes\": 3,", "").place == "mine.json:/cublaslt_workspace_bytes");
+  CHECK(error_of("\"majors\": [9]", "\"majors\": [\"9\"]").place == "mine.json:/cublas_workspaces/0/majors");
+  CHECK(error_of("[1, 2]", "[2, 1]").place == "mine.json:/outside/bare_bytes_per_sm");
+  CHECK(error_of("\"call\"", "\"calls\"").place == "mine.json:/cublas_workspace_lifetime");
   CHECK(error_of("\"rounding_bytes\": 512", "\"rounding_bytes\": \"512\"").place ==
         "mine.json:/allocator/rounding_bytes");
   CHECK(error_of("\"align\": 4", "\"align\": 0").place == "mine.json:/convolution_workspace/0/align");
@@ -192,6 +239,34 @@ TEST_CASE("every error in a profile names its place") {
   CHECK(error_of(",\n     \"tree\": [\"map\", 100, [\"nchw\", 1, 0, 1], [\"images\", 8, 1, [\"width\", 3, 0, 1]]]", "")
             .place == "mine.json:/convolution_workspace/2/tree");
   CHECK(error_of("\"output\": 4", "\"output\": 4000").place == "mine.json:/benchmark_workspace/0/output");
+}
+
+TEST_CASE("a user's profile may say what differs from another, in whatever order the files come") {
+  const ConfigFile whole{"frameworks/mine.json", kProfile, "mine.json"};
+  const ConfigFile other{"frameworks/an-other.json", R"({"name": "an-other", "rules_of": "mine", "nccl_bytes": 11})",
+                         "an-other.json"};
+  const std::vector<ConfigFile> files{other, whole};
+  const auto catalog = Catalog::built_in().with_overrides(files);
+  REQUIRE(catalog);
+  lowering::Framework expected = catalog->framework("mine").value();
+  expected.name = expected.title = "an-other";
+  expected.rules_of = "mine";
+  expected.nccl = base::Bytes(11);
+  CHECK(catalog->framework("an-other").value() == expected);
+}
+
+TEST_CASE("rules are taken from a profile that has them, not from one that takes them, too") {
+  const auto error = [](const std::string& base) {
+    const std::vector<ConfigFile> files{
+        {"frameworks/mine.json", "{\"name\": \"mine\", \"rules_of\": \"" + base + "\"}", "mine.json"}};
+    const auto catalog = Catalog::built_in().with_overrides(files);
+    REQUIRE_FALSE(catalog);
+    CHECK(catalog.error().place == "mine.json:/rules_of");
+    return catalog.error();
+  };
+  CHECK(error("pytorch-2.6").rule.find("must say all itself") != std::string::npos);
+  CHECK(error("mine").rule.find("must say all itself") != std::string::npos);
+  CHECK(error("pytorch-2.10").remedy.find("pytorch-2.11") != std::string::npos);
 }
 
 TEST_CASE("wrong names and ranges are answered with what to write") {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
+#include <array>
 
 #include "support/catch.hpp"
 #include "support/known.hpp"
@@ -151,6 +152,10 @@ TEST_CASE("exactly what is reserved is enough, and less than what is allocated i
   REQUIRE(tight.shortfall);
   CHECK(tight.shortfall->missing > Bytes(0));
   CHECK_FALSE(tight.shortfall->layer.empty());
+  CHECK(tight.shortfall->allocated <= tight.shortfall->reserved);
+  CHECK(tight.shortfall->reserved + tight.shortfall->free == target.usable);
+  CHECK(tight.shortfall->tried > tight.shortfall->free);
+  CHECK(tight.shortfall->missing == tight.shortfall->tried - tight.shortfall->free);
   target.usable = base::kGiB;
   const Memory hopeless = answer(job, target).memory;
   CHECK(hopeless.verdict == Verdict::does_not_fit);
@@ -264,6 +269,71 @@ TEST_CASE("slow storage bounds the rate") {
   CHECK(e.time.bound_by == "storage");
   REQUIRE(e.input.storage_images_per_second);
   CHECK(e.time.images_per_second.value == Approx(*e.input.storage_images_per_second));
+}
+
+TEST_CASE("what the device holds beside the allocator has a range: by multiprocessors, or of what was measured") {
+  constexpr double kMib = 1048576;
+  const auto beside = [](const std::string& gpu) {
+    const Memory memory = answer(job_of(224, 224, 8), support::target(gpu)).memory;
+    const auto mib = [&](Bytes base::Estimated<Bytes>::*end) {
+      return (memory.device_used.*end - memory.reserved_peak.*end).as_double() / kMib;
+    };
+    return std::array{mib(&base::Estimated<Bytes>::low), mib(&base::Estimated<Bytes>::value),
+                      mib(&base::Estimated<Bytes>::high)};
+  };
+  // 28 multiprocessors at 1.5, 3 and 3.5 MiB, and 120, 371 and 420 MiB of what is loaded; even numbers of MiB.
+  CHECK(beside("rtx-3060") == std::array{28 * 1.5 + 120, 456.0, 28 * 3.5 + 420});
+  // Measured on an H200: 766 to 768 MiB after training, 694 in inference, 638 of networks without a Linear layer.
+  const auto measured = [&](job::Mode mode, graph::Head head) {
+    job::Job job = job_of(224, 224, 8);
+    job.mode = mode;
+    job.head = head;
+    const Memory memory = answer(job, support::target("h200-sxm-141gb")).memory;
+    return std::pair{(memory.device_used.low - memory.reserved_peak.low).as_double() / kMib,
+                     (memory.device_used.high - memory.reserved_peak.high).as_double() / kMib};
+  };
+  const auto trained = measured(job::Mode::train, graph::Head::adaptive);
+  CHECK(trained.first > 765);
+  CHECK(trained.second >= 768);
+  CHECK(trained.second < 770);
+  const auto inferred = measured(job::Mode::infer, graph::Head::adaptive);
+  CHECK(inferred.first <= 694);
+  CHECK(inferred.first > 690);
+  CHECK(measured(job::Mode::train, graph::Head::none).first <= 638);
+}
+
+TEST_CASE("a version that nobody measured has wider ranges than 2.11 on the same card, and says so") {
+  const Target card = support::target("h200-sxm-141gb");
+  job::Job job = job_of(512, 512, 8);
+  job.expandable_segments = true;
+  const Estimate measured = answer(job, card);
+  for (const std::string version : {"pytorch-2.6", "pytorch-2.14"}) {
+    Knowledge knowledge = support::known();
+    knowledge.framework = support::built_in_catalog().framework(version).value();
+    const Estimate other = estimate(job, card, knowledge).value();
+    INFO(version);
+    CHECK(warns(other, "unmeasured-version"));
+    CHECK(other.time.step.basis == base::Basis::modelled);
+    CHECK(other.time.step.value == measured.time.step.value);
+    CHECK(other.time.step.low < measured.time.step.low);
+    CHECK(other.time.step.high > measured.time.step.high);
+    CHECK(other.memory.allocated_peak.basis == base::Basis::modelled);
+    CHECK(other.memory.allocated_peak.low < measured.memory.allocated_peak.low);
+    CHECK(other.memory.allocated_peak.high > measured.memory.allocated_peak.high);
+    CHECK(other.memory.allocator_settings == knowledge.framework.allocator_variable + "=expandable_segments:True");
+  }
+  CHECK_FALSE(warns(measured, "unmeasured-version"));
+}
+
+TEST_CASE("builds have code for some architectures: 2.6 for Pascal and not for Blackwell, 2.11 the other way round") {
+  const auto runs = [](const std::string& version, const std::string& gpu) {
+    return runs_on(support::built_in_catalog().framework(version).value(), support::gpu(gpu));
+  };
+  CHECK(runs("pytorch-2.6", "gtx-1080-ti"));
+  CHECK(runs("pytorch-2.6", "h200-sxm-141gb"));
+  CHECK_FALSE(runs("pytorch-2.6", "rtx-5090"));
+  CHECK_FALSE(runs("pytorch-2.11", "gtx-1080-ti"));
+  CHECK(runs("pytorch-2.11", "rtx-5090"));
 }
 
 TEST_CASE("a figure for a GPU that was measured is calibrated, for another it is modelled and wider") {

@@ -27,6 +27,8 @@ TEST_CASE("checkpoints of VGG16 are as large as those that torch.save wrote") {
   CHECK(checkpoint_bytes(network, job, true) == Bytes(1'106'880'739));
   job.optimizer = job::Optimizer::adamw;
   CHECK(checkpoint_bytes(network, job, true) == Bytes(1'660'327'871));
+  job.optimizer = job::Optimizer::rmsprop;  // one state: what momentum has, and a counter of each tensor
+  CHECK(checkpoint_bytes(network, job, true).as_double() == Approx(1'106'880'739).epsilon(0.0001));
 }
 
 TEST_CASE("a checkpoint is its tensors and little more, in every precision and for every network") {
@@ -270,12 +272,33 @@ TEST_CASE("the user's price comes before the catalogue's, and nothing is invente
   knowledge.machines = {machine("one", 1, 4)};
   knowledge.prices["h200-sxm-141gb"] = base::Usd(1.5);
   CHECK(usd_per_hour(job, bare, knowledge)->count() == 3);
-  CHECK(quote(job, bare, knowledge)->machine == nullptr);
+  CHECK(quote(job, bare, knowledge)->price.reference == "--price");
   bare.machine = machine("eight", 8, 20);
   CHECK(usd_per_hour(job, bare, knowledge)->count() == 20);
-  CHECK(quote(job, bare, knowledge)->machine->name == "eight");
+  CHECK(quote(job, bare, knowledge)->of == "eight");
   knowledge.prices["eight"] = base::Usd(10);
   CHECK(usd_per_hour(job, bare, knowledge)->count() == 10);
+}
+
+TEST_CASE("a price is as old as the day it is asked about says, and of unknown age without one") {
+  Knowledge knowledge;
+  knowledge.machines = {machine("one", 1, 4)};
+  knowledge.machines.front().price->date = "2026-10-30";
+  const Target bare = support::target("h200-sxm-141gb");
+  CHECK_FALSE(quote(large_job(), bare, knowledge)->age_days);
+  knowledge.today = "2026-11-29";
+  CHECK(quote(large_job(), bare, knowledge)->age_days == 30);
+  knowledge.machines.front().price->date = "commit 00148f2 of its source";
+  CHECK_FALSE(quote(large_job(), bare, knowledge)->age_days);
+}
+
+TEST_CASE("spot machines cost what is asked for, and a warning says what the cost lacks") {
+  Knowledge knowledge = support::known();
+  knowledge.machines = {machine("one", 1, 4)};
+  const Target bare = support::target("h200-sxm-141gb");
+  CHECK_FALSE(warns(*estimate(large_job(), bare, knowledge), "spot-price"));
+  knowledge.machines.front().price->spot = true;
+  CHECK(warns(*estimate(large_job(), bare, knowledge), "spot-price"));
 }
 
 TEST_CASE("a run is its epochs, and costs its hours") {

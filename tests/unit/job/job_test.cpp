@@ -218,6 +218,32 @@ TEST_CASE("inference takes no notice of how training would go") {
   }));
 }
 
+TEST_CASE("several forward passes are for training, of parameters, without fsdp2") {
+  CHECK(valid_after([](Job& job) { job.forward_passes = 2; }));
+  CHECK(valid_after([](Job& job) {
+    job.forward_passes = 2;
+    job.parallel = {.gpus = 2, .sharding = Sharding::zero1};
+  }));
+  for (const auto& edit : std::vector<std::function<void(Job&)>>{
+           [](Job& job) { job.mode = Mode::infer; }, [](Job& job) { job.scope.trained = graph::Trained::image; },
+           [](Job& job) { job.parallel = {.gpus = 2, .sharding = Sharding::fsdp2}; },
+           [](Job& job) { job.forward_passes = 17; }}) {
+    CHECK(error_after([&](Job& job) {
+            job.forward_passes = 2;
+            edit(job);
+          }).place == "--forward-passes");
+  }
+}
+
+TEST_CASE("there is no fused rmsprop to train with") {
+  const auto error = error_after([](Job& job) {
+    job.optimizer = Optimizer::rmsprop;
+    job.optimizer_impl = OptimizerImpl::fused;
+  });
+  CHECK(error.place == "--optimizer-impl");
+  CHECK(error.rule == "PyTorch has no fused rmsprop");
+}
+
 TEST_CASE("a segment count below one is refused") {
   const auto error = error_after([](Job& job) { job.checkpointing = {Checkpointing::Kind::sequential, 0}; });
   CHECK(error.place == "--checkpointing");

@@ -188,9 +188,19 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("rmsprop goes over its tensors five times: eight read, five written") {
+  job::Job job = job_with(job::Precision::tf32);
+  job.optimizer = job::Optimizer::rmsprop;
+  const std::vector<Op> ops = ops_of(job);
+  const auto op = std::find_if(ops.begin(), ops.end(), [](const Op& each) { return each.kind == OpKind::optimizer; });
+  REQUIRE(op != ops.end());
+  CHECK(op->bytes().count() == 4 * 13 * op->extent.n);
+}
+
 TEST_CASE("GradScaler reads back whether to step") {
   CHECK(count(ops_of(job_with(job::Precision::amp_fp16)), OpKind::host_read) == 1);
   CHECK(count(ops_of(job_with(job::Precision::amp_bf16)), OpKind::host_read) == 0);
+  CHECK(count(ops_of(job_with(job::Precision::fp16)), OpKind::host_read) == 0);
 }
 
 TEST_CASE("ZeRO-1 updates the whole tensors of the fullest rank, FSDP2 the rows of every tensor") {

@@ -48,6 +48,71 @@ Simulation simulated(const Job& job, const Framework& framework, std::size_t ste
   return memory::simulate(support::tape_of(job, framework), options);
 }
 
+/// Of each size: how often it is asked for, and how many of it live when all is over.
+struct Count {
+  int asked{};
+  int live{};
+};
+Count library_workspaces(const memory::Tape& tape, std::int64_t bytes) {
+  Count count;
+  std::set<memory::TensorId> live;
+  const auto add = [&](const std::vector<Event>& events) {
+    for (const Event& event : events) {
+      if (event.kind == Event::Kind::allocate && event.category == Category::library_workspace &&
+          event.bytes == bytes) {
+        ++count.asked;
+        live.insert(event.tensor);
+      } else if (event.kind == Event::Kind::release) {
+        live.erase(event.tensor);
+      }
+    }
+  };
+  add(tape.setup);
+  for (const auto& events : tape.steps) {
+    add(events);
+  }
+  count.live = static_cast<int>(live.size());
+  return count;
+}
+
+TEST_CASE(
+    "workspaces of cuBLAS live as long as the process, or around each of the products of VGG's three Linear layers") {
+  constexpr std::int64_t kCublas = 32 * kMiB;
+  constexpr std::int64_t kLt = kMiB;
+  Job job = vgg16_job(32);
+  job.expandable_segments = true;  // blocks without tails, so that peaks are sums of what was asked for
+  Framework framework = support::without_workspaces();
+  const memory::Tape kept = support::tape_of(job, framework);
+  const auto steps = static_cast<int>(kept.steps.size());
+  CHECK(library_workspaces(kept, kCublas).asked == 2);  // a thread for forward, one for backward
+  CHECK(library_workspaces(kept, kCublas).live == 2);
+  CHECK(library_workspaces(kept, kLt).live == 1);
+  const Simulation resident = simulated(job, framework);
+
+  framework.cublaslt_lifetime = Lifetime::call;  // up to 2.8
+  const memory::Tape mixed = support::tape_of(job, framework);
+  CHECK(library_workspaces(mixed, kLt).asked == 3 * steps);
+  CHECK(library_workspaces(mixed, kLt).live == 0);
+  CHECK(library_workspaces(mixed, kCublas).live == 2);
+
+  framework.cublas_lifetime = Lifetime::call;  // from 2.15 on
+  const memory::Tape brief = support::tape_of(job, framework);
+  CHECK(library_workspaces(brief, kCublas).asked == 9 * steps);  // each forward, and either gradient
+  CHECK(library_workspaces(brief, kCublas).live == 0);
+  const Simulation freed = simulated(job, framework);
+  const auto less = [&](Phase phase) {
+    const auto of = [&](const Simulation& simulation) {
+      return simulation.steps.back().phase_peak[static_cast<std::size_t>(phase)].count();
+    };
+    return of(resident) - of(freed);
+  };
+  // In the last product, which has one of its own. With those that stay the peak is behind it: log-softmax of 32 x 1000
+  // in fp32, the loss and its weight more.
+  CHECK(less(Phase::forward) == kCublas + kLt + 32 * 1000 * 4 + 512 + 512);
+  CHECK(less(Phase::backward) == 2 * kCublas + kLt);  // in the convolutions
+  CHECK(less(Phase::optimizer) == 2 * kCublas + kLt);
+}
+
 struct Vector {
   std::int64_t batch{};
   std::int64_t after_forward{};
@@ -122,6 +187,23 @@ std::vector<Job> many_jobs() {
   add([](Job& job) { job.model = support::vgg(11, true); });
   add([](Job& job) { job.mode = job::Mode::infer; });
   add([](Job& job) { job.batch = 1; });
+  for (const job::Compile compile : {job::Compile::usual, job::Compile::reduce_overhead}) {
+    add([&](Job& job) { job.compile = compile; });
+    add([&](Job& job) {
+      job.compile = compile;
+      job.model = support::vgg(11, true);
+      job.accumulation = 3;
+    });
+    add([&](Job& job) {
+      job.compile = compile;
+      job.mode = job::Mode::infer;
+    });
+    add([&](Job& job) {
+      job.compile = compile;
+      job.parallel.gpus = 2;
+      job.parallel.sharding = job::Sharding::zero1;
+    });
+  }
   add([](Job& job) { job.accumulation = 3; });
   add([](Job& job) { job.checkpointing = {job::Checkpointing::Kind::block, 0}; });
   add([](Job& job) { job.checkpointing = {job::Checkpointing::Kind::sequential, 3}; });
@@ -193,6 +275,7 @@ std::string fault_of(const memory::Tape& tape, std::size_t repeats) {
             return "a workspace without a last resort";
           }
           break;
+        case Event::Kind::empty:
         case Event::Kind::local_memory:
         case Event::Kind::driver:
         case Event::Kind::phase: break;
@@ -317,7 +400,7 @@ std::string fault_of_saved(const Job& job, const graph::Network& network) {
 
 TEST_CASE("at the end of forward a tape holds what autograd's rules say is saved") {
   for (const Job& job : many_jobs()) {
-    if (job.mode == job::Mode::infer || job.parallel.gpus > 1) {
+    if (job.mode == job::Mode::infer || job.parallel.gpus > 1 || job.compile != job::Compile::none) {
       continue;
     }
     INFO(name_of(job));
@@ -381,6 +464,77 @@ TEST_CASE("optimizer state and temporaries are those of torch.optim, per impleme
     CHECK(last_of(Optimizer::momentum, impl, Category::optimizer_temporaries) == (fused ? 0 : kParameterBytes));
     // fused Adam keeps a step counter per parameter on the GPU: 32 of 4 bytes.
     CHECK(last_of(Optimizer::adamw, impl, Category::optimizer_state) == 2 * kParameterBytes + (fused ? 32 * 4 : 0));
+  }
+}
+
+TEST_CASE("rmsprop keeps one state, and the roots of all parameters or of two at a time") {
+  Job job = vgg16_job(1);
+  job.optimizer = job::Optimizer::rmsprop;
+  for (const auto impl : {job::OptimizerImpl::foreach, job::OptimizerImpl::loop}) {
+    job.optimizer_impl = impl;
+    const memory::Tape tape = support::tape_of(job, support::without_workspaces());
+    std::int64_t state = 0;
+    std::int64_t live = 0;
+    std::int64_t most = 0;
+    std::map<memory::TensorId, std::int64_t> roots;
+    for (const Event& event : tape.steps[0]) {
+      if (event.kind == Event::Kind::allocate && event.category == Category::optimizer_state) {
+        state += event.bytes;
+      } else if (event.kind == Event::Kind::allocate && event.category == Category::optimizer_temporaries) {
+        roots[event.tensor] = event.bytes;
+        most = std::max(most, live += event.bytes);
+      } else if (event.kind == Event::Kind::release && roots.contains(event.tensor)) {
+        live -= roots.at(event.tensor);
+      }
+    }
+    CHECK(state == kParameterBytes);
+    // One at a time: fc1's 25088 x 4096 weights, until the root of its 4096 biases is there.
+    CHECK(most == (impl == job::OptimizerImpl::foreach ? kParameterBytes : 4 * (25088 * 4096 + 4096)));
+    CHECK(live == 0);
+  }
+}
+
+TEST_CASE("pure fp16 holds what pure bf16 does, and no scaler") {
+  Job half = vgg16_job(2);
+  half.precision = job::Precision::fp16;
+  Job brain = half;
+  brain.precision = job::Precision::bf16;
+  const memory::Tape a = support::tape_of(half, support::without_workspaces());
+  const memory::Tape b = support::tape_of(brain, support::without_workspaces());
+  CHECK(a.setup == b.setup);
+  CHECK(a.steps == b.steps);
+}
+
+TEST_CASE("what several forward passes keep is there together, and each step leaves what it found") {
+  for (const auto precision : {job::Precision::tf32, job::Precision::amp_bf16}) {
+    for (const auto kind : {job::Checkpointing::Kind::none, job::Checkpointing::Kind::block}) {
+      Job job = vgg16_job(2);
+      job.precision = precision;
+      job.checkpointing.kind = kind;
+      const auto held = [&](std::int64_t passes) {
+        job.forward_passes = passes;
+        auto live = live_after_forwards(support::tape_of(job, support::without_workspaces()));
+        CHECK(live.front()[Category::optimizer_state] == 0);
+        CHECK(live.back()[Category::gradients] == 0);
+        std::int64_t bytes = 0;
+        for (const auto& [category, held_bytes] : live.back()) {
+          bytes += held_bytes;
+        }
+        return bytes;
+      };
+      const std::int64_t one = held(1);
+      const std::int64_t more = held(2) - one;
+      CHECK(held(3) - one == 2 * more);
+      // Activations, indices and masks, copies of weights, an image, logits and a loss.
+      const graph::Network network = support::vgg16(224, 224);
+      const auto cut = segments(network, job.checkpointing);
+      const std::int64_t saved = saved_bytes(network, *cut, job).total().count();
+      // Beside what autograd keeps there are the logits and the loss, and the fp32 image of which autocast keeps a
+      // copy; the targets are there once.
+      const bool autocast = job::is_autocast(precision);
+      const std::int64_t image = autocast && kind == job::Checkpointing::Kind::none ? 2 * 3 * 224 * 224 * 4 : 0;
+      CHECK(more == saved + 2 * 1000 * (autocast ? 2 : 4) + 4 + image - 2 * 8);
+    }
   }
 }
 
@@ -458,6 +612,25 @@ TEST_CASE("zero1 spreads optimizer state by whole tensors: rank 0 keeps fc1") {
   }
   // fc1.weight is more than all others together.
   CHECK(state == std::vector<std::int64_t>{411041792});
+}
+
+TEST_CASE("zero1's emptiest rank owns what the first leaves, and none where there are more ranks than tensors") {
+  Job job = vgg16_job(1, job::Optimizer::momentum);
+  const auto state = [&](std::int64_t gpus, bool emptiest) {
+    job.parallel.gpus = gpus;
+    job.parallel.sharding = job::Sharding::zero1;
+    const memory::Tape tape = support::tape_of(job, support::without_workspaces(), {}, {.emptiest_rank = emptiest});
+    std::int64_t bytes = 0;
+    for (const Event& event : tape.steps.at(0)) {
+      const bool taken = event.kind == Event::Kind::allocate && event.category == Category::optimizer_state;
+      bytes += taken ? event.bytes : 0;
+    }
+    return bytes;
+  };
+  constexpr std::int64_t kFirstLinear = 25088 * 4096;  // more than all else together
+  CHECK(state(2, false) == kFirstLinear * 4);
+  CHECK(state(2, true) == (138357544 - kFirstLinear) * 4);
+  CHECK(state(64, true) == 0);  // VGG16 has 32 tensors
 }
 
 TEST_CASE("fsdp2 leaves each rank its rows between steps") {

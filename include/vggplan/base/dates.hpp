@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+// Days of the calendar. No clock is asked: the same input gives the same output.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace vggplan::base {
+
+/// Days from 1970-01-01 to "2026-11-29"; nothing for what is no such date.
+std::optional<std::int64_t> day_number(std::string_view date);
+
+}  // namespace vggplan::base

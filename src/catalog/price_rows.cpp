@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+#include "catalog/price_rows.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include "catalog/read_record.hpp"
+#include "vggplan/base/csv.hpp"
+#include "vggplan/base/format.hpp"
+#include "vggplan/hardware/hardware.hpp"
+
+namespace vggplan::catalog {
+
+namespace {
+
+using Cells = std::vector<base::CsvCell>;
+
+/// Columns that are read; https://github.com/skypilot-org/skypilot-catalog has more, in any order.
+enum class Column { machine, accelerator, count, price, spot, region, zone };
+struct Heading {
+  Column column{};
+  std::string_view name{};
+  bool required{};
+};
+constexpr std::array kHeadings{
+    Heading{Column::machine, "InstanceType", true},   Heading{Column::accelerator, "AcceleratorName", true},
+    Heading{Column::count, "AcceleratorCount", true}, Heading{Column::price, "Price", true},
+    Heading{Column::spot, "SpotPrice", false},        Heading{Column::region, "Region", true},
+    Heading{Column::zone, "AvailabilityZone", false}};
+
+class CsvRows {
+ public:
+  explicit CsvRows(const std::string& shown) : shown_(shown) {}
+
+  base::Result<PriceRows> read(std::string_view text) {
+    base::Status error = read_header(base::next_line(text).text);
+    for (std::size_t number = 2; !error && !text.empty(); ++number) {
+      const std::string_view line = base::next_line(text).text;
+      error = base::trimmed(line).empty() ? std::nullopt : add(line, fmt::format("{}:{}", shown_, number));
+    }
+    if (error) {
+      return *error;
+    }
+    return std::move(rows_);
+  }
+
+ private:
+  base::Status read_header(std::string_view line) {
+    const base::Result<Cells> cells = base::csv_cells(line, shown_ + ":1");
+    if (!cells) {
+      return cells.error();
+    }
+    width_ = cells->size();
+    for (const Heading& heading : kHeadings) {
+      std::optional<std::size_t>& place = places_.at(static_cast<std::size_t>(heading.column));
+      for (std::size_t i = 0; i < cells->size(); ++i) {
+        if ((*cells)[i].text != heading.name) {
+          continue;
+        }
+        if (place) {
+          return base::wrong(fmt::format("{}:1:{}", shown_, (*cells)[i].column),
+                             fmt::format("names the column {} a second time", heading.name));
+        }
+        place = i;
+      }
+      if (heading.required && !place) {
+        return base::wrong(shown_ + ":1", fmt::format("has no column {}", heading.name),
+                           "a price list is a vms.csv of SkyPilot's catalogue, or JSON: vggplan schema prices");
+      }
+    }
+    return std::nullopt;
+  }
+
+  base::Status add(std::string_view line, const std::string& at) {
+    const base::Result<Cells> cells = base::csv_cells(line, at);
+    if (!cells) {
+      return cells.error();
+    }
+    if (cells->size() != width_) {
+      return base::wrong(at, fmt::format("has {} columns, and the header {}", cells->size(), width_));
+    }
+    PriceRow row{text(*cells, Column::machine),
+                 text(*cells, Column::accelerator),
+                 0,
+                 text(*cells, Column::region),
+                 text(*cells, Column::zone),
+                 {},
+                 {},
+                 {}};
+    const auto count = number(*cells, Column::count, at, static_cast<double>(hardware::kMostGpus));
+    const auto price = number(*cells, Column::price, at, kPrice.high);
+    const auto spot = number(*cells, Column::spot, at, kPrice.high);
+    for (const auto* figure : {&count, &price, &spot}) {
+      if (!*figure) {
+        return figure->error();
+      }
+    }
+    const double gpus = count->value_or(0);
+    row.count = static_cast<std::int64_t>(gpus);
+    row.on_demand = *price ? std::optional(base::Usd(**price)) : std::nullopt;
+    row.spot = *spot ? std::optional(base::Usd(**spot)) : std::nullopt;
+    const bool whole = std::floor(gpus) == gpus && (row.accelerator.empty() || gpus > 0);
+    if (whole && (row.on_demand || row.spot)) {
+      rows_.rows.push_back(std::move(row));
+    }
+    return std::nullopt;
+  }
+
+  const base::CsvCell* cell(const Cells& cells, Column column) const {
+    const auto& place = places_.at(static_cast<std::size_t>(column));
+    return place ? &cells[*place] : nullptr;
+  }
+  std::string text(const Cells& cells, Column column) const {
+    const base::CsvCell* found = cell(cells, column);
+    return found == nullptr ? "" : found->text;
+  }
+  /// Nothing in an empty cell.
+  base::Result<std::optional<double>> number(const Cells& cells, Column column, const std::string& at,
+                                             double most) const {
+    const base::CsvCell* found = cell(cells, column);
+    if (found == nullptr || found->text.empty()) {
+      return std::optional<double>();
+    }
+    double value = 0;
+    const char* end = found->text.data() + found->text.size();
+    const auto [stop, error] = std::from_chars(found->text.data(), end, value);
+    if (error != std::errc() || stop != end || !(value >= 0 && value <= most)) {
+      return base::wrong(
+          fmt::format("{}:{}", at, found->column),
+          fmt::format("{} takes a number from 0 to {}, not {}", kHeadings.at(static_cast<std::size_t>(column)).name,
+                      most, base::quoted(found->text)));
+    }
+    return std::optional(value);
+  }
+
+  const std::string& shown_;
+  std::array<std::optional<std::size_t>, kHeadings.size()> places_{};
+  std::size_t width_{};
+  PriceRows rows_{};
+};
+
+PriceRows rows_of_json(ObjectReader& reader, ObjectReader::Context& context) {
+  PriceRows list;
+  list.date = reader.text("date");
+  const nlohmann::json* items = reader.array("prices", true);
+  for (std::size_t i = 0; items != nullptr && i < items->size(); ++i) {
+    ObjectReader item((*items)[i], fmt::format("{}/{}", reader.pointer_to("prices"), i), context);
+    PriceRow row;
+    row.machine = item.name("machine");
+    row.accelerator = item.optional_name("gpu").value_or("");
+    row.count = item.optional_integer("gpu_count", 1, hardware::kMostGpus);
+    row.place = fmt::format("{}:{}/{}", context.shown, reader.pointer_to("prices"), i);
+    row.region = item.optional_text("region").value_or("");
+    row.on_demand = item.optional_quantity<base::Usd>("usd_per_hour", kPrice);
+    row.spot = item.optional_quantity<base::Usd>("spot_usd_per_hour", kPrice);
+    if (!row.on_demand && !row.spot) {
+      item.report("usd_per_hour", "is missing, and so is spot_usd_per_hour", "give at least one of them");
+    }
+    item.finish();
+    list.rows.push_back(std::move(row));
+  }
+  return list;
+}
+
+}  // namespace
+
+base::Result<PriceRows> read_price_rows(std::string_view text, const std::string& shown) {
+  if (base::trimmed(text).starts_with('{')) {
+    return read_record<PriceRows>(text, shown, "prices", rows_of_json);
+  }
+  return CsvRows(shown).read(text);
+}
+
+}  // namespace vggplan::catalog
