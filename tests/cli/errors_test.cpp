@@ -49,14 +49,10 @@ TEST_CASE("each flag of the job refuses a wrong value by name", "[cli]") {
   expect({kAsked + "--global-batch x", "--global-batch: takes a whole number from 1 to 100,000,000, not 'x'\n"});
   expect({kAsked + "--accumulation 0", "--accumulation: takes a whole number from 1 to 65,536, not '0'\n"});
   expect({kAsked + "--precision tf33",
-          "--precision: takes one of fp32, tf32, amp-bf16, amp-fp16, bf16, fp16, not 'tf33'
-"
-          "  did you mean 'tf32'?
-"});
+          "--precision: takes one of fp32, tf32, amp-bf16, amp-fp16, bf16, fp16, not 'tf33'\n"
+          "  did you mean 'tf32'?\n"});
   expect({kAsked + "--layout channels_last",
-          "--layout: takes one of nchw, nhwc, not 'channels_last'
-  did you mean 'nhwc'?
-"});
+          "--layout: takes one of nchw, nhwc, not 'channels_last'\n  did you mean 'nhwc'?\n"});
   expect({kAsked + "--optimizer adamx",
           "--optimizer: takes one of momentum, sgd, adam, adamw, rmsprop, not 'adamx'\n  did you mean 'adam' or "
           "'adamw'?\n"});
