@@ -44,6 +44,11 @@ const std::vector<NetworkStep>& compiled_steps() {
   return kSteps;
 }
 
+const std::vector<NetworkStep>& held_out_compiled_steps() {
+  static const std::vector<NetworkStep> kSteps = network_steps("compiled_steps_held_out.jsonl");
+  return kSteps;
+}
+
 Share share_of(const std::vector<NetworkStep>& steps, Peak peak) {
   Share share;
   for (const NetworkStep& step : steps) {

@@ -22,6 +22,7 @@ const std::vector<NetworkStep>& other_network_steps();
 /// Rows of batch norms that keep their running statistics: their requests were read.
 const std::vector<NetworkStep>& frozen_norm_steps();
 const std::vector<NetworkStep>& compiled_steps();
+const std::vector<NetworkStep>& held_out_compiled_steps();
 
 /// Errors and how many were inside of their ranges.
 struct Share {

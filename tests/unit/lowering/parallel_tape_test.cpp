@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+// What several GPUs hold beside one: buckets of DDP, ZeRO-1's and FSDP2's parts, counted by hand.
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "lowering/partition.hpp"
+#include "support/catch.hpp"
+#include "support/lowered.hpp"
+#include "support/vgg16_steps.hpp"
+#include "vggplan/lowering/tape.hpp"
+
+namespace vggplan::lowering {
+namespace {
+
+using job::Job;
+using memory::Category;
+using memory::Event;
+using support::kParameterBytes;
+using support::live_after_forwards;
+using support::vgg16_job;
+
+TEST_CASE("ddp holds every gradient a second time; for one step, by a race, a third time") {
+  const Framework framework = support::without_workspaces();
+  Job job = vgg16_job(8);
+  job.parallel.gpus = 2;
+  for (const bool race : {false, true}) {
+    const memory::Tape tape = support::tape_of(job, framework, {}, {Workspaces::derived, race});
+    auto live = live_after_forwards(tape);
+    REQUIRE(live.size() >= 3);
+    CHECK(live[0][Category::communication] == kParameterBytes);
+    CHECK(live[1][Category::communication] == kParameterBytes * (race ? 2 : 1));
+    CHECK(live.back()[Category::communication] == kParameterBytes);
+  }
+}
+
+TEST_CASE("ddp's rebuilt buckets are those that its limits make") {
+  Job job = vgg16_job(1);
+  job.parallel.gpus = 2;
+  const auto sizes = [&](std::int64_t megabytes) {
+    job.parallel.bucket = base::kMiB * megabytes;
+    const memory::Tape tape = support::tape_of(job, support::without_workspaces());
+    std::vector<std::int64_t> bytes;
+    for (const Event& event : tape.steps.at(1)) {
+      if (event.kind == Event::Kind::allocate && event.category == Category::communication) {
+        bytes.push_back(event.bytes);
+      }
+    }
+    return bytes;
+  };
+  // fc3 with its bias; fc2; fc1; then convolutions: a bucket closes when it has reached its limit.
+  CHECK(sizes(25) == std::vector<std::int64_t>{16388000, 67125248, 411058176, 28317696, 28319744, 2221312});
+  CHECK(sizes(100) == std::vector<std::int64_t>{16388000, 478183424, 58858752});
+}
+
+TEST_CASE(
+    "the workspace of FFT is the one measured, to 1 %: small maps are padded to 16, channels_last operands are "
+    "copied") {
+  const auto relative = [](const Convolution& conv, std::int64_t measured) {
+    return static_cast<double>(fft_workspace(conv)) / static_cast<double>(measured);
+  };
+  using base::Layout;
+  using base::MathMode;
+  // Forward passes in true fp32 on an H200.
+  CHECK(relative({613, 512, 512, 3, 4, 4, MathMode::fp32, Layout::nchw}, 1336541184) ==
+        Catch::Detail::Approx(1).epsilon(0.01));
+  CHECK(relative({613, 512, 512, 3, 4, 4, MathMode::fp32, Layout::nhwc}, 1376108560) ==
+        Catch::Detail::Approx(1).epsilon(0.01));
+  CHECK(relative({1, 256, 512, 127, 197, 4, MathMode::fp32, Layout::nhwc}, 69477909520) ==
+        Catch::Detail::Approx(1).epsilon(0.01));
+  CHECK(fft_workspace({1, 64, 64, 255, 255, 4, MathMode::fp32, Layout::nchw}) == 0);  // 257 with its padding
+  CHECK(fft_workspace({1, 64, 64, 32, 32, 2, MathMode::bf16, Layout::nchw}) == 0);
+}
+
+TEST_CASE("zero1 spreads optimizer state by whole tensors: rank 0 keeps fc1") {
+  Job job = vgg16_job(1, job::Optimizer::momentum);
+  job.parallel = {2, 1, job::Sharding::zero1, job.parallel.bucket, false};
+  const memory::Tape tape = support::tape_of(job, support::without_workspaces());
+  std::vector<std::int64_t> state;
+  for (const Event& event : tape.steps.at(0)) {
+    if (event.kind == Event::Kind::allocate && event.category == Category::optimizer_state) {
+      state.push_back(event.bytes);
+    }
+  }
+  // fc1.weight is more than all others together.
+  CHECK(state == std::vector<std::int64_t>{411041792});
+}
+
+TEST_CASE("zero1's emptiest rank owns what the first leaves, and none where there are more ranks than tensors") {
+  Job job = vgg16_job(1, job::Optimizer::momentum);
+  const auto state = [&](std::int64_t gpus, bool emptiest) {
+    job.parallel.gpus = gpus;
+    job.parallel.sharding = job::Sharding::zero1;
+    const memory::Tape tape = support::tape_of(job, support::without_workspaces(), {}, {.emptiest_rank = emptiest});
+    std::int64_t bytes = 0;
+    for (const Event& event : tape.steps.at(0)) {
+      const bool taken = event.kind == Event::Kind::allocate && event.category == Category::optimizer_state;
+      bytes += taken ? event.bytes : 0;
+    }
+    return bytes;
+  };
+  constexpr std::int64_t kFirstLinear = 25088 * 4096;  // more than all else together
+  CHECK(state(2, false) == kFirstLinear * 4);
+  CHECK(state(2, true) == (138357544 - kFirstLinear) * 4);
+  CHECK(state(64, true) == 0);  // VGG16 has 32 tensors
+}
+
+TEST_CASE("fsdp2 leaves each rank its rows between steps") {
+  Job job = vgg16_job(1, job::Optimizer::momentum);
+  job.parallel = {2, 1, job::Sharding::fsdp2, job.parallel.bucket, false};
+  const memory::Tape tape = support::tape_of(job, support::without_workspaces());
+  const auto total = [](const std::vector<Event>& events, Category category) {
+    std::int64_t bytes = 0;
+    for (const Event& event : events) {
+      bytes += event.kind == Event::Kind::allocate && event.category == category ? event.bytes : 0;
+    }
+    return bytes;
+  };
+  CHECK(total(tape.steps.at(0), Category::optimizer_state) == 138357544 * 2LL);
+  CHECK(total(tape.setup, Category::parameters) == 138357544 * 6LL);  // whole, then half
+}
+
+}  // namespace
+}  // namespace vggplan::lowering
