@@ -10,7 +10,7 @@ How many bytes a kernel takes is a formula (docs/how-memory-is-counted.md); whic
 cuDNN that nobody published. What is known of them: they look at sizes alone. So a rule lists its kernels, few of those
 that may exist, and a decision tree over sizes picks one. A leaf more must explain `PAYS` shapes more.
 """
-import argparse, collections, heapq, json, math, pathlib, sys
+import argparse, collections, concurrent.futures, heapq, json, math, pathlib, sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FRAMEWORK = ROOT / "configs/frameworks/pytorch-2.11.json"
@@ -298,6 +298,7 @@ def fit(rule, group, held_out):
     rule["kernels"] = few(group)
     rule["tree"] = tree(group, rule["kernels"])
     rule["fitted"] = {"shapes": len(group), "met": met(rule, group), "held_out": met(rule, held_out)}
+    return rule
 
 
 def of(rule, shape):
@@ -337,9 +338,11 @@ def main():
     chosen = arguments.parse_args()
     text = FRAMEWORK.read_text()
     rules, measured, held_out = json.loads(text)["convolution_workspace"], shapes(FILES), shapes(HELD_OUT)
-    for rule in rules:
-        if "fitted" in rule:
-            fit(rule, [shape for shape in measured if of(rule, shape)], [shape for shape in held_out if of(rule, shape)])
+    numbers = [i for i, rule in enumerate(rules) if "fitted" in rule]
+    groups = [[[shape for shape in shapes_of if of(rules[i], shape)] for i in numbers] for shapes_of in (measured, held_out)]
+    with concurrent.futures.ProcessPoolExecutor() as pool:
+        for i, rule in zip(numbers, pool.map(fit, [rules[i] for i in numbers], *groups)):
+            rules[i] = rule
             print(*rule["math"], rule["pass"], rule.get("in_channels", ""), len(rule["kernels"]), "kernels", leaves(rule["tree"]), "leaves", rule["fitted"])
     result = text_with(rules, text)
     if chosen.write:

@@ -197,8 +197,7 @@ class Run:
 
     def resume(self, folder):
         """The step after which the newest checkpoint was written."""
-        newest = max(folder.glob("checkpoint-*.pt"), default=None)
-        if newest is None:
+        if (newest := max(folder.glob("checkpoint-*.pt"), default=None)) is None:
             return 0
         state = torch.load(newest, map_location="cpu", weights_only=torch.__version__ >= "2")
         if self.sharding == "fsdp2":
@@ -252,9 +251,9 @@ def main():
     options = parser.parse_args()
     plan = json.loads((HERE / "plan.json").read_text())["recommendation"]
     job, machine, launch, cuda = plan["job"], plan["machine"], plan["launch"], options.device == "cuda"
-    name, settings = plan["memory"].get("allocator_settings", "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True").split("=")
+    name, value = plan["memory"].get("allocator_settings", "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True").split("=")
     if job["expandable_segments"] and not {name, "PYTORCH_CUDA_ALLOC_CONF"} & set(os.environ):  # PyTorch may have read it by now
-        os.environ[name] = settings
+        os.environ[name] = value
         os.execv(sys.executable, sys.orig_argv)
     if options.dry_run:
         job.update(batch=2, height=min(64, job["height"]), width=min(64, job["width"]), accumulation=min(2, job["accumulation"]))

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "vggplan/base/format.hpp"
 #include "vggplan/catalog/calibration.hpp"
 #include "vggplan/timing/carry_over.hpp"
 

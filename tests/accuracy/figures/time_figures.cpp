@@ -141,7 +141,8 @@ const std::vector<TimedStep>& unseen_steps() {
 }
 
 const std::vector<TimedStep>& drawn_steps() {
-  static const std::vector<TimedStep> kSteps = timed_steps({"random_steps_4.jsonl", "random_steps_5.jsonl"}, measured_gpu(), calibration());
+  static const std::vector<TimedStep> kSteps =
+      timed_steps({"random_steps_4.jsonl", "random_steps_5.jsonl"}, measured_gpu(), calibration());
   return kSteps;
 }
 

@@ -166,7 +166,8 @@ TEST_CASE("a user's profile is read in full") {
   CHECK(lowering::cublas_workspace(*framework, 9) == base::Bytes(2));
   CHECK(lowering::cublas_workspace(*framework, 8) == base::Bytes(1));
   CHECK(framework->cublas_lifetime == lowering::Lifetime::call);
-  CHECK(framework->outside == lowering::Outside{base::Bytes(1), base::Bytes(2), base::Bytes(3), base::Bytes(4), base::Bytes(5)});
+  CHECK(framework->outside ==
+        lowering::Outside{base::Bytes(1), base::Bytes(2), base::Bytes(3), base::Bytes(4), base::Bytes(5)});
   CHECK(framework->cublaslt_lifetime == lowering::Lifetime::process);
   CHECK(framework->allocator_variable == "MINE");
   CHECK(framework->cublas_handle_driver == base::Bytes(7));
