@@ -65,7 +65,8 @@ class Run:
     def __init__(self, job, options, device, workers):
         self.job, self.device, self.data, self.stopped = job, device, options.data, False
         self.sharding, self.layout = job.get("sharding", "ddp" if WORLD > 1 else None), settings.LAYOUTS[job["layout"]]
-        self.dtype, self.autocast = settings.set_arithmetic(job["precision"])
+        as_run = "bf16" if (device.type, job["precision"]) == ("cpu", "fp16") else job["precision"]  # which CPUs have not
+        self.dtype, self.autocast = settings.set_arithmetic(as_run)
         torch.backends.cudnn.benchmark = job["cudnn_benchmark"]
         torch.manual_seed(0)  # the same weights on all ranks
         self.model = settings.build(job).to(self.dtype).to(device).to(memory_format=self.layout).train()
@@ -94,9 +95,8 @@ class Run:
             self.loader._iterator._shutdown_workers()
 
     def prepare_steps(self, lr):
-        job, self.net = self.job, self.model
-        if "compile" in job:  # inside of DDP: one graph, as planned
-            self.net = torch.compile(self.model, mode=job["compile"])
+        job = self.job
+        self.net = torch.compile(self.model, mode=job["compile"]) if "compile" in job else self.model  # inside of DDP
         if self.sharding == "fsdp2":
             from torch.distributed.fsdp import fully_shard  # since 2.6
             for layer in [m for m in self.model.modules() if isinstance(m, nn.Linear)] + [self.model]:
