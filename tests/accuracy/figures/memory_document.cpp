@@ -224,7 +224,10 @@ std::string memory_section() {
       "the first step, of forward, backward and optimizer, and what is allocated when forward is over. *Too low*: by "
       "more\n"
       "than 0.01 %, which is what runs repeat to.\n\n"
-      "### Steps drawn at random over the whole interface, that no rule was made with\n\n";
+      "### Steps drawn at random over the whole interface\n\nNothing was fitted to them. 82 were read while the last "
+      "rules of workspaces were made; 37 were measured and looked at after the last rule: 35 of these are within 0.01 "
+      "%, "
+      "the others within 0.07 %, and all are inside their ranges.\n\n";
   text += table_by_setting(drawn_peaks());
   text += "\n### An earlier draw and networks of other channels, which were read while rules were made\n\n" +
           table_by_setting(earlier_peaks());
