@@ -49,20 +49,11 @@ base::Result<AskedAgain> ask_again(const Values& values, const catalog::Catalog&
     settings.push_back({flag, value, "--" + name, "report", Origin::flag});
   }
   const base::Result<Settled> settled = settle(settings, Command::estimate);
-  const base::Result<Options> options = settled ? make_options(*settled) : settled.error();
-  if (!options) {
-    return options.error();
-  }
+  const Options options = TRY(settled ? make_options(*settled) : settled.error());
   Questions questions(catalog, world);
-  base::Result<EstimateQuestion> question = questions.estimate(*options, Command::estimate);
-  if (!question) {
-    return question.error();
-  }
-  base::Result<estimate::Knowledge> knowledge = load_knowledge(catalog, *options, {question->target.gpu.name});
-  if (!knowledge) {
-    return knowledge.error();
-  }
-  return AskedAgain{std::move(*question), std::move(*knowledge)};
+  EstimateQuestion question = TRY(questions.estimate(options, Command::estimate));
+  estimate::Knowledge knowledge = TRY(load_knowledge(catalog, options, {question.target.gpu.name}));
+  return AskedAgain{std::move(question), std::move(knowledge)};
 }
 
 }  // namespace vggplan::app

@@ -46,12 +46,9 @@ Values stepped(Values values, const Values& after, const std::string& input) {
 }
 
 base::Result<Document> answer(const Values& values, const catalog::Catalog& catalog, World& world) {
-  const base::Result<AskedAgain> asked = ask_again(values, catalog, world);
-  if (!asked) {
-    return asked.error();
-  }
+  const AskedAgain asked = TRY(ask_again(values, catalog, world));
   const base::Result<estimate::Estimate> estimate =
-      estimate::estimate(asked->question.job, asked->question.target, asked->knowledge, {});
+      estimate::estimate(asked.question.job, asked.question.target, asked.knowledge, {});
   return estimate ? base::Result<Document>(report::build_estimate(*estimate)) : estimate.error();
 }
 
@@ -74,11 +71,8 @@ base::Result<Document> attribute(const Document& before, const Document& after, 
   }
   for (const std::string& input : inputs) {
     values = stepped(values, new_values, input);
-    base::Result<Document> next = last ? answer(values, catalog, world) : last.error();
-    if (!next) {
-      return next.error();
-    }
-    rows.push_back(report::attribution_row(base::with_underscores(input), *last, *next));
+    Document next = TRY(last ? answer(values, catalog, world) : last.error());
+    rows.push_back(report::attribution_row(base::with_underscores(input), *last, next));
     last = std::move(next);
   }
   if (!report::same_figures(*last, after)) {

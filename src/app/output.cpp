@@ -88,9 +88,7 @@ base::Status emit(std::string_view text, const Options& options, World& world) {
   if (options.output) {
     return world.write_file(*options.output, text);
   }
-  if (base::Status error = world.write_out(text)) {
-    return error;
-  }
+  TRY(world.write_out(text));
   return world.flush_out();
 }
 
@@ -121,9 +119,7 @@ base::Status deliver(const report::Document& report, const Options& options, Wor
     exported.push_back(rendered(report, copy.format, options, world, true));
   }
   for (std::size_t i = 0; i < exported.size(); ++i) {
-    if (base::Status error = world.write_file(options.exports[i].path, exported[i])) {
-      return error;
-    }
+    TRY(world.write_file(options.exports[i].path, exported[i]));
   }
   return emit(text, options, world);
 }

@@ -75,32 +75,18 @@ struct Asked {
 };
 
 base::Result<Asked> ask(const Request& request, World& world, const estimate::Options& options) {
-  const base::Result<catalog::Catalog> catalog = load_catalog(request.options, world);
-  if (!catalog) {
-    return catalog.error();
-  }
-  Questions questions(*catalog, world);
-  const base::Result<EstimateQuestion> question = questions.estimate(request.options, request.command);
-  if (!question) {
-    return question.error();
-  }
-  base::Result<estimate::Knowledge> knowledge = load_knowledge(*catalog, request.options, {question->target.gpu.name});
-  if (!knowledge) {
-    return knowledge.error();
-  }
-  base::Result<estimate::Estimate> estimate = estimate::estimate(question->job, question->target, *knowledge, options);
-  if (!estimate) {
-    return estimate.error();
-  }
-  put_first(estimate->warnings, unused_prices(request.options, {question->target.gpu.name}, *knowledge));
-  put_first(estimate->warnings, question->warnings);
-  return Asked{std::move(*estimate), std::move(*knowledge)};
+  const catalog::Catalog catalog = TRY(load_catalog(request.options, world));
+  Questions questions(catalog, world);
+  const EstimateQuestion question = TRY(questions.estimate(request.options, request.command));
+  estimate::Knowledge knowledge = TRY(load_knowledge(catalog, request.options, {question.target.gpu.name}));
+  estimate::Estimate estimate = TRY(estimate::estimate(question.job, question.target, knowledge, options));
+  put_first(estimate.warnings, unused_prices(request.options, {question.target.gpu.name}, knowledge));
+  put_first(estimate.warnings, question.warnings);
+  return Asked{std::move(estimate), std::move(knowledge)};
 }
 
 base::Result<int> finish(const report::Document& report, const Request& request, World& world, int code) {
-  if (base::Status error = deliver(report, request.options, world)) {
-    return *error;
-  }
+  TRY(deliver(report, request.options, world));
   return code;
 }
 
@@ -139,116 +125,72 @@ base::Status add_extras(planner::Plan& plan, report::PlanDetails& details, const
     return std::nullopt;
   }
   estimate::Estimate& best = plan.recommendation->estimate;
-  base::Result<estimate::Estimate> again = estimate::estimate(best.job, best.target, knowledge, extras);
-  if (!again) {
-    return again.error();
-  }
-  best.memory.timeline = std::move(again->memory.timeline);
-  best.layers = std::move(again->layers);
+  estimate::Estimate again = TRY(estimate::estimate(best.job, best.target, knowledge, extras));
+  best.memory.timeline = std::move(again.memory.timeline);
+  best.layers = std::move(again.layers);
   if (!makes_page(options)) {
     return std::nullopt;
   }
   // The first row is of the settings recommended.
-  base::Result<std::vector<estimate::Estimate>> others =
-      by_batch(best, knowledge, plan.max_batch.empty() ? nullptr : &plan.max_batch.front());
-  if (!others) {
-    return others.error();
-  }
-  details.by_batch = std::move(*others);
+  std::vector<estimate::Estimate> others =
+      TRY(by_batch(best, knowledge, plan.max_batch.empty() ? nullptr : &plan.max_batch.front()));
+  details.by_batch = std::move(others);
   return std::nullopt;
 }
 
 }  // namespace
 
 base::Result<int> run_estimate(const Request& request, World& world) {
-  const base::Result<Asked> asked = ask(request, world, wanted(request.options));
-  if (!asked) {
-    return asked.error();
-  }
+  const Asked asked = TRY(ask(request, world, wanted(request.options)));
   base::Result<std::vector<estimate::Estimate>> others = std::vector<estimate::Estimate>();
   if (makes_page(request.options)) {
-    others = by_batch(asked->estimate, asked->knowledge);
+    others = by_batch(asked.estimate, asked.knowledge);
   }
   if (!others) {
     return others.error();
   }
-  const bool runs = asked->estimate.memory.verdict != estimate::Verdict::does_not_fit;
-  return finish(report::build_estimate(asked->estimate, *others), request, world, runs ? kYes : kNo);
+  const bool runs = asked.estimate.memory.verdict != estimate::Verdict::does_not_fit;
+  return finish(report::build_estimate(asked.estimate, *others), request, world, runs ? kYes : kNo);
 }
 
 base::Result<int> run_fit(const Request& request, World& world) {
-  const base::Result<catalog::Catalog> catalog = load_catalog(request.options, world);
-  if (!catalog) {
-    return catalog.error();
-  }
-  Questions questions(*catalog, world);
-  const base::Result<PlanQuestion> question = questions.fit(request.options);
-  if (!question) {
-    return question.error();
-  }
-  const std::vector<std::string> gpus{question->request.candidates.front().target.gpu.name};
-  const base::Result<estimate::Knowledge> knowledge = load_knowledge(*catalog, request.options, gpus);
-  if (!knowledge) {
-    return knowledge.error();
-  }
-  base::Result<planner::Capacity> capacity = planner::capacity(question->request, estimate::make_engine(*knowledge));
-  if (!capacity) {
-    return capacity.error();
-  }
-  put_first(capacity->estimate.warnings, question->warnings);
-  return finish(report::build_fit(*capacity), request, world, capacity->fits() ? kYes : kNo);
+  const catalog::Catalog catalog = TRY(load_catalog(request.options, world));
+  Questions questions(catalog, world);
+  const PlanQuestion question = TRY(questions.fit(request.options));
+  const std::vector<std::string> gpus{question.request.candidates.front().target.gpu.name};
+  const estimate::Knowledge knowledge = TRY(load_knowledge(catalog, request.options, gpus));
+  planner::Capacity capacity = TRY(planner::capacity(question.request, estimate::make_engine(knowledge)));
+  put_first(capacity.estimate.warnings, question.warnings);
+  return finish(report::build_fit(capacity), request, world, capacity.fits() ? kYes : kNo);
 }
 
 base::Result<int> run_layers(const Request& request, World& world) {
-  const base::Result<Asked> asked = ask(request, world, {.timeline = false, .layers = true});
-  if (!asked) {
-    return asked.error();
-  }
-  return finish(report::build_layers(asked->estimate), request, world, kYes);
+  const Asked asked = TRY(ask(request, world, {.timeline = false, .layers = true}));
+  return finish(report::build_layers(asked.estimate), request, world, kYes);
 }
 
 base::Result<report::Document> plan_report(const Request& request, World& world) {
-  const base::Result<catalog::Catalog> catalog = load_catalog(request.options, world);
-  if (!catalog) {
-    return catalog.error();
-  }
-  Questions questions(*catalog, world);
-  const base::Result<PlanQuestion> question = questions.plan(request.options);
-  if (!question) {
-    return question.error();
-  }
+  const catalog::Catalog catalog = TRY(load_catalog(request.options, world));
+  Questions questions(catalog, world);
+  const PlanQuestion question = TRY(questions.plan(request.options));
   std::vector<std::string> gpus;
-  for (const planner::Candidate& candidate : question->request.candidates) {
+  for (const planner::Candidate& candidate : question.request.candidates) {
     gpus.push_back(candidate.target.gpu.name);
   }
-  const base::Result<estimate::Knowledge> knowledge = load_knowledge(*catalog, request.options, gpus);
-  if (!knowledge) {
-    return knowledge.error();
-  }
-  const estimate::Engine engine = estimate::make_engine(*knowledge);
-  base::Result<planner::Plan> plan = planner::plan(question->request, engine);
-  if (!plan) {
-    return plan.error();
-  }
-  put_first(plan->warnings, unused_prices(request.options, gpus, *knowledge));
-  put_first(plan->warnings, question->warnings);
-  base::Result<report::PlanDetails> details = in_full(*plan, question->request, engine);
-  if (!details) {
-    return details.error();
-  }
-  if (base::Status error = add_extras(*plan, *details, request.options, *knowledge)) {
-    return *error;
-  }
-  details->command = launch_command(request.settled);
-  return report::build_plan(*plan, question->request, *details);
+  const estimate::Knowledge knowledge = TRY(load_knowledge(catalog, request.options, gpus));
+  const estimate::Engine engine = estimate::make_engine(knowledge);
+  planner::Plan plan = TRY(planner::plan(question.request, engine));
+  put_first(plan.warnings, unused_prices(request.options, gpus, knowledge));
+  put_first(plan.warnings, question.warnings);
+  report::PlanDetails details = TRY(in_full(plan, question.request, engine));
+  TRY(add_extras(plan, details, request.options, knowledge));
+  details.command = launch_command(request.settled);
+  return report::build_plan(plan, question.request, details);
 }
 
 base::Result<int> run_plan(const Request& request, World& world) {
-  const base::Result<report::Document> report = plan_report(request, world);
-  if (!report) {
-    return report.error();
-  }
-  return finish(*report, request, world, report->contains("recommendation") ? kYes : kNo);
+  const report::Document report = TRY(plan_report(request, world));
+  return finish(report, request, world, report.contains("recommendation") ? kYes : kNo);
 }
 
 }  // namespace vggplan::app

@@ -130,9 +130,7 @@ class Sink {
     if (options_.format == Format::markdown || options_.format == Format::html) {
       collected_ = rendered(report, options_.format, options_, world_, options_.output.has_value());
       if (!options_.output) {
-        if (base::Status error = world_.write_out(collected_)) {
-          return error;
-        }
+        TRY(world_.write_out(collected_));
       }
     }
     base::Status error = options_.output ? world_.write_file(*options_.output, collected_) : world_.flush_out();
@@ -159,13 +157,10 @@ struct Job {
 };
 
 base::Result<Document> solve(const Job& job, const estimate::Knowledge& knowledge, bool with_timeline) {
-  base::Result<estimate::Estimate> estimate = estimate::estimate(job.question.job, job.question.target, knowledge,
-                                                                 {.timeline = with_timeline, .layers = false});
-  if (!estimate) {
-    return estimate.error();
-  }
-  estimate->warnings.insert(estimate->warnings.begin(), job.question.warnings.begin(), job.question.warnings.end());
-  Document report = report::build_estimate(*estimate);
+  estimate::Estimate estimate = TRY(estimate::estimate(job.question.job, job.question.target, knowledge,
+                                                       {.timeline = with_timeline, .layers = false}));
+  estimate.warnings.insert(estimate.warnings.begin(), job.question.warnings.begin(), job.question.warnings.end());
+  Document report = report::build_estimate(estimate);
   report["point"] = job.point;
   return report;
 }
@@ -188,26 +183,17 @@ class Jobs {
   }
 
   base::Result<Job> at(std::int64_t point) {
-    const base::Result<Options> options = space_.options(settled_, point);
-    if (!options) {
-      return options.error();
-    }
-    base::Result<EstimateQuestion> question = questions_.estimate(*options, Command::sweep);
-    if (!question) {
-      return question.error();
-    }
-    return Job{std::move(*question), point_part(space_, point)};
+    const Options options = TRY(space_.options(settled_, point));
+    EstimateQuestion question = TRY(questions_.estimate(options, Command::sweep));
+    return Job{std::move(question), point_part(space_, point)};
   }
 
   /// Looks at every point and yields the GPUs that they are about: a sweep that cannot end does not begin.
   base::Result<std::vector<std::string>> check() {
     std::set<std::string> gpus;
     for (std::int64_t point = 0; point < space_.size(); ++point) {
-      const base::Result<Job> job = at(point);
-      if (!job) {
-        return job.error();
-      }
-      gpus.insert(job->question.target.gpu.name);
+      const Job job = TRY(at(point));
+      gpus.insert(job.question.target.gpu.name);
     }
     return std::vector<std::string>(gpus.begin(), gpus.end());
   }
@@ -237,21 +223,15 @@ base::Result<int> run_sweep(const Request& request, World& world) {
   }
   Progress progress(world, request.options, space->size());
   Jobs jobs(*space, request.settled, *catalog, world);
-  const base::Result<std::vector<std::string>> gpus = jobs.check();
-  if (!gpus) {
-    return gpus.error();
-  }
-  const base::Result<estimate::Knowledge> knowledge = load_knowledge(*catalog, request.options, *gpus);
-  if (!knowledge) {
-    return knowledge.error();
-  }
-  for (const estimate::Warning& warning : unused_prices(request.options, *gpus, *knowledge)) {
+  const std::vector<std::string> gpus = TRY(jobs.check());
+  const estimate::Knowledge knowledge = TRY(load_knowledge(*catalog, request.options, gpus));
+  for (const estimate::Warning& warning : unused_prices(request.options, gpus, knowledge)) {
     note(world, request.options, warning.message);
   }
   Sink sink(*space, request.options, world);
   const bool same_terminal = world.out_is_terminal() && !request.options.output;
   for (std::int64_t first = 0; first < space->size(); first += kChunk) {
-    const auto answers = solve_all(jobs.chunk(first), *knowledge, request.options.timeline);
+    const auto answers = solve_all(jobs.chunk(first), knowledge, request.options.timeline);
     if (same_terminal) {
       progress.clear();
     }
@@ -261,15 +241,11 @@ base::Result<int> run_sweep(const Request& request, World& world) {
         return *error;
       }
     }
-    if (base::Status error = sink.flush()) {
-      return *error;
-    }
+    TRY(sink.flush());
     progress.show(first + static_cast<std::int64_t>(answers.size()));
   }
   progress.clear();
-  if (base::Status error = sink.finish()) {
-    return *error;
-  }
+  TRY(sink.finish());
   return sink.any_fits() ? kYes : kNo;
 }
 

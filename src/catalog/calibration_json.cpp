@@ -377,12 +377,9 @@ std::string families_text(const std::vector<Entry>& entries) {
 }  // namespace
 
 base::Result<Calibration> read_calibration(std::string_view text, const std::string& shown) {
-  auto json = base::parse_json<nlohmann::json>(text, shown);
-  if (!json) {
-    return json.error();
-  }
+  auto json = TRY(base::parse_json<nlohmann::json>(text, shown));
   ObjectReader::Context context{shown, "calibration"};
-  ObjectReader reader(*json, "", context);
+  ObjectReader reader(json, "", context);
   Calibration calibration;
   reader.skip("$schema");
   calibration.gpu = reader.name("gpu");

@@ -177,12 +177,9 @@ class ProfileReader {
 
 base::Result<lowering::Framework> read_framework(std::string_view text, const std::string& shown,
                                                  const FindFramework& find) {
-  auto json = base::parse_json<nlohmann::json>(text, shown);
-  if (!json) {
-    return json.error();
-  }
+  auto json = TRY(base::parse_json<nlohmann::json>(text, shown));
   ObjectReader::Context context{shown, "framework"};
-  ObjectReader reader(*json, "", context);
+  ObjectReader reader(json, "", context);
   lowering::Framework framework;
   const std::optional<std::string> base = reader.optional_name("rules_of");
   if (base && find) {

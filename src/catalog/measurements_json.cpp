@@ -320,28 +320,19 @@ base::Status read_line(const json& value, const std::string& place, Measurements
     return wrong_row(place, "a line is one JSON object");
   }
   if (value.contains("op") && value.contains("us")) {
-    auto sample = op_of(value, place);
-    if (!sample) {
-      return sample.error();
-    }
-    measurements.ops.push_back(*sample);
+    auto sample = TRY(op_of(value, place));
+    measurements.ops.push_back(sample);
     return std::nullopt;
   }
   const std::string kind = value.contains("kind") && value["kind"].is_string() ? value["kind"].get<std::string>() : "";
   if (const auto collective = collective_of(kind)) {
-    auto measured = collective_row(value, *collective, place);
-    if (!measured) {
-      return measured.error();
-    }
-    measurements.collectives.push_back(*std::move(measured));
+    auto measured = TRY(collective_row(value, *collective, place));
+    measurements.collectives.push_back(std::move(measured));
   } else if (is_input(kind)) {
     return read_input(value, kind, place, measurements);
   } else if (value.contains("ms_loop") || kind == "train") {
-    auto step = step_of(value, place);
-    if (!step) {
-      return step.error();
-    }
-    measurements.steps.push_back(*std::move(step));
+    auto step = TRY(step_of(value, place));
+    measurements.steps.push_back(std::move(step));
   }
   return std::nullopt;
 }
@@ -359,9 +350,7 @@ base::Result<Measurements> read_measurements(std::string_view text, const std::s
       if (!value) {
         return wrong_row(value.error().place, value.error().rule);
       }
-      if (base::Status status = read_line(*value, shown + ":" + std::to_string(number), measurements)) {
-        return *status;
-      }
+      TRY(read_line(*value, shown + ":" + std::to_string(number), measurements));
     }
     begin = end + 1;
   }

@@ -137,9 +137,7 @@ class Models {
       if (!*lowered) {
         return lowered->error();
       }
-      if (auto wrong = job::validate(job, (*lowered)->network)) {
-        return *wrong;
-      }
+      TRY(job::validate(job, (*lowered)->network));
       return memory_answer(**lowered, job, target, knowledge_.framework);
     });
   }
