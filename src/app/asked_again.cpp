@@ -39,7 +39,7 @@ Values flags_of(const Document& report) {
   return values;
 }
 
-base::Result<AskedAgain> ask_again(const Values& values, const catalog::Catalog& catalog, World& world) {
+base::Result<Asked> ask_again(const Values& values, World& world) {
   std::vector<Setting> settings;
   for (const auto& [name, value] : values) {
     const Flag* flag = find_flag(name);
@@ -48,12 +48,9 @@ base::Result<AskedAgain> ask_again(const Values& values, const catalog::Catalog&
     }
     settings.push_back({flag, value, "--" + name, "report", Origin::flag});
   }
-  const base::Result<Settled> settled = settle(settings, Command::estimate);
-  const Options options = TRY(settled ? make_options(*settled) : settled.error());
-  Questions questions(catalog, world);
-  EstimateQuestion question = TRY(questions.estimate(options, Command::estimate));
-  estimate::Knowledge knowledge = TRY(load_knowledge(catalog, options, {question.target.gpu.name}));
-  return AskedAgain{std::move(question), std::move(knowledge)};
+  const Settled settled = TRY(settle(settings, Command::estimate));
+  const Options options = TRY(make_options(settled));
+  return Session(catalog::Catalog::built_in(), world).ask(options, Command::estimate);
 }
 
 }  // namespace vggplan::app

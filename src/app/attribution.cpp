@@ -45,8 +45,8 @@ Values stepped(Values values, const Values& after, const std::string& input) {
   return values;
 }
 
-base::Result<Document> answer(const Values& values, const catalog::Catalog& catalog, World& world) {
-  const AskedAgain asked = TRY(ask_again(values, catalog, world));
+base::Result<Document> answer(const Values& values, World& world) {
+  const Asked asked = TRY(ask_again(values, world));
   const base::Result<estimate::Estimate> estimate =
       estimate::estimate(asked.question.job, asked.question.target, asked.knowledge, {});
   return estimate ? base::Result<Document>(report::build_estimate(*estimate)) : estimate.error();
@@ -62,16 +62,15 @@ base::Result<Document> attribute(const Document& before, const Document& after, 
   if (inputs.size() < 2) {
     return rows;
   }
-  const catalog::Catalog catalog = catalog::Catalog::built_in();
   Values values = old_values;
-  base::Result<Document> last = answer(values, catalog, world);
+  base::Result<Document> last = answer(values, world);
   const base::Diagnostic other = base::wrong("the figures", "were written by another version, or with other data");
   if (last && !report::same_figures(*last, before)) {
     return other;
   }
   for (const std::string& input : inputs) {
     values = stepped(values, new_values, input);
-    Document next = TRY(last ? answer(values, catalog, world) : last.error());
+    Document next = TRY(last ? answer(values, world) : last.error());
     rows.push_back(report::attribution_row(base::with_underscores(input), *last, next));
     last = std::move(next);
   }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "app/knowledge.hpp"
-
+// What the catalogue knows that answers about some GPUs need.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <set>
 
+#include "app/session.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/catalog/calibration.hpp"
 #include "vggplan/timing/carry_over.hpp"
@@ -20,8 +20,7 @@ base::Result<std::set<std::string>> calibrations_for(const catalog::Catalog& cat
   const std::vector<std::string> names = catalog.names("calibration");
   std::vector<hardware::Gpu> measured;
   for (const std::string& name : names) {
-    const hardware::Gpu gpu = TRY(catalog.gpu(name));
-    measured.push_back(gpu);
+    measured.push_back(TRY(catalog.gpu(name)));
   }
   std::set<std::string> wanted;
   if (measured.empty()) {
@@ -40,46 +39,37 @@ base::Status add_calibrations(const catalog::Catalog& catalog, const std::vector
                               estimate::Knowledge& knowledge) {
   const std::set<std::string> names = TRY(calibrations_for(catalog, gpus));
   for (const std::string& name : names) {
-    const base::Result<std::string_view> rates = catalog.text("calibration", name);
-    base::Result<hardware::Gpu> gpu = catalog.gpu(name);
-    if (!rates || !gpu) {
-      return rates ? gpu.error() : rates.error();
-    }
-    timing::Calibration calibration = TRY(catalog::read_calibration(*rates, catalog.shown("calibration", name)));
-    knowledge.measured.push_back({std::move(*gpu), std::move(calibration)});
+    const std::string_view rates = TRY(catalog.text("calibration", name));
+    hardware::Gpu gpu = TRY(catalog.gpu(name));
+    timing::Calibration calibration = TRY(catalog::read_calibration(rates, catalog.shown("calibration", name)));
+    knowledge.measured.push_back({std::move(gpu), std::move(calibration)});
   }
   return std::nullopt;
 }
 
 }  // namespace
 
-base::Result<estimate::Knowledge> load_knowledge(const catalog::Catalog& catalog, const Options& options,
-                                                 const std::vector<std::string>& gpus) {
+base::Result<estimate::Knowledge> Session::knowledge(const Options& options,
+                                                     const std::vector<std::string>& gpus) const {
   estimate::Knowledge knowledge;
-  lowering::Framework framework = TRY(catalog.framework(options.framework));
-  knowledge.framework = std::move(framework);
-  TRY(add_calibrations(catalog, gpus, knowledge));
-  if (base::Result<std::vector<hardware::Link>> links = catalog.links(); links) {
-    knowledge.links = std::move(*links);
-  } else {
-    return links.error();
-  }
-  for (const std::string& name : catalog.storage_names()) {
-    hardware::Storage storage = TRY(catalog.storage(name));
-    knowledge.storages.push_back(std::move(storage));
+  knowledge.framework = TRY(catalog_.framework(options.framework));
+  TRY(add_calibrations(catalog_, gpus, knowledge));
+  knowledge.links = TRY(catalog_.links());
+  for (const std::string& name : catalog_.storage_names()) {
+    knowledge.storages.push_back(TRY(catalog_.storage(name)));
   }
   for (const std::string& gpu : std::set<std::string>(gpus.begin(), gpus.end())) {
-    std::vector<hardware::Machine> machines = TRY(catalog.machines_with(gpu));
+    std::vector<hardware::Machine> machines = TRY(catalog_.machines_with(gpu));
     knowledge.machines.insert(knowledge.machines.end(), machines.begin(), machines.end());
   }
   knowledge.today = options.today;
-  const std::vector<std::string> machine_names = catalog.machine_names();
+  const std::vector<std::string> machine_names = catalog_.machine_names();
   for (const auto& [name, price] : options.prices) {
     if (std::find(machine_names.begin(), machine_names.end(), name) != machine_names.end()) {
       knowledge.prices[name] = price;
       continue;
     }
-    const catalog::GpuChoice choice = TRY(catalog.find_gpu(name, "--price"));
+    const catalog::GpuChoice choice = TRY(catalog_.find_gpu(name, "--price"));
     knowledge.prices[choice.gpu.name] = price;
   }
   return knowledge;

@@ -4,11 +4,9 @@
 #include <algorithm>
 #include <set>
 
-#include "app/knowledge.hpp"
-#include "app/load_catalog.hpp"
 #include "app/output.hpp"
-#include "app/question.hpp"
 #include "app/run.hpp"
+#include "app/session.hpp"
 #include "app/sweep.hpp"
 #include "vggplan/base/parallel.hpp"
 #include "vggplan/report/build.hpp"
@@ -176,15 +174,15 @@ std::vector<base::Result<Document>> solve_all(const std::vector<Job>& jobs, cons
 /// The jobs of a sweep by their number.
 class Jobs {
  public:
-  Jobs(const Space& space, const Settled& settled, const catalog::Catalog& catalog, World& world)
-      : space_(space), settled_(settled), questions_(catalog, world) {
+  Jobs(const Space& space, const Settled& settled, Session& session)
+      : space_(space), settled_(settled), session_(session) {
     // The axes are known by now; to read them again at every point would cost the square of their number.
     settled_.erase("sweep");
   }
 
   base::Result<Job> at(std::int64_t point) {
     const Options options = TRY(space_.options(settled_, point));
-    EstimateQuestion question = TRY(questions_.estimate(options, Command::sweep));
+    EstimateQuestion question = TRY(session_.estimate(options, Command::sweep));
     return Job{std::move(question), point_part(space_, point)};
   }
 
@@ -210,27 +208,24 @@ class Jobs {
  private:
   const Space& space_;
   Settled settled_;
-  Questions questions_;
+  Session& session_;
 };
 
 }  // namespace
 
 base::Result<int> run_sweep(const Request& request, World& world) {
-  const base::Result<Space> space = Space::make(request.options.sweep);
-  const base::Result<catalog::Catalog> catalog = load_catalog(request.options, world);
-  if (!space || !catalog) {
-    return space ? catalog.error() : space.error();
-  }
-  Progress progress(world, request.options, space->size());
-  Jobs jobs(*space, request.settled, *catalog, world);
+  const Space space = TRY(Space::make(request.options.sweep));
+  Session session = TRY(Session::open(request.options, world));
+  Progress progress(world, request.options, space.size());
+  Jobs jobs(space, request.settled, session);
   const std::vector<std::string> gpus = TRY(jobs.check());
-  const estimate::Knowledge knowledge = TRY(load_knowledge(*catalog, request.options, gpus));
+  const estimate::Knowledge knowledge = TRY(session.knowledge(request.options, gpus));
   for (const estimate::Warning& warning : unused_prices(request.options, gpus, knowledge)) {
     note(world, request.options, warning.message);
   }
-  Sink sink(*space, request.options, world);
+  Sink sink(space, request.options, world);
   const bool same_terminal = world.out_is_terminal() && !request.options.output;
-  for (std::int64_t first = 0; first < space->size(); first += kChunk) {
+  for (std::int64_t first = 0; first < space.size(); first += kChunk) {
     const auto answers = solve_all(jobs.chunk(first), knowledge, request.options.timeline);
     if (same_terminal) {
       progress.clear();

@@ -23,8 +23,7 @@ base::Status write_correction(const Document& plan, const runs::Run& run, const 
   if (!factor) {
     return base::wrong("--calibrate", "needs times, of which the run tells none", "take run.jsonl of train.py");
   }
-  const catalog::Catalog catalog = catalog::Catalog::built_in();
-  const AskedAgain asked = TRY(ask_again(flags_of(plan), catalog, world));
+  const Asked asked = TRY(ask_again(flags_of(plan), world));
   timing::Calibration calibration = TRY(estimate::calibration_for(asked.question.target.gpu, asked.knowledge));
   timing::slow_down(calibration, *factor);
   return world.write_file(path, catalog::write_calibration(calibration));
@@ -32,8 +31,7 @@ base::Status write_correction(const Document& plan, const runs::Run& run, const 
 
 /// The run's history against the tape of the plan's job, which is written again.
 base::Result<runs::Replay> replayed(const Document& plan, const runs::Trace& trace, World& world) {
-  const catalog::Catalog catalog = catalog::Catalog::built_in();
-  const AskedAgain asked = TRY(ask_again(flags_of(plan), catalog, world));
+  const Asked asked = TRY(ask_again(flags_of(plan), world));
   const lowering::Framework& framework = asked.knowledge.framework;
   const estimate::Process process = TRY(estimate::process_of(asked.question.job, asked.question.target, framework));
   memory::AllocatorConfig allocator;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "app/question.hpp"
+#include "app/session.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "app/knowledge.hpp"
+#include "app/load_catalog.hpp"
 #include "app/model_file.hpp"
 #include "app/values.hpp"
 #include "vggplan/base/checked.hpp"
@@ -189,7 +189,18 @@ void warn_of_own(job::Job job, std::vector<estimate::Warning>& warnings) {
 
 }  // namespace
 
-base::Result<graph::ModelSpec> Questions::model(const Options& options) {
+base::Result<Session> Session::open(const Options& options, World& world) {
+  catalog::Catalog catalog = TRY(load_catalog(options, world));
+  return Session(std::move(catalog), world);
+}
+
+base::Result<Asked> Session::ask(const Options& options, Command command) {
+  EstimateQuestion question = TRY(estimate(options, command));
+  estimate::Knowledge known = TRY(knowledge(options, {question.target.gpu.name}));
+  return Asked{std::move(question), std::move(known)};
+}
+
+base::Result<graph::ModelSpec> Session::model(const Options& options) {
   const std::string& name = options.model;
   const auto known = models_.find(name);
   if (known != models_.end()) {
@@ -212,7 +223,7 @@ base::Result<graph::ModelSpec> Questions::model(const Options& options) {
   return spec;
 }
 
-base::Result<job::Job> Questions::job(const Options& options) {
+base::Result<job::Job> Session::job(const Options& options) {
   if (!options.height || !options.width) {
     return base::wrong(options.height ? "--width" : "--height",
                        "is required: the size of the images decides the memory",
@@ -255,7 +266,7 @@ base::Result<job::Job> Questions::job(const Options& options) {
   return job;
 }
 
-base::Result<std::optional<hardware::Machine>> Questions::machine(const Options& options) const {
+base::Result<std::optional<hardware::Machine>> Session::machine(const Options& options) const {
   if (!options.machine) {
     return std::optional<hardware::Machine>();
   }
@@ -268,9 +279,9 @@ base::Result<std::optional<hardware::Machine>> Questions::machine(const Options&
   return error;
 }
 
-base::Result<std::vector<catalog::GpuRequest>> Questions::requests(const Options& options,
-                                                                   const std::optional<hardware::Machine>& machine,
-                                                                   Command command) {
+base::Result<std::vector<catalog::GpuRequest>> Session::requests(const Options& options,
+                                                                 const std::optional<hardware::Machine>& machine,
+                                                                 Command command) {
   std::string text = options.gpus.value_or("");
   if (text.empty() && machine) {
     text = fmt::format("{}:{}", machine->gpu, machine->gpu_count * options.nodes.value_or(1));
@@ -305,7 +316,7 @@ base::Result<std::vector<catalog::GpuRequest>> Questions::requests(const Options
   return parsed;
 }
 
-base::Result<Questions::Parts> Questions::parts(const Options& options, Command command) {
+base::Result<Session::Parts> Session::parts(const Options& options, Command command) {
   base::Result<std::optional<hardware::Machine>> found = machine(options);
   // What is missing of the job is told ahead of what is missing of the machine.
   base::Result<job::Job> made = job(options);
@@ -316,7 +327,7 @@ base::Result<Questions::Parts> Questions::parts(const Options& options, Command 
   return Parts{std::move(*made), std::move(*found), std::move(requested)};
 }
 
-base::Result<EstimateQuestion> Questions::estimate(const Options& options, Command command) {
+base::Result<EstimateQuestion> Session::estimate(const Options& options, Command command) {
   Parts known = TRY(parts(options, command));
   if (known.requests.size() != 1) {
     return base::wrong("--gpus", fmt::format("names {} alternatives, and one job runs on one", known.requests.size()),
@@ -346,8 +357,8 @@ base::Result<EstimateQuestion> Questions::estimate(const Options& options, Comma
 }
 
 /// Takes GPUs that `any` stands for, and that the framework no longer runs on, off the list. Whoever names one gets it.
-base::Status Questions::leave_out_unsupported(std::vector<catalog::GpuRequest>& requests, const Options& options,
-                                              std::vector<estimate::Warning>& warnings) const {
+base::Status Session::leave_out_unsupported(std::vector<catalog::GpuRequest>& requests, const Options& options,
+                                            std::vector<estimate::Warning>& warnings) const {
   if (std::none_of(requests.begin(), requests.end(), [](const auto& request) { return request.choice.of_any; })) {
     return std::nullopt;
   }
@@ -367,7 +378,7 @@ base::Status Questions::leave_out_unsupported(std::vector<catalog::GpuRequest>& 
   return std::nullopt;
 }
 
-base::Result<PlanQuestion> Questions::plan(const Options& options) {
+base::Result<PlanQuestion> Session::plan(const Options& options) {
   Parts known = TRY(parts(options, Command::plan));
   PlanQuestion question;
   planner::PlanRequest& request = question.request;
@@ -390,7 +401,7 @@ base::Result<PlanQuestion> Questions::plan(const Options& options) {
   return question;
 }
 
-base::Result<PlanQuestion> Questions::fit(const Options& options) {
+base::Result<PlanQuestion> Session::fit(const Options& options) {
   base::Result<PlanQuestion> question = plan(options);
   if (!question) {
     return question;
