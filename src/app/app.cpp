@@ -63,6 +63,9 @@ base::Status count_positionals(const Invocation& invocation) {
                      fmt::format("for example: vggplan {}", about.examples.front().first));
 }
 
+/// What the scripts of `completion` call, and nobody else.
+constexpr std::string_view kComplete = "__complete";
+
 /// "help" and "help COMMAND" as --help and COMMAND --help.
 std::vector<std::string> without_help_word(std::vector<std::string> arguments) {
   if (!arguments.empty() && arguments.front() == "help") {
@@ -73,6 +76,9 @@ std::vector<std::string> without_help_word(std::vector<std::string> arguments) {
 }
 
 base::Result<int> answer(const std::vector<std::string>& given, World& world) {
+  if (!given.empty() && given.front() == kComplete) {
+    return print(completed({given.begin() + 1, given.end()}), {}, world);
+  }
   const std::vector<std::string> arguments = without_help_word(given);
   const bool bare = arguments.empty();
   const Invocation invocation = TRY(parse_arguments(arguments));
