@@ -152,7 +152,7 @@ base::Result<timing::OpSample> op_of(const json& value, const std::string& place
   const bool updates = value.contains("parameters");
   const auto kind = row.word<timing::OpKind>("op");
   const auto math = row.word<base::MathMode>("precision");
-  const auto loop = updates ? row.word<timing::OptimizerLoop>("impl") : timing::OptimizerLoop::foreach;
+  const auto impl = updates ? row.word<base::OptimizerImpl>("impl") : base::OptimizerImpl::foreach;
   const auto layout = updates ? base::Layout::nchw : row.word<base::Layout>("layout");
   const timing::Extent sizes =
       updates
@@ -172,7 +172,7 @@ base::Result<timing::OpSample> op_of(const json& value, const std::string& place
   if (!updates) {
     return timing::OpSample{timing::make_op(kind, math, type, layout, sizes, filter), seconds, half_zero};
   }
-  timing::Op op = timing::make_optimizer(type, loop, sizes.n, sizes.c, {sizes.k, sizes.h, sizes.w});
+  timing::Op op = timing::make_optimizer(type, impl, sizes.n, sizes.c, {sizes.k, sizes.h, sizes.w});
   op.kind = kind;
   return timing::OpSample{op, seconds, half_zero};
 }
@@ -294,8 +294,7 @@ base::Status read_input(const json& value, const std::string& kind, const std::s
   } else if (kind == "e2e") {
     timing::LoaderSample sample;
     const bool pil = row.second("pipeline", "tv-uint8", "pil-float");
-    sample.path.float_in_worker = pil;
-    sample.path.decoder = pil ? timing::Decoder::pil : timing::Decoder::torchvision;
+    sample.path.pipeline = pil ? base::Pipeline::pil_float : base::Pipeline::tv_uint8;
     sample.path.pixels = row.side("h") * row.side("w");
     sample.path.file_bytes = base::Bytes(row.integer("jpeg_bytes"));
     sample.workers = row.integer("workers");
