@@ -137,26 +137,23 @@ class CsvRows {
   PriceRows rows_{};
 };
 
-PriceRows rows_of_json(ObjectReader& reader, ObjectReader::Context& context) {
+PriceRows rows_of_json(ObjectReader& reader) {
   PriceRows list;
   list.date = reader.text("date");
-  const nlohmann::json* items = reader.array("prices", true);
-  for (std::size_t i = 0; items != nullptr && i < items->size(); ++i) {
-    ObjectReader item((*items)[i], fmt::format("{}/{}", reader.pointer_to("prices"), i), context);
+  reader.each("prices", [&](ObjectReader& item) {
     PriceRow row;
     row.machine = item.name("machine");
     row.accelerator = item.optional_name("gpu").value_or("");
     row.count = item.optional_integer("gpu_count", 1, hardware::kMostGpus);
-    row.place = fmt::format("{}:{}/{}", context.shown, reader.pointer_to("prices"), i);
+    row.place = item.place();
     row.region = item.optional_text("region").value_or("");
     row.on_demand = item.optional_quantity<base::Usd>("usd_per_hour", kPrice);
     row.spot = item.optional_quantity<base::Usd>("spot_usd_per_hour", kPrice);
     if (!row.on_demand && !row.spot) {
       item.report("usd_per_hour", "is missing, and so is spot_usd_per_hour", "give at least one of them");
     }
-    item.finish();
     list.rows.push_back(std::move(row));
-  }
+  });
   return list;
 }
 

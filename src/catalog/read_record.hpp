@@ -22,7 +22,7 @@ base::Result<T> read_record(std::string_view text, const std::string& shown, std
   ObjectReader::Context context{shown, std::move(schema)};
   ObjectReader reader(root, "", context);
   static_cast<void>(reader.optional_text("$schema"));  // for editors
-  T record = read(reader, context);
+  T record = read(reader);
   reader.finish();
   if (context.error) {
     return *context.error;

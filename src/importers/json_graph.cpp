@@ -27,13 +27,13 @@ using nlohmann::json;
 constexpr std::int64_t kMost = graph::kLargestSide;
 
 bool flag(ObjectReader& node, std::string_view key, bool otherwise) {
-  static_cast<void>(node.object(key));
+  static_cast<void>(node.find(key));
   return node.has(key) ? node.boolean(key) : otherwise;
 }
 
 /// A number for both sides, or [height, width].
 std::optional<Pair> optional_pair(ObjectReader& node, std::string_view key, std::int64_t least) {
-  const json* value = node.object(key);
+  const json* value = node.find(key);
   if (value == nullptr) {
     return std::nullopt;
   }
