@@ -52,8 +52,10 @@ bool wants_color(const Options& options, World& world, bool to_file) {
 
 /// One message: on a terminal on lines that end between words, in a file on one that can be searched.
 std::string told(World& world, std::string_view text, std::string_view first) {
-  const std::size_t columns =
-      world.err_is_terminal() ? text_options({}, world, false).columns : first.size() + text.size();
+  if (!world.err_is_terminal()) {
+    return fmt::format("{}{}\n", first, text);
+  }
+  const std::size_t columns = text_options({}, world, false).columns;
   return std::string(first) + wrapped(text, 2, first.size(), columns) + "\n";
 }
 
