@@ -5,6 +5,7 @@
 
 #include "estimate/time_part.hpp"
 #include "vggplan/base/checked.hpp"
+#include "vggplan/estimate/data.hpp"
 
 namespace vggplan::estimate {
 

@@ -66,7 +66,7 @@ base::Result<Estimate> estimate(const job::Job& job, const Target& target, const
   answer.target = priced(target, knowledge);
   answer.model = summary_of(lowered, job);
   answer.memory = memory_part(lowered, job, target, knowledge.framework, options.timeline);
-  const Work work = work_of(lowered, job, target.gpu, knowledge.framework);
+  const StepWork work = work_of(lowered, job, target.gpu, knowledge.framework);
   const timing::ParallelTime parallel =
       step_of(work, own_time_of(work, job, target, calibration), job, target, knowledge, calibration);
   const Seconds step = parallel.step.step.value;
@@ -82,7 +82,7 @@ base::Result<Estimate> estimate(const job::Job& job, const Target& target, const
   answer.storage.offers = storage_offers(job, target, knowledge, calibration, step);
   answer.price = quote(job, target, knowledge);
   answer.run = run_part(job, answer.time, answer.price ? std::optional(answer.price->per_hour) : std::nullopt);
-  const Network network = network_of(job, target, knowledge);
+  const Interconnect network = interconnect_of(job, target, knowledge);
   answer.warnings = warnings_of(lowered, answer, network, knowledge.framework);
   answer.assumptions = assumptions_of(answer, calibration, network, knowledge.framework);
   if (options.layers) {
