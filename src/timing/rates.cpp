@@ -211,7 +211,7 @@ OpTime streamed(const Op& op, const ShapeClass& shape, const hardware::Gpu& gpu,
   const double bytes = op.bytes().as_double();
   const double cached = cached_share(footprint(op), calibration.l2_cache);
   const double kernels =
-      op.kind == OpKind::optimizer && op.loop == OptimizerLoop::single ? static_cast<double>(op.kernels) : 1.0;
+      op.kind == OpKind::optimizer && op.impl == base::OptimizerImpl::loop ? static_cast<double>(op.kernels) : 1.0;
   return {kernels * rate->start_seconds + bytes * cached / rate->cached.count() +
               bytes * (1.0 - cached) / rate->uncached.count(),
           exact != nullptr};

@@ -128,8 +128,8 @@ Variant variant_of(const Op& op) {
            : has_few_channels(op)          ? variant_of_few_channels(op)
                                            : Variant::usual;
   }
-  if (op.kind == OpKind::optimizer && op.loop != OptimizerLoop::foreach) {
-    return op.loop == OptimizerLoop::fused ? Variant::fused : Variant::single;
+  if (op.kind == OpKind::optimizer && op.impl != base::OptimizerImpl::foreach) {
+    return op.impl == base::OptimizerImpl::fused ? Variant::fused : Variant::single;
   }
   return Variant::usual;
 }

@@ -6,12 +6,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
 #include <iterator>
-#include <sstream>
 #include <stdexcept>
 
+#include "support/files.hpp"
 #include "timing/least_squares.hpp"
 #include "vggplan/catalog/calibration.hpp"
 
@@ -34,15 +33,7 @@ void append(std::vector<T>& to, const std::vector<T>& from) {
 
 }  // namespace
 
-std::string read_data(const std::string& name) {
-  std::ifstream file(std::string(VGGPLAN_SOURCE_DIR) + "/tests/data/" + name);
-  if (!file) {
-    throw std::runtime_error("cannot read " + name);
-  }
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
+std::string read_data(const std::string& name) { return test::repository_file("tests/data/" + name); }
 
 const catalog::Catalog& catalogue() {
   static const catalog::Catalog kCatalog = catalog::Catalog::built_in();

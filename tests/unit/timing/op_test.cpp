@@ -30,9 +30,9 @@ TEST_CASE("work and traffic of an op are those of its tensors, by hand") {
   CHECK(pool.written.count() == (4 + 8) * 16);
   CHECK(made(OpKind::cast, {100, 1, 1, 1, 1}, DType::bf16).bytes().count() == 600);
   CHECK(made(OpKind::cast, {100, 1, 1, 1, 1}, DType::f32).bytes().count() == 600);
-  const Op adam = make_optimizer(DType::f32, OptimizerLoop::foreach, 1000, 4, {7, 11, 7});
+  const Op adam = make_optimizer(DType::f32, base::OptimizerImpl::foreach, 1000, 4, {7, 11, 7});
   CHECK(adam.bytes().count() == 18 * 4000);
-  CHECK(make_optimizer(DType::f32, OptimizerLoop::single, 1000, 4, {7, 11, 7}).kernels == 28);
+  CHECK(make_optimizer(DType::f32, base::OptimizerImpl::loop, 1000, 4, {7, 11, 7}).kernels == 28);
 }
 
 TEST_CASE("every kind has a name that leads back to it") {
