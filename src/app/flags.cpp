@@ -341,7 +341,7 @@ constexpr std::array kFlags = std::to_array<Flag>({
 std::span<const Flag> flags() { return kFlags; }
 
 const Flag* find_flag(std::string_view name) {
-  const auto found = std::find_if(kFlags.begin(), kFlags.end(), [&](const Flag& flag) { return flag.name == name; });
+  const auto found = std::ranges::find_if(kFlags, [&](const Flag& flag) { return flag.name == name; });
   return found == kFlags.end() ? nullptr : &*found;
 }
 
