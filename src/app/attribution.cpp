@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "app/attribution.hpp"
-
+// Which of several changed inputs does what.
 #include <algorithm>
 
 #include "app/asked_again.hpp"
+#include "app/reports.hpp"
 #include "vggplan/report/build.hpp"
 #include "vggplan/report/compare.hpp"
 

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "app/load_catalog.hpp"
 #include "app/model_file.hpp"
 #include "app/values.hpp"
 #include "vggplan/base/checked.hpp"
