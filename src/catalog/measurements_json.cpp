@@ -161,6 +161,7 @@ base::Result<timing::OpSample> op_of(const json& value, const std::string& place
           : timing::Extent{row.integer("n"), row.integer("c"), row.integer("k"), row.integer("h"), row.integer("w")};
   const base::Seconds seconds(row.number("us") * 1e-6);
   const bool half_zero = row.boolean("half_zero");
+  const bool narrow = row.boolean("narrow_parameters");
   const timing::Filter filter = filter_of(row, value, kind, sizes);
   if (!row.trouble().empty()) {
     return wrong_row(place, row.trouble());
@@ -170,7 +171,9 @@ base::Result<timing::OpSample> op_of(const json& value, const std::string& place
   }
   const base::DType type = type_of(math);
   if (!updates) {
-    return timing::OpSample{timing::make_op(kind, math, type, layout, sizes, filter), seconds, half_zero};
+    timing::Op op = timing::make_op(kind, math, type, layout, sizes, filter);
+    op.narrow_parameters = narrow;
+    return timing::OpSample{op, seconds, half_zero};
   }
   timing::Op op = timing::make_optimizer(type, impl, sizes.n, sizes.c, {sizes.k, sizes.h, sizes.w});
   op.kind = kind;

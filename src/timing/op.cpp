@@ -126,6 +126,11 @@ bool is_convolution(OpKind kind) {
   return kind == OpKind::conv_forward || kind == OpKind::conv_input_grad || kind == OpKind::conv_weight_grad;
 }
 
+bool is_batch_norm(OpKind kind) {
+  return kind == OpKind::batch_norm_forward || kind == OpKind::batch_norm_inference ||
+         kind == OpKind::batch_norm_backward;
+}
+
 bool is_linear(OpKind kind) {
   return kind == OpKind::linear_forward || kind == OpKind::linear_input_grad || kind == OpKind::linear_weight_grad;
 }

@@ -85,9 +85,9 @@ TEST_CASE("steps drawn over the whole interface are timed within 3 % in the medi
     return std::count_if(steps.begin(), steps.end(), [](const TimedStep& step) { return step.step.inside(); });
   };
   const StepErrors drawn = errors_of(accuracy::drawn_steps(), "drawn");
-  CHECK(accuracy::drawn_steps().size() == 143);
+  CHECK(accuracy::drawn_steps().size() == 346);
   CHECK(drawn.step.median() < 0.03);
-  CHECK(inside(accuracy::drawn_steps()) * 100 >= 95 * 143);
+  CHECK(inside(accuracy::drawn_steps()) * 100 >= 95 * 346);
   const StepErrors earlier = errors_of(accuracy::earlier_steps(), "an earlier draw, and other channels");
   CHECK(accuracy::earlier_steps().size() == 135);
   CHECK(earlier.step.median() < 0.04);

@@ -127,10 +127,11 @@ struct Op {
   std::int64_t tensors{1};  ///< of an optimizer; of a checkpointed segment what it saves for backward
   base::OptimizerImpl impl{base::OptimizerImpl::foreach};
   Launch launch{Launch::eager};
-  bool records{true};       ///< autograd records it; not so in inference
-  bool recompute{false};    ///< second forward of a checkpointed segment
-  bool stands_in{false};    ///< was measured, in the place of a kernel that was not
-  bool after_first{false};  ///< absent in the first micro-batch (gradient accumulation)
+  bool narrow_parameters{false};  ///< of 16 bits, in a batch norm
+  bool records{true};             ///< autograd records it; not so in inference
+  bool recompute{false};          ///< second forward of a checkpointed segment
+  bool stands_in{false};          ///< was measured, in the place of a kernel that was not
+  bool after_first{false};        ///< absent in the first micro-batch (gradient accumulation)
   bool operator==(const Op&) const = default;
 
   [[nodiscard]] base::Bytes bytes() const { return read + written; }
@@ -138,6 +139,7 @@ struct Op {
 
 bool is_convolution(OpKind kind);
 bool is_linear(OpKind kind);
+bool is_batch_norm(OpKind kind);
 
 /// An op with the work and the traffic that its kind and extent imply: every tensor read and written
 /// once. Casts go from or to fp32, by `type`, the type of the result; pools state their input in

@@ -72,7 +72,8 @@ std::vector<std::string> calibration_files(std::string_view gpu) {
   return {"convolutions.jsonl", "convolutions_2.jsonl",   "convolutions_3.jsonl", "operations.jsonl",
           "single_gpu.jsonl",   "host_bound_steps.jsonl", "two_gpus.jsonl",       "input_pipeline.jsonl",
           "data_loader.jsonl",  "channels.jsonl",         "small_maps.jsonl",     "huge_maps.jsonl",
-          "drawn_steps.jsonl",  "range_steps.jsonl",      "host_issue.jsonl",     "other_kernels.jsonl"};
+          "huge_norms.jsonl",   "drawn_steps.jsonl",      "range_steps.jsonl",    "host_issue.jsonl",
+          "other_kernels.jsonl"};
 }
 
 void Errors::add(const std::string& label, double modelled, double measured) {

@@ -60,6 +60,14 @@ TEST_CASE("ops fall into one class where the same kernels run, and differ in siz
     CHECK(shape(OpKind::max_pool_forward, {3, 64, 64, 4024, 3036}).variant == Variant::huge);
     CHECK(shape(OpKind::max_pool_forward, {2, 64, 64, 4024, 3036}).variant == Variant::usual);
   }
+  SECTION("beyond 2^31 elements a batch norm with parameters of 16 bits has a kernel of its own") {
+    Op norm = made(OpKind::batch_norm_forward, {3, 64, 64, 4024, 3036}, DType::bf16, Layout::nhwc);
+    CHECK(classify(norm).variant == Variant::huge);
+    norm.narrow_parameters = true;
+    CHECK(classify(norm).variant == Variant::huge_narrow);
+    norm.extent.n = 2;
+    CHECK(classify(norm).variant == Variant::usual);
+  }
   SECTION("cuDNN takes a batch of convolutions in parts, but not an image") {
     CHECK(shape(OpKind::conv_forward, {3, 64, 64, 4024, 3036}).variant == Variant::usual);
     CHECK(shape(OpKind::conv_forward, {1, 3, 64, 6000, 8000}).variant == Variant::huge);
