@@ -17,9 +17,7 @@ namespace vggplan::app {
 namespace {
 
 base::Result<int> finish(base::Status error, int code) {
-  if (error) {
-    return *error;
-  }
+  TRY(error);
   return code;
 }
 

@@ -117,8 +117,7 @@ bool Invocation::asks_for(std::string_view flag) const {
 }
 
 const Setting* Invocation::find(std::string_view flag) const {
-  const auto found = std::find_if(settings.begin(), settings.end(),
-                                  [&](const Setting& setting) { return setting.flag->name == flag; });
+  const auto found = std::ranges::find_if(settings, [&](const Setting& setting) { return setting.flag->name == flag; });
   return found == settings.end() ? nullptr : &*found;
 }
 
@@ -133,9 +132,7 @@ base::Result<Invocation> parse_arguments(const std::vector<std::string>& argumen
   CLI::App parser;
   const auto options = add_flags(parser, invocation.command);
   // CLI11 takes its arguments from the back.
-  if (base::Status error = parse(parser, {arguments.rbegin(), arguments.rend() - static_cast<std::ptrdiff_t>(first)})) {
-    return *error;
-  }
+  TRY(parse(parser, {arguments.rbegin(), arguments.rend() - static_cast<std::ptrdiff_t>(first)}));
   for (const auto& [flag, option] : options) {
     TRY(add_values(invocation, *flag, option->results()));
   }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "app/attribution.hpp"
-
+// Which of several changed inputs does what.
 #include <algorithm>
 
 #include "app/asked_again.hpp"
+#include "app/reports.hpp"
 #include "vggplan/report/build.hpp"
 #include "vggplan/report/compare.hpp"
 
@@ -24,7 +24,7 @@ std::vector<std::string> changed_inputs(const Values& before, const Values& afte
     for (const auto& [flag, value] : some) {
       const auto other = others.find(flag);
       const bool same = other != others.end() && other->second == value;
-      if (!same && std::find(inputs.begin(), inputs.end(), input_of(flag)) == inputs.end()) {
+      if (!same && std::ranges::find(inputs, input_of(flag)) == inputs.end()) {
         inputs.push_back(input_of(flag));
       }
     }

@@ -62,9 +62,7 @@ base::Result<job::Job> job_of(const catalog::MeasuredStep& step, const catalog::
   read_word(step.place, "train", step.trained, job.scope.trained, error);
   read_word(step.place, "compile", step.compile, job.compile, error);
   read_word(step.place, "sharding", step.sharding, job.parallel.sharding, error);
-  if (error) {
-    return *error;
-  }
+  TRY(error);
   auto checkpointing = TRY(job::parse_checkpointing(step.checkpointing));
   job.checkpointing = checkpointing;
   TRY(job::validate(job));

@@ -153,14 +153,9 @@ std::string completed(const std::vector<std::string>& words) {
 }
 
 base::Result<std::string> completion(const std::string& shell) {
-  if (shell == "bash") {
-    return std::string(kBash);
-  }
-  if (shell == "zsh") {
-    return std::string(kZsh);
-  }
-  if (shell == "fish") {
-    return std::string(kFish);
+  const std::string_view script = shell == "bash" ? kBash : shell == "zsh" ? kZsh : shell == "fish" ? kFish : "";
+  if (!script.empty()) {
+    return std::string(script);
   }
   return base::wrong("completion", fmt::format("{} is not a shell that it is made for", base::quoted(shell)),
                      base::suggestion(shell, known_shells()));

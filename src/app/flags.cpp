@@ -38,21 +38,22 @@ constexpr Range kMicroBatches{1, 1 << 16};
 constexpr Range kBatch{1, 100'000'000};
 constexpr Range kImages{1, 10'000'000'000};
 
-template <auto Member, Range range>
-Status whole(Options& options, Text value, Text place) {
-  return put(options.*Member, parse_whole(value, place, range));
+/// A member of the options, or of the data set among them.
+template <auto Member>
+auto& field(Options& options) {
+  if constexpr (requires { options.*Member; }) {
+    return options.*Member;
+  } else {
+    return options.data.*Member;
+  }
 }
 template <auto Member, Range range>
-Status data_whole(Options& options, Text value, Text place) {
-  return put(options.data.*Member, parse_whole(value, place, range));
+Status whole(Options& options, Text value, Text place) {
+  return put(field<Member>(options), parse_whole(value, place, range));
 }
 template <auto Member, class E>
 Status choice(Options& options, Text value, Text place) {
-  return put(options.*Member, parse_choice<E>(value, place));
-}
-template <auto Member, class E>
-Status data_choice(Options& options, Text value, Text place) {
-  return put(options.data.*Member, parse_choice<E>(value, place));
+  return put(field<Member>(options), parse_choice<E>(value, place));
 }
 /// The allocator takes segments of 2 MiB and more: a smaller limit is a unit forgotten.
 Status usable_memory(Options& options, Text value, Text place) {
@@ -63,18 +64,13 @@ Status usable_memory(Options& options, Text value, Text place) {
   }
   return put(options.usable_memory, parsed);
 }
-Status used(Options& options, Text value, Text place) { return put(options.used, base::parse_bytes(value, place)); }
 template <auto Member>
-Status data_size(Options& options, Text value, Text place) {
-  return put(options.data.*Member, base::parse_bytes(value, place));
+Status size(Options& options, Text value, Text place) {
+  return put(field<Member>(options), base::parse_bytes(value, place));
 }
 template <auto Member>
 Status toggle(Options& options, Text value, Text place) {
-  return put(options.*Member, parse_switch(value, place));
-}
-template <auto Member>
-Status data_toggle(Options& options, Text value, Text place) {
-  return put(options.data.*Member, parse_switch(value, place));
+  return put(field<Member>(options), parse_switch(value, place));
 }
 template <auto Member>
 Status word(Options& options, Text value, Text place) {
@@ -246,7 +242,7 @@ constexpr std::array kFlags = std::to_array<Flag>({
      true, nullptr, usable_memory},
     {"memory", 0, "SIZE", "", "a card of that size, as sold: 8GB; short for --gpus SIZE", Group::machine, kJob},
     {"used", 0, "SIZE", "", "memory of each card that other processes hold", Group::machine, kJob, false, true, nullptr,
-     used},
+     size<&O::used>},
     {"gpu-file", 0, "FILE", "", "a GPU of your own (.json)", Group::machine, kJob | only(Command::gpus), false, true,
      nullptr, word<&O::gpu_file>},
     {"calibration", 0, "FILE", "", "how fast your GPU is: written by vggplan calibrate (.json)", Group::machine, kJob,
@@ -265,27 +261,27 @@ constexpr std::array kFlags = std::to_array<Flag>({
      false, true, nullptr, date<&O::today>},
 
     {"images", 0, "N", "", "images in the data set: gives epochs, run time and cost", Group::data, kJob, false, true,
-     nullptr, data_whole<&D::images, kImages>},
+     nullptr, whole<&D::images, kImages>},
     {"epochs", 0, "N", "1", "passes over the data set", Group::data, kJob, false, true, nullptr,
-     data_whole<&D::epochs, Range{1, 100'000}>},
+     whole<&D::epochs, Range{1, 100'000}>},
     {"image-format", 0, "FORMAT", "jpeg", "how the images are stored", Group::data, kJob, false, true,
-     base::enum_names<job::ImageFormat>, data_choice<&D::format, job::ImageFormat>},
+     base::enum_names<job::ImageFormat>, choice<&D::format, job::ImageFormat>},
     {"bytes-per-image", 0, "SIZE", "", "size of an image's file", Group::data, kJob, false, true, nullptr,
-     data_size<&D::bytes_per_image>},
+     size<&D::bytes_per_image>},
     {"pipeline", 0, "NAME", "tv-uint8", "what decodes the images", Group::data, kJob, false, true,
-     base::enum_names<job::Pipeline>, data_choice<&D::pipeline, job::Pipeline>},
+     base::enum_names<job::Pipeline>, choice<&D::pipeline, job::Pipeline>},
     {"workers", 0, "N", "", "data loader processes of one machine", Group::data, kJob, false, true, nullptr,
-     data_whole<&D::workers, Range{0, 1 << 16}>},
+     whole<&D::workers, Range{0, 1 << 16}>},
     {"cpus", 0, "N", "", "CPU cores of one machine", Group::data, kJob, false, true, nullptr,
-     data_whole<&D::cpus, Range{1, 1 << 16}>},
-    {"ram", 0, "SIZE", "", "host memory of one machine", Group::data, kJob, false, true, nullptr, data_size<&D::ram>},
+     whole<&D::cpus, Range{1, 1 << 16}>},
+    {"ram", 0, "SIZE", "", "host memory of one machine", Group::data, kJob, false, true, nullptr, size<&D::ram>},
     {"storage", 0, "NAME", "", "where the data set lies", Group::data, kJob, false, true, storage_names, storage},
     {"decoded-cache", 0, "", "", "keep decoded images on the storage and read these from the second epoch on",
-     Group::data, kJob, false, true, nullptr, data_toggle<&D::decoded_cache>},
+     Group::data, kJob, false, true, nullptr, toggle<&D::decoded_cache>},
     {"checkpoint-every", 0, "EPOCHS", "", "epochs between saved checkpoints", Group::data, kJob, false, true, nullptr,
-     data_whole<&D::checkpoint_every, kCount>},
+     whole<&D::checkpoint_every, kCount>},
     {"keep-checkpoints", 0, "N", "1", "checkpoints that stay on the disk", Group::data, kJob, false, true, nullptr,
-     data_whole<&D::keep_checkpoints, kCount>},
+     whole<&D::keep_checkpoints, kCount>},
 
     {"objective", 0, "GOAL", "fastest", "what the plan is best at", Group::goal, kPlan, false, true,
      base::enum_names<planner::Objective>, choice<&O::objective, planner::Objective>},
@@ -341,7 +337,7 @@ constexpr std::array kFlags = std::to_array<Flag>({
 std::span<const Flag> flags() { return kFlags; }
 
 const Flag* find_flag(std::string_view name) {
-  const auto found = std::find_if(kFlags.begin(), kFlags.end(), [&](const Flag& flag) { return flag.name == name; });
+  const auto found = std::ranges::find_if(kFlags, [&](const Flag& flag) { return flag.name == name; });
   return found == kFlags.end() ? nullptr : &*found;
 }
 
@@ -366,18 +362,11 @@ std::string command_list(const Flag& flag, std::string_view separator) {
 }
 
 std::string_view title(Group group) {
-  switch (group) {
-    case Group::job: return "The job";
-    case Group::machine: return "What it runs on";
-    case Group::data: return "The data set";
-    case Group::goal: return "The goal";
-    case Group::sweep: return "The sweep";
-    case Group::gate: return "The gate";
-    case Group::run: return "The run";
-    case Group::output: return "Output";
-    case Group::program: return "The program";
-  }
-  return "";
+  // In the order of the enum.
+  constexpr std::array<std::string_view, 9> kTitles{"The job",  "What it runs on", "The data set",
+                                                    "The goal", "The sweep",       "The gate",
+                                                    "The run",  "Output",          "The program"};
+  return kTitles.at(static_cast<std::size_t>(group));
 }
 
 std::string environment_name(std::string_view flag) {

@@ -78,8 +78,7 @@ base::Result<estimate::Knowledge> Session::knowledge(const Options& options,
 std::vector<estimate::Warning> unused_prices(const Options& options, const std::vector<std::string>& gpus,
                                              const estimate::Knowledge& knowledge) {
   std::vector<estimate::Warning> warnings;
-  if (options.price_list &&
-      std::none_of(knowledge.machines.begin(), knowledge.machines.end(), [&](const auto& machine) {
+  if (options.price_list && std::ranges::none_of(knowledge.machines, [&](const auto& machine) {
         return machine.price && machine.price->reference == *options.price_list;
       })) {
     warnings.push_back({"unused-prices",
@@ -92,8 +91,7 @@ std::vector<estimate::Warning> unused_prices(const Options& options, const std::
   }
   for (const auto& [name, price] : knowledge.prices) {
     const auto is_named = [&name = name](const hardware::Machine& machine) { return machine.name == name; };
-    const bool of_machine = std::any_of(knowledge.machines.begin(), knowledge.machines.end(), is_named) &&
-                            options.machine.value_or(name) == name;
+    const bool of_machine = std::ranges::any_of(knowledge.machines, is_named) && options.machine.value_or(name) == name;
     if (!of_machine && std::find(gpus.begin(), gpus.end(), name) == gpus.end()) {
       warnings.push_back({"unused-price", fmt::format("the price of {} is not used: it takes no part", name),
                           fmt::format("leave --price {} out, or name it with --gpus or --machine", name)});

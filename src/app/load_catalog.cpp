@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "app/load_catalog.hpp"
-
 #include <span>
 #include <string>
 #include <vector>
 
+#include "app/session.hpp"
 #include "app/values.hpp"
 #include "vggplan/catalog/calibration.hpp"
 

@@ -12,13 +12,7 @@ namespace {
 std::string troff(std::string_view text) {
   std::string escaped;
   for (const char c : text) {
-    if (c == '\\') {
-      escaped += "\\e";
-    } else if (c == '-') {
-      escaped += "\\-";
-    } else {
-      escaped += c;
-    }
+    escaped += c == '\\' ? "\\e" : c == '-' ? "\\-" : std::string(1, c);
   }
   return escaped.starts_with('.') || escaped.starts_with('\'') ? "\\&" + escaped : escaped;
 }

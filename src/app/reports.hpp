@@ -16,6 +16,11 @@ base::Result<report::Document> read_report(const std::string& path, World& world
 /// The figures of one: an estimate, or the recommendation of a plan.
 base::Result<report::Document> read_comparable(const std::string& path, World& world);
 
+/// Walks from the job of `before` to that of `after`, one input at a time, and tells what each step changes: the
+/// rows sum to the whole difference. Empty where fewer than two inputs differ. An error where the figures cannot be
+/// had again from the inputs: another version or calibration wrote them, or a job on the way is not possible.
+base::Result<report::Document> attribute(const report::Document& before, const report::Document& after, World& world);
+
 /// What `plan` answers to the request's options.
 base::Result<report::Document> plan_report(const Request& request, World& world);
 

@@ -5,9 +5,9 @@
 #include <iterator>
 
 #include "app/calibration.hpp"
-#include "app/load_catalog.hpp"
 #include "app/output.hpp"
 #include "app/run.hpp"
+#include "app/session.hpp"
 #include "vggplan/catalog/calibration.hpp"
 #include "vggplan/catalog/catalog.hpp"
 #include "vggplan/catalog/measurements.hpp"

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
-#include "app/load_catalog.hpp"
 #include "app/model_file.hpp"
 #include "app/output.hpp"
 #include "app/run.hpp"
+#include "app/session.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/graph/architectures.hpp"
 #include "vggplan/graph/graph.hpp"

@@ -135,15 +135,12 @@ base::Status add_extras(planner::Plan& plan, report::PlanDetails& details, const
 
 base::Result<int> run_estimate(const Request& request, World& world) {
   const Answer answered = TRY(answer(request, world, wanted(request.options)));
-  base::Result<std::vector<estimate::Estimate>> others = std::vector<estimate::Estimate>();
+  std::vector<estimate::Estimate> others;
   if (makes_page(request.options)) {
-    others = by_batch(answered.estimate, answered.knowledge);
-  }
-  if (!others) {
-    return others.error();
+    others = TRY(by_batch(answered.estimate, answered.knowledge));
   }
   const bool runs = answered.estimate.memory.verdict != estimate::Verdict::does_not_fit;
-  return finish(report::build_estimate(answered.estimate, *others), request, world, runs ? kYes : kNo);
+  return finish(report::build_estimate(answered.estimate, others), request, world, runs ? kYes : kNo);
 }
 
 base::Result<int> run_fit(const Request& request, World& world) {

@@ -2,7 +2,6 @@
 // show, diff and check: what is done with saved reports.
 #include <fmt/format.h>
 
-#include "app/attribution.hpp"
 #include "app/output.hpp"
 #include "app/reports.hpp"
 #include "app/run.hpp"

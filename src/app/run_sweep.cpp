@@ -231,10 +231,7 @@ base::Result<int> run_sweep(const Request& request, World& world) {
       progress.clear();
     }
     for (const base::Result<Document>& answer : answers) {
-      base::Status error = answer ? sink.add(*answer) : base::Status(answer.error());
-      if (error) {
-        return *error;
-      }
+      TRY(answer ? sink.add(*answer) : base::Status(answer.error()));
     }
     TRY(sink.flush());
     progress.show(first + static_cast<std::int64_t>(answers.size()));

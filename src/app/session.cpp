@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "app/load_catalog.hpp"
 #include "app/model_file.hpp"
 #include "app/values.hpp"
 #include "vggplan/base/checked.hpp"
@@ -93,7 +92,7 @@ void warn_of(const catalog::GpuChoice& choice, const Options& options, std::vect
 base::Status take_variant_of_machine(catalog::GpuChoice& choice, const hardware::Machine& machine,
                                      const catalog::Catalog& catalog) {
   const auto& variants = choice.alternatives;
-  if (std::find(variants.begin(), variants.end(), machine.gpu) == variants.end()) {
+  if (std::ranges::find(variants, machine.gpu) == variants.end()) {
     return std::nullopt;
   }
   hardware::Gpu gpu = TRY(catalog.gpu(machine.gpu));
@@ -123,9 +122,8 @@ base::Status check_room(const std::optional<hardware::Machine>& machine, std::in
 
 /// Every smaller number is a candidate too: of one GPU the largest number stands for all.
 void add_candidate(planner::Candidate wanted, std::vector<planner::Candidate>& candidates) {
-  const auto same = std::find_if(candidates.begin(), candidates.end(), [&](const planner::Candidate& other) {
-    return other.target.gpu.name == wanted.target.gpu.name;
-  });
+  const auto same = std::ranges::find_if(
+      candidates, [&](const planner::Candidate& other) { return other.target.gpu.name == wanted.target.gpu.name; });
   if (same == candidates.end()) {
     candidates.push_back(std::move(wanted));
   } else {

@@ -16,6 +16,9 @@
 
 namespace vggplan::app {
 
+/// The built-in catalogue with --config-dir, --gpu-file, --prices and --calibration on top.
+base::Result<catalog::Catalog> load_catalog(const Options& options, World& world);
+
 /// One job on one target.
 struct EstimateQuestion {
   job::Job job{};

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "app/values.hpp"
+#include "vggplan/base/ascii.hpp"
 #include "vggplan/base/format.hpp"
 
 namespace vggplan::app {
@@ -37,9 +38,7 @@ base::Status write_out_short_form(const Setting& setting, std::vector<Setting>& 
     }
     all.push_back(renamed(setting, "gpus", setting.value));
   } else if (setting.flag->name == "memory") {
-    if (const base::Result<base::Bytes> size = base::parse_bytes(setting.value, setting.place); !size) {
-      return size.error();
-    }
+    TRY(base::parse_bytes(setting.value, setting.place));
     all.push_back(renamed(setting, "gpus", setting.value));
   } else {
     all.push_back(setting);
@@ -128,19 +127,14 @@ base::Status add_files(std::vector<Setting>& all, World& world, const Setting* n
 /// "batch=1,2,price=3" as "batch=1,2" and "price=3": a part without a sign belongs to the one before it.
 std::vector<std::string> split_pairs(std::string_view text) {
   std::vector<std::string> pairs;
-  while (true) {
-    const std::size_t end = std::min(text.find(','), text.size());
-    const std::string_view part = text.substr(0, end);
+  for (const std::string_view part : base::split(text, ',')) {
     if (pairs.empty() || part.find('=') != std::string_view::npos) {
       pairs.emplace_back(part);
     } else {
       pairs.back() += "," + std::string(part);
     }
-    if (end == text.size()) {
-      return pairs;
-    }
-    text.remove_prefix(end + 1);
   }
+  return pairs;
 }
 
 }  // namespace
@@ -161,7 +155,7 @@ std::vector<Setting> environment_settings(const std::map<std::string, std::strin
     }
     const auto found = std::find_if(flags().begin(), flags().end(),
                                     [&name = name](const Flag& flag) { return environment_name(flag.name) == name; });
-    if (found == flags().end() || std::find(known.begin(), known.end(), name) == known.end()) {
+    if (found == flags().end() || std::ranges::find(known, name) == known.end()) {
       // By what follows the prefix: with it, any two names are much alike.
       std::vector<std::string> endings;
       for (const std::string& whole : known) {

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "app/flags.hpp"
+#include "vggplan/base/ascii.hpp"
 
 namespace vggplan::app {
 
@@ -30,19 +31,13 @@ struct Steps {
 /// "a:b", "a:b:step"; none where `text` is not of this form.
 std::optional<Steps> parse_steps(std::string_view text) {
   std::vector<double> numbers;
-  while (true) {
-    const std::size_t end = std::min(text.find(':'), text.size());
-    const std::string_view part = text.substr(0, end);
+  for (const std::string_view part : base::split(text, ':')) {
     double number = 0;
     const auto [stop, error] = std::from_chars(part.data(), part.data() + part.size(), number);
     if (error != std::errc() || stop != part.data() + part.size() || !std::isfinite(number)) {
       return std::nullopt;
     }
     numbers.push_back(number);
-    if (end == text.size()) {
-      break;
-    }
-    text.remove_prefix(end + 1);
   }
   if (numbers.size() < 2 || numbers.size() > 3) {
     return std::nullopt;
@@ -171,14 +166,8 @@ base::Result<Axis> parse_axis(std::string_view text, std::string_view place) {
                        "write, for example, height=1024:4096:512 or batch=1,2,4");
   }
   Axis axis{std::string(text.substr(0, split)), {}};
-  std::string_view values = text.substr(split + 1);
-  while (true) {
-    const std::size_t end = std::min(values.find(','), values.size());
-    TRY(add_values(axis, values.substr(0, end), place));
-    if (end == values.size()) {
-      break;
-    }
-    values.remove_prefix(end + 1);
+  for (const std::string_view part : base::split(text.substr(split + 1), ',')) {
+    TRY(add_values(axis, part, place));
   }
   return axis;
 }

@@ -10,8 +10,8 @@ namespace vggplan::base {
 
 std::optional<std::int64_t> day_number(std::string_view date) {
   constexpr std::string_view kShape = "dddd-dd-dd";
-  const bool shaped = std::equal(date.begin(), date.end(), kShape.begin(), kShape.end(),
-                                 [](char c, char shape) { return shape == 'd' ? is_digit(c) : c == shape; });
+  const bool shaped =
+      std::ranges::equal(date, kShape, [](char c, char shape) { return shape == 'd' ? is_digit(c) : c == shape; });
   if (!shaped) {
     return std::nullopt;
   }

@@ -65,7 +65,7 @@ struct Ranked {
 
 std::string with_dashes(std::string_view key) {
   std::string text(key);
-  std::replace(text.begin(), text.end(), '_', '-');
+  std::ranges::replace(text, '_', '-');
   return text;
 }
 
@@ -97,8 +97,7 @@ std::vector<std::string> nearest(std::string_view word, std::span<const std::str
     }
   }
   std::erase_if(ranked, [limit](const Ranked& r) { return r.distance > limit; });
-  std::stable_sort(ranked.begin(), ranked.end(),
-                   [](const Ranked& a, const Ranked& b) { return a.distance < b.distance; });
+  std::ranges::stable_sort(ranked, [](const Ranked& a, const Ranked& b) { return a.distance < b.distance; });
   std::vector<std::string> names;
   for (std::size_t i = 0; i < std::min(most, ranked.size()); ++i) {
     names.push_back(candidates[ranked[i].index]);

@@ -106,8 +106,7 @@ constexpr double kLongestDuration = 100 * 365.25 * 86'400;
 
 template <class Unit, std::size_t N>
 const Unit* find_unit(const std::array<Unit, N>& units, std::string_view name) {
-  const auto found =
-      std::find_if(units.begin(), units.end(), [&](const Unit& u) { return same_letters(u.name, name); });
+  const auto found = std::ranges::find_if(units, [&](const Unit& u) { return same_letters(u.name, name); });
   return found == units.end() ? nullptr : &*found;
 }
 

@@ -161,8 +161,7 @@ bool read_curve(const nlohmann::json& list, timing::ShareCurve& curve) {
     curve.shares.push_back(kShareUnit * list[i].get<double>());
   }
   const double last_octave = curve.first_octave + curve.octaves_per_node * static_cast<double>(curve.shares.size() - 1);
-  return last_octave <= kLastOctave &&
-         std::all_of(curve.shares.begin(), curve.shares.end(), [](double share) { return share > 0.0; });
+  return last_octave <= kLastOctave && std::ranges::all_of(curve.shares, [](double share) { return share > 0.0; });
 }
 
 /// [channels, start in ns, MB/s in cache, MB/s beyond it].

@@ -58,8 +58,7 @@ std::optional<std::int64_t> size_of_card(std::string_view text) {
 }
 
 std::string_view stand_in_for(std::int64_t gigabytes) {
-  const auto* const row =
-      std::find_if(kMostUsed.begin(), kMostUsed.end(), [&](const auto& pair) { return pair.first >= gigabytes; });
+  const auto* const row = std::ranges::find_if(kMostUsed, [&](const auto& pair) { return pair.first >= gigabytes; });
   return row == kMostUsed.end() ? kMostUsed.back().second : row->second;
 }
 

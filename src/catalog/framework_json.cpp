@@ -15,8 +15,7 @@ namespace vggplan::base {
 
 template <>
 struct NameTable<lowering::Lifetime> {
-  static constexpr std::array<Named<lowering::Lifetime>, 2> table{
-      {{lowering::Lifetime::process, "process", ""}, {lowering::Lifetime::call, "call", ""}}};
+  static constexpr auto table = table_as_written<lowering::Lifetime>();
 };
 
 }  // namespace vggplan::base

@@ -67,7 +67,7 @@ constexpr std::size_t kLongestName = 100;
 
 template <std::size_t N>
 bool contains(const std::array<std::string_view, N>& words, std::string_view word) {
-  return std::find(words.begin(), words.end(), word) != words.end();
+  return std::ranges::find(words, word) != words.end();
 }
 
 bool digits(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), base::is_digit); }
@@ -162,8 +162,7 @@ bool stands_for(std::string_view asked, std::string_view word) {
 /// Every word asked for stands for a word of its own in `name`.
 bool all_in(const Words& asked, Words name) {
   return std::all_of(asked.begin(), asked.end(), [&](const std::string& word) {
-    const auto found =
-        std::find_if(name.begin(), name.end(), [&](const auto& other) { return stands_for(word, other); });
+    const auto found = std::ranges::find_if(name, [&](const auto& other) { return stands_for(word, other); });
     if (found == name.end()) {
       return false;
     }
@@ -172,13 +171,10 @@ bool all_in(const Words& asked, Words name) {
   });
 }
 
-bool has(const Words& words, std::string_view word) {
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
+bool has(const Words& words, std::string_view word) { return std::ranges::find(words, word) != words.end(); }
 
 bool leaves_out_form(const Words& asked, const Words& name) {
-  return std::any_of(kForms.begin(), kForms.end(),
-                     [&](const std::string_view form) { return has(name, form) && !has(asked, form); });
+  return std::ranges::any_of(kForms, [&](const std::string_view form) { return has(name, form) && !has(asked, form); });
 }
 
 bool any_names_chip(const Words& asked, const Words& name) {

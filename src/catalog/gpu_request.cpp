@@ -105,7 +105,7 @@ base::Result<std::int64_t> parse_count(std::string_view count, std::string_view 
     return base::wrong(place, fmt::format("{} lacks the number of GPUs", base::quoted(whole)), kExamples);
   }
   const std::string_view magnitude = count.starts_with('-') ? count.substr(1) : count;
-  if (magnitude.empty() || !std::all_of(magnitude.begin(), magnitude.end(), is_digit)) {
+  if (magnitude.empty() || !std::ranges::all_of(magnitude, is_digit)) {
     return base::wrong(place,
                        fmt::format("{} in {} is not a whole number of GPUs", base::quoted(count), base::quoted(whole)),
                        kExamples);
@@ -205,12 +205,10 @@ base::Result<std::vector<GpuRequest>> parse_gpu_request(const Catalog& catalog, 
     plain.replace(at, kTimesSign.size(), "x");
   }
   std::vector<GpuRequest> requests;
-  std::string_view rest = plain;
   constexpr std::size_t kMostEntries = 100;
   std::size_t entries = 0;
-  while (true) {
-    const std::size_t comma = rest.find(',');
-    const std::string_view item = trim(rest.substr(0, comma));
+  for (const std::string_view part : base::split(plain, ',')) {
+    const std::string_view item = trim(part);
     if (item.empty() && plain.find(',') != std::string::npos) {
       return base::wrong(place, fmt::format("{} has an empty entry", base::quoted(text)),
                          "leave out the comma too many");
@@ -220,11 +218,8 @@ base::Result<std::vector<GpuRequest>> parse_gpu_request(const Catalog& catalog, 
       return base::wrong(place, fmt::format("holds more than {} alternatives", kMostEntries),
                          "'any' stands for every GPU");
     }
-    if (comma == std::string_view::npos) {
-      return requests;
-    }
-    rest = rest.substr(comma + 1);
   }
+  return requests;
 }
 
 }  // namespace vggplan::catalog

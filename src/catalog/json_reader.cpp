@@ -63,7 +63,7 @@ bool plain_name(std::string_view name) {
   constexpr std::size_t kLongest = 64;
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
   return !name.empty() && name.size() <= kLongest && letter(name.front()) &&
-         std::all_of(name.begin(), name.end(), [&](char c) { return letter(c) || c == '.' || c == '_' || c == '-'; });
+         std::ranges::all_of(name, [&](char c) { return letter(c) || c == '.' || c == '_' || c == '-'; });
 }
 
 /// A JSON pointer writes '~' and '/' inside a key as "~0" and "~1" (RFC 6901).

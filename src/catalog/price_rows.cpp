@@ -42,9 +42,7 @@ class CsvRows {
       const std::string_view line = base::next_line(text).text;
       error = base::trimmed(line).empty() ? std::nullopt : add(line, fmt::format("{}:{}", shown_, number));
     }
-    if (error) {
-      return *error;
-    }
+    TRY(error);
     return std::move(rows_);
   }
 

@@ -24,9 +24,7 @@ base::Result<T> read_record(std::string_view text, const std::string& shown, std
   static_cast<void>(reader.optional_text("$schema"));  // for editors
   T record = read(reader);
   reader.finish();
-  if (context.error) {
-    return *context.error;
-  }
+  TRY(context.error);
   return record;
 }
 

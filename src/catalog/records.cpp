@@ -28,7 +28,7 @@ using graph::kMostHidden;
 
 /// Notes on figures must name keys of the record that they are on.
 void check_keys(ObjectReader& owner, ObjectReader& where, std::string_view key, const std::vector<std::string>& keys) {
-  const auto unknown = std::find_if(keys.begin(), keys.end(), [&](const auto& name) { return !owner.knows(name); });
+  const auto unknown = std::ranges::find_if(keys, [&](const auto& name) { return !owner.knows(name); });
   if (unknown != keys.end()) {
     where.report(key, fmt::format("{} is no key of the record", base::quoted(*unknown)), "");
   }

@@ -18,7 +18,7 @@ namespace {
 template <class Named>
 std::vector<std::string> names_of(std::span<const Named> records) {
   std::vector<std::string> names;
-  std::transform(records.begin(), records.end(), std::back_inserter(names), [](const Named& row) { return row.name; });
+  std::ranges::transform(records, std::back_inserter(names), [](const Named& row) { return row.name; });
   return names;
 }
 
@@ -70,8 +70,7 @@ base::Diagnostic unknown_gpu(std::string_view name, std::string_view place, std:
                              std::span<const hardware::OtherGpu> others) {
   const NameMatch other = match_gpu_name(name, names_of(others));
   if (other.kind == NameMatch::Kind::found) {
-    const auto card =
-        std::find_if(others.begin(), others.end(), [&](const auto& row) { return row.name == other.name; });
+    const auto card = std::ranges::find_if(others, [&](const auto& row) { return row.name == other.name; });
     return base::wrong(
         place,
         fmt::format("{} is not modelled: {}", base::quoted(name), described(card->title, card->gigabytes, card->fp32)),

@@ -18,18 +18,7 @@ struct NameTable<lowering::ConvPass> {
 
 template <>
 struct NameTable<lowering::SizeAxis> {
-  using Axis = lowering::SizeAxis;
-  static constexpr std::array<Named<Axis>, 11> table{{{Axis::pixels, "pixels", ""},
-                                                      {Axis::images, "images", ""},
-                                                      {Axis::map, "map", ""},
-                                                      {Axis::height, "height", ""},
-                                                      {Axis::width, "width", ""},
-                                                      {Axis::in_channels, "in_channels", ""},
-                                                      {Axis::out_channels, "out_channels", ""},
-                                                      {Axis::nchw, "nchw", ""},
-                                                      {Axis::pixels_alignment, "pixels_alignment", ""},
-                                                      {Axis::map_alignment, "map_alignment", ""},
-                                                      {Axis::channels_alignment, "channels_alignment", ""}}};
+  static constexpr auto table = table_as_written<lowering::SizeAxis>();
 };
 
 }  // namespace vggplan::base

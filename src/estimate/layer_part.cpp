@@ -62,8 +62,7 @@ std::vector<LayerRow> layer_part(const Lowered& lowered, const job::Job& job, co
     row.output_bytes = graph::output_bytes(layer, job::activation_type(job.precision)) * job.batch;
     row.saved_bytes = saved.layers[i];
     row.workspace_bytes = workspace[i];
-    const auto time =
-        std::find_if(times.begin(), times.end(), [&](const LayerTime& t) { return t.layer == layer.name; });
+    const auto time = std::ranges::find_if(times, [&](const LayerTime& t) { return t.layer == layer.name; });
     row.forward = time != times.end() ? time->forward : Seconds(0);
     row.backward = time != times.end() ? time->backward : Seconds(0);
     rows.push_back(std::move(row));

@@ -56,7 +56,7 @@ bool aligned(const graph::Network& network, std::int64_t unit) {
 
 /// Whether every convolution has the filter that most workspaces were measured with: 3x3, stride 1.
 bool is_plain(const graph::Network& network) {
-  return std::all_of(network.nodes.begin(), network.nodes.end(), [](const graph::Node& node) {
+  return std::ranges::all_of(network.nodes, [](const graph::Node& node) {
     const auto* conv = std::get_if<graph::Convolution>(&node.kind);
     return conv == nullptr || (conv->kernel == graph::Pair{3, 3} && conv->stride == graph::Pair{1, 1} &&
                                conv->dilation == graph::Pair{1, 1} && conv->groups == 1);
@@ -102,7 +102,7 @@ bool compiled_otherwise(const job::Job& job, const graph::Network& network) {
   };
   return job.compile != job::Compile::none &&
          (job.parallel.gpus > 1 || job.eval_batch > 0 || job.scope != graph::Scope{} ||
-          std::any_of(network.nodes.begin(), network.nodes.end(), other));
+          std::ranges::any_of(network.nodes, other));
 }
 constexpr Width kCompiledOtherwise{0.85, 1.2};
 /// Which free block a compiled step's maps land in hangs on what its compilation left behind: of 19 steps that nothing

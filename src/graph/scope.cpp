@@ -48,10 +48,8 @@ void freeze_where(Network& network, const std::function<bool(NodeId)>& frozen) {
 base::Status freeze_first(Network& network, std::string_view text) {
   std::size_t wanted = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), wanted);
-  const auto convolutions =
-      static_cast<std::size_t>(std::count_if(network.nodes.begin(), network.nodes.end(), [](const Node& node) {
-        return std::holds_alternative<Convolution>(node.kind);
-      }));
+  const auto convolutions = static_cast<std::size_t>(std::ranges::count_if(
+      network.nodes, [](const Node& node) { return std::holds_alternative<Convolution>(node.kind); }));
   if (error != std::errc() || end != text.data() + text.size() || wanted > convolutions) {
     return base::wrong(std::string(kFreeze),
                        fmt::format("first:N takes N from 0 to {}, the convolutions of {}, not {}", convolutions,

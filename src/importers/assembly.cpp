@@ -106,10 +106,8 @@ base::Result<graph::Network> Assembly::finish(graph::Objective objective, const 
   if (outputs.empty() || outputs.size() > kMostInputs) {
     return base::wrong(shown_, fmt::format("must have from 1 to {} outputs, not {}", kMostInputs, outputs.size()));
   }
-  if (auto error = read_inputs(shown_, graph::Loss{}, outputs, "")) {
-    return *error;
-  }
-  const auto unread = std::find_if(nodes_.begin(), nodes_.end(), [](const Added& node) { return !node.read; });
+  TRY(read_inputs(shown_, graph::Loss{}, outputs, ""));
+  const auto unread = std::ranges::find_if(nodes_, [](const Added& node) { return !node.read; });
   if (unread != nodes_.end()) {
     return base::wrong(shown_, fmt::format("nothing reads {}, and it is no output", base::quoted(unread->name)),
                        "leave it out, or make it an output");

@@ -226,9 +226,7 @@ class GraphReader {
       }
     }
     root.finish();
-    if (context_.error) {
-      return *context_.error;
-    }
+    TRY(context_.error);
     return std::move(assembly_).finish(loss, outputs);
   }
 

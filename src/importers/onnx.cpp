@@ -30,8 +30,8 @@ base::Status prepare(Walk& walk, const std::string& shown) {
     walk.values.insert_or_assign(tensor.name, Weight{tensor.name, tensor.dims, true, tensor.values});
   }
   std::vector<Tensor> images;
-  std::copy_if(walk.graph.inputs.begin(), walk.graph.inputs.end(), std::back_inserter(images),
-               [&](const Tensor& input) { return !walk.values.contains(input.name); });
+  std::ranges::copy_if(walk.graph.inputs, std::back_inserter(images),
+                       [&](const Tensor& input) { return !walk.values.contains(input.name); });
   if (images.size() != 1) {
     return base::wrong(
         shown,
@@ -60,10 +60,7 @@ base::Result<Imported> network_of(const Graph& graph, const std::string& shown, 
   Walk walk{graph, Assembly(shown, base::printable(graph.name.empty() ? shown : graph.name), image)};
   TRY(prepare(walk, shown));
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    auto error = walk.fused.contains(i) ? std::nullopt : run_node(walk, i, shown);
-    if (error) {
-      return *error;
-    }
+    TRY(walk.fused.contains(i) ? std::nullopt : run_node(walk, i, shown));
   }
   std::vector<NodeId> outputs;
   std::vector<Shape> shapes;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "vggplan/base/ascii.hpp"
 #include "vggplan/base/format.hpp"
 
 namespace vggplan::importers::onnx {
@@ -14,11 +15,9 @@ using graph::Pair;
 /// "/layer1/layer1.0/conv1/Conv", as PyTorch's exporter writes it, is the module layer1.0.conv1.
 std::string module_path(std::string_view name) {
   std::string path;
-  while (!name.empty()) {
-    const std::size_t slash = std::min(name.find('/'), name.size());
-    const std::string_view part = name.substr(0, slash);
-    const bool last = slash == name.size();
-    name.remove_prefix(last ? slash : slash + 1);
+  const auto parts = base::split(name, '/');
+  for (const std::string_view& part : parts) {
+    const bool last = &part == &parts.back();
     if (part.empty() || (last && !path.empty())) {
       continue;
     }

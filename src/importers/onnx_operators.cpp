@@ -68,7 +68,7 @@ void linear(Call& call) {
   linear.out_features = weight.dims[rows_are_outputs ? 0 : 1];
   linear.bias = call.has(2);
   if (const Node* add = call.node().op == "MatMul" ? call.only_reader("Add") : nullptr) {
-    linear.bias = std::any_of(add->inputs.begin(), add->inputs.end(), [&](const std::string& name) {
+    linear.bias = std::ranges::any_of(add->inputs, [&](const std::string& name) {
       const auto found = call.walk().values.find(name);
       return found != call.walk().values.end() && std::holds_alternative<Weight>(found->second);
     });

@@ -8,8 +8,7 @@ namespace vggplan::launch {
 namespace {
 
 bool is_name(std::string_view text) {
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'A' && c <= 'Z') || c == '_'; });
+  return !text.empty() && std::ranges::all_of(text, [](char c) { return (c >= 'A' && c <= 'Z') || c == '_'; });
 }
 
 std::string indented(std::string_view text, std::size_t columns) {

@@ -111,7 +111,7 @@ std::string skypilot_accelerators(const Document& plan, const Document& settings
   for (const Document& alternative : plan.at("alternatives")) {
     const Document& other = alternative.at("settings");
     const std::string row = fmt::format("accelerators: {}:{}", skypilot_name(word(other, "gpu")), gpus_per_node);
-    if (train_alike(settings, other) && std::find(ranked.begin(), ranked.end(), row) == ranked.end()) {
+    if (train_alike(settings, other) && std::ranges::find(ranked, row) == ranked.end()) {
       ranked.push_back(row);
     }
   }

@@ -35,8 +35,7 @@ std::vector<Part> without_crumbs(const std::vector<Part>& parts, double whole, d
     return parts;
   }
   crumbs.label = fmt::format("{} smaller ones", count);
-  const auto after =
-      std::find_if(kept.begin(), kept.end(), [](const Part& part) { return part.kind != Bar::Kind::part; });
+  const auto after = std::ranges::find_if(kept, [](const Part& part) { return part.kind != Bar::Kind::part; });
   kept.insert(after, crumbs);
   return kept;
 }

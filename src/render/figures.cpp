@@ -107,7 +107,7 @@ std::string range(std::string_view key, const Document& value) {
   const bool same_unit = low_space != std::string::npos && high_space != std::string::npos &&
                          low.substr(low_space) == high.substr(high_space);
   // "1 min 02 s to 1 min 05 s" keeps both units: the last alone would not say what the first number is.
-  if (same_unit && std::count(low.begin(), low.end(), ' ') == 1) {
+  if (same_unit && std::ranges::count(low, ' ') == 1) {
     low.resize(low_space);
   }
   return low + " to " + high;

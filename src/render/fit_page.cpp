@@ -38,8 +38,7 @@ std::string image_text(const Document& row) {
 
 template <class Measure>
 const Document& largest(const Document& rows, Measure measure) {
-  return *std::max_element(rows.begin(), rows.end(),
-                           [&](const Document& a, const Document& b) { return measure(a) < measure(b); });
+  return *std::ranges::max_element(rows, [&](const Document& a, const Document& b) { return measure(a) < measure(b); });
 }
 
 std::string batch_text(const Document& row) {
@@ -94,8 +93,7 @@ Table readable(const Document& report) {
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     cell_of(table, table.rows[i], "height").shown = image_text(report.at("largest").at(i));
   }
-  const auto height = std::find_if(table.columns.begin(), table.columns.end(),
-                                   [](const Column& column) { return column.key == "height"; });
+  const auto height = std::ranges::find_if(table.columns, [](const Column& column) { return column.key == "height"; });
   height->heading = "image";
   drop_column(table, "width");
   return table;

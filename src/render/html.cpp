@@ -24,8 +24,7 @@ std::string column_class(const Table& table, std::size_t column) {
   if (table.columns[column].align == Align::right) {
     return "n";
   }
-  return std::any_of(table.rows.begin(), table.rows.end(),
-                     [&](const Row& row) { return width(row[column].shown) > kLongestName; })
+  return std::ranges::any_of(table.rows, [&](const Row& row) { return width(row[column].shown) > kLongestName; })
              ? "text"
              : "";
 }

@@ -150,7 +150,7 @@ void add_warnings(Page& page, const Document& report) {
   List list{{}, true};
   const auto add_all = [&](const Document& warnings) {
     for (const Document& warning : warnings) {
-      if (std::find(seen.begin(), seen.end(), warning) == seen.end()) {
+      if (std::ranges::find(seen, warning) == seen.end()) {
         seen.push_back(warning);
         list.items.push_back({text_of(warning, "message"), warning.value("hint", "")});
       }

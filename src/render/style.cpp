@@ -130,7 +130,7 @@ std::string text_row(const Table& table, const Row& row, const std::vector<std::
 }  // namespace
 
 std::size_t width(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
+  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return !continues(c); }));
 }
 
 std::string pad_right(std::string_view text, std::size_t columns) {

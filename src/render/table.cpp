@@ -11,8 +11,7 @@ namespace vggplan::render {
 namespace {
 
 std::size_t index_of(const Table& table, std::string_view key) {
-  const auto found =
-      std::find_if(table.columns.begin(), table.columns.end(), [&](const Column& c) { return c.key == key; });
+  const auto found = std::ranges::find_if(table.columns, [&](const Column& c) { return c.key == key; });
   if (found == table.columns.end()) {
     throw std::logic_error("a table lacks the column " + std::string(key));
   }

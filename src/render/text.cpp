@@ -124,9 +124,7 @@ class Writer {
   }
 
  private:
-  static std::size_t lines(std::string_view text) {
-    return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
-  }
+  static std::size_t lines(std::string_view text) { return static_cast<std::size_t>(std::ranges::count(text, '\n')); }
 
   void put_text(Depth depth, std::string text) {
     if (!text.empty()) {

@@ -143,9 +143,8 @@ base::Result<Document> build_check(const Document& actual, const Document* base,
     }
     add_rows(rows, rule, *value, before);
   }
-  const bool passed = std::all_of(rows.begin(), rows.end(), [](const Document& row) {
-    return row.at("passed").get<bool>() || row.at("severity") == "warn";
-  });
+  const bool passed = std::ranges::all_of(
+      rows, [](const Document& row) { return row.at("passed").get<bool>() || row.at("severity") == "warn"; });
   const bool compares_jobs = base != nullptr && actual.contains("job");
   Document report = start(Kind::check, actual);
   add(report, {{"passed", passed},

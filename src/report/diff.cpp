@@ -79,9 +79,7 @@ Leaves inputs_of(const Document& report) {
   flatten_section(report, "machine", "machine", machine);
   // The job has these already.
   constexpr std::array<std::string_view, 3> kRepeated{"machine.gpu_count", "machine.nodes", "machine.gpu_title"};
-  std::erase_if(machine, [&](const auto& leaf) {
-    return std::find(kRepeated.begin(), kRepeated.end(), leaf.first) != kRepeated.end();
-  });
+  std::erase_if(machine, [&](const auto& leaf) { return std::ranges::find(kRepeated, leaf.first) != kRepeated.end(); });
   leaves.insert(leaves.end(), machine.begin(), machine.end());
   return leaves;
 }

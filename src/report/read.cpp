@@ -62,12 +62,9 @@ class Validator {
       return check(root_.at(Document::json_pointer(ref->get<std::string>().substr(1))), value, at);
     }
     for (const auto& [keyword, rule] : schema.items()) {
-      base::Status error = check_value(keyword, rule, value, at);
-      error = error ? error : check_parts(keyword, rule, schema, value, at);
-      error = error ? error : check_choice(keyword, rule, schema, value, at);
-      if (error) {
-        return error;
-      }
+      TRY(check_value(keyword, rule, value, at));
+      TRY(check_parts(keyword, rule, schema, value, at));
+      TRY(check_choice(keyword, rule, schema, value, at));
     }
     return std::nullopt;
   }
@@ -109,9 +106,7 @@ class Validator {
                                          const Document& value, const std::string& at) const {
     if (keyword == "items" && value.is_array()) {
       for (std::size_t i = 0; i < value.size(); ++i) {
-        if (base::Status error = check(rule, value[i], fmt::format("{}/{}", at, i))) {
-          return error;
-        }
+        TRY(check(rule, value[i], fmt::format("{}/{}", at, i)));
       }
     }
     if (keyword == "required" && value.is_object()) {

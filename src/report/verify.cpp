@@ -9,6 +9,7 @@
 
 #include "report/values.hpp"
 #include "report/verify_hints.hpp"
+#include "vggplan/base/ascii.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/report/build.hpp"
 
@@ -56,13 +57,10 @@ bool names_gpu(std::string_view driver_name, std::string_view gpu) {
       return false;
     }
   }
-  for (std::size_t from = 0; from < gpu.size();) {
-    const std::size_t end = std::min(gpu.find('-', from), gpu.size());
-    const std::string_view word = gpu.substr(from, end - from);
+  for (const std::string_view word : base::split(gpu, '-')) {
     if (word.find_first_of("0123456789") != std::string_view::npos) {
       return has_word(text, word);
     }
-    from = end + 1;
   }
   return has_word(text, gpu.substr(0, gpu.find('-')));
 }
@@ -311,8 +309,7 @@ Document build_verify(const Document& plan, const runs::Run& run, const std::opt
   const bool comparable = settings.empty();
   Document components = comparable ? components_of(plan, run, replay) : Document::array();
   add_hints(components, plan, run, replay);
-  const bool inside = std::all_of(components.begin(), components.end(),
-                                  [](const Document& row) { return row.at("inside").get<bool>(); });
+  const bool inside = std::ranges::all_of(components, [](const Document& row) { return row.at("inside").get<bool>(); });
   Document report = start(Kind::verify, plan);
   add(report,
       {{"format", enum_name(run.format)},

@@ -63,7 +63,7 @@ class Hints {
 
  private:
   [[nodiscard]] bool is_above(std::string_view name) const {
-    return std::any_of(components_.begin(), components_.end(), [&](const Document& row) {
+    return std::ranges::any_of(components_, [&](const Document& row) {
       return row.at("name") == name && row.at("measured").get<double>() > row.at("planned").at("high").get<double>();
     });
   }

@@ -244,9 +244,8 @@ class Comparison {
 
   /// Categories when the plan allocates most, if that is within what is the same.
   [[nodiscard]] std::vector<CategoryBytes> at_peak(const Peak& peak) const {
-    const auto before =
-        static_cast<std::size_t>(std::count_if(planned_.requests.begin(), planned_.requests.end(),
-                                               [&](const Request& request) { return request.event < peak.event; }));
+    const auto before = static_cast<std::size_t>(
+        std::ranges::count_if(planned_.requests, [&](const Request& request) { return request.event < peak.event; }));
     return offset_ == 0 && before < same_ ? categories(peak, before) : std::vector<CategoryBytes>();
   }
 
@@ -308,8 +307,7 @@ Replay replay(const Trace& trace, const memory::Tape& tape, const std::vector<st
   Requests events = recorded(considered(trace));
   const bool whole = is_whole(considered(trace));
   if (!whole) {  // frees of what was there before
-    events.erase(events.begin(),
-                 std::find_if(events.begin(), events.end(), [](const Request& e) { return e.bytes > 0; }));
+    events.erase(events.begin(), std::ranges::find_if(events, [](const Request& e) { return e.bytes > 0; }));
   }
   const Requests expected = Expected(tape).list(2 * events.size());
   Split planned = split(expected);

@@ -44,7 +44,7 @@ void keep_largest(Run& run, std::string_view name, double value) {
 
 double median(std::vector<double> values) {
   const std::size_t middle = values.size() / 2;
-  std::sort(values.begin(), values.end());
+  std::ranges::sort(values);
   return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 

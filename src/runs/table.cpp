@@ -60,9 +60,8 @@ std::vector<const Meaning*> meanings_of(const Cells& headings, bool smi) {
   std::vector<const Meaning*> meanings;
   for (const base::CsvCell& heading : headings) {
     const std::span<const Meaning> known = smi ? std::span<const Meaning>(kNvidiaSmi) : kLightning;
-    const auto found = std::find_if(known.begin(), known.end(), [&](const Meaning& meaning) {
-      return plain_name(heading.text, smi) == meaning.name;
-    });
+    const auto found = std::ranges::find_if(
+        known, [&](const Meaning& meaning) { return plain_name(heading.text, smi) == meaning.name; });
     meanings.push_back(found == known.end() ? nullptr : &*found);
   }
   return meanings;

@@ -101,8 +101,7 @@ TEST_CASE("a host that nothing was fitted to is timed within 10 % at its speed, 
   CHECK(errors_of(steps, "another host").host_bound.median() < 0.15);
   CHECK(errors_of(accuracy::host_steps_at_their_speed("host_issue_2.jsonl"), "another host, at its speed")
             .host_bound.median() < 0.10);
-  const auto inside =
-      std::count_if(steps.begin(), steps.end(), [](const TimedStep& step) { return step.step.inside(); });
+  const auto inside = std::ranges::count_if(steps, [](const TimedStep& step) { return step.step.inside(); });
   CHECK(inside * 20 >= 19 * 59);
 }
 
@@ -122,8 +121,7 @@ TEST_CASE("a GPU that nobody measured is timed within 4 % in the median, and nea
   const StepErrors errors = errors_of(steps, "H100 carried over");
   CHECK(errors.step.count() > 70);
   CHECK(errors.step.median() < 0.04);
-  const auto inside =
-      std::count_if(steps.begin(), steps.end(), [](const TimedStep& step) { return step.step.inside(); });
+  const auto inside = std::ranges::count_if(steps, [](const TimedStep& step) { return step.step.inside(); });
   CHECK(static_cast<std::size_t>(inside) + 2 >= steps.size());
 }
 

@@ -42,8 +42,7 @@ bool has_placeholder(const std::string& command) {
   std::istringstream words(command);
   for (std::string word; words >> word;) {
     const std::string stem = word.substr(0, word.find('.'));
-    const bool capitals =
-        stem.size() > 1 && std::all_of(stem.begin(), stem.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+    const bool capitals = stem.size() > 1 && std::ranges::all_of(stem, [](char c) { return c >= 'A' && c <= 'Z'; });
     if (capitals || word.find("...") != std::string::npos) {
       return true;
     }

@@ -28,7 +28,7 @@ std::vector<std::string> documents() {
       paths.push_back(fs::relative(entry.path(), source(".")).string());
     }
   }
-  std::sort(paths.begin(), paths.end());
+  std::ranges::sort(paths);
   return paths;
 }
 

@@ -2,10 +2,12 @@
 // Enums are parsed at the edge by one table each, which also feeds help text, hints and schemas.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace vggplan::base {
@@ -20,6 +22,33 @@ struct Named {
 /// Specialise with a `static constexpr std::array<Named<E>, N> table`.
 template <class E>
 struct NameTable;
+
+/// An enumerator as it is written, from what g++ and clang call this function: "... V = room::Enum::enumerator]". Where
+/// there is none, it is a number in brackets.
+template <auto V>
+constexpr std::string_view enumerator() {
+  std::string_view text = __PRETTY_FUNCTION__;
+  text.remove_prefix(text.find("V = "));
+  text = text.substr(0, text.find_first_of(";]"));
+  return text.substr(text.rfind(':') + 1);
+}
+template <class E, int first = 0>
+constexpr int count_enumerators() {
+  if constexpr (enumerator<static_cast<E>(first)>().find(')') != std::string_view::npos) {
+    return first;
+  } else {
+    return count_enumerators<E, first + 1>();
+  }
+}
+
+/// A table of enumerators that need no other names and no help.
+template <class E>
+constexpr auto table_as_written() {
+  return []<int... I>(std::integer_sequence<int, I...>) {
+    return std::array{Named<E>{static_cast<E>(I), enumerator<static_cast<E>(I)>(), ""}...};
+  }
+  (std::make_integer_sequence<int, count_enumerators<E>()>());
+}
 
 template <class E>
 constexpr std::string_view name_of_enum(E value) {

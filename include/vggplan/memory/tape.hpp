@@ -81,22 +81,7 @@ namespace vggplan::base {
 
 template <>
 struct NameTable<memory::Category> {
-  static constexpr std::array<Named<memory::Category>, memory::kCategories> table{{
-      {memory::Category::parameters, "parameters", ""},
-      {memory::Category::gradients, "gradients", ""},
-      {memory::Category::optimizer_state, "optimizer_state", ""},
-      {memory::Category::optimizer_temporaries, "optimizer_temporaries", ""},
-      {memory::Category::input, "input", ""},
-      {memory::Category::activations, "activations", ""},
-      {memory::Category::pooling_indices, "pooling_indices", ""},
-      {memory::Category::activation_gradients, "activation_gradients", ""},
-      {memory::Category::weight_copies, "weight_copies", ""},
-      {memory::Category::convolution_workspace, "convolution_workspace", ""},
-      {memory::Category::library_workspace, "library_workspace", ""},
-      {memory::Category::communication, "communication", ""},
-      {memory::Category::other, "other", ""},
-      {memory::Category::rounding, "rounding", ""},
-  }};
+  static constexpr auto table = table_as_written<memory::Category>();
 };
 
 }  // namespace vggplan::base

@@ -68,8 +68,7 @@ std::string table_by_setting(const std::vector<Step>& steps) {
       "Phases: worst |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
   for (const Group& group : groups()) {
     std::vector<Step> some;
-    std::copy_if(steps.begin(), steps.end(), std::back_inserter(some),
-                 [&](const Step& step) { return group.holds(step.job); });
+    std::ranges::copy_if(steps, std::back_inserter(some), [&](const Step& step) { return group.holds(step.job); });
     const Spread allocated = spread_of(some, Peak::allocated);
     const Spread reserved = spread_of(some, Peak::reserved);
     if (allocated.count() > 0) {
@@ -96,9 +95,8 @@ std::vector<Worst> worst_of(Peak peak, std::size_t most) {
       }
     }
   }
-  std::stable_sort(rows.begin(), rows.end(), [](const Worst& a, const Worst& b) {
-    return std::abs(a.compared.error()) > std::abs(b.compared.error());
-  });
+  std::ranges::stable_sort(
+      rows, [](const Worst& a, const Worst& b) { return std::abs(a.compared.error()) > std::abs(b.compared.error()); });
   const auto same =
       std::unique(rows.begin(), rows.end(), [](const Worst& a, const Worst& b) { return a.label == b.label; });
   rows.erase(same, rows.end());

@@ -62,7 +62,7 @@ lowering::Convolution convolution_of(const graph::Node& node, const job::Job& jo
 
 bool fft_possible(const job::Job& job) {
   const auto network = graph::build_network(job.model, job.image, job.classes, job.head);
-  return std::any_of(network->nodes.begin(), network->nodes.end(), [&](const graph::Node& node) {
+  return std::ranges::any_of(network->nodes, [&](const graph::Node& node) {
     return std::holds_alternative<graph::Convolution>(node.kind) &&
            lowering::fft_workspace(convolution_of(node, job)) > 0;
   });
@@ -224,8 +224,7 @@ void Spread::add(double error) { errors_.push_back(error); }
 
 double Spread::median() const {
   std::vector<double> sizes;
-  std::transform(errors_.begin(), errors_.end(), std::back_inserter(sizes),
-                 [](double error) { return std::abs(error); });
+  std::ranges::transform(errors_, std::back_inserter(sizes), [](double error) { return std::abs(error); });
   std::sort(sizes.begin(), sizes.end());
   const std::size_t half = sizes.size() / 2;
   return sizes.empty() ? 0 : sizes.size() % 2 == 1 ? sizes[half] : (sizes[half - 1] + sizes[half]) / 2;
@@ -243,8 +242,7 @@ std::size_t Spread::within(double bound) const {
 
 std::size_t Spread::under() const {
   constexpr double kRepeat = 1e-4;  // runs repeat to within this
-  return static_cast<std::size_t>(
-      std::count_if(errors_.begin(), errors_.end(), [&](double error) { return error < -kRepeat; }));
+  return static_cast<std::size_t>(std::ranges::count_if(errors_, [&](double error) { return error < -kRepeat; }));
 }
 
 Spread spread_of(const std::vector<Step>& steps, Peak peak) {

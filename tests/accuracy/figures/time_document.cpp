@@ -29,9 +29,8 @@ std::string share(double value) { return fmt::format("{:.1f} %", 100 * value); }
 
 template <class Holds>
 std::string inside(const std::vector<TimedStep>& steps, Holds holds) {
-  return std::to_string(std::count_if(steps.begin(), steps.end(), [&](const TimedStep& step) {
-    return step.step.measured > 0.0 && holds(step) && step.step.inside();
-  }));
+  return std::to_string(std::ranges::count_if(
+      steps, [&](const TimedStep& step) { return step.step.measured > 0.0 && holds(step) && step.step.inside(); }));
 }
 
 template <class Holds>
@@ -70,9 +69,8 @@ std::string table_by_setting(const std::vector<TimedStep>& steps) {
 
 template <class Row, class Of>
 std::string worst_rows(std::vector<Row> rows, std::size_t most, Of time_of) {
-  std::stable_sort(rows.begin(), rows.end(), [&](const Row& a, const Row& b) {
-    return std::abs(time_of(a).error()) > std::abs(time_of(b).error());
-  });
+  std::ranges::stable_sort(
+      rows, [&](const Row& a, const Row& b) { return std::abs(time_of(a).error()) > std::abs(time_of(b).error()); });
   rows.resize(std::min(rows.size(), most));
   std::string text = "| Row | Measured ms | Predicted ms | Error | In the range |\n|---|--:|--:|--:|---|\n";
   for (const Row& row : rows) {
@@ -86,8 +84,7 @@ std::string worst_rows(std::vector<Row> rows, std::size_t most, Of time_of) {
 std::string worst_steps(std::size_t most) {
   std::vector<TimedStep> rows;
   for (const auto* steps : {&fitted_steps(), &unseen_steps()}) {
-    std::copy_if(steps->begin(), steps->end(), std::back_inserter(rows),
-                 [](const TimedStep& step) { return !step.free_choice; });
+    std::ranges::copy_if(*steps, std::back_inserter(rows), [](const TimedStep& step) { return !step.free_choice; });
   }
   return worst_rows(rows, most, [](const TimedStep& step) -> const TimeCompared& { return step.step; });
 }

@@ -39,7 +39,7 @@ T taken(base::Result<T> result) {
 }
 
 bool in_true_fp32(const timing::StepSample& sample) {
-  return std::any_of(sample.ops.begin(), sample.ops.end(), [](const timing::Op& op) {
+  return std::ranges::any_of(sample.ops, [](const timing::Op& op) {
     return op.kind == timing::OpKind::conv_forward && op.math == base::MathMode::fp32;
   });
 }

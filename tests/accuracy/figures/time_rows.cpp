@@ -90,7 +90,7 @@ double Errors::median() const { return timing::median(errors_); }
 
 double Errors::bias() const { return timing::median(signed_); }
 
-double Errors::worst() const { return errors_.empty() ? 0.0 : *std::max_element(errors_.begin(), errors_.end()); }
+double Errors::worst() const { return errors_.empty() ? 0.0 : *std::ranges::max_element(errors_); }
 
 std::string Errors::summary() const {
   return fmt::format("{}: {} rows, median {:.1f} %, worst {:.1f} %, bias {:+.1f} %", title_, count(), 100.0 * median(),

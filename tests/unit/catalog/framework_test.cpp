@@ -44,7 +44,7 @@ TEST_CASE("cuBLAS gets 2 x 4 MiB and 8 x 16 KiB, and 32 MiB on the architectures
        {Expected{"pytorch-2.6", {9}}, {"pytorch-2.11", {9}}, {"pytorch-2.14", {9, 10, 11, 12}}}) {
     const lowering::Framework framework = built_in(expected.version);
     for (const std::int64_t major : {5, 6, 7, 8, 9, 10, 11, 12}) {
-      const bool large = std::find(expected.large.begin(), expected.large.end(), major) != expected.large.end();
+      const bool large = std::ranges::find(expected.large, major) != expected.large.end();
       INFO(expected.version << " on " << major);
       CHECK(lowering::cublas_workspace(framework, major) == base::Bytes(large ? kLarge : kUsual));
     }
@@ -77,13 +77,12 @@ TEST_CASE("the profile has a rule for every pass, type and layout") {
   for (const MathMode math : {MathMode::fp32, MathMode::tf32, MathMode::fp16, MathMode::bf16}) {
     for (const Layout layout : {Layout::nchw, Layout::nhwc}) {
       for (const ConvPass pass : {ConvPass::forward, ConvPass::input_gradient, ConvPass::weight_gradient}) {
-        const auto rule =
-            std::find_if(framework.workspace.begin(), framework.workspace.end(), [&](const auto& candidate) {
-              const bool typed = std::find(candidate.math.begin(), candidate.math.end(), math) != candidate.math.end();
-              return typed && candidate.layout.value_or(layout) == layout && candidate.pass == pass &&
-                     candidate.in_channels.holds(512) && candidate.out_channels.holds(512) &&
-                     candidate.pixels.holds(50'000) && candidate.elements.holds(25'600'000);
-            });
+        const auto rule = std::ranges::find_if(framework.workspace, [&](const auto& candidate) {
+          const bool typed = std::find(candidate.math.begin(), candidate.math.end(), math) != candidate.math.end();
+          return typed && candidate.layout.value_or(layout) == layout && candidate.pass == pass &&
+                 candidate.in_channels.holds(512) && candidate.out_channels.holds(512) &&
+                 candidate.pixels.holds(50'000) && candidate.elements.holds(25'600'000);
+        });
         INFO(static_cast<int>(math) << " " << static_cast<int>(layout) << " " << static_cast<int>(pass));
         CHECK(rule != framework.workspace.end());
       }

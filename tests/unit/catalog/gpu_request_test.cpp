@@ -100,7 +100,7 @@ TEST_CASE("any stands for every GPU") {
     const auto requests = parse_gpu_request(catalog, text, "--gpus");
     REQUIRE(requests.has_value());
     CHECK(requests->size() == catalog.card_names().size());
-    CHECK(std::none_of(requests->begin(), requests->end(), [](const GpuRequest& request) {
+    CHECK(std::ranges::none_of(*requests, [](const GpuRequest& request) {
       return request.choice.gpu.name.find("laptop") != std::string::npos;
     }));
     CHECK(requests->front().choice.gpu.name == "a10");

@@ -249,8 +249,7 @@ TEST_CASE("a step that waits for the host says so, how fast hosts are, and is as
   REQUIRE(tiny.time.host_operation);
   CHECK(tiny.time.host_operation->low < tiny.time.host_operation->value);
   CHECK(tiny.time.host_operation->value < tiny.time.host_operation->high);
-  const auto warning =
-      std::find_if(tiny.warnings.begin(), tiny.warnings.end(), [](const Warning& w) { return w.code == "host-bound"; });
+  const auto warning = std::ranges::find_if(tiny.warnings, [](const Warning& w) { return w.code == "host-bound"; });
   REQUIRE(warning != tiny.warnings.end());
   CHECK(warning->message.find("issues an operation in") != std::string::npos);
   const Estimate large = answer(job_of(1024, 1024, 4), h200);

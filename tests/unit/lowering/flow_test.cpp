@@ -42,9 +42,8 @@ Sizes requests_of_backward(const graph::Network& network, const job::Job& job) {
   const memory::Tape tape = support::tape_of(network, job, support::without_workspaces());
   const std::vector<Event>& last = tape.steps.back();
   const auto begins = [&](base::Phase phase) {
-    return std::find_if(last.begin(), last.end(), [phase](const Event& event) {
-      return event.kind == Event::Kind::phase && event.phase == phase;
-    });
+    return std::ranges::find_if(
+        last, [phase](const Event& event) { return event.kind == Event::Kind::phase && event.phase == phase; });
   };
   support::RequestList before(tape);
   before.add(tape.setup);

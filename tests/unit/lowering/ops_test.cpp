@@ -32,7 +32,7 @@ std::vector<Op> ops_of(const job::Job& job) {
 }
 
 std::int64_t count(const std::vector<Op>& ops, OpKind kind) {
-  return std::count_if(ops.begin(), ops.end(), [kind](const Op& op) { return op.kind == kind; });
+  return std::ranges::count_if(ops, [kind](const Op& op) { return op.kind == kind; });
 }
 
 std::int64_t flops(const std::vector<Op>& ops, base::Phase phase) {
@@ -86,8 +86,7 @@ TEST_CASE("inference runs forward alone, and records nothing") {
   job::Job job = job_with(job::Precision::tf32);
   job.mode = job::Mode::infer;
   const std::vector<Op> ops = ops_of(job);
-  CHECK(std::all_of(ops.begin(), ops.end(),
-                    [](const Op& op) { return op.phase == base::Phase::forward && !op.records; }));
+  CHECK(std::ranges::all_of(ops, [](const Op& op) { return op.phase == base::Phase::forward && !op.records; }));
   CHECK(count(ops, OpKind::dropout_forward) == 0);
   CHECK(count(ops, OpKind::loss_forward) == 0);
 }
@@ -100,8 +99,7 @@ TEST_CASE("checkpointing runs forward twice, but for what no gradient needs") {
   CHECK(count(ops, OpKind::conv_forward) == 2 * plain);
   const auto second = [](const Op& op) { return op.recompute && op.kind == OpKind::conv_forward; };
   CHECK(std::count_if(ops.begin(), ops.end(), second) == plain);
-  CHECK(std::all_of(ops.begin(), ops.end(),
-                    [](const Op& op) { return !op.recompute || op.phase == base::Phase::backward; }));
+  CHECK(std::ranges::all_of(ops, [](const Op& op) { return !op.recompute || op.phase == base::Phase::backward; }));
 }
 
 TEST_CASE("a checkpointed segment is entered twice, with a hook for every tensor that it saves") {
@@ -263,8 +261,7 @@ TEST_CASE("gradients are exchanged last layer first, all of them") {
     bytes += gradient.bytes.count();
   }
   CHECK(bytes == 4 * 138'357'544LL);
-  CHECK(std::is_sorted(exchange.gradients.begin(), exchange.gradients.end(),
-                       [](const auto& a, const auto& b) { return a.layer > b.layer; }));
+  CHECK(std::ranges::is_sorted(exchange.gradients, [](const auto& a, const auto& b) { return a.layer > b.layer; }));
   CHECK(exchange.gradients.front().is_unit);
   SECTION("FSDP2 communicates in every micro-batch, DDP and ZeRO-1 in the last") {
     job.accumulation = 4;

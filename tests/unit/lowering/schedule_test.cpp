@@ -192,7 +192,7 @@ TEST_CASE("forward covers every layer once and backward every layer in reverse")
       for (const Checkpointing& how : ways) {
         const auto visits = visits_of(net, how);
         auto backward = layers_of(visits, Pass::backward);
-        std::reverse(backward.begin(), backward.end());
+        std::ranges::reverse(backward);
         CHECK(layers_of(visits, Pass::forward) == modules(0, support::layer_count(net)));
         CHECK(backward == modules(0, support::layer_count(net)));
       }

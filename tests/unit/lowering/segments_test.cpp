@@ -204,8 +204,7 @@ TEST_CASE("a block that ends with a sum runs again once the gradient has passed 
   const std::vector<Segment> found{{11, 18}};
   const std::vector<Visit> visits = schedule(net, found, job::Mode::train);
   const auto backward_of = [&](NodeId id) {
-    return std::find(visits.begin(), visits.end(), Visit{Pass::backward, id, id > 17 ? kNoSegment : 0}) -
-           visits.begin();
+    return std::ranges::find(visits, Visit{Pass::backward, id, id > 17 ? kNoSegment : 0}) - visits.begin();
   };
   CHECK(backward_of(17) + 1 == backward_of(16));
   CHECK(backward_of(16) + 1 + 5 == backward_of(15));  // conv1 to conv2.norm, five nodes

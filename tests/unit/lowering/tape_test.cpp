@@ -128,7 +128,7 @@ TEST_CASE("statistics of more than 2^31 elements are taken of a copy in fp32, of
     support::RequestList list(tape);
     list.add_two_steps();
     const std::int64_t copy = batch * 64 * 400 * 300 * 4;
-    return std::count(list.list().begin(), list.list().end(), copy);
+    return std::ranges::count(list.list(), copy);
   };
   for (const base::Layout layout : {base::Layout::nchw, base::Layout::nhwc}) {
     CHECK(copies(Precision::bf16, layout, 300) == 2);  // one of the first layer, in each of two steps

@@ -255,7 +255,7 @@ TEST_CASE(
   SimulationOptions options;
   options.timeline = true;
   const Simulation got = simulate(small_training(), options);
-  const auto later = std::find_if(got.timeline.begin(), got.timeline.end(), [](const Moment& m) { return m.step > 1; });
+  const auto later = std::ranges::find_if(got.timeline, [](const Moment& m) { return m.step > 1; });
   const auto peak = [](auto from, auto to) {
     Bytes most;
     for (; from != to; ++from) {

@@ -161,8 +161,7 @@ TEST_CASE("no control character leaves in any format", "[render]") {
   for (const std::string& format : {render::text(report, {}), render::csv(report), render::markdown(report),
                                     render::html(report), render::json(report), render::json_line(report)}) {
     INFO(format.substr(0, 300));
-    CHECK(std::none_of(format.begin(), format.end(),
-                       [](char c) { return (c >= 0 && c < ' ' && c != '\n') || c == 0x7f; }));
+    CHECK(std::ranges::none_of(format, [](char c) { return (c >= 0 && c < ' ' && c != '\n') || c == 0x7f; }));
     CHECK(format.find("\xc2\x9b") == std::string::npos);
   }
   CHECK(render::csv(report).find("a?[31m?????z") != std::string::npos);
