@@ -75,6 +75,8 @@ struct Options {
   std::optional<base::Layout> layout{};
   job::Optimizer optimizer{job::Optimizer::momentum};
   job::OptimizerImpl optimizer_impl{job::OptimizerImpl::foreach};
+  std::optional<std::int64_t> history_size{};
+  std::optional<std::int64_t> max_iter{};
   std::optional<job::Checkpointing> checkpointing{};
   job::Compile compile{job::Compile::none};
   std::optional<job::Sharding> sharding{};

@@ -254,6 +254,7 @@ base::Result<job::Job> Questions::job(const Options& options) {
   job.layout = options.layout.value_or(job.layout);
   job.optimizer = options.optimizer;
   job.optimizer_impl = options.optimizer_impl;
+  job.lbfgs = {options.history_size.value_or(job.lbfgs.history_size), options.max_iter.value_or(job.lbfgs.max_iter)};
   job.checkpointing = options.checkpointing.value_or(job.checkpointing);
   job.compile = options.compile;
   job.parallel.sharding = options.sharding.value_or(job.parallel.sharding);

@@ -66,7 +66,8 @@ void add_settings(Key& key, const job::Job& job) {
       .add(job.precision)
       .add(job.layout)
       .add(job.optimizer);
-  key.add(job.optimizer_impl).add(job.cudnn_benchmark).add(job.compile);
+  key.add(job.optimizer_impl).add(job.lbfgs.history_size).add(job.lbfgs.max_iter);
+  key.add(job.cudnn_benchmark).add(job.compile);
 }
 
 /// Under DDP each GPU does what it would do alone, however many there are.
@@ -174,7 +175,7 @@ class Models {
       const SharedOwnTime time = shared ? std::make_shared<const timing::OwnTime>(
                                               own_time_of(without_shared_parts(*all), alone, target, **calibration))
                                         : own(*all, alone, target, **calibration);
-      return time->step.step.value;
+      return time->step.step.value * static_cast<double>(job::closures(job));
     });
   }
 

@@ -57,6 +57,12 @@ memory::SimulationOptions options_for(const job::Job& job, const lowering::Frame
   return options;
 }
 
+/// At least to the step that repeats.
+Simulation replay(const memory::Tape& tape, memory::SimulationOptions options) {
+  options.steps = std::max(options.steps, tape.steps.size());
+  return memory::simulate(tape, options);
+}
+
 std::string layer_name(const graph::Network& network, memory::LayerId layer) {
   return layer == memory::kNoLayer ? "" : network.nodes[static_cast<std::size_t>(layer)].name;
 }
@@ -86,7 +92,7 @@ void add_breakdown(Memory& memory, const graph::Network& network, const memory::
 }
 
 /// The central simulation, the two that bound it, and others that may be met: both outcomes where it is uncertain what
-/// GradScaler skips, and under ZeRO-1 the rank that owns least.
+/// GradScaler skips, under ZeRO-1 the rank that owns least, and L-BFGS that finds no curvature worth keeping.
 struct Simulations {
   Simulation central{};
   Simulation low{};
@@ -150,9 +156,7 @@ void simulate_bounds(Simulations& all, const Question& asked, const memory::Tape
   const hardware::Gpu& gpu = asked.target.gpu;
   memory::SimulationOptions plain = options;
   plain.timeline = false;
-  const auto run = [&](const lowering::Variation& variation) {
-    return memory::simulate(tape_of(asked, variation), plain);
-  };
+  const auto run = [&](const lowering::Variation& variation) { return replay(tape_of(asked, variation), plain); };
   const bool free_choice = cudnn_is_free(job, gpu);  // FFT workspaces can be many times the activations
   using lowering::Workspaces;
   const bool measured_rules = has_measured_rules(gpu, asked.framework);
@@ -171,16 +175,21 @@ void simulate_bounds(Simulations& all, const Question& asked, const memory::Tape
     all.outcomes.push_back(run({.skips = lowering::Skips::none}));
     all.outcomes.push_back(run({.skips = lowering::Skips::all}));
   }
+  if (job::uses_lbfgs(job) && ends == Ends::both) {
+    job::Job few = job;
+    few.lbfgs.history_size = 0;
+    all.outcomes.push_back(replay(tape_of({asked.lowered, few, asked.target, asked.framework}), plain));
+  }
   memory::SimulationOptions rising = plain;
   rising.allocator.addresses = memory::AddressOrder::rising;
-  all.other_addresses = memory::simulate(expected, rising);
+  all.other_addresses = replay(expected, rising);
   all.widths = widths_of(job, asked.lowered.network, gpu, measured_rules);
 }
 
 Simulations simulate_all(const Question& asked, const memory::Tape& expected,
                          const memory::SimulationOptions& options) {
   Simulations all;
-  all.central = memory::simulate(expected, options);
+  all.central = replay(expected, options);
   simulate_bounds(all, asked, expected, options, Ends::both);
   return all;
 }
@@ -261,7 +270,7 @@ MemoryAnswer memory_answer(const Lowered& lowered, const job::Job& job, const Ta
   const memory::Tape tape = tape_of({lowered, job, target, framework});
   MemoryAnswer answer;
   answer.usable = usable_memory(job, target, framework);
-  const Simulation simulation = memory::simulate(tape, options_for(job, framework, answer.usable, false));
+  const Simulation simulation = replay(tape, options_for(job, framework, answer.usable, false));
   answer.verdict = verdict_of(simulation);
   answer.run_peak = simulation.run_peak;
   answer.reserved_peak = simulation.reserved_peak;

@@ -41,7 +41,7 @@ ModelSummary summary_of(const Lowered& lowered, const job::Job& job) {
   model.flops_forward = counts.flops_forward * job.batch;
   const base::Flops once =
       job.mode == job::Mode::train ? counts.flops_forward + counts.flops_backward : counts.flops_forward;
-  model.flops_step = once * (job.batch * job.accumulation * job.forward_passes);
+  model.flops_step = once * (job.batch * job.accumulation * job.forward_passes * job::closures(job));
   if (job.mode == job::Mode::train) {
     model.saved_activations = lowering::saved_bytes(lowered.network, lowered.segments, job).activations();
   }
@@ -79,9 +79,7 @@ base::Result<Estimate> estimate(const job::Job& job, const Target& target, const
   answer.target = priced(target, knowledge);
   answer.model = summary_of(*lowered, job);
   answer.memory = memory_part(*lowered, job, target, knowledge.framework, options.timeline);
-  const Work work = work_of(*lowered, job, target.gpu, knowledge.framework);
-  const timing::ParallelTime parallel =
-      step_of(work, own_time_of(work, job, target, *calibration), job, target, knowledge, *calibration);
+  const timing::ParallelTime parallel = timed_step(*lowered, job, target, knowledge, *calibration);
   const Seconds step = parallel.step.step.value;
   const auto fed = [&](Seconds seconds, double decode = 1.0) {
     return feed(job, target, knowledge, *calibration, seconds, decode);

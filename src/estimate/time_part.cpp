@@ -8,6 +8,7 @@
 #include <iterator>
 #include <vector>
 
+#include "estimate/memory_range.hpp"
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/lowering/ops.hpp"
 #include "vggplan/timing/carry_over.hpp"
@@ -104,9 +105,34 @@ timing::ParallelTime step_of(const Work& work, const timing::OwnTime& own, const
   const bool trains = job.mode == job::Mode::train;
   timing::ParallelTime time = timing::parallel_step_time(own, target.gpu, calibration, work.exchange,
                                                          trains ? fabric_of(job, target, knowledge) : timing::Fabric{});
+  time.step = timing::repeated(std::move(time.step), job::closures(job));
   if (trains && job.parallel.nodes > 1 && network_of(job, target, knowledge).assumed) {
     for (Estimated<Seconds>* part : {&time.communication, &time.exposed, &time.step.step}) {
       part->basis = base::Basis::assumed;
+    }
+  }
+  return time;
+}
+
+timing::ParallelTime timed_step(const Lowered& lowered, const job::Job& asked, const Target& target,
+                                const Knowledge& knowledge, const timing::Calibration& calibration) {
+  const auto timed = [&](const job::Job& job) {
+    const Work work = work_of(lowered, job, target.gpu, knowledge.framework);
+    return step_of(work, own_time_of(work, job, target, calibration), job, target, knowledge, calibration);
+  };
+  timing::ParallelTime time = timed(asked);
+  timing::StepTime& step = time.step;
+  if (job::uses_lbfgs(asked)) {  // which may find no pair of vectors worth keeping
+    job::Job few = asked;
+    few.lbfgs.history_size = 0;
+    const timing::StepTime least = timed(few).step;
+    step.step.low = std::min(step.step.low, least.step.low);
+    step.optimizer.low = std::min(step.optimizer.low, least.optimizer.low);
+  }
+  if (!measured_way(asked)) {
+    constexpr double kUnsure = 0.1;
+    for (Estimated<Seconds>* part : {&step.step, &step.forward, &step.backward}) {
+      *part = {part->value, part->low * (1.0 - kUnsure), part->high * (1.0 + kUnsure), base::Basis::modelled};
     }
   }
   return time;

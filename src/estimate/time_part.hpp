@@ -38,6 +38,10 @@ timing::OwnTime own_time_of(const Work& work, const job::Job& job, const Target&
 timing::ParallelTime step_of(const Work& work, const timing::OwnTime& own, const job::Job& job, const Target& target,
                              const Knowledge& knowledge, const timing::Calibration& calibration);
 
+/// The whole, with the range of what the step may be as well.
+timing::ParallelTime timed_step(const Lowered& lowered, const job::Job& job, const Target& target,
+                                const Knowledge& knowledge, const timing::Calibration& calibration);
+
 /// What the GPUs of one machine take, and the workers that keep them and the storage busy.
 timing::Demand demand(const job::Job& job, const Knowledge& knowledge, const timing::Calibration& calibration,
                       base::Seconds step);

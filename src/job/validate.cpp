@@ -33,6 +33,8 @@ Status check_ranges(const Job& job) {
       Range{"--batch", job.batch, 1, kMostBatch},
       Range{"--accumulation", job.accumulation, 1, kMostAccumulation},
       Range{"--forward-passes", job.forward_passes, 1, kMostForwardPasses},
+      Range{"--history-size", job.lbfgs.history_size, 1, kMostHistory},
+      Range{"--max-iter", job.lbfgs.max_iter, 1, kMostIterations},
       Range{"--gpus", job.parallel.gpus, 1, hardware::kMostGpus},
       Range{"--nodes", job.parallel.nodes, 1, hardware::kMostGpus},
       Range{"--bucket-mb", whole_mebibytes(job.parallel.bucket), 1, 1 << 20},
@@ -66,7 +68,7 @@ Status check_products(const Job& job, const graph::Network& network, const graph
   const auto images = checked_product(job.batch, job.accumulation, job.parallel.gpus);
   const std::int64_t flops = counts.flops_forward.count() + counts.flops_backward.count();
   // Twice, since checkpointing runs the forward pass again.
-  if (!images || !checked_product(*images, flops, job.forward_passes, std::int64_t{2})) {
+  if (!images || !checked_product(*images, flops, job.forward_passes, closures(job), std::int64_t{2})) {
     return base::wrong(
         "--batch, --accumulation",
         fmt::format("{} images by {} micro-batches by {} GPUs is more work in one step than 64 bits count", job.batch,
@@ -81,10 +83,11 @@ std::optional<std::int64_t> checkpoints_bound(const Job& job, const graph::Netwo
   if (job.mode == Mode::infer) {
     return 0;
   }
-  constexpr std::int64_t kValues = 12;  // bytes: three of fp32
+  // Bytes: three of fp32, or the pairs of L-BFGS and some more.
+  const std::int64_t values_each = job.optimizer == Optimizer::lbfgs ? 8 * (job.lbfgs.history_size + 2) : 12;
   constexpr std::int64_t kHeaders = 2048;
   const std::int64_t tensors = 5 * static_cast<std::int64_t>(network.nodes.size() - 2);
-  const auto values = checked_product(parameters, kValues);
+  const auto values = checked_product(parameters, values_each);
   return values ? checked_product(job.data.keep_checkpoints, *values + tensors * kHeaders) : std::nullopt;
 }
 
@@ -160,6 +163,32 @@ Status check_settings(const Job& job) {
   return std::nullopt;
 }
 
+/// What L-BFGS refuses, and what was not modelled with its closures.
+Status check_lbfgs(const Job& job) {
+  if (!uses_lbfgs(job)) {
+    return std::nullopt;
+  }
+  if (job.optimizer_impl == OptimizerImpl::fused) {
+    return base::wrong("--optimizer-impl", "PyTorch has no fused lbfgs", "leave it out");
+  }
+  if (job.layout == base::Layout::nhwc) {
+    // It flattens every gradient by view(-1), which strides of channels_last do not allow (torch/optim/lbfgs.py).
+    return base::wrong("--layout", "lbfgs refuses gradients in channels_last (nhwc)", "use --layout nchw");
+  }
+  if (job.precision == Precision::amp_fp16) {
+    return base::wrong("--precision", "GradScaler takes no optimizer with a closure, as lbfgs is",
+                       "use amp-bf16 or tf32");
+  }
+  if (job.parallel.gpus > 1) {
+    return base::wrong("--optimizer", "lbfgs is modelled on one GPU alone, where PyTorch wants all parameters",
+                       "ask for one GPU");
+  }
+  if (job.compile != Compile::none) {
+    return base::wrong("--compile", "compiled steps are not modelled with the closures of lbfgs", "use --compile none");
+  }
+  return std::nullopt;
+}
+
 /// What torch.compile was not modelled with: a graph broken at checkpoints, or at each gathered group of FSDP2.
 Status check_compile(const Job& job) {
   if (job.compile == Compile::none) {
@@ -225,6 +254,9 @@ Status check_fields(const Job& job) {
     return problem;
   }
   if (auto problem = check_passes(job)) {
+    return problem;
+  }
+  if (auto problem = check_lbfgs(job)) {
     return problem;
   }
   if (auto problem = check_compile(job)) {

@@ -96,6 +96,14 @@ void Step::cublas_workspaces(bool backward_thread) {
   }
 }
 
+void Step::dot_workspace() {
+  const bool first = !std::exchange(cublas_ready_[0], true);
+  if (first) {
+    tape.driver_takes(framework.cublas_handle_driver);
+  }
+  library_workspace(device.cublas_workspace.count(), framework.cublas_lifetime, first);
+}
+
 void Step::library_workspace(std::int64_t bytes, Lifetime lifetime, bool first) {
   const bool resident = lifetime == Lifetime::process;
   if (bytes == 0 || (resident && !first)) {
@@ -275,9 +283,11 @@ void run_passes(Step& step, bool last_micro_batch) {
     forward(step);
   }
   step.tape.begin(base::Phase::backward);
+  step.passes_to_come = static_cast<std::int64_t>(earlier.size());
   backward(step, last_micro_batch && earlier.empty());
   for (; !earlier.empty(); earlier.pop_back()) {
     take_up(step, std::move(earlier.back()));
+    --step.passes_to_come;
     backward(step, last_micro_batch && earlier.size() == 1);
   }
 }
@@ -289,8 +299,8 @@ struct StepKind {
   bool rebuild{};  ///< DDP lays its buckets out anew
 };
 
-std::vector<memory::Event> training_step(Step& step, const StepKind& kind) {
-  drop_outputs(step);
+/// zero_grad, and every micro-batch forward and back.
+void find_gradients(Step& step, const StepKind& kind) {
   for (std::int64_t micro = 0; micro < step.job.accumulation; ++micro) {
     step.tape.begin(base::Phase::forward);
     if (micro == 0 && !kind.fresh) {
@@ -303,8 +313,37 @@ std::vector<memory::Event> training_step(Step& step, const StepKind& kind) {
     run_passes(step, micro + 1 == step.job.accumulation);
   }
   step.tape.begin(base::Phase::optimizer);
-  optimizer_step(step, !kind.skipped, kind.first);
+}
+
+/// The outputs are the closure's own, and end with it.
+void closure_step(Step& step, const StepKind& kind) {
+  for (std::int64_t i = 0; i < step.job.lbfgs.max_iter; ++i) {
+    find_gradients(step, {.fresh = kind.fresh && i == 0});
+    drop_outputs(step);
+    optimizer_step(step, true, kind.first);
+  }
+  end_lbfgs(step);
+}
+
+std::vector<memory::Event> training_step(Step& step, const StepKind& kind) {
+  drop_outputs(step);
+  if (job::uses_lbfgs(step.job)) {
+    closure_step(step, kind);
+  } else {
+    find_gradients(step, kind);
+    optimizer_step(step, !kind.skipped, kind.first);
+  }
   return step.tape.take_events();
+}
+
+/// The first steps of a process that differ from those after them.
+std::size_t special_steps(const Step& step, std::size_t skipped) {
+  if (job::uses_lbfgs(step.job)) {  // its history fills
+    return static_cast<std::size_t>(base::ceil_div(step.job.lbfgs.history_size + 1, step.job.lbfgs.max_iter));
+  }
+  // DDP and CUDA graphs: the third is the first that repeats.
+  const bool three = step.replicated() || step.job.compile == job::Compile::reduce_overhead;
+  return std::max(skipped + 1, three ? std::size_t{3} : std::size_t{1});
 }
 
 /// Fused optimizers are told of infinities and leave the parameters as they are, but make their state.
@@ -384,9 +423,7 @@ memory::Tape lower_tape(const graph::Network& network, const job::Job& job, cons
     }
   } else {
     const std::size_t skipped = skipped_steps(step.job, step.framework, variation.skips);
-    // DDP and CUDA graphs: the third is the first that repeats.
-    const bool three = step.replicated() || job.compile == job::Compile::reduce_overhead;
-    const std::size_t special = std::max(skipped + 1, three ? std::size_t{3} : std::size_t{1});
+    const std::size_t special = special_steps(step, skipped);
     const bool never = variation.skips == Skips::all;
     for (std::size_t i = 0; i < special; ++i) {
       if (i == 2) {

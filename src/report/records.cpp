@@ -120,6 +120,7 @@ Document job_part(const job::Job& job) {
   const job::Parallel& parallel = job.parallel;
   const bool training = job.mode == job::Mode::train;
   const bool frozen_norm = training && job.scope.norm != graph::FrozenNorm::none;
+  const bool lbfgs = job::uses_lbfgs(job);
   const bool parted = training && parallel.gpus > 1;
   const bool in_buckets = parted && parallel.sharding != job::Sharding::fsdp2;
   return object_of({{"model", job.model.name},
@@ -144,6 +145,8 @@ Document job_part(const job::Job& job) {
                     {"layout", enum_name(job.layout)},
                     {"optimizer", when(training, enum_name(job.optimizer))},
                     {"optimizer_impl", when(training, enum_name(job.optimizer_impl))},
+                    {"history_size", when(lbfgs, job.lbfgs.history_size)},
+                    {"max_iter", when(lbfgs, job.lbfgs.max_iter)},
                     {"checkpointing", when(training, job::to_string(job.checkpointing))},
                     {"compile", when(job.compile != job::Compile::none, enum_name(job.compile))},
                     {"gpu_count", parallel.gpus},

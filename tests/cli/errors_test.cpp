@@ -54,7 +54,7 @@ TEST_CASE("each flag of the job refuses a wrong value by name", "[cli]") {
   expect({kAsked + "--layout channels_last",
           "--layout: takes one of nchw, nhwc, not 'channels_last'\n  did you mean 'nhwc'?\n"});
   expect({kAsked + "--optimizer adamx",
-          "--optimizer: takes one of momentum, sgd, adam, adamw, rmsprop, not 'adamx'\n  did you mean 'adam' or "
+          "--optimizer: takes one of momentum, sgd, adam, adamw, rmsprop, lbfgs, not 'adamx'\n  did you mean 'adam' or "
           "'adamw'?\n"});
   expect({kAsked + "--optimizer-impl fuse",
           "--optimizer-impl: takes one of foreach, fused, loop, not 'fuse'\n  did you mean 'fused'?\n"});
