@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <tuple>
 
 #include "app/sweep.hpp"
 #include "app/values.hpp"
@@ -62,6 +63,28 @@ Status usable_memory(Options& options, Text value, Text place) {
                        "write a number and a unit, such as 40GiB");
   }
   return put(options.usable_memory, parsed);
+}
+/// In the order of their pixels.
+Status sizes(Options& options, Text value, Text place) {
+  const auto parts = split_sizes(value, place);
+  if (!parts) {
+    return parts.error();
+  }
+  for (const std::string& part : *parts) {
+    const auto sides = split_size(part, place);
+    const auto height = sides ? parse_whole(sides->first, place, kPixels) : sides.error();
+    const auto width = sides ? parse_whole(sides->second, place, kPixels) : sides.error();
+    if (!height || !width) {
+      return height ? width.error() : height.error();
+    }
+    options.sizes.emplace_back(*height, *width);
+  }
+  std::ranges::sort(options.sizes, {},
+                    [](const auto& size) { return std::tuple(size.first * size.second, size.first); });
+  options.sizes.erase(std::unique(options.sizes.begin(), options.sizes.end()), options.sizes.end());
+  options.height = options.height.value_or(options.sizes.back().first);
+  options.width = options.width.value_or(options.sizes.back().second);
+  return std::nullopt;
 }
 Status used(Options& options, Text value, Text place) { return put(options.used, base::parse_bytes(value, place)); }
 template <auto Member>
@@ -190,7 +213,10 @@ constexpr std::array kFlags = std::to_array<Flag>({
      whole<&O::height, kPixels>},
     {"width", 0, "PIXELS", "", "width of the images; required", Group::job, kJob, false, true, nullptr,
      whole<&O::width, kPixels>},
-    {"size", 0, "HxW", "", "height and width in one; one number for a square", Group::job, kJob},
+    {"size", 0, "HxW", "", "height and width in one; one number for a square; several as for --sizes", Group::job,
+     kJob},
+    {"sizes", 0, "LIST", "", "sizes that the steps of one run draw at random: 224,320x480 or 224:512:32", Group::job,
+     kJob & ~only(Command::layers), false, true, nullptr, sizes},
     {"channels", 0, "N", "3", "channels of the images", Group::job, kJob, false, true, nullptr,
      whole<&O::channels, Range{1, 100'000}>},
     {"classes", 0, "N", "1000", "classes told apart; 21 for pixels and boxes", Group::job, kJob, false, true, nullptr,

@@ -57,6 +57,7 @@ struct Options {
   std::string model{"vgg16"};
   std::optional<std::int64_t> height{};
   std::optional<std::int64_t> width{};
+  std::vector<std::pair<std::int64_t, std::int64_t>> sizes{};  ///< height and width of each, the smallest first
   std::int64_t channels{3};
   std::optional<std::int64_t> classes{};  ///< else those of the model
   graph::Head head{graph::Head::adaptive};

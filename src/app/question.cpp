@@ -242,6 +242,18 @@ base::Result<job::Job> Questions::job(const Options& options) {
   job.classes = options.classes.value_or(graph::architecture_of(spec->architecture).classes);
   job.model = std::move(*spec);
   job.image = {options.channels, *options.height, *options.width};
+  if (!options.sizes.empty() && options.sizes.back() != std::pair(*options.height, *options.width)) {
+    const auto& [height, width] = options.sizes.back();
+    return base::wrong(options.place("sizes"),
+                       fmt::format("goes up to {}x{}, and the images are said to be {}x{}", height, width,
+                                   *options.height, *options.width),
+                       "leave --height and --width out");
+  }
+  if (options.sizes.size() > 1) {
+    for (const auto& [height, width] : options.sizes) {
+      job.sizes.push_back({options.channels, height, width});
+    }
+  }
   job.head = options.head;
   if (base::Status error = settle_own(options, job)) {
     return *error;
@@ -343,6 +355,9 @@ base::Result<EstimateQuestion> Questions::estimate(const Options& options, Comma
   if (known->requests.size() != 1) {
     return base::wrong("--gpus", fmt::format("names {} alternatives, and one job runs on one", known->requests.size()),
                        "let plan choose: vggplan --gpus ...");
+  }
+  if (command == Command::layers && !known->job.sizes.empty()) {
+    return base::wrong(options.place("sizes"), "gives several sizes, and layers shows those of one", "give one");
   }
   const catalog::GpuRequest& request = known->requests.front();
   if (options.gpu_count && request.count != 1 && *options.gpu_count != request.count && options.gpus) {

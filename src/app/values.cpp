@@ -82,6 +82,19 @@ base::Status add_values(Axis& axis, std::string_view part, std::string_view plac
   return std::nullopt;
 }
 
+base::Status add_list(Axis& axis, std::string_view values, std::string_view place) {
+  while (true) {
+    const std::size_t end = std::min(values.find(','), values.size());
+    if (base::Status error = add_values(axis, values.substr(0, end), place)) {
+      return error;
+    }
+    if (end == values.size()) {
+      return std::nullopt;
+    }
+    values.remove_prefix(end + 1);
+  }
+}
+
 }  // namespace
 
 base::Result<std::int64_t> parse_whole(std::string_view text, std::string_view place, Range range) {
@@ -177,16 +190,8 @@ base::Result<Axis> parse_axis(std::string_view text, std::string_view place) {
                        "write, for example, height=1024:4096:512 or batch=1,2,4");
   }
   Axis axis{std::string(text.substr(0, split)), {}};
-  std::string_view values = text.substr(split + 1);
-  while (true) {
-    const std::size_t end = std::min(values.find(','), values.size());
-    if (base::Status error = add_values(axis, values.substr(0, end), place)) {
-      return *error;
-    }
-    if (end == values.size()) {
-      break;
-    }
-    values.remove_prefix(end + 1);
+  if (base::Status error = add_list(axis, text.substr(split + 1), place)) {
+    return *error;
   }
   return axis;
 }
@@ -209,6 +214,15 @@ base::Result<std::pair<std::string, std::string>> split_size(std::string_view te
                        "write, for example, 4024x3036");
   }
   return std::pair{std::string(text.substr(0, split)), std::string(text.substr(split + 1))};
+}
+
+base::Result<std::vector<std::string>> split_sizes(std::string_view text, std::string_view place) {
+  Axis axis{"size", {}};
+  if (base::Status error = add_list(axis, text, place)) {
+    error->remedy = "write 224,320,512 or 224:512:32 (from:to:step)";
+    return *error;
+  }
+  return std::move(axis.values);
 }
 
 }  // namespace vggplan::app

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "estimate/draws.hpp"
 #include "estimate/memory_range.hpp"
 #include "vggplan/lowering/tape.hpp"
 
@@ -92,7 +93,7 @@ void add_breakdown(Memory& memory, const graph::Network& network, const memory::
 }
 
 /// The central simulation, the two that bound it, and others that may be met: both outcomes where it is uncertain what
-/// GradScaler skips, under ZeRO-1 the rank that owns least, and L-BFGS that finds no curvature worth keeping.
+/// GradScaler skips, under ZeRO-1 the rank that owns least, other orders of sizes, and L-BFGS without pairs.
 struct Simulations {
   Simulation central{};
   Simulation low{};
@@ -144,9 +145,17 @@ struct Question {
   const lowering::Framework& framework;
 };
 
-memory::Tape tape_of(const Question& asked, const lowering::Variation& variation = {}) {
-  return lowering::lower_tape(asked.lowered.network, simulated(asked.job), asked.lowered.segments, asked.framework,
+memory::Tape tape_of(const Question& asked, const lowering::Variation& variation, std::span<const std::size_t> draws) {
+  const std::vector<graph::Network>& sizes = asked.lowered.sizes;
+  return lowering::lower_tape(sizes.empty() ? std::span(&asked.lowered.network, 1) : std::span(sizes), draws,
+                              simulated(asked.job), asked.lowered.segments, asked.framework,
                               device_of(asked.target.gpu, asked.framework), variation);
+}
+
+/// Images of several sizes are drawn in the first order.
+memory::Tape tape_of(const Question& asked, const lowering::Variation& variation = {}) {
+  const std::vector<graph::Network>& sizes = asked.lowered.sizes;
+  return tape_of(asked, variation, sizes.empty() ? std::vector<std::size_t>() : draw_orders(sizes.size()).front());
 }
 
 /// All but the central one, whose tape is `expected`.
@@ -174,6 +183,11 @@ void simulate_bounds(Simulations& all, const Question& asked, const memory::Tape
   if (job.mode == job::Mode::train && lowering::skips_uncertain(job)) {
     all.outcomes.push_back(run({.skips = lowering::Skips::none}));
     all.outcomes.push_back(run({.skips = lowering::Skips::all}));
+  }
+  if (!asked.lowered.sizes.empty()) {
+    for (const std::vector<std::size_t>& draws : draw_orders(asked.lowered.sizes.size())) {
+      all.outcomes.push_back(replay(tape_of(asked, {}, draws), plain));
+    }
   }
   if (job::uses_lbfgs(job) && ends == Ends::both) {
     job::Job few = job;
@@ -205,7 +219,15 @@ base::Result<Lowered> lower(const job::Job& job) {
   if (!segments) {
     return segments.error();
   }
-  return Lowered{std::move(*network), std::move(*segments)};
+  Lowered lowered{std::move(*network), std::move(*segments), {}};
+  for (const graph::Shape& size : job.sizes) {
+    auto other = job::network_of(job::of_size(job, size));
+    if (!other) {
+      return other.error();
+    }
+    lowered.sizes.push_back(std::move(*other));
+  }
+  return lowered;
 }
 
 bool in_true_fp32(const job::Job& job, const hardware::Gpu& gpu) {

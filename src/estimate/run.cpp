@@ -79,7 +79,8 @@ base::Result<Estimate> estimate(const job::Job& job, const Target& target, const
   answer.target = priced(target, knowledge);
   answer.model = summary_of(*lowered, job);
   answer.memory = memory_part(*lowered, job, target, knowledge.framework, options.timeline);
-  const timing::ParallelTime parallel = timed_step(*lowered, job, target, knowledge, *calibration);
+  const std::vector<timing::ParallelTime> sizes = timed_sizes(*lowered, job, target, knowledge, *calibration);
+  const timing::ParallelTime parallel = sizes.size() == 1 ? sizes.front() : timing::mean(sizes);
   const Seconds step = parallel.step.step.value;
   const auto fed = [&](Seconds seconds, double decode = 1.0) {
     return feed(job, target, knowledge, *calibration, seconds, decode);
@@ -87,6 +88,9 @@ base::Result<Estimate> estimate(const job::Job& job, const Target& target, const
   answer.time = time_part(
       *lowered, job, parallel,
       {fed(step), fed(parallel.step.step.high, kSlowDecode), fed(parallel.step.step.low, kFastDecode)}, target.gpu);
+  for (std::size_t i = 0; i < job.sizes.size(); ++i) {
+    answer.time.by_size.emplace_back(job.sizes[i], sizes[i].step.step);
+  }
   answer.input = input_part(job, target, knowledge, *calibration, step);
   answer.storage = storage_part(lowered->network, job,
                                 answer.input.images_per_second_needed * static_cast<double>(job.parallel.nodes));

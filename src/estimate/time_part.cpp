@@ -114,6 +114,19 @@ timing::ParallelTime step_of(const Work& work, const timing::OwnTime& own, const
   return time;
 }
 
+std::vector<timing::ParallelTime> timed_sizes(const Lowered& lowered, const job::Job& job, const Target& target,
+                                              const Knowledge& knowledge, const timing::Calibration& calibration) {
+  if (job.sizes.empty()) {
+    return {timed_step(lowered, job, target, knowledge, calibration)};
+  }
+  std::vector<timing::ParallelTime> times;
+  for (std::size_t i = 0; i < job.sizes.size(); ++i) {
+    times.push_back(timed_step({lowered.sizes[i], lowered.segments, {}}, job::of_size(job, job.sizes[i]), target,
+                               knowledge, calibration));
+  }
+  return times;
+}
+
 timing::ParallelTime timed_step(const Lowered& lowered, const job::Job& asked, const Target& target,
                                 const Knowledge& knowledge, const timing::Calibration& calibration) {
   const auto timed = [&](const job::Job& job) {
@@ -186,6 +199,22 @@ std::optional<Estimated<Seconds>> compile_time(const graph::Network& network, co
   return Estimated<Seconds>{Seconds(seconds), Seconds(0.3 * seconds), Seconds(2.5 * seconds), base::Basis::assumed};
 }
 
+/// Of several sizes the mean.
+base::Flops flops_per_image(const Lowered& lowered, job::Mode mode) {
+  const auto of = [mode](const graph::Network& network) {
+    const graph::LayerCounts counts = graph::count(network);
+    return mode == job::Mode::train ? counts.flops_forward + counts.flops_backward : counts.flops_forward;
+  };
+  if (lowered.sizes.empty()) {
+    return of(lowered.network);
+  }
+  std::int64_t sum = 0;
+  for (const graph::Network& network : lowered.sizes) {
+    sum += of(network).count() / static_cast<std::int64_t>(lowered.sizes.size());
+  }
+  return base::Flops(sum);
+}
+
 }  // namespace
 
 Time time_part(const Lowered& lowered, const job::Job& job, const timing::ParallelTime& parallel, const Fed& fed,
@@ -203,9 +232,7 @@ Time time_part(const Lowered& lowered, const job::Job& job, const timing::Parall
   time.compile = compile_time(lowered.network, job);
   time.bound_by = bound_by(parallel, fed.value);
   add_input(time, job, fed);
-  const graph::LayerCounts counts = graph::count(lowered.network);
-  const base::Flops per_image =
-      job.mode == job::Mode::train ? counts.flops_forward + counts.flops_backward : counts.flops_forward;
+  const base::Flops per_image = flops_per_image(lowered, job.mode);
   if (const auto peak = hardware::peak_rate(gpu, job::convolution_math(job.precision))) {
     const double peaks = peak->count() * static_cast<double>(job.parallel.gpus);
     time.model_flops_utilization = per_image.as_double() * time.images_per_second.value / peaks;

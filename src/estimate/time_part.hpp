@@ -38,6 +38,9 @@ timing::OwnTime own_time_of(const Work& work, const job::Job& job, const Target&
 timing::ParallelTime step_of(const Work& work, const timing::OwnTime& own, const job::Job& job, const Target& target,
                              const Knowledge& knowledge, const timing::Calibration& calibration);
 
+/// Of images of each size, or of the one that there is.
+std::vector<timing::ParallelTime> timed_sizes(const Lowered& lowered, const job::Job& job, const Target& target,
+                                              const Knowledge& knowledge, const timing::Calibration& calibration);
 /// The whole, with the range of what the step may be as well.
 timing::ParallelTime timed_step(const Lowered& lowered, const job::Job& job, const Target& target,
                                 const Knowledge& knowledge, const timing::Calibration& calibration);

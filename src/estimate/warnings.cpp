@@ -262,6 +262,22 @@ void add_lbfgs(const Lowered& lowered, const job::Job& job, Warnings& warnings) 
        "curvature are not kept"});
 }
 
+void add_sizes(const Estimate& estimate, Warnings& warnings) {
+  const auto& sizes = estimate.time.by_size;
+  if (sizes.empty()) {
+    return;
+  }
+  const auto words = [](const auto& size) {
+    return fmt::format("{} ({}x{})", base::format_seconds(size.second.value), size.first.height, size.first.width);
+  };
+  warnings.push_back(
+      {"several-sizes",
+       fmt::format("steps draw one of {} sizes: the peak is that of a run in which each was there, going up, and its "
+                   "range that of other orders; the time is the mean of steps from {} to {}",
+                   sizes.size(), words(sizes.front()), words(sizes.back())),
+       "a step of the largest size at the start, or --expandable-segments, keeps what is reserved down"});
+}
+
 /// Only what differs from the default was surely asked for.
 void add_idle_settings(const job::Job& job, Warnings& warnings) {
   const job::Job usual;
@@ -302,6 +318,7 @@ std::vector<Warning> warnings_of(const Lowered& lowered, const Estimate& estimat
   add_arithmetic_warnings(estimate, framework, warnings);
   add_training_warnings(lowered, estimate, warnings);
   add_lbfgs(lowered, estimate.job, warnings);
+  add_sizes(estimate, warnings);
   add_idle_settings(estimate.job, warnings);
   return warnings;
 }

@@ -145,6 +145,29 @@ Status check_passes(const Job& job) {
   return std::nullopt;
 }
 
+/// One process has one model for images of all sizes.
+Status check_sizes_drawn(const Job& job) {
+  if (job.sizes.empty()) {
+    return std::nullopt;
+  }
+  if (job.sizes.size() > kMostSizes) {
+    return base::wrong("--size", fmt::format("gives {} sizes, more than {}", job.sizes.size(), kMostSizes),
+                       "take a larger step, such as 224:512:32");
+  }
+  if (job.head == graph::Head::flatten) {
+    return base::wrong("--size", "gives several sizes, and the first Linear of --head flatten is as large as one map",
+                       "use --head adaptive, gap or linear");
+  }
+  if (job.compile != Compile::none) {
+    return base::wrong("--compile", "compiled steps are modelled with images of one size alone",
+                       "give one --size, or --compile none");
+  }
+  if (job.scope.trained == graph::Trained::image && job.mode == Mode::train) {
+    return base::wrong("--train", "image is trained, and --size gives several", "give one size");
+  }
+  return std::nullopt;
+}
+
 /// Settings that other settings rule out.
 Status check_settings(const Job& job) {
   if (job.mode == Mode::infer && job.accumulation > 1) {
@@ -259,6 +282,9 @@ Status check_fields(const Job& job) {
   if (auto problem = check_lbfgs(job)) {
     return problem;
   }
+  if (auto problem = check_sizes_drawn(job)) {
+    return problem;
+  }
   if (auto problem = check_compile(job)) {
     return problem;
   }
@@ -281,6 +307,12 @@ Status check_sizes(const Job& job, const graph::Network& network) {
 base::Result<graph::Network> network_of(const Job& job) {
   auto network = graph::build_network(job.model, job.image, job.classes, job.head);
   return network ? graph::scoped(*std::move(network), job.scope, job.mode == Mode::train) : std::move(network);
+}
+
+Job of_size(Job job, const graph::Shape& image) {
+  job.image = image;
+  job.sizes.clear();
+  return job;
 }
 
 std::int64_t side_multiple(const Job& job) { return graph::architecture_of(job.model.architecture).multiple; }

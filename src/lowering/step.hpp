@@ -117,7 +117,7 @@ struct Step {
   Step(const graph::Network& network_, const job::Job& job_, const std::vector<Segment>& segments_,
        const Framework& framework_, const Device& device_, const Variation& variation_);
 
-  const graph::Network& network;
+  graph::Network network;  ///< for images of the size that the step has drawn
   const job::Job& job;
   const std::vector<Segment>& segments;
   const Framework& framework;
@@ -138,6 +138,7 @@ struct Step {
   LbfgsVectors lbfgs{};
   TensorId first_bucket{kNothing};
   TensorId image{kNothing};
+  std::int64_t size_drawn{0};      ///< tells sizes apart: cuDNN has plans for each
   std::vector<View> views{};       ///< one for each forward pass
   std::int64_t passes_to_come{0};  ///< of these, whose backward is still to come
   TensorId target{kNothing};

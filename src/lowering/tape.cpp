@@ -60,8 +60,8 @@ void Step::convolution_scratch(NodeId id, ConvPass pass, bool recompute) {
     conv.layout = base::Layout::nchw;
   }
   // Plans are cached per thread, and recomputation runs in the backward thread.
-  const std::int64_t key = static_cast<std::int64_t>(id) * 16 + static_cast<std::int64_t>(pass) * 4 +
-                           (recompute ? 1 : 0) + (evaluating ? 2 : 0);
+  const std::int64_t key = (size_drawn << 32) + static_cast<std::int64_t>(id) * 16 +
+                           static_cast<std::int64_t>(pass) * 4 + (recompute ? 1 : 0) + (evaluating ? 2 : 0);
   if (job.cudnn_benchmark) {
     const auto trials = [&] {
       std::vector<std::int64_t> plans = benchmark_plans(framework, pass, conv);
@@ -299,6 +299,19 @@ struct StepKind {
   bool rebuild{};  ///< DDP lays its buckets out anew
 };
 
+/// Images of another size take the place of those of the step before, as in a loop over a DataLoader.
+void draw(Step& step, std::span<const graph::Network> sizes, std::size_t size) {
+  step.network = sizes[size];
+  step.size_drawn = static_cast<std::int64_t>(size);
+  for (View& view : step.views) {
+    const TensorId image = place_image(step);
+    step.tape.drop(std::exchange(view.image, image));
+  }
+  step.image = step.views.front().image;
+  const TensorId target = step.tape.allocate(target_bytes(step), Category::input, memory::kNoLayer);
+  step.tape.drop(std::exchange(step.target, target));
+}
+
 /// zero_grad, and every micro-batch forward and back.
 void find_gradients(Step& step, const StepKind& kind) {
   for (std::int64_t micro = 0; micro < step.job.accumulation; ++micro) {
@@ -403,8 +416,54 @@ std::size_t skipped_steps(const job::Job& job, const Framework& framework) {
   return pixels < kOneSkip ? kMostSkips : 1;
 }
 
-memory::Tape lower_tape(const graph::Network& network, const job::Job& job, const std::vector<Segment>& segments,
-                        const Framework& framework, const Device& device, const Variation& variation) {
+namespace {
+
+std::vector<std::vector<memory::Event>> inference_steps(Step& step, std::span<const graph::Network> sizes,
+                                                        std::span<const std::size_t> draws) {
+  const bool graphs = step.job.compile == job::Compile::reduce_overhead;
+  std::vector<std::vector<memory::Event>> steps;
+  for (const std::size_t size : draws) {
+    draw(step, sizes, size);
+    steps.push_back(inference_step(step));
+  }
+  for (int repeats = graphs ? 3 : 2; repeats > 0; --repeats) {
+    steps.push_back(inference_step(step));
+  }
+  return steps;
+}
+
+std::vector<std::vector<memory::Event>> training_steps(Step& step, std::span<const graph::Network> sizes,
+                                                       std::span<const std::size_t> draws) {
+  const std::size_t skipped = skipped_steps(step.job, step.framework, step.variation.skips);
+  const std::size_t special = std::max(special_steps(step, skipped), draws.size());
+  const bool never = step.variation.skips == Skips::all;
+  std::vector<std::vector<memory::Event>> steps;
+  for (std::size_t i = 0; i < special; ++i) {
+    if (i == 2) {
+      release_first_bucket(step);
+    }
+    if (i < draws.size()) {
+      draw(step, sizes, draws[i]);
+    }
+    steps.push_back(training_step(step, {.fresh = i == 0,
+                                         .skipped = never || i < skipped,
+                                         .first = i == skipped,
+                                         .rebuild = i == 1 && step.replicated()}));
+  }
+  if (step.job.eval_batch > 0) {
+    steps.push_back(training_step(step, {.skipped = never}));
+    steps.push_back(evaluation_step(step));
+  }
+  steps.push_back(training_step(step, {.skipped = never}));  // repeats from here on
+  return steps;
+}
+
+}  // namespace
+
+memory::Tape lower_tape(std::span<const graph::Network> sizes, std::span<const std::size_t> draws, const job::Job& job,
+                        const std::vector<Segment>& segments, const Framework& framework, const Device& device,
+                        const Variation& variation) {
+  const graph::Network& network = draws.empty() ? sizes.front() : sizes[draws.front()];
   Step step(network, job, segments, framework, device, variation);
   memory::Tape tape;
   step.tape.begin(base::Phase::setup);
@@ -416,34 +475,16 @@ memory::Tape lower_tape(const graph::Network& network, const job::Job& job, cons
     shard(step);
   }
   tape.setup = step.tape.take_events();
-  if (!step.training()) {
-    tape.steps = {inference_step(step), inference_step(step)};
-    if (job.compile == job::Compile::reduce_overhead) {
-      tape.steps.push_back(inference_step(step));
-    }
-  } else {
-    const std::size_t skipped = skipped_steps(step.job, step.framework, variation.skips);
-    const std::size_t special = special_steps(step, skipped);
-    const bool never = variation.skips == Skips::all;
-    for (std::size_t i = 0; i < special; ++i) {
-      if (i == 2) {
-        release_first_bucket(step);
-      }
-      tape.steps.push_back(training_step(step, {.fresh = i == 0,
-                                                .skipped = never || i < skipped,
-                                                .first = i == skipped,
-                                                .rebuild = i == 1 && step.replicated()}));
-    }
-    if (step.job.eval_batch > 0) {
-      tape.steps.push_back(training_step(step, {.skipped = never}));
-      tape.steps.push_back(evaluation_step(step));
-    }
-    tape.steps.push_back(training_step(step, {.skipped = never}));  // repeats from here on
-  }
+  tape.steps = step.training() ? training_steps(step, sizes, draws) : inference_steps(step, sizes, draws);
   tape.scratch = step.tape.take_scratch();
   tape.tensors = step.tape.ids();
   tape.layers = network.nodes.size();
   return tape;
+}
+
+memory::Tape lower_tape(const graph::Network& network, const job::Job& job, const std::vector<Segment>& segments,
+                        const Framework& framework, const Device& device, const Variation& variation) {
+  return lower_tape({&network, 1}, {}, job, segments, framework, device, variation);
 }
 
 }  // namespace vggplan::lowering

@@ -96,6 +96,10 @@ Document memory_part(const Estimate& estimate) {
                     {"timeline", when(!memory.timeline.empty(), timeline_part(memory.timeline))}});
 }
 
+Document size_row(const std::pair<graph::Shape, base::Estimated<base::Seconds>>& size) {
+  return {{"height", size.first.height}, {"width", size.first.width}, {"step_seconds", quantity(size.second)}};
+}
+
 Document time_part(const Estimate& estimate) {
   const estimate::Time& time = estimate.time;
   const bool training = trains(estimate);
@@ -114,6 +118,7 @@ Document time_part(const Estimate& estimate) {
                     {"host_seconds", quantity(time.host)},
                     {"host_operation_seconds", quantity(time.host_operation)},
                     {"compile_seconds", quantity(time.compile)},
+                    {"by_size", filled(list_of(time.by_size, size_row))},
                     {"bound_by", time.bound_by},
                     {"model_flops_utilization", plain(time.model_flops_utilization)}});
 }

@@ -114,6 +114,15 @@ Document catalogue(Kind kind, const std::vector<T>& entries, Build build) {
   return report;
 }
 
+/// As --sizes takes them.
+std::string sizes_text(const std::vector<graph::Shape>& sizes) {
+  std::string text;
+  for (const graph::Shape& size : sizes) {
+    text += fmt::format("{}{}x{}", text.empty() ? "" : ",", size.height, size.width);
+  }
+  return text;
+}
+
 }  // namespace
 
 Document job_part(const job::Job& job) {
@@ -135,6 +144,7 @@ Document job_part(const job::Job& job) {
                     {"forward_passes", when(training && job.forward_passes > 1, job.forward_passes)},
                     {"height", job.image.height},
                     {"width", job.image.width},
+                    {"sizes", when(!job.sizes.empty(), sizes_text(job.sizes))},
                     {"channels", job.image.channels},
                     {"classes", job.classes},
                     {"mode", enum_name(job.mode)},

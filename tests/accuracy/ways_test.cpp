@@ -2,11 +2,13 @@
 // Ways of training that are seldom measured (ways.jsonl): RMSprop, pure float16, several passes, L-BFGS, and what was
 // said where memory ran out.
 #include <cmath>
-#include <numeric>
+#include <map>
 #include <vector>
 
 #include "accuracy/figures/memory_figures.hpp"
+#include "estimate/memory_part.hpp"
 #include "support/catch.hpp"
+#include "support/lowered.hpp"
 #include "vggplan/estimate/run.hpp"
 
 namespace vggplan::accuracy {
@@ -103,6 +105,51 @@ TEST_CASE("three more out-of-memory messages have the figures that are predicted
     CHECK(shortfall->reserved.count() == row.at("reserved").get<std::int64_t>());
     const auto allocated = row.at("allocated").get<double>();
     CHECK(std::abs(shortfall->allocated.as_double() / allocated - 1.0) < 0.0015);
+  }
+}
+
+/// The job of the largest of a row's sizes, with all of them.
+job::Job job_of_sizes(Row row) {
+  row["h"] = row["w"] = row.at("sizes").back();
+  job::Job job = support::job_of(row);
+  for (const Row& side : row.at("sizes")) {
+    job.sizes.push_back({3, side.get<std::int64_t>(), side.get<std::int64_t>()});
+  }
+  return job;
+}
+
+/// Python's random.choice after random.seed(1), thirty times, by number of sizes.
+const std::map<std::size_t, std::vector<std::size_t>> kDrawn{
+    {3, {0, 2, 0, 1, 0, 1, 1, 1, 2, 1, 0, 0, 1, 0, 1, 1, 2, 0, 2, 1, 1, 2, 0, 2, 0, 1, 0, 0, 0, 2}},
+    {10, {2, 9, 1, 4, 1, 7, 7, 7, 6, 3, 1, 7, 0, 6, 6, 9, 0, 7, 4, 3, 9, 1, 5, 0, 0, 0, 8, 0, 6, 3}}};
+
+TEST_CASE("sizes replayed in the order in which they were drawn reserve what was measured to 0.5 %") {
+  const lowering::Framework framework = support::built_in_framework();
+  for (const Row& row : ways("sizes")) {
+    INFO(row.dump());
+    const job::Job job = job_of_sizes(row);
+    std::vector<graph::Network> networks;
+    for (const graph::Shape& size : job.sizes) {
+      networks.push_back(job::network_of(job::of_size(job, size)).value());
+    }
+    const memory::Tape tape = lowering::lower_tape(networks, kDrawn.at(networks.size()), job, {}, framework,
+                                                   estimate::device_of(measured_target().gpu, framework));
+    memory::SimulationOptions options;
+    options.steps = tape.steps.size();
+    const memory::Simulation got = memory::simulate(tape, options);
+    CHECK(std::abs(got.reserved_peak.as_double() / row.at("reserved").get<double>() - 1.0) < 0.005);
+    CHECK(std::abs(got.run_peak.as_double() / row.at("run_peak").get<double>() - 1.0) < 0.001);
+  }
+}
+
+TEST_CASE("the range over orders holds what was measured of sizes that were drawn at random") {
+  for (const Row& row : ways("sizes")) {
+    INFO(row.dump());
+    const auto got = estimate::estimate(job_of_sizes(row), measured_target(), knowledge()).value();
+    CHECK(holds(got.memory.reserved_peak, row.at("reserved")));
+    CHECK(holds(got.memory.run_peak, row.at("run_peak")));
+    CHECK(holds(got.memory.allocated_peak, row.at("peak")));
+    CHECK(holds(got.memory.first_step_peak, row.at("peak_first_step")));
   }
 }
 

@@ -38,6 +38,17 @@ TEST_CASE("each flag of the job refuses a wrong value by name", "[cli]") {
   expect({"estimate --size 224x",
           "--size: takes HEIGHTxWIDTH, or one number for both, not '224x'\n  write, for example, 4024x3036\n"});
   expect({"estimate --size large", "--size: " + pixels + "'large'\n"});
+  expect({"estimate --size 224..512",
+          "--size: cannot make sizes out of '224..512'\n  write 224:512:32 (from:to:step), or 224,320,512\n"});
+  expect({"estimate --size 224,tall", "--size: " + pixels + "'tall'\n"});
+  expect({"estimate --size 224:512 --gpu h200",
+          "--size: gives 289 sizes, more than 64\n  take a larger step, such as 224:512:32\n"});
+  expect({"estimate --size 224,320 --height 30 --gpu h200",
+          "--size: goes up to 320x320, and the images are said to be 30x320\n  leave --height and --width out\n"});
+  expect({"estimate --size 224,320 --head flatten --gpu h200",
+          "--size: gives several sizes, and the first Linear of --head flatten is as large as one map\n"
+          "  use --head adaptive, gap or linear\n"});
+  expect({"layers --size 224,320", "--size: gives several sizes, and layers shows those of one\n  give one\n"});
   expect({"estimate --size axb", "--size: " + pixels + "'a'\n"});
   expect({kAsked + "--channels -3", "--channels: takes a whole number from 1 to 100,000, not '-3'\n"});
   expect({kAsked + "--classes none", "--classes: takes a whole number from 1 to 100,000,000, not 'none'\n"});

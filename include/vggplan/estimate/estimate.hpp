@@ -98,6 +98,8 @@ struct Time {
   std::string bound_by{};                              ///< "gpu", "host", "workers", "copy", "storage", "communication"
   double model_flops_utilization{};                    ///< of the whole, input included
   std::vector<LayerTime> layers{};
+  /// Steps of each of several sizes: `step` is their mean. What is told by layer is that of the largest.
+  std::vector<std::pair<graph::Shape, Estimated<Seconds>>> by_size{};
 };
 
 struct Input {

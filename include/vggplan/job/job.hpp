@@ -39,6 +39,7 @@ base::Result<Checkpointing> parse_checkpointing(std::string_view text);
 inline constexpr std::int64_t kMostBatch = 1 << 30;
 inline constexpr std::int64_t kMostAccumulation = 1 << 16;
 inline constexpr std::int64_t kMostForwardPasses = 16;
+inline constexpr std::size_t kMostSizes = 64;
 inline constexpr std::int64_t kMostHistory = 1000;
 inline constexpr std::int64_t kMostIterations = 1000;
 
@@ -76,7 +77,8 @@ struct DataSet {
 
 struct Job {
   graph::ModelSpec model{};
-  graph::Shape image{};  ///< channels, height, width
+  graph::Shape image{};               ///< channels, height, width
+  std::vector<graph::Shape> sizes{};  ///< that steps draw at random, `image` the last of them; empty: all are alike
   std::int64_t classes{1000};
   graph::Head head{graph::Head::adaptive};
   graph::Scope scope{};
@@ -102,6 +104,9 @@ struct Job {
 
 /// Images that one optimizer step sees, over all GPUs.
 constexpr std::int64_t global_batch(const Job& job) { return job.batch * job.accumulation * job.parallel.gpus; }
+
+/// The same with images of one size.
+Job of_size(Job job, const graph::Shape& image);
 
 constexpr bool uses_lbfgs(const Job& job) { return job.mode == Mode::train && job.optimizer == Optimizer::lbfgs; }
 
