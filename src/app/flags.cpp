@@ -91,6 +91,11 @@ template <auto Member>
 Status data_size(Options& options, Text value, Text place) {
   return put(options.data.*Member, base::parse_bytes(value, place));
 }
+Status sharding(Options& options, Text value, Text place) {
+  options.data_parallel = value == "dp";
+  return options.data_parallel ? put(options.sharding, base::Result<job::Sharding>(job::Sharding::ddp))
+                               : choice<&Options::sharding, job::Sharding>(options, value, place);
+}
 template <auto Member>
 Status toggle(Options& options, Text value, Text place) {
   return put(options.*Member, parse_switch(value, place));
@@ -197,6 +202,11 @@ Names with_equals(Names names) {
 Names swept_names() { return with_equals(sweepable_flags()); }
 Names export_names() { return with_equals(base::enum_names<Format>()); }
 Names freeze_names() { return {"none", "features", "all-but-last", "first:4", "first:7"}; }
+Names sharding_names() {
+  Names names = base::enum_names<job::Sharding>();
+  names.emplace_back("dp");
+  return names;
+}
 Names checkpointing_names() { return {"none", "block", "seq:2", "seq:4"}; }
 
 using O = Options;
@@ -263,8 +273,9 @@ constexpr std::array kFlags = std::to_array<Flag>({
      kJob, false, true, checkpointing_names, checkpointing},
     {"compile", 0, "MODE", "none", "mode of torch.compile", Group::job, kJob, false, true,
      base::enum_names<job::Compile>, choice<&O::compile, job::Compile>},
-    {"sharding", 0, "HOW", "ddp", "how several GPUs share the work", Group::job, kJob, false, true,
-     base::enum_names<job::Sharding>, choice<&O::sharding, job::Sharding>},
+    {"sharding", 0, "HOW", "ddp",
+     "how several GPUs share the work; dp (DataParallel) is answered with ddp, and told beside it", Group::job, kJob,
+     false, true, sharding_names, sharding},
     {"bucket-mb", 0, "MIB", "25", "size of DDP's gradient buckets", Group::job, kJob, false, true, nullptr, bucket},
     {"bucket-view", 0, "", "", "gradient_as_bucket_view of DDP", Group::job, kJob, false, true, nullptr,
      toggle<&O::bucket_view>},

@@ -81,6 +81,7 @@ struct Options {
   std::optional<job::Checkpointing> checkpointing{};
   job::Compile compile{job::Compile::none};
   std::optional<job::Sharding> sharding{};
+  bool data_parallel{false};  ///< --sharding dp: answered with ddp, and with what dp would take
   base::Bytes bucket{25 * base::kMiB};
   bool bucket_view{false};
   bool cudnn_benchmark{false};

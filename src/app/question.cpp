@@ -270,6 +270,7 @@ base::Result<job::Job> Questions::job(const Options& options) {
   job.checkpointing = options.checkpointing.value_or(job.checkpointing);
   job.compile = options.compile;
   job.parallel.sharding = options.sharding.value_or(job.parallel.sharding);
+  job.parallel.data_parallel = options.data_parallel;
   job.parallel.bucket = options.bucket;
   job.parallel.bucket_view = options.bucket_view;
   job.cudnn_benchmark = options.cudnn_benchmark;

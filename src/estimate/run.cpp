@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "estimate/data_parallel.hpp"
 #include "estimate/layer_part.hpp"
 #include "estimate/memory_part.hpp"
 #include "estimate/notes.hpp"
@@ -90,6 +91,9 @@ base::Result<Estimate> estimate(const job::Job& job, const Target& target, const
       {fed(step), fed(parallel.step.step.high, kSlowDecode), fed(parallel.step.step.low, kFastDecode)}, target.gpu);
   for (std::size_t i = 0; i < job.sizes.size(); ++i) {
     answer.time.by_size.emplace_back(job.sizes[i], sizes[i].step.step);
+  }
+  if (job.parallel.data_parallel && job.mode == job::Mode::train) {
+    answer.data_parallel = data_parallel_part(*lowered, job, target, knowledge, *calibration);
   }
   answer.input = input_part(job, target, knowledge, *calibration, step);
   answer.storage = storage_part(lowered->network, job,

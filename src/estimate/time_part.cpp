@@ -33,6 +33,8 @@ const hardware::Machine* slowest_network(const job::Job& job, const Target& targ
   return slowest;
 }
 
+}  // namespace
+
 timing::Fabric fabric_of(const job::Job& job, const Target& target, const Knowledge& knowledge) {
   const std::int64_t here = job::gpus_per_node(job);
   const hardware::Topology topology = target.machine ? hardware::ring_topology(target.machine->topology, here)
@@ -43,8 +45,6 @@ timing::Fabric fabric_of(const job::Job& job, const Target& target, const Knowle
   return timing::make_fabric(link == knowledge.links.end() ? hardware::Link{} : *link, topology, job.parallel.gpus,
                              job.parallel.nodes, network_of(job, target, knowledge).per_node);
 }
-
-}  // namespace
 
 Network network_of(const job::Job& job, const Target& target, const Knowledge& knowledge) {
   if (target.machine && target.machine->network) {

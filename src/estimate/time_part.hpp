@@ -24,6 +24,9 @@ struct Network {
 };
 Network network_of(const job::Job& job, const Target& target, const Knowledge& knowledge);
 
+/// What the job's GPUs talk to each other over.
+timing::Fabric fabric_of(const job::Job& job, const Target& target, const Knowledge& knowledge);
+
 /// A step as the timing room sees it. Does not depend on the GPU.
 struct Work {
   std::vector<timing::Op> ops{};

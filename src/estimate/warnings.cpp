@@ -262,6 +262,23 @@ void add_lbfgs(const Lowered& lowered, const job::Job& job, Warnings& warnings) 
        "curvature are not kept"});
 }
 
+void add_data_parallel(const Estimate& estimate, Warnings& warnings) {
+  if (!estimate.data_parallel) {
+    return;
+  }
+  const DataParallel& told = *estimate.data_parallel;
+  warnings.push_back(
+      {"data-parallel",
+       fmt::format(
+           "what is answered is ddp; torch.nn.DataParallel (dp) would take {} ({} to {}) for a step in place of "
+           "{} and allocate {} on the first GPU: one process copies {} of parameters to each other GPU in every "
+           "step, starts all of them under Python's lock, and adds up gradients when backward is over",
+           base::format_seconds(told.step.value), base::format_seconds(told.step.low),
+           base::format_seconds(told.step.high), base::format_seconds(estimate.time.step.value),
+           base::format_bytes(told.first_gpu_peak.value), base::format_bytes(told.copied)),
+       "start one process for each GPU (torchrun, DistributedDataParallel)"});
+}
+
 void add_sizes(const Estimate& estimate, Warnings& warnings) {
   const auto& sizes = estimate.time.by_size;
   if (sizes.empty()) {
@@ -319,6 +336,7 @@ std::vector<Warning> warnings_of(const Lowered& lowered, const Estimate& estimat
   add_training_warnings(lowered, estimate, warnings);
   add_lbfgs(lowered, estimate.job, warnings);
   add_sizes(estimate, warnings);
+  add_data_parallel(estimate, warnings);
   add_idle_settings(estimate.job, warnings);
   return warnings;
 }

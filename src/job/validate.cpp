@@ -251,11 +251,14 @@ Status check_parallel(const Job& job) {
                        "image leaves no parameters to train, and DistributedDataParallel takes no network without",
                        "ask for one GPU");
   }
-  if (parallel.sharding != Sharding::ddp && parallel.gpus == 1) {
-    return base::wrong(
-        "--sharding",
-        fmt::format("{} spreads a job over several GPUs, but there is one", base::name_of_enum(parallel.sharding)),
-        "leave --sharding out, or give more GPUs");
+  if (parallel.data_parallel && parallel.nodes > 1) {
+    return base::wrong("--sharding", "dp, torch.nn.DataParallel, is one process on one machine", "use ddp");
+  }
+  if ((parallel.sharding != Sharding::ddp || parallel.data_parallel) && parallel.gpus == 1) {
+    return base::wrong("--sharding",
+                       fmt::format("{} spreads a job over several GPUs, but there is one",
+                                   parallel.data_parallel ? "dp" : base::name_of_enum(parallel.sharding)),
+                       "leave --sharding out, or give more GPUs");
   }
   if (parallel.sharding == Sharding::fsdp2 && job.layout == base::Layout::nhwc) {
     // fully_shard takes contiguous parameters alone (torch/distributed/fsdp/_fully_shard/_fsdp_param.py).

@@ -234,6 +234,12 @@ Document timeline_part(const std::vector<TimelinePoint>& timeline) {
   });
 }
 
+Document data_parallel_part(const estimate::DataParallel& told) {
+  return {{"step_seconds", quantity(told.step)},
+          {"first_gpu_peak_bytes", quantity(told.first_gpu_peak)},
+          {"copied_bytes", plain(told.copied)}};
+}
+
 Document storage_part(const estimate::StorageNeed& storage, job::Mode mode) {
   const bool training = mode == job::Mode::train;
   return object_of({{"bytes_per_image", plain(storage.bytes_per_image)},
@@ -256,6 +262,7 @@ void add_estimate(Document& report, const Estimate& estimate, const std::vector<
                {"time", time_part(estimate)},
                {"input", input_part(estimate.input)},
                {"storage", storage_part(estimate.storage, estimate.job.mode)},
+               {"data_parallel", estimate.data_parallel ? data_parallel_part(*estimate.data_parallel) : Document()},
                {"run", estimate.run ? run_part(*estimate.run) : Document()},
                {"price", estimate.price ? price_part(*estimate.price) : Document()},
                {"layers", filled(layers_part(estimate))},

@@ -153,5 +153,22 @@ TEST_CASE("the range over orders holds what was measured of sizes that were draw
   }
 }
 
+TEST_CASE("what DataParallel would take holds two measured processes") {
+  for (Row row : ways("dp")) {
+    INFO(row.dump());
+    row["how"] = "ddp";
+    job::Job job = support::job_of(row);
+    job.parallel.data_parallel = true;
+    const auto told = estimate::estimate(job, measured_target(), knowledge()).value().data_parallel;
+    REQUIRE(told);
+    const std::int64_t first = row.at("ranks").front().at("peak");
+    CHECK(std::abs(error(told->first_gpu_peak, first)) < 0.003);
+    CHECK(holds(told->first_gpu_peak, first));
+    const double seconds = row.at("ms_step").get<double>() / 1e3;
+    CHECK(seconds >= told->step.low.count());
+    CHECK(seconds <= told->step.high.count());
+  }
+}
+
 }  // namespace
 }  // namespace vggplan::accuracy

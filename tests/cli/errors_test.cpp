@@ -82,7 +82,11 @@ TEST_CASE("each flag of the job refuses a wrong value by name", "[cli]") {
           "  use --sharding ddp or zero1, or --compile none\n"});
   expect({kAsked + "--sharding zero3",
           "--sharding: takes one of ddp, zero1, fsdp2, not 'zero3'\n  did you mean 'fsdp2'?\n"});
-  expect({kAsked + "--sharding dp", "--sharding: takes one of ddp, zero1, fsdp2, not 'dp'\n  did you mean 'ddp'?\n"});
+  expect({kAsked + "--sharding dp",
+          "--sharding: dp spreads a job over several GPUs, but there is one\n"
+          "  leave --sharding out, or give more GPUs\n"});
+  expect({kAsked + "--sharding dp --gpu-count 16 --nodes 2",
+          "--sharding: dp, torch.nn.DataParallel, is one process on one machine\n  use ddp\n"});
   expect({kAsked + "--bucket-mb 0", "--bucket-mb: takes MiB above 0 and up to 1,000,000, not '0'\n"});
   expect({kAsked + "--bucket-view=maybe", "--bucket-view: is a switch: true or false, not 'maybe'\n"});
   expect({kAsked + "--cudnn-benchmark=2", "--cudnn-benchmark: is a switch: true or false, not '2'\n"});

@@ -236,4 +236,20 @@ TEST_CASE("one size given anew stands for several of a weaker origin", "[cli]") 
   CHECK_FALSE(json::parse(ran.out).at("job").contains("sizes"));
 }
 
+TEST_CASE("DataParallel is answered with ddp, and with what it would take itself", "[cli]") {
+  const std::string flags = "--size 224 --batch 16 --gpus h200x2 ";
+  json told = report_of(flags + "--sharding dp");
+  CHECK(warns(told, "data-parallel"));
+  const json figures = told.at("data_parallel");
+  CHECK(figures.at("copied_bytes") == 138357544LL * 4);
+  CHECK(value(figures.at("step_seconds")) > value(told.at("time").at("step_seconds")));
+  CHECK(report_of("--size 224 --batch 1 --gpus h200x2 --sharding dp").at("data_parallel").at("first_gpu_peak_bytes") !=
+        figures.at("first_gpu_peak_bytes"));
+  told.erase("data_parallel");
+  json ddp = report_of(flags + "--sharding ddp");
+  told.erase("warnings");
+  ddp.erase("warnings");
+  CHECK(told == ddp);
+}
+
 }  // namespace vggplan

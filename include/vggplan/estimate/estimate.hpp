@@ -142,6 +142,13 @@ struct Run {  ///< present when the number of images is known
   std::optional<Estimated<base::Usd>> cost{};
 };
 
+/// torch.nn.DataParallel's figures, where it was asked about.
+struct DataParallel {
+  Estimated<Seconds> step{};
+  Estimated<Bytes> first_gpu_peak{};  ///< allocated on the GPU that gathers
+  Bytes copied{};                     ///< to each other GPU in each step
+};
+
 struct ModelSummary {
   std::string name{};
   std::int64_t parameters{};
@@ -203,6 +210,7 @@ struct Estimate {
   Time time{};
   Input input{};
   StorageNeed storage{};
+  std::optional<DataParallel> data_parallel{};
   std::optional<Run> run{};
   std::optional<Quote> price{};
   std::vector<LayerRow> layers{};
