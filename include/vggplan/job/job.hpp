@@ -54,9 +54,9 @@ struct Parallel {
   std::int64_t gpus{1};  ///< in all, over every node
   std::int64_t nodes{1};
   Sharding sharding{Sharding::ddp};
-  bool data_parallel{false};  ///< torch.nn.DataParallel was asked about: what it would take is told beside ddp
   base::Bytes bucket{25 * base::kMiB};
   bool bucket_view{false};
+  bool data_parallel{false};  ///< torch.nn.DataParallel was asked about: what it would take is told beside ddp
   bool operator==(const Parallel&) const = default;
 };
 
