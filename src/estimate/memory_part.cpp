@@ -211,21 +211,11 @@ Simulations simulate_all(const Question& asked, const memory::Tape& expected,
 }  // namespace
 
 base::Result<Lowered> lower(const job::Job& job) {
-  auto network = job::network_of(job);
-  if (!network) {
-    return network.error();
-  }
-  auto segments = lowering::segments(*network, job.checkpointing);
-  if (!segments) {
-    return segments.error();
-  }
-  Lowered lowered{std::move(*network), std::move(*segments), {}};
+  auto network = TRY(job::network_of(job));
+  auto segments = TRY(lowering::segments(network, job.checkpointing));
+  Lowered lowered{std::move(network), std::move(segments), {}};
   for (const graph::Shape& size : job.sizes) {
-    auto other = job::network_of(job::of_size(job, size));
-    if (!other) {
-      return other.error();
-    }
-    lowered.sizes.push_back(std::move(*other));
+    lowered.sizes.push_back(TRY(job::network_of(job::of_size(job, size))));
   }
   return lowered;
 }

@@ -8,17 +8,7 @@ namespace {
 using base::Phase;
 using timing::Op;
 using timing::OpKind;
-using timing::OptimizerLoop;
 using timing::UpdateRule;
-
-OptimizerLoop loop_of(job::OptimizerImpl impl) {
-  switch (impl) {
-    case job::OptimizerImpl::foreach: return OptimizerLoop::foreach;
-    case job::OptimizerImpl::fused: return OptimizerLoop::fused;
-    case job::OptimizerImpl::loop: return OptimizerLoop::single;
-  }
-  return OptimizerLoop::foreach;
-}
 
 UpdateRule rule_of(job::Optimizer optimizer, bool fused) {
   switch (optimizer) {
@@ -45,7 +35,7 @@ class LbfgsOps {
   LbfgsOps(base::DType type, const Share& all, std::vector<Op>& ops) : type_(type), all_(all), ops_(ops) {}
 
   void iteration(std::int64_t pairs) {
-    add(timing::make_optimizer(type_, OptimizerLoop::single, all_.elements, all_.tensors, kGather));
+    add(timing::make_optimizer(type_, job::OptimizerImpl::loop, all_.elements, all_.tensors, kGather));
     vectors({2, 2, 1});  // |g|, its largest
     read();
     vectors({4, 2 + 1 + 2 + 1, 2});  // y = g - g'; s = t * d; y . s; y . y
@@ -56,8 +46,8 @@ class LbfgsOps {
     loop(pairs);
     vectors({2, 1 + 2, 1});  // g' = g; g . d
     read();
-    add(timing::make_optimizer(type_, OptimizerLoop::single, all_.elements, all_.tensors, {1, 2, 1}));  // p += t * d
-    read();                                                                                             // the loss
+    add(timing::make_optimizer(type_, job::OptimizerImpl::loop, all_.elements, all_.tensors, {1, 2, 1}));  // p += t * d
+    read();                                                                                                // the loss
     vectors({3, 3, 2});  // t * d, without signs, its largest
     read();
   }
@@ -70,15 +60,15 @@ class LbfgsOps {
     ops_.push_back(op);
   }
   void vectors(const UpdateRule& rule) {
-    add(timing::make_optimizer(type_, OptimizerLoop::single, all_.elements, 1, rule));
+    add(timing::make_optimizer(type_, job::OptimizerImpl::loop, all_.elements, 1, rule));
   }
   void read() {
     add(timing::make_op(OpKind::host_read, base::MathMode::fp32, base::DType::f32, base::Layout::nchw, {}));
   }
   void loop(std::int64_t pairs) {
     for (std::int64_t i = 0; i < pairs; ++i) {
-      vectors({1, 2, 0});                                                          // s . q
-      add(timing::make_optimizer(type_, OptimizerLoop::single, 1, 1, {2, 3, 2}));  // of two numbers
+      vectors({1, 2, 0});                                                             // s . q
+      add(timing::make_optimizer(type_, job::OptimizerImpl::loop, 1, 1, {2, 3, 2}));  // of two numbers
       read();
       vectors({1, 2, 1});  // q -= a * y
     }
@@ -93,14 +83,13 @@ class LbfgsOps {
 
 void append_optimizer_ops(const job::Job& job, const Share& held, const Share& updated, std::vector<timing::Op>& ops) {
   const base::DType type = job::parameter_type(job.precision);
-  const OptimizerLoop loop = loop_of(job.optimizer_impl);
   const auto push = [&ops](Op op) {
     op.phase = Phase::optimizer;
     ops.push_back(op);
   };
   if (job.precision == job::Precision::amp_fp16) {
     // ZeroRedundancyOptimizer's param_groups, which GradScaler goes over, name all parameters.
-    Op unscale = timing::make_optimizer(type, OptimizerLoop::foreach, held.elements, held.tensors, {1, 1, 1});
+    Op unscale = timing::make_optimizer(type, job::OptimizerImpl::foreach, held.elements, held.tensors, {1, 1, 1});
     unscale.kind = OpKind::grad_unscale;
     push(unscale);
     // GradScaler.step reads whether an infinity was found.
@@ -110,8 +99,8 @@ void append_optimizer_ops(const job::Job& job, const Share& held, const Share& u
     LbfgsOps(type, updated, ops).iteration(job.lbfgs.history_size);
     return;
   }
-  push(timing::make_optimizer(type, loop, updated.elements, updated.tensors,
-                              rule_of(job.optimizer, loop == OptimizerLoop::fused)));
+  push(timing::make_optimizer(type, job.optimizer_impl, updated.elements, updated.tensors,
+                              rule_of(job.optimizer, job.optimizer_impl == job::OptimizerImpl::fused)));
 }
 
 }  // namespace vggplan::lowering
