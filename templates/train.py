@@ -30,9 +30,9 @@ RANK, LOCAL, EACH, WORLD = (int(os.environ.get(name, alone)) for name, alone in 
 
 def not_done(job, data):
     """What of the plan this program cannot do."""
-    if job["mode"] != "train" or job.get("train") == "image" or "until" in job or "forward_passes" in job or not re.fullmatch(
+    if job["mode"] != "train" or job.get("train") == "image" or {"until", "forward_passes", "sizes", "max_iter"} & job.keys() or not re.fullmatch(
             r"vgg(11|13|16|19)(_bn)?|resnet(18|34|50|101)|mobilenet-v2|densenet121", job["model"]):
-        return f"train.py trains whole networks of torchvision, one forward pass a step, which the plan for {job['model']} does not"
+        return f"train.py trains whole networks of torchvision, one forward pass a step of images of one size, which the plan for {job['model']} does not"
     if data and (job["head"] == "none" or job["channels"] not in settings.CHANNELS) or job.get("loss", "cross-entropy") != "cross-entropy":
         return "the plan's network does not tell classes of usual images apart"
     if "compile" in job and not hasattr(torch, "compile"):

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <tuple>
 
 #include "app/sweep.hpp"
 #include "app/values.hpp"
@@ -64,9 +65,36 @@ Status usable_memory(Options& options, Text value, Text place) {
   }
   return put(options.usable_memory, parsed);
 }
+/// In the order of their pixels.
+Status sizes(Options& options, Text value, Text place) {
+  const auto parts = split_sizes(value, place);
+  if (!parts) {
+    return parts.error();
+  }
+  for (const std::string& part : *parts) {
+    const auto sides = split_size(part, place);
+    const auto height = sides ? parse_whole(sides->first, place, kPixels) : sides.error();
+    const auto width = sides ? parse_whole(sides->second, place, kPixels) : sides.error();
+    if (!height || !width) {
+      return height ? width.error() : height.error();
+    }
+    options.sizes.emplace_back(*height, *width);
+  }
+  std::ranges::sort(options.sizes, {},
+                    [](const auto& size) { return std::tuple(size.first * size.second, size.first); });
+  options.sizes.erase(std::unique(options.sizes.begin(), options.sizes.end()), options.sizes.end());
+  options.height = options.height.value_or(options.sizes.back().first);
+  options.width = options.width.value_or(options.sizes.back().second);
+  return std::nullopt;
+}
 template <auto Member>
 Status size(Options& options, Text value, Text place) {
   return put(field<Member>(options), base::parse_bytes(value, place));
+}
+Status sharding(Options& options, Text value, Text place) {
+  options.data_parallel = value == "dp";
+  return options.data_parallel ? put(options.sharding, base::Result<job::Sharding>(job::Sharding::ddp))
+                               : choice<&Options::sharding, job::Sharding>(options, value, place);
 }
 template <auto Member>
 Status toggle(Options& options, Text value, Text place) {
@@ -158,6 +186,11 @@ Names with_equals(Names names) {
 Names swept_names() { return with_equals(sweepable_flags()); }
 Names export_names() { return with_equals(base::enum_names<Format>()); }
 Names freeze_names() { return {"none", "features", "all-but-last", "first:4", "first:7"}; }
+Names sharding_names() {
+  Names names = base::enum_names<job::Sharding>();
+  names.emplace_back("dp");
+  return names;
+}
 Names checkpointing_names() { return {"none", "block", "seq:2", "seq:4"}; }
 
 using O = Options;
@@ -174,7 +207,10 @@ constexpr std::array kFlags = std::to_array<Flag>({
      whole<&O::height, kPixels>},
     {"width", 0, "PIXELS", "", "width of the images; required", Group::job, kJob, false, true, nullptr,
      whole<&O::width, kPixels>},
-    {"size", 0, "HxW", "", "height and width in one; one number for a square", Group::job, kJob},
+    {"size", 0, "HxW", "", "height and width in one; one number for a square; several as for --sizes", Group::job,
+     kJob},
+    {"sizes", 0, "LIST", "", "sizes that the steps of one run draw at random: 224,320x480 or 224:512:32", Group::job,
+     kJob & ~only(Command::layers), false, true, nullptr, sizes},
     {"channels", 0, "N", "3", "channels of the images", Group::job, kJob, false, true, nullptr,
      whole<&O::channels, Range{1, 100'000}>},
     {"classes", 0, "N", "1000", "classes told apart; 21 for pixels and boxes", Group::job, kJob, false, true, nullptr,
@@ -213,12 +249,17 @@ constexpr std::array kFlags = std::to_array<Flag>({
      base::enum_names<job::Optimizer>, choice<&O::optimizer, job::Optimizer>},
     {"optimizer-impl", 0, "NAME", "foreach", "how the optimizer walks the parameters", Group::job, kJob, false, true,
      base::enum_names<job::OptimizerImpl>, choice<&O::optimizer_impl, job::OptimizerImpl>},
+    {"history-size", 0, "N", "100", "of lbfgs: pairs of vectors over all parameters that it keeps", Group::job, kJob,
+     false, true, nullptr, whole<&O::history_size, Range{1, job::kMostHistory}>},
+    {"max-iter", 0, "N", "20", "of lbfgs: times that a step goes forward and back", Group::job, kJob, false, true,
+     nullptr, whole<&O::max_iter, Range{1, job::kMostIterations}>},
     {"checkpointing", 0, "HOW", "none; plan chooses", "activations computed again: none, block or seq:N", Group::job,
      kJob, false, true, checkpointing_names, checkpointing},
     {"compile", 0, "MODE", "none", "mode of torch.compile", Group::job, kJob, false, true,
      base::enum_names<job::Compile>, choice<&O::compile, job::Compile>},
-    {"sharding", 0, "HOW", "ddp", "how several GPUs share the work", Group::job, kJob, false, true,
-     base::enum_names<job::Sharding>, choice<&O::sharding, job::Sharding>},
+    {"sharding", 0, "HOW", "ddp",
+     "how several GPUs share the work; dp (DataParallel) is answered with ddp, and told beside it", Group::job, kJob,
+     false, true, sharding_names, sharding},
     {"bucket-mb", 0, "MIB", "25", "size of DDP's gradient buckets", Group::job, kJob, false, true, nullptr, bucket},
     {"bucket-view", 0, "", "", "gradient_as_bucket_view of DDP", Group::job, kJob, false, true, nullptr,
      toggle<&O::bucket_view>},

@@ -57,6 +57,7 @@ struct Options {
   std::string model{"vgg16"};
   std::optional<std::int64_t> height{};
   std::optional<std::int64_t> width{};
+  std::vector<std::pair<std::int64_t, std::int64_t>> sizes{};  ///< height and width of each, the smallest first
   std::int64_t channels{3};
   std::optional<std::int64_t> classes{};  ///< else those of the model
   graph::Head head{graph::Head::adaptive};
@@ -75,9 +76,12 @@ struct Options {
   std::optional<base::Layout> layout{};
   job::Optimizer optimizer{job::Optimizer::momentum};
   job::OptimizerImpl optimizer_impl{job::OptimizerImpl::foreach};
+  std::optional<std::int64_t> history_size{};
+  std::optional<std::int64_t> max_iter{};
   std::optional<job::Checkpointing> checkpointing{};
   job::Compile compile{job::Compile::none};
   std::optional<job::Sharding> sharding{};
+  bool data_parallel{false};  ///< --sharding dp: answered with ddp, and with what dp would take
   base::Bytes bucket{25 * base::kMiB};
   bool bucket_view{false};
   bool cudnn_benchmark{false};

@@ -242,6 +242,18 @@ base::Result<job::Job> Session::job(const Options& options) {
   job.classes = options.classes.value_or(graph::architecture_of(spec.architecture).classes);
   job.model = std::move(spec);
   job.image = {options.channels, *options.height, *options.width};
+  if (!options.sizes.empty() && options.sizes.back() != std::pair(*options.height, *options.width)) {
+    const auto& [height, width] = options.sizes.back();
+    return base::wrong(options.place("sizes"),
+                       fmt::format("goes up to {}x{}, and the images are said to be {}x{}", height, width,
+                                   *options.height, *options.width),
+                       "leave --height and --width out");
+  }
+  if (options.sizes.size() > 1) {
+    for (const auto& [height, width] : options.sizes) {
+      job.sizes.push_back({options.channels, height, width});
+    }
+  }
   job.head = options.head;
   TRY(settle_own(options, job));
   job.scope = {options.freeze, options.until, options.trained, options.loss, options.freeze_norm};
@@ -252,9 +264,11 @@ base::Result<job::Job> Session::job(const Options& options) {
   job.layout = options.layout.value_or(job.layout);
   job.optimizer = options.optimizer;
   job.optimizer_impl = options.optimizer_impl;
+  job.lbfgs = {options.history_size.value_or(job.lbfgs.history_size), options.max_iter.value_or(job.lbfgs.max_iter)};
   job.checkpointing = options.checkpointing.value_or(job.checkpointing);
   job.compile = options.compile;
   job.parallel.sharding = options.sharding.value_or(job.parallel.sharding);
+  job.parallel.data_parallel = options.data_parallel;
   job.parallel.bucket = options.bucket;
   job.parallel.bucket_view = options.bucket_view;
   job.cudnn_benchmark = options.cudnn_benchmark;
@@ -330,6 +344,9 @@ base::Result<EstimateQuestion> Session::estimate(const Options& options, Command
   if (known.requests.size() != 1) {
     return base::wrong("--gpus", fmt::format("names {} alternatives, and one job runs on one", known.requests.size()),
                        "let plan choose: vggplan --gpus ...");
+  }
+  if (command == Command::layers && !known.job.sizes.empty()) {
+    return base::wrong(options.place("sizes"), "gives several sizes, and layers shows those of one", "give one");
   }
   const catalog::GpuRequest& request = known.requests.front();
   if (options.gpu_count && request.count != 1 && *options.gpu_count != request.count && options.gpus) {

@@ -23,6 +23,14 @@ Setting renamed(const Setting& setting, std::string_view flag, std::string value
 /// Writes --size, --json, --gpu and --memory out as the flags that they are short for.
 base::Status write_out_short_form(const Setting& setting, std::vector<Setting>& all) {
   if (setting.flag->name == "size") {
+    if (setting.value.find("..") != std::string::npos) {
+      return base::wrong(setting.place, fmt::format("cannot make sizes out of {}", base::quoted(setting.value)),
+                         "write 224:512:32 (from:to:step), or 224,320,512");
+    }
+    if (setting.value.find_first_of(",:") != std::string::npos) {
+      all.push_back(renamed(setting, "sizes", setting.value));
+      return std::nullopt;
+    }
     const auto parts = TRY(split_size(setting.value, setting.place));
     all.push_back(renamed(setting, "height", parts.first));
     all.push_back(renamed(setting, "width", parts.second));
@@ -63,6 +71,18 @@ void set_weaker_hardware_aside(std::vector<Setting>& settings) {
   std::erase_if(settings, [&](const Setting& setting) {
     return belongs_to_hardware(setting.flag->name) && setting.origin < strongest;
   });
+}
+
+/// One size that a stronger origin gives stands for several of a weaker one.
+void set_weaker_sizes_aside(std::vector<Setting>& settings) {
+  Origin strongest = Origin::user_file;
+  for (const Setting& setting : settings) {
+    if (setting.flag->name == "height" || setting.flag->name == "width") {
+      strongest = std::max(strongest, setting.origin);
+    }
+  }
+  std::erase_if(settings,
+                [&](const Setting& setting) { return setting.flag->name == "sizes" && setting.origin < strongest; });
 }
 
 /// Commands whose answer hangs on the project's file: those about a job, and the gate.
@@ -185,6 +205,7 @@ base::Result<Settled> settle(const std::vector<Setting>& settings, Command comma
     TRY(write_out_short_form(setting, all));
   }
   set_weaker_hardware_aside(all);
+  set_weaker_sizes_aside(all);
   Settled settled;
   for (Setting& setting : all) {
     std::vector<Setting>& held = settled[std::string(setting.flag->name)];

@@ -77,6 +77,13 @@ base::Status add_values(Axis& axis, std::string_view part, std::string_view plac
   return std::nullopt;
 }
 
+base::Status add_list(Axis& axis, std::string_view values, std::string_view place) {
+  for (const std::string_view part : base::split(values, ',')) {
+    TRY(add_values(axis, part, place));
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 base::Result<std::int64_t> parse_whole(std::string_view text, std::string_view place, Range range) {
@@ -166,9 +173,7 @@ base::Result<Axis> parse_axis(std::string_view text, std::string_view place) {
                        "write, for example, height=1024:4096:512 or batch=1,2,4");
   }
   Axis axis{std::string(text.substr(0, split)), {}};
-  for (const std::string_view part : base::split(text.substr(split + 1), ',')) {
-    TRY(add_values(axis, part, place));
-  }
+  TRY(add_list(axis, text.substr(split + 1), place));
   return axis;
 }
 
@@ -190,6 +195,15 @@ base::Result<std::pair<std::string, std::string>> split_size(std::string_view te
                        "write, for example, 4024x3036");
   }
   return std::pair{std::string(text.substr(0, split)), std::string(text.substr(split + 1))};
+}
+
+base::Result<std::vector<std::string>> split_sizes(std::string_view text, std::string_view place) {
+  Axis axis{"size", {}};
+  if (base::Status error = add_list(axis, text, place)) {
+    error->remedy = "write 224,320,512 or 224:512:32 (from:to:step)";
+    return *error;
+  }
+  return std::move(axis.values);
 }
 
 }  // namespace vggplan::app

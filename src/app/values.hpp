@@ -28,6 +28,9 @@ base::Result<Axis> parse_axis(std::string_view text, std::string_view place);
 /// "HxW", or one number for both.
 base::Result<std::pair<std::string, std::string>> split_size(std::string_view text, std::string_view place);
 
+/// The parts of --size: one, or a list in the words of sweeps, "224,320x480" or "224:512:32". As they are written.
+base::Result<std::vector<std::string>> split_sizes(std::string_view text, std::string_view place);
+
 template <class E>
 base::Result<E> parse_choice(std::string_view text, std::string_view place) {
   if (const std::optional<E> value = base::parse_enum<E>(text)) {

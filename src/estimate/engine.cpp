@@ -54,6 +54,9 @@ void add_network(Key& key, const job::Job& job) {
       .add(job.scope.trained)
       .add(job.scope.objective ? static_cast<std::int64_t>(*job.scope.objective) : -1)
       .add(job.eval_batch);
+  for (const graph::Shape& size : job.sizes) {
+    key.add(size.height).add(size.width);
+  }
   key.add(job.checkpointing.kind).add(job.checkpointing.segments);
 }
 
@@ -66,7 +69,8 @@ void add_settings(Key& key, const job::Job& job) {
       .add(job.precision)
       .add(job.layout)
       .add(job.optimizer);
-  key.add(job.optimizer_impl).add(job.cudnn_benchmark).add(job.compile);
+  key.add(job.optimizer_impl).add(job.lbfgs.history_size).add(job.lbfgs.max_iter);
+  key.add(job.cudnn_benchmark).add(job.compile);
 }
 
 /// Under DDP each GPU does what it would do alone, however many there are.
@@ -156,6 +160,17 @@ class Models {
   }
 
   base::Result<Seconds> time_floor(const job::Job& job, const Target& target) {
+    if (!job.sizes.empty()) {
+      Seconds sum;
+      for (const graph::Shape& size : job.sizes) {
+        const base::Result<Seconds> one = time_floor(job::of_size(job, size), target);
+        if (!one) {
+          return one;
+        }
+        sum += *one;
+      }
+      return sum * (1.0 / static_cast<double>(job.sizes.size()));
+    }
     const bool shared = job.parallel.gpus > 1 && job.parallel.sharding != job::Sharding::ddp;
     Key key;
     add_settings(key, job);
@@ -172,19 +187,20 @@ class Models {
       const SharedOwnTime time = shared ? std::make_shared<const timing::OwnTime>(
                                               own_time_of(without_shared_parts(*all), alone, target, **calibration))
                                         : own(*all, alone, target, **calibration);
-      return time->step.step.value;
+      return time->step.step.value * static_cast<double>(job::closures(job));
     });
   }
 
   base::Result<TimeAnswer> time(const job::Job& job, const Target& target) {
     const SharedCalibration calibration = calibrated(target.gpu);
-    const SharedLowered lowered = lower(job);
-    if (!*calibration || !*lowered) {
-      return *calibration ? lowered->error() : calibration->error();
+    if (!*calibration) {
+      return calibration->error();
     }
-    const SharedWork done = work(job, target, **lowered);
-    const SharedOwnTime by_itself = own(*done, job, target, **calibration);
-    const timing::ParallelTime parallel = step_of(*done, *by_itself, job, target, knowledge_, **calibration);
+    const base::Result<timing::ParallelTime> known = parallel_time(job, target, **calibration);
+    if (!known) {
+      return known.error();
+    }
+    const timing::ParallelTime& parallel = *known;
     const timing::InputThroughput throughput = feed(job, target, knowledge_, **calibration, parallel.step.step.value);
     return TimeAnswer{parallel.step.step.value, parallel.exposed.value, images_per_second(job, throughput),
                       bound_by(parallel, throughput), usd_per_hour(job, target, knowledge_)};
@@ -193,6 +209,29 @@ class Models {
   base::Result<Estimate> full(const job::Job& job, const Target& target) { return estimate(job, target, knowledge_); }
 
  private:
+  /// Of several sizes the mean.
+  base::Result<timing::ParallelTime> parallel_time(const job::Job& job, const Target& target,
+                                                   const timing::Calibration& calibration) {
+    std::vector<timing::ParallelTime> times;
+    for (const graph::Shape& size : job.sizes) {
+      const auto one = parallel_time(job::of_size(job, size), target, calibration);
+      if (!one) {
+        return one;
+      }
+      times.push_back(*one);
+    }
+    if (!times.empty()) {
+      return timing::mean(times);
+    }
+    const SharedLowered lowered = lower(job);
+    if (!*lowered) {
+      return lowered->error();
+    }
+    const SharedWork done = work(job, target, **lowered);
+    const SharedOwnTime by_itself = own(*done, job, target, calibration);
+    return step_of(*done, *by_itself, job, target, knowledge_, calibration);
+  }
+
   std::string memory_key(const job::Job& job, const Target& target) const {
     Key key;
     add_settings(key, job);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "estimate/draws.hpp"
 #include "estimate/memory_range.hpp"
 #include "vggplan/lowering/tape.hpp"
 
@@ -57,6 +58,12 @@ memory::SimulationOptions options_for(const job::Job& job, const lowering::Frame
   return options;
 }
 
+/// At least to the step that repeats.
+Simulation replay(const memory::Tape& tape, memory::SimulationOptions options) {
+  options.steps = std::max(options.steps, tape.steps.size());
+  return memory::simulate(tape, options);
+}
+
 std::string layer_name(const graph::Network& network, memory::LayerId layer) {
   return layer == memory::kNoLayer ? "" : network.nodes[static_cast<std::size_t>(layer)].name;
 }
@@ -86,7 +93,7 @@ void add_breakdown(Memory& memory, const graph::Network& network, const memory::
 }
 
 /// The central simulation, the two that bound it, and others that may be met: both outcomes where it is uncertain what
-/// GradScaler skips, and under ZeRO-1 the rank that owns least.
+/// GradScaler skips, under ZeRO-1 the rank that owns least, other orders of sizes, and L-BFGS without pairs.
 struct Simulations {
   Simulation central{};
   Simulation low{};
@@ -138,9 +145,17 @@ struct Question {
   const lowering::Framework& framework;
 };
 
-memory::Tape tape_of(const Question& asked, const lowering::Variation& variation = {}) {
-  return lowering::lower_tape(asked.lowered.network, simulated(asked.job), asked.lowered.segments, asked.framework,
+memory::Tape tape_of(const Question& asked, const lowering::Variation& variation, std::span<const std::size_t> draws) {
+  const std::vector<graph::Network>& sizes = asked.lowered.sizes;
+  return lowering::lower_tape(sizes.empty() ? std::span(&asked.lowered.network, 1) : std::span(sizes), draws,
+                              simulated(asked.job), asked.lowered.segments, asked.framework,
                               device_of(asked.target.gpu, asked.framework), variation);
+}
+
+/// Images of several sizes are drawn in the first order.
+memory::Tape tape_of(const Question& asked, const lowering::Variation& variation = {}) {
+  const std::vector<graph::Network>& sizes = asked.lowered.sizes;
+  return tape_of(asked, variation, sizes.empty() ? std::vector<std::size_t>() : draw_orders(sizes.size()).front());
 }
 
 /// All but the central one, whose tape is `expected`.
@@ -150,9 +165,7 @@ void simulate_bounds(Simulations& all, const Question& asked, const memory::Tape
   const hardware::Gpu& gpu = asked.target.gpu;
   memory::SimulationOptions plain = options;
   plain.timeline = false;
-  const auto run = [&](const lowering::Variation& variation) {
-    return memory::simulate(tape_of(asked, variation), plain);
-  };
+  const auto run = [&](const lowering::Variation& variation) { return replay(tape_of(asked, variation), plain); };
   const bool free_choice = cudnn_is_free(job, gpu);  // FFT workspaces can be many times the activations
   using lowering::Workspaces;
   const bool measured_rules = has_measured_rules(gpu, asked.framework);
@@ -171,16 +184,26 @@ void simulate_bounds(Simulations& all, const Question& asked, const memory::Tape
     all.outcomes.push_back(run({.skips = lowering::Skips::none}));
     all.outcomes.push_back(run({.skips = lowering::Skips::all}));
   }
+  if (!asked.lowered.sizes.empty()) {
+    for (const std::vector<std::size_t>& draws : draw_orders(asked.lowered.sizes.size())) {
+      all.outcomes.push_back(replay(tape_of(asked, {}, draws), plain));
+    }
+  }
+  if (job::uses_lbfgs(job) && ends == Ends::both) {
+    job::Job few = job;
+    few.lbfgs.history_size = 0;
+    all.outcomes.push_back(replay(tape_of({asked.lowered, few, asked.target, asked.framework}), plain));
+  }
   memory::SimulationOptions rising = plain;
   rising.allocator.addresses = memory::AddressOrder::rising;
-  all.other_addresses = memory::simulate(expected, rising);
+  all.other_addresses = replay(expected, rising);
   all.widths = widths_of(job, asked.lowered.network, gpu, measured_rules);
 }
 
 Simulations simulate_all(const Question& asked, const memory::Tape& expected,
                          const memory::SimulationOptions& options) {
   Simulations all;
-  all.central = memory::simulate(expected, options);
+  all.central = replay(expected, options);
   simulate_bounds(all, asked, expected, options, Ends::both);
   return all;
 }
@@ -190,7 +213,11 @@ Simulations simulate_all(const Question& asked, const memory::Tape& expected,
 base::Result<Lowered> lower(const job::Job& job) {
   auto network = TRY(job::network_of(job));
   auto segments = TRY(lowering::segments(network, job.checkpointing));
-  return Lowered{std::move(network), std::move(segments)};
+  Lowered lowered{std::move(network), std::move(segments), {}};
+  for (const graph::Shape& size : job.sizes) {
+    lowered.sizes.push_back(TRY(job::network_of(job::of_size(job, size))));
+  }
+  return lowered;
 }
 
 bool in_true_fp32(const job::Job& job, const hardware::Gpu& gpu) {
@@ -255,7 +282,7 @@ MemoryAnswer memory_answer(const Lowered& lowered, const job::Job& job, const Ta
   const memory::Tape tape = tape_of({lowered, job, target, framework});
   MemoryAnswer answer;
   answer.usable = usable_memory(job, target, framework);
-  const Simulation simulation = memory::simulate(tape, options_for(job, framework, answer.usable, false));
+  const Simulation simulation = replay(tape, options_for(job, framework, answer.usable, false));
   answer.verdict = verdict_of(simulation);
   answer.run_peak = simulation.run_peak;
   answer.reserved_peak = simulation.reserved_peak;

@@ -15,6 +15,7 @@ namespace vggplan::estimate {
 struct Lowered {
   graph::Network network{};
   std::vector<lowering::Segment> segments{};
+  std::vector<graph::Network> sizes{};  ///< for each of the job's sizes, where there are several
 };
 base::Result<Lowered> lower(const job::Job& job);
 

@@ -38,6 +38,9 @@ Bytes outside_allocator(const job::Job& job, const hardware::Gpu& gpu, const low
 /// True fp32 and cudnn.benchmark: cuDNN chooses among workspaces of any size, by what is free.
 bool cudnn_is_free(const job::Job& job, const hardware::Gpu& gpu);
 
+/// Several passes under one autocast context were not measured.
+bool measured_way(const job::Job& job);
+
 /// What true fp32 may reserve beside what the upper simulation reserves. Where not all passes take FFT, an activation
 /// may be cut from the cached segment of a workspace, and the next workspace of that size needs another: measured twice
 /// 33 GiB beside each other (512x512, batch 8). A cache gives way before memory runs out.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "estimate/data_parallel.hpp"
 #include "estimate/layer_part.hpp"
 #include "estimate/memory_part.hpp"
 #include "estimate/notes.hpp"
@@ -37,7 +38,7 @@ ModelSummary summary_of(const Lowered& lowered, const job::Job& job) {
   model.flops_forward = counts.flops_forward * job.batch;
   const base::Flops once =
       job.mode == job::Mode::train ? counts.flops_forward + counts.flops_backward : counts.flops_forward;
-  model.flops_step = once * (job.batch * job.accumulation * job.forward_passes);
+  model.flops_step = once * (job.batch * job.accumulation * job.forward_passes * job::closures(job));
   if (job.mode == job::Mode::train) {
     model.saved_activations = lowering::saved_bytes(lowered.network, lowered.segments, job).activations();
   }
@@ -66,9 +67,8 @@ base::Result<Estimate> estimate(const job::Job& job, const Target& target, const
   answer.target = priced(target, knowledge);
   answer.model = summary_of(lowered, job);
   answer.memory = memory_part(lowered, job, target, knowledge.framework, options.timeline);
-  const StepWork work = work_of(lowered, job, target.gpu, knowledge.framework);
-  const timing::ParallelTime parallel =
-      step_of(work, own_time_of(work, job, target, calibration), job, target, knowledge, calibration);
+  const std::vector<timing::ParallelTime> sizes = timed_sizes(lowered, job, target, knowledge, calibration);
+  const timing::ParallelTime parallel = sizes.size() == 1 ? sizes.front() : timing::mean(sizes);
   const Seconds step = parallel.step.step.value;
   const auto fed = [&](Seconds seconds, double decode = 1.0) {
     return feed(job, target, knowledge, calibration, seconds, decode);
@@ -76,6 +76,12 @@ base::Result<Estimate> estimate(const job::Job& job, const Target& target, const
   answer.time = time_part(
       lowered, job, parallel,
       {fed(step), fed(parallel.step.step.high, kSlowDecode), fed(parallel.step.step.low, kFastDecode)}, target.gpu);
+  for (std::size_t i = 0; i < job.sizes.size(); ++i) {
+    answer.time.by_size.emplace_back(job.sizes[i], sizes[i].step.step);
+  }
+  if (job.parallel.data_parallel && job.mode == job::Mode::train) {
+    answer.data_parallel = data_parallel_part(lowered, job, target, knowledge, calibration);
+  }
   answer.input = input_part(job, target, knowledge, calibration, step);
   answer.storage = storage_part(lowered.network, job,
                                 answer.input.images_per_second_needed * static_cast<double>(job.parallel.nodes));

@@ -100,6 +100,10 @@ Bytes checkpoint_bytes(const graph::Network& network, const job::Job& job, bool 
       case job::Optimizer::adamw: bytes += kAdamGroup + 2 * each + kPerAdam * tensors.trained; break;
       // One state and a step counter: not measured, but written as Adam's.
       case job::Optimizer::rmsprop: bytes += kAdamGroup + each + (kPerAdam - kPerMomentum) * tensors.trained; break;
+      // Pairs of vectors, the last direction and the last gradient; three numbers with each pair. Not measured.
+      case job::Optimizer::lbfgs:
+        bytes += kAdamGroup + (2 * job.lbfgs.history_size + 2) * each + kPerAdam * job.lbfgs.history_size;
+        break;
     }
   }
   return Bytes(bytes);

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <vector>
 
+#include "estimate/memory_range.hpp"
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/lowering/ops.hpp"
 #include "vggplan/timing/carry_over.hpp"
@@ -32,6 +33,8 @@ const hardware::Machine* slowest_network(const job::Job& job, const Target& targ
   return slowest;
 }
 
+}  // namespace
+
 timing::Fabric fabric_of(const job::Job& job, const Target& target, const Knowledge& knowledge) {
   const std::int64_t here = job::gpus_per_node(job);
   const hardware::Topology topology = target.machine ? hardware::ring_topology(target.machine->topology, here)
@@ -43,14 +46,13 @@ timing::Fabric fabric_of(const job::Job& job, const Target& target, const Knowle
                              job.parallel.nodes, interconnect_of(job, target, knowledge).per_node);
 }
 
-}  // namespace
-
 Interconnect interconnect_of(const job::Job& job, const Target& target, const Knowledge& knowledge) {
   if (target.machine && target.machine->network) {
     return {*target.machine->network, false, target.machine->name};
   }
   const hardware::Machine* like = target.machine ? nullptr : slowest_network(job, target, knowledge);
-  return like == nullptr ? Interconnect{timing::kAssumedNetwork, true, ""} : Interconnect{*like->network, true, like->name};
+  return like == nullptr ? Interconnect{timing::kAssumedNetwork, true, ""}
+                         : Interconnect{*like->network, true, like->name};
 }
 
 base::Result<timing::Calibration> calibration_for(const hardware::Gpu& gpu, const Knowledge& knowledge) {
@@ -104,9 +106,47 @@ timing::ParallelTime step_of(const StepWork& work, const timing::OwnTime& own, c
   const bool trains = job.mode == job::Mode::train;
   timing::ParallelTime time = timing::parallel_step_time(own, target.gpu, calibration, work.exchange,
                                                          trains ? fabric_of(job, target, knowledge) : timing::Fabric{});
+  time.step = timing::repeated(std::move(time.step), job::closures(job));
   if (trains && job.parallel.nodes > 1 && interconnect_of(job, target, knowledge).assumed) {
     for (Estimated<Seconds>* part : {&time.communication, &time.exposed, &time.step.step}) {
       part->basis = base::Basis::assumed;
+    }
+  }
+  return time;
+}
+
+std::vector<timing::ParallelTime> timed_sizes(const Lowered& lowered, const job::Job& job, const Target& target,
+                                              const Knowledge& knowledge, const timing::Calibration& calibration) {
+  if (job.sizes.empty()) {
+    return {timed_step(lowered, job, target, knowledge, calibration)};
+  }
+  std::vector<timing::ParallelTime> times;
+  for (std::size_t i = 0; i < job.sizes.size(); ++i) {
+    times.push_back(timed_step({lowered.sizes[i], lowered.segments, {}}, job::of_size(job, job.sizes[i]), target,
+                               knowledge, calibration));
+  }
+  return times;
+}
+
+timing::ParallelTime timed_step(const Lowered& lowered, const job::Job& asked, const Target& target,
+                                const Knowledge& knowledge, const timing::Calibration& calibration) {
+  const auto timed = [&](const job::Job& job) {
+    const StepWork work = work_of(lowered, job, target.gpu, knowledge.framework);
+    return step_of(work, own_time_of(work, job, target, calibration), job, target, knowledge, calibration);
+  };
+  timing::ParallelTime time = timed(asked);
+  timing::StepTime& step = time.step;
+  if (job::uses_lbfgs(asked)) {  // which may find no pair of vectors worth keeping
+    job::Job few = asked;
+    few.lbfgs.history_size = 0;
+    const timing::StepTime least = timed(few).step;
+    step.step.low = std::min(step.step.low, least.step.low);
+    step.optimizer.low = std::min(step.optimizer.low, least.optimizer.low);
+  }
+  if (!measured_way(asked)) {
+    constexpr double kUnsure = 0.1;
+    for (Estimated<Seconds>* part : {&step.step, &step.forward, &step.backward}) {
+      *part = {part->value, part->low * (1.0 - kUnsure), part->high * (1.0 + kUnsure), base::Basis::modelled};
     }
   }
   return time;
@@ -160,6 +200,22 @@ std::optional<Estimated<Seconds>> compile_time(const graph::Network& network, co
   return Estimated<Seconds>{Seconds(seconds), Seconds(0.3 * seconds), Seconds(2.5 * seconds), base::Basis::assumed};
 }
 
+/// Of several sizes the mean.
+base::Flops flops_per_image(const Lowered& lowered, job::Mode mode) {
+  const auto of = [mode](const graph::Network& network) {
+    const graph::LayerCounts counts = graph::count(network);
+    return mode == job::Mode::train ? counts.flops_forward + counts.flops_backward : counts.flops_forward;
+  };
+  if (lowered.sizes.empty()) {
+    return of(lowered.network);
+  }
+  std::int64_t sum = 0;
+  for (const graph::Network& network : lowered.sizes) {
+    sum += of(network).count() / static_cast<std::int64_t>(lowered.sizes.size());
+  }
+  return base::Flops(sum);
+}
+
 }  // namespace
 
 Time time_part(const Lowered& lowered, const job::Job& job, const timing::ParallelTime& parallel, const Fed& fed,
@@ -177,9 +233,7 @@ Time time_part(const Lowered& lowered, const job::Job& job, const timing::Parall
   time.compile = compile_time(lowered.network, job);
   time.bound_by = bound_by(parallel, fed.value);
   add_input(time, job, fed);
-  const graph::LayerCounts counts = graph::count(lowered.network);
-  const base::Flops per_image =
-      job.mode == job::Mode::train ? counts.flops_forward + counts.flops_backward : counts.flops_forward;
+  const base::Flops per_image = flops_per_image(lowered, job.mode);
   if (const auto peak = hardware::peak_rate(gpu, job::convolution_math(job.precision))) {
     const double peaks = peak->count() * static_cast<double>(job.parallel.gpus);
     time.model_flops_utilization = per_image.as_double() * time.images_per_second.value / peaks;

@@ -24,6 +24,9 @@ struct Interconnect {
 };
 Interconnect interconnect_of(const job::Job& job, const Target& target, const Knowledge& knowledge);
 
+/// What the job's GPUs talk to each other over.
+timing::Fabric fabric_of(const job::Job& job, const Target& target, const Knowledge& knowledge);
+
 /// A step as the timing room sees it. Does not depend on the GPU.
 struct StepWork {
   std::vector<timing::Op> ops{};
@@ -37,6 +40,13 @@ timing::OwnTime own_time_of(const StepWork& work, const job::Job& job, const Tar
                             const timing::Calibration& calibration);
 timing::ParallelTime step_of(const StepWork& work, const timing::OwnTime& own, const job::Job& job,
                              const Target& target, const Knowledge& knowledge, const timing::Calibration& calibration);
+
+/// Of images of each size, or of the one that there is.
+std::vector<timing::ParallelTime> timed_sizes(const Lowered& lowered, const job::Job& job, const Target& target,
+                                              const Knowledge& knowledge, const timing::Calibration& calibration);
+/// The whole, with the range of what the step may be as well.
+timing::ParallelTime timed_step(const Lowered& lowered, const job::Job& job, const Target& target,
+                                const Knowledge& knowledge, const timing::Calibration& calibration);
 
 /// What the GPUs of one machine take, and the workers that keep them and the storage busy.
 timing::Demand demand(const job::Job& job, const Knowledge& knowledge, const timing::Calibration& calibration,

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "estimate/notes.hpp"
+#include "vggplan/base/checked.hpp"
 #include "vggplan/base/format.hpp"
 
 namespace vggplan::estimate {
@@ -236,6 +237,64 @@ void add_training_warnings(const Lowered& lowered, const Estimate& estimate, War
   }
 }
 
+Bytes trained_bytes(const graph::Network& network, const job::Job& job) {
+  std::int64_t elements = network.nodes.front().trained ? job.batch * network.input.elements() : 0;
+  for (const graph::ParameterTensor& tensor : graph::trained_tensors(network)) {
+    elements += tensor.elements;
+  }
+  return Bytes(elements * base::size_of(job::parameter_type(job.precision)));
+}
+
+void add_lbfgs(const Lowered& lowered, const job::Job& job, Warnings& warnings) {
+  if (!job::uses_lbfgs(job)) {
+    return;
+  }
+  const job::Lbfgs& lbfgs = job.lbfgs;
+  warnings.push_back(
+      {"lbfgs",
+       fmt::format(
+           "a step of lbfgs goes forward and back {} times over its batch, and its {} pairs of vectors over all "
+           "that is trained are {}, there from step {} on",
+           lbfgs.max_iter, lbfgs.history_size,
+           base::format_bytes(2 * lbfgs.history_size * trained_bytes(lowered.network, job)),
+           base::ceil_div(lbfgs.history_size + 1, lbfgs.max_iter)),
+       "--history-size keeps fewer, --max-iter makes shorter steps; one that converges ends early, and pairs without "
+       "curvature are not kept"});
+}
+
+void add_data_parallel(const Estimate& estimate, Warnings& warnings) {
+  if (!estimate.data_parallel) {
+    return;
+  }
+  const DataParallel& told = *estimate.data_parallel;
+  warnings.push_back(
+      {"data-parallel",
+       fmt::format(
+           "what is answered is ddp; torch.nn.DataParallel (dp) would take {} ({} to {}) for a step in place of "
+           "{} and allocate {} on the first GPU: one process copies {} of parameters to each other GPU in every "
+           "step, starts all of them under Python's lock, and adds up gradients when backward is over",
+           base::format_seconds(told.step.value), base::format_seconds(told.step.low),
+           base::format_seconds(told.step.high), base::format_seconds(estimate.time.step.value),
+           base::format_bytes(told.first_gpu_peak.value), base::format_bytes(told.copied)),
+       "start one process for each GPU (torchrun, DistributedDataParallel)"});
+}
+
+void add_sizes(const Estimate& estimate, Warnings& warnings) {
+  const auto& sizes = estimate.time.by_size;
+  if (sizes.empty()) {
+    return;
+  }
+  const auto words = [](const auto& size) {
+    return fmt::format("{} ({}x{})", base::format_seconds(size.second.value), size.first.height, size.first.width);
+  };
+  warnings.push_back(
+      {"several-sizes",
+       fmt::format("steps draw one of {} sizes: the peak is that of a run in which each was there, going up, and its "
+                   "range that of other orders; the time is the mean of steps from {} to {}",
+                   sizes.size(), words(sizes.front()), words(sizes.back())),
+       "a step of the largest size at the start, or --expandable-segments, keeps what is reserved down"});
+}
+
 /// Only what differs from the default was surely asked for.
 void add_idle_settings(const job::Job& job, Warnings& warnings) {
   const job::Job usual;
@@ -249,6 +308,9 @@ void add_idle_settings(const job::Job& job, Warnings& warnings) {
     if (job.checkpointing != usual.checkpointing) {
       idle("--checkpointing", "in inference");
     }
+  }
+  if (job.lbfgs != usual.lbfgs && !job::uses_lbfgs(job)) {
+    idle("--history-size or --max-iter", "without --optimizer lbfgs");
   }
   const bool buckets = job.mode == job::Mode::train && job.parallel.gpus > 1;
   if (job.parallel.bucket != usual.parallel.bucket || job.parallel.bucket_view) {
@@ -272,6 +334,9 @@ std::vector<Warning> warnings_of(const Lowered& lowered, const Estimate& estimat
   add_machine_warnings(estimate, network, warnings);
   add_arithmetic_warnings(estimate, framework, warnings);
   add_training_warnings(lowered, estimate, warnings);
+  add_lbfgs(lowered, estimate.job, warnings);
+  add_sizes(estimate, warnings);
+  add_data_parallel(estimate, warnings);
   add_idle_settings(estimate.job, warnings);
   return warnings;
 }

@@ -33,6 +33,8 @@ Status check_ranges(const Job& job) {
       Range{"--batch", job.batch, 1, kMostBatch},
       Range{"--accumulation", job.accumulation, 1, kMostAccumulation},
       Range{"--forward-passes", job.forward_passes, 1, kMostForwardPasses},
+      Range{"--history-size", job.lbfgs.history_size, 1, kMostHistory},
+      Range{"--max-iter", job.lbfgs.max_iter, 1, kMostIterations},
       Range{"--gpus", job.parallel.gpus, 1, hardware::kMostGpus},
       Range{"--nodes", job.parallel.nodes, 1, hardware::kMostGpus},
       Range{"--bucket-mb", whole_mebibytes(job.parallel.bucket), 1, 1 << 20},
@@ -64,7 +66,7 @@ Status check_products(const Job& job, const graph::Network& network, const graph
   const auto images = checked_product(job.batch, job.accumulation, job.parallel.gpus);
   const std::int64_t flops = counts.flops_forward.count() + counts.flops_backward.count();
   // Twice, since checkpointing runs the forward pass again.
-  if (!images || !checked_product(*images, flops, job.forward_passes, std::int64_t{2})) {
+  if (!images || !checked_product(*images, flops, job.forward_passes, closures(job), std::int64_t{2})) {
     return base::wrong(
         "--batch, --accumulation",
         fmt::format("{} images by {} micro-batches by {} GPUs is more work in one step than 64 bits count", job.batch,
@@ -79,10 +81,11 @@ std::optional<std::int64_t> checkpoints_bound(const Job& job, const graph::Netwo
   if (job.mode == Mode::infer) {
     return 0;
   }
-  constexpr std::int64_t kValues = 12;  // bytes: three of fp32
+  // Bytes: three of fp32, or the pairs of L-BFGS and some more.
+  const std::int64_t values_each = job.optimizer == Optimizer::lbfgs ? 8 * (job.lbfgs.history_size + 2) : 12;
   constexpr std::int64_t kHeaders = 2048;
   const std::int64_t tensors = 5 * static_cast<std::int64_t>(network.nodes.size() - 2);
-  const auto values = checked_product(parameters, kValues);
+  const auto values = checked_product(parameters, values_each);
   return values ? checked_product(job.data.keep_checkpoints, *values + tensors * kHeaders) : std::nullopt;
 }
 
@@ -140,6 +143,29 @@ Status check_passes(const Job& job) {
   return std::nullopt;
 }
 
+/// One process has one model for images of all sizes.
+Status check_sizes_drawn(const Job& job) {
+  if (job.sizes.empty()) {
+    return std::nullopt;
+  }
+  if (job.sizes.size() > kMostSizes) {
+    return base::wrong("--size", fmt::format("gives {} sizes, more than {}", job.sizes.size(), kMostSizes),
+                       "take a larger step, such as 224:512:32");
+  }
+  if (job.head == graph::Head::flatten) {
+    return base::wrong("--size", "gives several sizes, and the first Linear of --head flatten is as large as one map",
+                       "use --head adaptive, gap or linear");
+  }
+  if (job.compile != Compile::none) {
+    return base::wrong("--compile", "compiled steps are modelled with images of one size alone",
+                       "give one --size, or --compile none");
+  }
+  if (job.scope.trained == graph::Trained::image && job.mode == Mode::train) {
+    return base::wrong("--train", "image is trained, and --size gives several", "give one size");
+  }
+  return std::nullopt;
+}
+
 /// Settings that other settings rule out.
 Status check_settings(const Job& job) {
   if (job.mode == Mode::infer && job.accumulation > 1) {
@@ -154,6 +180,32 @@ Status check_settings(const Job& job) {
         "--pipeline",
         fmt::format("nvjpeg decodes JPEG alone, but --image-format is {}", base::name_of_enum(job.data.format)),
         "use --pipeline tv-uint8, or --image-format jpeg");
+  }
+  return std::nullopt;
+}
+
+/// What L-BFGS refuses, and what was not modelled with its closures.
+Status check_lbfgs(const Job& job) {
+  if (!uses_lbfgs(job)) {
+    return std::nullopt;
+  }
+  if (job.optimizer_impl == OptimizerImpl::fused) {
+    return base::wrong("--optimizer-impl", "PyTorch has no fused lbfgs", "leave it out");
+  }
+  if (job.layout == base::Layout::nhwc) {
+    // It flattens every gradient by view(-1), which strides of channels_last do not allow (torch/optim/lbfgs.py).
+    return base::wrong("--layout", "lbfgs refuses gradients in channels_last (nhwc)", "use --layout nchw");
+  }
+  if (job.precision == Precision::amp_fp16) {
+    return base::wrong("--precision", "GradScaler takes no optimizer with a closure, as lbfgs is",
+                       "use amp-bf16 or tf32");
+  }
+  if (job.parallel.gpus > 1) {
+    return base::wrong("--optimizer", "lbfgs is modelled on one GPU alone, where PyTorch wants all parameters",
+                       "ask for one GPU");
+  }
+  if (job.compile != Compile::none) {
+    return base::wrong("--compile", "compiled steps are not modelled with the closures of lbfgs", "use --compile none");
   }
   return std::nullopt;
 }
@@ -197,11 +249,14 @@ Status check_parallel(const Job& job) {
                        "image leaves no parameters to train, and DistributedDataParallel takes no network without",
                        "ask for one GPU");
   }
-  if (parallel.sharding != Sharding::ddp && parallel.gpus == 1) {
-    return base::wrong(
-        "--sharding",
-        fmt::format("{} spreads a job over several GPUs, but there is one", base::name_of_enum(parallel.sharding)),
-        "leave --sharding out, or give more GPUs");
+  if (parallel.data_parallel && parallel.nodes > 1) {
+    return base::wrong("--sharding", "dp, torch.nn.DataParallel, is one process on one machine", "use ddp");
+  }
+  if ((parallel.sharding != Sharding::ddp || parallel.data_parallel) && parallel.gpus == 1) {
+    return base::wrong("--sharding",
+                       fmt::format("{} spreads a job over several GPUs, but there is one",
+                                   parallel.data_parallel ? "dp" : base::name_of_enum(parallel.sharding)),
+                       "leave --sharding out, or give more GPUs");
   }
   if (parallel.sharding == Sharding::fsdp2 && job.layout == base::Layout::nhwc) {
     // fully_shard takes contiguous parameters alone (torch/distributed/fsdp/_fully_shard/_fsdp_param.py).
@@ -217,6 +272,8 @@ Status check_fields(const Job& job) {
   TRY(check_parallel(job));
   TRY(check_settings(job));
   TRY(check_passes(job));
+  TRY(check_lbfgs(job));
+  TRY(check_sizes_drawn(job));
   TRY(check_compile(job));
   if (job.checkpointing.kind == Checkpointing::Kind::sequential && job.checkpointing.segments < 1) {
     return parse_checkpointing(to_string(job.checkpointing)).error();
@@ -235,6 +292,12 @@ Status check_sizes(const Job& job, const graph::Network& network) {
 base::Result<graph::Network> network_of(const Job& job) {
   auto network = graph::build_network(job.model, job.image, job.classes, job.head);
   return network ? graph::scoped(*std::move(network), job.scope, job.mode == Mode::train) : std::move(network);
+}
+
+Job of_size(Job job, const graph::Shape& image) {
+  job.image = image;
+  job.sizes.clear();
+  return job;
 }
 
 std::int64_t side_multiple(const Job& job) { return graph::architecture_of(job.model.architecture).multiple; }

@@ -26,11 +26,18 @@ void spend(Step& step, NodeId id, TensorId incoming) {
   }
 }
 
-/// Has become the gradient (stolen, no copy) where there is none. Under gradient_as_bucket_view DDP copies it into its
-/// bucket and the gradient becomes a view of that.
+/// Has become the gradient (stolen, no copy) where there is none. Passes of one graph add up what they find before it
+/// is (torch/csrc/autograd/input_buffer.cpp). Under gradient_as_bucket_view DDP copies it into its bucket and the
+/// gradient becomes a view of that.
 void settle(Step& step, Parameter& parameter, TensorId fresh) {
-  if (fresh != parameter.gradient) {
+  const bool first = step.passes_to_come > 0 && step.passes_to_come + 1 == step.passes();
+  if (fresh != parameter.gradient && first) {
+    parameter.buffered = fresh;
+  } else if (fresh != parameter.gradient) {
     step.tape.drop(fresh);
+  }
+  if (step.passes_to_come == 0) {
+    step.tape.drop(std::exchange(parameter.buffered, kNothing));
   }
   if (step.synchronizes && step.replicated() && step.job.parallel.bucket_view &&
       std::exchange(parameter.gradient_live, false)) {
@@ -59,7 +66,24 @@ void release_gradients(Step& step) {
   }
 }
 
+namespace {
+
+/// Sums of passes are made in place but where the gradient that came first is a view, whose storage its base holds,
+/// too: that of a product's weight is, unless it was cast. Of three tensors of one size it is the same which stays.
+void add_views(Step& step, NodeId id) {
+  const bool second = step.passes_to_come + 2 == step.passes();
+  if (second && std::holds_alternative<graph::Linear>(step.node(id).kind)) {
+    const Parameter& weight = step.parameters_of(id).front();
+    step.tape.drop(step.tape.allocate(step.whole_bytes(weight), Category::gradients, weight.layer));
+  }
+}
+
+}  // namespace
+
 void finish_parameters(Step& step, NodeId id, const std::vector<TensorId>& fresh) {
+  if (!step.autocast && !fresh.empty()) {
+    add_views(step, id);
+  }
   const std::span<Parameter> parameters = step.parameters_of(id);
   for (std::size_t i = 0; i < fresh.size(); ++i) {
     if (step.autocast) {

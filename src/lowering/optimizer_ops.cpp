@@ -23,9 +23,61 @@ UpdateRule rule_of(job::Optimizer optimizer, bool fused) {
       return fused ? UpdateRule{1, 4, 3} : UpdateRule{8, 1 + 2 + 1 + 2 + 1 + 1 + 1 + 3, 8};
     case job::Optimizer::rmsprop:  // v *= a; v += (1 - a) * g * g; d = sqrt(v); d += eps; p += -lr * g / d
       return {5, 1 + 2 + 1 + 1 + 3, 5};
+    case job::Optimizer::lbfgs: return {};  // below
   }
   return {};
 }
+
+/// One iteration of L-BFGS (torch/optim/lbfgs.py) with a full history. Each of its vectors is one tensor. What Python
+/// asks of a number on the GPU, the host waits for: also the factor of each addition of the two-loop recursion.
+class LbfgsOps {
+ public:
+  LbfgsOps(base::DType type, const Share& all, std::vector<Op>& ops) : type_(type), all_(all), ops_(ops) {}
+
+  void iteration(std::int64_t pairs) {
+    add(timing::make_optimizer(type_, job::OptimizerImpl::loop, all_.elements, all_.tensors, kGather));
+    vectors({2, 2, 1});  // |g|, its largest
+    read();
+    vectors({4, 2 + 1 + 2 + 1, 2});  // y = g - g'; s = t * d; y . s; y . y
+    read();
+    vectors({1, 1, 1});  // q = -g
+    loop(pairs);
+    vectors({1, 1, 1});  // r = H * q
+    loop(pairs);
+    vectors({2, 1 + 2, 1});  // g' = g; g . d
+    read();
+    add(timing::make_optimizer(type_, job::OptimizerImpl::loop, all_.elements, all_.tensors, {1, 2, 1}));  // p += t * d
+    read();                                                                                                // the loss
+    vectors({3, 3, 2});  // t * d, without signs, its largest
+    read();
+  }
+
+ private:
+  static constexpr UpdateRule kGather{1, 1, 1};  // gradients into one vector
+
+  void add(Op op) {
+    op.phase = Phase::optimizer;
+    ops_.push_back(op);
+  }
+  void vectors(const UpdateRule& rule) {
+    add(timing::make_optimizer(type_, job::OptimizerImpl::loop, all_.elements, 1, rule));
+  }
+  void read() {
+    add(timing::make_op(OpKind::host_read, base::MathMode::fp32, base::DType::f32, base::Layout::nchw, {}));
+  }
+  void loop(std::int64_t pairs) {
+    for (std::int64_t i = 0; i < pairs; ++i) {
+      vectors({1, 2, 0});                                                             // s . q
+      add(timing::make_optimizer(type_, job::OptimizerImpl::loop, 1, 1, {2, 3, 2}));  // of two numbers
+      read();
+      vectors({1, 2, 1});  // q -= a * y
+    }
+  }
+
+  base::DType type_;
+  const Share& all_;
+  std::vector<Op>& ops_;
+};
 
 }  // namespace
 
@@ -42,6 +94,10 @@ void append_optimizer_ops(const job::Job& job, const Share& held, const Share& u
     push(unscale);
     // GradScaler.step reads whether an infinity was found.
     push(timing::make_op(OpKind::host_read, base::MathMode::fp32, base::DType::f32, base::Layout::nchw, {}));
+  }
+  if (job.optimizer == job::Optimizer::lbfgs) {
+    LbfgsOps(type, updated, ops).iteration(job.lbfgs.history_size);
+    return;
   }
   push(timing::make_optimizer(type, job.optimizer_impl, updated.elements, updated.tensors,
                               rule_of(job.optimizer, job.optimizer_impl == job::OptimizerImpl::fused)));

@@ -138,6 +138,7 @@ void update(Step& step, bool first) {
       adam_step(step);
       return;
     case Optimizer::rmsprop: rmsprop_step(step, first); return;
+    case Optimizer::lbfgs: lbfgs_iteration(step); return;
   }
 }
 

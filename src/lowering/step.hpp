@@ -40,6 +40,7 @@ struct Parameter {
   bool convolution_weight{};      ///< four-dimensional: channels_last re-lays it out
   TensorId tensor{kNothing};
   TensorId gradient{kNothing};
+  TensorId buffered{kNothing};         ///< of several passes: their sum, beside the gradient of earlier micro-batches
   TensorId group_gradients{kNothing};  ///< FSDP2, of the last parameter that a group trains: its sharded gradients
   TensorId state1{kNothing};           ///< momentum, or Adam's first moment
   TensorId state2{kNothing};           ///< Adam's second moment
@@ -84,6 +85,16 @@ struct View {
   TensorId loss_value{kNothing};
 };
 
+/// torch.optim.LBFGS: vectors over all parameters.
+struct LbfgsVectors {
+  std::int64_t iterations{};     ///< of the process
+  TensorId direction{kNothing};  ///< state, which holds that of the step before until a step is over
+  TensorId earlier{kNothing};    ///< state: the flat gradient of the iteration before
+  TensorId gradient{kNothing};   ///< local to the step, with what follows
+  TensorId moved{kNothing};      ///< the direction of the step itself
+  TensorId two_loop{kNothing};   ///< q of the two-loop recursion
+};
+
 /// FSDP2: the buffers of collectives that outlive the call which took them.
 struct ShardBuffers {
   bool root_gathered{false};
@@ -106,7 +117,7 @@ struct Step {
   Step(const graph::Network& network_, const job::Job& job_, const std::vector<Segment>& segments_,
        const Framework& framework_, const Device& device_, const Variation& variation_);
 
-  const graph::Network& network;
+  graph::Network network;  ///< for images of the size that the step has drawn
   const job::Job& job;
   const std::vector<Segment>& segments;
   const Framework& framework;
@@ -124,9 +135,12 @@ struct Step {
   std::vector<TensorId> loss_tensors{};   ///< what the loss keeps for its backward
   std::vector<TensorId> gathered{};       ///< FSDP2, by parameter: unsharded copy
   ShardBuffers shard_buffers{};
+  LbfgsVectors lbfgs{};
   TensorId first_bucket{kNothing};
   TensorId image{kNothing};
-  std::vector<View> views{};  ///< one for each forward pass
+  std::int64_t size_drawn{0};      ///< tells sizes apart: cuDNN has plans for each
+  std::vector<View> views{};       ///< one for each forward pass
+  std::int64_t passes_to_come{0};  ///< of these, whose backward is still to come
   TensorId target{kNothing};
   std::map<NodeId, TensorId> outputs{};  ///< Python holds the storages of outputs from one step into the next
   TensorId loss_value{kNothing};         ///< and the loss
@@ -155,6 +169,7 @@ struct Step {
   }
   /// GradScaler: amp-fp16.
   [[nodiscard]] bool scales_loss() const { return job.precision == job::Precision::amp_fp16 && training(); }
+  [[nodiscard]] std::int64_t passes() const { return static_cast<std::int64_t>(views.size()); }
   [[nodiscard]] bool nhwc() const { return job.layout == base::Layout::nhwc; }
   [[nodiscard]] std::int64_t activation_size(const graph::Shape& shape) const {
     return batch * shape.elements() * activation_bytes;
@@ -202,6 +217,8 @@ struct Step {
   [[nodiscard]] std::span<Parameter> parameters_of(NodeId id);
   /// Of a product: a workspace for each thread at its first, or one for each. Forward and backward are two threads.
   void cublas_workspaces(bool backward_thread);
+  /// Of cuBLAS alone, in the thread of Python: a dot product's.
+  void dot_workspace();
 
  private:
   void library_workspace(std::int64_t bytes, Lifetime lifetime, bool first);
@@ -266,5 +283,8 @@ void end_backward(Step& step);
 /// optimizer_tape.cpp
 /// `updates`: GradScaler found no infinities. `first`: the first step that updates makes the state.
 void optimizer_step(Step& step, bool updates, bool first);
+/// lbfgs_tape.cpp: what LBFGS.step does between one closure and the next, and as it returns.
+void lbfgs_iteration(Step& step);
+void end_lbfgs(Step& step);
 
 }  // namespace vggplan::lowering

@@ -60,8 +60,8 @@ void Step::convolution_scratch(NodeId id, ConvPass pass, bool recompute) {
     conv.layout = base::Layout::nchw;
   }
   // Plans are cached per thread, and recomputation runs in the backward thread.
-  const std::int64_t key = static_cast<std::int64_t>(id) * 16 + static_cast<std::int64_t>(pass) * 4 +
-                           (recompute ? 1 : 0) + (evaluating ? 2 : 0);
+  const std::int64_t key = (size_drawn << 32) + static_cast<std::int64_t>(id) * 16 +
+                           static_cast<std::int64_t>(pass) * 4 + (recompute ? 1 : 0) + (evaluating ? 2 : 0);
   if (job.cudnn_benchmark) {
     const auto trials = [&] {
       std::vector<std::int64_t> plans = benchmark_plans(framework, pass, conv);
@@ -94,6 +94,14 @@ void Step::cublas_workspaces(bool backward_thread) {
   if (!backward_thread) {
     library_workspace(framework.cublaslt_workspace.count(), framework.cublaslt_lifetime, first);
   }
+}
+
+void Step::dot_workspace() {
+  const bool first = !std::exchange(cublas_ready_[0], true);
+  if (first) {
+    tape.driver_takes(framework.cublas_handle_driver);
+  }
+  library_workspace(device.cublas_workspace.count(), framework.cublas_lifetime, first);
 }
 
 void Step::library_workspace(std::int64_t bytes, Lifetime lifetime, bool first) {
@@ -275,9 +283,11 @@ void run_passes(Step& step, bool last_micro_batch) {
     forward(step);
   }
   step.tape.begin(base::Phase::backward);
+  step.passes_to_come = static_cast<std::int64_t>(earlier.size());
   backward(step, last_micro_batch && earlier.empty());
   for (; !earlier.empty(); earlier.pop_back()) {
     take_up(step, std::move(earlier.back()));
+    --step.passes_to_come;
     backward(step, last_micro_batch && earlier.size() == 1);
   }
 }
@@ -289,8 +299,21 @@ struct StepKind {
   bool rebuild{};  ///< DDP lays its buckets out anew
 };
 
-std::vector<memory::Event> training_step(Step& step, const StepKind& kind) {
-  drop_outputs(step);
+/// Images of another size take the place of those of the step before, as in a loop over a DataLoader.
+void draw(Step& step, std::span<const graph::Network> sizes, std::size_t size) {
+  step.network = sizes[size];
+  step.size_drawn = static_cast<std::int64_t>(size);
+  for (View& view : step.views) {
+    const TensorId image = place_image(step);
+    step.tape.drop(std::exchange(view.image, image));
+  }
+  step.image = step.views.front().image;
+  const TensorId target = step.tape.allocate(target_bytes(step), Category::input, memory::kNoLayer);
+  step.tape.drop(std::exchange(step.target, target));
+}
+
+/// zero_grad, and every micro-batch forward and back.
+void find_gradients(Step& step, const StepKind& kind) {
   for (std::int64_t micro = 0; micro < step.job.accumulation; ++micro) {
     step.tape.begin(base::Phase::forward);
     if (micro == 0 && !kind.fresh) {
@@ -303,8 +326,37 @@ std::vector<memory::Event> training_step(Step& step, const StepKind& kind) {
     run_passes(step, micro + 1 == step.job.accumulation);
   }
   step.tape.begin(base::Phase::optimizer);
-  optimizer_step(step, !kind.skipped, kind.first);
+}
+
+/// The outputs are the closure's own, and end with it.
+void closure_step(Step& step, const StepKind& kind) {
+  for (std::int64_t i = 0; i < step.job.lbfgs.max_iter; ++i) {
+    find_gradients(step, {.fresh = kind.fresh && i == 0});
+    drop_outputs(step);
+    optimizer_step(step, true, kind.first);
+  }
+  end_lbfgs(step);
+}
+
+std::vector<memory::Event> training_step(Step& step, const StepKind& kind) {
+  drop_outputs(step);
+  if (job::uses_lbfgs(step.job)) {
+    closure_step(step, kind);
+  } else {
+    find_gradients(step, kind);
+    optimizer_step(step, !kind.skipped, kind.first);
+  }
   return step.tape.take_events();
+}
+
+/// The first steps of a process that differ from those after them.
+std::size_t special_steps(const Step& step, std::size_t skipped) {
+  if (job::uses_lbfgs(step.job)) {  // its history fills
+    return static_cast<std::size_t>(base::ceil_div(step.job.lbfgs.history_size + 1, step.job.lbfgs.max_iter));
+  }
+  // DDP and CUDA graphs: the third is the first that repeats.
+  const bool three = step.replicated() || step.job.compile == job::Compile::reduce_overhead;
+  return std::max(skipped + 1, three ? std::size_t{3} : std::size_t{1});
 }
 
 /// Fused optimizers are told of infinities and leave the parameters as they are, but make their state.
@@ -364,8 +416,54 @@ std::size_t skipped_steps(const job::Job& job, const Framework& framework) {
   return pixels < kOneSkip ? kMostSkips : 1;
 }
 
-memory::Tape lower_tape(const graph::Network& network, const job::Job& job, const std::vector<Segment>& segments,
-                        const Framework& framework, const Device& device, const Variation& variation) {
+namespace {
+
+std::vector<std::vector<memory::Event>> inference_steps(Step& step, std::span<const graph::Network> sizes,
+                                                        std::span<const std::size_t> draws) {
+  const bool graphs = step.job.compile == job::Compile::reduce_overhead;
+  std::vector<std::vector<memory::Event>> steps;
+  for (const std::size_t size : draws) {
+    draw(step, sizes, size);
+    steps.push_back(inference_step(step));
+  }
+  for (int repeats = graphs ? 3 : 2; repeats > 0; --repeats) {
+    steps.push_back(inference_step(step));
+  }
+  return steps;
+}
+
+std::vector<std::vector<memory::Event>> training_steps(Step& step, std::span<const graph::Network> sizes,
+                                                       std::span<const std::size_t> draws) {
+  const std::size_t skipped = skipped_steps(step.job, step.framework, step.variation.skips);
+  const std::size_t special = std::max(special_steps(step, skipped), draws.size());
+  const bool never = step.variation.skips == Skips::all;
+  std::vector<std::vector<memory::Event>> steps;
+  for (std::size_t i = 0; i < special; ++i) {
+    if (i == 2) {
+      release_first_bucket(step);
+    }
+    if (i < draws.size()) {
+      draw(step, sizes, draws[i]);
+    }
+    steps.push_back(training_step(step, {.fresh = i == 0,
+                                         .skipped = never || i < skipped,
+                                         .first = i == skipped,
+                                         .rebuild = i == 1 && step.replicated()}));
+  }
+  if (step.job.eval_batch > 0) {
+    steps.push_back(training_step(step, {.skipped = never}));
+    steps.push_back(evaluation_step(step));
+  }
+  steps.push_back(training_step(step, {.skipped = never}));  // repeats from here on
+  return steps;
+}
+
+}  // namespace
+
+memory::Tape lower_tape(std::span<const graph::Network> sizes, std::span<const std::size_t> draws, const job::Job& job,
+                        const std::vector<Segment>& segments, const Framework& framework, const Device& device,
+                        const Variation& variation) {
+  const graph::Network& network = draws.empty() ? sizes.front() : sizes[draws.front()];
   Step step(network, job, segments, framework, device, variation);
   memory::Tape tape;
   step.tape.begin(base::Phase::setup);
@@ -377,36 +475,16 @@ memory::Tape lower_tape(const graph::Network& network, const job::Job& job, cons
     shard(step);
   }
   tape.setup = step.tape.take_events();
-  if (!step.training()) {
-    tape.steps = {inference_step(step), inference_step(step)};
-    if (job.compile == job::Compile::reduce_overhead) {
-      tape.steps.push_back(inference_step(step));
-    }
-  } else {
-    const std::size_t skipped = skipped_steps(step.job, step.framework, variation.skips);
-    // DDP and CUDA graphs: the third is the first that repeats.
-    const bool three = step.replicated() || job.compile == job::Compile::reduce_overhead;
-    const std::size_t special = std::max(skipped + 1, three ? std::size_t{3} : std::size_t{1});
-    const bool never = variation.skips == Skips::all;
-    for (std::size_t i = 0; i < special; ++i) {
-      if (i == 2) {
-        release_first_bucket(step);
-      }
-      tape.steps.push_back(training_step(step, {.fresh = i == 0,
-                                                .skipped = never || i < skipped,
-                                                .first = i == skipped,
-                                                .rebuild = i == 1 && step.replicated()}));
-    }
-    if (step.job.eval_batch > 0) {
-      tape.steps.push_back(training_step(step, {.skipped = never}));
-      tape.steps.push_back(evaluation_step(step));
-    }
-    tape.steps.push_back(training_step(step, {.skipped = never}));  // repeats from here on
-  }
+  tape.steps = step.training() ? training_steps(step, sizes, draws) : inference_steps(step, sizes, draws);
   tape.scratch = step.tape.take_scratch();
   tape.tensors = step.tape.ids();
   tape.layers = network.nodes.size();
   return tape;
+}
+
+memory::Tape lower_tape(const graph::Network& network, const job::Job& job, const std::vector<Segment>& segments,
+                        const Framework& framework, const Device& device, const Variation& variation) {
+  return lower_tape({&network, 1}, {}, job, segments, framework, device, variation);
 }
 
 }  // namespace vggplan::lowering

@@ -131,8 +131,16 @@ class Offers {
 
   void optimizers() {
     using job::Optimizer;
-    if (job_.optimizer != Optimizer::rmsprop) {  // of which there is none
-      offer("optimizer-impl", "use the fused optimizer", set(&job::Job::optimizer_impl, job::OptimizerImpl::fused));
+    offer("optimizer-impl", "use the fused optimizer", set(&job::Job::optimizer_impl, job::OptimizerImpl::fused));
+    if (job_.optimizer == Optimizer::lbfgs) {
+      for (const std::int64_t pairs : {10, 3}) {
+        if (pairs < job_.lbfgs.history_size) {
+          offer(
+              "history-size", fmt::format("keep {} pairs of vectors (--history-size {})", pairs, pairs),
+              [pairs](job::Job& job) { job.lbfgs.history_size = pairs; },
+              fmt::format("changes training: {} pairs instead of {}", pairs, job_.lbfgs.history_size), true);
+        }
+      }
     }
     if (job_.optimizer == Optimizer::adam || job_.optimizer == Optimizer::adamw) {
       offer("optimizer", "train with momentum", set(&job::Job::optimizer, Optimizer::momentum),

@@ -277,9 +277,8 @@ class Doctor {
                   .costs = "changes training: details are lost",
                   .changes_training = true,
                   .job = job_};
-    graph::Shape& image = remedy.job.image;
-    image.height = largest.height;
-    image.width = largest.width;
+    const graph::Shape image{job_.image.channels, largest.height, largest.width};
+    remedy.job = job::of_size(job_, image);
     if (const auto answer = fits(remedy.job, target_)) {
       remedy.change =
           fmt::format("scale the images to {}x{} ({} of the pixels)", image.height, image.width,

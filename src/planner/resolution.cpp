@@ -50,11 +50,7 @@ graph::Shape scaled_for(const job::Job& job, std::int64_t longest) {
 }  // namespace
 
 MaxResolution largest_resolution(const job::Job& job, const estimate::Target& target, const Fit& fit) {
-  const auto with_side = [&](std::int64_t side) {
-    job::Job changed = job;
-    changed.image = scaled_for(job, side);
-    return changed;
-  };
+  const auto with_side = [&](std::int64_t side) { return job::of_size(job, scaled_for(job, side)); };
   const std::int64_t side = largest_that_fits(kLargestSide, with_side, target, fit);
   MaxResolution result;
   result.gpu = target.gpu.name;
@@ -89,6 +85,7 @@ Tiling tiling(const graph::Shape& image, const estimate::ReceptiveField& field, 
 job::Job on_tile(job::Job job, std::int64_t side) {
   job.image.height = std::min(job.image.height, side);
   job.image.width = std::min(job.image.width, side);
+  job.sizes.clear();
   return job;
 }
 

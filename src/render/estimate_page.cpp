@@ -121,10 +121,23 @@ Fact fact(std::string label, std::string_view key, const Document& object) {
   return {std::move(label), figure(key, value), range(key, value)};
 }
 
+namespace {
+
+std::string smaller_sizes(const Document& job) {
+  if (!has(job, "sizes")) {
+    return "";
+  }
+  const std::string sizes = text_of(job, "sizes");
+  const auto smaller = std::count(sizes.begin(), sizes.end(), ',');
+  return fmt::format(" and {} smaller size{}", smaller, smaller == 1 ? "" : "s");
+}
+
+}  // namespace
+
 std::string subject(const Document& job) {
   const std::int64_t channels = whole(job, "channels");
-  return fmt::format("{} {} at {} x {}{}{}", text_of(job, "mode") == "train" ? "Training" : "Inference of",
-                     text_of(job, "model"), whole(job, "height"), whole(job, "width"),
+  return fmt::format("{} {} at {} x {}{}{}{}", text_of(job, "mode") == "train" ? "Training" : "Inference of",
+                     text_of(job, "model"), whole(job, "height"), whole(job, "width"), smaller_sizes(job),
                      channels == 3 ? "" : fmt::format(" x {} channels", channels),
                      text_of(job, "head") == "adaptive" ? "" : fmt::format(", head {}", text_of(job, "head")));
 }

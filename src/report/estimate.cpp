@@ -96,6 +96,10 @@ Document memory_part(const Estimate& estimate) {
                     {"timeline", when(!memory.timeline.empty(), timeline_part(memory.timeline))}});
 }
 
+Document size_row(const std::pair<graph::Shape, base::Estimated<base::Seconds>>& size) {
+  return {{"height", size.first.height}, {"width", size.first.width}, {"step_seconds", quantity(size.second)}};
+}
+
 Document time_part(const Estimate& estimate) {
   const estimate::Time& time = estimate.time;
   const bool training = trains(estimate);
@@ -114,6 +118,7 @@ Document time_part(const Estimate& estimate) {
                     {"host_seconds", quantity(time.host)},
                     {"host_operation_seconds", quantity(time.host_operation)},
                     {"compile_seconds", quantity(time.compile)},
+                    {"by_size", filled(list_of(time.by_size, size_row))},
                     {"bound_by", time.bound_by},
                     {"model_flops_utilization", plain(time.model_flops_utilization)}});
 }
@@ -229,6 +234,12 @@ Document timeline_part(const std::vector<TimelinePoint>& timeline) {
   });
 }
 
+Document data_parallel_part(const estimate::DataParallel& told) {
+  return {{"step_seconds", quantity(told.step)},
+          {"first_gpu_peak_bytes", quantity(told.first_gpu_peak)},
+          {"copied_bytes", plain(told.copied)}};
+}
+
 Document storage_part(const estimate::StorageNeed& storage, job::Mode mode) {
   const bool training = mode == job::Mode::train;
   return object_of({{"bytes_per_image", plain(storage.bytes_per_image)},
@@ -251,6 +262,7 @@ void add_estimate(Document& report, const Estimate& estimate, const std::vector<
                {"time", time_part(estimate)},
                {"input", input_part(estimate.input)},
                {"storage", storage_part(estimate.storage, estimate.job.mode)},
+               {"data_parallel", estimate.data_parallel ? data_parallel_part(*estimate.data_parallel) : Document()},
                {"run", estimate.run ? run_part(*estimate.run) : Document()},
                {"price", estimate.price ? price_part(*estimate.price) : Document()},
                {"layers", filled(layers_part(estimate))},

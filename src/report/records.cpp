@@ -114,12 +114,22 @@ Document catalogue(Kind kind, const std::vector<T>& entries, Build build) {
   return report;
 }
 
+/// As --sizes takes them.
+std::string sizes_text(const std::vector<graph::Shape>& sizes) {
+  std::string text;
+  for (const graph::Shape& size : sizes) {
+    text += fmt::format("{}{}x{}", text.empty() ? "" : ",", size.height, size.width);
+  }
+  return text;
+}
+
 }  // namespace
 
 Document job_part(const job::Job& job) {
   const job::Parallel& parallel = job.parallel;
   const bool training = job.mode == job::Mode::train;
   const bool frozen_norm = training && job.scope.norm != graph::FrozenNorm::none;
+  const bool lbfgs = job::uses_lbfgs(job);
   const bool parted = training && parallel.gpus > 1;
   const bool in_buckets = parted && parallel.sharding != job::Sharding::fsdp2;
   return object_of({{"model", job.model.name},
@@ -134,6 +144,7 @@ Document job_part(const job::Job& job) {
                     {"forward_passes", when(training && job.forward_passes > 1, job.forward_passes)},
                     {"height", job.image.height},
                     {"width", job.image.width},
+                    {"sizes", when(!job.sizes.empty(), sizes_text(job.sizes))},
                     {"channels", job.image.channels},
                     {"classes", job.classes},
                     {"mode", enum_name(job.mode)},
@@ -144,6 +155,8 @@ Document job_part(const job::Job& job) {
                     {"layout", enum_name(job.layout)},
                     {"optimizer", when(training, enum_name(job.optimizer))},
                     {"optimizer_impl", when(training, enum_name(job.optimizer_impl))},
+                    {"history_size", when(lbfgs, job.lbfgs.history_size)},
+                    {"max_iter", when(lbfgs, job.lbfgs.max_iter)},
                     {"checkpointing", when(training, job::to_string(job.checkpointing))},
                     {"compile", when(job.compile != job::Compile::none, enum_name(job.compile))},
                     {"gpu_count", parallel.gpus},

@@ -120,7 +120,31 @@ base::Estimated<base::Seconds> plus(const base::Estimated<base::Seconds>& a, dou
           a.high + base::Seconds(seconds * (1.0 + margin)), a.basis};
 }
 
+using Seconds = base::Estimated<base::Seconds>;
+
+template <class Get>
+void average(ParallelTime& mean, std::span<const ParallelTime> steps, Get get) {
+  Seconds sum{{}, {}, {}, base::Basis::exact};
+  for (ParallelTime step : steps) {
+    sum = sum + get(step);
+  }
+  const double share = 1.0 / static_cast<double>(steps.size());
+  get(mean) = {sum.value * share, sum.low * share, sum.high * share, sum.basis};
+}
+
 }  // namespace
+
+ParallelTime mean(std::span<const ParallelTime> steps) {
+  ParallelTime mean = steps.back();
+  for (Seconds StepTime::*part :
+       {&StepTime::step, &StepTime::forward, &StepTime::backward, &StepTime::optimizer, &StepTime::host_busy}) {
+    average(mean, steps, [part](ParallelTime& time) -> Seconds& { return time.step.*part; });
+  }
+  for (Seconds ParallelTime::*part : {&ParallelTime::communication, &ParallelTime::exposed, &ParallelTime::overhead}) {
+    average(mean, steps, [part](ParallelTime& time) -> Seconds& { return time.*part; });
+  }
+  return mean;
+}
 
 OwnTime own_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Calibration& calibration,
                  const StepOptions& options, const Exchange& exchange) {

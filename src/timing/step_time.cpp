@@ -28,6 +28,23 @@ double repeats_of(const Op& op, std::int64_t micro_batches) {
 
 }  // namespace
 
+StepTime repeated(StepTime step, std::int64_t times) {
+  if (times == 1) {
+    return step;
+  }
+  const auto factor = static_cast<double>(times);
+  for (base::Estimated<base::Seconds>* part :
+       {&step.step, &step.forward, &step.backward, &step.optimizer, &step.host_busy}) {
+    *part = {part->value * factor, part->low * factor, part->high * factor, part->basis};
+  }
+  step.device_busy = step.device_busy * factor;
+  for (LayerSeconds& layer : step.layers) {
+    layer.forward = layer.forward * factor;
+    layer.backward = layer.backward * factor;
+  }
+  return step;
+}
+
 StepTime step_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Calibration& calibration,
                    const StepOptions& options) {
   return step_time(ops, op_times(ops, gpu, calibration), gpu, calibration, options);

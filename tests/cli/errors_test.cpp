@@ -38,6 +38,17 @@ TEST_CASE("each flag of the job refuses a wrong value by name", "[cli]") {
   expect({"estimate --size 224x",
           "--size: takes HEIGHTxWIDTH, or one number for both, not '224x'\n  write, for example, 4024x3036\n"});
   expect({"estimate --size large", "--size: " + pixels + "'large'\n"});
+  expect({"estimate --size 224..512",
+          "--size: cannot make sizes out of '224..512'\n  write 224:512:32 (from:to:step), or 224,320,512\n"});
+  expect({"estimate --size 224,tall", "--size: " + pixels + "'tall'\n"});
+  expect({"estimate --size 224:512 --gpu h200",
+          "--size: gives 289 sizes, more than 64\n  take a larger step, such as 224:512:32\n"});
+  expect({"estimate --size 224,320 --height 30 --gpu h200",
+          "--size: goes up to 320x320, and the images are said to be 30x320\n  leave --height and --width out\n"});
+  expect({"estimate --size 224,320 --head flatten --gpu h200",
+          "--size: gives several sizes, and the first Linear of --head flatten is as large as one map\n"
+          "  use --head adaptive, gap or linear\n"});
+  expect({"layers --size 224,320", "--size: gives several sizes, and layers shows those of one\n  give one\n"});
   expect({"estimate --size axb", "--size: " + pixels + "'a'\n"});
   expect({kAsked + "--channels -3", "--channels: takes a whole number from 1 to 100,000, not '-3'\n"});
   expect({kAsked + "--classes none", "--classes: takes a whole number from 1 to 100,000,000, not 'none'\n"});
@@ -54,7 +65,7 @@ TEST_CASE("each flag of the job refuses a wrong value by name", "[cli]") {
   expect({kAsked + "--layout channels_last",
           "--layout: takes one of nchw, nhwc, not 'channels_last'\n  did you mean 'nhwc'?\n"});
   expect({kAsked + "--optimizer adamx",
-          "--optimizer: takes one of momentum, sgd, adam, adamw, rmsprop, not 'adamx'\n  did you mean 'adam' or "
+          "--optimizer: takes one of momentum, sgd, adam, adamw, rmsprop, lbfgs, not 'adamx'\n  did you mean 'adam' or "
           "'adamw'?\n"});
   expect({kAsked + "--optimizer-impl fuse",
           "--optimizer-impl: takes one of foreach, fused, loop, not 'fuse'\n  did you mean 'fused'?\n"});
@@ -71,7 +82,11 @@ TEST_CASE("each flag of the job refuses a wrong value by name", "[cli]") {
           "  use --sharding ddp or zero1, or --compile none\n"});
   expect({kAsked + "--sharding zero3",
           "--sharding: takes one of ddp, zero1, fsdp2, not 'zero3'\n  did you mean 'fsdp2'?\n"});
-  expect({kAsked + "--sharding dp", "--sharding: takes one of ddp, zero1, fsdp2, not 'dp'\n  did you mean 'ddp'?\n"});
+  expect({kAsked + "--sharding dp",
+          "--sharding: dp spreads a job over several GPUs, but there is one\n"
+          "  leave --sharding out, or give more GPUs\n"});
+  expect({kAsked + "--sharding dp --gpu-count 16 --nodes 2",
+          "--sharding: dp, torch.nn.DataParallel, is one process on one machine\n  use ddp\n"});
   expect({kAsked + "--bucket-mb 0", "--bucket-mb: takes MiB above 0 and up to 1,000,000, not '0'\n"});
   expect({kAsked + "--bucket-view=maybe", "--bucket-view: is a switch: true or false, not 'maybe'\n"});
   expect({kAsked + "--cudnn-benchmark=2", "--cudnn-benchmark: is a switch: true or false, not '2'\n"});

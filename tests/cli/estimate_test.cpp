@@ -204,4 +204,52 @@ TEST_CASE("layers name what they read, and whether they are trained", "[cli]") {
   CHECK_FALSE(infer.at("totals").contains("trained_parameters"));
 }
 
+TEST_CASE("of several sizes the time is the mean of the steps of each, and the peak that of the largest", "[cli]") {
+  const std::string flags = "--batch 4 --gpu h200-sxm-141gb --model vgg11 ";
+  const json several = report_of("--size 224:352:64,480x320 " + flags);
+  CHECK(several.at("job").at("sizes") == "224x224,288x288,352x352,480x320");
+  CHECK(several.at("job").at("height") == 480);
+  REQUIRE(several.at("time").at("by_size").size() == 4);
+  double sum = 0;
+  json largest;
+  for (const json& row : several.at("time").at("by_size")) {
+    largest = report_of("--height " + row.at("height").dump() + " --width " + row.at("width").dump() + " " + flags);
+    CHECK(row.at("step_seconds") == largest.at("time").at("step_seconds"));
+    sum += value(row.at("step_seconds"));
+  }
+  CHECK(value(several.at("time").at("step_seconds")) == Approx(sum / 4));
+  CHECK(warns(several, "several-sizes"));
+  const json& memory = several.at("memory");
+  const double alone = value(largest.at("memory").at("run_peak_bytes"));
+  CHECK(value(memory.at("run_peak_bytes")) == Approx(alone).epsilon(0.001));
+  // The cache keeps blocks of all of them; drawn from the largest down they are cut from its own.
+  CHECK(memory.at("reserved_peak_bytes").at("high") > largest.at("memory").at("reserved_peak_bytes").at("high"));
+  CHECK(memory.at("reserved_peak_bytes").at("low").get<double>() <=
+        value(largest.at("memory").at("reserved_peak_bytes")));
+}
+
+TEST_CASE("one size given anew stands for several of a weaker origin", "[cli]") {
+  test::FakeWorld world;
+  world.variables["VGGPLAN_SIZES"] = "224,320";
+  const test::Ran ran = test::run("estimate --json --gpu h200 --size 100", world);
+  CHECK(ran.code == app::kYes);
+  CHECK_FALSE(json::parse(ran.out).at("job").contains("sizes"));
+}
+
+TEST_CASE("DataParallel is answered with ddp, and with what it would take itself", "[cli]") {
+  const std::string flags = "--size 224 --batch 16 --gpus h200x2 ";
+  json told = report_of(flags + "--sharding dp");
+  CHECK(warns(told, "data-parallel"));
+  const json figures = told.at("data_parallel");
+  CHECK(figures.at("copied_bytes") == 138357544LL * 4);
+  CHECK(value(figures.at("step_seconds")) > value(told.at("time").at("step_seconds")));
+  CHECK(report_of("--size 224 --batch 1 --gpus h200x2 --sharding dp").at("data_parallel").at("first_gpu_peak_bytes") !=
+        figures.at("first_gpu_peak_bytes"));
+  told.erase("data_parallel");
+  json ddp = report_of(flags + "--sharding ddp");
+  told.erase("warnings");
+  ddp.erase("warnings");
+  CHECK(told == ddp);
+}
+
 }  // namespace vggplan

@@ -80,6 +80,9 @@ inline job::Job job_of(const Row& row) {
   if (dash != std::string::npos) {
     job.optimizer_impl = named<job::OptimizerImpl>(optimizer.substr(dash + 1));
   }
+  job.forward_passes = row.value("forward_passes", job.forward_passes);
+  job.lbfgs.history_size = row.value("history_size", job.lbfgs.history_size);
+  job.lbfgs.max_iter = row.value("max_iter", job.lbfgs.max_iter);
   std::string checkpoint = text_of(row, "checkpoint", "none");
   if (checkpoint.starts_with("seq")) {
     checkpoint.insert(3, ":");

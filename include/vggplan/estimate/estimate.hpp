@@ -98,6 +98,8 @@ struct Time {
   std::string bound_by{};                              ///< "gpu", "host", "workers", "copy", "storage", "communication"
   double model_flops_utilization{};                    ///< of the whole, input included
   std::vector<LayerTime> layers{};
+  /// Steps of each of several sizes: `step` is their mean. What is told by layer is that of the largest.
+  std::vector<std::pair<graph::Shape, Estimated<Seconds>>> by_size{};
 };
 
 struct Input {
@@ -138,6 +140,13 @@ struct Run {  ///< present when the number of images is known
   Estimated<Seconds> total{};
   Estimated<double> gpu_hours{};
   std::optional<Estimated<base::Usd>> cost{};
+};
+
+/// torch.nn.DataParallel's figures, where it was asked about.
+struct DataParallel {
+  Estimated<Seconds> step{};
+  Estimated<Bytes> first_gpu_peak{};  ///< allocated on the GPU that gathers
+  Bytes copied{};                     ///< to each other GPU in each step
 };
 
 struct ModelSummary {
@@ -201,6 +210,7 @@ struct Estimate {
   Time time{};
   Input input{};
   StorageNeed storage{};
+  std::optional<DataParallel> data_parallel{};
   std::optional<Run> run{};
   std::optional<Quote> price{};
   std::vector<LayerRow> layers{};

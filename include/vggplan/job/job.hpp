@@ -24,7 +24,7 @@ using base::Pipeline;
 using base::Sharding;
 enum class Mode { train, infer };
 enum class Precision { fp32, tf32, amp_bf16, amp_fp16, bf16, fp16 };
-enum class Optimizer { momentum, sgd, adam, adamw, rmsprop };
+enum class Optimizer { momentum, sgd, adam, adamw, rmsprop, lbfgs };
 enum class Compile { none, usual, reduce_overhead };  ///< mode of torch.compile
 
 /// torch.utils.checkpoint: nothing, each block of convolutions, or checkpoint_sequential with N segments.
@@ -40,6 +40,16 @@ base::Result<Checkpointing> parse_checkpointing(std::string_view text);
 inline constexpr std::int64_t kMostBatch = 1 << 30;
 inline constexpr std::int64_t kMostAccumulation = 1 << 16;
 inline constexpr std::int64_t kMostForwardPasses = 16;
+inline constexpr std::size_t kMostSizes = 64;
+inline constexpr std::int64_t kMostHistory = 1000;
+inline constexpr std::int64_t kMostIterations = 1000;
+
+/// Of torch.optim.LBFGS, with its defaults. Each iteration of a step calls the closure once: forward and backward.
+struct Lbfgs {
+  std::int64_t history_size{100};  ///< pairs of vectors that are kept
+  std::int64_t max_iter{20};       ///< a step
+  bool operator==(const Lbfgs&) const = default;
+};
 
 struct Parallel {
   std::int64_t gpus{1};  ///< in all, over every node
@@ -47,6 +57,7 @@ struct Parallel {
   Sharding sharding{Sharding::ddp};
   base::Bytes bucket{25 * base::kMiB};
   bool bucket_view{false};
+  bool data_parallel{false};  ///< torch.nn.DataParallel was asked about: what it would take is told beside ddp
   bool operator==(const Parallel&) const = default;
 };
 
@@ -68,7 +79,8 @@ struct DataSet {
 
 struct Job {
   graph::ModelSpec model{};
-  graph::Shape image{};  ///< channels, height, width
+  graph::Shape image{};               ///< channels, height, width
+  std::vector<graph::Shape> sizes{};  ///< that steps draw at random, `image` the last of them; empty: all are alike
   std::int64_t classes{1000};
   graph::Head head{graph::Head::adaptive};
   graph::Scope scope{};
@@ -81,6 +93,7 @@ struct Job {
   base::Layout layout{base::Layout::nchw};
   Optimizer optimizer{Optimizer::momentum};
   OptimizerImpl optimizer_impl{OptimizerImpl::foreach};
+  Lbfgs lbfgs{};
   Checkpointing checkpointing{};
   Compile compile{Compile::none};
   Parallel parallel{};
@@ -93,6 +106,14 @@ struct Job {
 
 /// Images that one optimizer step sees, over all GPUs.
 constexpr std::int64_t global_batch(const Job& job) { return job.batch * job.accumulation * job.parallel.gpus; }
+
+/// The same with images of one size.
+Job of_size(Job job, const graph::Shape& image);
+
+constexpr bool uses_lbfgs(const Job& job) { return job.mode == Mode::train && job.optimizer == Optimizer::lbfgs; }
+
+/// Times that a step goes forward and back over its batch.
+constexpr std::int64_t closures(const Job& job) { return uses_lbfgs(job) ? job.lbfgs.max_iter : 1; }
 
 constexpr std::int64_t gpus_per_node(const Job& job) {
   return job.parallel.gpus < job.parallel.nodes ? 1 : job.parallel.gpus / job.parallel.nodes;
@@ -153,12 +174,13 @@ struct NameTable<job::Precision> {
 };
 template <>
 struct NameTable<job::Optimizer> {
-  static constexpr std::array<Named<job::Optimizer>, 5> table{{
+  static constexpr std::array<Named<job::Optimizer>, 6> table{{
       {job::Optimizer::momentum, "momentum", "SGD, momentum 0.9, weight decay 5e-4"},
       {job::Optimizer::sgd, "sgd", "plain SGD: no state"},
       {job::Optimizer::adam, "adam", "two states per parameter"},
       {job::Optimizer::adamw, "adamw", "two states per parameter"},
       {job::Optimizer::rmsprop, "rmsprop", "one state per parameter: neither centered nor with momentum"},
+      {job::Optimizer::lbfgs, "lbfgs", "L-BFGS without line search: each step goes forward and back --max-iter times"},
   }};
 };
 template <>

@@ -2,6 +2,7 @@
 // What PyTorch allocates and frees while a job runs: set-up, first step, later steps.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "vggplan/graph/graph.hpp"
@@ -47,5 +48,11 @@ bool skips_uncertain(const job::Job& job);
 /// The tape of one process (the one with the most memory, under sharding). Layer ids are node ids.
 memory::Tape lower_tape(const graph::Network& network, const job::Job& job, const std::vector<Segment>& segments,
                         const Framework& framework, const Device& device, const Variation& variation = {});
+
+/// Of one that trains on images of several sizes: the network for each, and which of them the steps draw, one after the
+/// other. The last draw stays.
+memory::Tape lower_tape(std::span<const graph::Network> sizes, std::span<const std::size_t> draws, const job::Job& job,
+                        const std::vector<Segment>& segments, const Framework& framework, const Device& device,
+                        const Variation& variation = {});
 
 }  // namespace vggplan::lowering

@@ -57,4 +57,7 @@ ParallelTime parallel_step_time(const OwnTime& own, const hardware::Gpu& gpu, co
 ParallelTime parallel_step_time(std::span<const Op> ops, const hardware::Gpu& gpu, const Calibration& calibration,
                                 const StepOptions& options, const Exchange& exchange, const Fabric& fabric);
 
+/// Of steps that are drawn one as often as another. What is told of the host is that of the last.
+ParallelTime mean(std::span<const ParallelTime> steps);
+
 }  // namespace vggplan::timing

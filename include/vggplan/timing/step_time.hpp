@@ -35,6 +35,9 @@ struct StepTime {
   std::vector<LayerSeconds> layers{};
 };
 
+/// All of a step `times` over.
+StepTime repeated(StepTime step, std::int64_t times);
+
 /// Kernel time of one op on an otherwise idle GPU, launch gaps left out.
 base::Seconds op_seconds(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration);
 

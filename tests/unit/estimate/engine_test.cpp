@@ -44,6 +44,29 @@ TEST_CASE("remembered answers are those of a fresh estimate") {
   CHECK(compared > 50);
 }
 
+TEST_CASE("L-BFGS and images of several sizes: remembered answers are those of an estimate, and bounds hold") {
+  const Engine engine = make_engine(support::known());
+  const Target target = support::target("h200-sxm-141gb");
+  job::Job job;
+  job.model = support::vgg(11);
+  job.image = {3, 96, 96};
+  job.batch = 4;
+  std::vector<job::Job> jobs(3, job);
+  jobs[0].optimizer = job::Optimizer::lbfgs;
+  jobs[0].lbfgs = {3, 2};
+  jobs[1].sizes = {{3, 48, 64}, {3, 80, 80}, job.image};
+  jobs[2].sizes = {{3, 64, 64}, job.image};
+  for (const job::Job& each : jobs) {
+    const auto full = engine.full(each, target).value();
+    CHECK(full.memory.reserved_peak.value == engine.memory(each, target)->reserved_peak);
+    CHECK(full.memory.reserved_peak.high == engine.reserved_high(each, target).value());
+    CHECK(full.time.step.value.count() == engine.time(each, target)->step.count());
+    CHECK(engine.memory_floor(each, target) <= full.memory.run_peak.value);
+    CHECK(engine.time_floor(each, target)->count() <= full.time.step.value.count());
+  }
+  CHECK(engine.time(jobs[1], target)->step.count() != engine.time(jobs[2], target)->step.count());
+}
+
 TEST_CASE("a job that makes no sense is an error of memory, time and estimate alike") {
   const Engine engine = make_engine(support::known());
   const Target target = support::target("h200-sxm-141gb");

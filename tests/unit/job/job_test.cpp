@@ -244,6 +244,23 @@ TEST_CASE("there is no fused rmsprop to train with") {
   CHECK(error.rule == "PyTorch has no fused rmsprop");
 }
 
+TEST_CASE("lbfgs trains on one GPU in NCHW, without GradScaler or torch.compile") {
+  CHECK(valid_after([](Job& job) { job.optimizer = Optimizer::lbfgs; }));
+  const auto place = [](const std::function<void(Job&)>& edit) {
+    return error_after([&](Job& job) {
+             job.optimizer = Optimizer::lbfgs;
+             edit(job);
+           })
+        .place;
+  };
+  CHECK(place([](Job& job) { job.layout = base::Layout::nhwc; }) == "--layout");
+  CHECK(place([](Job& job) { job.precision = Precision::amp_fp16; }) == "--precision");
+  CHECK(place([](Job& job) { job.parallel.gpus = 2; }) == "--optimizer");
+  CHECK(place([](Job& job) { job.compile = Compile::usual; }) == "--compile");
+  CHECK(place([](Job& job) { job.optimizer_impl = OptimizerImpl::fused; }) == "--optimizer-impl");
+  CHECK(place([](Job& job) { job.lbfgs.max_iter = 0; }) == "--max-iter");
+}
+
 TEST_CASE("a segment count below one is refused") {
   const auto error = error_after([](Job& job) { job.checkpointing = {Checkpointing::Kind::sequential, 0}; });
   CHECK(error.place == "--checkpointing");
