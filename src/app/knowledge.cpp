@@ -96,7 +96,6 @@ base::Result<estimate::Knowledge> load_knowledge(const catalog::Catalog& catalog
     }
     knowledge.machines.insert(knowledge.machines.end(), machines->begin(), machines->end());
   }
-  knowledge.today = options.today;
   const std::vector<std::string> machine_names = catalog.machine_names();
   for (const auto& [name, price] : options.prices) {
     if (std::find(machine_names.begin(), machine_names.end(), name) != machine_names.end()) {
