@@ -127,7 +127,7 @@ std::vector<estimate::Warning> unused_prices(const Options& options, const std::
     return warnings;
   }
   for (const auto& [name, price] : knowledge.prices) {
-    const auto is_named = [&name = name](const hardware::Machine& machine) { return machine.name == name; };
+    const auto is_named = [&wanted = name](const hardware::Machine& machine) { return machine.name == wanted; };
     const bool of_machine = std::any_of(knowledge.machines.begin(), knowledge.machines.end(), is_named) &&
                             options.machine.value_or(name) == name;
     if (!of_machine && std::find(gpus.begin(), gpus.end(), name) == gpus.end()) {

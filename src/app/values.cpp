@@ -32,13 +32,11 @@ std::optional<Steps> parse_steps(std::string_view text) {
   std::vector<double> numbers;
   while (true) {
     const std::size_t end = std::min(text.find(':'), text.size());
-    const std::string_view part = text.substr(0, end);
-    double number = 0;
-    const auto [stop, error] = std::from_chars(part.data(), part.data() + part.size(), number);
-    if (error != std::errc() || stop != part.data() + part.size() || !std::isfinite(number)) {
+    const std::optional<double> number = base::parse_number(text.substr(0, end));
+    if (!number) {
       return std::nullopt;
     }
-    numbers.push_back(number);
+    numbers.push_back(*number);
     if (end == text.size()) {
       break;
     }
@@ -96,13 +94,11 @@ base::Result<std::int64_t> parse_whole(std::string_view text, std::string_view p
 }
 
 base::Result<double> parse_amount(std::string_view text, std::string_view place) {
-  double value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || stop != end || !(value >= 0) || value > 1e12) {
+  const std::optional<double> value = base::parse_number(text);
+  if (!value || *value < 0 || *value > 1e12) {
     return base::wrong(place, fmt::format("takes a number from 0 to 10^12, not {}", base::quoted(text)));
   }
-  return value;
+  return *value;
 }
 
 base::Result<bool> parse_switch(std::string_view text, std::string_view place) {
