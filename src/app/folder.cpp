@@ -104,9 +104,7 @@ base::Status write_new_folder(const std::string& folder, const std::string& show
   if (exists && !is_folder(folder)) {
     return file_error(shown, "written", ENOTDIR);
   }
-  if (base::Status error = find_obstacle(folder, shown, files, replace)) {
-    return error;
-  }
+  TRY(find_obstacle(folder, shown, files, replace));
   const Staging staging(folder);
   if (!staging.made()) {
     return file_error(shown, "written", errno);

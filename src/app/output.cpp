@@ -52,8 +52,10 @@ bool wants_color(const Options& options, World& world, bool to_file) {
 
 /// One message: on a terminal on lines that end between words, in a file on one that can be searched.
 std::string told(World& world, std::string_view text, std::string_view first) {
-  const std::size_t columns =
-      world.err_is_terminal() ? text_options({}, world, false).columns : first.size() + text.size();
+  if (!world.err_is_terminal()) {
+    return fmt::format("{}{}\n", first, text);
+  }
+  const std::size_t columns = text_options({}, world, false).columns;
   return std::string(first) + wrapped(text, 2, first.size(), columns) + "\n";
 }
 
@@ -88,9 +90,7 @@ base::Status emit(std::string_view text, const Options& options, World& world) {
   if (options.output) {
     return world.write_file(*options.output, text);
   }
-  if (base::Status error = world.write_out(text)) {
-    return error;
-  }
+  TRY(world.write_out(text));
   return world.flush_out();
 }
 
@@ -121,9 +121,7 @@ base::Status deliver(const report::Document& report, const Options& options, Wor
     exported.push_back(rendered(report, copy.format, options, world, true));
   }
   for (std::size_t i = 0; i < exported.size(); ++i) {
-    if (base::Status error = world.write_file(options.exports[i].path, exported[i])) {
-      return error;
-    }
+    TRY(world.write_file(options.exports[i].path, exported[i]));
   }
   return emit(text, options, world);
 }

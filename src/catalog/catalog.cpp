@@ -122,10 +122,7 @@ base::Status Catalog::add(const ConfigFile& file) {
   Entry entry{{}, shown_of(file), std::make_shared<const std::string>(file.text)};
   entry.text = *entry.owner;
   if (file.path == kLinksFile) {
-    const auto links = read_links(entry.text, entry.shown);
-    if (!links) {
-      return links.error();
-    }
+    const auto links = TRY(read_links(entry.text, entry.shown));
     links_.push_back(std::move(entry));
     return {};
   }
@@ -138,9 +135,7 @@ base::Status Catalog::add(const ConfigFile& file) {
         entry.shown, "is no file of a known kind",
         fmt::format("put NAME.json in one of {}, or links beside them in {}", fmt::join(known, ", "), kLinksFile));
   }
-  if (auto error = check_file(folder, name, file.text, entry.shown)) {
-    return error;
-  }
+  TRY(check_file(folder, name, file.text, entry.shown));
   folders_[std::string(folder)].insert_or_assign(std::string(name), std::move(entry));
   return {};
 }
@@ -165,9 +160,7 @@ base::Status Catalog::check_frameworks() const {
     if (entry.owner == nullptr) {
       continue;
     }
-    if (auto error = check_record(framework(name), entry.shown, name)) {
-      return error;
-    }
+    TRY(check_record(framework(name), entry.shown, name));
   }
   return {};
 }
@@ -175,45 +168,28 @@ base::Status Catalog::check_frameworks() const {
 base::Result<Catalog> Catalog::with_overrides(std::span<const ConfigFile> files) const {
   Catalog catalog = *this;
   for (const ConfigFile& file : files) {
-    if (auto error = catalog.add(file)) {
-      return *error;
-    }
+    TRY(catalog.add(file));
   }
-  if (auto error = catalog.check_links()) {
-    return *error;
-  }
-  if (auto error = catalog.check_frameworks()) {
-    return *error;
-  }
+  TRY(catalog.check_links());
+  TRY(catalog.check_frameworks());
   return catalog;
 }
 
 base::Result<Catalog> Catalog::with_gpu_file(const ConfigFile& file) const {
-  const auto gpu = gpu_from(file);
-  if (!gpu) {
-    return gpu.error();
-  }
+  const auto gpu = TRY(gpu_from(file));
   Catalog catalog = *this;
-  const ConfigFile placed{fmt::format("gpus/{}.json", gpu->name), file.text, shown_of(file)};
-  if (auto error = catalog.add(placed)) {
-    return *error;
-  }
-  if (auto error = catalog.check_links()) {
-    return *error;
-  }
+  const ConfigFile placed{fmt::format("gpus/{}.json", gpu.name), file.text, shown_of(file)};
+  TRY(catalog.add(placed));
+  TRY(catalog.check_links());
   return catalog;
 }
 
 base::Result<Catalog> Catalog::with_prices(PriceList prices, AskedPrices asked) const {
-  if (base::Status error = prices.check(*this)) {
-    return *error;
-  }
+  TRY(prices.check(*this));
   Catalog catalog = *this;
   catalog.prices_ = std::move(prices);
   catalog.asked_ = std::move(asked);
-  if (base::Status error = catalog.check_regions()) {
-    return *error;
-  }
+  TRY(catalog.check_regions());
   return catalog;
 }
 
@@ -223,12 +199,9 @@ base::Status Catalog::check_regions() const {
   }
   std::set<std::string> known = prices_.regions();
   for (const std::string& name : names("machines")) {
-    const auto found = entry("machines", name);
-    const auto machine = read_machine((*found)->text, (*found)->shown);
-    if (!machine) {
-      return machine.error();
-    }
-    known.insert(machine->price ? machine->price->region : "");
+    const Entry* found = TRY(entry("machines", name));
+    const hardware::Machine machine = TRY(read_machine(found->text, found->shown));
+    known.insert(machine.price ? machine.price->region : "");
   }
   known.erase("");
   for (const std::string& region : asked_.regions) {
@@ -284,11 +257,8 @@ base::Result<const Catalog::Entry*> Catalog::entry(std::string_view folder, std:
 }
 
 base::Result<hardware::Machine> Catalog::machine(std::string_view name) const {
-  const auto found = entry("machines", name);
-  if (!found) {
-    return found.error();
-  }
-  base::Result<hardware::Machine> machine = read_machine((*found)->text, (*found)->shown);
+  const auto found = TRY(entry("machines", name));
+  base::Result<hardware::Machine> machine = read_machine(found->text, found->shown);
   if (machine) {
     settle_price(*machine);
   }
@@ -317,11 +287,8 @@ base::Result<lowering::Framework> Catalog::framework(std::string_view name) cons
 base::Result<std::vector<hardware::Link>> Catalog::links() const {
   std::vector<hardware::Link> all;
   for (const Entry& file : links_) {
-    const auto links = read_links(file.text, file.shown);
-    if (!links) {
-      return links.error();
-    }
-    for (const hardware::Link& link : *links) {
+    const auto links = TRY(read_links(file.text, file.shown));
+    for (const hardware::Link& link : links) {
       std::erase_if(all, [&](const hardware::Link& other) { return other.name == link.name; });
       all.push_back(link);
     }
@@ -330,12 +297,9 @@ base::Result<std::vector<hardware::Link>> Catalog::links() const {
 }
 
 base::Result<hardware::Link> Catalog::link(std::string_view name) const {
-  const auto all = links();
-  if (!all) {
-    return all.error();
-  }
+  const auto all = TRY(links());
   std::vector<std::string> known;
-  for (const hardware::Link& link : *all) {
+  for (const hardware::Link& link : all) {
     if (link.name == name) {
       return link;
     }
@@ -356,13 +320,10 @@ base::Result<std::vector<hardware::Machine>> Catalog::machines_with(std::string_
     if (file.text.find(needle) == std::string_view::npos) {
       continue;
     }
-    auto machine = read_machine(file.text, file.shown);
-    if (!machine) {
-      return machine.error();
-    }
-    if (machine->gpu == gpu) {
-      settle_price(*machine);
-      machines.push_back(std::move(*machine));
+    auto machine = TRY(read_machine(file.text, file.shown));
+    if (machine.gpu == gpu) {
+      settle_price(machine);
+      machines.push_back(std::move(machine));
     }
   }
   for (hardware::Machine& machine : prices_.others_with(gpu, *this)) {
@@ -373,11 +334,8 @@ base::Result<std::vector<hardware::Machine>> Catalog::machines_with(std::string_
 }
 
 base::Result<std::string_view> Catalog::text(std::string_view folder, std::string_view name) const {
-  const auto found = entry(folder, name);
-  if (!found) {
-    return found.error();
-  }
-  return (*found)->text;
+  const auto found = TRY(entry(folder, name));
+  return found->text;
 }
 
 std::string Catalog::shown(std::string_view folder, std::string_view name) const {

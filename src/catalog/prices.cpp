@@ -113,13 +113,10 @@ bool AskedPrices::takes(std::string_view region) const {
 
 base::Result<PriceList> PriceList::read(std::string_view text, const std::string& shown, const std::string& date,
                                         const AskedPrices& asked) {
-  base::Result<PriceRows> read = read_price_rows(text, shown);
-  if (!read) {
-    return read.error();
-  }
+  PriceRows read = TRY(read_price_rows(text, shown));
   PriceList list;
-  const std::string as_of = read->date.empty() ? date : read->date;
-  for (const PriceRow& row : joined(std::move(read->rows))) {
+  const std::string as_of = read.date.empty() ? date : read.date;
+  for (const PriceRow& row : joined(std::move(read.rows))) {
     list.regions_.insert(row.region);
     if (!asked.takes(row.region)) {
       continue;
@@ -148,11 +145,8 @@ base::Status PriceList::check(const Catalog& catalog) {
                          fmt::format("{} is no machine of the catalogue", base::quoted(offer.name)),
                          "add its \"gpu\" and \"gpu_count\", or correct the name: vggplan machines");
     }
-    const base::Result<GpuChoice> choice = catalog.find_gpu(offer.accelerator, offer.place + "/gpu");
-    if (!choice) {
-      return choice.error();
-    }
-    offer.accelerator = choice->gpu.name;
+    const GpuChoice choice = TRY(catalog.find_gpu(offer.accelerator, offer.place + "/gpu"));
+    offer.accelerator = choice.gpu.name;
   }
   return std::nullopt;
 }
