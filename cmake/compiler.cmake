@@ -7,6 +7,10 @@ target_compile_options(vggplan_options INTERFACE
   -Wimplicit-fallthrough -Wswitch-enum
   $<$<BOOL:${VGGPLAN_WARNINGS_AS_ERRORS}>:-Werror>)
 
+# What is released is the same bytes wherever it was built: no path of the builder's in it.
+target_compile_options(vggplan_options INTERFACE
+  $<$<CONFIG:Release>:-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=> $<$<CONFIG:Release>:-ffile-prefix-map=${PROJECT_BINARY_DIR}/=>)
+
 # GCC 12 sees overlaps, endless fills and reads out of bounds in correct uses of std::string (GCC bugs 105651 and
 # 105329, fixed in 13). The sanitize preset would find real ones.
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)

@@ -152,6 +152,19 @@ Status date(Options& options, Text value, Text place) {
   options.*Member = std::string(value);
   return std::nullopt;
 }
+Status regions(Options& options, Text value, Text place) {
+  options.regions.clear();
+  for (std::size_t begin = 0; begin <= value.size();) {
+    const std::size_t end = std::min(value.find(',', begin), value.size());
+    if (end == begin) {
+      return base::wrong(place, fmt::format("takes regions behind commas, not {}", base::quoted(value)),
+                         "write, for example, us-east-1,eastus");
+    }
+    options.regions.emplace_back(value.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return std::nullopt;
+}
 Status output(Options& options, Text value, Text place) {
   if (value == "-") {
     options.output.reset();
@@ -298,8 +311,10 @@ constexpr std::array kFlags = std::to_array<Flag>({
      kJob | only(Command::machines), false, true, nullptr, date<&O::prices_date>},
     {"spot", 0, "", "", "rent spot machines, which may be taken back at any time", Group::machine,
      kJob | only(Command::machines), false, true, nullptr, toggle<&O::spot>},
-    {"today", 0, "DATE", "", "the day that the age of prices is told by: no clock is asked", Group::machine, kJob,
-     false, true, nullptr, date<&O::today>},
+    {"region", 0, "LIST", "", "take prices of these regions alone: us-east-1,eastus", Group::machine,
+     kJob | only(Command::machines), false, true, nullptr, regions},
+    {"today", 0, "DATE", "", "the day that the age of prices is told by: no clock is asked", Group::machine,
+     kJob | only(Command::machines), false, true, nullptr, date<&O::today>},
 
     {"images", 0, "N", "", "images in the data set: gives epochs, run time and cost", Group::data, kJob, false, true,
      nullptr, whole<&D::images, kImages>},

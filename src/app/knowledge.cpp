@@ -62,7 +62,6 @@ base::Result<estimate::Knowledge> Session::knowledge(const Options& options,
     std::vector<hardware::Machine> machines = TRY(catalog_.machines_with(gpu));
     knowledge.machines.insert(knowledge.machines.end(), machines.begin(), machines.end());
   }
-  knowledge.today = options.today;
   const std::vector<std::string> machine_names = catalog_.machine_names();
   for (const auto& [name, price] : options.prices) {
     if (std::find(machine_names.begin(), machine_names.end(), name) != machine_names.end()) {
@@ -90,7 +89,7 @@ std::vector<estimate::Warning> unused_prices(const Options& options, const std::
     return warnings;
   }
   for (const auto& [name, price] : knowledge.prices) {
-    const auto is_named = [&name = name](const hardware::Machine& machine) { return machine.name == name; };
+    const auto is_named = [&wanted = name](const hardware::Machine& machine) { return machine.name == wanted; };
     const bool of_machine = std::ranges::any_of(knowledge.machines, is_named) && options.machine.value_or(name) == name;
     if (!of_machine && std::find(gpus.begin(), gpus.end(), name) == gpus.end()) {
       warnings.push_back({"unused-price", fmt::format("the price of {} is not used: it takes no part", name),

@@ -53,18 +53,28 @@ namespace {
 
 base::Result<catalog::Catalog> with_prices(const catalog::Catalog& catalog, const Options& options, World& world) {
   base::Result<catalog::PriceList> prices = catalog::PriceList();
+  const catalog::AskedPrices asked{options.regions, options.spot, options.today};
   if (options.price_list) {
     const base::Result<std::string> text = world.read_file(*options.price_list);
     if (!text) {
       return named_file(text.error(), options.place("prices"),
                         "name a vms.csv of SkyPilot's catalogue, or JSON: vggplan schema prices");
     }
-    prices = catalog::PriceList::read(*text, *options.price_list, options.prices_date);
+    prices = catalog::PriceList::read(*text, *options.price_list, options.prices_date, asked);
   } else if (!options.prices_date.empty()) {
     return base::wrong(options.place("prices-date"), "is of a list of prices, and none is given",
                        "name it with --prices FILE");
   }
-  return prices ? catalog.with_prices(std::move(*prices), options.spot) : prices.error();
+  if (!prices) {
+    return prices.error();
+  }
+  base::Result<catalog::Catalog> priced = catalog.with_prices(std::move(*prices), asked);
+  if (!priced && priced.error().place == "region") {
+    base::Diagnostic error = priced.error();
+    error.place = options.place("region");
+    return error;
+  }
+  return priced;
 }
 
 }  // namespace

@@ -109,6 +109,7 @@ struct Options {
   std::map<std::string, base::Usd> prices{};
   std::optional<std::string> price_list{};
   std::string prices_date{};
+  std::vector<std::string> regions{};  ///< that prices are taken from; empty: any
   std::string today{};
   bool spot{false};
   planner::Reserve reserve{};

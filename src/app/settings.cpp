@@ -173,8 +173,9 @@ std::vector<Setting> environment_settings(const std::map<std::string, std::strin
     if (!name.starts_with(kPrefix)) {
       continue;
     }
-    const auto found = std::find_if(flags().begin(), flags().end(),
-                                    [&name = name](const Flag& flag) { return environment_name(flag.name) == name; });
+    const auto found = std::find_if(flags().begin(), flags().end(), [&wanted = name](const Flag& flag) {
+      return environment_name(flag.name) == wanted;
+    });
     if (found == flags().end() || std::ranges::find(known, name) == known.end()) {
       // By what follows the prefix: with it, any two names are much alike.
       std::vector<std::string> endings;

@@ -32,12 +32,11 @@ struct Steps {
 std::optional<Steps> parse_steps(std::string_view text) {
   std::vector<double> numbers;
   for (const std::string_view part : base::split(text, ':')) {
-    double number = 0;
-    const auto [stop, error] = std::from_chars(part.data(), part.data() + part.size(), number);
-    if (error != std::errc() || stop != part.data() + part.size() || !std::isfinite(number)) {
+    const std::optional<double> number = base::parse_number(part);
+    if (!number) {
       return std::nullopt;
     }
-    numbers.push_back(number);
+    numbers.push_back(*number);
   }
   if (numbers.size() < 2 || numbers.size() > 3) {
     return std::nullopt;
@@ -98,13 +97,11 @@ base::Result<std::int64_t> parse_whole(std::string_view text, std::string_view p
 }
 
 base::Result<double> parse_amount(std::string_view text, std::string_view place) {
-  double value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || stop != end || !(value >= 0) || value > 1e12) {
+  const std::optional<double> value = base::parse_number(text);
+  if (!value || *value < 0 || *value > 1e12) {
     return base::wrong(place, fmt::format("takes a number from 0 to 10^12, not {}", base::quoted(text)));
   }
-  return value;
+  return *value;
 }
 
 base::Result<bool> parse_switch(std::string_view text, std::string_view place) {

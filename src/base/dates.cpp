@@ -28,4 +28,11 @@ std::optional<std::int64_t> day_number(std::string_view date) {
   return day.ok() ? std::optional<std::int64_t>(std::chrono::sys_days(day).time_since_epoch().count()) : std::nullopt;
 }
 
+std::optional<Days> days(std::string_view date) {
+  const std::size_t slash = date.find('/');
+  const auto first = day_number(date.substr(0, slash));
+  const auto last = slash == std::string_view::npos ? first : day_number(date.substr(slash + 1));
+  return first && last && *first <= *last ? std::optional(Days{*first, *last}) : std::nullopt;
+}
+
 }  // namespace vggplan::base

@@ -29,17 +29,16 @@ void parallel_for(std::size_t count, unsigned threads, const std::function<void(
       next = count;
     }
   };
-  {
-    std::vector<std::jthread> helpers;
-    try {
-      for (unsigned i = 1; i < threads; ++i) {
-        helpers.emplace_back(drain);
-      }
-    } catch (const std::exception&) {
-      // No more threads are to be had (a limit on processes or on memory): those that are there do the work.
+  std::vector<std::thread> helpers;  // no jthread: libc++ has none before version 20
+  try {
+    for (unsigned i = 1; i < threads; ++i) {
+      helpers.emplace_back(drain);
     }
-    drain();
+  } catch (const std::exception&) {
+    // No more threads are to be had (a limit on processes or on memory): those that are there do the work.
   }
+  drain();
+  std::for_each(helpers.begin(), helpers.end(), [](std::thread& helper) { helper.join(); });
   if (failure) {
     std::rethrow_exception(failure);
   }

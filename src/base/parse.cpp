@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 #include <string>
 
@@ -154,6 +156,19 @@ Result<Bytes> parse_bytes(std::string_view text, std::string_view place) {
                  "check the unit");
   }
   return Bytes(*whole + std::llround(part));
+}
+
+std::optional<double> parse_number(std::string_view text) {
+  // By strtod: libc++ has no from_chars of floating point before version 20. What strtod reads besides is refused.
+  if (text.starts_with('+') || text.find_first_not_of("0123456789+-.eE") != std::string_view::npos) {
+    return std::nullopt;
+  }
+  const std::string copy(text);
+  char* end = nullptr;
+  errno = 0;
+  const double value = std::strtod(copy.c_str(), &end);
+  const bool whole = !copy.empty() && end == copy.c_str() + copy.size();
+  return whole && errno == 0 ? std::optional(value) : std::nullopt;
 }
 
 Result<Seconds> parse_duration(std::string_view text, std::string_view place) {

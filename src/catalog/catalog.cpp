@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <utility>
 
 #include "catalog/records.hpp"
+#include "vggplan/base/dates.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/base/names.hpp"
 #include "vggplan/catalog/calibration.hpp"
@@ -32,6 +34,16 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kFolders{
     {"frameworks", "framework"},
     {"calibration", "calibration"},
 }};
+
+/// Nothing where one of the days is not known, or the price is of a later one.
+std::optional<hardware::PriceAge> age_of(const hardware::Price& price, const std::string& today) {
+  const auto from = base::days(price.date);
+  const auto to = base::day_number(today);
+  if (!from || !to || *to < from->first) {
+    return std::nullopt;
+  }
+  return hardware::PriceAge{today, std::max<std::int64_t>(*to - from->last, 0), *to - from->first};
+}
 
 std::string_view record_kind(std::string_view folder) {
   const auto row =
@@ -172,17 +184,46 @@ base::Result<Catalog> Catalog::with_gpu_file(const ConfigFile& file) const {
   return catalog;
 }
 
-base::Result<Catalog> Catalog::with_prices(PriceList prices, bool spot) const {
+base::Result<Catalog> Catalog::with_prices(PriceList prices, AskedPrices asked) const {
   TRY(prices.check(*this));
   Catalog catalog = *this;
   catalog.prices_ = std::move(prices);
-  catalog.spot_ = spot;
+  catalog.asked_ = std::move(asked);
+  TRY(catalog.check_regions());
   return catalog;
+}
+
+base::Status Catalog::check_regions() const {
+  if (asked_.regions.empty()) {
+    return std::nullopt;
+  }
+  std::set<std::string> known = prices_.regions();
+  for (const std::string& name : names("machines")) {
+    const Entry* found = TRY(entry("machines", name));
+    const hardware::Machine machine = TRY(read_machine(found->text, found->shown));
+    known.insert(machine.price ? machine.price->region : "");
+  }
+  known.erase("");
+  for (const std::string& region : asked_.regions) {
+    if (!known.contains(region)) {
+      const std::vector<std::string> candidates(known.begin(), known.end());
+      return base::wrong("region", fmt::format("no price is of {}", base::quoted(region)),
+                         base::suggestion(region, candidates));
+    }
+  }
+  return std::nullopt;
 }
 
 void Catalog::settle_price(hardware::Machine& machine) const {
   prices_.put_on(machine);
-  if (spot_) {
+  for (std::optional<hardware::Price>* price : {&machine.price, &machine.spot_price}) {
+    if (*price && !asked_.takes((*price)->region)) {
+      price->reset();
+    } else if (*price) {
+      (*price)->age = age_of(**price, asked_.today);
+    }
+  }
+  if (asked_.spot) {
     machine.price = machine.spot_price;
   }
 }

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 
 #include "catalog/read_record.hpp"
@@ -117,16 +116,14 @@ class CsvRows {
     if (found == nullptr || found->text.empty()) {
       return std::optional<double>();
     }
-    double value = 0;
-    const char* end = found->text.data() + found->text.size();
-    const auto [stop, error] = std::from_chars(found->text.data(), end, value);
-    if (error != std::errc() || stop != end || !(value >= 0 && value <= most)) {
+    const std::optional<double> value = base::parse_number(found->text);
+    if (!value || *value < 0 || *value > most) {
       return base::wrong(
           fmt::format("{}:{}", at, found->column),
           fmt::format("{} takes a number from 0 to {}, not {}", kHeadings.at(static_cast<std::size_t>(column)).name,
                       most, base::quoted(found->text)));
     }
-    return std::optional(value);
+    return value;
   }
 
   const std::string& shown_;

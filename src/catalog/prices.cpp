@@ -107,19 +107,28 @@ void take_lower(std::optional<hardware::Price>& known, const std::optional<base:
 
 }  // namespace
 
-base::Result<PriceList> PriceList::read(std::string_view text, const std::string& shown, const std::string& date) {
+bool AskedPrices::takes(std::string_view region) const {
+  return regions.empty() || std::find(regions.begin(), regions.end(), region) != regions.end();
+}
+
+base::Result<PriceList> PriceList::read(std::string_view text, const std::string& shown, const std::string& date,
+                                        const AskedPrices& asked) {
   PriceRows read = TRY(read_price_rows(text, shown));
   PriceList list;
   const std::string as_of = read.date.empty() ? date : read.date;
   for (const PriceRow& row : joined(std::move(read.rows))) {
+    list.regions_.insert(row.region);
+    if (!asked.takes(row.region)) {
+      continue;
+    }
     const auto [place, added] = list.offers_.try_emplace(name_key(row.machine));
     if (added) {
       place->second = {row.machine, row.accelerator, row.count.value_or(1), row.place, {}, {}};
     }
-    take_lower(place->second.on_demand, row.on_demand, {{}, shown, as_of, row.region, false});
-    take_lower(place->second.spot, row.spot, {{}, shown, as_of, row.region, true});
+    take_lower(place->second.on_demand, row.on_demand, {{}, shown, as_of, row.region, false, {}});
+    take_lower(place->second.spot, row.spot, {{}, shown, as_of, row.region, true, {}});
   }
-  if (list.offers_.empty()) {
+  if (list.regions_.empty()) {
     return base::wrong(shown, "has no price of a machine with GPUs",
                        "name a vms.csv of SkyPilot's catalogue, or JSON: vggplan schema prices");
   }

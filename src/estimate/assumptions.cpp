@@ -41,9 +41,13 @@ std::string source_of(const Quote& quote) {
   if (price.reference == "--price") {
     return price.reference;
   }
+  const auto age = [](const hardware::PriceAge& known) {
+    const std::string least = known.least == known.most ? "" : fmt::format("{} to ", known.least);
+    return fmt::format(" ({}{} days old on {})", least, known.most, known.today);
+  };
   return fmt::format("{}{}, {}, {}{}: {}", quote.of, price.region.empty() ? "" : " in " + price.region,
                      price.spot ? "spot" : "on demand", price.date.empty() ? "of unknown date" : "as of " + price.date,
-                     quote.age_days ? fmt::format(" ({} days ago)", *quote.age_days) : "", price.reference);
+                     price.age ? age(*price.age) : "", price.reference);
 }
 
 void add_data(const Estimate& estimate, Assumptions& assumptions) {

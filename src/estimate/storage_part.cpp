@@ -158,7 +158,7 @@ namespace {
 std::optional<hardware::Price> asked(const std::string& name, const Knowledge& knowledge) {
   const auto found = knowledge.prices.find(name);
   return found == knowledge.prices.end() ? std::nullopt
-                                         : std::optional(hardware::Price{found->second, "--price", "", "", false});
+                                         : std::optional(hardware::Price{found->second, "--price", "", "", false, {}});
 }
 
 }  // namespace
@@ -174,10 +174,7 @@ Target priced(Target target, const Knowledge& knowledge) {
 
 std::optional<Quote> quote(const job::Job& job, const Target& target, const Knowledge& knowledge) {
   const auto times = [&](const std::string& of, const hardware::Price& price, std::int64_t count) {
-    const auto from = base::day_number(price.date);
-    const auto to = base::day_number(knowledge.today);
-    return Quote{price.per_hour * static_cast<double>(count), of, price,
-                 from && to ? std::optional(*to - *from) : std::nullopt};
+    return Quote{price.per_hour * static_cast<double>(count), of, price};
   };
   const auto of_machines = [&](const hardware::Machine& machine) -> std::optional<Quote> {
     const auto own = asked(machine.name, knowledge);

@@ -14,6 +14,8 @@
 namespace vggplan::planner {
 namespace {
 
+using What = Missed::What;
+
 /// How far a setting is from PyTorch's defaults in what it does to the numbers.
 int change_of(job::Precision precision) {
   switch (precision) {
@@ -157,7 +159,6 @@ Score score(const PlanRequest& request, const Evaluated& figures) {
 }
 
 std::vector<Missed> constraints_missed(const PlanRequest& request, const Evaluated& figures) {
-  using What = Missed::What;
   std::vector<Missed> missed;
   if (request.deadline && figures.total && *figures.total > *request.deadline) {
     missed.push_back({What::deadline,

@@ -96,6 +96,16 @@ std::string reading(const Document& estimate) {
   return text;
 }
 
+/// Where a day was given to tell it by.
+std::string age_of(const Document& price) {
+  if (!has(price, "age_days")) {
+    return "";
+  }
+  const std::string least = has(price, "age_days_least") ? fmt::format("{} to ", whole(price, "age_days_least")) : "";
+  const std::string today = has(price, "today") ? " on " + text_of(price, "today") : "";
+  return fmt::format(", {}{} days old{}", least, whole(price, "age_days"), today);
+}
+
 }  // namespace
 
 void add_price(std::vector<Fact>& facts, const Document& estimate) {
@@ -110,8 +120,7 @@ void add_price(std::vector<Fact>& facts, const Document& estimate) {
     const std::string region = has(price, "region") ? " in " + text_of(price, "region") : "";
     const std::string kind = price.at("spot").get<bool>() ? "spot" : "on demand";
     const std::string date = has(price, "date") ? "as of " + text_of(price, "date") : "of unknown date";
-    const std::string age = has(price, "age_days") ? fmt::format(", {} days ago", whole(price, "age_days")) : "";
-    return fmt::format("{}{}, {}, {}{}", text_of(price, "of"), region, kind, date, age);
+    return fmt::format("{}{}, {}, {}{}", text_of(price, "of"), region, kind, date, age_of(price));
   };
   facts.push_back({"price", figure("usd_per_hour", price.at("usd_per_hour")) + " an hour", whose()});
 }

@@ -83,7 +83,8 @@ Table machines_table(const Document& report) {
                                             {"/price_usd_per_hour", "per hour"},
                                             {"/spot_price_usd_per_hour", "spot", Align::right, 6},
                                             {"/price_region", "region", Align::left, 7},
-                                            {"/price_date", "priced", Align::left, 8}});
+                                            {"/price_date", "priced", Align::left, 8},
+                                            {"/price_age_days", "days old", Align::right, 2}});
 }
 
 Table models_table(const Document& report) {

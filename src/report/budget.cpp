@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 
 #include "report/flatten.hpp"
@@ -31,13 +30,11 @@ struct Limit {
 bool is_limit(double value) { return std::abs(value) <= kLargestLimit; }
 
 base::Result<double> number_of(const std::string& text, const std::string& place) {
-  double value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || stop != end || !is_limit(value)) {
+  const std::optional<double> value = base::parse_number(text);
+  if (!value || !is_limit(*value)) {
     return base::wrong(place, fmt::format("takes a number, not {}", base::quoted(text)));
   }
-  return value;
+  return *value;
 }
 
 bool counts_bytes(const std::string& metric) {

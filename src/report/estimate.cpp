@@ -143,14 +143,19 @@ Document run_part(const estimate::Run& run) {
 }
 
 Document price_part(const estimate::Quote& quote) {
-  return object_of({{"usd_per_hour", plain(quote.per_hour)},
-                    {"of", quote.of},
-                    {"usd_per_hour_of_one", plain(quote.price.per_hour)},
-                    {"region", plain(quote.price.region)},
-                    {"spot", quote.price.spot},
-                    {"date", plain(quote.price.date)},
-                    {"age_days", plain(quote.age_days)},
-                    {"source", quote.price.reference}});
+  Document part = object_of({{"usd_per_hour", plain(quote.per_hour)},
+                             {"of", quote.of},
+                             {"usd_per_hour_of_one", plain(quote.price.per_hour)},
+                             {"region", plain(quote.price.region)},
+                             {"spot", quote.price.spot},
+                             {"date", plain(quote.price.date)}});
+  if (const auto& age = quote.price.age) {
+    add(part, {{"age_days", age->most},
+               {"age_days_least", when(age->least != age->most, age->least)},
+               {"today", age->today}});
+  }
+  part["source"] = quote.price.reference;
+  return part;
 }
 
 Document shape(const graph::Shape& shape) {

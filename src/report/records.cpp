@@ -34,6 +34,9 @@ void add_machine_facts(Document& part, const hardware::Machine& machine) {
     add(part, {{"price_usd_per_hour", plain(machine.price->per_hour)},
                {"price_region", plain(machine.price->region)},
                {"price_date", plain(machine.price->date)}});
+    if (const auto& age = machine.price->age) {
+      add(part, {{"price_age_days", age->most}, {"price_age_days_least", when(age->least != age->most, age->least)}});
+    }
   }
   if (machine.spot_price) {
     add(part, {{"spot_price_usd_per_hour", plain(machine.spot_price->per_hour)}});

@@ -34,9 +34,9 @@ std::vector<std::string> varying_inputs(const std::vector<Leaves>& inputs) {
   for (const Leaves& leaves : inputs) {
     for (const auto& [name, value] : leaves) {
       const bool known = std::find(names.begin(), names.end(), name) != names.end();
-      const auto same = [&, &name = name, &value = value](const Leaves& other) {
-        const Document* found = find(other, name);
-        return found != nullptr && *found == value;
+      const auto same = [&key = name, &wanted = value](const Leaves& other) {
+        const Document* found = find(other, key);
+        return found != nullptr && *found == wanted;
       };
       if (!known && !std::all_of(inputs.begin(), inputs.end(), same)) {
         names.push_back(name);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <span>
 
 #include "runs/readers.hpp"
@@ -73,13 +72,11 @@ base::Result<std::optional<double>> number_in(const std::string& cell, std::stri
   if (cell.empty() || cell.front() == '[' || cell == "N/A") {
     return std::optional<double>();
   }
-  double value = 0;
-  const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
-  const bool ended = end == cell.data() + cell.size() || *end == ' ';
-  if (error != std::errc() || !ended || !(value >= 0 && value < 1e18)) {
+  const std::optional<double> value = base::parse_number(std::string_view(cell).substr(0, cell.find(' ')));
+  if (!value || *value < 0 || *value >= 1e18) {
     return base::wrong(at, fmt::format("{} takes a number from 0 on, not {}", base::quoted(name), base::quoted(cell)));
   }
-  return std::optional(value);
+  return value;
 }
 
 class TableReader {

@@ -23,15 +23,14 @@ Spread widened(Spread spread, double unmeasured) {
 // Input gradients of few channels, 16 bits, contiguous maps: 1,400 measured on an H200 (convolutions_3.jsonl). The slow
 // kernel takes the images one after another, so that it is 10 to 26 times as slow for one image and no slower for 30.
 Wavering wavering(const Op& op, double seconds) {
-  constexpr std::int64_t kFewChannels = 40;
+  constexpr std::int64_t kNarrow = 40;
   constexpr double kFastPixels = 2.4e6;    // above, the fast kernel alone was seen
   constexpr double kSlowSeconds = 0.2e-9;  // a pixel of the map and channel
   const Extent& e = op.extent;
   const auto map = static_cast<double>(e.h) * static_cast<double>(e.w);
   const std::int64_t channels = std::max(e.c, e.k);
   const bool found = op.kind == OpKind::conv_input_grad && op.layout == base::Layout::nchw &&
-                     base::size_of(op.type) == 2 && channels <= kFewChannels &&
-                     static_cast<double>(e.n) * map < kFastPixels;
+                     base::size_of(op.type) == 2 && channels <= kNarrow && static_cast<double>(e.n) * map < kFastPixels;
   return found ? Wavering{seconds, std::max(seconds, kSlowSeconds * map * static_cast<double>(channels))} : Wavering{};
 }
 

@@ -92,7 +92,7 @@ TEST_CASE("each flag of the job refuses a wrong value by name", "[cli]") {
   expect({kAsked + "--cudnn-benchmark=2", "--cudnn-benchmark: is a switch: true or false, not '2'\n"});
   expect({kAsked + "--framework pytorch-2.10",
           "--framework: unknown framework 'pytorch-2.10'\n  did you mean 'pytorch-2.11', 'pytorch-2.14' or "
-          "'pytorch-2.6'?\n"});
+          "'pytorch-2.15'?\n"});
 }
 
 TEST_CASE("models and GPUs that are not known are answered with the nearest names", "[cli]") {

@@ -85,11 +85,15 @@ TEST_CASE("a plan tells which price it took, of where and as of when, and how ol
                                   {"spot", false},
                                   {"date", "2026-11-01"},
                                   {"age_days", 28},
+                                  {"today", "2026-11-29"},
                                   {"source", "aws.csv"}}));
   const double hours = plan.at("run").at("total_seconds").at("value").get<double>() / 3600;
   CHECK(plan.at("run").at("cost_usd").at("value").get<double>() == Approx(0.5 * hours));
-  CHECK(run(job + " --today 2026-11-29", world).out.find("28 days ago") != std::string::npos);
-  CHECK(run(job, world).out.find("days ago") == std::string::npos);
+  CHECK(run(job + " --today 2026-11-29", world).out.find("28 days old on 2026-11-29") != std::string::npos);
+  const json there = json::parse(run(job + " --region eu-west-1 --json", world).out).at("recommendation");
+  CHECK(there.at("price").at("usd_per_hour") == 0.6);
+  CHECK(run(job + " --region mars", world).err.find("--region: no price is of 'mars'") != std::string::npos);
+  CHECK(run(job, world).out.find("days old") == std::string::npos);
   const json spot = json::parse(run(job + " --spot --json", world).out).at("recommendation");
   CHECK(spot.at("price").at("usd_per_hour") == 0.1);
   CHECK(spot.at("price").at("region") == "eu-west-1");

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -39,5 +40,7 @@ std::string not_json(std::string_view parser_message);
 Result<Bytes> parse_bytes(std::string_view text, std::string_view place);
 /// "24h", "90min", "30s", "400ms", "2d", "1h30min".
 Result<Seconds> parse_duration(std::string_view text, std::string_view place);
+/// "1.5", "-2e3": the whole text, finite.
+std::optional<double> parse_number(std::string_view text);
 
 }  // namespace vggplan::base

@@ -52,8 +52,8 @@ class Catalog {
   /// With one GPU added (--gpu-file); its path means nothing, its name is the one inside.
   [[nodiscard]] base::Result<Catalog> with_gpu_file(const ConfigFile& file) const;
 
-  /// With prices of the user's in place of those that are known; `spot`: machines have their spot price.
-  [[nodiscard]] base::Result<Catalog> with_prices(PriceList prices, bool spot) const;
+  /// With prices of the user's in place of those that are known, and of these those that `asked` takes.
+  [[nodiscard]] base::Result<Catalog> with_prices(PriceList prices, AskedPrices asked) const;
 
   /// Names in a folder (gpus, machines, models, storage, frameworks, calibration), sorted.
   [[nodiscard]] std::vector<std::string> names(std::string_view folder) const;
@@ -102,6 +102,8 @@ class Catalog {
   [[nodiscard]] base::Diagnostic unknown(std::string_view name, std::string_view place) const;
   base::Status add(const ConfigFile& file);
   void settle_price(hardware::Machine& machine) const;
+  /// Some price must be of each region that is asked for.
+  [[nodiscard]] base::Status check_regions() const;
   /// The links that the user's GPUs name must be known.
   [[nodiscard]] base::Status check_links() const;
   /// And the profiles that the user's take their rules from.
@@ -111,7 +113,7 @@ class Catalog {
   std::vector<Entry> links_{};  ///< files of links, the user's last
   Entry other_gpus_{};
   PriceList prices_{};
-  bool spot_{false};
+  AskedPrices asked_{};
 };
 
 /// Single records from a user's file.

@@ -32,7 +32,6 @@ struct Knowledge {
   std::vector<hardware::Storage> storages{};
   std::vector<hardware::Machine> machines{};  ///< with prices; the cheapest that offers the GPU prices a bare GPU
   std::map<std::string, base::Usd> prices{};  ///< the user's: per GPU and hour by GPU name, per hour by machine name
-  std::string today{};                        ///< an ISO date that the age of prices is told by; empty: it is not told
 };
 
 /// The allocator's answer under its limit.

@@ -199,7 +199,6 @@ struct Quote {
   base::Usd per_hour{};     ///< all of them
   std::string of{};         ///< the machine, or the GPU that the user priced
   hardware::Price price{};  ///< of one
-  std::optional<std::int64_t> age_days{};
 };
 
 struct Estimate {

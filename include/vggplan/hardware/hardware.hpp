@@ -98,13 +98,22 @@ struct Link {
   bool operator==(const Link&) const = default;
 };
 
+/// How old a price is: by as many days where its date is no more than an interval.
+struct PriceAge {
+  std::string today{};  ///< the day that it is told of
+  std::int64_t least{};
+  std::int64_t most{};
+  bool operator==(const PriceAge&) const = default;
+};
+
 /// What a machine costs, whole.
 struct Price {
   base::Usd per_hour{};
   std::string reference{};
-  std::string date{};    ///< ISO date where known; empty: not told
+  std::string date{};    ///< an ISO date, or an interval "2026-01-01/2026-06-30"; empty: not told
   std::string region{};  ///< empty: not told
   bool spot{false};      ///< of a machine that its owner may take back at any time
+  std::optional<PriceAge> age{};
   bool operator==(const Price&) const = default;
 };
 

@@ -20,4 +20,12 @@ TEST_CASE("what is no day of the calendar has no number") {
   }
 }
 
+TEST_CASE("an interval of days has a first and a last, and a day is both") {
+  CHECK(days("2026-11-29") == Days{20786, 20786});
+  CHECK(days("1970-01-01/2026-11-29") == Days{0, 20786});
+  for (const char* text : {"", "/", "2026-11-29/", "/2026-11-29", "2026-11-29/2026-11-28", "1970-01-01/1970-01-02/"}) {
+    CHECK_FALSE(days(text));
+  }
+}
+
 }  // namespace vggplan::base

@@ -36,6 +36,19 @@ Diagnostic duration_error(std::string_view text) {
   return time.error();
 }
 
+TEST_CASE("a number is digits, a point and an exponent, and the whole text") {
+  CHECK(parse_number("1.5") == 1.5);
+  CHECK(parse_number("-2e3") == -2000);
+  CHECK(parse_number(".5") == 0.5);
+  CHECK(parse_number("0.1") == 0.1);  // to the last bit, as the compiler reads it
+  CHECK(parse_number("123456789.123456789") == 123456789.123456789);
+  for (const char* text : {"", "+1", " 1", "1 ", "0x10", "inf", "nan", "1,5", "1e", "--1", "1e999", "1e-999", "e5", "."}) {
+    INFO(text);
+    CHECK_FALSE(parse_number(text));
+  }
+  CHECK_FALSE(parse_number(std::string_view("1\0", 2)));
+}
+
 TEST_CASE("binary and decimal units mean what they say") {
   CHECK(bytes("40GiB") == 42'949'672'960);
   CHECK(bytes("40GB") == 40'000'000'000);

@@ -40,8 +40,10 @@ TEST_CASE("cuBLAS gets 2 x 4 MiB and 8 x 16 KiB, and 32 MiB on the architectures
     std::string version{};
     std::vector<std::int64_t> large{};
   };
-  for (const Expected& expected :
-       {Expected{"pytorch-2.6", {9}}, {"pytorch-2.11", {9}}, {"pytorch-2.14", {9, 10, 11, 12}}}) {
+  for (const Expected& expected : {Expected{"pytorch-2.6", {9}},
+                                   {"pytorch-2.11", {9}},
+                                   {"pytorch-2.14", {9, 10, 11, 12}},
+                                   {"pytorch-2.15", {9, 10, 11, 12}}}) {
     const lowering::Framework framework = built_in(expected.version);
     for (const std::int64_t major : {5, 6, 7, 8, 9, 10, 11, 12}) {
       const bool large = std::ranges::find(expected.large, major) != expected.large.end();
@@ -54,7 +56,7 @@ TEST_CASE("cuBLAS gets 2 x 4 MiB and 8 x 16 KiB, and 32 MiB on the architectures
 TEST_CASE("other versions take what they do not say from 2.11, and say that it was not measured with them") {
   const lowering::Framework measured = built_in();
   CHECK(measured.rules_of.empty());
-  for (const std::string name : {"pytorch-2.6", "pytorch-2.14"}) {
+  for (const std::string name : {"pytorch-2.6", "pytorch-2.14", "pytorch-2.15"}) {
     const lowering::Framework other = built_in(name);
     CHECK(other.name == name);
     CHECK(other.title != measured.title);
@@ -62,12 +64,14 @@ TEST_CASE("other versions take what they do not say from 2.11, and say that it w
     CHECK(other.workspace == measured.workspace);
     CHECK(other.benchmark == measured.benchmark);
     CHECK(other.allocator == measured.allocator);
-    CHECK(other.cublas_lifetime == lowering::Lifetime::process);  // 2.15 is the first to free them
+    const bool frees = name == "pytorch-2.15";  // pytorch/pytorch#194311
+    CHECK(other.cublas_lifetime == (frees ? lowering::Lifetime::call : lowering::Lifetime::process));
   }
   // pytorch/pytorch#156495 keeps cuBLASLt's from 2.9 on, #168175 lets it use that of cuBLAS.
   CHECK(built_in("pytorch-2.6").cublaslt_lifetime == lowering::Lifetime::call);
   CHECK(measured.cublaslt_lifetime == lowering::Lifetime::process);
   CHECK(built_in("pytorch-2.14").cublaslt_workspace == base::Bytes(0));
+  CHECK(built_in("pytorch-2.15").cublaslt_workspace == base::Bytes(0));
   CHECK(built_in("pytorch-2.6").allocator_variable == "PYTORCH_CUDA_ALLOC_CONF");
   CHECK(built_in("pytorch-2.14").allocator_variable == "PYTORCH_ALLOC_CONF");
 }

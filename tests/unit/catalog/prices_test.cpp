@@ -31,41 +31,42 @@ a2-highgpu-8g,96.0,680.0,,,,us-west4,us-west4-b,1.0,1.0
 ,,,A100,4.0,,us-west4,us-west4-b,1,1
 )";
 
-Catalog with(const std::string& text, bool spot = false, const std::string& date = "") {
-  auto prices = PriceList::read(text, "list", date);
+Catalog with(const std::string& text, const AskedPrices& asked = {}, const std::string& date = "") {
+  auto prices = PriceList::read(text, "list", date, asked);
   REQUIRE(prices);
-  auto catalog = Catalog::built_in().with_prices(std::move(*prices), spot);
+  auto catalog = Catalog::built_in().with_prices(std::move(*prices), asked);
   REQUIRE(catalog);
   return *catalog;
 }
 
 std::string error_of(const std::string& text) {
-  auto prices = PriceList::read(text, "list", "");
+  auto prices = PriceList::read(text, "list", "", {});
   if (prices) {
-    auto catalog = Catalog::built_in().with_prices(std::move(*prices), false);
+    auto catalog = Catalog::built_in().with_prices(std::move(*prices), {});
     REQUIRE_FALSE(catalog);
     return catalog.error().place + ": " + catalog.error().rule;
   }
   return prices.error().place + ": " + prices.error().rule;
 }
 
+const AskedPrices kSpot{{}, true, ""};
 const std::string kHeader = "Region,Price,InstanceType,AcceleratorCount,AcceleratorName\n";
 
 }  // namespace
 
 TEST_CASE("a list's price is that of the region where the machine costs least, on demand or as spot") {
-  const Catalog catalog = with(kAws, false, "2026-11-01");
+  const Catalog catalog = with(kAws, {}, "2026-11-01");
   const auto price = catalog.machine("p4d.24xlarge")->price;
-  CHECK(price == hardware::Price{base::Usd(21.957642), "list", "2026-11-01", "us-east-1", false});
+  CHECK(price == hardware::Price{base::Usd(21.957642), "list", "2026-11-01", "us-east-1", false, {}});
   CHECK(catalog.machine("p4d.24xlarge")->spot_price ==
-        hardware::Price{base::Usd(6.1657), "list", "2026-11-01", "eu-north-1", true});
-  CHECK(with(kAws, true).machine("p4d.24xlarge")->price ==
-        hardware::Price{base::Usd(6.1657), "list", "", "eu-north-1", true});
+        hardware::Price{base::Usd(6.1657), "list", "2026-11-01", "eu-north-1", true, {}});
+  CHECK(with(kAws, kSpot).machine("p4d.24xlarge")->price ==
+        hardware::Price{base::Usd(6.1657), "list", "", "eu-north-1", true, {}});
 }
 
 TEST_CASE("a machine that is not rented on demand has no price but as spot") {
   CHECK_FALSE(with(kAws).machine("p5e.48xlarge")->price);
-  CHECK(with(kAws, true).machine("p5e.48xlarge")->price->per_hour == base::Usd(19.5387));
+  CHECK(with(kAws, kSpot).machine("p5e.48xlarge")->price->per_hour == base::Usd(19.5387));
 }
 
 TEST_CASE("machines that the catalogue lacks are priced by their GPUs, parts of a GPU are none") {
@@ -81,9 +82,43 @@ TEST_CASE("what a list does not have keeps the catalogue's price") {
   CHECK(with(kAws).machine("g4dn.xlarge")->price == Catalog::built_in().machine("g4dn.xlarge")->price);
 }
 
+TEST_CASE("only prices of the regions that are asked for count, of the list and of the catalogue") {
+  const auto price = [](const AskedPrices& asked, const std::string& machine) {
+    return with(kAws, asked).machine(machine)->price;
+  };
+  CHECK(price({{"eu-north-1"}, false, ""}, "p4d.24xlarge")->per_hour == base::Usd(23.71569));
+  CHECK(price({{"eu-north-1", "us-east-1"}, false, ""}, "p4d.24xlarge")->region == "us-east-1");
+  CHECK(price({{"eu-west-1"}, true, ""}, "p4d.24xlarge")->per_hour == base::Usd(9.7598));
+  CHECK_FALSE(price({{"eu-west-1"}, false, ""}, "g4dn.xlarge"));  // the catalogue's is of us-east-1
+  CHECK(price({{"us-east-1"}, false, ""}, "g4dn.xlarge"));
+  CHECK(with(kAws, {{"eu-west-1"}, false, ""}).machines_with("l4")->empty());
+}
+
+TEST_CASE("a region that no price is of is a mistake, and the nearest is named") {
+  const auto error = Catalog::built_in().with_prices({}, {{"us-est-1"}, false, ""});
+  REQUIRE_FALSE(error);
+  CHECK(error.error().place == "region");
+  CHECK(error.error().rule == "no price is of 'us-est-1'");
+  CHECK(error.error().remedy.find("us-east-1") != std::string::npos);
+}
+
+TEST_CASE("a price is as old as the day says that is asked about, by an interval where no more is known") {
+  const auto age = [](const std::string& date, const std::string& today) {
+    return with(kAws, {{}, false, today}, date).machine("p4d.24xlarge")->price->age;
+  };
+  CHECK(age("2026-10-30", "2026-11-29") == hardware::PriceAge{"2026-11-29", 30, 30});
+  CHECK(age("2026-10-30/2026-11-28", "2026-11-29") == hardware::PriceAge{"2026-11-29", 1, 30});
+  CHECK(age("2026-10-30/2026-12-24", "2026-11-29") == hardware::PriceAge{"2026-11-29", 0, 30});
+  CHECK_FALSE(age("2026-10-30", ""));
+  CHECK_FALSE(age("2026-10-30", "2026-10-29"));
+  CHECK_FALSE(age("autumn", "2026-11-29"));
+  const auto built_in = Catalog::built_in().with_prices({}, {{}, false, "2026-11-29"});
+  CHECK(built_in->machine("ND96asr_v4")->price->age == hardware::PriceAge{"2026-11-29", 824, 824});  // date -d
+}
+
 TEST_CASE("hosts and GPUs that are priced apart are added where both are to be had") {
   CHECK(with(kGcp).machine("a2-highgpu-8g")->price ==
-        hardware::Price{base::Usd(25.91582), "list", "", "us-central1", false});
+        hardware::Price{base::Usd(25.91582), "list", "", "us-central1", false, {}});
   CHECK(with(kGcp).machine("a2-highgpu-8g")->spot_price->per_hour == base::Usd(12.958));
 }
 
@@ -91,7 +126,8 @@ TEST_CASE("a list of one's own names machines of the catalogue, or GPUs of it") 
   const Catalog catalog = with(R"({"date": "2026-11-20", "prices": [
       {"machine": "g4dn.xlarge", "usd_per_hour": 0.4, "spot_usd_per_hour": 0.1, "region": "here"},
       {"machine": "ours", "gpu": "l4", "gpu_count": 2, "usd_per_hour": 3}]})");
-  CHECK(catalog.machine("g4dn.xlarge")->price == hardware::Price{base::Usd(0.4), "list", "2026-11-20", "here", false});
+  CHECK(catalog.machine("g4dn.xlarge")->price ==
+        hardware::Price{base::Usd(0.4), "list", "2026-11-20", "here", false, {}});
   CHECK(catalog.machines_with("l4")->front().gpu_count == 2);
 }
 

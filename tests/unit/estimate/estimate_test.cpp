@@ -306,7 +306,7 @@ TEST_CASE("a version that nobody measured has wider ranges than 2.11 on the same
   job::Job job = job_of(512, 512, 8);
   job.expandable_segments = true;
   const Estimate measured = answer(job, card);
-  for (const std::string version : {"pytorch-2.6", "pytorch-2.14"}) {
+  for (const std::string version : {"pytorch-2.6", "pytorch-2.14", "pytorch-2.15"}) {
     Knowledge knowledge = support::known();
     knowledge.framework = support::built_in_catalog().framework(version).value();
     const Estimate other = estimate(job, card, knowledge).value();

@@ -281,18 +281,6 @@ TEST_CASE("the user's price comes before the catalogue's, and nothing is invente
   CHECK(usd_per_hour(job, bare, knowledge)->count() == 10);
 }
 
-TEST_CASE("a price is as old as the day it is asked about says, and of unknown age without one") {
-  Knowledge knowledge;
-  knowledge.machines = {machine("one", 1, 4)};
-  knowledge.machines.front().price->date = "2026-10-30";
-  const Target bare = support::target("h200-sxm-141gb");
-  CHECK_FALSE(quote(large_job(), bare, knowledge)->age_days);
-  knowledge.today = "2026-11-29";
-  CHECK(quote(large_job(), bare, knowledge)->age_days == 30);
-  knowledge.machines.front().price->date = "commit 00148f2 of its source";
-  CHECK_FALSE(quote(large_job(), bare, knowledge)->age_days);
-}
-
 TEST_CASE("spot machines cost what is asked for, and a warning says what the cost lacks") {
   Knowledge knowledge = support::known();
   knowledge.machines = {machine("one", 1, 4)};
