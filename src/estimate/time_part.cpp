@@ -50,7 +50,8 @@ Interconnect interconnect_of(const job::Job& job, const Target& target, const Kn
     return {*target.machine->network, false, target.machine->name};
   }
   const hardware::Machine* like = target.machine ? nullptr : slowest_network(job, target, knowledge);
-  return like == nullptr ? Interconnect{timing::kAssumedNetwork, true, ""} : Interconnect{*like->network, true, like->name};
+  return like == nullptr ? Interconnect{timing::kAssumedNetwork, true, ""}
+                         : Interconnect{*like->network, true, like->name};
 }
 
 base::Result<timing::Calibration> calibration_for(const hardware::Gpu& gpu, const Knowledge& knowledge) {
