@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "app/asked_again.hpp"
 
+#include "app/model_file.hpp"
 #include "app/settings.hpp"
 
 namespace vggplan::app {
@@ -52,6 +53,10 @@ base::Result<AskedAgain> ask_again(const Values& values, const catalog::Catalog&
   const base::Result<Options> options = settled ? make_options(*settled) : settled.error();
   if (!options) {
     return options.error();
+  }
+  // The report may be a stranger's: nothing is read for it that never ends.
+  if (is_file_name(options->model) && !world.is_file(options->model)) {
+    return base::Diagnostic{base::Fault::file, options->model, "is not a file here", "run where the network's file is"};
   }
   Questions questions(catalog, world);
   base::Result<EstimateQuestion> question = questions.estimate(*options, Command::estimate);
