@@ -6,8 +6,9 @@
     vggplan calibrate measurements.jsonl --gpu NAME --output NAME.json
     vggplan estimate --gpu NAME --calibration NAME.json ...
 
-Needs torch and torchvision and one CUDA GPU that nothing else uses. Takes about 20 minutes; --quick takes five and
-gives a rougher calibration. Stop it when you like: started again with the same --out it goes on where it was.
+Needs torch and torchvision, templates/settings.py (beside this file where only the two are copied to a machine) and one CUDA
+GPU that nothing else uses. Takes about 20 minutes; --quick takes five and gives a rougher calibration. Stop it when you
+like: started again with the same --out it goes on where it was.
 
 Every line of the output is one JSON object. Operations: kernel time in microseconds ("us"), launch gaps left out,
 through CUPTI. Steps: milliseconds by phase and back to back, bytes of memory. The host: microseconds that Python and
@@ -27,9 +28,11 @@ import time
 import torch
 import torch.nn.functional as F
 import torchvision
-from torch import nn
+from PIL import Image
 from torch.profiler import ProfilerActivity, profile
-from torch.utils.checkpoint import checkpoint
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "templates"))
+from settings import LAYOUTS, TYPES, build, optimizer_of, set_arithmetic  # noqa: E402: what plans mean in PyTorch
 
 ATEN = torch.ops.aten
 # Channels in and out, and by how many halvings the map is smaller than the image.
@@ -39,81 +42,6 @@ IMAGES = [(224, 224, 32), (1024, 1024, 4), (224, 224, 1), (224, 224, 8), (224, 2
           (333, 517, 5), (2048, 1536, 2), (97, 131, 7), (640, 960, 10), (1000, 1000, 1), (64, 64, 2), (4024, 3036, 2),
           (224, 224, 64), (3000, 2000, 2), (320, 480, 3), (1536, 1536, 1), (256, 256, 64), (32, 32, 64), (4024, 3036, 4)]
 QUICK_IMAGES = [(224, 224, 32), (1024, 1024, 4), (224, 224, 1), (512, 512, 8), (4024, 3036, 1)]
-
-
-# ---- what plans mean in PyTorch: as in templates/settings.py, which tests/train/check_settings.py holds this to -------
-
-TYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
-
-
-def set_arithmetic(precision):
-    """What PyTorch keeps for the process. The type of weights and images, and that of autocast or None."""
-    torch.backends.cudnn.allow_tf32 = precision != "fp32"
-    torch.backends.cuda.matmul.allow_tf32 = False
-    autocast = TYPES[precision[len("amp-"):]] if precision.startswith("amp-") else None
-    return TYPES["fp32" if autocast else precision], autocast
-
-
-def optimizer_of(name, impl):
-    """The class and its arguments, without the learning rate."""
-    options = {"foreach": {}, "fused": {"fused": True}, "loop": {"foreach": False}}[impl]
-    if name == "momentum":
-        options.update(momentum=0.9, weight_decay=5e-4)
-    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
-    return kinds.get(name, torch.optim.SGD), options
-
-
-def rerun(layers, cuts):
-    """Backward runs the layers of a Sequential again, those between two cuts by themselves."""
-    layers = list(layers)
-    first, rest = nn.Sequential(*layers[:cuts[0]]), nn.Sequential(*layers[cuts[-1]:])
-    parts = [nn.Sequential(*layers[i:j]) for i, j in zip(cuts, cuts[1:])]
-
-    def forward(x):
-        x = first(x)
-        for part in parts:
-            x = checkpoint(part, x, use_reentrant=False)
-        return rest(x)
-
-    return forward
-
-
-def checkpoint_model(model, name, how):
-    """Each block of ResNet, inverted residual of MobileNetV2 (those without a sum in one), dense block with its transition;
-    VGG's features up to each pool (block), or the first N - 1 of N equal parts (seq:N)."""
-    if name.startswith("resnet"):
-        for layers in (model.layer1, model.layer2, model.layer3, model.layer4):
-            layers.forward = rerun(layers, range(len(layers) + 1))
-        return
-    layers = model.features
-    if how != "block":
-        count = int(how[len("seq:"):])
-        cuts = [i * (len(layers) // count) for i in range(count)]
-    elif name.startswith("vgg"):
-        cuts = [0] + [i + 1 for i, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]
-    else:
-        cuts = {"mobilenet-v2": [0, *range(3, 18), 19], "densenet121": [4, 6, 8, 10, 12]}[name]
-    layers.forward = rerun(layers, cuts)
-
-
-def build(job, **options):
-    """torchvision's network with the channels, classes, head and checkpointing of the job."""
-    model = getattr(torchvision.models, job["model"].replace("-", "_"))(weights=None, num_classes=job["classes"], **options)
-    if job["channels"] != 3:
-        name, old = next((n, m) for n, m in model.named_modules() if isinstance(m, nn.Conv2d))
-        new = nn.Conv2d(job["channels"], old.out_channels, old.kernel_size, old.stride, old.padding, bias=old.bias is not None)
-        setattr(model.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2], new)
-    if job["checkpointing"] != "none":
-        checkpoint_model(model, job["model"], job["checkpointing"])
-    if job["head"] == "flatten":
-        model.avgpool = nn.Identity()
-        model.classifier[0] = nn.Linear(512 * (job["height"] // 32) * (job["width"] // 32), 4096)
-    elif job["head"] == "gap":
-        model.avgpool, model.classifier = nn.AdaptiveAvgPool2d(1), nn.Linear(512, job["classes"])
-    elif job["head"] == "linear":
-        model.classifier = nn.Linear(512 * 7 * 7, job["classes"])
-    return model.features if job["head"] == "none" else model
 
 
 # ---- the file of results -----------------------------------------------------------------------------------------
@@ -563,11 +491,6 @@ def decode_on_gpu(data):
 
 
 def time_input(out, quick):
-    try:
-        from PIL import Image
-    except ImportError:
-        say("input: PIL is missing; left out")
-        return
     torch.set_num_threads(1)
     seconds = 0.2 if quick else 1.0
     for h, w in ((224, 224), (1024, 1024), (4024, 3036)):

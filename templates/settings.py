@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the words of a plan mean in PyTorch. train.py reads its settings through this file; scripts/measure.py of vggplan has the
-same functions, so that a plan, a measurement and a run mean the same."""
+"""What the words of a plan mean in PyTorch. train.py reads its settings through this file, and so does scripts/measure.py of
+vggplan: a plan, a measurement and a run mean the same."""
 import fnmatch
 import functools
 

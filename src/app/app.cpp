@@ -64,6 +64,9 @@ base::Status count_positionals(const Invocation& invocation) {
                      fmt::format("for example: vggplan {}", about.examples.front().first));
 }
 
+/// What the scripts of `completion` call, and nobody else.
+constexpr std::string_view kComplete = "__complete";
+
 /// "help" and "help COMMAND" as --help and COMMAND --help.
 std::vector<std::string> without_help_word(std::vector<std::string> arguments) {
   if (!arguments.empty() && arguments.front() == "help") {
@@ -74,54 +77,44 @@ std::vector<std::string> without_help_word(std::vector<std::string> arguments) {
 }
 
 base::Result<int> answer(const std::vector<std::string>& given, World& world) {
+  if (!given.empty() && given.front() == kComplete) {
+    return print(completed({given.begin() + 1, given.end()}), {}, world);
+  }
   const std::vector<std::string> arguments = without_help_word(given);
   const bool bare = arguments.empty();
-  const base::Result<Invocation> invocation = parse_arguments(arguments);
-  if (!invocation) {
-    return invocation.error();
-  }
+  const Invocation invocation = TRY(parse_arguments(arguments));
   const std::size_t columns = text_options({}, world, false).columns;
-  if (invocation->asks_for("help")) {
+  if (invocation.asks_for("help")) {
     const bool named = arguments.front().front() != '-';
-    return print(named ? command_help(invocation->command, columns) : program_help(columns), {}, world);
+    return print(named ? command_help(invocation.command, columns) : program_help(columns), {}, world);
   }
-  if (invocation->asks_for("version")) {
+  if (invocation.asks_for("version")) {
     return print(fmt::format("vggplan {}\n", base::kVersion), {}, world);
   }
   std::vector<std::string> notes;
-  base::Result<Settled> settled = gather(*invocation, world, notes);
-  if (!settled) {
-    return settled.error();
-  }
-  base::Result<Options> options = make_options(*settled);
-  if (!options) {
-    return options.error();
-  }
+  Settled settled = TRY(gather(invocation, world, notes));
+  Options options = TRY(make_options(settled));
   // A file that says where output goes cannot say that nobody hears of it.
-  const auto quiet = settled->find("quiet");
+  const auto quiet = settled.find("quiet");
   Options by_the_user;
-  by_the_user.quiet = options->quiet && quiet != settled->end() && quiet->second.front().origin >= Origin::environment;
+  by_the_user.quiet = options.quiet && quiet != settled.end() && quiet->second.front().origin >= Origin::environment;
   for (const std::string& text : notes) {
     note(world, by_the_user, text);
   }
-  if (invocation->asks_for("print-config")) {
-    return print(options->format == Format::json ? config_json(*settled, invocation->command)
-                                                 : print_config(*settled, invocation->command),
-                 *options, world);
+  if (invocation.asks_for("print-config")) {
+    return print(options.format == Format::json ? config_json(settled, invocation.command)
+                                                : print_config(settled, invocation.command),
+                 options, world);
   }
-  if (base::Status error = check_targets(*options, world)) {
-    return *error;
-  }
-  if (bare && !options->height) {
+  TRY(check_targets(options, world));
+  if (bare && !options.height) {
     // Whoever types the name alone wants to know what to type: one example, not a page of flags. It goes to standard
     // error with exit code 2, as nothing was answered: a script whose variable is empty must not read a yes.
     world.write_err(short_usage());
     return kWrongQuestion;
   }
-  if (base::Status error = count_positionals(*invocation)) {
-    return *error;
-  }
-  return dispatch({invocation->command, std::move(*options), std::move(*settled), invocation->positionals}, world);
+  TRY(count_positionals(invocation));
+  return dispatch({invocation.command, std::move(options), std::move(settled), invocation.positionals}, world);
 }
 
 }  // namespace

@@ -126,11 +126,8 @@ base::Result<Invocation> parse_arguments(const std::vector<std::string>& argumen
   Invocation invocation;
   std::size_t first = 0;
   if (!arguments.empty() && !arguments.front().empty() && arguments.front().front() != '-') {
-    const base::Result<Command> command = parse_command(arguments.front());
-    if (!command) {
-      return command.error();
-    }
-    invocation.command = *command;
+    const Command command = TRY(parse_command(arguments.front()));
+    invocation.command = command;
     first = 1;
   }
   CLI::App parser;
@@ -140,13 +137,9 @@ base::Result<Invocation> parse_arguments(const std::vector<std::string>& argumen
     return *error;
   }
   for (const auto& [flag, option] : options) {
-    if (base::Status error = add_values(invocation, *flag, option->results())) {
-      return *error;
-    }
+    TRY(add_values(invocation, *flag, option->results()));
   }
-  if (base::Status error = add_extras(invocation, parser.remaining())) {
-    return *error;
-  }
+  TRY(add_extras(invocation, parser.remaining()));
   return invocation;
 }
 

@@ -40,7 +40,7 @@ Values flags_of(const Document& report) {
   return values;
 }
 
-base::Result<AskedAgain> ask_again(const Values& values, const catalog::Catalog& catalog, World& world) {
+base::Result<Asked> ask_again(const Values& values, World& world) {
   std::vector<Setting> settings;
   for (const auto& [name, value] : values) {
     const Flag* flag = find_flag(name);
@@ -49,25 +49,13 @@ base::Result<AskedAgain> ask_again(const Values& values, const catalog::Catalog&
     }
     settings.push_back({flag, value, "--" + name, "report", Origin::flag});
   }
-  const base::Result<Settled> settled = settle(settings, Command::estimate);
-  const base::Result<Options> options = settled ? make_options(*settled) : settled.error();
-  if (!options) {
-    return options.error();
-  }
+  const Settled settled = TRY(settle(settings, Command::estimate));
+  const Options options = TRY(make_options(settled));
   // The report may be a stranger's: nothing is read for it that never ends.
-  if (is_file_name(options->model) && !world.is_file(options->model)) {
-    return base::Diagnostic{base::Fault::file, options->model, "is not a file here", "run where the network's file is"};
+  if (is_file_name(options.model) && !world.is_file(options.model)) {
+    return base::Diagnostic{base::Fault::file, options.model, "is not a file here", "run where the network's file is"};
   }
-  Questions questions(catalog, world);
-  base::Result<EstimateQuestion> question = questions.estimate(*options, Command::estimate);
-  if (!question) {
-    return question.error();
-  }
-  base::Result<estimate::Knowledge> knowledge = load_knowledge(catalog, *options, {question->target.gpu.name});
-  if (!knowledge) {
-    return knowledge.error();
-  }
-  return AskedAgain{std::move(*question), std::move(*knowledge)};
+  return Session(catalog::Catalog::built_in(), world).ask(options, Command::estimate);
 }
 
 }  // namespace vggplan::app

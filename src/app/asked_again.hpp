@@ -5,8 +5,7 @@
 #include <map>
 #include <string>
 
-#include "app/knowledge.hpp"
-#include "app/question.hpp"
+#include "app/session.hpp"
 #include "vggplan/app/app.hpp"
 #include "vggplan/report/document.hpp"
 
@@ -18,10 +17,6 @@ using Values = std::map<std::string, std::string, std::less<>>;
 /// `report`: an estimate, or the recommendation of a plan.
 Values flags_of(const report::Document& report);
 
-struct AskedAgain {
-  EstimateQuestion question{};
-  estimate::Knowledge knowledge{};
-};
-base::Result<AskedAgain> ask_again(const Values& values, const catalog::Catalog& catalog, World& world);
+base::Result<Asked> ask_again(const Values& values, World& world);
 
 }  // namespace vggplan::app

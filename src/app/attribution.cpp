@@ -45,13 +45,10 @@ Values stepped(Values values, const Values& after, const std::string& input) {
   return values;
 }
 
-base::Result<Document> answer(const Values& values, const catalog::Catalog& catalog, World& world) {
-  const base::Result<AskedAgain> asked = ask_again(values, catalog, world);
-  if (!asked) {
-    return asked.error();
-  }
+base::Result<Document> answer(const Values& values, World& world) {
+  const Asked asked = TRY(ask_again(values, world));
   const base::Result<estimate::Estimate> estimate =
-      estimate::estimate(asked->question.job, asked->question.target, asked->knowledge, {});
+      estimate::estimate(asked.question.job, asked.question.target, asked.knowledge, {});
   return estimate ? base::Result<Document>(report::build_estimate(*estimate)) : estimate.error();
 }
 
@@ -65,20 +62,16 @@ base::Result<Document> attribute(const Document& before, const Document& after, 
   if (inputs.size() < 2) {
     return rows;
   }
-  const catalog::Catalog catalog = catalog::Catalog::built_in();
   Values values = old_values;
-  base::Result<Document> last = answer(values, catalog, world);
+  base::Result<Document> last = answer(values, world);
   const base::Diagnostic other = base::wrong("the figures", "were written by another version, or with other data");
   if (last && !report::same_figures(*last, before)) {
     return other;
   }
   for (const std::string& input : inputs) {
     values = stepped(values, new_values, input);
-    base::Result<Document> next = last ? answer(values, catalog, world) : last.error();
-    if (!next) {
-      return next.error();
-    }
-    rows.push_back(report::attribution_row(base::with_underscores(input), *last, *next));
+    Document next = TRY(last ? answer(values, world) : last.error());
+    rows.push_back(report::attribution_row(base::with_underscores(input), *last, next));
     last = std::move(next);
   }
   if (!report::same_figures(*last, after)) {

@@ -36,11 +36,8 @@ std::string label_of(const catalog::MeasuredStep& s) {
 base::Result<job::Job> job_of(const catalog::MeasuredStep& step, const catalog::Catalog& catalog) {
   job::Job job;
   if (step.features.empty()) {
-    auto model = catalog.model(step.model);
-    if (!model) {
-      return model.error();
-    }
-    job.model = *std::move(model);
+    auto model = TRY(catalog.model(step.model));
+    job.model = std::move(model);
   } else {
     job.model = {step.model, step.features, step.batch_norm};
   }
@@ -68,14 +65,9 @@ base::Result<job::Job> job_of(const catalog::MeasuredStep& step, const catalog::
   if (error) {
     return *error;
   }
-  auto checkpointing = job::parse_checkpointing(step.checkpointing);
-  if (!checkpointing) {
-    return checkpointing.error();
-  }
-  job.checkpointing = *checkpointing;
-  if (base::Status status = job::validate(job)) {
-    return *status;
-  }
+  auto checkpointing = TRY(job::parse_checkpointing(step.checkpointing));
+  job.checkpointing = checkpointing;
+  TRY(job::validate(job));
   return job;
 }
 
@@ -90,21 +82,12 @@ struct Lowered {
 
 base::Result<Lowered> lower(const catalog::MeasuredStep& step, const catalog::Catalog& catalog) {
   Lowered lowered;
-  auto job = job_of(step, catalog);
-  if (!job) {
-    return job.error();
-  }
-  lowered.job = *std::move(job);
-  auto network = job::network_of(lowered.job);
-  if (!network) {
-    return network.error();
-  }
-  lowered.network = *std::move(network);
-  const auto segments = lowering::segments(lowered.network, lowered.job.checkpointing);
-  if (!segments) {
-    return segments.error();
-  }
-  lowered.ops = lowering::lower_ops(lowered.network, lowered.job, *segments);
+  auto job = TRY(job_of(step, catalog));
+  lowered.job = std::move(job);
+  auto network = TRY(job::network_of(lowered.job));
+  lowered.network = std::move(network);
+  const auto segments = TRY(lowering::segments(lowered.network, lowered.job.checkpointing));
+  lowered.ops = lowering::lower_ops(lowered.network, lowered.job, segments);
   return lowered;
 }
 
@@ -114,32 +97,23 @@ base::Result<timing::Fabric> fabric_of(const hardware::Gpu& gpu, std::int64_t gp
   if (!name) {
     return timing::Fabric{};
   }
-  const auto link = catalog.link(*name);
-  if (!link) {
-    return link.error();
-  }
-  return timing::make_fabric(*link, topology, gpus, 1, std::nullopt);
+  const auto link = TRY(catalog.link(*name));
+  return timing::make_fabric(link, topology, gpus, 1, std::nullopt);
 }
 
 base::Status add_step(const catalog::MeasuredStep& step, const hardware::Gpu& gpu, const lowering::Framework& framework,
                       const catalog::Catalog& catalog, timing::Samples& samples) {
-  auto lowered = lower(step, catalog);
-  if (!lowered) {
-    return lowered.error();
-  }
+  auto lowered = TRY(lower(step, catalog));
   if (step.gpus > 1) {
-    const auto fabric = fabric_of(gpu, step.gpus, catalog);
-    if (!fabric) {
-      return fabric.error();
-    }
+    const auto fabric = TRY(fabric_of(gpu, step.gpus, catalog));
     samples.parallel.push_back({label_of(step),
-                                std::move(lowered->ops),
+                                std::move(lowered.ops),
                                 {step.accumulation, step.benchmark},
-                                lowering::exchange_of(lowered->network, lowered->job, framework),
-                                *fabric,
+                                lowering::exchange_of(lowered.network, lowered.job, framework),
+                                fabric,
                                 step.step});
   } else if (step.forward.count() > 0.0) {
-    samples.steps.push_back({label_of(step), std::move(lowered->ops), step.step, step.forward, step.backward,
+    samples.steps.push_back({label_of(step), std::move(lowered.ops), step.step, step.forward, step.backward,
                              step.optimizer_step, step.benchmark, step.for_ranges, step.on_host, step.host_operation});
   }
   return std::nullopt;
@@ -154,21 +128,13 @@ base::Result<timing::Samples> samples_of(const catalog::Measurements& rows, cons
   samples.stages = rows.stages;
   samples.copies = rows.copies;
   samples.loaders = rows.loaders;
-  const auto framework = catalog.framework(job::Job{}.framework);
-  if (!framework) {
-    return framework.error();
-  }
+  const auto framework = TRY(catalog.framework(job::Job{}.framework));
   for (const catalog::MeasuredStep& step : rows.steps) {
-    if (base::Status status = add_step(step, gpu, *framework, catalog, samples)) {
-      return *status;
-    }
+    TRY(add_step(step, gpu, framework, catalog, samples));
   }
   for (const catalog::MeasuredCollective& row : rows.collectives) {
-    const auto fabric = fabric_of(gpu, row.gpus, catalog);
-    if (!fabric) {
-      return fabric.error();
-    }
-    samples.collectives.push_back({row.collective, row.bytes, *fabric, row.seconds});
+    const auto fabric = TRY(fabric_of(gpu, row.gpus, catalog));
+    samples.collectives.push_back({row.collective, row.bytes, fabric, row.seconds});
   }
   return samples;
 }

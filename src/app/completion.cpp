@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Scripts for three shells, each from the tables of commands and flags.
+// Completion: scripts of a few lines, which ask the program what may follow: vggplan __complete WORD... tells it for
+// the last word. A line is a candidate and, after a tab, what it means; ":files" and ":folders" leave it to the shell.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -12,206 +12,155 @@ namespace vggplan::app {
 
 namespace {
 
-std::string command_words() { return fmt::format("{}", fmt::join(base::enum_names<Command>(), " ")); }
-constexpr std::string_view kHelp = "help";  // not a command of its own: `help COMMAND` is `COMMAND --help`
+using Words = std::vector<std::string>;
 
-bool takes_file(const Flag& flag) { return flag.value.find("FILE") != std::string_view::npos; }
-bool takes_folder(const Flag& flag) { return flag.value == "DIR"; }
+constexpr std::string_view kBash = R"(# bash completion for vggplan: source <(vggplan completion bash)
+# shellcheck shell=bash
+_vggplan() {
+  mapfile -t COMPREPLY < <("${COMP_WORDS[0]}" __complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null | cut -f 1)
+  case "${COMPREPLY[0]}" in
+    :files) COMPREPLY=() && compopt -o default ;;
+    :folders) COMPREPLY=() && compopt -o dirnames ;;
+    *=) compopt -o nospace ;;
+  esac
+}
+complete -F _vggplan vggplan
+)";
 
-std::string words_of(std::vector<std::string> (*names)()) { return fmt::format("{}", fmt::join(names(), " ")); }
+constexpr std::string_view kZsh = R"(#compdef vggplan
+# zsh completion for vggplan: vggplan completion zsh > "${fpath[1]}/_vggplan"
+_vggplan() {
+  local line
+  local -a whole=() begun=()
+  for line in "${(@f)$($words[1] __complete "${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
+    case $line in
+      :files) _files ;;
+      :folders) _files -/ ;;
+      *=) begun+=("$line") ;;
+      ?*) whole+=("${${line//:/\\:}/$'\t'/:}") ;;
+    esac
+  done
+  _describe vggplan whole
+  compadd -S '' -a begun
+}
+_vggplan "$@"
+)";
 
-/// Whether what completes the flag is the beginning of its value: no space follows.
-bool goes_on(const Flag& flag) { return flag.choices != nullptr && flag.choices().front().ends_with('='); }
+constexpr std::string_view kFish =
+    R"(# fish completion for vggplan: vggplan completion fish > ~/.config/fish/completions/vggplan.fish
+function __vggplan_complete
+  set -l words (commandline -opc)
+  set -l current (commandline -ct)
+  set -l lines ($words[1] __complete $words[2..-1] "$current" 2>/dev/null)
+  switch "$lines[1]"
+    case ':files' ':folders'
+      __fish_complete_path "$current"
+    case '*'
+      printf '%s\n' $lines
+  end
+end
+complete -c vggplan -f -a '(__vggplan_complete)'
+)";
 
-/// "--format|-f"
-std::string spellings(const Flag& flag) {
-  return fmt::format("--{}", flag.name) + (flag.letter == 0 ? "" : fmt::format("|-{}", flag.letter));
+/// What stands before its sign in "--flag=value".
+const Flag* flag_of(const std::string& word) {
+  if (word.starts_with("--")) {
+    return find_flag(std::string_view(word).substr(2, word.find('=') - 2));
+  }
+  const auto same = [&](const Flag& flag) { return word.size() == 2 && word[0] == '-' && flag.letter == word[1]; };
+  const auto found = std::find_if(flags().begin(), flags().end(), same);
+  return found == flags().end() ? nullptr : &*found;
 }
 
-std::string flag_words(Command command) {
-  std::string words;
+/// The names that go on from what is typed; where there are none, what takes a file is left to the shell.
+Words matching(const Words& names, std::string_view typed, std::string_view value, const std::string& before = "") {
+  Words found;
+  for (const std::string& name : names) {
+    if (name.starts_with(typed)) {
+      found.push_back(before + name);
+    }
+  }
+  if (found.empty() && value == "DIR") {
+    return {":folders"};
+  }
+  const bool file = value.find("FILE") != std::string_view::npos || value.find(".json") != std::string_view::npos;
+  return found.empty() && file ? Words{":files"} : found;
+}
+
+Words values_of(const Flag& flag, std::string_view typed, const std::string& before = "") {
+  return matching(flag.choices == nullptr ? Words() : flag.choices(), typed, flag.value, before);
+}
+
+Words flags_like(Command command, std::string_view typed) {
+  Words found;
   for (const Flag& flag : flags()) {
-    if (flag.applies_to(command)) {
-      words += fmt::format("{}--{}", words.empty() ? "" : " ", flag.name);
+    if (flag.applies_to(command) && ("--" + std::string(flag.name)).starts_with(typed)) {
+      found.push_back(fmt::format("--{}\t{}", flag.name, flag.help));
     }
   }
-  return words;
+  return found;
 }
 
-/// What follows a flag that takes a value.
-std::string bash_values() {
-  std::string rows;
-  for (const Flag& flag : flags()) {
-    if (!flag.takes_value()) {
-      continue;
-    }
-    const std::string words = flag.choices != nullptr ? fmt::format("-W '{}'", words_of(flag.choices))
-                              : takes_file(flag)      ? "-f"
-                              : takes_folder(flag)    ? "-d"
-                                                      : "";
-    const std::string reply = words.empty() ? "" : fmt::format("COMPREPLY=($(compgen {} -- \"$current\")); ", words);
-    rows += fmt::format("    {}) {}{}return ;;\n", spellings(flag), reply, goes_on(flag) ? "compopt -o nospace; " : "");
-  }
-  return rows;
-}
-
-std::string bash() {
-  std::string script =
-      "# bash completion for vggplan: source <(vggplan completion bash)\n"
-      "# shellcheck shell=bash disable=SC2207\n"
-      "_vggplan() {\n"
-      "  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=plan flags words\n"
-      "  # Readline parts --flag=value at the sign.\n"
-      "  if [ \"$current\" = = ]; then\n"
-      "    current=\n"
-      "  elif [ \"$previous\" = = ]; then\n"
-      "    previous=${COMP_WORDS[COMP_CWORD-2]}\n"
-      "  fi\n"
-      "  case \"${COMP_WORDS[1]}\" in\n"
-      "    -*) ;;\n"
-      "    *) [ \"$COMP_CWORD\" -gt 1 ] && command=${COMP_WORDS[1]} ;;\n"
-      "  esac\n"
-      "  case \"$previous\" in\n" +
-      bash_values() + "  esac\n  case \"$command\" in\n";
+/// `help` is no command of its own: `help COMMAND` is `COMMAND --help`.
+Words commands(std::string_view typed, bool with_help) {
+  Words all;
   for (const auto& row : base::NameTable<Command>::table) {
-    const auto names = info(row.value).names;
-    script += fmt::format("    {}) flags='{}'{} ;;\n", row.name, flag_words(row.value),
-                          names == nullptr ? "" : fmt::format(" words='{}'", words_of(names)));
+    all.push_back(fmt::format("{}\t{}", row.name, row.help));
   }
-  script += fmt::format(
-      "    {1}) words='{0}' ;;\n"
-      "  esac\n"
-      "  [ \"$COMP_CWORD\" -eq 1 ] && words='{0} {1}'\n"
-      "  case \"$current\" in\n"
-      "    -*) COMPREPLY=($(compgen -W \"$flags\" -- \"$current\")) ;;\n"
-      "    *) COMPREPLY=($(compgen -W \"$words\" -- \"$current\")) ;;\n"
-      "  esac\n"
-      "  [ -z \"$words\" ] && [ ${{#COMPREPLY[@]}} -eq 0 ] && COMPREPLY=($(compgen -f -- \"$current\"))\n"
-      "}}\n"
-      "complete -F _vggplan vggplan\n",
-      command_words(), kHelp);
-  return script;
+  if (with_help) {
+    all.emplace_back("help\tthe help of a command");
+  }
+  return matching(all, typed, "");
 }
 
-/// Text inside single quotes of a shell.
-std::string in_shell_quotes(std::string_view text) {
-  std::string quoted;
-  for (const char c : text) {
-    quoted += c == '\'' ? "'\\''" : std::string(1, c);
+Words candidates(Words words) {
+  if (words.empty()) {
+    return {};
   }
-  return quoted;
-}
-
-/// What _arguments would read as markup.
-std::string in_zsh_spec(std::string_view text) {
-  std::string escaped;
-  for (const char c : text) {
-    escaped += c == '[' || c == ']' || c == ':' || c == '\\' ? std::string{'\\', c} : std::string(1, c);
+  // Readline parts --flag=value at the sign.
+  const bool at_sign = words.back() == "=";
+  std::erase(words, "=");
+  const std::string current = at_sign ? "" : words.back();
+  words.resize(words.size() - (at_sign ? 0 : 1));
+  const Flag* const before = words.empty() ? nullptr : flag_of(words.back());
+  if (before != nullptr && before->takes_value() && words.back().find('=') == std::string::npos) {
+    return values_of(*before, current);
   }
-  return in_shell_quotes(escaped);
-}
-
-/// One quoted argument of _arguments for each spelling of a flag.
-std::string zsh_specs(const Flag& flag) {
-  std::string about = fmt::format("[{}]", in_zsh_spec(flag.help));
-  if (flag.takes_value()) {
-    const std::string values = goes_on(flag)             ? fmt::format("compadd -S \"\" - {}", words_of(flag.choices))
-                               : flag.choices != nullptr ? fmt::format("({})", words_of(flag.choices))
-                               : takes_file(flag)        ? "_files"
-                               : takes_folder(flag)      ? "_files -/"
-                                                         : "";
-    about += fmt::format(":{}:{}", in_zsh_spec(flag.value), values);
+  if (const std::size_t sign = current.find('='); sign != std::string::npos && current.starts_with("--")) {
+    const Flag* const flag = flag_of(current);
+    return flag == nullptr ? Words() : values_of(*flag, current.substr(sign + 1), current.substr(0, sign + 1));
   }
-  const std::string_view star = flag.repeatable ? "*" : "";
-  std::string specs = fmt::format(" \\\n        '{}--{}{}{}'", star, flag.name, flag.takes_value() ? "=" : "", about);
-  if (flag.letter != 0) {
-    specs += fmt::format(" \\\n        '{}-{}{}{}'", star, flag.letter, flag.takes_value() ? "+" : "", about);
+  const bool named = !words.empty() && !words.front().starts_with('-');
+  const auto command = named ? base::parse_enum<Command>(words.front()) : Command::plan;
+  if (current.starts_with('-') || !command) {
+    return command ? flags_like(*command, current) : commands(current, false);
   }
-  return specs;
-}
-
-std::string zsh() {
-  std::string script =
-      "#compdef vggplan\n"
-      "# zsh completion for vggplan: vggplan completion zsh > \"${fpath[1]}/_vggplan\"\n"
-      "_vggplan() {\n"
-      "  local command=plan\n"
-      "  local -a commands=(\n";
-  for (const auto& row : base::NameTable<Command>::table) {
-    script += fmt::format("    '{}:{}'\n", row.name, in_shell_quotes(row.help));
+  if (words.empty()) {
+    return commands(current, true);
   }
-  script += fmt::format("    '{}:the help of a command'\n", kHelp);
-  script +=
-      "  )\n"
-      "  if (( CURRENT == 2 )) && [[ $words[2] != -* ]]; then\n"
-      "    _describe command commands\n"
-      "    return\n"
-      "  fi\n"
-      "  if [[ $words[2] != -* ]]; then\n"
-      "    command=$words[2]\n"
-      "    shift words\n"
-      "    (( CURRENT-- ))\n"
-      "  fi\n"
-      "  case $command in\n";
-  script += fmt::format("    {})\n      _arguments '1:command:({})'\n      ;;\n", kHelp, command_words());
-  for (const auto& row : base::NameTable<Command>::table) {
-    script += fmt::format("    {})\n      _arguments", row.name);
-    for (const Flag& flag : flags()) {
-      script += flag.applies_to(row.value) ? zsh_specs(flag) : "";
-    }
-    const CommandInfo& command = info(row.value);
-    script += command.names != nullptr ? fmt::format(" \\\n        '1:name:({})'", words_of(command.names))
-              : command.most > 0       ? " \\\n        '*:file:_files'"
-                                       : "";
-    script += "\n      ;;\n";
-  }
-  return script + "  esac\n}\n_vggplan \"$@\"\n";
-}
-
-std::string fish_flag(const Flag& flag) {
-  const std::string seen = " " + command_list(flag, " ");
-  const std::string none = flag.applies_to(Command::plan) ? "not __fish_seen_subcommand_from $commands; or " : "";
-  return fmt::format("complete -c vggplan -n \"{}__fish_seen_subcommand_from{}\" -l {}{} -d '{}'{}\n", none, seen,
-                     flag.name, flag.letter == 0 ? "" : fmt::format(" -s {}", flag.letter), in_shell_quotes(flag.help),
-                     flag.choices != nullptr                  ? fmt::format(" -x -a '{}'", words_of(flag.choices))
-                     : takes_file(flag) || takes_folder(flag) ? " -r -F"
-                     : flag.takes_value()                     ? " -x"
-                                                              : "");
-}
-
-std::string fish() {
-  std::string script =
-      "# fish completion for vggplan: vggplan completion fish > ~/.config/fish/completions/vggplan.fish\n"
-      "set -l commands " +
-      command_words() + "\ncomplete -c vggplan -f\n" +
-      fmt::format("complete -c vggplan -n \"not __fish_seen_subcommand_from $commands {0}\" -a {0} -d '{1}'\n", kHelp,
-                  "the help of a command");
-  for (const auto& row : base::NameTable<Command>::table) {
-    script += fmt::format("complete -c vggplan -n \"not __fish_seen_subcommand_from $commands\" -a {} -d '{}'\n",
-                          row.name, in_shell_quotes(row.help));
-    const CommandInfo& command = info(row.value);
-    if (command.most > 0) {
-      script += fmt::format("complete -c vggplan -n '__fish_seen_subcommand_from {}' {}\n", row.name,
-                            command.names == nullptr ? "-F" : fmt::format("-a '{}'", words_of(command.names)));
-    }
-  }
-  for (const Flag& flag : flags()) {
-    script += fish_flag(flag);
-  }
-  return script;
+  const CommandInfo& about = info(*command);
+  return matching(about.names == nullptr ? Words() : about.names(), current, about.positional);
 }
 
 }  // namespace
 
+std::string completed(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& line : candidates(words)) {
+    text += line + "\n";
+  }
+  return text;
+}
+
 base::Result<std::string> completion(const std::string& shell) {
   if (shell == "bash") {
-    return bash();
+    return std::string(kBash);
   }
   if (shell == "zsh") {
-    return zsh();
+    return std::string(kZsh);
   }
   if (shell == "fish") {
-    return fish();
+    return std::string(kFish);
   }
   return base::wrong("completion", fmt::format("{} is not a shell that it is made for", base::quoted(shell)),
                      base::suggestion(shell, known_shells()));

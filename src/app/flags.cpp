@@ -108,20 +108,14 @@ Status bucket(Options& options, Text value, Text place) {
   return std::nullopt;
 }
 Status max_cost(Options& options, Text value, Text place) {
-  base::Result<double> dollars = parse_amount(value, place);
-  if (!dollars) {
-    return dollars.error();
-  }
-  options.max_cost = base::Usd(*dollars);
+  double dollars = TRY(parse_amount(value, place));
+  options.max_cost = base::Usd(dollars);
   return std::nullopt;
 }
 Status price(Options& options, Text value, Text place) {
-  auto parsed = parse_price(value, place);
-  if (!parsed) {
-    return parsed.error();
-  }
-  if (!options.prices.emplace(parsed->first, parsed->second).second) {
-    return base::wrong(place, fmt::format("gives {} a second price", base::quoted(parsed->first)),
+  auto parsed = TRY(parse_price(value, place));
+  if (!options.prices.emplace(parsed.first, parsed.second).second) {
+    return base::wrong(place, fmt::format("gives {} a second price", base::quoted(parsed.first)),
                        "give one of the two");
   }
   return std::nullopt;
@@ -142,19 +136,13 @@ Status output(Options& options, Text value, Text place) {
   return word<&Options::output>(options, value, place);
 }
 Status export_to(Options& options, Text value, Text place) {
-  base::Result<Export> parsed = parse_export(value, place);
-  if (!parsed) {
-    return parsed.error();
-  }
-  options.exports.push_back(*parsed);
+  Export parsed = TRY(parse_export(value, place));
+  options.exports.push_back(parsed);
   return std::nullopt;
 }
 Status sweep(Options& options, Text value, Text place) {
-  base::Result<Axis> parsed = parse_axis(value, place);
-  if (!parsed) {
-    return parsed.error();
-  }
-  options.sweep.push_back(*parsed);
+  Axis parsed = TRY(parse_axis(value, place));
+  options.sweep.push_back(parsed);
   return std::nullopt;
 }
 Status deadline(Options& options, Text value, Text place) {

@@ -123,9 +123,7 @@ base::Status write_new_folder(const std::string& folder, const std::string& show
   const Descriptor lock(exists ? ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1);
   static_cast<void>(::flock(lock.number(), LOCK_EX));
   const SignalsWait until_all_are_there;
-  if (base::Status error = find_obstacle(folder, shown, files, replace)) {
-    return error;
-  }
+  TRY(find_obstacle(folder, shown, files, replace));
   const Staging staging(folder, files);
   if (!staging.made()) {
     return file_error(shown, "written", errno);

@@ -8,6 +8,7 @@
 #include <array>
 
 #include "vggplan/app/app.hpp"
+#include "vggplan/render/render.hpp"
 
 namespace vggplan::app {
 
@@ -73,23 +74,7 @@ std::span<const ExitCode> exit_codes() {
 }
 
 std::string wrapped(std::string_view text, std::size_t indent, std::size_t used, std::size_t columns) {
-  std::string result;
-  bool first = true;  // of its line
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(' '), text.size());
-    if (!first && used + 1 + end > columns) {
-      result += "\n" + std::string(indent, ' ');
-      used = indent;
-    } else if (!first) {
-      result += ' ';
-      ++used;
-    }
-    result += text.substr(0, end);
-    used += end;
-    first = false;
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return result;
+  return fmt::format("{}", fmt::join(render::wrap(text, columns, indent, used), "\n" + std::string(indent, ' ')));
 }
 
 std::string described(const Flag& flag, std::optional<Command> command) {

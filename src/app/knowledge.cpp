@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "app/knowledge.hpp"
-
+// What the catalogue knows that answers about some GPUs need.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <set>
 
+#include "app/session.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/catalog/calibration.hpp"
 #include "vggplan/timing/carry_over.hpp"
@@ -20,23 +20,16 @@ base::Result<std::set<std::string>> calibrations_for(const catalog::Catalog& cat
   const std::vector<std::string> names = catalog.names("calibration");
   std::vector<hardware::Gpu> measured;
   for (const std::string& name : names) {
-    const base::Result<hardware::Gpu> gpu = catalog.gpu(name);
-    if (!gpu) {
-      return gpu.error();
-    }
-    measured.push_back(*gpu);
+    measured.push_back(TRY(catalog.gpu(name)));
   }
   std::set<std::string> wanted;
   if (measured.empty()) {
     return wanted;
   }
   for (const std::string& name : gpus) {
-    const base::Result<hardware::Gpu> gpu = catalog.gpu(name);
-    if (!gpu) {
-      return gpu.error();
-    }
+    const hardware::Gpu gpu = TRY(catalog.gpu(name));
     const bool own = std::find(names.begin(), names.end(), name) != names.end();
-    wanted.insert(own ? name : names[timing::most_alike(measured, *gpu)]);
+    wanted.insert(own ? name : names[timing::most_alike(measured, gpu)]);
   }
   return wanted;
 }
@@ -44,70 +37,40 @@ base::Result<std::set<std::string>> calibrations_for(const catalog::Catalog& cat
 /// The calibrations that the GPUs asked about need.
 base::Status add_calibrations(const catalog::Catalog& catalog, const std::vector<std::string>& gpus,
                               estimate::Knowledge& knowledge) {
-  const base::Result<std::set<std::string>> names = calibrations_for(catalog, gpus);
-  if (!names) {
-    return names.error();
-  }
-  for (const std::string& name : *names) {
-    const base::Result<std::string_view> rates = catalog.text("calibration", name);
-    base::Result<hardware::Gpu> gpu = catalog.gpu(name);
-    if (!rates || !gpu) {
-      return rates ? gpu.error() : rates.error();
-    }
-    base::Result<timing::Calibration> calibration =
-        catalog::read_calibration(*rates, catalog.shown("calibration", name));
-    if (!calibration) {
-      return calibration.error();
-    }
-    knowledge.measured.push_back({std::move(*gpu), std::move(*calibration)});
+  const std::set<std::string> names = TRY(calibrations_for(catalog, gpus));
+  for (const std::string& name : names) {
+    const std::string_view rates = TRY(catalog.text("calibration", name));
+    hardware::Gpu gpu = TRY(catalog.gpu(name));
+    timing::Calibration calibration = TRY(catalog::read_calibration(rates, catalog.shown("calibration", name)));
+    knowledge.measured.push_back({std::move(gpu), std::move(calibration)});
   }
   return std::nullopt;
 }
 
 }  // namespace
 
-base::Result<estimate::Knowledge> load_knowledge(const catalog::Catalog& catalog, const Options& options,
-                                                 const std::vector<std::string>& gpus) {
+base::Result<estimate::Knowledge> Session::knowledge(const Options& options,
+                                                     const std::vector<std::string>& gpus) const {
   estimate::Knowledge knowledge;
-  base::Result<lowering::Framework> framework = catalog.framework(options.framework);
-  if (!framework) {
-    return framework.error();
-  }
-  knowledge.framework = std::move(*framework);
-  if (base::Status error = add_calibrations(catalog, gpus, knowledge)) {
-    return *error;
-  }
-  if (base::Result<std::vector<hardware::Link>> links = catalog.links(); links) {
-    knowledge.links = std::move(*links);
-  } else {
-    return links.error();
-  }
-  for (const std::string& name : catalog.storage_names()) {
-    base::Result<hardware::Storage> storage = catalog.storage(name);
-    if (!storage) {
-      return storage.error();
-    }
-    knowledge.storages.push_back(std::move(*storage));
+  knowledge.framework = TRY(catalog_.framework(options.framework));
+  TRY(add_calibrations(catalog_, gpus, knowledge));
+  knowledge.links = TRY(catalog_.links());
+  for (const std::string& name : catalog_.storage_names()) {
+    knowledge.storages.push_back(TRY(catalog_.storage(name)));
   }
   for (const std::string& gpu : std::set<std::string>(gpus.begin(), gpus.end())) {
-    base::Result<std::vector<hardware::Machine>> machines = catalog.machines_with(gpu);
-    if (!machines) {
-      return machines.error();
-    }
-    knowledge.machines.insert(knowledge.machines.end(), machines->begin(), machines->end());
+    std::vector<hardware::Machine> machines = TRY(catalog_.machines_with(gpu));
+    knowledge.machines.insert(knowledge.machines.end(), machines.begin(), machines.end());
   }
   knowledge.today = options.today;
-  const std::vector<std::string> machine_names = catalog.machine_names();
+  const std::vector<std::string> machine_names = catalog_.machine_names();
   for (const auto& [name, price] : options.prices) {
     if (std::find(machine_names.begin(), machine_names.end(), name) != machine_names.end()) {
       knowledge.prices[name] = price;
       continue;
     }
-    const base::Result<catalog::GpuChoice> choice = catalog.find_gpu(name, "--price");
-    if (!choice) {
-      return choice.error();
-    }
-    knowledge.prices[choice->gpu.name] = price;
+    const catalog::GpuChoice choice = TRY(catalog_.find_gpu(name, "--price"));
+    knowledge.prices[choice.gpu.name] = price;
   }
   return knowledge;
 }

@@ -18,22 +18,16 @@ base::Result<catalog::Catalog> with_calibration(const catalog::Catalog& catalog,
   if (!text) {
     return named_file(text.error(), options.place("calibration"), "vggplan calibrate writes such files");
   }
-  const auto calibration = catalog::read_calibration(*text, path);
-  if (!calibration) {
-    return calibration.error();
-  }
-  const catalog::ConfigFile file{"calibration/" + calibration->gpu + ".json", *text, path};
+  const auto calibration = TRY(catalog::read_calibration(*text, path));
+  const catalog::ConfigFile file{"calibration/" + calibration.gpu + ".json", *text, path};
   return catalog.with_overrides(std::span(&file, 1));
 }
 
 /// The files of --config-dir by their path in it: DIR/gpus/my-card.json is "gpus/my-card.json".
 base::Result<std::vector<catalog::ConfigFile>> files_in(const std::string& folder, World& world) {
   std::vector<std::string> paths;
-  const base::Result<std::vector<std::string>> top = world.list_folder(folder);
-  if (!top) {
-    return top.error();
-  }
-  for (const std::string& name : *top) {
+  const std::vector<std::string> top = TRY(world.list_folder(folder));
+  for (const std::string& name : top) {
     if (name.ends_with(".json")) {
       paths.push_back(name);
     } else if (const auto inner = world.list_folder(folder + "/" + name)) {
@@ -48,11 +42,8 @@ base::Result<std::vector<catalog::ConfigFile>> files_in(const std::string& folde
       continue;
     }
     const std::string shown = folder + "/" + path;
-    const base::Result<std::string> text = world.read_file(shown);
-    if (!text) {
-      return text.error();
-    }
-    files.push_back({path, *text, shown});
+    const std::string text = TRY(world.read_file(shown));
+    files.push_back({path, text, shown});
   }
   return files;
 }

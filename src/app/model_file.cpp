@@ -29,13 +29,10 @@ base::Result<graph::ModelSpec> read_model_file(const std::string& path, std::str
   if (!importers::is_network(*text)) {
     return catalog::model_from({path, *text, path});
   }
-  auto file = importers::open_network(*text, path);
-  if (!file) {
-    return file.error();
-  }
+  auto file = TRY(importers::open_network(*text, path));
   graph::ModelSpec spec;
   spec.name = base::printable(path);
-  spec.own = *std::move(file);
+  spec.own = std::move(file);
   return spec;
 }
 
@@ -45,17 +42,14 @@ base::Result<std::vector<std::string>> describe_own(graph::ModelSpec& model, con
   if (file == nullptr) {
     return std::vector<std::string>();
   }
-  base::Result<importers::Imported> imported = file->read(image);
-  if (!imported) {
-    return imported.error();
-  }
-  const std::vector<graph::Node>& nodes = imported->network.nodes;
+  importers::Imported imported = TRY(file->read(image));
+  const std::vector<graph::Node>& nodes = imported.network.nodes;
   model.batch_norm = std::any_of(nodes.begin(), nodes.end(), [](const graph::Node& node) {
     const auto* norm = std::get_if<graph::BatchNorm>(&node.kind);
     return norm != nullptr && !norm->frozen;
   });
-  classes = imported->network.classes;
-  return std::move(imported->warnings);
+  classes = imported.network.classes;
+  return std::move(imported.warnings);
 }
 
 }  // namespace vggplan::app

@@ -52,8 +52,10 @@ bool wants_color(const Options& options, World& world, bool to_file) {
 
 /// One message: on a terminal on lines that end between words, in a file on one that can be searched.
 std::string told(World& world, std::string_view text, std::string_view first) {
-  const std::size_t columns =
-      world.err_is_terminal() ? text_options({}, world, false).columns : first.size() + text.size();
+  if (!world.err_is_terminal()) {
+    return fmt::format("{}{}\n", first, text);
+  }
+  const std::size_t columns = text_options({}, world, false).columns;
   return std::string(first) + wrapped(text, 2, first.size(), columns) + "\n";
 }
 
@@ -88,9 +90,7 @@ base::Status emit(std::string_view text, const Options& options, World& world) {
   if (options.output) {
     return world.write_files({{*options.output, std::string(text)}});
   }
-  if (base::Status error = world.write_out(text)) {
-    return error;
-  }
+  TRY(world.write_out(text));
   return world.flush_out();
 }
 
@@ -123,9 +123,7 @@ base::Status deliver(const report::Document& report, const Options& options, Wor
   if (options.output) {
     files.push_back({*options.output, text});
   }
-  if (base::Status error = world.write_files(files)) {
-    return error;
-  }
+  TRY(world.write_files(files));
   return options.output ? std::nullopt : emit(text, options, world);
 }
 

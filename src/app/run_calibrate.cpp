@@ -25,20 +25,14 @@ void append(std::vector<T>& to, std::vector<T>& from) {
 base::Result<catalog::Measurements> read_all(const std::vector<std::string>& paths, World& world) {
   catalog::Measurements all;
   for (const std::string& path : paths) {
-    const base::Result<std::string> text = world.read_file(path);
-    if (!text) {
-      return text.error();
-    }
-    auto rows = catalog::read_measurements(*text, path);
-    if (!rows) {
-      return rows.error();
-    }
-    append(all.ops, rows->ops);
-    append(all.steps, rows->steps);
-    append(all.collectives, rows->collectives);
-    append(all.stages, rows->stages);
-    append(all.copies, rows->copies);
-    append(all.loaders, rows->loaders);
+    const std::string text = TRY(world.read_file(path));
+    auto rows = TRY(catalog::read_measurements(text, path));
+    append(all.ops, rows.ops);
+    append(all.steps, rows.steps);
+    append(all.collectives, rows.collectives);
+    append(all.stages, rows.stages);
+    append(all.copies, rows.copies);
+    append(all.loaders, rows.loaders);
   }
   if (all.ops.empty()) {
     return base::wrong(paths.front(), "holds no measured operation",
@@ -50,37 +44,19 @@ base::Result<catalog::Measurements> read_all(const std::vector<std::string>& pat
 }  // namespace
 
 base::Result<int> run_calibrate(const Request& request, World& world) {
-  const auto catalog = load_catalog(request.options, world);
-  if (!catalog) {
-    return catalog.error();
-  }
+  const auto catalog = TRY(load_catalog(request.options, world));
   if (!request.options.gpus) {
     return base::wrong("--gpu", "is needed: the GPU that was measured", "for example --gpu a100-sxm4-80gb");
   }
-  const auto choice = catalog->find_gpu(*request.options.gpus, "--gpu");
-  if (!choice) {
-    return choice.error();
-  }
-  const auto rows = read_all(request.positionals, world);
-  if (!rows) {
-    return rows.error();
-  }
-  const auto samples = samples_of(*rows, choice->gpu, *catalog);
-  if (!samples) {
-    return samples.error();
-  }
-  const timing::Fit fit = timing::calibrate(choice->gpu, *samples);
-  if (base::Status error = emit(catalog::write_calibration(fit.calibration), request.options, world)) {
-    return *error;
-  }
+  const auto choice = TRY(catalog.find_gpu(*request.options.gpus, "--gpu"));
+  const auto rows = TRY(read_all(request.positionals, world));
+  const auto samples = TRY(samples_of(rows, choice.gpu, catalog));
+  const timing::Fit fit = timing::calibrate(choice.gpu, samples);
+  TRY(emit(catalog::write_calibration(fit.calibration), request.options, world));
   // The calibration is the result; what is said about it goes to the screen that is free.
   if (request.options.output) {
-    if (base::Status error = world.write_out(describe(fit))) {
-      return *error;
-    }
-    if (base::Status error = world.flush_out()) {
-      return *error;
-    }
+    TRY(world.write_out(describe(fit)));
+    TRY(world.flush_out());
   } else {
     note(world, request.options, describe(fit));
   }

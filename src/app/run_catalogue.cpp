@@ -36,22 +36,16 @@ base::Result<std::vector<std::string>> wanted(const Request& request, std::vecto
 base::Result<Document> gpus(const Request& request, const Catalog& catalog, World& world) {
   std::vector<std::string> names = catalog.gpu_names();
   if (!request.positionals.empty()) {
-    const base::Result<catalog::GpuChoice> choice = catalog.find_gpu(request.positionals.front(), "gpus");
-    if (!choice) {
-      return choice.error();
+    const catalog::GpuChoice choice = TRY(catalog.find_gpu(request.positionals.front(), "gpus"));
+    if (!choice.note.empty()) {
+      note(world, request.options, choice.note);
     }
-    if (!choice->note.empty()) {
-      note(world, request.options, choice->note);
-    }
-    names = {choice->gpu.name};
+    names = {choice.gpu.name};
   }
   std::vector<report::GpuEntry> entries;
   for (const std::string& name : names) {
-    base::Result<hardware::Gpu> gpu = catalog.gpu(name);
-    if (!gpu) {
-      return gpu.error();
-    }
-    report::GpuEntry entry{std::move(*gpu), {}};
+    hardware::Gpu gpu = TRY(catalog.gpu(name));
+    report::GpuEntry entry{std::move(gpu), {}};
     for (const catalog::GpuAlias& alias : catalog::gpu_aliases()) {
       if (alias.name == name) {
         entry.aliases.emplace_back(alias.alias);
@@ -81,43 +75,25 @@ base::Result<Document> machines(const Request& request, const Catalog& catalog) 
 /// What was read of a file, for the image that published counts are for.
 base::Result<Document> model_file(const std::string& path, World& world) {
   constexpr graph::Shape kImage{3, 224, 224};
-  base::Result<graph::ModelSpec> spec = read_model_file(path, "models", world);
-  if (!spec) {
-    return spec.error();
-  }
+  graph::ModelSpec spec = TRY(read_model_file(path, "models", world));
   std::int64_t classes = 1000;
-  base::Result<std::vector<std::string>> warnings = describe_own(*spec, kImage, classes);
-  if (!warnings) {
-    return warnings.error();
-  }
-  base::Result<graph::Network> network = graph::build_network(*spec, kImage, classes, graph::Head::adaptive);
-  if (!network) {
-    return network.error();
-  }
-  return report::build_models({{std::move(*spec), std::move(*network), true, std::move(*warnings)}});
+  std::vector<std::string> warnings = TRY(describe_own(spec, kImage, classes));
+  graph::Network network = TRY(graph::build_network(spec, kImage, classes, graph::Head::adaptive));
+  return report::build_models({{std::move(spec), std::move(network), true, std::move(warnings)}});
 }
 
 base::Result<Document> models(const Request& request, const Catalog& catalog, World& world) {
   if (!request.positionals.empty() && is_file_name(request.positionals.front())) {
     return model_file(request.positionals.front(), world);
   }
-  const auto names = wanted(request, catalog.model_names(), "models");
-  if (!names) {
-    return names.error();
-  }
+  const auto names = TRY(wanted(request, catalog.model_names(), "models"));
   std::vector<report::ModelEntry> entries;
-  for (const std::string& name : *names) {
-    base::Result<graph::ModelSpec> spec = catalog.model(name);
-    if (!spec) {
-      return spec.error();
-    }
-    const graph::Architecture usual = graph::architecture_of(spec->architecture);
-    base::Result<graph::Network> network =
-        graph::build_network(*spec, {3, usual.side, usual.side}, usual.classes, graph::Head::adaptive);
-    if (!network) {
-      return network.error();
-    }
-    entries.push_back({std::move(*spec), std::move(*network), false, {}});
+  for (const std::string& name : names) {
+    graph::ModelSpec spec = TRY(catalog.model(name));
+    const graph::Architecture usual = graph::architecture_of(spec.architecture);
+    graph::Network network =
+        TRY(graph::build_network(spec, {3, usual.side, usual.side}, usual.classes, graph::Head::adaptive));
+    entries.push_back({std::move(spec), std::move(network), false, {}});
   }
   return report::build_models(entries);
 }
@@ -125,19 +101,11 @@ base::Result<Document> models(const Request& request, const Catalog& catalog, Wo
 }  // namespace
 
 base::Result<int> run_catalogue(const Request& request, World& world) {
-  const base::Result<Catalog> catalog = load_catalog(request.options, world);
-  if (!catalog) {
-    return catalog.error();
-  }
-  const base::Result<Document> report = request.command == Command::gpus       ? gpus(request, *catalog, world)
-                                        : request.command == Command::machines ? machines(request, *catalog)
-                                                                               : models(request, *catalog, world);
-  if (!report) {
-    return report.error();
-  }
-  if (base::Status error = deliver(*report, request.options, world)) {
-    return *error;
-  }
+  const Catalog catalog = TRY(load_catalog(request.options, world));
+  const Document report = TRY(request.command == Command::gpus       ? gpus(request, catalog, world)
+                              : request.command == Command::machines ? machines(request, catalog)
+                                                                     : models(request, catalog, world));
+  TRY(deliver(report, request.options, world));
   return kYes;
 }
 
@@ -150,19 +118,10 @@ base::Result<int> run_schema(const Request& request, World& world) {
       text += name + "\n";
     }
   } else {
-    const auto name = wanted(request, known, "schema");
-    if (!name) {
-      return name.error();
-    }
-    const base::Result<std::string_view> schema = catalog.text("schema", name->front() + ".schema");
-    if (!schema) {
-      return schema.error();
-    }
-    text = *schema;
+    const auto name = TRY(wanted(request, known, "schema"));
+    text = TRY(catalog.text("schema", name.front() + ".schema"));
   }
-  if (base::Status error = emit(text, request.options, world)) {
-    return *error;
-  }
+  TRY(emit(text, request.options, world));
   return kYes;
 }
 

@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <set>
 
-#include "app/knowledge.hpp"
-#include "app/load_catalog.hpp"
 #include "app/output.hpp"
-#include "app/question.hpp"
 #include "app/reports.hpp"
 #include "app/run.hpp"
+#include "app/session.hpp"
 #include "vggplan/base/parallel.hpp"
 #include "vggplan/report/build.hpp"
 
@@ -36,6 +34,18 @@ std::vector<std::int64_t> batches_up_to(std::int64_t last, std::int64_t own) {
   return {batches.begin(), batches.end()};
 }
 
+/// Of `count` questions, on as many threads as there are.
+template <class Ask>
+base::Result<std::vector<estimate::Estimate>> estimates_of(std::size_t count, Ask ask) {
+  std::vector<base::Result<estimate::Estimate>> answers(count, base::Diagnostic{});
+  base::parallel_for(count, 0, [&](std::size_t i) { answers[i] = ask(i); });
+  std::vector<estimate::Estimate> estimates;
+  for (base::Result<estimate::Estimate>& answer : answers) {
+    estimates.push_back(TRY(std::move(answer)));
+  }
+  return estimates;
+}
+
 /// The batch behind the largest of the recommended settings, where the search found that one: a chart that shows
 /// where memory ends. Otherwise twice the batch.
 std::int64_t last_batch(const job::Job& job, const planner::MaxBatch* largest) {
@@ -47,21 +57,11 @@ base::Result<std::vector<estimate::Estimate>> by_batch(const estimate::Estimate&
                                                        const estimate::Knowledge& knowledge,
                                                        const planner::MaxBatch* largest = nullptr) {
   const std::vector<std::int64_t> batches = batches_up_to(last_batch(center.job, largest), center.job.batch);
-  std::vector<base::Result<estimate::Estimate>> answers(batches.size(),
-                                                        base::Result<estimate::Estimate>(base::Diagnostic{}));
-  base::parallel_for(batches.size(), 0, [&](std::size_t i) {
+  return estimates_of(batches.size(), [&](std::size_t i) {
     job::Job job = center.job;
     job.batch = batches[i];
-    answers[i] = estimate::estimate(job, center.target, knowledge);
+    return estimate::estimate(job, center.target, knowledge);
   });
-  std::vector<estimate::Estimate> estimates;
-  for (base::Result<estimate::Estimate>& answer : answers) {
-    if (!answer) {
-      return answer.error();
-    }
-    estimates.push_back(std::move(*answer));
-  }
-  return estimates;
 }
 
 /// What the question's reading of names adds, ahead of what the estimate has to say.
@@ -69,38 +69,22 @@ void put_first(std::vector<estimate::Warning>& warnings, const std::vector<estim
   warnings.insert(warnings.begin(), first.begin(), first.end());
 }
 
-struct Asked {
+struct Answer {
   estimate::Estimate estimate{};
   estimate::Knowledge knowledge{};
 };
 
-base::Result<Asked> ask(const Request& request, World& world, const estimate::Options& options) {
-  const base::Result<catalog::Catalog> catalog = load_catalog(request.options, world);
-  if (!catalog) {
-    return catalog.error();
-  }
-  Questions questions(*catalog, world);
-  const base::Result<EstimateQuestion> question = questions.estimate(request.options, request.command);
-  if (!question) {
-    return question.error();
-  }
-  base::Result<estimate::Knowledge> knowledge = load_knowledge(*catalog, request.options, {question->target.gpu.name});
-  if (!knowledge) {
-    return knowledge.error();
-  }
-  base::Result<estimate::Estimate> estimate = estimate::estimate(question->job, question->target, *knowledge, options);
-  if (!estimate) {
-    return estimate.error();
-  }
-  put_first(estimate->warnings, unused_prices(request.options, {question->target.gpu.name}, *knowledge));
-  put_first(estimate->warnings, question->warnings);
-  return Asked{std::move(*estimate), std::move(*knowledge)};
+base::Result<Answer> answer(const Request& request, World& world, const estimate::Options& options) {
+  Session session = TRY(Session::open(request.options, world));
+  auto [question, knowledge] = TRY(session.ask(request.options, request.command));
+  estimate::Estimate estimate = TRY(estimate::estimate(question.job, question.target, knowledge, options));
+  put_first(estimate.warnings, unused_prices(request.options, {question.target.gpu.name}, knowledge));
+  put_first(estimate.warnings, question.warnings);
+  return Answer{std::move(estimate), std::move(knowledge)};
 }
 
 base::Result<int> finish(const report::Document& report, const Request& request, World& world, int code) {
-  if (base::Status error = deliver(report, request.options, world)) {
-    return *error;
-  }
+  TRY(deliver(report, request.options, world));
   return code;
 }
 
@@ -113,21 +97,16 @@ base::Result<report::PlanDetails> in_full(const planner::Plan& plan, const plann
       all.push_back(&evaluated);
     }
   }
-  std::vector<base::Result<estimate::Estimate>> answers(all.size(),
-                                                        base::Result<estimate::Estimate>(base::Diagnostic{}));
-  base::parallel_for(all.size(), 0, [&](std::size_t i) {
+  std::vector<estimate::Estimate> estimates = TRY(estimates_of(all.size(), [&](std::size_t i) {
     const auto candidate = std::find_if(request.candidates.begin(), request.candidates.end(),
                                         [&](const auto& row) { return row.target.gpu.name == all[i]->gpu; });
-    answers[i] = engine.full(all[i]->job, candidate->target);
-  });
+    return engine.full(all[i]->job, candidate->target);
+  }));
   report::PlanDetails details;
-  for (std::size_t i = 0; i < answers.size(); ++i) {
-    if (!answers[i]) {
-      return answers[i].error();
-    }
-    auto& list = i < plan.alternatives.size() ? details.alternatives : details.pareto;
-    list.push_back(std::move(*answers[i]));
-  }
+  const auto first = std::make_move_iterator(estimates.begin());
+  const auto middle = first + static_cast<std::ptrdiff_t>(plan.alternatives.size());
+  details.alternatives.assign(first, middle);
+  details.pareto.assign(middle, std::make_move_iterator(estimates.end()));
   return details;
 }
 
@@ -139,116 +118,70 @@ base::Status add_extras(planner::Plan& plan, report::PlanDetails& details, const
     return std::nullopt;
   }
   estimate::Estimate& best = plan.recommendation->estimate;
-  base::Result<estimate::Estimate> again = estimate::estimate(best.job, best.target, knowledge, extras);
-  if (!again) {
-    return again.error();
-  }
-  best.memory.timeline = std::move(again->memory.timeline);
-  best.layers = std::move(again->layers);
+  estimate::Estimate again = TRY(estimate::estimate(best.job, best.target, knowledge, extras));
+  best.memory.timeline = std::move(again.memory.timeline);
+  best.layers = std::move(again.layers);
   if (!makes_page(options)) {
     return std::nullopt;
   }
   // The first row is of the settings recommended.
-  base::Result<std::vector<estimate::Estimate>> others =
-      by_batch(best, knowledge, plan.max_batch.empty() ? nullptr : &plan.max_batch.front());
-  if (!others) {
-    return others.error();
-  }
-  details.by_batch = std::move(*others);
+  std::vector<estimate::Estimate> others =
+      TRY(by_batch(best, knowledge, plan.max_batch.empty() ? nullptr : &plan.max_batch.front()));
+  details.by_batch = std::move(others);
   return std::nullopt;
 }
 
 }  // namespace
 
 base::Result<int> run_estimate(const Request& request, World& world) {
-  const base::Result<Asked> asked = ask(request, world, wanted(request.options));
-  if (!asked) {
-    return asked.error();
-  }
+  const Answer answered = TRY(answer(request, world, wanted(request.options)));
   base::Result<std::vector<estimate::Estimate>> others = std::vector<estimate::Estimate>();
   if (makes_page(request.options)) {
-    others = by_batch(asked->estimate, asked->knowledge);
+    others = by_batch(answered.estimate, answered.knowledge);
   }
   if (!others) {
     return others.error();
   }
-  const bool runs = asked->estimate.memory.verdict != estimate::Verdict::does_not_fit;
-  return finish(report::build_estimate(asked->estimate, *others), request, world, runs ? kYes : kNo);
+  const bool runs = answered.estimate.memory.verdict != estimate::Verdict::does_not_fit;
+  return finish(report::build_estimate(answered.estimate, *others), request, world, runs ? kYes : kNo);
 }
 
 base::Result<int> run_fit(const Request& request, World& world) {
-  const base::Result<catalog::Catalog> catalog = load_catalog(request.options, world);
-  if (!catalog) {
-    return catalog.error();
-  }
-  Questions questions(*catalog, world);
-  const base::Result<PlanQuestion> question = questions.fit(request.options);
-  if (!question) {
-    return question.error();
-  }
-  const std::vector<std::string> gpus{question->request.candidates.front().target.gpu.name};
-  const base::Result<estimate::Knowledge> knowledge = load_knowledge(*catalog, request.options, gpus);
-  if (!knowledge) {
-    return knowledge.error();
-  }
-  base::Result<planner::Capacity> capacity = planner::capacity(question->request, estimate::make_engine(*knowledge));
-  if (!capacity) {
-    return capacity.error();
-  }
-  put_first(capacity->estimate.warnings, question->warnings);
-  return finish(report::build_fit(*capacity), request, world, capacity->fits() ? kYes : kNo);
+  Session session = TRY(Session::open(request.options, world));
+  const PlanQuestion question = TRY(session.fit(request.options));
+  const std::vector<std::string> gpus{question.request.candidates.front().target.gpu.name};
+  const estimate::Knowledge knowledge = TRY(session.knowledge(request.options, gpus));
+  planner::Capacity capacity = TRY(planner::capacity(question.request, estimate::make_engine(knowledge)));
+  put_first(capacity.estimate.warnings, question.warnings);
+  return finish(report::build_fit(capacity), request, world, capacity.fits() ? kYes : kNo);
 }
 
 base::Result<int> run_layers(const Request& request, World& world) {
-  const base::Result<Asked> asked = ask(request, world, {.timeline = false, .layers = true});
-  if (!asked) {
-    return asked.error();
-  }
-  return finish(report::build_layers(asked->estimate), request, world, kYes);
+  const Answer answered = TRY(answer(request, world, {.timeline = false, .layers = true}));
+  return finish(report::build_layers(answered.estimate), request, world, kYes);
 }
 
 base::Result<report::Document> plan_report(const Request& request, World& world) {
-  const base::Result<catalog::Catalog> catalog = load_catalog(request.options, world);
-  if (!catalog) {
-    return catalog.error();
-  }
-  Questions questions(*catalog, world);
-  const base::Result<PlanQuestion> question = questions.plan(request.options);
-  if (!question) {
-    return question.error();
-  }
+  Session session = TRY(Session::open(request.options, world));
+  const PlanQuestion question = TRY(session.plan(request.options));
   std::vector<std::string> gpus;
-  for (const planner::Candidate& candidate : question->request.candidates) {
+  for (const planner::Candidate& candidate : question.request.candidates) {
     gpus.push_back(candidate.target.gpu.name);
   }
-  const base::Result<estimate::Knowledge> knowledge = load_knowledge(*catalog, request.options, gpus);
-  if (!knowledge) {
-    return knowledge.error();
-  }
-  const estimate::Engine engine = estimate::make_engine(*knowledge);
-  base::Result<planner::Plan> plan = planner::plan(question->request, engine);
-  if (!plan) {
-    return plan.error();
-  }
-  put_first(plan->warnings, unused_prices(request.options, gpus, *knowledge));
-  put_first(plan->warnings, question->warnings);
-  base::Result<report::PlanDetails> details = in_full(*plan, question->request, engine);
-  if (!details) {
-    return details.error();
-  }
-  if (base::Status error = add_extras(*plan, *details, request.options, *knowledge)) {
-    return *error;
-  }
-  details->command = launch_command(request.settled);
-  return report::build_plan(*plan, question->request, *details);
+  const estimate::Knowledge knowledge = TRY(session.knowledge(request.options, gpus));
+  const estimate::Engine engine = estimate::make_engine(knowledge);
+  planner::Plan plan = TRY(planner::plan(question.request, engine));
+  put_first(plan.warnings, unused_prices(request.options, gpus, knowledge));
+  put_first(plan.warnings, question.warnings);
+  report::PlanDetails details = TRY(in_full(plan, question.request, engine));
+  TRY(add_extras(plan, details, request.options, knowledge));
+  details.command = launch_command(request.settled);
+  return report::build_plan(plan, question.request, details);
 }
 
 base::Result<int> run_plan(const Request& request, World& world) {
-  const base::Result<report::Document> report = plan_report(request, world);
-  if (!report) {
-    return report.error();
-  }
-  return finish(*report, request, world, report->contains("recommendation") ? kYes : kNo);
+  const report::Document report = TRY(plan_report(request, world));
+  return finish(report, request, world, report.contains("recommendation") ? kYes : kNo);
 }
 
 }  // namespace vggplan::app

@@ -51,9 +51,7 @@ base::Result<Document> find_plan(const Request& request, World& world) {
   if (request.positionals.empty()) {
     return plan_report(request, world);
   }
-  if (base::Status error = check_no_question(request)) {
-    return *error;
-  }
+  TRY(check_no_question(request));
   const std::string& path = request.positionals.front();
   base::Result<Document> report = read_report(path, world);
   if (report && report::kind(*report) != report::Kind::plan) {
@@ -75,12 +73,8 @@ std::string listing(const std::vector<launch::File>& files, const std::string& f
 }
 
 base::Result<int> print_all(std::string_view text, World& world, int code) {
-  if (base::Status error = world.write_out(text)) {
-    return *error;
-  }
-  if (base::Status error = world.flush_out()) {
-    return *error;
-  }
+  TRY(world.write_out(text));
+  TRY(world.flush_out());
   return code;
 }
 
@@ -109,22 +103,17 @@ base::Result<int> run_launch(const Request& request, World& world) {
   if (!options.output) {
     return base::wrong("--output", "is needed: the folder of the run", "for example --output run");
   }
-  const base::Result<Document> plan = find_plan(request, world);
-  if (!plan) {
-    return plan.error();
-  }
-  if (plan->at("job").at("mode") != "train") {
+  const Document plan = TRY(find_plan(request, world));
+  if (plan.at("job").at("mode") != "train") {
     return base::wrong(request.positionals.empty() ? options.place("mode") : request.positionals.front(),
                        "asks about inference, and a run trains", "plan with --mode train");
   }
-  if (!plan->contains("recommendation")) {
-    return print_all(rendered(*plan, Format::text, options, world, false), world, kNo);
+  if (!plan.contains("recommendation")) {
+    return print_all(rendered(plan, Format::text, options, world, false), world, kNo);
   }
-  std::vector<launch::File> files = launch::run_folder(*plan, options.engine);
-  files.insert(files.begin(), {"plan.json", rendered(*plan, Format::json, options, world, true), "the plan", false});
-  if (base::Status error = world.write_folder(*options.output, files, options.force)) {
-    return *error;
-  }
+  std::vector<launch::File> files = launch::run_folder(plan, options.engine);
+  files.insert(files.begin(), {"plan.json", rendered(plan, Format::json, options, world, true), "the plan", false});
+  TRY(world.write_folder(*options.output, files, options.force));
   return print_all(listing(files, *options.output, text_options(options, world, false).columns), world, kYes);
 }
 

@@ -49,15 +49,12 @@ bool holds_lines(std::string_view text) {
 base::Result<Document> read_lines(std::string_view text, const Document& schema, const std::string& path) {
   std::vector<Document> estimates;
   for (const auto& [number, line] : lines_of(text)) {
-    base::Result<Document> estimate = report::read(line, schema, path, number);
-    if (!estimate) {
-      return estimate.error();
-    }
-    if (report::kind(*estimate) != report::Kind::estimate) {
+    Document estimate = TRY(report::read(line, schema, path, number));
+    if (report::kind(estimate) != report::Kind::estimate) {
       return base::wrong(fmt::format("{}:{}", path, number), "is not an estimate, as each line must be",
                          "show one report at a time, or the lines of a sweep");
     }
-    estimates.push_back(std::move(*estimate));
+    estimates.push_back(std::move(estimate));
   }
   return report::build_sweep(std::move(estimates));
 }
@@ -72,12 +69,9 @@ base::Result<Document> read_comparable(const std::string& path, World& world) {
 namespace {
 
 base::Result<Document> read_budget_file(const std::string& path, World& world) {
-  const base::Result<std::string> text = world.read_file(path);
-  if (!text) {
-    return text.error();
-  }
+  const std::string text = TRY(world.read_file(path));
   base::Result<Document> budget =
-      path.ends_with(".toml") ? parse_toml(*text, path) : base::parse_json<Document>(*text, path);
+      path.ends_with(".toml") ? parse_toml(text, path) : base::parse_json<Document>(text, path);
   if (!budget && !path.ends_with(".toml")) {
     base::Diagnostic error = budget.error();
     error.remedy = "a budget in TOML is named something.toml";
@@ -108,90 +102,53 @@ bool needs_base(const std::vector<report::Rule>& rules) {
 }  // namespace
 
 base::Result<Document> read_report(const std::string& path, World& world) {
-  const base::Result<std::string> text = world.read_file(path);
-  if (!text) {
-    return text.error();
-  }
-  const base::Result<std::string_view> schema_text = catalog::Catalog::built_in().text("schema", "report.schema");
-  if (!schema_text) {
-    return schema_text.error();
-  }
-  const Document schema = Document::parse(*schema_text);
-  return holds_lines(*text) ? read_lines(*text, schema, path) : report::read(*text, schema, path);
+  const std::string text = TRY(world.read_file(path));
+  const std::string_view schema_text = TRY(catalog::Catalog::built_in().text("schema", "report.schema"));
+  const Document schema = Document::parse(schema_text);
+  return holds_lines(text) ? read_lines(text, schema, path) : report::read(text, schema, path);
 }
 
 base::Result<int> run_show(const Request& request, World& world) {
-  const base::Result<Document> report = read_report(request.positionals.front(), world);
-  if (!report) {
-    return report.error();
-  }
-  if (base::Status error = deliver(*report, request.options, world)) {
-    return *error;
-  }
+  const Document report = TRY(read_report(request.positionals.front(), world));
+  TRY(deliver(report, request.options, world));
   return kYes;
 }
 
 base::Result<int> run_diff(const Request& request, World& world) {
-  const base::Result<Document> before = read_comparable(request.positionals.at(0), world);
-  if (!before) {
-    return before.error();
-  }
-  const base::Result<Document> after = read_comparable(request.positionals.at(1), world);
-  if (!after) {
-    return after.error();
-  }
-  Document report = report::build_diff(*before, *after);
-  if (const base::Result<Document> rows = attribute(*before, *after, world); !rows) {
+  const Document before = TRY(read_comparable(request.positionals.at(0), world));
+  const Document after = TRY(read_comparable(request.positionals.at(1), world));
+  Document report = report::build_diff(before, after);
+  if (const base::Result<Document> rows = attribute(before, after, world); !rows) {
     note(world, request.options,
          fmt::format("which input changes what is not told: {} {}", rows.error().place, rows.error().rule));
   } else if (!rows->empty()) {
     report["attribution"] = *rows;
   }
-  if (base::Status error = deliver(report, request.options, world)) {
-    return *error;
-  }
+  TRY(deliver(report, request.options, world));
   return kYes;
 }
 
 base::Result<int> run_check(const Request& request, World& world) {
   const std::string& path = request.positionals.front();
-  const base::Result<Document> whole = read_report(path, world);
-  if (!whole) {
-    return whole.error();
-  }
-  const bool nothing_fits = report::kind(*whole) == report::Kind::plan && !whole->contains("recommendation");
-  const base::Result<Document> actual =
-      nothing_fits ? Document{{"job", whole->at("job")}, {"memory", {{"verdict", "does-not-fit"}}}}
-                   : report::comparable(*whole, path);
-  if (!actual) {
-    return actual.error();
-  }
+  const Document whole = TRY(read_report(path, world));
+  const bool nothing_fits = report::kind(whole) == report::Kind::plan && !whole.contains("recommendation");
+  const Document actual =
+      TRY(nothing_fits ? Document{{"job", whole.at("job")}, {"memory", {{"verdict", "does-not-fit"}}}}
+                       : report::comparable(whole, path));
   std::optional<Document> base_report;
   if (request.options.against) {
-    base::Result<Document> read = read_comparable(*request.options.against, world);
-    if (!read) {
-      return read.error();
-    }
-    base_report = std::move(*read);
+    base_report = TRY(read_comparable(*request.options.against, world));
   }
   // Where nothing fits there are no figures to hold.
-  const base::Result<std::vector<report::Rule>> rules =
-      nothing_fits ? std::vector<report::Rule>() : read_rules(request.options, *actual, world);
-  if (!rules) {
-    return rules.error();
-  }
-  if (!base_report && !nothing_fits && needs_base(*rules)) {
+  const std::vector<report::Rule> rules =
+      TRY(nothing_fits ? std::vector<report::Rule>() : read_rules(request.options, actual, world));
+  if (!base_report && !nothing_fits && needs_base(rules)) {
     return base::wrong("check", "has nothing to hold the report against",
                        "give --against BASE.json, or a --budget with max or min");
   }
-  const base::Result<Document> report = report::build_check(*actual, base_report ? &*base_report : nullptr, *rules);
-  if (!report) {
-    return report.error();
-  }
-  if (base::Status error = deliver(*report, request.options, world)) {
-    return *error;
-  }
-  return report->at("passed").get<bool>() ? kYes : kNo;
+  const Document report = TRY(report::build_check(actual, base_report ? &*base_report : nullptr, rules));
+  TRY(deliver(report, request.options, world));
+  return report.at("passed").get<bool>() ? kYes : kNo;
 }
 
 }  // namespace vggplan::app

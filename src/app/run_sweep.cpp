@@ -4,11 +4,9 @@
 #include <algorithm>
 #include <set>
 
-#include "app/knowledge.hpp"
-#include "app/load_catalog.hpp"
 #include "app/output.hpp"
-#include "app/question.hpp"
 #include "app/run.hpp"
+#include "app/session.hpp"
 #include "app/sweep.hpp"
 #include "vggplan/base/parallel.hpp"
 #include "vggplan/report/build.hpp"
@@ -162,13 +160,10 @@ struct Job {
 };
 
 base::Result<Document> solve(const Job& job, const estimate::Knowledge& knowledge, bool with_timeline) {
-  base::Result<estimate::Estimate> estimate = estimate::estimate(job.question.job, job.question.target, knowledge,
-                                                                 {.timeline = with_timeline, .layers = false});
-  if (!estimate) {
-    return estimate.error();
-  }
-  estimate->warnings.insert(estimate->warnings.begin(), job.question.warnings.begin(), job.question.warnings.end());
-  Document report = report::build_estimate(*estimate);
+  estimate::Estimate estimate = TRY(estimate::estimate(job.question.job, job.question.target, knowledge,
+                                                       {.timeline = with_timeline, .layers = false}));
+  estimate.warnings.insert(estimate.warnings.begin(), job.question.warnings.begin(), job.question.warnings.end());
+  Document report = report::build_estimate(estimate);
   report["point"] = job.point;
   return report;
 }
@@ -184,33 +179,24 @@ std::vector<base::Result<Document>> solve_all(const std::vector<Job>& jobs, cons
 /// The jobs of a sweep by their number.
 class Jobs {
  public:
-  Jobs(const Space& space, const Settled& settled, const catalog::Catalog& catalog, World& world)
-      : space_(space), settled_(settled), questions_(catalog, world) {
+  Jobs(const Space& space, const Settled& settled, Session& session)
+      : space_(space), settled_(settled), session_(session) {
     // The axes are known by now; to read them again at every point would cost the square of their number.
     settled_.erase("sweep");
   }
 
   base::Result<Job> at(std::int64_t point) {
-    const base::Result<Options> options = space_.options(settled_, point);
-    if (!options) {
-      return options.error();
-    }
-    base::Result<EstimateQuestion> question = questions_.estimate(*options, Command::sweep);
-    if (!question) {
-      return question.error();
-    }
-    return Job{std::move(*question), point_part(space_, point)};
+    const Options options = TRY(space_.options(settled_, point));
+    EstimateQuestion question = TRY(session_.estimate(options, Command::sweep));
+    return Job{std::move(question), point_part(space_, point)};
   }
 
   /// Looks at every point and yields the GPUs that they are about: a sweep that cannot end does not begin.
   base::Result<std::vector<std::string>> check() {
     std::set<std::string> gpus;
     for (std::int64_t point = 0; point < space_.size(); ++point) {
-      const base::Result<Job> job = at(point);
-      if (!job) {
-        return job.error();
-      }
-      gpus.insert(job->question.target.gpu.name);
+      const Job job = TRY(at(point));
+      gpus.insert(job.question.target.gpu.name);
     }
     return std::vector<std::string>(gpus.begin(), gpus.end());
   }
@@ -227,34 +213,25 @@ class Jobs {
  private:
   const Space& space_;
   Settled settled_;
-  Questions questions_;
+  Session& session_;
 };
 
 }  // namespace
 
 base::Result<int> run_sweep(const Request& request, World& world) {
-  const base::Result<Space> space = Space::make(request.options.sweep);
-  const base::Result<catalog::Catalog> catalog = load_catalog(request.options, world);
-  if (!space || !catalog) {
-    return space ? catalog.error() : space.error();
-  }
-  Progress progress(world, request.options, space->size());
-  Jobs jobs(*space, request.settled, *catalog, world);
-  const base::Result<std::vector<std::string>> gpus = jobs.check();
-  if (!gpus) {
-    return gpus.error();
-  }
-  const base::Result<estimate::Knowledge> knowledge = load_knowledge(*catalog, request.options, *gpus);
-  if (!knowledge) {
-    return knowledge.error();
-  }
-  for (const estimate::Warning& warning : unused_prices(request.options, *gpus, *knowledge)) {
+  const Space space = TRY(Space::make(request.options.sweep));
+  Session session = TRY(Session::open(request.options, world));
+  Progress progress(world, request.options, space.size());
+  Jobs jobs(space, request.settled, session);
+  const std::vector<std::string> gpus = TRY(jobs.check());
+  const estimate::Knowledge knowledge = TRY(session.knowledge(request.options, gpus));
+  for (const estimate::Warning& warning : unused_prices(request.options, gpus, knowledge)) {
     note(world, request.options, warning.message);
   }
-  Sink sink(*space, request.options, world);
+  Sink sink(space, request.options, world);
   const bool same_terminal = world.out_is_terminal() && !request.options.output;
-  for (std::int64_t first = 0; first < space->size(); first += kChunk) {
-    const auto answers = solve_all(jobs.chunk(first), *knowledge, request.options.timeline);
+  for (std::int64_t first = 0; first < space.size(); first += kChunk) {
+    const auto answers = solve_all(jobs.chunk(first), knowledge, request.options.timeline);
     if (same_terminal) {
       progress.clear();
     }
@@ -264,15 +241,11 @@ base::Result<int> run_sweep(const Request& request, World& world) {
         return *error;
       }
     }
-    if (base::Status error = sink.flush()) {
-      return *error;
-    }
+    TRY(sink.flush());
     progress.show(first + static_cast<std::int64_t>(answers.size()));
   }
   progress.clear();
-  if (base::Status error = sink.finish()) {
-    return *error;
-  }
+  TRY(sink.finish());
   return sink.any_fits() ? kYes : kNo;
 }
 

@@ -22,18 +22,12 @@ Setting renamed(const Setting& setting, std::string_view flag, std::string value
 /// Writes --size, --json, --gpu and --memory out as the flags that they are short for.
 base::Status write_out_short_form(const Setting& setting, std::vector<Setting>& all) {
   if (setting.flag->name == "size") {
-    const auto parts = split_size(setting.value, setting.place);
-    if (!parts) {
-      return parts.error();
-    }
-    all.push_back(renamed(setting, "height", parts->first));
-    all.push_back(renamed(setting, "width", parts->second));
+    const auto parts = TRY(split_size(setting.value, setting.place));
+    all.push_back(renamed(setting, "height", parts.first));
+    all.push_back(renamed(setting, "width", parts.second));
   } else if (setting.flag->name == "json") {
-    const base::Result<bool> wanted = parse_switch(setting.value, setting.place);
-    if (!wanted) {
-      return wanted.error();
-    }
-    if (*wanted) {
+    const bool wanted = TRY(parse_switch(setting.value, setting.place));
+    if (wanted) {
       all.push_back(renamed(setting, "format", "json"));
     }
   } else if (setting.flag->name == "gpu") {
@@ -98,18 +92,10 @@ std::string user_file(const std::map<std::string, std::string>& environment) {
 }
 
 base::Status add_file(std::vector<Setting>& all, World& world, const std::string& path, Origin origin) {
-  const base::Result<std::string> text = world.read_file(path);
-  if (!text) {
-    return text.error();
-  }
-  base::Result<std::vector<Setting>> settings = parse_config(*text, path, origin);
-  if (!settings) {
-    return settings.error();
-  }
-  for (Setting& setting : *settings) {
-    if (base::Status error = admit(setting, path, world)) {
-      return error;
-    }
+  const std::string text = TRY(world.read_file(path));
+  std::vector<Setting> settings = TRY(parse_config(text, path, origin));
+  for (Setting& setting : settings) {
+    TRY(admit(setting, path, world));
     all.push_back(std::move(setting));
   }
   return std::nullopt;
@@ -121,9 +107,7 @@ base::Status add_files(std::vector<Setting>& all, World& world, const Setting* n
                        std::vector<std::string>& notes) {
   const std::string user = user_file(world.environment());
   if (!user.empty() && !needs_no_settings(command) && world.is_file(user)) {
-    if (base::Status error = add_file(all, world, user, Origin::user_file)) {
-      return error;
-    }
+    TRY(add_file(all, world, user, Origin::user_file));
   }
   if (named != nullptr) {
     base::Status error = add_file(all, world, named->value, Origin::named_file);
@@ -204,9 +188,7 @@ base::Result<Settled> settle(const std::vector<Setting>& settings, Command comma
     if (!setting.flag->applies_to(command)) {
       continue;
     }
-    if (base::Status error = write_out_short_form(setting, all)) {
-      return *error;
-    }
+    TRY(write_out_short_form(setting, all));
   }
   set_weaker_hardware_aside(all);
   Settled settled;
@@ -236,9 +218,7 @@ base::Result<Settled> gather(const Invocation& invocation, World& world, std::ve
   for (const Setting& setting : from_environment) {
     named = named == nullptr && setting.flag->name == "config" ? &setting : named;
   }
-  if (base::Status error = add_files(all, world, named, invocation.command, notes)) {
-    return *error;
-  }
+  TRY(add_files(all, world, named, invocation.command, notes));
   std::erase_if(from_environment, [](const Setting& setting) { return setting.flag->name == "config"; });
   all.insert(all.end(), from_environment.begin(), from_environment.end());
   for (const Setting& setting : invocation.settings) {
@@ -262,9 +242,7 @@ base::Result<Options> make_options(const Settled& settled) {
     }
     for (const Setting& setting : found->second) {
       options.places[std::string(flag.name)] = setting.place;
-      if (base::Status error = flag.store(options, setting.value, setting.place)) {
-        return *error;
-      }
+      TRY(flag.store(options, setting.value, setting.place));
     }
   }
   return options;

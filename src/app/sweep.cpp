@@ -50,9 +50,7 @@ base::Result<Space> Space::make(std::vector<Axis> axes) {
   Space space;
   std::set<std::string> seen;
   for (const Axis& axis : axes) {
-    if (base::Status error = check_axis(axis)) {
-      return *error;
-    }
+    TRY(check_axis(axis));
     if (!seen.insert(axis.flag).second) {
       return base::wrong("--sweep", fmt::format("{} varies twice", base::quoted(axis.flag)),
                          "put all its values into one --sweep");
@@ -85,12 +83,9 @@ base::Result<Options> Space::options(const Settled& base, std::int64_t point) co
     settings.push_back({find_flag(axes_[i].flag), chosen[i], fmt::format("--sweep {}={}", axes_[i].flag, chosen[i]),
                         "sweep", Origin::flag});
   }
-  base::Result<Settled> swept = settle(settings, Command::sweep);
-  if (!swept) {
-    return swept.error();
-  }
+  Settled swept = TRY(settle(settings, Command::sweep));
   Settled settled = base;
-  for (auto& [flag, values_of_flag] : *swept) {
+  for (auto& [flag, values_of_flag] : swept) {
     settled[flag] = std::move(values_of_flag);
   }
   return make_options(settled);

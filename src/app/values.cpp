@@ -149,11 +149,8 @@ base::Result<Export> parse_export(std::string_view text, std::string_view place)
     return base::wrong(place, "writes a file, and - is standard output",
                        fmt::format("write there with --format {}", text.substr(0, split)));
   }
-  const base::Result<Format> format = parse_choice<Format>(text.substr(0, split), place);
-  if (!format) {
-    return format.error();
-  }
-  return Export{*format, std::string(text.substr(split + 1))};
+  const Format format = TRY(parse_choice<Format>(text.substr(0, split), place));
+  return Export{format, std::string(text.substr(split + 1))};
 }
 
 base::Result<std::pair<std::string, base::Usd>> parse_price(std::string_view text, std::string_view place) {
@@ -163,11 +160,8 @@ base::Result<std::pair<std::string, base::Usd>> parse_price(std::string_view tex
         place, fmt::format("takes NAME=USD_PER_HOUR, not {}", base::quoted(text)),
         "write, for example, a100-sxm4-80gb=1.80 for each GPU, or a machine's name for the whole machine");
   }
-  const base::Result<double> amount = parse_amount(text.substr(split + 1), place);
-  if (!amount) {
-    return amount.error();
-  }
-  return std::pair{std::string(text.substr(0, split)), base::Usd(*amount)};
+  const double amount = TRY(parse_amount(text.substr(split + 1), place));
+  return std::pair{std::string(text.substr(0, split)), base::Usd(amount)};
 }
 
 base::Result<Axis> parse_axis(std::string_view text, std::string_view place) {
@@ -180,9 +174,7 @@ base::Result<Axis> parse_axis(std::string_view text, std::string_view place) {
   std::string_view values = text.substr(split + 1);
   while (true) {
     const std::size_t end = std::min(values.find(','), values.size());
-    if (base::Status error = add_values(axis, values.substr(0, end), place)) {
-      return *error;
-    }
+    TRY(add_values(axis, values.substr(0, end), place));
     if (end == values.size()) {
       break;
     }

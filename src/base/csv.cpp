@@ -55,11 +55,8 @@ Result<std::vector<CsvCell>> csv_cells(std::string_view line, std::string_view p
     at = std::min(line.find_first_not_of(" \t", at), line.size());
     CsvCell cell{"", at + 1};
     if (at < line.size() && line[at] == '"') {
-      const Result<std::string> text = quoted_text(line, at, place);
-      if (!text) {
-        return text.error();
-      }
-      cell.text = trimmed(*text);
+      const std::string text = TRY(quoted_text(line, at, place));
+      cell.text = trimmed(text);
       at = std::min(line.find_first_not_of(" \t\r", at), line.size());
       if (at < line.size() && line[at] != ',') {
         return wrong(fmt::format("{}:{}", place, at + 1), "has text behind the quote that closes a cell",

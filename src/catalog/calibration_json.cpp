@@ -9,19 +9,19 @@
 #include <string>
 #include <utility>
 
-#include "vggplan/base/json_text.hpp"
+#include "catalog/read_record.hpp"
 #include "vggplan/catalog/calibration.hpp"
-#include "vggplan/catalog/json_reader.hpp"
 
 namespace vggplan::base {
 
 template <>
 struct NameTable<timing::Variant> {
-  static constexpr std::array<Named<timing::Variant>, 10> table{{
+  static constexpr std::array<Named<timing::Variant>, 11> table{{
       {timing::Variant::usual, "usual", ""},
       {timing::Variant::one_image, "one-image", ""},
       {timing::Variant::one_pixel, "one-pixel", ""},
       {timing::Variant::huge, "huge", ""},
+      {timing::Variant::huge_narrow, "huge-narrow", ""},
       {timing::Variant::fused, "fused", ""},
       {timing::Variant::single, "single", ""},
       {timing::Variant::few_images, "few-images", ""},
@@ -117,16 +117,10 @@ std::optional<timing::Filter> filter_of(const nlohmann::json& list) {
 ShapeClass read_shape(ObjectReader& reader) {
   ShapeClass shape;
   shape.kind = reader.enumeration<timing::OpKind>("op");
-  if (reader.has("math")) {
-    shape.math = reader.enumeration<base::MathMode>("math");
-  }
-  reader.skip("math");
+  shape.math = reader.optional_enumeration("math", shape.math);
   shape.element_bytes = reader.integer("element_bytes", 1, 8);
   shape.layout = reader.enumeration<base::Layout>("layout");
-  if (reader.has("variant")) {
-    shape.variant = reader.enumeration<timing::Variant>("variant");
-  }
-  reader.skip("variant");
+  shape.variant = reader.optional_enumeration("variant", shape.variant);
   if (const nlohmann::json* list = reader.array("filter", false); list != nullptr) {
     const auto filter = filter_of(*list);
     if (!filter) {
@@ -216,65 +210,39 @@ void read_family(ObjectReader& reader, Calibration& calibration) {
   }
 }
 
-/// Calls `read` with a reader for every element of the array at `key`.
-template <class Read>
-void read_list(ObjectReader& parent, std::string_view key, ObjectReader::Context& context, Read read) {
-  const nlohmann::json* list = parent.array(key, true);
-  for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
-    ObjectReader reader((*list)[i], parent.pointer_to(key) + "/" + std::to_string(i), context);
-    read(reader);
-    reader.finish();
-  }
-}
-
-void read_costs(ObjectReader& parent, ObjectReader::Context& context, Calibration& calibration) {
-  if (const nlohmann::json* host = parent.object("host", true)) {
-    ObjectReader reader(*host, parent.pointer_to("host"), context);
+void read_costs(ObjectReader& parent, Calibration& calibration) {
+  parent.inside("host", [&](ObjectReader& reader) {
     for (const HostKey& key : kHostKeys) {
       calibration.host.*key.field = reader.number(key.key, {0, 10});
     }
-    reader.finish();
-  }
-  if (const nlohmann::json* host = parent.object("host_speed", false)) {
-    ObjectReader reader(*host, parent.pointer_to("host_speed"), context);
+  });
+  const auto read_speed = [&](ObjectReader& reader) {
     HostSpeed& speed = calibration.host_speed;
     speed.operation = reader.number("operation_seconds", {0, 1, true});
     speed.low = reader.number("low", {0, speed.operation, true});
     speed.high = reader.number("high", {speed.operation, 1});
-    reader.finish();
-  }
-  if (const nlohmann::json* links = parent.object("links", true)) {
-    ObjectReader reader(*links, parent.pointer_to("links"), context);
+  };
+  parent.inside("host_speed", read_speed, false);
+  parent.inside("links", [&](ObjectReader& reader) {
     for (const LinkKey& key : kLinkKeys) {
       calibration.links.*key.field = reader.number(key.key, {0, 10});
     }
-    reader.finish();
-  }
-  if (const nlohmann::json* spread = parent.object("spread", true)) {
-    ObjectReader reader(*spread, parent.pointer_to("spread"), context);
+  });
+  parent.inside("spread", [&](ObjectReader& reader) {
     for (const SpreadKey& key : kSpreadKeys) {
-      if (const nlohmann::json* range = reader.object(key.key, true)) {
-        ObjectReader ends(*range, reader.pointer_to(key.key), context);
+      reader.inside(key.key, [&](ObjectReader& ends) {
         (calibration.*key.field).low = ends.number("low", {0, 1, true});
         (calibration.*key.field).high = ends.number("high", {1, 100});
-        ends.finish();
-      }
+      });
     }
-    reader.finish();
-  }
+  });
 }
 
-void read_input(ObjectReader& parent, ObjectReader::Context& context, Calibration& calibration) {
-  const nlohmann::json* input = parent.object("input", true);
-  if (input == nullptr) {
-    return;
-  }
-  timing::InputRates& rates = calibration.input;
-  ObjectReader reader(*input, parent.pointer_to("input"), context);
+void read_input(ObjectReader& reader, timing::InputRates& rates) {
   rates.handover_seconds_per_byte = reader.number("handover_seconds_per_byte", {0, 1});
   rates.inline_seconds_per_byte = reader.number("inline_seconds_per_byte", {0, 1});
   rates.pinned_copy = base::BytesPerSecond(reader.number("pinned_copy_bytes_per_second", kRate));
-  read_list(reader, "stages", context, [&](ObjectReader& entry) {
+  reader.each("stages", [&](ObjectReader& entry) {
     timing::StageCurve curve;
     curve.stage = entry.name("stage");
     const nlohmann::json* nodes = entry.array("pixels_and_seconds", true);
@@ -291,7 +259,6 @@ void read_input(ObjectReader& parent, ObjectReader::Context& context, Calibratio
     std::sort(curve.nodes.begin(), curve.nodes.end(), [](const auto& a, const auto& b) { return a.pixels < b.pixels; });
     rates.stages.push_back(std::move(curve));
   });
-  reader.finish();
 }
 
 std::string shape_text(const ShapeClass& shape) {
@@ -377,26 +344,17 @@ std::string families_text(const std::vector<Entry>& entries) {
 }  // namespace
 
 base::Result<Calibration> read_calibration(std::string_view text, const std::string& shown) {
-  auto json = base::parse_json<nlohmann::json>(text, shown);
-  if (!json) {
-    return json.error();
-  }
-  ObjectReader::Context context{shown, "calibration"};
-  ObjectReader reader(*json, "", context);
-  Calibration calibration;
-  reader.skip("$schema");
-  calibration.gpu = reader.name("gpu");
-  calibration.l2_cache = reader.bytes("l2_cache_bytes");
-  read_costs(reader, context, calibration);
-  read_input(reader, context, calibration);
-  read_list(reader, "streams", context, [&](ObjectReader& entry) { read_streams(entry, calibration); });
-  read_list(reader, "curves", context, [&](ObjectReader& entry) { read_family(entry, calibration); });
-  reader.finish();
-  if (context.error) {
-    return *context.error;
-  }
-  timing::sort_by_shape(calibration);
-  return calibration;
+  return read_record<Calibration>(text, shown, "calibration", [](ObjectReader& reader) {
+    Calibration calibration;
+    calibration.gpu = reader.name("gpu");
+    calibration.l2_cache = reader.bytes("l2_cache_bytes");
+    read_costs(reader, calibration);
+    reader.inside("input", [&](ObjectReader& input) { read_input(input, calibration.input); });
+    reader.each("streams", [&](ObjectReader& entry) { read_streams(entry, calibration); });
+    reader.each("curves", [&](ObjectReader& entry) { read_family(entry, calibration); });
+    timing::sort_by_shape(calibration);
+    return calibration;
+  });
 }
 
 std::string write_calibration(const Calibration& calibration) {

@@ -110,10 +110,7 @@ base::Status Catalog::add(const ConfigFile& file) {
   Entry entry{{}, shown_of(file), std::make_shared<const std::string>(file.text)};
   entry.text = *entry.owner;
   if (file.path == kLinksFile) {
-    const auto links = read_links(entry.text, entry.shown);
-    if (!links) {
-      return links.error();
-    }
+    const auto links = TRY(read_links(entry.text, entry.shown));
     links_.push_back(std::move(entry));
     return {};
   }
@@ -126,9 +123,7 @@ base::Status Catalog::add(const ConfigFile& file) {
         entry.shown, "is no file of a known kind",
         fmt::format("put NAME.json in one of {}, or links beside them in {}", fmt::join(known, ", "), kLinksFile));
   }
-  if (auto error = check_file(folder, name, file.text, entry.shown)) {
-    return error;
-  }
+  TRY(check_file(folder, name, file.text, entry.shown));
   folders_[std::string(folder)].insert_or_assign(std::string(name), std::move(entry));
   return {};
 }
@@ -153,9 +148,7 @@ base::Status Catalog::check_frameworks() const {
     if (entry.owner == nullptr) {
       continue;
     }
-    if (auto error = check_record(framework(name), entry.shown, name)) {
-      return error;
-    }
+    TRY(check_record(framework(name), entry.shown, name));
   }
   return {};
 }
@@ -163,39 +156,24 @@ base::Status Catalog::check_frameworks() const {
 base::Result<Catalog> Catalog::with_overrides(std::span<const ConfigFile> files) const {
   Catalog catalog = *this;
   for (const ConfigFile& file : files) {
-    if (auto error = catalog.add(file)) {
-      return *error;
-    }
+    TRY(catalog.add(file));
   }
-  if (auto error = catalog.check_links()) {
-    return *error;
-  }
-  if (auto error = catalog.check_frameworks()) {
-    return *error;
-  }
+  TRY(catalog.check_links());
+  TRY(catalog.check_frameworks());
   return catalog;
 }
 
 base::Result<Catalog> Catalog::with_gpu_file(const ConfigFile& file) const {
-  const auto gpu = gpu_from(file);
-  if (!gpu) {
-    return gpu.error();
-  }
+  const auto gpu = TRY(gpu_from(file));
   Catalog catalog = *this;
-  const ConfigFile placed{fmt::format("gpus/{}.json", gpu->name), file.text, shown_of(file)};
-  if (auto error = catalog.add(placed)) {
-    return *error;
-  }
-  if (auto error = catalog.check_links()) {
-    return *error;
-  }
+  const ConfigFile placed{fmt::format("gpus/{}.json", gpu.name), file.text, shown_of(file)};
+  TRY(catalog.add(placed));
+  TRY(catalog.check_links());
   return catalog;
 }
 
 base::Result<Catalog> Catalog::with_prices(PriceList prices, bool spot) const {
-  if (base::Status error = prices.check(*this)) {
-    return *error;
-  }
+  TRY(prices.check(*this));
   Catalog catalog = *this;
   catalog.prices_ = std::move(prices);
   catalog.spot_ = spot;
@@ -238,11 +216,8 @@ base::Result<const Catalog::Entry*> Catalog::entry(std::string_view folder, std:
 }
 
 base::Result<hardware::Machine> Catalog::machine(std::string_view name) const {
-  const auto found = entry("machines", name);
-  if (!found) {
-    return found.error();
-  }
-  base::Result<hardware::Machine> machine = read_machine((*found)->text, (*found)->shown);
+  const auto found = TRY(entry("machines", name));
+  base::Result<hardware::Machine> machine = read_machine(found->text, found->shown);
   if (machine) {
     settle_price(*machine);
   }
@@ -271,11 +246,8 @@ base::Result<lowering::Framework> Catalog::framework(std::string_view name) cons
 base::Result<std::vector<hardware::Link>> Catalog::links() const {
   std::vector<hardware::Link> all;
   for (const Entry& file : links_) {
-    const auto links = read_links(file.text, file.shown);
-    if (!links) {
-      return links.error();
-    }
-    for (const hardware::Link& link : *links) {
+    const auto links = TRY(read_links(file.text, file.shown));
+    for (const hardware::Link& link : links) {
       std::erase_if(all, [&](const hardware::Link& other) { return other.name == link.name; });
       all.push_back(link);
     }
@@ -284,12 +256,9 @@ base::Result<std::vector<hardware::Link>> Catalog::links() const {
 }
 
 base::Result<hardware::Link> Catalog::link(std::string_view name) const {
-  const auto all = links();
-  if (!all) {
-    return all.error();
-  }
+  const auto all = TRY(links());
   std::vector<std::string> known;
-  for (const hardware::Link& link : *all) {
+  for (const hardware::Link& link : all) {
     if (link.name == name) {
       return link;
     }
@@ -310,13 +279,10 @@ base::Result<std::vector<hardware::Machine>> Catalog::machines_with(std::string_
     if (file.text.find(needle) == std::string_view::npos) {
       continue;
     }
-    auto machine = read_machine(file.text, file.shown);
-    if (!machine) {
-      return machine.error();
-    }
-    if (machine->gpu == gpu) {
-      settle_price(*machine);
-      machines.push_back(std::move(*machine));
+    auto machine = TRY(read_machine(file.text, file.shown));
+    if (machine.gpu == gpu) {
+      settle_price(machine);
+      machines.push_back(std::move(machine));
     }
   }
   for (hardware::Machine& machine : prices_.others_with(gpu, *this)) {
@@ -327,11 +293,8 @@ base::Result<std::vector<hardware::Machine>> Catalog::machines_with(std::string_
 }
 
 base::Result<std::string_view> Catalog::text(std::string_view folder, std::string_view name) const {
-  const auto found = entry(folder, name);
-  if (!found) {
-    return found.error();
-  }
-  return (*found)->text;
+  const auto found = TRY(entry(folder, name));
+  return found->text;
 }
 
 std::string Catalog::shown(std::string_view folder, std::string_view name) const {

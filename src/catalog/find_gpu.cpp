@@ -27,15 +27,9 @@ std::string note_of(std::string_view asked, const hardware::Gpu& taken, const st
 }  // namespace
 
 base::Result<GpuChoice> Catalog::load_gpu(const std::string& name) const {
-  const auto found = entry("gpus", name);
-  if (!found) {
-    return found.error();
-  }
-  auto gpu = read_gpu((*found)->text, (*found)->shown);
-  if (!gpu) {
-    return gpu.error();
-  }
-  return GpuChoice{std::move(*gpu), "", {}};
+  const auto found = TRY(entry("gpus", name));
+  auto gpu = TRY(read_gpu(found->text, found->shown));
+  return GpuChoice{std::move(gpu), "", {}};
 }
 
 std::vector<std::string> Catalog::card_names() const {
@@ -47,11 +41,8 @@ std::vector<std::string> Catalog::card_names() const {
 base::Result<std::vector<hardware::Gpu>> Catalog::gpus() const {
   std::vector<hardware::Gpu> all;
   for (const std::string& name : gpu_names()) {
-    auto choice = load_gpu(name);
-    if (!choice) {
-      return choice.error();
-    }
-    all.push_back(std::move(choice->gpu));
+    auto choice = TRY(load_gpu(name));
+    all.push_back(std::move(choice.gpu));
   }
   return all;
 }
@@ -74,11 +65,8 @@ base::Result<NameMatch> Catalog::match_with_memory(std::string_view name) const 
   }
   NameMatch sized;
   for (const std::string& other : match.others) {
-    const auto choice = load_gpu(other);
-    if (!choice) {
-      return choice.error();
-    }
-    if (hardware::gigabytes_as_sold(choice->gpu) == asked->gigabytes) {
+    const auto choice = TRY(load_gpu(other));
+    if (hardware::gigabytes_as_sold(choice.gpu) == asked->gigabytes) {
       sized.kind = sized.name.empty() ? NameMatch::Kind::found : NameMatch::Kind::ambiguous;
       sized.name = other;
       sized.others.push_back(other);
@@ -132,11 +120,8 @@ base::Result<GpuChoice> Catalog::find_gpu(std::string_view name, std::string_vie
   }
   std::vector<hardware::Gpu> others;
   for (const std::string& other : match.others) {
-    const auto variant = load_gpu(other);
-    if (!variant) {
-      return variant.error();
-    }
-    others.push_back(variant->gpu);
+    const auto variant = TRY(load_gpu(other));
+    others.push_back(variant.gpu);
   }
   choice->note = note_of(name, choice->gpu, others);
   choice->alternatives = std::move(match.others);
@@ -144,11 +129,8 @@ base::Result<GpuChoice> Catalog::find_gpu(std::string_view name, std::string_vie
 }
 
 base::Result<hardware::Gpu> Catalog::gpu(std::string_view name) const {
-  auto choice = find_gpu(name, "GPU");
-  if (!choice) {
-    return choice.error();
-  }
-  return std::move(choice->gpu);
+  auto choice = TRY(find_gpu(name, "GPU"));
+  return std::move(choice.gpu);
 }
 
 }  // namespace vggplan::catalog

@@ -6,11 +6,10 @@
 #include <tuple>
 #include <utility>
 
+#include "catalog/read_record.hpp"
 #include "catalog/workspace_json.hpp"
 #include "vggplan/base/format.hpp"
-#include "vggplan/base/json_text.hpp"
 #include "vggplan/catalog/framework.hpp"
-#include "vggplan/catalog/json_reader.hpp"
 
 namespace vggplan::base {
 
@@ -26,28 +25,20 @@ namespace vggplan::catalog {
 
 namespace {
 
-memory::AllocatorRules read_allocator(const nlohmann::json& value, const std::string& pointer,
-                                      ObjectReader::Context& context) {
-  ObjectReader reader(value, pointer, context);
-  const memory::AllocatorRules rules{reader.bytes("rounding_bytes"),       reader.bytes("small_limit_bytes"),
-                                     reader.bytes("small_segment_bytes"),  reader.bytes("large_segment_bytes"),
-                                     reader.bytes("large_request_bytes"),  reader.bytes("large_rounding_bytes"),
-                                     reader.bytes("split_remainder_bytes")};
-  reader.finish();
-  return rules;
+memory::AllocatorRules read_allocator(ObjectReader& reader) {
+  return {reader.bytes("rounding_bytes"),       reader.bytes("small_limit_bytes"),
+          reader.bytes("small_segment_bytes"),  reader.bytes("large_segment_bytes"),
+          reader.bytes("large_request_bytes"),  reader.bytes("large_rounding_bytes"),
+          reader.bytes("split_remainder_bytes")};
 }
 
-lowering::Observed read_observed(const nlohmann::json& value, const std::string& pointer,
-                                 ObjectReader::Context& context) {
-  ObjectReader reader(value, pointer, context);
+lowering::Observed read_observed(ObjectReader& reader) {
   const auto bytes = [&reader](std::string_view key) {
     const auto count = reader.optional_integer(key, 1);
     return count ? std::optional(base::Bytes(*count)) : std::nullopt;
   };
-  const lowering::Observed observed{bytes("fp32_step_bytes"), bytes("benchmark_step_bytes"),
-                                    reader.optional_number("cache_flush_slowdown", {1, 1000})};
-  reader.finish();
-  return observed;
+  return {bytes("fp32_step_bytes"), bytes("benchmark_step_bytes"),
+          reader.optional_number("cache_flush_slowdown", {1, 1000})};
 }
 
 /// [low, high]
@@ -64,23 +55,17 @@ std::pair<base::Bytes, base::Bytes> read_ends(ObjectReader& reader, std::string_
   return {base::Bytes((*ends)[0].get<std::int64_t>()), base::Bytes((*ends)[1].get<std::int64_t>())};
 }
 
-lowering::Outside read_outside(const nlohmann::json& value, const std::string& pointer,
-                               ObjectReader::Context& context) {
-  ObjectReader reader(value, pointer, context);
+lowering::Outside read_outside(ObjectReader& reader) {
   lowering::Outside outside;
   std::tie(outside.bare_low, outside.bare_high) = read_ends(reader, "bare_bytes_per_sm");
   std::tie(outside.loaded_low, outside.loaded_high) = read_ends(reader, "loaded_bytes");
   outside.measured_more = reader.bytes("measured_more_bytes", 0);
-  reader.finish();
   return outside;
 }
 
-std::vector<lowering::CublasWorkspace> read_cublas(ObjectReader& reader, std::string_view key,
-                                                   ObjectReader::Context& context) {
+std::vector<lowering::CublasWorkspace> read_cublas(ObjectReader& reader, std::string_view key) {
   std::vector<lowering::CublasWorkspace> workspaces;
-  const nlohmann::json* list = reader.array(key, true);
-  for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
-    ObjectReader entry((*list)[i], reader.pointer_to(key) + "/" + std::to_string(i), context);
+  reader.each(key, [&](ObjectReader& entry) {
     lowering::CublasWorkspace workspace;
     const nlohmann::json* majors = entry.array("majors", false);
     for (std::size_t at = 0; majors != nullptr && at < majors->size(); ++at) {
@@ -91,44 +76,31 @@ std::vector<lowering::CublasWorkspace> read_cublas(ObjectReader& reader, std::st
       workspace.majors.push_back((*majors)[at].get<std::int64_t>());
     }
     workspace.bytes = entry.bytes("bytes", 0);
-    entry.finish();
     workspaces.push_back(workspace);
-  }
+  });
   return workspaces;
 }
 
 /// Reads what a file says into a profile. `whole`: it takes nothing from another, and has to say all.
 class ProfileReader {
  public:
-  ProfileReader(ObjectReader& reader, ObjectReader::Context& context, bool whole)
-      : reader_(reader), context_(context), whole_(whole) {}
+  ProfileReader(ObjectReader& reader, bool whole) : reader_(reader), whole_(whole) {}
 
   void read(lowering::Framework& profile) {
-    take("allocator", profile.allocator, [&](std::string_view key) {
-      const nlohmann::json* rules = reader_.object(key, true);
-      return rules == nullptr ? profile.allocator : read_allocator(*rules, reader_.pointer_to(key), context_);
-    });
+    part("allocator", profile.allocator, read_allocator);
     read_libraries(profile);
     take("scaler_pixels_with_batch_norm", profile.scaler_pixels_with_batch_norm,
          [&](std::string_view key) { return reader_.integer(key, 1); });
     bytes("ddp_first_bucket_bytes", profile.first_bucket);
     bytes("ddp_broadcast_chunk_bytes", profile.broadcast_chunk);
     bytes("nccl_bytes", profile.nccl);
-    take("outside", profile.outside, [&](std::string_view key) {
-      const nlohmann::json* outside = reader_.object(key, true);
-      return outside == nullptr ? profile.outside : read_outside(*outside, reader_.pointer_to(key), context_);
-    });
+    part("outside", profile.outside, read_outside);
     read_cudnn(profile);
     word("allocator_variable", profile.allocator_variable);
     word("least_compute_capability", profile.least_capability);
     word("most_compute_capability", profile.most_capability);
-    if (reader_.has("observed")) {
-      take("observed", profile.observed, [&](std::string_view key) {
-        const nlohmann::json* observed = reader_.object(key);
-        return observed == nullptr ? profile.observed : read_observed(*observed, reader_.pointer_to(key), context_);
-      });
-    }
-    reader_.skip("observed");
+    reader_.inside(
+        "observed", [&](ObjectReader& observed) { profile.observed = read_observed(observed); }, false);
   }
 
  private:
@@ -139,20 +111,21 @@ class ProfileReader {
     }
     reader_.skip(key);
   }
+  /// An object of its own.
+  template <class T>
+  void part(std::string_view key, T& into, T (*of)(ObjectReader&)) {
+    reader_.inside(
+        key, [&](ObjectReader& reader) { into = of(reader); }, whole_);
+  }
   void bytes(std::string_view key, base::Bytes& into, std::int64_t low = 1) {
     take(key, into, [&](std::string_view name) { return reader_.bytes(name, low); });
   }
   void word(std::string_view key, std::string& into) { into = reader_.optional_text(key).value_or(into); }
-  void lifetime(std::string_view key, lowering::Lifetime& into) {
-    if (reader_.has(key)) {
-      into = reader_.enumeration<lowering::Lifetime>(key);
-    }
-    reader_.skip(key);
-  }
+  void lifetime(std::string_view key, lowering::Lifetime& into) { into = reader_.optional_enumeration(key, into); }
 
   void read_libraries(lowering::Framework& profile) {
     take("cublas_workspaces", profile.cublas_workspaces,
-         [&](std::string_view key) { return read_cublas(reader_, key, context_); });
+         [&](std::string_view key) { return read_cublas(reader_, key); });
     lifetime("cublas_workspace_lifetime", profile.cublas_lifetime);
     bytes("cublaslt_workspace_bytes", profile.cublaslt_workspace, 0);
     lifetime("cublaslt_workspace_lifetime", profile.cublaslt_lifetime);
@@ -161,7 +134,7 @@ class ProfileReader {
   }
 
   void read_cudnn(lowering::Framework& profile) {
-    const auto rules = [&](std::string_view key) { return read_workspace_rules(reader_, key, context_); };
+    const auto rules = [&](std::string_view key) { return read_workspace_rules(reader_, key); };
     take("convolution_split_elements", profile.split_elements,
          [&](std::string_view key) { return reader_.integer(key, 1); });
     take("convolution_workspace", profile.workspace, rules);
@@ -169,7 +142,6 @@ class ProfileReader {
   }
 
   ObjectReader& reader_;
-  ObjectReader::Context& context_;
   bool whole_;
 };
 
@@ -177,35 +149,26 @@ class ProfileReader {
 
 base::Result<lowering::Framework> read_framework(std::string_view text, const std::string& shown,
                                                  const FindFramework& find) {
-  auto json = base::parse_json<nlohmann::json>(text, shown);
-  if (!json) {
-    return json.error();
-  }
-  ObjectReader::Context context{shown, "framework"};
-  ObjectReader reader(*json, "", context);
-  lowering::Framework framework;
-  const std::optional<std::string> base = reader.optional_name("rules_of");
-  if (base && find) {
-    base::Result<lowering::Framework> rules = find(*base);
-    if (!rules) {
-      return base::wrong(shown + ":/rules_of",
-                         fmt::format("{} gives no rules: {}", base::quoted(*base), rules.error().rule),
-                         rules.error().remedy);
+  return read_record<lowering::Framework>(text, shown, "framework", [&](ObjectReader& reader) {
+    lowering::Framework framework;
+    const std::optional<std::string> base = reader.optional_name("rules_of");
+    if (base && find) {
+      if (base::Result<lowering::Framework> rules = find(*base)) {
+        framework = std::move(*rules);
+        framework.rules_of = framework.title;
+      } else {
+        reader.report("rules_of", fmt::format("{} gives no rules: {}", base::quoted(*base), rules.error().rule),
+                      rules.error().remedy);
+      }
+    } else if (base) {
+      reader.report("rules_of", "the profile that has the rules must say all itself", "name that which it names");
     }
-    framework = std::move(*rules);
-    framework.rules_of = framework.title;
-  } else if (base) {
-    reader.report("rules_of", "the profile that has the rules must say all itself", "name that which it names");
-  }
-  framework.name = reader.name("name");
-  framework.title = reader.optional_text("title").value_or(framework.name);
-  reader.skip("sources");
-  ProfileReader(reader, context, !base.has_value()).read(framework);
-  reader.finish();
-  if (context.error) {
-    return *context.error;
-  }
-  return framework;
+    framework.name = reader.name("name");
+    framework.title = reader.optional_text("title").value_or(framework.name);
+    reader.skip("sources");
+    ProfileReader(reader, !base.has_value()).read(framework);
+    return framework;
+  });
 }
 
 }  // namespace vggplan::catalog

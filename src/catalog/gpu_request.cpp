@@ -152,12 +152,9 @@ base::Result<std::vector<GpuChoice>> choices(const Catalog& catalog, const Parts
     return found;
   }
   for (const std::string& name : catalog.card_names()) {
-    auto choice = catalog.find_gpu(name, place);
-    if (!choice) {
-      return choice.error();
-    }
-    choice->of_any = true;
-    found.push_back(std::move(*choice));
+    auto choice = TRY(catalog.find_gpu(name, place));
+    choice.of_any = true;
+    found.push_back(std::move(choice));
   }
   return found;
 }
@@ -184,20 +181,15 @@ base::Status add_alternative(const Catalog& catalog, std::string_view text, std:
     return base::wrong(place, "names no GPU", kExamples);
   }
   const Parts parts = parts_of(catalog, text);
-  auto found = choices(catalog, parts, text, place);
-  if (!found) {
-    return found.error();
-  }
-  const auto count = parts.count ? parse_count(*parts.count, text, place) : base::Result<std::int64_t>(std::int64_t{1});
-  if (!count) {
-    return count.error();
-  }
-  for (GpuChoice& choice : *found) {
+  auto found = TRY(choices(catalog, parts, text, place));
+  const auto count =
+      TRY(parts.count ? parse_count(*parts.count, text, place) : base::Result<std::int64_t>(std::int64_t{1}));
+  for (GpuChoice& choice : found) {
     const bool known = std::any_of(requests.begin(), requests.end(), [&](const GpuRequest& other) {
-      return other.choice.gpu.name == choice.gpu.name && other.count == *count;
+      return other.choice.gpu.name == choice.gpu.name && other.count == count;
     });
     if (!known) {
-      requests.push_back({std::move(choice), *count, parts.count.has_value()});
+      requests.push_back({std::move(choice), count, parts.count.has_value()});
     }
   }
   return {};
@@ -223,9 +215,7 @@ base::Result<std::vector<GpuRequest>> parse_gpu_request(const Catalog& catalog, 
       return base::wrong(place, fmt::format("{} has an empty entry", base::quoted(text)),
                          "leave out the comma too many");
     }
-    if (auto error = add_alternative(catalog, item, place, requests)) {
-      return *error;
-    }
+    TRY(add_alternative(catalog, item, place, requests));
     if (++entries > kMostEntries) {
       return base::wrong(place, fmt::format("holds more than {} alternatives", kMostEntries),
                          "'any' stands for every GPU");

@@ -201,8 +201,6 @@ const json* ObjectReader::array(std::string_view key, bool required) {
   return value;
 }
 
-const json* ObjectReader::object(std::string_view key, bool required) { return find(key, required); }
-
 std::vector<std::string> ObjectReader::texts(std::string_view key) {
   std::vector<std::string> out;
   const json* list = array(key, false);

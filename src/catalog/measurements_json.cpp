@@ -152,7 +152,7 @@ base::Result<timing::OpSample> op_of(const json& value, const std::string& place
   const bool updates = value.contains("parameters");
   const auto kind = row.word<timing::OpKind>("op");
   const auto math = row.word<base::MathMode>("precision");
-  const auto loop = updates ? row.word<timing::OptimizerLoop>("impl") : timing::OptimizerLoop::foreach;
+  const auto impl = updates ? row.word<base::OptimizerImpl>("impl") : base::OptimizerImpl::foreach;
   const auto layout = updates ? base::Layout::nchw : row.word<base::Layout>("layout");
   const timing::Extent sizes =
       updates
@@ -161,6 +161,7 @@ base::Result<timing::OpSample> op_of(const json& value, const std::string& place
           : timing::Extent{row.integer("n"), row.integer("c"), row.integer("k"), row.integer("h"), row.integer("w")};
   const base::Seconds seconds(row.number("us") * 1e-6);
   const bool half_zero = row.boolean("half_zero");
+  const bool narrow = row.boolean("narrow_parameters");
   const timing::Filter filter = filter_of(row, value, kind, sizes);
   if (!row.trouble().empty()) {
     return wrong_row(place, row.trouble());
@@ -170,9 +171,11 @@ base::Result<timing::OpSample> op_of(const json& value, const std::string& place
   }
   const base::DType type = type_of(math);
   if (!updates) {
-    return timing::OpSample{timing::make_op(kind, math, type, layout, sizes, filter), seconds, half_zero};
+    timing::Op op = timing::make_op(kind, math, type, layout, sizes, filter);
+    op.narrow_parameters = narrow;
+    return timing::OpSample{op, seconds, half_zero};
   }
-  timing::Op op = timing::make_optimizer(type, loop, sizes.n, sizes.c, {sizes.k, sizes.h, sizes.w});
+  timing::Op op = timing::make_optimizer(type, impl, sizes.n, sizes.c, {sizes.k, sizes.h, sizes.w});
   op.kind = kind;
   return timing::OpSample{op, seconds, half_zero};
 }
@@ -294,8 +297,7 @@ base::Status read_input(const json& value, const std::string& kind, const std::s
   } else if (kind == "e2e") {
     timing::LoaderSample sample;
     const bool pil = row.second("pipeline", "tv-uint8", "pil-float");
-    sample.path.float_in_worker = pil;
-    sample.path.decoder = pil ? timing::Decoder::pil : timing::Decoder::torchvision;
+    sample.path.pipeline = pil ? base::Pipeline::pil_float : base::Pipeline::tv_uint8;
     sample.path.pixels = row.side("h") * row.side("w");
     sample.path.file_bytes = base::Bytes(row.integer("jpeg_bytes"));
     sample.workers = row.integer("workers");
@@ -320,28 +322,19 @@ base::Status read_line(const json& value, const std::string& place, Measurements
     return wrong_row(place, "a line is one JSON object");
   }
   if (value.contains("op") && value.contains("us")) {
-    auto sample = op_of(value, place);
-    if (!sample) {
-      return sample.error();
-    }
-    measurements.ops.push_back(*sample);
+    auto sample = TRY(op_of(value, place));
+    measurements.ops.push_back(sample);
     return std::nullopt;
   }
   const std::string kind = value.contains("kind") && value["kind"].is_string() ? value["kind"].get<std::string>() : "";
   if (const auto collective = collective_of(kind)) {
-    auto measured = collective_row(value, *collective, place);
-    if (!measured) {
-      return measured.error();
-    }
-    measurements.collectives.push_back(*std::move(measured));
+    auto measured = TRY(collective_row(value, *collective, place));
+    measurements.collectives.push_back(std::move(measured));
   } else if (is_input(kind)) {
     return read_input(value, kind, place, measurements);
   } else if (value.contains("ms_loop") || kind == "train") {
-    auto step = step_of(value, place);
-    if (!step) {
-      return step.error();
-    }
-    measurements.steps.push_back(*std::move(step));
+    auto step = TRY(step_of(value, place));
+    measurements.steps.push_back(std::move(step));
   }
   return std::nullopt;
 }
@@ -359,9 +352,7 @@ base::Result<Measurements> read_measurements(std::string_view text, const std::s
       if (!value) {
         return wrong_row(value.error().place, value.error().rule);
       }
-      if (base::Status status = read_line(*value, shown + ":" + std::to_string(number), measurements)) {
-        return *status;
-      }
+      TRY(read_line(*value, shown + ":" + std::to_string(number), measurements));
     }
     begin = end + 1;
   }

@@ -50,19 +50,16 @@ class CsvRows {
 
  private:
   base::Status read_header(std::string_view line) {
-    const base::Result<Cells> cells = base::csv_cells(line, shown_ + ":1");
-    if (!cells) {
-      return cells.error();
-    }
-    width_ = cells->size();
+    const Cells cells = TRY(base::csv_cells(line, shown_ + ":1"));
+    width_ = cells.size();
     for (const Heading& heading : kHeadings) {
       std::optional<std::size_t>& place = places_.at(static_cast<std::size_t>(heading.column));
-      for (std::size_t i = 0; i < cells->size(); ++i) {
-        if ((*cells)[i].text != heading.name) {
+      for (std::size_t i = 0; i < cells.size(); ++i) {
+        if (cells[i].text != heading.name) {
           continue;
         }
         if (place) {
-          return base::wrong(fmt::format("{}:1:{}", shown_, (*cells)[i].column),
+          return base::wrong(fmt::format("{}:1:{}", shown_, cells[i].column),
                              fmt::format("names the column {} a second time", heading.name));
         }
         place = i;
@@ -76,24 +73,21 @@ class CsvRows {
   }
 
   base::Status add(std::string_view line, const std::string& at) {
-    const base::Result<Cells> cells = base::csv_cells(line, at);
-    if (!cells) {
-      return cells.error();
+    const Cells cells = TRY(base::csv_cells(line, at));
+    if (cells.size() != width_) {
+      return base::wrong(at, fmt::format("has {} columns, and the header {}", cells.size(), width_));
     }
-    if (cells->size() != width_) {
-      return base::wrong(at, fmt::format("has {} columns, and the header {}", cells->size(), width_));
-    }
-    PriceRow row{text(*cells, Column::machine),
-                 text(*cells, Column::accelerator),
+    PriceRow row{text(cells, Column::machine),
+                 text(cells, Column::accelerator),
                  0,
-                 text(*cells, Column::region),
-                 text(*cells, Column::zone),
+                 text(cells, Column::region),
+                 text(cells, Column::zone),
                  {},
                  {},
                  {}};
-    const auto count = number(*cells, Column::count, at, static_cast<double>(hardware::kMostGpus));
-    const auto price = number(*cells, Column::price, at, kPrice.high);
-    const auto spot = number(*cells, Column::spot, at, kPrice.high);
+    const auto count = number(cells, Column::count, at, static_cast<double>(hardware::kMostGpus));
+    const auto price = number(cells, Column::price, at, kPrice.high);
+    const auto spot = number(cells, Column::spot, at, kPrice.high);
     for (const auto* figure : {&count, &price, &spot}) {
       if (!*figure) {
         return figure->error();
@@ -143,26 +137,23 @@ class CsvRows {
   PriceRows rows_{};
 };
 
-PriceRows rows_of_json(ObjectReader& reader, ObjectReader::Context& context) {
+PriceRows rows_of_json(ObjectReader& reader) {
   PriceRows list;
   list.date = reader.text("date");
-  const nlohmann::json* items = reader.array("prices", true);
-  for (std::size_t i = 0; items != nullptr && i < items->size(); ++i) {
-    ObjectReader item((*items)[i], fmt::format("{}/{}", reader.pointer_to("prices"), i), context);
+  reader.each("prices", [&](ObjectReader& item) {
     PriceRow row;
     row.machine = item.name("machine");
     row.accelerator = item.optional_name("gpu").value_or("");
     row.count = item.optional_integer("gpu_count", 1, hardware::kMostGpus);
-    row.place = fmt::format("{}:{}/{}", context.shown, reader.pointer_to("prices"), i);
+    row.place = item.place();
     row.region = item.optional_text("region").value_or("");
     row.on_demand = item.optional_quantity<base::Usd>("usd_per_hour", kPrice);
     row.spot = item.optional_quantity<base::Usd>("spot_usd_per_hour", kPrice);
     if (!row.on_demand && !row.spot) {
       item.report("usd_per_hour", "is missing, and so is spot_usd_per_hour", "give at least one of them");
     }
-    item.finish();
     list.rows.push_back(std::move(row));
-  }
+  });
   return list;
 }
 

@@ -108,13 +108,10 @@ void take_lower(std::optional<hardware::Price>& known, const std::optional<base:
 }  // namespace
 
 base::Result<PriceList> PriceList::read(std::string_view text, const std::string& shown, const std::string& date) {
-  base::Result<PriceRows> read = read_price_rows(text, shown);
-  if (!read) {
-    return read.error();
-  }
+  PriceRows read = TRY(read_price_rows(text, shown));
   PriceList list;
-  const std::string as_of = read->date.empty() ? date : read->date;
-  for (const PriceRow& row : joined(std::move(read->rows))) {
+  const std::string as_of = read.date.empty() ? date : read.date;
+  for (const PriceRow& row : joined(std::move(read.rows))) {
     const auto [place, added] = list.offers_.try_emplace(name_key(row.machine));
     if (added) {
       place->second = {row.machine, row.accelerator, row.count.value_or(1), row.place, {}, {}};
@@ -139,11 +136,8 @@ base::Status PriceList::check(const Catalog& catalog) {
                          fmt::format("{} is no machine of the catalogue", base::quoted(offer.name)),
                          "add its \"gpu\" and \"gpu_count\", or correct the name: vggplan machines");
     }
-    const base::Result<GpuChoice> choice = catalog.find_gpu(offer.accelerator, offer.place + "/gpu");
-    if (!choice) {
-      return choice.error();
-    }
-    offer.accelerator = choice->gpu.name;
+    const GpuChoice choice = TRY(catalog.find_gpu(offer.accelerator, offer.place + "/gpu"));
+    offer.accelerator = choice.gpu.name;
   }
   return std::nullopt;
 }

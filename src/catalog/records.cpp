@@ -18,7 +18,6 @@ namespace vggplan::catalog {
 namespace {
 
 using nlohmann::json;
-using Context = ObjectReader::Context;
 
 constexpr std::int64_t kMostSms = 4096;
 constexpr std::int64_t kMostVcpus = 1'000'000;
@@ -37,27 +36,21 @@ void check_keys(ObjectReader& owner, ObjectReader& where, std::string_view key, 
 
 /// Call it after the figures have been read: it checks names against them.
 template <class Record>
-void read_provenance(ObjectReader& reader, Context& context, Record& record) {
+void read_provenance(ObjectReader& reader, Record& record) {
   record.unverified = reader.texts("unverified");
   check_keys(reader, reader, "unverified", record.unverified);
-  const json* list = reader.array("sources", true);
-  if (list == nullptr) {
-    return;
-  }
-  if (list->empty()) {
+  if (const json* list = reader.array("sources", true); list != nullptr && list->empty()) {
     reader.report("sources", "must not be empty", "name where the figures come from");
   }
-  for (std::size_t i = 0; i < list->size(); ++i) {
-    ObjectReader item((*list)[i], fmt::format("{}/{}", reader.pointer_to("sources"), i), context);
+  reader.each("sources", [&](ObjectReader& item) {
     hardware::Source source;
     source.fields = item.texts("fields");
     check_keys(reader, item, "fields", source.fields);
     source.reference = item.text("reference");
     source.date = item.optional_text("date").value_or("");
     source.note = item.optional_text("note").value_or("");
-    item.finish();
     record.sources.push_back(std::move(source));
-  }
+  });
 }
 
 void check_compute_capability(ObjectReader& reader, const std::string& text) {
@@ -80,7 +73,7 @@ void read_nvlink(ObjectReader& reader, hardware::Gpu& gpu) {
   }
 }
 
-hardware::Gpu gpu_fields(ObjectReader& reader, Context& context) {
+hardware::Gpu gpu_fields(ObjectReader& reader) {
   hardware::Gpu gpu;
   gpu.name = reader.name("name");
   gpu.title = reader.text("title");
@@ -103,16 +96,11 @@ hardware::Gpu gpu_fields(ObjectReader& reader, Context& context) {
   gpu.bf16_tensor = reader.optional_quantity<base::FlopsPerSecond>("bf16_tensor_flops_per_second");
   read_nvlink(reader, gpu);
   gpu.pcie = reader.name("host_link");
-  read_provenance(reader, context, gpu);
+  read_provenance(reader, gpu);
   return gpu;
 }
 
-void read_price(ObjectReader& reader, Context& context, hardware::Machine& machine) {
-  const json* value = reader.object("price");
-  if (value == nullptr) {
-    return;
-  }
-  ObjectReader item(*value, reader.pointer_to("price"), context);
+void read_price(ObjectReader& item, hardware::Machine& machine) {
   hardware::Price price;
   price.per_hour = base::Usd(item.number("usd_per_hour", kPrice));
   price.region = item.optional_text("region").value_or("");
@@ -124,10 +112,9 @@ void read_price(ObjectReader& reader, Context& context, hardware::Machine& machi
     price.spot = true;
     machine.spot_price = price;
   }
-  item.finish();
 }
 
-hardware::Machine machine_fields(ObjectReader& reader, Context& context) {
+hardware::Machine machine_fields(ObjectReader& reader) {
   hardware::Machine machine;
   machine.name = reader.name("name");
   machine.provider = reader.text("provider");
@@ -145,48 +132,43 @@ hardware::Machine machine_fields(ObjectReader& reader, Context& context) {
     machine.local_storage = base::Bytes(*local);
   }
   machine.network = reader.optional_quantity<base::BytesPerSecond>("network_bytes_per_second");
-  read_price(reader, context, machine);
-  read_provenance(reader, context, machine);
+  reader.inside(
+      "price", [&](ObjectReader& item) { read_price(item, machine); }, false);
+  read_provenance(reader, machine);
   return machine;
 }
 
-hardware::Storage storage_fields(ObjectReader& reader, Context& context) {
+hardware::Storage storage_fields(ObjectReader& reader) {
   hardware::Storage storage;
   storage.name = reader.name("name");
   storage.title = reader.text("title");
   storage.sequential_read = base::BytesPerSecond(reader.number("sequential_read_bytes_per_second", kRate));
   storage.latency = base::Seconds(reader.number("latency_seconds", {0, 3600}));
   storage.parallel_reads = reader.optional_integer("parallel_reads", 1, kMostParallelReads);
-  read_provenance(reader, context, storage);
+  read_provenance(reader, storage);
   return storage;
 }
 
-std::vector<hardware::Link> link_list(ObjectReader& reader, Context& context) {
+std::vector<hardware::Link> link_list(ObjectReader& reader) {
   std::vector<hardware::Link> links;
-  const json* list = reader.array("links", true);
-  for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
-    ObjectReader item((*list)[i], fmt::format("{}/{}", reader.pointer_to("links"), i), context);
+  reader.each("links", [&](ObjectReader& item) {
     hardware::Link link;
     link.name = item.name("name");
     link.title = item.text("title");
     link.per_direction = base::BytesPerSecond(item.number("bytes_per_second_per_direction", kRate));
-    read_provenance(item, context, link);
-    item.finish();
+    read_provenance(item, link);
     links.push_back(std::move(link));
-  }
+  });
   return links;
 }
 
-std::vector<hardware::OtherGpu> other_gpu_list(ObjectReader& reader, Context& context) {
+std::vector<hardware::OtherGpu> other_gpu_list(ObjectReader& reader) {
   reader.skip("sources");
   std::vector<hardware::OtherGpu> others;
-  const json* list = reader.array("gpus", true);
-  for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
-    ObjectReader item((*list)[i], fmt::format("{}/{}", reader.pointer_to("gpus"), i), context);
+  reader.each("gpus", [&](ObjectReader& item) {
     others.push_back({item.name("name"), item.text("title"), item.number("gigabytes", {0, 1e6, true, false}),
                       base::FlopsPerSecond(item.number("fp32_flops_per_second", kRate))});
-    item.finish();
-  }
+  });
   return others;
 }
 
@@ -250,7 +232,7 @@ void check_architecture(ObjectReader& reader, std::string_view name) {
   }
 }
 
-graph::ModelSpec model_fields(ObjectReader& reader, Context& /*context*/) {
+graph::ModelSpec model_fields(ObjectReader& reader) {
   graph::ModelSpec model;
   model.name = reader.name("name");
   if (const auto architecture = reader.optional_name("architecture"); architecture && *architecture != graph::kVgg) {

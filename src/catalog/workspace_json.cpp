@@ -85,30 +85,18 @@ std::array<std::int64_t, 2> read_pair(ObjectReader& reader, std::string_view key
   return {(*pair)[0].get<std::int64_t>(), (*pair)[1].get<std::int64_t>()};
 }
 
-std::optional<lowering::SplitTiles> read_split(ObjectReader& kernel, ObjectReader::Context& context) {
-  if (!kernel.has("split")) {
-    kernel.skip("split");
-    return std::nullopt;
-  }
-  const nlohmann::json* value = kernel.object("split");
-  if (value == nullptr) {
-    return std::nullopt;
-  }
-  ObjectReader reader(*value, kernel.pointer_to("split"), context);
-  const lowering::SplitTiles split{read_pair(reader, "tile"), read_pair(reader, "cluster"), reader.integer("slots", 1),
-                                   reader.integer("steps", 1)};
-  reader.finish();
-  return split;
-}
-
-WorkspaceKernel read_kernel(ObjectReader& reader, ObjectReader::Context& context) {
+WorkspaceKernel read_kernel(ObjectReader& reader) {
   WorkspaceKernel kernel;
   kernel.copies = reader.has("copies") && reader.boolean("copies");
   reader.skip("copies");
   kernel.winograd = reader.has("winograd") && reader.boolean("winograd");
   reader.skip("winograd");
   kernel.size = read_size(reader);
-  kernel.split = read_split(reader, context);
+  const auto read_split = [&](ObjectReader& split) {
+    kernel.split = lowering::SplitTiles{read_pair(split, "tile"), read_pair(split, "cluster"),
+                                        split.integer("slots", 1), split.integer("steps", 1)};
+  };
+  reader.inside("split", read_split, false);
   return kernel;
 }
 
@@ -170,7 +158,7 @@ class TreeReader {
   ObjectReader& reader_;
 };
 
-WorkspaceRule read_bounds(ObjectReader& reader, ObjectReader::Context& context) {
+WorkspaceRule read_bounds(ObjectReader& reader) {
   WorkspaceRule rule;
   for (const std::string& name : reader.texts("math")) {
     const auto mode = base::parse_enum<base::MathMode>(name);
@@ -193,54 +181,33 @@ WorkspaceRule read_bounds(ObjectReader& reader, ObjectReader::Context& context) 
                                         reader.has("groups") ? read_range(reader, "groups") : lowering::Range{1, 2},
                                         read_range(reader, "group_channels")};
   }
-  if (const nlohmann::json* fallbacks = reader.array("fallbacks", false)) {
-    for (std::size_t i = 0; i < fallbacks->size(); ++i) {
-      ObjectReader fallback((*fallbacks)[i], reader.pointer_to("fallbacks") + "/" + std::to_string(i), context);
-      rule.fallbacks.push_back(read_size(fallback));
-      fallback.finish();
-    }
-  }
+  reader.each(
+      "fallbacks", [&](ObjectReader& size) { rule.fallbacks.push_back(read_size(size)); }, false);
   return rule;
 }
 
-/// Several kernels, and the tree that picks one of them.
-void read_kernels(const nlohmann::json& kernels, ObjectReader& reader, ObjectReader::Context& context,
-                  WorkspaceRule& rule) {
-  rule.kernels.clear();
-  for (std::size_t i = 0; i < kernels.size(); ++i) {
-    ObjectReader kernel(kernels[i], reader.pointer_to("kernels") + "/" + std::to_string(i), context);
-    rule.kernels.push_back(read_kernel(kernel, context));
-    kernel.finish();
+/// `fitted` says how well the tree was fitted, for people.
+WorkspaceRule read_entry(ObjectReader& reader) {
+  WorkspaceRule rule = read_bounds(reader);
+  reader.skip("fitted");
+  if (!reader.has("kernels")) {
+    rule.kernels = {read_kernel(reader)};
+    return rule;
   }
-  if (const nlohmann::json* tree = reader.array("tree", kernels.size() != 1)) {
+  // Several kernels, and the tree that picks one of them.
+  rule.kernels.clear();
+  reader.each("kernels", [&](ObjectReader& kernel) { rule.kernels.push_back(read_kernel(kernel)); });
+  if (const nlohmann::json* tree = reader.array("tree", rule.kernels.size() != 1)) {
     TreeReader(rule, reader).read(*tree);
   }
-}
-
-/// `fitted` says how well the tree was fitted, for people.
-WorkspaceRule read_entry(const nlohmann::json& value, const std::string& pointer, ObjectReader::Context& context) {
-  ObjectReader reader(value, pointer, context);
-  WorkspaceRule rule = read_bounds(reader, context);
-  reader.skip("fitted");
-  if (const nlohmann::json* kernels = reader.array("kernels", false)) {
-    read_kernels(*kernels, reader, context, rule);
-  } else {
-    rule.kernels = {read_kernel(reader, context)};
-  }
-  reader.finish();
   return rule;
 }
 
 }  // namespace
 
-std::vector<WorkspaceRule> read_workspace_rules(ObjectReader& reader, std::string_view key,
-                                                ObjectReader::Context& context) {
+std::vector<WorkspaceRule> read_workspace_rules(ObjectReader& reader, std::string_view key) {
   std::vector<WorkspaceRule> rules;
-  if (const nlohmann::json* list = reader.array(key, true)) {
-    for (std::size_t i = 0; i < list->size(); ++i) {
-      rules.push_back(read_entry((*list)[i], reader.pointer_to(key) + "/" + std::to_string(i), context));
-    }
-  }
+  reader.each(key, [&](ObjectReader& entry) { rules.push_back(read_entry(entry)); });
   return rules;
 }
 

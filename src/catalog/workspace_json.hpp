@@ -10,7 +10,6 @@
 
 namespace vggplan::catalog {
 
-std::vector<lowering::WorkspaceRule> read_workspace_rules(ObjectReader& reader, std::string_view key,
-                                                          ObjectReader::Context& context);
+std::vector<lowering::WorkspaceRule> read_workspace_rules(ObjectReader& reader, std::string_view key);
 
 }  // namespace vggplan::catalog

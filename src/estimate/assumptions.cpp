@@ -10,7 +10,7 @@ namespace {
 
 using Assumptions = std::vector<Assumption>;
 
-void add_parallel(const Estimate& estimate, const Network& network, const lowering::Framework& framework,
+void add_parallel(const Estimate& estimate, const Interconnect& network, const lowering::Framework& framework,
                   Assumptions& assumptions) {
   const job::Parallel& parallel = estimate.job.parallel;
   if (parallel.gpus == 1) {
@@ -65,7 +65,7 @@ void add_data(const Estimate& estimate, Assumptions& assumptions) {
 }  // namespace
 
 std::vector<Assumption> assumptions_of(const Estimate& estimate, const timing::Calibration& calibration,
-                                       const Network& network, const lowering::Framework& framework) {
+                                       const Interconnect& network, const lowering::Framework& framework) {
   const bool measured = calibration.carried_from.empty();
   Assumptions assumptions;
   if (const hardware::Gpu& gpu = estimate.target.gpu; !gpu.like.empty()) {

@@ -106,11 +106,11 @@ class Memo {
 
 using SharedLowered = std::shared_ptr<const base::Result<Lowered>>;
 using SharedCalibration = std::shared_ptr<const base::Result<timing::Calibration>>;
-using SharedWork = std::shared_ptr<const Work>;
+using SharedWork = std::shared_ptr<const StepWork>;
 using SharedOwnTime = std::shared_ptr<const timing::OwnTime>;
 
 /// What ranks do not share: all but the update and the gradients that accumulate.
-Work without_shared_parts(Work work) {
+StepWork without_shared_parts(StepWork work) {
   std::erase_if(work.ops, [](const timing::Op& op) {
     return op.phase == base::Phase::optimizer || op.kind == timing::OpKind::grad_accumulate;
   });
@@ -137,9 +137,7 @@ class Models {
       if (!*lowered) {
         return lowered->error();
       }
-      if (auto wrong = job::validate(job, (*lowered)->network)) {
-        return *wrong;
-      }
+      TRY(job::validate(job, (*lowered)->network));
       return memory_answer(**lowered, job, target, knowledge_.framework);
     });
   }
@@ -232,11 +230,11 @@ class Models {
     add_sharing(key, job);
     key.add(job.parallel.bucket.count()).add(job.parallel.bucket_view).add(job::runs_as(job.precision, target.gpu));
     return works_.get(key.take(), [&] {
-      return std::make_shared<const Work>(work_of(lowered, job, target.gpu, knowledge_.framework));
+      return std::make_shared<const StepWork>(work_of(lowered, job, target.gpu, knowledge_.framework));
     });
   }
 
-  SharedOwnTime own(const Work& work, const job::Job& job, const Target& target,
+  SharedOwnTime own(const StepWork& work, const job::Job& job, const Target& target,
                     const timing::Calibration& calibration) {
     Key key;
     add_settings(key, job);

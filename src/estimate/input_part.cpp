@@ -5,6 +5,7 @@
 
 #include "estimate/time_part.hpp"
 #include "vggplan/base/checked.hpp"
+#include "vggplan/estimate/data.hpp"
 
 namespace vggplan::estimate {
 
@@ -25,25 +26,6 @@ std::optional<hardware::Storage> storage_of(const job::Job& job, const Knowledge
   return found == knowledge.storages.end() ? std::nullopt : std::optional(*found);
 }
 
-timing::ImageFile file_of(job::ImageFormat format) {
-  switch (format) {
-    case job::ImageFormat::jpeg: return timing::ImageFile::jpeg;
-    case job::ImageFormat::png: return timing::ImageFile::png;
-    case job::ImageFormat::tiff: return timing::ImageFile::tiff;
-    case job::ImageFormat::raw: return timing::ImageFile::raw;
-  }
-  return timing::ImageFile::raw;
-}
-
-timing::Decoder decoder_of(job::Pipeline pipeline) {
-  switch (pipeline) {
-    case job::Pipeline::pil_float: return timing::Decoder::pil;
-    case job::Pipeline::tv_uint8: return timing::Decoder::torchvision;
-    case job::Pipeline::nvjpeg: return timing::Decoder::nvjpeg;
-  }
-  return timing::Decoder::pil;
-}
-
 /// Every process has the same number of workers.
 std::int64_t whole_per_gpu(std::int64_t workers, std::int64_t gpus) { return (workers + gpus - 1) / gpus * gpus; }
 
@@ -55,9 +37,8 @@ base::Seconds seconds_per_image(const job::Job& job, base::Seconds step) {
 
 timing::ImagePath image_path(const job::Job& job) {
   timing::ImagePath path;
-  path.file = job.data.decoded_cache ? timing::ImageFile::raw : file_of(job.data.format);
-  path.decoder = decoder_of(job.data.pipeline);
-  path.float_in_worker = job.data.pipeline == job::Pipeline::pil_float;
+  path.file = job.data.decoded_cache ? job::ImageFormat::raw : job.data.format;
+  path.pipeline = job.data.pipeline;
   path.pixels = job.image.height * job.image.width;
   path.channels = job.image.channels;
   path.file_bytes = bytes_read_per_image(job);

@@ -188,15 +188,9 @@ Simulations simulate_all(const Question& asked, const memory::Tape& expected,
 }  // namespace
 
 base::Result<Lowered> lower(const job::Job& job) {
-  auto network = job::network_of(job);
-  if (!network) {
-    return network.error();
-  }
-  auto segments = lowering::segments(*network, job.checkpointing);
-  if (!segments) {
-    return segments.error();
-  }
-  return Lowered{std::move(*network), std::move(*segments)};
+  auto network = TRY(job::network_of(job));
+  auto segments = TRY(lowering::segments(network, job.checkpointing));
+  return Lowered{std::move(network), std::move(segments)};
 }
 
 bool in_true_fp32(const job::Job& job, const hardware::Gpu& gpu) {

@@ -12,9 +12,9 @@
 
 namespace vggplan::estimate {
 
-std::vector<Warning> warnings_of(const Lowered& lowered, const Estimate& estimate, const Network& network,
+std::vector<Warning> warnings_of(const Lowered& lowered, const Estimate& estimate, const Interconnect& network,
                                  const lowering::Framework& framework);
 std::vector<Assumption> assumptions_of(const Estimate& estimate, const timing::Calibration& calibration,
-                                       const Network& network, const lowering::Framework& framework);
+                                       const Interconnect& network, const lowering::Framework& framework);
 
 }  // namespace vggplan::estimate

@@ -22,12 +22,8 @@ constexpr double kFastDecode = 0.4;
 constexpr double kSlowDecode = 1.5;
 
 base::Result<Lowered> checked(const job::Job& job, const Target& target) {
-  if (auto wrong = job::validate(job)) {
-    return *wrong;
-  }
-  if (auto wrong = check_precision(job, target.gpu)) {
-    return *wrong;
-  }
+  TRY(job::validate(job));
+  TRY(check_precision(job, target.gpu));
   return lower(job);
 }
 
@@ -57,49 +53,40 @@ bool runs_on(const lowering::Framework& framework, const hardware::Gpu& gpu) {
 }
 
 base::Result<MemoryAnswer> simulate_memory(const job::Job& job, const Target& target, const Knowledge& knowledge) {
-  const auto lowered = checked(job, target);
-  if (!lowered) {
-    return lowered.error();
-  }
-  return memory_answer(*lowered, job, target, knowledge.framework);
+  const auto lowered = TRY(checked(job, target));
+  return memory_answer(lowered, job, target, knowledge.framework);
 }
 
 base::Result<Estimate> estimate(const job::Job& job, const Target& target, const Knowledge& knowledge,
                                 const Options& options) {
-  const auto lowered = checked(job, target);
-  if (!lowered) {
-    return lowered.error();
-  }
-  const auto calibration = calibration_for(target.gpu, knowledge);
-  if (!calibration) {
-    return calibration.error();
-  }
+  const auto lowered = TRY(checked(job, target));
+  const auto calibration = TRY(calibration_for(target.gpu, knowledge));
   Estimate answer;
   answer.job = job;
   answer.target = priced(target, knowledge);
-  answer.model = summary_of(*lowered, job);
-  answer.memory = memory_part(*lowered, job, target, knowledge.framework, options.timeline);
-  const Work work = work_of(*lowered, job, target.gpu, knowledge.framework);
+  answer.model = summary_of(lowered, job);
+  answer.memory = memory_part(lowered, job, target, knowledge.framework, options.timeline);
+  const StepWork work = work_of(lowered, job, target.gpu, knowledge.framework);
   const timing::ParallelTime parallel =
-      step_of(work, own_time_of(work, job, target, *calibration), job, target, knowledge, *calibration);
+      step_of(work, own_time_of(work, job, target, calibration), job, target, knowledge, calibration);
   const Seconds step = parallel.step.step.value;
   const auto fed = [&](Seconds seconds, double decode = 1.0) {
-    return feed(job, target, knowledge, *calibration, seconds, decode);
+    return feed(job, target, knowledge, calibration, seconds, decode);
   };
   answer.time = time_part(
-      *lowered, job, parallel,
+      lowered, job, parallel,
       {fed(step), fed(parallel.step.step.high, kSlowDecode), fed(parallel.step.step.low, kFastDecode)}, target.gpu);
-  answer.input = input_part(job, target, knowledge, *calibration, step);
-  answer.storage = storage_part(lowered->network, job,
+  answer.input = input_part(job, target, knowledge, calibration, step);
+  answer.storage = storage_part(lowered.network, job,
                                 answer.input.images_per_second_needed * static_cast<double>(job.parallel.nodes));
-  answer.storage.offers = storage_offers(job, target, knowledge, *calibration, step);
+  answer.storage.offers = storage_offers(job, target, knowledge, calibration, step);
   answer.price = quote(job, target, knowledge);
   answer.run = run_part(job, answer.time, answer.price ? std::optional(answer.price->per_hour) : std::nullopt);
-  const Network network = network_of(job, target, knowledge);
-  answer.warnings = warnings_of(*lowered, answer, network, knowledge.framework);
-  answer.assumptions = assumptions_of(answer, *calibration, network, knowledge.framework);
+  const Interconnect network = interconnect_of(job, target, knowledge);
+  answer.warnings = warnings_of(lowered, answer, network, knowledge.framework);
+  answer.assumptions = assumptions_of(answer, calibration, network, knowledge.framework);
   if (options.layers) {
-    answer.layers = layer_part(*lowered, job, target, knowledge.framework, answer.time.layers);
+    answer.layers = layer_part(lowered, job, target, knowledge.framework, answer.time.layers);
   } else {
     answer.time.layers.clear();
   }
@@ -111,13 +98,10 @@ base::Result<Process> process_of(const job::Job& job, const Target& target, cons
   if (job.accumulation > kMostMicroBatches) {
     return base::wrong("accumulation", "has too many micro-batches to be replayed one by one");
   }
-  const base::Result<Lowered> lowered = checked(job, target);
-  if (!lowered) {
-    return lowered.error();
-  }
+  const Lowered lowered = TRY(checked(job, target));
   Process process{
-      lowering::lower_tape(lowered->network, job, lowered->segments, framework, device_of(target.gpu, framework)), {}};
-  for (const graph::Node& node : lowered->network.nodes) {
+      lowering::lower_tape(lowered.network, job, lowered.segments, framework, device_of(target.gpu, framework)), {}};
+  for (const graph::Node& node : lowered.network.nodes) {
     process.layers.push_back(node.name);
   }
   process.layers.resize(std::max(process.layers.size(), process.tape.layers));

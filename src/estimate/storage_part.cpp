@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "vggplan/base/dates.hpp"
+#include "vggplan/estimate/data.hpp"
 
 namespace vggplan::estimate {
 

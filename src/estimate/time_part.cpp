@@ -40,17 +40,17 @@ timing::Fabric fabric_of(const job::Job& job, const Target& target, const Knowle
   const auto link = std::find_if(knowledge.links.begin(), knowledge.links.end(),
                                  [&](const hardware::Link& candidate) { return name && candidate.name == *name; });
   return timing::make_fabric(link == knowledge.links.end() ? hardware::Link{} : *link, topology, job.parallel.gpus,
-                             job.parallel.nodes, network_of(job, target, knowledge).per_node);
+                             job.parallel.nodes, interconnect_of(job, target, knowledge).per_node);
 }
 
 }  // namespace
 
-Network network_of(const job::Job& job, const Target& target, const Knowledge& knowledge) {
+Interconnect interconnect_of(const job::Job& job, const Target& target, const Knowledge& knowledge) {
   if (target.machine && target.machine->network) {
     return {*target.machine->network, false, target.machine->name};
   }
   const hardware::Machine* like = target.machine ? nullptr : slowest_network(job, target, knowledge);
-  return like == nullptr ? Network{timing::kAssumedNetwork, true, ""} : Network{*like->network, true, like->name};
+  return like == nullptr ? Interconnect{timing::kAssumedNetwork, true, ""} : Interconnect{*like->network, true, like->name};
 }
 
 base::Result<timing::Calibration> calibration_for(const hardware::Gpu& gpu, const Knowledge& knowledge) {
@@ -84,27 +84,27 @@ base::Status check_precision(const job::Job& job, const hardware::Gpu& gpu) {
                      hardware::peak_rate(gpu, base::MathMode::fp16) ? "use amp-fp16 or tf32" : "use tf32 or fp32");
 }
 
-Work work_of(const Lowered& lowered, const job::Job& asked, const hardware::Gpu& gpu,
-             const lowering::Framework& framework) {
+StepWork work_of(const Lowered& lowered, const job::Job& asked, const hardware::Gpu& gpu,
+                 const lowering::Framework& framework) {
   job::Job job = asked;
   job.precision = job::runs_as(asked.precision, gpu);
   return {lowering::lower_ops(lowered.network, job, lowered.segments),
           lowering::exchange_of(lowered.network, job, framework)};
 }
 
-timing::OwnTime own_time_of(const Work& work, const job::Job& job, const Target& target,
+timing::OwnTime own_time_of(const StepWork& work, const job::Job& job, const Target& target,
                             const timing::Calibration& calibration) {
   const timing::StepOptions options{job.accumulation * job.forward_passes, job.cudnn_benchmark};
   return timing::own_time(work.ops, target.gpu, calibration, options, work.exchange);
 }
 
-timing::ParallelTime step_of(const Work& work, const timing::OwnTime& own, const job::Job& job, const Target& target,
-                             const Knowledge& knowledge, const timing::Calibration& calibration) {
+timing::ParallelTime step_of(const StepWork& work, const timing::OwnTime& own, const job::Job& job,
+                             const Target& target, const Knowledge& knowledge, const timing::Calibration& calibration) {
   // In inference every GPU works for itself.
   const bool trains = job.mode == job::Mode::train;
   timing::ParallelTime time = timing::parallel_step_time(own, target.gpu, calibration, work.exchange,
                                                          trains ? fabric_of(job, target, knowledge) : timing::Fabric{});
-  if (trains && job.parallel.nodes > 1 && network_of(job, target, knowledge).assumed) {
+  if (trains && job.parallel.nodes > 1 && interconnect_of(job, target, knowledge).assumed) {
     for (Estimated<Seconds>* part : {&time.communication, &time.exposed, &time.step.step}) {
       part->basis = base::Basis::assumed;
     }

@@ -17,26 +17,26 @@
 namespace vggplan::estimate {
 
 /// Between machines, for each of them.
-struct Network {
+struct Interconnect {
   base::BytesPerSecond per_node{};
   bool assumed{};         ///< the job names no machine whose network is known
   std::string machine{};  ///< whose it is; empty: nobody's
 };
-Network network_of(const job::Job& job, const Target& target, const Knowledge& knowledge);
+Interconnect interconnect_of(const job::Job& job, const Target& target, const Knowledge& knowledge);
 
 /// A step as the timing room sees it. Does not depend on the GPU.
-struct Work {
+struct StepWork {
   std::vector<timing::Op> ops{};
   timing::Exchange exchange{};
 };
-Work work_of(const Lowered& lowered, const job::Job& asked, const hardware::Gpu& gpu,
-             const lowering::Framework& framework);
+StepWork work_of(const Lowered& lowered, const job::Job& asked, const hardware::Gpu& gpu,
+                 const lowering::Framework& framework);
 
 /// Of one GPU by itself. Under DDP it does not depend on how many there are.
-timing::OwnTime own_time_of(const Work& work, const job::Job& job, const Target& target,
+timing::OwnTime own_time_of(const StepWork& work, const job::Job& job, const Target& target,
                             const timing::Calibration& calibration);
-timing::ParallelTime step_of(const Work& work, const timing::OwnTime& own, const job::Job& job, const Target& target,
-                             const Knowledge& knowledge, const timing::Calibration& calibration);
+timing::ParallelTime step_of(const StepWork& work, const timing::OwnTime& own, const job::Job& job,
+                             const Target& target, const Knowledge& knowledge, const timing::Calibration& calibration);
 
 /// What the GPUs of one machine take, and the workers that keep them and the storage busy.
 timing::Demand demand(const job::Job& job, const Knowledge& knowledge, const timing::Calibration& calibration,

@@ -146,7 +146,7 @@ void add_input_warnings(const Estimate& estimate, Warnings& warnings) {
   }
 }
 
-void add_machine_warnings(const Estimate& estimate, const Network& network, Warnings& warnings) {
+void add_machine_warnings(const Estimate& estimate, const Interconnect& network, Warnings& warnings) {
   const job::Parallel& parallel = estimate.job.parallel;
   if (network.assumed && parallel.nodes > 1 && estimate.time.bound_by == "communication") {
     warnings.push_back({"assumed-network",
@@ -262,7 +262,7 @@ void add_idle_settings(const job::Job& job, Warnings& warnings) {
 
 }  // namespace
 
-std::vector<Warning> warnings_of(const Lowered& lowered, const Estimate& estimate, const Network& network,
+std::vector<Warning> warnings_of(const Lowered& lowered, const Estimate& estimate, const Interconnect& network,
                                  const lowering::Framework& framework) {
   Warnings warnings;
   add_memory_warnings(estimate, framework, warnings);

@@ -25,9 +25,7 @@ base::Status check_sizes(const Shape& image, std::int64_t classes, std::int64_t 
        {Range{"--height", image.height, least_side, kLargestSide, why},
         Range{"--width", image.width, least_side, kLargestSide, why},
         Range{"--channels", image.channels, 1, kMostChannels, ""}, Range{"--classes", classes, 1, kMostClasses, ""}}) {
-    if (auto problem = base::check_range(range)) {
-      return problem;
-    }
+    TRY(base::check_range(range));
   }
   return std::nullopt;
 }

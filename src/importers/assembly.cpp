@@ -83,12 +83,8 @@ base::Result<NodeId> Assembly::add(const std::string& place, std::string name, g
   for (const NodeId input : inputs) {
     shapes.push_back(builder_.shape(input));
   }
-  if (auto error = complete(kind, shapes, place)) {
-    return *error;
-  }
-  if (auto error = read_inputs(place, kind, inputs, name)) {
-    return *error;
-  }
+  TRY(complete(kind, shapes, place));
+  TRY(read_inputs(place, kind, inputs, name));
   const bool changeable = lets_change(kind);
   const NodeId id = builder_.add(name, kind, std::move(inputs));
   if (builder_.failed()) {

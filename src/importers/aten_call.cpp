@@ -51,7 +51,7 @@ std::string text_of(const json& value, std::string_view key) {
   return text.is_string() ? text.get<std::string>() : "";
 }
 
-Call::Call(Walk& walk, const json& node, std::string place) : walk_(walk), node_(node), place_(std::move(place)) {
+Call::Call(Walk& walk, const json& node, std::string place) : Checked(std::move(place)), walk_(walk), node_(node) {
   const json& outputs = member(node, "outputs");
   if (outputs.is_array() && !outputs.empty()) {
     output_ = text_of(member(outputs.front(), "as_tensor"), "name");
@@ -59,18 +59,6 @@ Call::Call(Walk& walk, const json& node, std::string place) : walk_(walk), node_
   const std::string target = text_of(node, "target");
   const std::size_t overload = target.rfind('.');
   in_place_ = overload != std::string::npos && overload > 0 && target[overload - 1] == '_';
-}
-
-void Call::fail(std::string rule, std::string remedy) {
-  if (!error_) {
-    error_ = base::wrong(place_, std::move(rule), std::move(remedy));
-  }
-}
-
-void Call::expect(bool holds, std::string_view what) {
-  if (!holds) {
-    fail(fmt::format("{} is not supported", what));
-  }
 }
 
 const json& Call::argument(std::string_view name) const {

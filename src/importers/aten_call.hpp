@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "importers/assembly.hpp"
+#include "importers/checked.hpp"
 #include "importers/values.hpp"
 
 namespace vggplan::importers::aten {
@@ -31,8 +32,7 @@ struct Walk {
   std::optional<graph::Pair> exported{};     ///< sides of the image that all sizes in the file were written for
 };
 
-/// The first error stays, and what follows it is not looked at.
-class Call {
+class Call : public Checked {
  public:
   Call(Walk& walk, const nlohmann::json& node, std::string place);
 
@@ -59,13 +59,10 @@ class Call {
   graph::NodeId emit(graph::Kind kind, const std::vector<graph::NodeId>& inputs);
   void alias(std::string_view argument);
   void keep(Value output);  ///< of a node that is none of the network's
-  void fail(std::string rule, std::string remedy = "");
-  void expect(bool holds, std::string_view what);
 
   [[nodiscard]] bool in_place() const { return in_place_; }
   [[nodiscard]] Walk& walk() { return walk_; }
   [[nodiscard]] const graph::Shape& shape(graph::NodeId id) const { return walk_.assembly.shape(id); }
-  [[nodiscard]] const base::Status& error() const { return error_; }
 
  private:
   [[nodiscard]] const nlohmann::json& argument(std::string_view name) const;
@@ -75,13 +72,11 @@ class Call {
 
   Walk& walk_;
   const nlohmann::json& node_;
-  std::string place_;
   std::string output_{};
   bool in_place_{false};   ///< the operator's name ends in '_'
   std::string changed_{};  ///< what an operator in place changes
   std::string module_{};   ///< that the weights belong to
   bool frozen_{false};
-  base::Status error_{};
 };
 
 }  // namespace vggplan::importers::aten

@@ -305,14 +305,6 @@ const std::map<std::string, Maker, std::less<>>& makers() {
   return kMakers;
 }
 
-std::string supported() {
-  std::string list;
-  for (const auto& [name, maker] : makers()) {
-    list += (list.empty() ? "" : ", ") + name;
-  }
-  return "supported of torch.ops.aten are " + list + "; export without run_decompositions()";
-}
-
 /// "relu" of "torch.ops.aten.relu_.default"; empty for what is not of aten.
 std::string operator_of(std::string_view target) {
   constexpr std::string_view kPrefix = "torch.ops.aten.";
@@ -329,7 +321,9 @@ std::string operator_of(std::string_view target) {
 void run_operator(Call& call, std::string_view target) {
   const auto maker = makers().find(operator_of(target));
   if (maker == makers().end()) {
-    return call.fail("is not supported", supported());
+    return call.fail(
+        "is not supported",
+        fmt::format("supported of torch.ops.aten are {}; export without run_decompositions()", names_in(makers())));
   }
   maker->second(call);
 }

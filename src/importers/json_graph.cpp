@@ -27,13 +27,13 @@ using nlohmann::json;
 constexpr std::int64_t kMost = graph::kLargestSide;
 
 bool flag(ObjectReader& node, std::string_view key, bool otherwise) {
-  static_cast<void>(node.object(key));
+  static_cast<void>(node.find(key));
   return node.has(key) ? node.boolean(key) : otherwise;
 }
 
 /// A number for both sides, or [height, width].
 std::optional<Pair> optional_pair(ObjectReader& node, std::string_view key, std::int64_t least) {
-  const json* value = node.object(key);
+  const json* value = node.find(key);
   if (value == nullptr) {
     return std::nullopt;
   }
@@ -320,11 +320,8 @@ class JsonGraph final : public NetworkFile {
     for (std::size_t i = 0; nodes != nullptr && i < nodes->size() && !context.error; ++i) {
       graph.node((*nodes)[i], fmt::format("/nodes/{}", i));
     }
-    base::Result<graph::Network> network = std::move(graph).finish(reader);
-    if (!network) {
-      return network.error();
-    }
-    return Imported{std::move(*network), {}};
+    graph::Network network = TRY(std::move(graph).finish(reader));
+    return Imported{std::move(network), {}};
   }
 
  private:
@@ -335,11 +332,8 @@ class JsonGraph final : public NetworkFile {
 }  // namespace
 
 base::Result<std::shared_ptr<const NetworkFile>> open_json_graph(std::string_view text, const std::string& shown) {
-  auto root = base::parse_json<json>(text, shown);
-  if (!root) {
-    return root.error();
-  }
-  return std::shared_ptr<const NetworkFile>(std::make_shared<JsonGraph>(std::move(*root), shown));
+  auto root = TRY(base::parse_json<json>(text, shown));
+  return std::shared_ptr<const NetworkFile>(std::make_shared<JsonGraph>(std::move(root), shown));
 }
 
 }  // namespace vggplan::importers

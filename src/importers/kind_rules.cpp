@@ -22,23 +22,15 @@ class Rules {
       : inputs_(inputs), in_(inputs.empty() ? Shape{} : inputs.front()), place_(place) {}
 
   Status operator()(graph::Convolution& conv) const {
-    if (auto error = one_input()) {
-      return error;
-    }
-    if (auto error = filled(conv.in_channels, in_.channels, "channels")) {
-      return error;
-    }
+    TRY(one_input());
+    TRY(filled(conv.in_channels, in_.channels, "channels"));
     for (const auto& [what, value, least] :
          {std::tuple{"kernel_size", conv.kernel, 1}, std::tuple{"stride", conv.stride, 1},
           std::tuple{"padding", conv.padding, 0}, std::tuple{"dilation", conv.dilation, 1},
           std::tuple{"output_padding", conv.output_padding, 0}}) {
-      if (auto error = within(what, value, least)) {
-        return error;
-      }
+      TRY(within(what, value, least));
     }
-    if (auto error = width("out_channels", conv.out_channels)) {
-      return error;
-    }
+    TRY(width("out_channels", conv.out_channels));
     const bool divides =
         conv.groups >= 1 && conv.in_channels % conv.groups == 0 && conv.out_channels % conv.groups == 0;
     return divides ? std::nullopt
@@ -56,12 +48,8 @@ class Rules {
     return error ? error : within("output_size", {pool.height, pool.width}, 1);
   }
   Status operator()(graph::Linear& linear) const {
-    if (auto error = one_input()) {
-      return error;
-    }
-    if (auto error = filled(linear.in_features, in_.channels, "features")) {
-      return error;
-    }
+    TRY(one_input());
+    TRY(filled(linear.in_features, in_.channels, "features"));
     const bool fits = linear.out_features >= 1 && linear.out_features <= graph::kMostClasses;
     return fits ? std::nullopt
                 : wrong(fmt::format("out_features must be from 1 to {}, not {}", graph::kMostClasses,
@@ -128,15 +116,11 @@ class Rules {
                                    low < least ? low : high));
   }
   [[nodiscard]] Status window(const graph::Window& window) const {
-    if (auto error = one_input()) {
-      return error;
-    }
+    TRY(one_input());
     for (const auto& [what, value, least] :
          {std::tuple{"kernel_size", window.kernel, 1}, std::tuple{"stride", window.stride, 1},
           std::tuple{"padding", window.padding, 0}}) {
-      if (auto error = within(what, value, least)) {
-        return error;
-      }
+      TRY(within(what, value, least));
     }
     const bool half =
         window.padding.height * 2 <= window.kernel.height && window.padding.width * 2 <= window.kernel.width;

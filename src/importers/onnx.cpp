@@ -58,9 +58,7 @@ base::Status prepare(Walk& walk, const std::string& shown) {
 
 base::Result<Imported> network_of(const Graph& graph, const std::string& shown, Shape image) {
   Walk walk{graph, Assembly(shown, base::printable(graph.name.empty() ? shown : graph.name), image)};
-  if (auto error = prepare(walk, shown)) {
-    return *error;
-  }
+  TRY(prepare(walk, shown));
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     auto error = walk.fused.contains(i) ? std::nullopt : run_node(walk, i, shown);
     if (error) {
@@ -77,11 +75,8 @@ base::Result<Imported> network_of(const Graph& graph, const std::string& shown, 
     outputs.push_back(*id);
     shapes.push_back(walk.assembly.shape(*id));
   }
-  auto network = std::move(walk.assembly).finish(usual_objective(shapes), outputs);
-  if (!network) {
-    return network.error();
-  }
-  Imported imported{std::move(*network), {}};
+  auto network = TRY(std::move(walk.assembly).finish(usual_objective(shapes), outputs));
+  Imported imported{std::move(network), {}};
   if (!walk.training) {
     imported.warnings.push_back(
         "the file was exported for inference: dropout is lost, and batch norm may be folded into convolutions; export "
@@ -111,11 +106,8 @@ class OnnxFile final : public NetworkFile {
 }  // namespace onnx
 
 base::Result<std::shared_ptr<const NetworkFile>> open_onnx(std::string_view bytes, const std::string& shown) {
-  auto graph = onnx::decode(bytes, shown);
-  if (!graph) {
-    return graph.error();
-  }
-  return std::shared_ptr<const NetworkFile>(std::make_shared<onnx::OnnxFile>(std::move(*graph), shown));
+  auto graph = TRY(onnx::decode(bytes, shown));
+  return std::shared_ptr<const NetworkFile>(std::make_shared<onnx::OnnxFile>(std::move(graph), shown));
 }
 
 }  // namespace vggplan::importers

@@ -30,18 +30,6 @@ std::string module_path(std::string_view name) {
 
 }  // namespace
 
-void Call::fail(std::string rule, std::string remedy) {
-  if (!error_) {
-    error_ = base::wrong(place_, std::move(rule), std::move(remedy));
-  }
-}
-
-void Call::expect(bool holds, std::string_view what) {
-  if (!holds) {
-    fail(fmt::format("{} is not supported", what));
-  }
-}
-
 NodeId Call::map(std::size_t input) {
   const auto found = has(input) ? walk_.values.find(node_.inputs[input]) : walk_.values.end();
   if (found == walk_.values.end()) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "importers/assembly.hpp"
+#include "importers/checked.hpp"
 #include "importers/onnx_file.hpp"
 #include "importers/values.hpp"
 
@@ -28,14 +29,13 @@ struct Walk {
   std::optional<graph::Pair> exported{};  ///< sides of the image that all sizes in the file were written for
 };
 
-/// The first error stays, and what follows it is not looked at.
-class Call {
+class Call : public Checked {
  public:
   Call(Walk& walk, std::size_t index, std::string place)
-      : walk_(walk),
+      : Checked(std::move(place)),
+        walk_(walk),
         node_(walk.graph.nodes[index]),
         index_(index),
-        place_(std::move(place)),
         output_(node_.outputs.empty() ? "" : node_.outputs.front()) {}
 
   graph::NodeId map(std::size_t input);  ///< a map of features
@@ -61,8 +61,6 @@ class Call {
   void emit(graph::Kind kind, const std::vector<graph::NodeId>& inputs);
   void alias(std::size_t input);  ///< the output is that input
   void keep(Value output);        ///< of a node that is none of the network's
-  void fail(std::string rule, std::string remedy = "");
-  void expect(bool holds, std::string_view what);
 
   /// The one node that reads the output, if it is of this operator.
   const Node* only_reader(std::string_view op) const;
@@ -73,7 +71,6 @@ class Call {
   [[nodiscard]] const Node& node() const { return node_; }
   [[nodiscard]] Walk& walk() { return walk_; }
   [[nodiscard]] const graph::Shape& shape(graph::NodeId id) const { return walk_.assembly.shape(id); }
-  [[nodiscard]] const base::Status& error() const { return error_; }
 
  private:
   std::string name_of_node() const;
@@ -81,9 +78,7 @@ class Call {
   Walk& walk_;
   const Node& node_;
   std::size_t index_{};
-  std::string place_;
   std::string output_{};
-  base::Status error_{};
 };
 
 }  // namespace vggplan::importers::onnx

@@ -314,21 +314,13 @@ const std::map<std::string, Maker, std::less<>>& makers() {
   return kMakers;
 }
 
-std::string supported() {
-  std::string list;
-  for (const auto& [name, maker] : makers()) {
-    list += (list.empty() ? "" : ", ") + name;
-  }
-  return "supported are " + list;
-}
-
 }  // namespace
 
 void run_operator(Call& call) {
   const Node& node = call.node();
   const auto maker = makers().find(node.op);
   if (maker == makers().end() || (!node.domain.empty() && node.domain != "ai.onnx")) {
-    return call.fail("is not supported", supported());
+    return call.fail("is not supported", "supported are " + names_in(makers()));
   }
   maker->second(call);
 }

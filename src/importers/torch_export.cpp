@@ -127,27 +127,17 @@ base::Result<Imported> network_of(const json& program, const std::string& shown,
     return base::wrong(shown, "its graph has no nodes", "write it with torch.export.save()");
   }
   Walk walk{Assembly(shown, base::printable(shown), image)};
-  if (auto error = prepare(walk, graph, member(module, "signature"), shown)) {
-    return *error;
-  }
+  TRY(prepare(walk, graph, member(module, "signature"), shown));
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    if (auto error = run_node(walk, nodes[i], shown, i)) {
-      return *error;
-    }
+    TRY(run_node(walk, nodes[i], shown, i));
   }
-  const auto outputs = outputs_of(walk, member(module, "signature"), shown);
-  if (!outputs) {
-    return outputs.error();
-  }
+  const auto outputs = TRY(outputs_of(walk, member(module, "signature"), shown));
   std::vector<Shape> shapes;
-  for (const NodeId output : *outputs) {
+  for (const NodeId output : outputs) {
     shapes.push_back(walk.assembly.shape(output));
   }
-  auto network = std::move(walk.assembly).finish(usual_objective(shapes), *outputs);
-  if (!network) {
-    return network.error();
-  }
-  Imported imported{std::move(*network), {}};
+  auto network = TRY(std::move(walk.assembly).finish(usual_objective(shapes), outputs));
+  Imported imported{std::move(network), {}};
   add_warnings(walk, imported);
   if (std::string warning = hold_warning(imported.network); !warning.empty()) {
     imported.warnings.push_back(std::move(warning));
@@ -169,15 +159,9 @@ class Archive final : public NetworkFile {
 }  // namespace aten
 
 base::Result<std::shared_ptr<const NetworkFile>> open_torch_export(std::string_view zip, const std::string& shown) {
-  const auto text = exported_program(zip, shown);
-  if (!text) {
-    return text.error();
-  }
-  auto program = base::parse_json<nlohmann::json>(*text, shown);
-  if (!program) {
-    return program.error();
-  }
-  return std::shared_ptr<const NetworkFile>(std::make_shared<aten::Archive>(std::move(*program), shown));
+  const auto text = TRY(exported_program(zip, shown));
+  auto program = TRY(base::parse_json<nlohmann::json>(text, shown));
+  return std::shared_ptr<const NetworkFile>(std::make_shared<aten::Archive>(std::move(program), shown));
 }
 
 }  // namespace vggplan::importers

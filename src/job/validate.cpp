@@ -46,9 +46,7 @@ Status check_ranges(const Job& job) {
       Range{"--keep-checkpoints", data.keep_checkpoints, 1, kMillion},
   };
   for (const Range& range : ranges) {
-    if (auto problem = base::check_range(range)) {
-      return problem;
-    }
+    TRY(base::check_range(range));
   }
   return std::nullopt;
 }
@@ -215,21 +213,11 @@ Status check_parallel(const Job& job) {
 
 /// What can be told without the network.
 Status check_fields(const Job& job) {
-  if (auto problem = check_ranges(job)) {
-    return problem;
-  }
-  if (auto problem = check_parallel(job)) {
-    return problem;
-  }
-  if (auto problem = check_settings(job)) {
-    return problem;
-  }
-  if (auto problem = check_passes(job)) {
-    return problem;
-  }
-  if (auto problem = check_compile(job)) {
-    return problem;
-  }
+  TRY(check_ranges(job));
+  TRY(check_parallel(job));
+  TRY(check_settings(job));
+  TRY(check_passes(job));
+  TRY(check_compile(job));
   if (job.checkpointing.kind == Checkpointing::Kind::sequential && job.checkpointing.segments < 1) {
     return parse_checkpointing(to_string(job.checkpointing)).error();
   }
@@ -238,9 +226,7 @@ Status check_fields(const Job& job) {
 
 Status check_sizes(const Job& job, const graph::Network& network) {
   const graph::LayerCounts counts = graph::count(network);
-  if (auto problem = check_products(job, network, counts)) {
-    return problem;
-  }
+  TRY(check_products(job, network, counts));
   return check_data(job, network, counts.parameters);
 }
 
@@ -254,16 +240,12 @@ base::Result<graph::Network> network_of(const Job& job) {
 std::int64_t side_multiple(const Job& job) { return graph::architecture_of(job.model.architecture).multiple; }
 
 Status validate(const Job& job, const graph::Network& network) {
-  if (auto problem = check_fields(job)) {
-    return problem;
-  }
+  TRY(check_fields(job));
   return check_sizes(job, network);
 }
 
 Status validate(const Job& job) {
-  if (auto problem = check_fields(job)) {
-    return problem;
-  }
+  TRY(check_fields(job));
   const auto network = network_of(job);
   return network ? check_sizes(job, *network) : network.error();
 }

@@ -11,15 +11,6 @@ namespace {
 
 using base::Bytes;
 
-timing::Sharing sharing_of(job::Sharding sharding) {
-  switch (sharding) {
-    case job::Sharding::ddp: return timing::Sharing::ddp;
-    case job::Sharding::zero1: return timing::Sharing::zero1;
-    case job::Sharding::fsdp2: return timing::Sharing::fsdp2;
-  }
-  return timing::Sharing::ddp;
-}
-
 /// Whose backward is the last.
 std::size_t first_trained(const graph::Network& network) {
   const auto first = std::find_if(network.nodes.begin(), network.nodes.end(), [](const graph::Node& node) {
@@ -32,7 +23,7 @@ std::size_t first_trained(const graph::Network& network) {
 
 timing::Exchange exchange_of(const graph::Network& network, const job::Job& job, const Framework& framework) {
   timing::Exchange exchange;
-  exchange.sharing = sharing_of(job.parallel.sharding);
+  exchange.sharding = job.parallel.sharding;
   exchange.bucket_view = job.parallel.bucket_view;
   exchange.rounds = job.parallel.sharding == job::Sharding::fsdp2 ? job.accumulation : 1;
   const std::int64_t size = base::size_of(job::parameter_type(job.precision));

@@ -8,17 +8,7 @@ namespace {
 using base::Phase;
 using timing::Op;
 using timing::OpKind;
-using timing::OptimizerLoop;
 using timing::UpdateRule;
-
-OptimizerLoop loop_of(job::OptimizerImpl impl) {
-  switch (impl) {
-    case job::OptimizerImpl::foreach: return OptimizerLoop::foreach;
-    case job::OptimizerImpl::fused: return OptimizerLoop::fused;
-    case job::OptimizerImpl::loop: return OptimizerLoop::single;
-  }
-  return OptimizerLoop::foreach;
-}
 
 UpdateRule rule_of(job::Optimizer optimizer, bool fused) {
   switch (optimizer) {
@@ -41,21 +31,20 @@ UpdateRule rule_of(job::Optimizer optimizer, bool fused) {
 
 void append_optimizer_ops(const job::Job& job, const Share& held, const Share& updated, std::vector<timing::Op>& ops) {
   const base::DType type = job::parameter_type(job.precision);
-  const OptimizerLoop loop = loop_of(job.optimizer_impl);
   const auto push = [&ops](Op op) {
     op.phase = Phase::optimizer;
     ops.push_back(op);
   };
   if (job.precision == job::Precision::amp_fp16) {
     // ZeroRedundancyOptimizer's param_groups, which GradScaler goes over, name all parameters.
-    Op unscale = timing::make_optimizer(type, OptimizerLoop::foreach, held.elements, held.tensors, {1, 1, 1});
+    Op unscale = timing::make_optimizer(type, job::OptimizerImpl::foreach, held.elements, held.tensors, {1, 1, 1});
     unscale.kind = OpKind::grad_unscale;
     push(unscale);
     // GradScaler.step reads whether an infinity was found.
     push(timing::make_op(OpKind::host_read, base::MathMode::fp32, base::DType::f32, base::Layout::nchw, {}));
   }
-  push(timing::make_optimizer(type, loop, updated.elements, updated.tensors,
-                              rule_of(job.optimizer, loop == OptimizerLoop::fused)));
+  push(timing::make_optimizer(type, job.optimizer_impl, updated.elements, updated.tensors,
+                              rule_of(job.optimizer, job.optimizer_impl == job::OptimizerImpl::fused)));
 }
 
 }  // namespace vggplan::lowering

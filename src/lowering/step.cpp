@@ -199,7 +199,10 @@ void Step::op(timing::Op op) {
 
 void Step::op(timing::OpKind kind, const timing::Extent& extent, const timing::Filter& filter) {
   if (ops != nullptr) {
-    op(timing::make_op(kind, base::MathMode::fp32, job::activation_type(job.precision), job.layout, extent, filter));
+    timing::Op made =
+        timing::make_op(kind, base::MathMode::fp32, job::activation_type(job.precision), job.layout, extent, filter);
+    made.narrow_parameters = timing::is_batch_norm(kind) && parameter_bytes == 2;
+    op(made);
   }
 }
 

@@ -99,9 +99,7 @@ std::vector<MaxBatch> max_batches(const PlanRequest& request, const Search& foun
 }
 
 base::Result<Capacity> capacity(const PlanRequest& request, const estimate::Engine& engine) {
-  if (auto error = error_of(request)) {
-    return *error;
-  }
+  TRY(error_of(request));
   const std::vector<Group> groups = groups_that_run(request);
   Capacity answer;
   answer.holdings.resize(groups.size());
@@ -115,11 +113,8 @@ base::Result<Capacity> capacity(const PlanRequest& request, const estimate::Engi
     held.slowdown = held.images_per_second > 0 ? std::optional(fastest / held.images_per_second) : std::nullopt;
   }
   const Candidate& candidate = request.candidates.front();
-  auto estimate = engine.full(answer.holdings.front().job, candidate.target);
-  if (!estimate) {
-    return estimate.error();
-  }
-  answer.estimate = std::move(*estimate);
+  auto estimate = TRY(engine.full(answer.holdings.front().job, candidate.target));
+  answer.estimate = std::move(estimate);
   if (!answer.fits()) {
     answer.remedies = memory_remedies(request, answer.holdings.front().job, candidate, engine);
   }

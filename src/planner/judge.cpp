@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "vggplan/base/format.hpp"
+#include "vggplan/estimate/data.hpp"
 
 namespace vggplan::planner {
 namespace {

@@ -173,12 +173,9 @@ base::Status recommend(Plan& plan, const PlanRequest& request, const Search& fou
                        const estimate::Engine& engine) {
   const Contender& best = found.contenders[chosen];
   const Candidate& candidate = request.candidates[best.candidate];
-  auto estimate = engine.full(best.figures.job, candidate.target);
-  if (!estimate) {
-    return estimate.error();
-  }
+  auto estimate = TRY(engine.full(best.figures.job, candidate.target));
   Recommendation recommendation;
-  recommendation.estimate = std::move(*estimate);
+  recommendation.estimate = std::move(estimate);
   const Group& lead = found.groups[best.group].group;
   plan.max_batch = max_batches(request, found, lead, best.figures.job.accumulation, engine);
   const bool open = !request.batch && !request.global_batch;
@@ -215,12 +212,9 @@ base::Status describe_job(Plan& plan, const estimate::Target& target, const esti
   one.batch = 1;
   one.accumulation = 1;
   one.parallel = plan.recommendation ? one.parallel : job::Parallel{};
-  const auto summary = engine.full(one, target);
-  if (!summary) {
-    return summary.error();
-  }
-  plan.model = summary->model;
-  plan.storage = plan.recommendation ? plan.recommendation->estimate.storage : summary->storage;
+  const auto summary = TRY(engine.full(one, target));
+  plan.model = summary.model;
+  plan.storage = plan.recommendation ? plan.recommendation->estimate.storage : summary.storage;
   return std::nullopt;
 }
 
@@ -232,9 +226,7 @@ base::Status error_of(const PlanRequest& request) {
 }
 
 base::Result<Plan> plan(const PlanRequest& request, const estimate::Engine& engine) {
-  if (auto error = error_of(request)) {
-    return *error;
-  }
+  TRY(error_of(request));
   const Search found = search(request, engine);
   Plan result;
   result.job = request.job;
@@ -249,9 +241,7 @@ base::Result<Plan> plan(const PlanRequest& request, const estimate::Engine& engi
     return *error;
   }
   const estimate::Target& target = target_of(result, request);
-  if (auto error = describe_job(result, target, engine)) {
-    return *error;
-  }
+  TRY(describe_job(result, target, engine));
   add_warnings(result, request, found, target, engine);
   return result;
 }

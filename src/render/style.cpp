@@ -44,11 +44,14 @@ Cells cells(double from, double to, std::size_t columns) {
   return result;
 }
 
-/// Where the first word of `text` ends. A number keeps the word behind it: "62 %", "27.50 GiB".
+/// Where the first word of `text` ends. A number keeps the word behind it, "62 %" and "27.50 GiB", unless that is a
+/// flag.
 std::size_t word_end(std::string_view text) {
   const std::size_t end = std::min(text.find(' '), text.size());
   const bool number = end > 0 && text.substr(0, end).find_first_not_of("0123456789.,") == std::string_view::npos;
-  return number && end + 1 < text.size() && text[end + 1] != ' ' ? std::min(text.find(' ', end + 1), text.size()) : end;
+  return number && end + 1 < text.size() && text[end + 1] != ' ' && text[end + 1] != '-'
+             ? std::min(text.find(' ', end + 1), text.size())
+             : end;
 }
 
 std::string in_ascii(std::string_view text) {
@@ -140,7 +143,7 @@ std::string pad_left(std::string_view text, std::size_t columns) {
   return std::string(columns > used ? columns - used : 0, ' ') + std::string(text);
 }
 
-std::vector<std::string> wrap(std::string_view text, std::size_t columns) {
+std::vector<std::string> wrap(std::string_view text, std::size_t columns, std::size_t indent, std::size_t used) {
   std::vector<std::string> lines;
   std::string line;
   while (!text.empty()) {
@@ -150,7 +153,7 @@ std::vector<std::string> wrap(std::string_view text, std::size_t columns) {
     if (word.empty()) {
       continue;
     }
-    if (!line.empty() && width(line) + 1 + width(word) > columns) {
+    if (!line.empty() && (lines.empty() ? used : indent) + width(line) + 1 + width(word) > columns) {
       lines.push_back(std::move(line));
       line.clear();
     }

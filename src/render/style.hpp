@@ -18,9 +18,7 @@ std::size_t width(std::string_view text);
 std::string pad_right(std::string_view text, std::size_t columns);
 std::string pad_left(std::string_view text, std::size_t columns);
 
-/// Words of `text` on lines of at most `columns`. A word that is longer stands alone.
-std::vector<std::string> wrap(std::string_view text, std::size_t columns);
-/// The same, and words that are longer are cut: for the cells of a table.
+/// Like wrap(), and words that are longer than a line are cut: for the cells of a table.
 std::vector<std::string> wrap_and_cut(std::string_view text, std::size_t columns);
 
 /// A report whose strings, keys included, are `printable`, and ASCII where that is all that can be shown: done once and

@@ -82,19 +82,16 @@ base::Status read_field(Rule& rule, const std::string& key, const Document& valu
     rule.severity = value == "warn" ? Severity::warn : Severity::fail;
     return std::nullopt;
   }
-  const base::Result<Limit> limit = read_limit(value, rule.metric, place);
-  if (!limit) {
-    return limit.error();
-  }
+  const Limit limit = TRY(read_limit(value, rule.metric, place));
   const bool of_change = key.starts_with("max_increase") || key.starts_with("max_decrease");
-  if (limit->percent && !of_change) {
+  if (limit.percent && !of_change) {
     return base::wrong(place, "takes no percentage: percent of what?",
                        "percentages limit changes: max_increase = \"5%\"");
   }
-  if (of_change && limit->value < 0) {
+  if (of_change && limit.value < 0) {
     return base::wrong(place, "takes a limit of 0 or more");
   }
-  const bool percent = limit->percent || key.ends_with("_percent");
+  const bool percent = limit.percent || key.ends_with("_percent");
   std::optional<double>& target = key == "max"   ? rule.max
                                   : key == "min" ? rule.min
                                   : key.starts_with("max_increase")
@@ -103,7 +100,7 @@ base::Status read_field(Rule& rule, const std::string& key, const Document& valu
   if (target) {
     return base::wrong(place, "limits the same thing a second time", "leave one of the two out");
   }
-  target = limit->value;
+  target = limit.value;
   return std::nullopt;
 }
 
@@ -137,17 +134,13 @@ base::Result<Rule> read_rule(const Document& row, const std::vector<std::string>
   Rule rule;
   rule.metric = row.at("metric").get<std::string>();
   rule.place = place;
-  if (base::Status error = check_metric(rule.metric, figures, place + "/metric")) {
-    return *error;
-  }
+  TRY(check_metric(rule.metric, figures, place + "/metric"));
   for (const auto& [key, value] : row.items()) {
     if (std::find(known.begin(), known.end(), key) == known.end()) {
       return base::wrong(place, fmt::format("{} is not a key of a check", base::quoted(key)),
                          base::suggestion(key, known));
     }
-    if (base::Status error = read_field(rule, key, value, place + "/" + key)) {
-      return *error;
-    }
+    TRY(read_field(rule, key, value, place + "/" + key));
   }
   if (!rule.max && !rule.min && !rule.limits_change()) {
     return base::wrong(place, "sets no limit", "give max, min, max_increase or max_decrease");
@@ -171,11 +164,8 @@ base::Result<std::vector<Rule>> read_budget(const Document& budget, std::string_
   const std::vector<std::string> figures = numeric_figures(report);
   std::vector<Rule> rules;
   for (const Document& row : budget.at("checks")) {
-    base::Result<Rule> rule = read_rule(row, figures, fmt::format("{}:/checks/{}", place, rules.size()));
-    if (!rule) {
-      return rule.error();
-    }
-    rules.push_back(std::move(*rule));
+    Rule rule = TRY(read_rule(row, figures, fmt::format("{}:/checks/{}", place, rules.size())));
+    rules.push_back(std::move(rule));
   }
   if (rules.empty()) {
     return base::wrong(file, "has no checks");

@@ -123,9 +123,7 @@ class Validator {
     }
     if (keyword == "propertyNames" && value.is_object()) {
       for (const auto& [key, member] : value.items()) {
-        if (base::Status error = check(rule, key, at)) {
-          return error;
-        }
+        TRY(check(rule, key, at));
       }
     }
     const bool of_known = keyword == "properties";
@@ -135,9 +133,7 @@ class Validator {
     for (const auto& [key, member] : value.items()) {
       const bool known = schema.contains("properties") && schema.at("properties").contains(key);
       if (known == of_known) {
-        if (base::Status error = check(of_known ? rule.at(key) : rule, member, at + "/" + key)) {
-          return error;
-        }
+        TRY(check(of_known ? rule.at(key) : rule, member, at + "/" + key));
       }
     }
     return std::nullopt;
@@ -148,9 +144,7 @@ class Validator {
                                           const Document& value, const std::string& at) const {
     if (keyword == "allOf") {
       for (const Document& part : rule) {
-        if (base::Status error = check(part, value, at)) {
-          return error;
-        }
+        TRY(check(part, value, at));
       }
     } else if (keyword == "oneOf") {
       const auto holds = std::count_if(rule.begin(), rule.end(),
@@ -208,9 +202,7 @@ base::Result<Document> read(std::string_view text, const Document& schema, std::
     return base::wrong(place, fmt::format("has the unknown kind {}", base::quoted(kind)),
                        base::suggestion(kind, base::enum_names<Kind>()));
   }
-  if (base::Status error = Validator(schema, place).check(schema, *report, "")) {
-    return *error;
-  }
+  TRY(Validator(schema, place).check(schema, *report, ""));
   return report;
 }
 

@@ -91,20 +91,14 @@ class Records {
   base::Status add_step(const Json& record, const std::string& at) {
     for (const std::string name : kPeaks) {
       if (record.contains(name) && !record.at(name).is_null()) {
-        const base::Result<double> value = figure_of(record.at(name), at, name);
-        if (!value) {
-          return value.error();
-        }
-        keep_largest(run_, name, *value);
+        const double value = TRY(figure_of(record.at(name), at, name));
+        keep_largest(run_, name, value);
       }
     }
     for (const std::string name : kTimes) {
       if (record.contains(name) && !record.at(name).is_null()) {
-        const base::Result<double> value = figure_of(record.at(name), at, name);
-        if (!value) {
-          return value.error();
-        }
-        times_[name].push_back(*value);
+        const double value = TRY(figure_of(record.at(name), at, name));
+        times_[name].push_back(value);
       }
     }
     // The first window of train.py has the two steps in which memory reaches its peak.
@@ -139,9 +133,7 @@ base::Result<Run> read_records(std::string_view text, std::string_view place) {
       }
       return record ? base::wrong(at, "is not one JSON object, as each line of a run is") : record.error();
     }
-    if (base::Status error = records.add(*record, at)) {
-      return *error;
-    }
+    TRY(records.add(*record, at));
   }
   return records.finish();
 }

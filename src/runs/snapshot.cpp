@@ -34,12 +34,8 @@ class Snapshot {
       return base::wrong(place_, fmt::format("has a history of more than {} entries", kMostEntries),
                          "record fewer: torch.cuda.memory._record_memory_history(max_entries=1000000)");
     }
-    if (base::Status error = read_trace(events)) {
-      return *error;
-    }
-    if (base::Status error = read_reserved(*segments, device)) {
-      return *error;
-    }
+    TRY(read_trace(events));
+    TRY(read_reserved(*segments, device));
     return std::move(run_);
   }
 
@@ -156,11 +152,8 @@ class Snapshot {
 bool looks_like_snapshot(std::string_view bytes) { return bytes.starts_with('\x80'); }
 
 base::Result<Run> read_snapshot(std::string_view bytes, std::string_view place) {
-  const base::Result<Pickle> pickle = Pickle::read(bytes, place);
-  if (!pickle) {
-    return pickle.error();
-  }
-  base::Result<Run> run = Snapshot(*pickle, place).read();
+  const Pickle pickle = TRY(Pickle::read(bytes, place));
+  base::Result<Run> run = Snapshot(pickle, place).read();
   if (run && !run->trace && run->figures.empty()) {
     return base::wrong(place, "is an empty snapshot",
                        "call torch.cuda.memory._record_memory_history() before the model is made");

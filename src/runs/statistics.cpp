@@ -40,11 +40,8 @@ base::Result<Run> read_statistics(const Json& object, std::string_view place) {
     if (value == nullptr) {
       continue;
     }
-    const base::Result<double> figure = figure_of(*value, place, statistic.name);
-    if (!figure) {
-      return figure.error();
-    }
-    run.figures[statistic.figure] = *figure;
+    const double figure = TRY(figure_of(*value, place, statistic.name));
+    run.figures[statistic.figure] = figure;
   }
   if (!run.figures.contains("allocated_peak_bytes") && !run.figures.contains("reserved_peak_bytes")) {
     return base::wrong(place, "has no allocated_bytes.all.peak, which torch.cuda.memory_stats() tells",

@@ -101,12 +101,9 @@ class TableReader {
         gpu_ = cells[i].text;
         continue;
       }
-      const base::Result<std::optional<double>> value = number_in(cells[i].text, at, meaning->name);
-      if (!value) {
-        return value.error();
-      }
-      if (*value) {
-        row[meaning->figure] = **value * meaning->unit;
+      const std::optional<double> value = TRY(number_in(cells[i].text, at, meaning->name));
+      if (value) {
+        row[meaning->figure] = *value * meaning->unit;
       }
     }
     keep(row);
@@ -164,11 +161,8 @@ bool looks_like_table(std::string_view text) {
 
 base::Result<Run> read_table(std::string_view text, std::string_view place) {
   const std::string_view header = next_line(text).text;
-  const base::Result<Cells> headings = base::csv_cells(header, fmt::format("{}:1", place));
-  if (!headings) {
-    return headings.error();
-  }
-  TableReader reader(place, *headings, is_nvidia_smi(header) && !is_lightning(header));
+  const Cells headings = TRY(base::csv_cells(header, fmt::format("{}:1", place)));
+  TableReader reader(place, headings, is_nvidia_smi(header) && !is_lightning(header));
   for (std::size_t number = 2; !text.empty(); ++number) {
     const Line line = next_line(text);
     if (trimmed(line.text).empty() || line.text == header) {
@@ -176,18 +170,16 @@ base::Result<Run> read_table(std::string_view text, std::string_view place) {
     }
     const std::string at = fmt::format("{}:{}", place, number);
     const base::Result<Cells> cells = base::csv_cells(line.text, at);
-    if (!line.whole && (!cells || cells->size() < headings->size())) {
+    if (!line.whole && (!cells || cells->size() < headings.size())) {
       break;  // cut off while it was written
     }
     if (!cells) {
       return cells.error();
     }
-    if (cells->size() != headings->size()) {
-      return base::wrong(at, fmt::format("has {} columns, and the header {}", cells->size(), headings->size()));
+    if (cells->size() != headings.size()) {
+      return base::wrong(at, fmt::format("has {} columns, and the header {}", cells->size(), headings.size()));
     }
-    if (base::Status error = reader.add(*cells, at)) {
-      return *error;
-    }
+    TRY(reader.add(*cells, at));
   }
   return reader.finish();
 }

@@ -37,7 +37,7 @@ StreamRate fit_stream(const ShapeClass& shape, const std::vector<const OpSample*
     const double seconds = sample->seconds.count();
     const double bytes = sample->op.bytes().as_double();
     const double cached = cached_share(footprint(sample->op), l2);
-    const double starts = sample->op.loop == OptimizerLoop::single ? static_cast<double>(sample->op.kernels) : 1.0;
+    const double starts = sample->op.impl == base::OptimizerImpl::loop ? static_cast<double>(sample->op.kernels) : 1.0;
     rows.push_back(
         {starts * 1e-6 / seconds, cached * bytes * 1e-12 / seconds, (1.0 - cached) * bytes * 1e-12 / seconds});
   }

@@ -89,7 +89,7 @@ double optimizer_seconds(const Op& op, const HostCosts& costs) {
   }
   const auto passes = static_cast<double>(op.passes);
   const auto tensors = static_cast<double>(op.tensors);
-  return op.loop == OptimizerLoop::single
+  return op.impl == base::OptimizerImpl::loop
              ? passes * tensors * costs.optimizer_call_seconds
              : passes * costs.optimizer_pass_seconds + tensors * costs.optimizer_tensor_seconds;
 }

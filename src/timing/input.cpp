@@ -5,6 +5,10 @@
 #include <cmath>
 
 namespace vggplan::timing {
+
+using base::ImageFormat;
+using base::Pipeline;
+
 namespace {
 
 double along(const StageCurve& curve, double pixels) {
@@ -29,20 +33,23 @@ double stage_seconds(std::string_view stage, std::int64_t pixels, const InputRat
 }
 
 double decode_seconds(const ImagePath& path, const InputRates& rates) {
-  if (path.file == ImageFile::raw) {
+  if (path.file == ImageFormat::raw) {
     return 0.0;
   }
-  const double own = stage_seconds(stage_name(path.decoder, path.file), path.pixels, rates);
+  const double own = stage_seconds(stage_name(path.pipeline, path.file), path.pixels, rates);
   // torchvision decodes JPEG and PNG; what it lacks goes through PIL.
-  return own > 0.0 ? own : stage_seconds(stage_name(Decoder::pil, path.file), path.pixels, rates);
+  return own > 0.0 ? own : stage_seconds(stage_name(Pipeline::pil_float, path.file), path.pixels, rates);
 }
 
 double rate_of(double seconds) { return seconds > 0.0 ? 1.0 / seconds : HUGE_VAL; }
 
 }  // namespace
 
-std::string stage_name(Decoder decoder, ImageFile file) {
-  return "decode-" + std::string(base::name_of_enum(decoder)) + "-" + std::string(base::name_of_enum(file));
+std::string stage_name(Pipeline pipeline, ImageFormat file) {
+  const char* decoder = pipeline == Pipeline::pil_float ? "pil"
+                        : pipeline == Pipeline::nvjpeg  ? "nvjpeg"
+                                                        : "torchvision";
+  return std::string("decode-") + decoder + "-" + std::string(base::name_of_enum(file));
 }
 
 std::string_view name_of(Bound bound) {
@@ -56,23 +63,23 @@ std::string_view name_of(Bound bound) {
 }
 
 base::Bytes handed_bytes(const ImagePath& path) {
-  if (path.decoder == Decoder::nvjpeg) {
+  if (path.pipeline == Pipeline::nvjpeg) {
     return path.file_bytes;
   }
-  return base::Bytes(path.pixels * path.channels * (path.float_in_worker ? 4 : 1));
+  return base::Bytes(path.pixels * path.channels * (path.pipeline == Pipeline::pil_float ? 4 : 1));
 }
 
 base::Seconds worker_seconds(const ImagePath& path, const InputRates& rates) {
   double seconds = handed_bytes(path).as_double() * rates.handover_seconds_per_byte;
-  if (path.decoder != Decoder::nvjpeg) {
+  if (path.pipeline != Pipeline::nvjpeg) {
     seconds += decode_seconds(path, rates);
-    seconds += path.float_in_worker ? stage_seconds("pil-totensor-normalize", path.pixels, rates) : 0.0;
+    seconds += path.pipeline == Pipeline::pil_float ? stage_seconds("pil-totensor-normalize", path.pixels, rates) : 0.0;
   }
   return base::Seconds(seconds);
 }
 
 base::Seconds gpu_seconds(const ImagePath& path, const InputRates& rates) {
-  const double decode = path.decoder == Decoder::nvjpeg ? path.decode_factor * decode_seconds(path, rates) : 0.0;
+  const double decode = path.pipeline == Pipeline::nvjpeg ? path.decode_factor * decode_seconds(path, rates) : 0.0;
   return base::Seconds(handed_bytes(path).as_double() / rates.pinned_copy.count() + decode);
 }
 

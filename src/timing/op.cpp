@@ -126,6 +126,11 @@ bool is_convolution(OpKind kind) {
   return kind == OpKind::conv_forward || kind == OpKind::conv_input_grad || kind == OpKind::conv_weight_grad;
 }
 
+bool is_batch_norm(OpKind kind) {
+  return kind == OpKind::batch_norm_forward || kind == OpKind::batch_norm_inference ||
+         kind == OpKind::batch_norm_backward;
+}
+
 bool is_linear(OpKind kind) {
   return kind == OpKind::linear_forward || kind == OpKind::linear_input_grad || kind == OpKind::linear_weight_grad;
 }
@@ -153,17 +158,17 @@ Op make_op(OpKind kind, base::MathMode math, base::DType type, base::Layout layo
   return op;
 }
 
-Op make_optimizer(base::DType type, OptimizerLoop loop, std::int64_t elements, std::int64_t tensors,
+Op make_optimizer(base::DType type, base::OptimizerImpl impl, std::int64_t elements, std::int64_t tensors,
                   const UpdateRule& rule) {
   // multi_tensor_apply: 320 blocks of 65,536 elements a kernel.
   constexpr std::int64_t kElementsPerKernel = std::int64_t{320} * 65536;
   Op op = make_op(OpKind::optimizer, base::MathMode::fp32, type, base::Layout::nchw, {elements, 1, 1, 1, 1});
-  op.loop = loop;
+  op.impl = impl;
   op.read = Bytes(rule.reads * elements * base::size_of(type));
   op.written = Bytes(rule.writes * elements * base::size_of(type));
   op.tensors = tensors;
   op.passes = rule.passes;
-  op.kernels = rule.passes * (loop == OptimizerLoop::single ? tensors : elements / kElementsPerKernel + 1);
+  op.kernels = rule.passes * (impl == base::OptimizerImpl::loop ? tensors : elements / kElementsPerKernel + 1);
   return op;
 }
 

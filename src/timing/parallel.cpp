@@ -137,9 +137,9 @@ ParallelTime parallel_step_time(const OwnTime& own, const hardware::Gpu& gpu, co
     return time;
   }
   const LinkRates& rates = calibration.links;
-  Traffic traffic = exchange.sharing == Sharing::fsdp2 ? fsdp2(exchange, own.ready, gpu, fabric, rates)
-                                                       : ddp(exchange, own.ready, gpu, fabric, rates);
-  if (exchange.sharing == Sharing::zero1) {
+  Traffic traffic = exchange.sharding == base::Sharding::fsdp2 ? fsdp2(exchange, own.ready, gpu, fabric, rates)
+                                                               : ddp(exchange, own.ready, gpu, fabric, rates);
+  if (exchange.sharding == base::Sharding::zero1) {
     // Every GPU sends the parameters that it has updated to all others, after its step.
     const double broadcast = seconds_of(Collective::broadcast, total(exchange), fabric, rates);
     traffic.communication += broadcast;

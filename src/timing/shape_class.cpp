@@ -20,11 +20,6 @@ double elements(const Extent& e) {
   return static_cast<double>(e.n) * static_cast<double>(e.c) * static_cast<double>(e.h) * static_cast<double>(e.w);
 }
 
-bool is_batch_norm(OpKind kind) {
-  return kind == OpKind::batch_norm_forward || kind == OpKind::batch_norm_inference ||
-         kind == OpKind::batch_norm_backward;
-}
-
 /// Whether 32 bits do not number the elements that one call works on: cuDNN takes a batch of convolutions in parts that
 /// they do, but not an image.
 bool is_huge(const Op& op) {
@@ -120,7 +115,7 @@ Variant variant_of(const Op& op) {
     return op.layout == base::Layout::nchw && op.extent.n == 1 ? Variant::one_image : Variant::usual;
   }
   if (is_huge(op)) {
-    return Variant::huge;
+    return op.narrow_parameters ? Variant::huge_narrow : Variant::huge;
   }
   if (op.kind == OpKind::batch_norm_forward && op.type == base::DType::bf16 && op.layout == base::Layout::nchw) {
     return variant_of_own_batch_norm(op);
@@ -133,8 +128,8 @@ Variant variant_of(const Op& op) {
            : has_few_channels(op)          ? variant_of_few_channels(op)
                                            : Variant::usual;
   }
-  if (op.kind == OpKind::optimizer && op.loop != OptimizerLoop::foreach) {
-    return op.loop == OptimizerLoop::fused ? Variant::fused : Variant::single;
+  if (op.kind == OpKind::optimizer && op.impl != base::OptimizerImpl::foreach) {
+    return op.impl == base::OptimizerImpl::fused ? Variant::fused : Variant::single;
   }
   return Variant::usual;
 }
@@ -255,6 +250,11 @@ double distance(const Filter& a, const Filter& b) {
          ((a == Filter{}) == (b == Filter{}) ? 0.0 : kOthers);
 }
 
+double distance(Variant a, Variant b) {
+  const auto huge = [](Variant v) { return v == Variant::huge || v == Variant::huge_narrow; };
+  return a == b ? 0.0 : huge(a) && huge(b) ? 75.0 : 150.0;
+}
+
 }  // namespace
 
 double distance(const ShapeClass& a, const ShapeClass& b) {
@@ -264,7 +264,7 @@ double distance(const ShapeClass& a, const ShapeClass& b) {
   // The unit that multiplies and the size of an element say more than the variant, that more than the layout, that more
   // than channels; the weights only have to keep this order.
   const bool as_wide = a.element_bytes == b.element_bytes;
-  double d = (as_wide ? 0.0 : 1000.0) + (a.layout == b.layout ? 0.0 : 100.0) + (a.variant == b.variant ? 0.0 : 150.0);
+  double d = (as_wide ? 0.0 : 1000.0) + (a.layout == b.layout ? 0.0 : 100.0) + distance(a.variant, b.variant);
   d += a.math == b.math ? 0.0 : as_wide && a.element_bytes == 2 ? 30.0 : 2000.0;
   d += runs_in_tiles(a) == runs_in_tiles(b) ? 0.0 : 10.0;
   d += distance(a.filter, b.filter);

@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "accuracy/figures/document.hpp"
 
-#include <fstream>
-#include <sstream>
-
 #include "support/catch.hpp"
+#include "support/files.hpp"
 
 namespace vggplan::accuracy {
 namespace {
 
 TEST_CASE("docs/accuracy.md says what the program does") {
-  std::ifstream file(std::string(VGGPLAN_SOURCE_DIR) + "/docs/accuracy.md");
-  std::ostringstream text;
-  text << file.rdbuf();
   INFO("cmake --build <folder> --target accuracy_docs writes it anew");
-  CHECK((text.str() == document()));
+  CHECK((test::repository_file("docs/accuracy.md") == document()));
 }
 
 }  // namespace

@@ -58,7 +58,7 @@ TEST_CASE("the same bounds hold on other sizes and settings") {
 }
 
 TEST_CASE("steps drawn over the whole interface keep near what was measured, and those of an earlier draw") {
-  REQUIRE(drawn_peaks().size() == 143);
+  REQUIRE(drawn_peaks().size() == 346);
   const Spread drawn = spread_of(drawn_peaks(), Peak::allocated);
   print("drawn", Peak::allocated, drawn);
   print("drawn", Peak::reserved, spread_of(drawn_peaks(), Peak::reserved));

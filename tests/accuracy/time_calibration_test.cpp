@@ -144,6 +144,21 @@ TEST_CASE("convolutions of sizes and channels that nothing was fitted to are tim
   CHECK(fp32.median() < 0.15);
 }
 
+TEST_CASE(
+    "products with about 2^31 weights and more are slow for one image, as measured, and within twofold for others") {
+  const hardware::Gpu gpu = accuracy::gpu_named(accuracy::kH200);
+  const timing::Calibration calibration = accuracy::stored_calibration();
+  const std::vector<timing::OpSample> rows = accuracy::samples({"huge_products.jsonl"}).ops;
+  REQUIRE(rows.size() == 24);
+  for (const timing::OpSample& row : rows) {
+    const double ratio = timing::op_seconds(row.op, gpu, calibration).count() / row.seconds.count();
+    INFO(row.op.extent.n << " images, " << row.op.extent.c * row.op.extent.k << " weights");
+    const bool slow = row.op.extent.n == 1 && row.op.extent.c * row.op.extent.k > base::kLargestInt32;
+    CHECK(ratio > (slow ? 0.95 : 0.45));
+    CHECK(ratio < (slow ? 1.05 : 2.2));
+  }
+}
+
 TEST_CASE("a calibration on images up to 1024x1024 times 4024x3036 within 5 %, and the other way round") {
   const timing::Samples all = accuracy::samples({"convolutions.jsonl", "operations.jsonl", "single_gpu.jsonl"});
   const Errors up = cross(all, true, "small to large");

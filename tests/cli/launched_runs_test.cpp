@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Runs of `vggplan launch` folders on one and on two H200, held against the plans that they were made from.
 #include <cmath>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "cli/fake_world.hpp"
 #include "support/catch.hpp"
+#include "support/files.hpp"
 #include "support/run_files.hpp"
 
 namespace vggplan {
@@ -17,13 +17,7 @@ using support::Json;
 using test::FakeWorld;
 using test::run;
 
-std::string recorded_run(const std::string& name) {
-  std::ifstream file(std::string(VGGPLAN_SOURCE_DIR) + "/tests/data/runs/" + name, std::ios::binary);
-  REQUIRE(file.good());
-  std::ostringstream bytes;
-  bytes << file.rdbuf();
-  return bytes.str();
-}
+std::string recorded_run(const std::string& name) { return test::repository_file("tests/data/runs/" + name); }
 
 std::vector<Json> launched_runs() {
   std::vector<Json> rows;

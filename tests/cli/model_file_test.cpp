@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Networks from files, through the whole program.
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "cli/fake_world.hpp"
 #include "support/catch.hpp"
+#include "support/files.hpp"
 #include "support/json_schema.hpp"
 
 namespace vggplan {
@@ -15,10 +14,7 @@ using nlohmann::json;
 using test::FakeWorld;
 using test::run;
 
-std::string fixture(const std::string& name) {
-  std::ifstream file(VGGPLAN_SOURCE_DIR "/tests/data/networks/" + name, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
+std::string fixture(const std::string& name) { return test::repository_file("tests/data/networks/" + name); }
 
 const std::string kSmall = R"({"name": "small", "nodes": [
   {"name": "a", "op": "conv2d", "out_channels": 8, "kernel_size": 3, "padding": 1},

@@ -210,6 +210,21 @@ TEST_CASE("notes go to standard error, and --quiet stops them", "[cli]") {
   CHECK(run("gpus a100").out == run("gpus a100 --quiet").out);
 }
 
+TEST_CASE("completion tells what may follow the words before it", "[cli]") {
+  CHECK(run("__complete calib").out == "calibrate\tfit the time model to measurements of a GPU\n");
+  CHECK(run("__complete estimate --precision amp-b").out == "amp-bf16\n");
+  CHECK(run("__complete estimate --precision = amp-b").out == "amp-bf16\n");  // as bash parts words
+  CHECK(run("__complete estimate --precision=amp-b").out == "--precision=amp-bf16\n");
+  CHECK(run("__complete estimate -f ht").out == "html\n");
+  CHECK(run("__complete --deadl").out.starts_with("--deadline\t"));
+  CHECK(run("__complete schema --deadl").out.empty());
+  CHECK(run("__complete machines p4de").out == "p4de.24xlarge\n");
+  CHECK(run("__complete show r").out == ":files\n");
+  CHECK(run("__complete estimate --config-dir r").out == ":folders\n");
+  CHECK(run("__complete estimate --batch 4").out.empty());
+  CHECK(run("__complete nonsense --gpu").out.empty());
+}
+
 TEST_CASE("help and version go to standard output; no question at all is a wrong one", "[cli]") {
   CHECK(run("--help").code == app::kYes);
   CHECK(run("--help").out.find("Examples:") < run("--help").out.find("Usage:"));

@@ -6,11 +6,11 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "app/flags.hpp"
 #include "cli/fake_world.hpp"
 #include "support/catch.hpp"
+#include "support/files.hpp"
 
 namespace vggplan {
 
@@ -19,13 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string source(const std::string& path) { return std::string(VGGPLAN_SOURCE_DIR) + "/" + path; }
-
-std::string read(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 /// Paths within the project of its documents, and of the files of CI beside them.
 std::vector<std::string> documents() {
@@ -41,23 +34,25 @@ std::vector<std::string> documents() {
 
 /// The files that examples name. Those that a command writes are there for the commands behind it, too.
 void furnish(test::FakeWorld& world) {
-  world.files["training.toml"] = read(source("configs/jobs/training.toml"));
-  world.files["net.onnx"] = read(source("tests/data/networks/residual.onnx"));
+  world.files["training.toml"] = test::repository_file("configs/jobs/training.toml");
+  world.files["net.onnx"] = test::repository_file("tests/data/networks/residual.onnx");
   for (const std::string base : {"\"$RUNNER_TEMP/training.toml\"", "/tmp/gate/base.toml"}) {
     world.files[base] = world.files["training.toml"];
   }
   for (const std::string budget : {"budget.toml", "/tmp/gate/budget.toml"}) {
-    world.files[budget] = read(source("configs/budgets/example.toml"));
+    world.files[budget] = test::repository_file("configs/budgets/example.toml");
   }
   for (const auto& entry : fs::directory_iterator(source("tests/data/measurements"))) {
-    world.files["measurements.jsonl"] += entry.path().extension() == ".jsonl" ? read(entry.path()) : "";
+    world.files["measurements.jsonl"] += entry.path().extension() == ".jsonl"
+                                             ? test::repository_file(fs::relative(entry.path(), source(".")).string())
+                                             : "";
   }
   REQUIRE(test::run("--size 64x64 --gpu t4 --json --output plan.json", world).code == app::kYes);
   world.files["run.jsonl"] = "{\"kind\":\"step\",\"step\":1,\"step_seconds\":1}\n";
   world.files["stats.json"] = "{\"allocated_bytes.all.peak\": 1}";
   world.files["smi.csv"] = "memory.used [MiB]\n5 MiB\n";
   world.files["metrics.csv"] = "DeviceStatsMonitor.on_train_batch_end/allocated_bytes.all.peak\n5\n";
-  world.files["snapshot.pickle"] = read(source("tests/fuzz/corpus/runs/snapshot4.pickle"));
+  world.files["snapshot.pickle"] = test::repository_file("tests/fuzz/corpus/runs/snapshot4.pickle");
   for (const std::string name : {"old", "new", "report"}) {
     REQUIRE(test::run("estimate --size 64x64 --gpu t4 --json --output " + name + ".json", world).code == app::kYes);
   }
@@ -82,7 +77,7 @@ TEST_CASE("every command in the documents works", "[docs]") {
   for (const std::string& path : documents()) {
     test::FakeWorld world;
     furnish(world);
-    const std::vector<std::string> commands = test::commands_in(read(source(path)), path.ends_with(".md"));
+    const std::vector<std::string> commands = test::commands_in(test::repository_file(path), path.ends_with(".md"));
     INFO(path);
     CHECK(failures(commands, world) == std::vector<std::string>());
     count += commands.size();
@@ -103,7 +98,7 @@ TEST_CASE("every example of --help works", "[docs]") {
 
 TEST_CASE("every script in the documents is there and can be run", "[docs]") {
   for (const std::string& path : documents()) {
-    for (const std::string& script : test::scripts_in(read(source(path)))) {
+    for (const std::string& script : test::scripts_in(test::repository_file(path))) {
       INFO(path << ": " << script);
       const bool runs = (fs::status(source(script)).permissions() & fs::perms::owner_exec) != fs::perms::none;
       CHECK((fs::is_regular_file(source(script)) && (runs || script.ends_with(".py"))));
@@ -114,7 +109,7 @@ TEST_CASE("every script in the documents is there and can be run", "[docs]") {
 TEST_CASE("every output in the documents is what the program prints", "[docs]") {
   std::size_t count = 0;
   for (const std::string& path : documents()) {
-    std::string document = read(source(path));
+    std::string document = test::repository_file(path);
     const std::vector<test::ShownOutput> outputs = test::outputs_in(document);
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       test::FakeWorld world;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 // docs/interface.md names every command, flag, choice and key of JSON that there is.
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <sstream>
 
 #include "app/flags.hpp"
 #include "cli/fake_world.hpp"
 #include "support/catch.hpp"
+#include "support/files.hpp"
 
 namespace vggplan {
 
@@ -16,12 +15,7 @@ namespace {
 using nlohmann::json;
 
 const std::string& document() {
-  static const std::string kText = [] {
-    std::ifstream file(std::string(VGGPLAN_SOURCE_DIR) + "/docs/interface.md");
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
-  }();
+  static const std::string kText = test::repository_file("docs/interface.md");
   return kText;
 }
 

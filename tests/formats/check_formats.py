@@ -21,11 +21,17 @@ QUESTIONS = [
     "estimate --size 1024x768 --gpus a100x16 --machine p4d.24xlarge --images 5000 --epochs 3 --sharding fsdp2",
     "estimate --size 9000x9000 --batch 99 --gpu t4",
     "--size 1024x1024 --gpus a100x4,any --images 100000 --deadline 24h --reserve 10% --price a100=1.8",
-    "--size 20000x20000 --gpus t4",
-    "layers --size 512x512 --model vgg19_bn",
+    "--size 20000x20000 --gpus t4", "--size 512x512 --gpus l4x2 --mode infer",
+    "estimate --size 64x64 --gpu t4 --model vgg11_bn --head gap", "fit --size 224 --gpus 8GB",
+    "layers --size 512x512 --model vgg19_bn", "layers --size 224x224 --mode infer --gpu t4",
     "gpus", "machines", "models", "gpus a100",
-    "diff old.json new.json", "check new.json --against old.json",
+    "diff old.json new.json", "check new.json --against old.json", "verify old.json stats.json", "verify old.json smi.csv",
+    "estimate --size 64x64 --gpu evil --gpu-file evil.json",
 ]
+# Files that some of them read: a run as it was planned, one on another GPU, and a card whose title is no text for a page.
+FILES = {"stats.json": '{"allocated_bytes.all.peak": 1, "num_ooms": 1}', "smi.csv": "name, memory.used [MiB]\nNVIDIA B200, 5 MiB\n",
+         "evil.json": json.dumps(json.loads((CONFIGS / "gpus/l4.json").read_text(encoding="utf-8")) | {
+             "name": "evil", "title": "</script><script>alert(1)</script>\n|`*_\"a,b\""})}
 SWEEP = "sweep --size 256x256 --gpu t4 --sweep batch=1,2,4 --sweep precision=fp32,amp-fp16"
 
 
@@ -52,7 +58,7 @@ def main():
         def ask(question, *more):
             run = subprocess.run([program, *question.split(), *more, "--quiet"], cwd=folder, capture_output=True, text=True,
                                  check=False)
-            if run.returncode > 1:
+            if run.returncode > (2 if "smi.csv" in question else 1):
                 failures.append(f"{question}: exit {run.returncode}: {run.stderr}")
             return run.stdout
 
@@ -68,6 +74,8 @@ def main():
             kind.check_schema(text)
             return kind(text)
 
+        for name, text in FILES.items():
+            pathlib.Path(folder, name).write_text(text, encoding="utf-8")
         ask("estimate --size 224x224 --gpu t4 --json --output old.json")
         ask("estimate --size 224x256 --gpu l4 --batch 2 --json --output new.json")
         report = schema_of("report")

@@ -5,19 +5,12 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <string>
 
 #include "support/catch.hpp"
+#include "support/files.hpp"
 
 namespace vggplan::test {
-
-inline std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 inline void write_file(const std::string& path, const std::string& text) {
   std::filesystem::create_directories(std::filesystem::path(path).parent_path());
@@ -31,7 +24,7 @@ inline void compare_golden(const std::string& name, const std::string& actual) {
     write_file(path, actual);
   }
   INFO(path);
-  CHECK(actual == read_file(path));
+  CHECK(actual == repository_file("tests/golden/" + name));
 }
 
 }  // namespace vggplan::test

@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "guide/figures/guide.hpp"
 
-#include <fstream>
-#include <sstream>
-
 #include "guide/figures/ask.hpp"
 #include "support/catch.hpp"
+#include "support/files.hpp"
 #include "support/measured.hpp"
 
 namespace vggplan::guide {
 namespace {
 
 TEST_CASE("docs/4024x3036.md says what the program says") {
-  std::ifstream file(std::string(VGGPLAN_SOURCE_DIR) + "/docs/4024x3036.md");
-  std::ostringstream text;
-  text << file.rdbuf();
   INFO("cmake --build <folder> --target guide_docs writes it anew");
-  CHECK((text.str() == document()));
+  CHECK((test::repository_file("docs/4024x3036.md") == document()));
 }
 
 /// The measured step of the guide's image with these settings.

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Holds the #includes to the table of docs/architecture.md.
+// Holds the #includes to who uses whom in CMakeLists.txt, which docs/architecture.md explains.
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
+#include <regex>
 #include <set>
+#include <sstream>
 
 #include "source.hpp"
 #include "support/catch.hpp"
@@ -15,41 +18,38 @@ namespace {
 
 using Names = std::set<std::string>;
 
-const std::map<std::string, Names> kMayInclude{
-    {"base", {}},
-    {"graph", {"base"}},
-    {"hardware", {"base"}},
-    {"job", {"base", "graph", "hardware"}},
-    {"memory", {"base"}},
-    {"timing", {"base", "hardware"}},
-    {"lowering", {"base", "graph", "job", "memory", "timing"}},
-    {"estimate", {"base", "graph", "hardware", "job", "lowering", "memory", "timing"}},
-    {"planner", {"base", "estimate", "hardware", "job"}},
-    {"runs", {"base", "memory"}},
-    {"report", {"base"}},
-    {"render", {"base", "report"}},
-    {"launch", {"base", "report"}},
-    {"catalog", {"base", "graph", "hardware", "memory", "timing", "lowering"}},
-    {"importers", {"base", "catalog", "graph"}},
-    {"app",
-     {"base", "catalog", "estimate", "graph", "hardware", "importers", "job", "launch", "lowering", "memory", "planner",
-      "render", "report", "runs", "timing"}},
+struct Room {
+  Names uses{};         ///< rooms
+  std::string links{};  ///< libraries, as CMake calls them
 };
+
+/// vggplan_module(room USES room... LINKS library...) of CMakeLists.txt.
+std::map<std::string, Room> read_rooms() {
+  std::map<std::string, Room> rooms;
+  std::ifstream file(std::string(VGGPLAN_SOURCE_DIR) + "/CMakeLists.txt");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  static const std::regex kModule(R"(\nvggplan_module\((\w+)([^)]*)\))");
+  for (std::sregex_iterator found(text.begin(), text.end(), kModule), end; found != end; ++found) {
+    Room& room = rooms[(*found)[1]];
+    std::istringstream words((*found)[2]);
+    bool links = false;
+    for (std::string word; words >> word;) {
+      links = links || word == "LINKS";
+      links ? void(room.links += word + " ") : void(word != "USES" && room.uses.insert(word).second);
+    }
+  }
+  return rooms;
+}
+
+const std::map<std::string, Room> kRooms = read_rooms();
 
 /// Libraries that only some rooms may know; the standard library and fmt are open to all.
-const std::map<std::string, Names> kMayUseLibrary{
-    {"nlohmann", {"catalog", "importers", "launch", "report", "render", "runs", "app"}},
-    {"protozero", {"importers"}},
-    {"minizip", {"importers"}},
-    {"CLI", {"app"}},
-};
+const Names kLibraries{"nlohmann", "protozero", "minizip", "CLI"};
 
-/// The builder is the part of report that sees what it reports on.
+/// The builder is the part of report that sees what it reports on, and what that is made of.
 bool is_report_builder(const Source& source) {
   return source.path.starts_with("src/report/") || source.path == "include/vggplan/report/build.hpp";
 }
-const Names kBuilderMayInclude{"estimate", "graph",   "hardware", "job",   "lowering",
-                               "memory",   "planner", "runs",     "timing"};
 
 std::string first_part(const std::string& path) { return path.substr(0, path.find('/')); }
 
@@ -59,8 +59,11 @@ std::string room_of(const Source& source) {
 }
 
 bool may_include(const Source& source, const std::string& room, const std::string& other) {
-  return room == other || kMayInclude.at(room).contains(other) ||
-         (is_report_builder(source) && kBuilderMayInclude.contains(other));
+  if (room == "report" && other != room) {
+    return other == "base" || (is_report_builder(source) &&
+                               (kRooms.at(room).uses.contains(other) || kRooms.at("estimate").uses.contains(other)));
+  }
+  return room == other || kRooms.at(room).uses.contains(other);
 }
 
 /// The room that an include leads into, empty for libraries and files of the same folder.
@@ -70,21 +73,21 @@ std::string room_included(const std::string& include) {
     return first_part(include.substr(prefix.size()));
   }
   const bool in_folder = include.find('/') != std::string::npos;  // <memory> is the standard library's
-  return in_folder && kMayInclude.contains(first_part(include)) ? first_part(include) : "";
+  return in_folder && kRooms.contains(first_part(include)) ? first_part(include) : "";
 }
 
 std::vector<std::string> layering_faults(const Source& source) {
   const std::string room = room_of(source);
-  if (!kMayInclude.contains(room)) {
-    return {fmt::format("{}: '{}' is not one of the fifteen rooms", source.path, room)};
+  if (!kRooms.contains(room)) {
+    return {fmt::format("{}: '{}' is no room of CMakeLists.txt", source.path, room)};
   }
   std::vector<std::string> faults;
   for (const std::string& include : includes_of(source)) {
     const std::string other = room_included(include);
-    const auto library = kMayUseLibrary.find(first_part(include));
     const bool foreign_room = !other.empty() && !may_include(source, room, other);
     const bool foreign_private = !include.starts_with("vggplan/") && !other.empty() && other != room;
-    const bool foreign_library = library != kMayUseLibrary.end() && !library->second.contains(room);
+    const bool foreign_library = kLibraries.contains(first_part(include)) &&
+                                 kRooms.at(room).links.find(first_part(include)) == std::string::npos;
     if (foreign_room || foreign_private || foreign_library || include.starts_with("..")) {
       faults.push_back(fmt::format("{}: {} may not include {}", source.path, room, include));
     }
@@ -134,14 +137,14 @@ TEST_CASE("the layering rule sees what it should see") {
 TEST_CASE("there are no cycles between rooms") {
   // Rooms whose includes are all placed can be placed; in the end all are.
   Names placed;
-  for (std::size_t round = 0; round < kMayInclude.size(); ++round) {
-    for (const auto& [room, others] : kMayInclude) {
-      if (std::includes(placed.begin(), placed.end(), others.begin(), others.end())) {
-        placed.insert(room);
+  for (std::size_t round = 0; round < kRooms.size(); ++round) {
+    for (const auto& [name, room] : kRooms) {
+      if (std::includes(placed.begin(), placed.end(), room.uses.begin(), room.uses.end())) {
+        placed.insert(name);
       }
     }
   }
-  CHECK(placed.size() == kMayInclude.size());
+  CHECK(placed.size() == kRooms.size());
 }
 
 }  // namespace

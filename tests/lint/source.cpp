@@ -75,104 +75,6 @@ std::vector<std::string> split_lines(const std::string& text) {
   return lines;
 }
 
-/// Whether the text before a brace opens something that functions may be defined in.
-bool opens_scope(std::string_view before) {
-  if (before.find('(') != std::string_view::npos) {
-    return false;
-  }
-  return has_word(before, "namespace") || has_word(before, "struct") || has_word(before, "class") ||
-         has_word(before, "extern");
-}
-
-std::string one_line(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    const bool space = std::isspace(static_cast<unsigned char>(c)) != 0;
-    if (!space) {
-      result += c;
-    } else if (!result.empty() && result.back() != ' ') {
-      result += ' ';
-    }
-  }
-  return result;
-}
-
-/// Walks the braces of a file and collects what has a parameter list before its braces.
-class BraceWalk {
- public:
-  std::vector<Function> walk(const Source& source) {
-    for (line_ = 1; line_ <= source.code.size(); ++line_) {
-      const std::string& line = source.code[line_ - 1];
-      if (!line.starts_with('#')) {
-        std::for_each(line.begin(), line.end(), [this](char c) { depth_ > 0 ? step_inside(c) : step_outside(c); });
-        step_outside_at_line_end();
-      }
-    }
-    end_declaration();
-    return std::move(functions_);
-  }
-
- private:
-  void step_inside(char c) {
-    depth_ += c == '{' ? 1 : c == '}' ? -1 : 0;
-    if (depth_ == 0) {
-      closed_ = true;
-      end_ = line_;
-    }
-  }
-
-  void step_outside(char c) {
-    const bool blank = std::isspace(static_cast<unsigned char>(c)) != 0;
-    // The braces of a member initialiser or a default argument are followed by more of the same function.
-    const bool goes_on = c == ',' || c == '{' || c == ')';
-    if (closed_ && goes_on) {
-      closed_ = false;
-    } else if (closed_ && !blank) {
-      end_declaration();
-    }
-    if (c == '{') {
-      open();
-    } else if (c == ';' || c == '}') {
-      end_declaration();
-    } else if (c == ':' && is_access(before_)) {
-      before_.clear();
-    } else if (!blank || !before_.empty()) {
-      start_ = before_.empty() ? line_ : start_;
-      before_ += c;
-    }
-  }
-
-  void step_outside_at_line_end() { before_ += depth_ == 0 && !before_.empty() ? " " : ""; }
-
-  void open() {
-    if (opens_scope(before_)) {
-      before_.clear();
-    } else {
-      depth_ = 1;
-    }
-  }
-
-  void end_declaration() {
-    if (closed_ && before_.find('(') != std::string::npos) {
-      functions_.push_back({one_line(before_), start_, end_ - start_ + 1});
-    }
-    closed_ = false;
-    before_.clear();
-  }
-
-  static bool is_access(std::string_view before) {
-    return before == "public" || before == "private" || before == "protected";
-  }
-
-  std::string before_{};  ///< text of the declaration so far, without what is in braces
-  std::size_t start_{};
-  std::size_t end_{};
-  std::size_t line_{};
-  int depth_{};    ///< of braces inside the declaration
-  bool closed_{};  ///< the declaration had braces, and they are closed
-  std::vector<Function> functions_{};
-};
-
 }  // namespace
 
 Source make_source(std::string path, std::string_view text) {
@@ -207,8 +109,6 @@ bool has_word(std::string_view text, std::string_view word) {
   }
   return false;
 }
-
-std::vector<Function> functions_of(const Source& source) { return BraceWalk().walk(source); }
 
 std::vector<std::string> includes_of(const Source& source) {
   std::vector<std::string> includes;

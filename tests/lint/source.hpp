@@ -16,17 +16,9 @@ struct Source {
   std::vector<std::string> code{};  ///< the lines without comments, strings and character literals
 };
 
-struct Function {
-  std::string signature{};
-  std::size_t line{};    ///< of the signature, counted from 1
-  std::size_t length{};  ///< in lines, signature and braces included
-};
-
 Source make_source(std::string path, std::string_view text);
 /// Every file below `folder` of the repository that has one of the extensions, sorted by path.
 std::vector<Source> read_sources(std::string_view folder, const std::vector<std::string>& extensions);
-/// Function definitions, found by their braces; good enough to measure lengths, not a parser.
-std::vector<Function> functions_of(const Source& source);
 /// Whether `word` is in `text`, not as a part of a longer word.
 bool has_word(std::string_view text, std::string_view word);
 /// Paths named by #include, without quotes or brackets.

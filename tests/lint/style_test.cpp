@@ -15,7 +15,6 @@ using Faults = std::vector<std::string>;
 // The hard limits; what is aimed at is about half of them. Tables of data may be as long as they are.
 constexpr std::size_t kLongestSource = 600;
 constexpr std::size_t kLongestHeader = 300;
-constexpr std::size_t kLongestFunction = 80;
 
 std::vector<Source> every_source() {
   std::vector<Source> sources;
@@ -73,12 +72,6 @@ Faults length_faults(const Source& source) {
   if (!is_table(source) && source.lines.size() > most) {
     faults.push_back(fmt::format("{}: {} lines, {} allowed", source.path, source.lines.size(), most));
   }
-  for (const Function& function : functions_of(source)) {
-    if (!is_table(source) && function.length > kLongestFunction) {
-      faults.push_back(fmt::format("{}:{}: {} lines in {}, {} allowed", source.path, function.line, function.length,
-                                   function.signature, kLongestFunction));
-    }
-  }
   return faults;
 }
 
@@ -96,7 +89,7 @@ Faults leftover_faults(const Source& source) {
 
 TEST_CASE("every source names its licence first") { require_none(faults_of(every_source(), licence_faults)); }
 
-TEST_CASE("no file and no function is too long") { require_none(faults_of(every_source(), length_faults)); }
+TEST_CASE("no file is too long") { require_none(faults_of(every_source(), length_faults)); }
 
 TEST_CASE("only the app speaks to the terminal, reads the environment or ends the process") {
   require_none(faults_of(every_source(), outside_world_faults));
@@ -116,42 +109,11 @@ TEST_CASE("the style rules see what they should see") {
   CHECK(licence_faults(bad("int a;\n")).size() == 1);
   CHECK(length_faults(bad(std::string(601, '\n'))).size() == 1);
   CHECK(length_faults(bad("// x\n// table\n" + std::string(601, '\n'))).empty());
-  CHECK(length_faults(bad("int f() {\n" + std::string(79, '\n') + "}\n")).size() == 1);
-  CHECK(length_faults(bad("int f() {\n" + std::string(78, '\n') + "}\n")).empty());
   CHECK(outside_world_faults(bad("void f() { std::exit(1); }\n")).size() == 1);
   CHECK(outside_world_faults(bad("// std::cout is not for here\n")).empty());
   CHECK(outside_world_faults(bad("auto s = \"std::cout\";\n")).empty());
   CHECK(leftover_faults(bad(std::string("// TO") + "DO: later\n")).size() == 1);
   CHECK(leftover_faults(bad("auto name = \"/tmp/aXXXXXX\";\n")).empty());
-}
-
-TEST_CASE("functions are found with their lengths") {
-  const Source source = make_source("a.cpp",
-                                    "namespace a {\n"
-                                    "struct S {\n"
-                                    " public:\n"
-                                    "  S(int a, int b)\n"
-                                    "      : a_{a}, b_{b} {\n"
-                                    "    if (a) { b_ = '}'; }\n"
-                                    "  }\n"
-                                    "  int a_{};\n"
-                                    "};\n"
-                                    "constexpr int kTable[] = {\n"
-                                    "  1,\n"
-                                    "};\n"
-                                    "int f(S s = {1, 2}) {\n"
-                                    "  return 1'000; // }\n"
-                                    "}\n"
-                                    "const char* text = R\"(\n"
-                                    "  void not_me() {}\n"
-                                    ")\";\n"
-                                    "}\n");
-  const std::vector<Function> functions = functions_of(source);
-  REQUIRE(functions.size() == 2);
-  CHECK(functions[0].line == 4);
-  CHECK(functions[0].length == 4);
-  CHECK(functions[1].line == 13);
-  CHECK(functions[1].length == 3);
 }
 
 }  // namespace

@@ -91,6 +91,7 @@ def ask_fish(script, folder):
 
 def main():
     program, failures = os.path.abspath(sys.argv[1]), 0
+    os.environ["PATH"] = os.path.dirname(program) + ":" + os.environ["PATH"]  # the scripts ask the program
     with tempfile.TemporaryDirectory() as folder:
         for name in ("saved-report.json", "my-budget.toml"):
             open(os.path.join(folder, name), "w", encoding="utf-8").close()

@@ -50,9 +50,7 @@ class KeyWatch {
 /// Errors name `place`, and line and column where the parser knows them.
 template <class Json>
 Result<Json> parse_json(std::string_view text, std::string_view place, std::size_t line = 1) {
-  if (Status error = check_json_text(text, place, line)) {
-    return *error;
-  }
+  TRY(check_json_text(text, place, line));
   const std::string where(place);
   try {
     KeyWatch<Json> watch;

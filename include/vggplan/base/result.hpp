@@ -67,4 +67,31 @@ class [[nodiscard]] Result {
 /// For functions that yield nothing but may fail.
 using Status = std::optional<Diagnostic>;
 
+/// What TRY is made of.
+inline const Diagnostic* error_of(const Status& status) { return status ? &*status : nullptr; }
+template <class T>
+const Diagnostic* error_of(const Result<T>& result) {
+  return result ? nullptr : &result.error();
+}
+inline void value_of(const Status& /*passed*/) {}
+template <class T>
+T value_of(const Result<T>& result) {
+  return *result;
+}
+template <class T>
+T value_of(Result<T>&& result) {
+  return *std::move(result);
+}
+
 }  // namespace vggplan::base
+
+/// The value of a Result; or leaves the function with its error, of a Status as well. For whole statements and
+/// initialisers. g++ and clang have such expressions of statements; C++20 itself cannot leave a function from one.
+#define TRY(...)                                                            \
+  __extension__({                                                           \
+    auto&& tried = (__VA_ARGS__);                                           \
+    if (const auto* const error_of_it = ::vggplan::base::error_of(tried)) { \
+      return *error_of_it;                                                  \
+    }                                                                       \
+    ::vggplan::base::value_of(std::forward<decltype(tried)>(tried));        \
+  })

@@ -57,8 +57,29 @@ class ObjectReader {
   std::optional<double> optional_number(std::string_view key, Range range);
   /// Elements of an array; empty when the key is absent and not `required`.
   std::vector<std::string> texts(std::string_view key);
+  /// Whatever is there.
+  const nlohmann::json* find(std::string_view key, bool required = false);
   const nlohmann::json* array(std::string_view key, bool required);
-  const nlohmann::json* object(std::string_view key, bool required = false);
+
+  /// Calls `read` with a reader of the object at `key`; an optional one may be absent.
+  template <class Read>
+  void inside(std::string_view key, Read read, bool required = true) {
+    if (const nlohmann::json* value = find(key, required)) {
+      ObjectReader reader(*value, pointer_to(key), context_);
+      read(reader);
+      reader.finish();
+    }
+  }
+  /// Calls `read` with a reader of each object of the array at `key`.
+  template <class Read>
+  void each(std::string_view key, Read read, bool required = true) {
+    const nlohmann::json* list = array(key, required);
+    for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+      ObjectReader reader((*list)[i], pointer_to(key) + "/" + std::to_string(i), context_);
+      read(reader);
+      reader.finish();
+    }
+  }
 
   base::Bytes bytes(std::string_view key, std::int64_t low = 1) { return base::Bytes(integer(key, low)); }
   template <class Q>
@@ -76,15 +97,21 @@ class ObjectReader {
     }
     return value.value_or(E{});
   }
+  template <class E>
+  E optional_enumeration(std::string_view key, E otherwise) {
+    skip(key);
+    return has(key) ? enumeration<E>(key) : otherwise;
+  }
 
   [[nodiscard]] bool has(std::string_view key) const;
   [[nodiscard]] bool knows(std::string_view key) const { return known_.contains(key); }
   [[nodiscard]] std::string pointer_to(std::string_view key) const;
+  /// As errors call it.
+  [[nodiscard]] std::string place() const { return context_.shown + ":" + pointer_; }
   void report(std::string_view key, std::string rule, std::string remedy);
   void finish();
 
  private:
-  const nlohmann::json* find(std::string_view key, bool required);
   std::optional<std::int64_t> integer_of(std::string_view key, bool required, std::int64_t low, std::int64_t high);
   std::optional<double> number_of(std::string_view key, bool required, Range range);
   std::optional<std::string> text_of(std::string_view key, bool required);

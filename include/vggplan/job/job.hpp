@@ -10,6 +10,7 @@
 #include "vggplan/base/dtype.hpp"
 #include "vggplan/base/names.hpp"
 #include "vggplan/base/result.hpp"
+#include "vggplan/base/settings.hpp"
 #include "vggplan/base/units.hpp"
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/graph/scope.hpp"
@@ -17,14 +18,14 @@
 
 namespace vggplan::job {
 
+using base::ImageFormat;
+using base::OptimizerImpl;
+using base::Pipeline;
+using base::Sharding;
 enum class Mode { train, infer };
 enum class Precision { fp32, tf32, amp_bf16, amp_fp16, bf16, fp16 };
 enum class Optimizer { momentum, sgd, adam, adamw, rmsprop };
-enum class OptimizerImpl { foreach, fused, loop };
 enum class Compile { none, usual, reduce_overhead };  ///< mode of torch.compile
-enum class Sharding { ddp, zero1, fsdp2 };
-enum class ImageFormat { jpeg, png, tiff, raw };
-enum class Pipeline { pil_float, tv_uint8, nvjpeg };
 
 /// torch.utils.checkpoint: nothing, each block of convolutions, or checkpoint_sequential with N segments.
 struct Checkpointing {
@@ -161,27 +162,11 @@ struct NameTable<job::Optimizer> {
   }};
 };
 template <>
-struct NameTable<job::OptimizerImpl> {
-  static constexpr std::array<Named<job::OptimizerImpl>, 3> table{{
-      {job::OptimizerImpl::foreach, "foreach", "PyTorch's default on CUDA"},
-      {job::OptimizerImpl::fused, "fused", "one kernel, no temporaries"},
-      {job::OptimizerImpl::loop, "loop", "one parameter at a time (foreach=False)"},
-  }};
-};
-template <>
 struct NameTable<job::Compile> {
   static constexpr std::array<Named<job::Compile>, 3> table{{
       {job::Compile::none, "none", "every operation by itself"},
       {job::Compile::usual, "default", "torch.compile: inductor's fused kernels"},
       {job::Compile::reduce_overhead, "reduce-overhead", "the same, replayed as CUDA graphs"},
-  }};
-};
-template <>
-struct NameTable<job::Sharding> {
-  static constexpr std::array<Named<job::Sharding>, 3> table{{
-      {job::Sharding::ddp, "ddp", "every GPU holds everything; gradients are averaged"},
-      {job::Sharding::zero1, "zero1", "DDP with optimizer state spread over the GPUs"},
-      {job::Sharding::fsdp2, "fsdp2", "parameters, gradients and state spread over the GPUs"},
   }};
 };
 template <>
@@ -192,23 +177,6 @@ struct NameTable<graph::Head> {
       {graph::Head::gap, "gap", "global average pool and one Linear"},
       {graph::Head::linear, "linear", "7x7 adaptive pool and one Linear"},
       {graph::Head::none, "none", "the convolutions alone"},
-  }};
-};
-template <>
-struct NameTable<job::ImageFormat> {
-  static constexpr std::array<Named<job::ImageFormat>, 4> table{{
-      {job::ImageFormat::jpeg, "jpeg", "JPEG, quality 90"},
-      {job::ImageFormat::png, "png", "PNG, compression level 6"},
-      {job::ImageFormat::tiff, "tiff", "TIFF, uncompressed"},
-      {job::ImageFormat::raw, "raw", "one byte per sample, no header"},
-  }};
-};
-template <>
-struct NameTable<job::Pipeline> {
-  static constexpr std::array<Named<job::Pipeline>, 3> table{{
-      {job::Pipeline::pil_float, "pil-float", "PIL decode, ToTensor and Normalize in the worker"},
-      {job::Pipeline::tv_uint8, "tv-uint8", "torchvision decode in the worker, float and Normalize on the GPU"},
-      {job::Pipeline::nvjpeg, "nvjpeg", "decode on the GPU"},
   }};
 };
 

@@ -21,6 +21,10 @@ struct TextOptions {
   bool verbose{false};  ///< with ranges, assumptions and what was rejected
 };
 
+/// Words of `text` on lines of at most `columns`, of which `used` are taken on the first line and `indent` on others.
+/// A word that is longer stands alone.
+std::vector<std::string> wrap(std::string_view text, std::size_t columns, std::size_t indent = 0, std::size_t used = 0);
+
 std::string text(const Document& report, const TextOptions& options);
 
 std::string json(const Document& report);       ///< indented

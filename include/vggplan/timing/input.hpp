@@ -10,13 +10,10 @@
 #include <string_view>
 #include <vector>
 
-#include "vggplan/base/names.hpp"
+#include "vggplan/base/settings.hpp"
 #include "vggplan/base/units.hpp"
 
 namespace vggplan::timing {
-
-enum class ImageFile { jpeg, png, tiff, raw };
-enum class Decoder { pil, torchvision, nvjpeg };
 
 /// Seconds of one stage for one image on one core, by its pixels: straight lines over the logarithms
 /// of both; beyond the ends in proportion.
@@ -42,16 +39,16 @@ struct InputRates {
 
 /// One image on its way to the GPU.
 struct ImagePath {
-  ImageFile file{ImageFile::jpeg};
-  Decoder decoder{Decoder::torchvision};
-  bool float_in_worker{false};  ///< ToTensor and Normalize before the copy, which then carries 4 bytes a sample
+  base::ImageFormat file{base::ImageFormat::jpeg};
+  base::Pipeline pipeline{base::Pipeline::tv_uint8};  ///< of pil_float the copy carries 4 bytes a sample
   std::int64_t pixels{};
   std::int64_t channels{3};
   base::Bytes file_bytes{};
   double decode_factor{1.0};  ///< decoding on the GPU takes so many times what was measured
 };
 
-std::string stage_name(Decoder decoder, ImageFile file);
+/// Of the decoder of a pipeline.
+std::string stage_name(base::Pipeline pipeline, base::ImageFormat file);
 
 /// Bytes that the worker hands over and the copy carries.
 base::Bytes handed_bytes(const ImagePath& path);
@@ -101,22 +98,5 @@ InputThroughput input_throughput(const ImagePath& path, const InputSide& side, b
 namespace vggplan::base {
 
 /// As the stages of the input side are called after them.
-template <>
-struct NameTable<timing::ImageFile> {
-  static constexpr std::array<Named<timing::ImageFile>, 4> table{{
-      {timing::ImageFile::jpeg, "jpeg", ""},
-      {timing::ImageFile::png, "png", ""},
-      {timing::ImageFile::tiff, "tiff", ""},
-      {timing::ImageFile::raw, "raw", ""},
-  }};
-};
-template <>
-struct NameTable<timing::Decoder> {
-  static constexpr std::array<Named<timing::Decoder>, 3> table{{
-      {timing::Decoder::pil, "pil", ""},
-      {timing::Decoder::torchvision, "torchvision", ""},
-      {timing::Decoder::nvjpeg, "nvjpeg", ""},
-  }};
-};
 
 }  // namespace vggplan::base

@@ -8,8 +8,8 @@
 #include <cstdint>
 
 #include "vggplan/base/dtype.hpp"
-#include "vggplan/base/names.hpp"
 #include "vggplan/base/phase.hpp"
+#include "vggplan/base/settings.hpp"
 #include "vggplan/base/units.hpp"
 
 namespace vggplan::timing {
@@ -84,9 +84,6 @@ inline constexpr std::size_t kNoLayer = static_cast<std::size_t>(-1);
 /// How the host starts an op: PyTorch's own way, from code that inductor wrote, or with all others as one CUDA graph.
 enum class Launch { eager, compiled, graph };
 
-/// Which implementation walks the tensors of an optimizer.
-enum class OptimizerLoop { foreach, fused, single };
-
 /// `n` images of `c` channels and `h` x `w` pixels; `k` output channels where they differ from `c`
 /// (convolutions, Linear: c inputs and k outputs, h = w = 1). Pools state their input.
 struct Extent {
@@ -128,12 +125,13 @@ struct Op {
   std::int64_t kernels{1};  ///< that the host starts for it
   std::int64_t passes{1};   ///< over `tensors` tensors each, where the host walks them (optimizers)
   std::int64_t tensors{1};  ///< of an optimizer; of a checkpointed segment what it saves for backward
-  OptimizerLoop loop{OptimizerLoop::foreach};
+  base::OptimizerImpl impl{base::OptimizerImpl::foreach};
   Launch launch{Launch::eager};
-  bool records{true};       ///< autograd records it; not so in inference
-  bool recompute{false};    ///< second forward of a checkpointed segment
-  bool stands_in{false};    ///< was measured, in the place of a kernel that was not
-  bool after_first{false};  ///< absent in the first micro-batch (gradient accumulation)
+  bool narrow_parameters{false};  ///< of 16 bits, in a batch norm
+  bool records{true};             ///< autograd records it; not so in inference
+  bool recompute{false};          ///< second forward of a checkpointed segment
+  bool stands_in{false};          ///< was measured, in the place of a kernel that was not
+  bool after_first{false};        ///< absent in the first micro-batch (gradient accumulation)
   bool operator==(const Op&) const = default;
 
   [[nodiscard]] base::Bytes bytes() const { return read + written; }
@@ -141,6 +139,7 @@ struct Op {
 
 bool is_convolution(OpKind kind);
 bool is_linear(OpKind kind);
+bool is_batch_norm(OpKind kind);
 
 /// An op with the work and the traffic that its kind and extent imply: every tensor read and written
 /// once. Casts go from or to fp32, by `type`, the type of the result; pools state their input in
@@ -162,7 +161,7 @@ struct UpdateRule {
 };
 
 /// The update of `elements` parameters in `tensors` tensors.
-Op make_optimizer(base::DType type, OptimizerLoop loop, std::int64_t elements, std::int64_t tensors,
+Op make_optimizer(base::DType type, base::OptimizerImpl impl, std::int64_t elements, std::int64_t tensors,
                   const UpdateRule& rule);
 
 }  // namespace vggplan::timing
@@ -233,15 +232,6 @@ struct NameTable<timing::OpKind> {
       {timing::OpKind::compiled_call, "compiled_call", ""},
       {timing::OpKind::host_read, "host_read", ""},
       {timing::OpKind::checkpoint, "checkpoint", ""},
-  }};
-};
-
-template <>
-struct NameTable<timing::OptimizerLoop> {
-  static constexpr std::array<Named<timing::OptimizerLoop>, 3> table{{
-      {timing::OptimizerLoop::foreach, "foreach", ""},
-      {timing::OptimizerLoop::fused, "fused", ""},
-      {timing::OptimizerLoop::single, "loop", ""},
   }};
 };
 

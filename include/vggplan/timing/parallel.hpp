@@ -12,9 +12,6 @@
 
 namespace vggplan::timing {
 
-/// How GPUs share the work of the optimizer and the parameters.
-enum class Sharing { ddp, zero1, fsdp2 };
-
 /// The gradients of one layer.
 struct Gradient {
   std::size_t layer{};
@@ -30,7 +27,7 @@ struct Bucket {
 
 /// What the GPUs send each other in a step.
 struct Exchange {
-  Sharing sharing{Sharing::ddp};
+  base::Sharding sharding{base::Sharding::ddp};
   std::vector<Gradient> gradients{};  ///< in the order in which they become ready
   std::vector<Bucket> buckets{};      ///< in the order in which they are full
   bool bucket_view{false};

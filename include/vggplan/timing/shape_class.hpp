@@ -13,16 +13,17 @@ namespace vggplan::timing {
 /// Kernels differ where PyTorch or cuDNN switch implementation.
 enum class Variant {
   usual,
-  one_image,   ///< contiguous NCHW: with one image a channel is one run of memory; cuDNN has kernels of its own for one
-  one_pixel,   ///< outputs of a Linear layer: a reduction over images alone
-  huge,        ///< more than 2^31 elements: 64-bit indices, or another kernel altogether
-  fused,       ///< optimizer in one kernel
-  single,      ///< optimizer tensor by tensor
-  few_images,  ///< other kernels: input gradients of fewer than 8 images in true fp32, batch norm of two in bfloat16
-  small_map,   ///< convolutions of few channels on maps below 114 x 114 or so
-  ragged,      ///< the same where 64 does not divide the pixels of all images; 1x1 convolutions of contiguous maps
-               ///< whose rows of pixels no 16 bytes divide
-  turned,      ///< a copy from one layout to the other and back, around a convolution
+  one_image,  ///< contiguous NCHW: with one image a channel is one run of memory; cuDNN has kernels of its own for one
+  one_pixel,  ///< outputs of a Linear layer: a reduction over images alone
+  huge,       ///< more than 2^31 elements: 64-bit indices, or another kernel altogether
+  huge_narrow,  ///< the same of a batch norm with parameters of 16 bits, which takes another kernel
+  fused,        ///< optimizer in one kernel
+  single,       ///< optimizer tensor by tensor
+  few_images,   ///< other kernels: input gradients of fewer than 8 images in true fp32, batch norm of two in bfloat16
+  small_map,    ///< convolutions of few channels on maps below 114 x 114 or so
+  ragged,       ///< the same where 64 does not divide the pixels of all images; 1x1 convolutions of contiguous maps
+                ///< whose rows of pixels no 16 bytes divide
+  turned,       ///< a copy from one layout to the other and back, around a convolution
 };
 
 struct ShapeClass {

@@ -152,7 +152,6 @@ void Emission::run() {
   timing::Op call =
       timing::make_op(timing::OpKind::compiled_call, base::MathMode::fp32, base::DType::f32, base::Layout::nchw, {});
   call.launch = launch();
-  call.records = step.training();
   call.tensors = static_cast<std::int64_t>(step.parameters.size());
   step.begin_ops(timing::kNoLayer, backward ? base::Phase::backward : base::Phase::forward, false);
   step.op(call);

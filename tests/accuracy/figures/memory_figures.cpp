@@ -204,7 +204,8 @@ const std::vector<Step>& other_peaks() {
 }
 
 const std::vector<Step>& drawn_peaks() {
-  static const std::vector<Step> kSteps = measured_steps({"random_steps_4.jsonl", "random_steps_5.jsonl"}, kGpu);
+  static const std::vector<Step> kSteps = measured_steps(
+      {"random_steps_4.jsonl", "random_steps_5.jsonl", "random_steps_6.jsonl", "random_steps_7.jsonl"}, kGpu);
   return kSteps;
 }
 

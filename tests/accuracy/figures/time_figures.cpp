@@ -142,7 +142,8 @@ const std::vector<TimedStep>& unseen_steps() {
 
 const std::vector<TimedStep>& drawn_steps() {
   static const std::vector<TimedStep> kSteps =
-      timed_steps({"random_steps_4.jsonl", "random_steps_5.jsonl"}, measured_gpu(), calibration());
+      timed_steps({"random_steps_4.jsonl", "random_steps_5.jsonl", "random_steps_6.jsonl", "random_steps_7.jsonl"},
+                  measured_gpu(), calibration());
   return kSteps;
 }
 

@@ -6,12 +6,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
 #include <iterator>
-#include <sstream>
 #include <stdexcept>
 
+#include "support/files.hpp"
 #include "timing/least_squares.hpp"
 #include "vggplan/catalog/calibration.hpp"
 
@@ -34,15 +33,7 @@ void append(std::vector<T>& to, const std::vector<T>& from) {
 
 }  // namespace
 
-std::string read_data(const std::string& name) {
-  std::ifstream file(std::string(VGGPLAN_SOURCE_DIR) + "/tests/data/" + name);
-  if (!file) {
-    throw std::runtime_error("cannot read " + name);
-  }
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
+std::string read_data(const std::string& name) { return test::repository_file("tests/data/" + name); }
 
 const catalog::Catalog& catalogue() {
   static const catalog::Catalog kCatalog = catalog::Catalog::built_in();
@@ -81,7 +72,8 @@ std::vector<std::string> calibration_files(std::string_view gpu) {
   return {"convolutions.jsonl", "convolutions_2.jsonl",   "convolutions_3.jsonl", "operations.jsonl",
           "single_gpu.jsonl",   "host_bound_steps.jsonl", "two_gpus.jsonl",       "input_pipeline.jsonl",
           "data_loader.jsonl",  "channels.jsonl",         "small_maps.jsonl",     "huge_maps.jsonl",
-          "drawn_steps.jsonl",  "range_steps.jsonl",      "host_issue.jsonl",     "other_kernels.jsonl"};
+          "huge_norms.jsonl",   "drawn_steps.jsonl",      "range_steps.jsonl",    "host_issue.jsonl",
+          "other_kernels.jsonl"};
 }
 
 void Errors::add(const std::string& label, double modelled, double measured) {

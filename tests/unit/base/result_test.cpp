@@ -41,6 +41,23 @@ TEST_CASE("a result moves values that cannot be copied") {
   CHECK(*taken == 3);
 }
 
+TEST_CASE("TRY yields the value, and leaves the function with the first error") {
+  int reached = 0;
+  const auto sum = [&](const Result<int>& first, Result<int> second, const Status& status) -> Result<int> {
+    const int one = TRY(first);
+    const int two = TRY(std::move(second));
+    TRY(status);
+    ++reached;
+    return one + two;
+  };
+  CHECK(sum(1, 2, std::nullopt).value() == 3);
+  CHECK(reached == 1);
+  CHECK(sum(wrong("a", "x"), wrong("b", "x"), std::nullopt).error().place == "a");
+  CHECK(sum(1, wrong("b", "x"), wrong("c", "x")).error().place == "b");
+  CHECK(sum(1, 2, wrong("c", "x")).error().place == "c");
+  CHECK(reached == 1);
+}
+
 TEST_CASE("checked arithmetic says when it would wrap") {
   constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
   constexpr auto kMin = std::numeric_limits<std::int64_t>::min();

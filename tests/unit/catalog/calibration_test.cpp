@@ -89,7 +89,7 @@ TEST_CASE("rows of measurements become ops, steps, collectives and stages") {
   CHECK(read->ops[0].op.math == base::MathMode::tf32);
   CHECK(read->ops[0].op.extent == timing::Extent{2, 64, 128, 9, 8});
   CHECK(read->ops[0].seconds.count() == Catch::Detail::Approx(12.5e-6));
-  CHECK(read->ops[1].op.loop == timing::OptimizerLoop::fused);
+  CHECK(read->ops[1].op.impl == base::OptimizerImpl::fused);
   CHECK(read->ops[1].op.bytes().count() == 7 * 2 * 1000);
   REQUIRE(read->steps.size() == 1);
   CHECK(read->steps[0].optimizer == "adamw");

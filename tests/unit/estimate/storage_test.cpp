@@ -6,6 +6,7 @@
 #include "support/known.hpp"
 #include "support/vgg.hpp"
 #include "support/warnings.hpp"
+#include "vggplan/estimate/data.hpp"
 
 namespace vggplan::estimate {
 namespace {

@@ -1,23 +1,15 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <fstream>
-#include <iterator>
-#include <stdexcept>
 #include <string>
 
 #include "support/catch.hpp"
+#include "support/files.hpp"
 #include "vggplan/importers/importers.hpp"
 
 namespace vggplan::importers {
 
-inline std::string fixture(const std::string& name) {
-  std::ifstream file(VGGPLAN_SOURCE_DIR "/tests/data/networks/" + name, std::ios::binary);
-  if (!file) {
-    throw std::invalid_argument("no fixture " + name);
-  }
-  return {std::istreambuf_iterator<char>(file), {}};
-}
+inline std::string fixture(const std::string& name) { return test::repository_file("tests/data/networks/" + name); }
 
 inline Imported imported(const std::string& bytes, graph::Shape image = {3, 64, 64}) {
   auto read = read_network(bytes, "net", image);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What must hold of every report in every format, whatever it says.
+// What must hold of every report in every format, whatever it says. tests/formats reads CSV and HTML by readers of
+// others.
 #include <algorithm>
-#include <optional>
 #include <sstream>
 #include <vector>
 
@@ -24,69 +24,6 @@ std::vector<std::string> lines_of(const std::string& text) {
     lines.push_back(line);
   }
   return lines;
-}
-
-/// A second reader of CSV, by RFC 4180; nothing where a quote is out of place.
-std::optional<std::vector<std::vector<std::string>>> parse_csv(const std::string& text) {
-  std::vector<std::vector<std::string>> rows(1, std::vector<std::string>(1));
-  bool quoted = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    std::string& field = rows.back().back();
-    if (quoted) {
-      const bool doubled = c == '"' && i + 1 < text.size() && text[i + 1] == '"';
-      quoted = c != '"' || doubled;
-      field += quoted ? std::string(1, c) : "";
-      i += doubled ? 1 : 0;
-    } else if (c == '"') {
-      if (!field.empty()) {
-        return std::nullopt;
-      }
-      quoted = true;
-    } else if (c == ',') {
-      rows.back().emplace_back();
-    } else if (c == '\n') {
-      rows.emplace_back(1);
-    } else {
-      field += c;
-    }
-  }
-  const bool ended = !quoted && rows.back() == std::vector<std::string>(1);
-  rows.pop_back();
-  return ended ? std::optional(rows) : std::nullopt;
-}
-
-/// Names of elements that are open at the end of `page`, or the first that closes what is not open.
-std::vector<std::string> unbalanced(const std::string& page) {
-  static const std::vector<std::string> kVoid{"meta", "br", "link", "hr", "img"};
-  std::vector<std::string> open;
-  std::size_t at = 0;
-  while ((at = page.find('<', at)) != std::string::npos) {
-    if (page.compare(at, 2, "<!") == 0) {
-      ++at;
-      continue;
-    }
-    const std::size_t end = page.find('>', at);
-    const bool closes = page[at + 1] == '/';
-    const std::size_t start = at + (closes ? 2 : 1);
-    const std::string name = page.substr(start, page.find_first_of(" >", start) - start);
-    at = end;
-    if (std::find(kVoid.begin(), kVoid.end(), name) != kVoid.end()) {
-      continue;
-    }
-    if (!closes) {
-      open.push_back(name);
-    } else if (open.empty() || open.back() != name) {
-      open.push_back("/" + name);
-      return open;
-    } else {
-      open.pop_back();
-    }
-    if (!closes && (name == "script" || name == "style")) {
-      at = std::min(page.find("</" + name + ">", end), page.size());
-    }
-  }
-  return open;
 }
 
 /// Markdown without its blocks of code, in which nothing is marked up.
@@ -176,28 +113,6 @@ TEST_CASE("every table is rectangular", "[render]") {
     for (const auto& row : table.rows) {
       CHECK(row.size() == table.columns.size());
     }
-    const auto csv = parse_csv(render::csv(sample.report));
-    INFO(sample.name);
-    REQUIRE(csv);
-    CHECK(csv->size() == table.rows.size() + 1);
-    for (const auto& row : *csv) {
-      CHECK(row.size() == table.columns.size());
-    }
-  }
-}
-
-TEST_CASE("CSV holds the values of the report to the last digit", "[render]") {
-  const Document report = test::sample_layers();
-  const auto csv = parse_csv(render::csv(report));
-  REQUIRE(csv);
-  const std::vector<std::string>& head = csv->front();
-  for (std::size_t row = 0; row < report.at("layers").size(); ++row) {
-    for (std::size_t column = 0; column < head.size(); ++column) {
-      const Document& value = report.at("layers").at(row).at(head[column]);
-      if (value.is_number()) {
-        CHECK((*csv)[row + 1][column] == value.dump());
-      }
-    }
   }
 }
 
@@ -210,13 +125,10 @@ TEST_CASE("JSON reads back equal, and one line is one line", "[render]") {
   }
 }
 
-TEST_CASE("HTML is well-formed, and hostile names stay text", "[render]") {
+TEST_CASE("hostile names stay text in HTML", "[render]") {
   for (const test::Sample& sample : test::samples()) {
     INFO(sample.name);
-    CHECK(unbalanced(render::html(sample.report)).empty());
-    const std::string page = render::html(hostile(sample.report));
-    CHECK(unbalanced(page).empty());
-    CHECK(page.find("<script>alert") == std::string::npos);
+    CHECK(render::html(hostile(sample.report)).find("<script>alert") == std::string::npos);
   }
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Reports say what the estimate holds: exact integers, absent where nothing applies, and by the schema.
-#include <fstream>
 #include <limits>
 #include <map>
 #include <random>
@@ -8,32 +7,13 @@
 #include "report/parts.hpp"
 #include "report/values.hpp"
 #include "support/catch.hpp"
-#include "support/json_schema.hpp"
+#include "support/files.hpp"
 #include "support/samples.hpp"
 #include "vggplan/report/document.hpp"
 
 namespace vggplan {
 
-namespace {
-
 using report::Document;
-
-const test::SchemaValidator& schema() {
-  static const test::SchemaValidator kSchema = [] {
-    std::ifstream file(std::string(VGGPLAN_SOURCE_DIR) + "/configs/schema/report.schema.json");
-    return test::SchemaValidator(nlohmann::json::parse(file));
-  }();
-  return kSchema;
-}
-
-}  // namespace
-
-TEST_CASE("every sample is valid by the schema", "[report]") {
-  for (const test::Sample& sample : test::samples()) {
-    INFO(sample.name);
-    CHECK(schema().validate(nlohmann::json::parse(sample.report.dump())) == std::vector<std::string>());
-  }
-}
 
 TEST_CASE("what does not apply is absent", "[report]") {
   const Document infer = report::build_estimate(test::infer_estimate());
@@ -122,8 +102,7 @@ TEST_CASE("a long timeline is thinned, and no peak is lost", "[report]") {
 }
 
 TEST_CASE("a saved report reads back, and what is no report is refused", "[report]") {
-  std::ifstream file(VGGPLAN_SOURCE_DIR "/configs/schema/report.schema.json");
-  const Document schema = Document::parse(file);
+  const Document schema = Document::parse(test::repository_file("configs/schema/report.schema.json"));
   const auto message = [&](std::string_view text) {
     const base::Result<Document> read = report::read(text, schema, "f.json");
     return read ? std::string() : read.error().place + ": " + read.error().rule;

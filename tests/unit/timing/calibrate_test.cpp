@@ -117,7 +117,7 @@ TEST_CASE("rows of hosts give back the costs that made them, each at its speed")
     sample.on_host = true;
     sample.ops.assign(layers, relu(100));
     sample.ops.insert(sample.ops.end(), layers, relu(100, base::Phase::backward));
-    sample.ops.push_back(make_optimizer(base::DType::f32, OptimizerLoop::foreach, 1000, tensors, {passes, 2, 1}));
+    sample.ops.push_back(make_optimizer(base::DType::f32, base::OptimizerImpl::foreach, 1000, tensors, {passes, 2, 1}));
     sample.ops.back().phase = base::Phase::optimizer;
     const auto pay = [slower](double seconds) { return base::Seconds(slower * seconds); };
     sample.forward = pay(50e-6 + 40e-6 * static_cast<double>(layers));

@@ -22,8 +22,7 @@ InputRates rates() {
 
 ImagePath path(std::int64_t pixels, bool float_in_worker) {
   ImagePath p;
-  p.decoder = float_in_worker ? Decoder::pil : Decoder::torchvision;
-  p.float_in_worker = float_in_worker;
+  p.pipeline = float_in_worker ? base::Pipeline::pil_float : base::Pipeline::tv_uint8;
   p.pixels = pixels;
   p.file_bytes = base::Bytes(200'000);
   return p;
@@ -50,7 +49,7 @@ TEST_CASE("a worker decodes, transforms and hands over; floats are four bytes a 
   }
   SECTION("what torchvision was not measured with goes through PIL") {
     ImagePath p = path(1'000'000, false);
-    p.file = ImageFile::raw;
+    p.file = base::ImageFormat::raw;
     CHECK(worker_seconds(p, rates()).count() == Approx(3e-3));
   }
 }
@@ -110,7 +109,7 @@ TEST_CASE("decoding on the GPU takes its time from the step, and no worker's") {
   InputRates measured = rates();
   measured.stages.push_back({"decode-nvjpeg-jpeg", {{1e6, 2e-3}}});
   ImagePath p = path(1'000'000, false);
-  p.decoder = Decoder::nvjpeg;
+  p.pipeline = base::Pipeline::nvjpeg;
   const double copy = 200'000 / 10e9;
   const InputThroughput out = input_throughput(p, side(8), base::Seconds(1e-3), measured);
   CHECK(out.images_per_second == Approx(1 / (1e-3 + copy + 2e-3)));

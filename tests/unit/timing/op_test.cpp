@@ -30,9 +30,9 @@ TEST_CASE("work and traffic of an op are those of its tensors, by hand") {
   CHECK(pool.written.count() == (4 + 8) * 16);
   CHECK(made(OpKind::cast, {100, 1, 1, 1, 1}, DType::bf16).bytes().count() == 600);
   CHECK(made(OpKind::cast, {100, 1, 1, 1, 1}, DType::f32).bytes().count() == 600);
-  const Op adam = make_optimizer(DType::f32, OptimizerLoop::foreach, 1000, 4, {7, 11, 7});
+  const Op adam = make_optimizer(DType::f32, base::OptimizerImpl::foreach, 1000, 4, {7, 11, 7});
   CHECK(adam.bytes().count() == 18 * 4000);
-  CHECK(make_optimizer(DType::f32, OptimizerLoop::single, 1000, 4, {7, 11, 7}).kernels == 28);
+  CHECK(make_optimizer(DType::f32, base::OptimizerImpl::loop, 1000, 4, {7, 11, 7}).kernels == 28);
 }
 
 TEST_CASE("every kind has a name that leads back to it") {
@@ -59,6 +59,14 @@ TEST_CASE("ops fall into one class where the same kernels run, and differ in siz
   SECTION("beyond 2^31 elements pooling counts in 64 bits") {
     CHECK(shape(OpKind::max_pool_forward, {3, 64, 64, 4024, 3036}).variant == Variant::huge);
     CHECK(shape(OpKind::max_pool_forward, {2, 64, 64, 4024, 3036}).variant == Variant::usual);
+  }
+  SECTION("beyond 2^31 elements a batch norm with parameters of 16 bits has a kernel of its own") {
+    Op norm = made(OpKind::batch_norm_forward, {3, 64, 64, 4024, 3036}, DType::bf16, Layout::nhwc);
+    CHECK(classify(norm).variant == Variant::huge);
+    norm.narrow_parameters = true;
+    CHECK(classify(norm).variant == Variant::huge_narrow);
+    norm.extent.n = 2;
+    CHECK(classify(norm).variant == Variant::usual);
   }
   SECTION("cuDNN takes a batch of convolutions in parts, but not an image") {
     CHECK(shape(OpKind::conv_forward, {3, 64, 64, 4024, 3036}).variant == Variant::usual);

@@ -141,11 +141,11 @@ TEST_CASE("the communication reported is the sum of the collectives") {
 TEST_CASE("the parts of a step on several GPUs add up to it, and no more is exposed than is sent") {
   const auto ops = two_layers();
   const base::Seconds alone = step_time(ops, round_gpu(), round_calibration(), {4, false}).step.value;
-  for (const Sharing sharing : {Sharing::ddp, Sharing::zero1, Sharing::fsdp2}) {
+  for (const base::Sharding sharding : {base::Sharding::ddp, base::Sharding::zero1, base::Sharding::fsdp2}) {
     for (const double last : {0.5, 30.0, 4000.0}) {
       for (const Fabric& fabric : {switched(2), switched(8), switched(16, 2)}) {
         Exchange exchange = exchange_of(last, 30);
-        exchange.sharing = sharing;
+        exchange.sharding = sharding;
         exchange.gradients.front().is_unit = true;
         const ParallelTime time =
             parallel_step_time(ops, round_gpu(), round_calibration(), {4, false}, exchange, fabric);
@@ -162,7 +162,7 @@ TEST_CASE("the parts of a step on several GPUs add up to it, and no more is expo
 
 TEST_CASE("what FSDP2 sends in each micro-batch adds up") {
   Exchange exchange = exchange_of(400, 30);
-  exchange.sharing = Sharing::fsdp2;
+  exchange.sharding = base::Sharding::fsdp2;
   exchange.gradients.front().is_unit = true;
   const auto with_rounds = [&](std::int64_t rounds) {
     exchange.rounds = rounds;

@@ -228,13 +228,13 @@ TEST_CASE("an optimizer costs the host passes and tensors, in a loop each tensor
   costs.optimizer_pass_seconds = 1;
   costs.optimizer_tensor_seconds = 10;
   costs.optimizer_call_seconds = 100;
-  const auto paid = [&](OptimizerLoop loop) {
-    Op op = make_optimizer(base::DType::f32, loop, 1000, 4, {7, 11, 7});
+  const auto paid = [&](base::OptimizerImpl impl) {
+    Op op = make_optimizer(base::DType::f32, impl, 1000, 4, {7, 11, 7});
     op.phase = base::Phase::optimizer;
     return host_seconds(op, costs, {});
   };
-  CHECK(paid(OptimizerLoop::foreach) == 7 + 40);
-  CHECK(paid(OptimizerLoop::single) == 2800);
+  CHECK(paid(base::OptimizerImpl::foreach) == 7 + 40);
+  CHECK(paid(base::OptimizerImpl::loop) == 2800);
 }
 
 TEST_CASE("a slower host takes longer, three fifths of what its operations take longer") {

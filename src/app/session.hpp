@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// From options to what the estimate and the plan are asked, with the catalogue's help.
+// From options to what the estimate and the plan are asked, and what they are asked with.
 #pragma once
 
 #include <string>
@@ -28,15 +28,29 @@ struct PlanQuestion {
   std::vector<estimate::Warning> warnings{};
 };
 
-/// Asks the catalogue once for what a sweep asks again and again.
-class Questions {
+/// A question, and what answers about its GPU need.
+struct Asked {
+  EstimateQuestion question{};
+  estimate::Knowledge knowledge{};
+};
+
+/// A catalogue, and what is asked of it. It is asked once for what a sweep asks again and again.
+class Session {
  public:
-  Questions(const catalog::Catalog& catalog, World& world) : catalog_(catalog), world_(world) {}
+  Session(catalog::Catalog catalog, World& world) : catalog_(std::move(catalog)), world_(world) {}
+  /// With the catalogue that the options name.
+  static base::Result<Session> open(const Options& options, World& world);
+
+  base::Result<Asked> ask(const Options& options, Command command);
 
   base::Result<EstimateQuestion> estimate(const Options& options, Command command);
   base::Result<PlanQuestion> plan(const Options& options);
   /// What one kind of GPU holds: what `plan` may choose is open, number and sharding of GPUs are not.
   base::Result<PlanQuestion> fit(const Options& options);
+  /// The profile that --framework names, and the calibrations, links, storages, machines and prices that answers about
+  /// these GPUs need.
+  [[nodiscard]] base::Result<estimate::Knowledge> knowledge(const Options& options,
+                                                            const std::vector<std::string>& gpus) const;
 
  private:
   base::Result<graph::ModelSpec> model(const Options& options);
@@ -56,10 +70,14 @@ class Questions {
   base::Status leave_out_unsupported(std::vector<catalog::GpuRequest>& requests, const Options& options,
                                      std::vector<estimate::Warning>& warnings) const;
 
-  const catalog::Catalog& catalog_;
+  catalog::Catalog catalog_;
   World& world_;
   std::map<std::string, graph::ModelSpec> models_{};
   std::map<std::string, std::vector<catalog::GpuRequest>> requests_{};
 };
+
+/// Prices of --price that change nothing in answers about these GPUs. A list of prices in a file is no such question.
+std::vector<estimate::Warning> unused_prices(const Options& options, const std::vector<std::string>& gpus,
+                                             const estimate::Knowledge& knowledge);
 
 }  // namespace vggplan::app

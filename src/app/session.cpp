@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "app/question.hpp"
+#include "app/session.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "app/knowledge.hpp"
+#include "app/load_catalog.hpp"
 #include "app/model_file.hpp"
 #include "app/values.hpp"
 #include "vggplan/base/checked.hpp"
@@ -96,11 +96,8 @@ base::Status take_variant_of_machine(catalog::GpuChoice& choice, const hardware:
   if (std::find(variants.begin(), variants.end(), machine.gpu) == variants.end()) {
     return std::nullopt;
   }
-  base::Result<hardware::Gpu> gpu = catalog.gpu(machine.gpu);
-  if (!gpu) {
-    return gpu.error();
-  }
-  choice = {std::move(*gpu), "", {}};
+  hardware::Gpu gpu = TRY(catalog.gpu(machine.gpu));
+  choice = {std::move(gpu), "", {}};
   return std::nullopt;
 }
 
@@ -171,10 +168,7 @@ planner::PlanRequest goal_of(const Options& options) {
 /// What a file of the user's decides: its widths, its head and its classes.
 base::Status settle_own(const Options& options, job::Job& job) {
   std::int64_t classes = job.classes;
-  const auto warnings = describe_own(job.model, job.image, classes);
-  if (!warnings) {
-    return warnings.error();
-  }
+  const auto warnings = TRY(describe_own(job.model, job.image, classes));
   if (job.model.own && options.head != Options{}.head) {
     return base::wrong(options.place("head"), fmt::format("{} has a head of its own", job.model.name), "leave it out");
   }
@@ -195,7 +189,18 @@ void warn_of_own(job::Job job, std::vector<estimate::Warning>& warnings) {
 
 }  // namespace
 
-base::Result<graph::ModelSpec> Questions::model(const Options& options) {
+base::Result<Session> Session::open(const Options& options, World& world) {
+  catalog::Catalog catalog = TRY(load_catalog(options, world));
+  return Session(std::move(catalog), world);
+}
+
+base::Result<Asked> Session::ask(const Options& options, Command command) {
+  EstimateQuestion question = TRY(estimate(options, command));
+  estimate::Knowledge known = TRY(knowledge(options, {question.target.gpu.name}));
+  return Asked{std::move(question), std::move(known)};
+}
+
+base::Result<graph::ModelSpec> Session::model(const Options& options) {
   const std::string& name = options.model;
   const auto known = models_.find(name);
   if (known != models_.end()) {
@@ -218,16 +223,13 @@ base::Result<graph::ModelSpec> Questions::model(const Options& options) {
   return spec;
 }
 
-base::Result<job::Job> Questions::job(const Options& options) {
+base::Result<job::Job> Session::job(const Options& options) {
   if (!options.height || !options.width) {
     return base::wrong(options.height ? "--width" : "--height",
                        "is required: the size of the images decides the memory",
                        "give --height and --width, or --size HxW");
   }
-  base::Result<graph::ModelSpec> spec = model(options);
-  if (!spec) {
-    return spec.error();
-  }
+  graph::ModelSpec spec = TRY(model(options));
   const std::vector<std::string> frameworks = catalog_.names("frameworks");
   if (std::find(frameworks.begin(), frameworks.end(), options.framework) == frameworks.end()) {
     return base::wrong(options.place("framework"), fmt::format("unknown framework {}", base::quoted(options.framework)),
@@ -239,13 +241,11 @@ base::Result<job::Job> Questions::job(const Options& options) {
                        base::suggestion(*options.data.storage, storages));
   }
   job::Job job;
-  job.classes = options.classes.value_or(graph::architecture_of(spec->architecture).classes);
-  job.model = std::move(*spec);
+  job.classes = options.classes.value_or(graph::architecture_of(spec.architecture).classes);
+  job.model = std::move(spec);
   job.image = {options.channels, *options.height, *options.width};
   job.head = options.head;
-  if (base::Status error = settle_own(options, job)) {
-    return *error;
-  }
+  TRY(settle_own(options, job));
   job.scope = {options.freeze, options.until, options.trained, options.loss, options.freeze_norm};
   job.eval_batch = options.eval_batch.value_or(0);
   job.forward_passes = options.forward_passes;
@@ -266,7 +266,7 @@ base::Result<job::Job> Questions::job(const Options& options) {
   return job;
 }
 
-base::Result<std::optional<hardware::Machine>> Questions::machine(const Options& options) const {
+base::Result<std::optional<hardware::Machine>> Session::machine(const Options& options) const {
   if (!options.machine) {
     return std::optional<hardware::Machine>();
   }
@@ -279,9 +279,9 @@ base::Result<std::optional<hardware::Machine>> Questions::machine(const Options&
   return error;
 }
 
-base::Result<std::vector<catalog::GpuRequest>> Questions::requests(const Options& options,
-                                                                   const std::optional<hardware::Machine>& machine,
-                                                                   Command command) {
+base::Result<std::vector<catalog::GpuRequest>> Session::requests(const Options& options,
+                                                                 const std::optional<hardware::Machine>& machine,
+                                                                 Command command) {
   std::string text = options.gpus.value_or("");
   if (text.empty() && machine) {
     text = fmt::format("{}:{}", machine->gpu, machine->gpu_count * options.nodes.value_or(1));
@@ -308,133 +308,100 @@ base::Result<std::vector<catalog::GpuRequest>> Questions::requests(const Options
   }
   for (catalog::GpuRequest& request : *parsed) {
     if (machine) {
-      if (base::Status error = take_variant_of_machine(request.choice, *machine, catalog_)) {
-        return *error;
-      }
-      if (base::Status error = match_machine(*machine, request.choice.gpu)) {
-        return *error;
-      }
+      TRY(take_variant_of_machine(request.choice, *machine, catalog_));
+      TRY(match_machine(*machine, request.choice.gpu));
     }
   }
   requests_.emplace(key, *parsed);
   return parsed;
 }
 
-base::Result<Questions::Parts> Questions::parts(const Options& options, Command command) {
+base::Result<Session::Parts> Session::parts(const Options& options, Command command) {
   base::Result<std::optional<hardware::Machine>> found = machine(options);
   // What is missing of the job is told ahead of what is missing of the machine.
   base::Result<job::Job> made = job(options);
   if (!made || !found) {
     return made ? found.error() : made.error();
   }
-  base::Result<std::vector<catalog::GpuRequest>> requested = requests(options, *found, command);
-  if (!requested) {
-    return requested.error();
-  }
-  return Parts{std::move(*made), std::move(*found), std::move(*requested)};
+  std::vector<catalog::GpuRequest> requested = TRY(requests(options, *found, command));
+  return Parts{std::move(*made), std::move(*found), std::move(requested)};
 }
 
-base::Result<EstimateQuestion> Questions::estimate(const Options& options, Command command) {
-  base::Result<Parts> known = parts(options, command);
-  if (!known) {
-    return known.error();
-  }
-  if (known->requests.size() != 1) {
-    return base::wrong("--gpus", fmt::format("names {} alternatives, and one job runs on one", known->requests.size()),
+base::Result<EstimateQuestion> Session::estimate(const Options& options, Command command) {
+  Parts known = TRY(parts(options, command));
+  if (known.requests.size() != 1) {
+    return base::wrong("--gpus", fmt::format("names {} alternatives, and one job runs on one", known.requests.size()),
                        "let plan choose: vggplan --gpus ...");
   }
-  const catalog::GpuRequest& request = known->requests.front();
+  const catalog::GpuRequest& request = known.requests.front();
   if (options.gpu_count && request.count != 1 && *options.gpu_count != request.count && options.gpus) {
     return base::wrong("--gpu-count", fmt::format("{} contradicts --gpus {}", *options.gpu_count, *options.gpus),
                        "give the number once");
   }
-  EstimateQuestion question{std::move(known->job), {}, {}};
+  EstimateQuestion question{std::move(known.job), {}, {}};
   question.job.parallel.gpus = options.gpu_count.value_or(request.count);
-  const std::int64_t per_node = known->machine ? known->machine->gpu_count : kGpusPerNode;
+  const std::int64_t per_node = known.machine ? known.machine->gpu_count : kGpusPerNode;
   question.job.parallel.nodes = options.nodes.value_or(base::ceil_div(question.job.parallel.gpus, per_node));
-  if (base::Status error = check_used(request.choice.gpu, options)) {
-    return *error;
-  }
-  question.target = make_target(request.choice.gpu, known->machine, options);
-  if (base::Status error = check_room(known->machine, question.job.parallel.gpus, options)) {
-    return *error;
-  }
+  TRY(check_used(request.choice.gpu, options));
+  question.target = make_target(request.choice.gpu, known.machine, options);
+  TRY(check_room(known.machine, question.job.parallel.gpus, options));
   if (!options.gpus && !options.machine) {
     question.warnings.push_back(
         {"assumed-gpu", fmt::format("no GPU is named: times are those of {}", kDefaultGpu), "name another with --gpu"});
   }
   warn_of(request.choice, options, question.warnings);
   warn_of_own(question.job, question.warnings);
-  if (base::Status error = settle_batch(options, question.job)) {
-    return *error;
-  }
-  if (base::Status error = job::validate(question.job)) {
-    return *error;
-  }
+  TRY(settle_batch(options, question.job));
+  TRY(job::validate(question.job));
   return question;
 }
 
 /// Takes GPUs that `any` stands for, and that the framework no longer runs on, off the list. Whoever names one gets it.
-base::Status Questions::leave_out_unsupported(std::vector<catalog::GpuRequest>& requests, const Options& options,
-                                              std::vector<estimate::Warning>& warnings) const {
+base::Status Session::leave_out_unsupported(std::vector<catalog::GpuRequest>& requests, const Options& options,
+                                            std::vector<estimate::Warning>& warnings) const {
   if (std::none_of(requests.begin(), requests.end(), [](const auto& request) { return request.choice.of_any; })) {
     return std::nullopt;
   }
-  const base::Result<lowering::Framework> framework = catalog_.framework(options.framework);
-  if (!framework) {
-    return framework.error();
-  }
+  const lowering::Framework framework = TRY(catalog_.framework(options.framework));
   std::string names;
   std::erase_if(requests, [&](const catalog::GpuRequest& request) {
     const hardware::Gpu& gpu = request.choice.gpu;
-    const bool unsupported = request.choice.of_any && !estimate::runs_on(*framework, gpu);
+    const bool unsupported = request.choice.of_any && !estimate::runs_on(framework, gpu);
     names += unsupported ? (names.empty() ? "" : ", ") + gpu.name : "";
     return unsupported;
   });
   if (!names.empty()) {
     warnings.push_back({"left-out",
-                        fmt::format("any leaves out GPUs on which {} does not run: {}", framework->title, names),
+                        fmt::format("any leaves out GPUs on which {} does not run: {}", framework.title, names),
                         "name one to plan with it, too"});
   }
   return std::nullopt;
 }
 
-base::Result<PlanQuestion> Questions::plan(const Options& options) {
-  base::Result<Parts> known = parts(options, Command::plan);
-  if (!known) {
-    return known.error();
-  }
+base::Result<PlanQuestion> Session::plan(const Options& options) {
+  Parts known = TRY(parts(options, Command::plan));
   PlanQuestion question;
   planner::PlanRequest& request = question.request;
   request = goal_of(options);
-  request.job = std::move(known->job);
+  request.job = std::move(known.job);
   warn_of_own(request.job, question.warnings);
-  if (base::Status error = leave_out_unsupported(known->requests, options, question.warnings)) {
-    return *error;
-  }
-  for (const catalog::GpuRequest& wanted : known->requests) {
-    if (base::Status error = check_used(wanted.choice.gpu, options)) {
-      return *error;
-    }
-    planner::Candidate next = candidate(wanted, known->machine, options);
-    if (base::Status error = check_room(known->machine, next.gpus, options)) {
-      return *error;
-    }
+  TRY(leave_out_unsupported(known.requests, options, question.warnings));
+  for (const catalog::GpuRequest& wanted : known.requests) {
+    TRY(check_used(wanted.choice.gpu, options));
+    planner::Candidate next = candidate(wanted, known.machine, options);
+    TRY(check_room(known.machine, next.gpus, options));
     add_candidate(std::move(next), request.candidates);
     warn_of(wanted.choice, options, question.warnings);
   }
   for (const std::string& name : catalog_.card_names()) {
-    base::Result<hardware::Gpu> gpu = catalog_.gpu(name);
-    if (!gpu) {
-      return gpu.error();
-    }
-    const base::Bytes usable = gpu->usable_memory();
-    request.others.push_back({std::move(*gpu), std::nullopt, usable});
+    hardware::Gpu gpu = TRY(catalog_.gpu(name));
+    const base::Bytes usable = gpu.usable_memory();
+    request.others.push_back({std::move(gpu), std::nullopt, usable});
   }
   return question;
 }
 
-base::Result<PlanQuestion> Questions::fit(const Options& options) {
+base::Result<PlanQuestion> Session::fit(const Options& options) {
   base::Result<PlanQuestion> question = plan(options);
   if (!question) {
     return question;
