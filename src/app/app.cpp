@@ -6,6 +6,7 @@
 #include <exception>
 #include <new>
 
+#include "app/endings.hpp"
 #include "app/help.hpp"
 #include "app/output.hpp"
 #include "app/run.hpp"
@@ -125,8 +126,7 @@ int run(const std::vector<std::string>& arguments, World& world) {
     }
     return *code;
   } catch (const std::bad_alloc&) {
-    say(world, {base::Fault::program, "memory", "the system gives no more, and the answer needs more",
-                "ask about fewer points, GPUs or layers at a time, or raise the limit (ulimit -v)"});
+    world.write_err(kNoMemory);
     return kProgramFault;
   } catch (const std::exception& error) {
     say(world, {base::Fault::program, "a fault of the program", error.what(),

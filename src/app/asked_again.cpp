@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "app/asked_again.hpp"
 
+#include "app/model_file.hpp"
 #include "app/settings.hpp"
 
 namespace vggplan::app {
@@ -50,6 +51,10 @@ base::Result<Asked> ask_again(const Values& values, World& world) {
   }
   const Settled settled = TRY(settle(settings, Command::estimate));
   const Options options = TRY(make_options(settled));
+  // The report may be a stranger's: nothing is read for it that never ends.
+  if (is_file_name(options.model) && !world.is_file(options.model)) {
+    return base::Diagnostic{base::Fault::file, options.model, "is not a file here", "run where the network's file is"};
+  }
   return Session(catalog::Catalog::built_in(), world).ask(options, Command::estimate);
 }
 

@@ -3,23 +3,14 @@
 #pragma once
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
-#include <string>
 #include <string_view>
 #include <utility>
 
-#include "vggplan/base/result.hpp"
-
 namespace vggplan::app {
-
-inline base::Diagnostic file_error(const std::string& path, std::string_view what, int reason) {
-  return {base::Fault::file, path, fmt::format("cannot be {}: {}", what, std::strerror(reason)), ""};
-}
 
 /// Closes on every way out.
 class Descriptor {

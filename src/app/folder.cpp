@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // A folder of files, all or none: they are written beside their places, and then moved there.
-#include "app/folder.hpp"
+#include <sys/file.h>
 
 #include <cstdlib>
 #include <filesystem>
 
 #include "app/descriptor.hpp"
+#include "app/endings.hpp"
+#include "app/files.hpp"
 
 namespace vggplan::app {
 
@@ -27,23 +29,32 @@ bool is_folder(const fs::path& path) {
 class Staging {
  public:
   /// Where renaming into `folder`, or to it, stays within one file system.
-  explicit Staging(const fs::path& folder)
-      : name_(is_there(folder) ? (folder / ".vggplan-XXXXXX").string() : folder.string() + ".XXXXXX"),
+  Staging(const fs::path& folder, const std::vector<launch::File>& files)
+      : files_(files),
+        name_(is_there(folder) ? (folder / ".vggplan-XXXXXX").string() : folder.string() + ".XXXXXX"),
         made_(::mkdtemp(name_.data()) != nullptr) {}
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
   Staging(Staging&&) = delete;
   Staging& operator=(Staging&&) = delete;
   ~Staging() {
-    std::error_code ignored;
-    if (made_) {
-      fs::remove_all(name_, ignored);
+    if (!made_) {
+      return;
     }
+    // By name: where no more files may be open, no folder can be listed.
+    for (const launch::File& file : files_) {
+      ::unlink(fresh(file).c_str());
+      ::unlink(replaced(file).c_str());
+    }
+    ::rmdir(name_.c_str());
   }
   [[nodiscard]] bool made() const { return made_; }
   [[nodiscard]] fs::path path() const { return name_; }
+  [[nodiscard]] fs::path fresh(const launch::File& file) const { return path() / file.name; }
+  [[nodiscard]] fs::path replaced(const launch::File& file) const { return path() / ("old-" + file.name); }
 
  private:
+  const std::vector<launch::File>& files_;
   std::string name_;
   bool made_;
 };
@@ -59,25 +70,29 @@ bool move(const fs::path& from, const fs::path& to) { return ::rename(from.c_str
 
 /// The staged files to their places in a folder that is there. What was replaced is kept until all are, and is put back
 /// where one cannot be moved.
-base::Status move_all(const fs::path& staging, const fs::path& folder, const std::string& shown,
+base::Status move_all(const Staging& staging, const fs::path& folder, const std::string& shown,
                       const std::vector<launch::File>& files) {
-  const auto old = [&](const launch::File& file) { return staging / ("old-" + file.name); };
   for (std::size_t i = 0; i < files.size(); ++i) {
     const fs::path place = folder / files[i].name;
-    const bool kept = !is_there(place) || move(place, old(files[i]));
-    if (kept && move(staging / files[i].name, place)) {
+    const bool kept = !is_there(place) || move(place, staging.replaced(files[i]));
+    if (kept && move(staging.fresh(files[i]), place)) {
       continue;
     }
     const int reason = errno;
     for (std::size_t back = i + 1; back-- > 0;) {
       if (back < i) {
-        static_cast<void>(move(folder / files[back].name, staging / files[back].name));
+        static_cast<void>(move(folder / files[back].name, staging.fresh(files[back])));
       }
-      static_cast<void>(move(old(files[back]), folder / files[back].name));
+      static_cast<void>(move(staging.replaced(files[back]), folder / files[back].name));
     }
     return file_error(shown + "/" + files[i].name, "written", reason);
   }
   return std::nullopt;
+}
+
+base::Diagnostic is_there_already(const std::string& path) {
+  return {base::Fault::file, path, "is there already",
+          "name another folder with --output, or replace the files of this one with --force"};
 }
 
 /// The first file that cannot be written because of what is there.
@@ -89,8 +104,7 @@ base::Status find_obstacle(const fs::path& folder, const std::string& shown, con
       return file_error(path, "written", EISDIR);
     }
     if (!replace && is_there(folder / file.name)) {
-      return base::Diagnostic{base::Fault::file, path, "is there already",
-                              "name another folder with --output, or replace the files of this one with --force"};
+      return is_there_already(path);
     }
   }
   return std::nullopt;
@@ -104,21 +118,27 @@ base::Status write_new_folder(const std::string& folder, const std::string& show
   if (exists && !is_folder(folder)) {
     return file_error(shown, "written", ENOTDIR);
   }
+  // Of two runs that write to one folder the second waits, and finds the files of the first. Where the file system
+  // knows no locks, none is needed by most.
+  const Descriptor lock(exists ? ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1);
+  static_cast<void>(::flock(lock.number(), LOCK_EX));
+  const SignalsWait until_all_are_there;
   TRY(find_obstacle(folder, shown, files, replace));
-  const Staging staging(folder);
+  const Staging staging(folder, files);
   if (!staging.made()) {
     return file_error(shown, "written", errno);
   }
   for (const launch::File& file : files) {
-    if (!write_new(staging.path() / file.name, file)) {
+    if (!write_new(staging.fresh(file), file)) {
       return file_error(shown + "/" + file.name, "written", errno);
     }
   }
   if (exists) {
-    return move_all(staging.path(), folder, shown, files);
+    return move_all(staging, folder, shown, files);
   }
   if (::chmod(staging.path().c_str(), allowed(0777)) != 0 || !move(staging.path(), folder)) {
-    return file_error(shown, "written", errno);
+    const bool came_between = errno == ENOTEMPTY || errno == EEXIST;
+    return came_between ? is_there_already(shown) : file_error(shown, "written", errno);
   }
   return std::nullopt;
 }

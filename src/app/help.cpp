@@ -68,7 +68,7 @@ std::span<const ExitCode> exit_codes() {
       {kNo, "the answer is no: nothing fits, a limit is exceeded"},
       {kWrongQuestion, "the question is wrong: usage, a value out of range, bad file contents"},
       {kFileTrouble, "a file could not be read or written"},
-      {kProgramFault, "a fault of the program, or too little memory for it"},
+      {kProgramFault, "a fault of the program, or too little memory or time for it"},
   }};
   return kCodes;
 }

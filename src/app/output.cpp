@@ -87,7 +87,7 @@ std::string rendered(const report::Document& report, Format format, const Option
 
 base::Status emit(std::string_view text, const Options& options, World& world) {
   if (options.output) {
-    return world.write_file(*options.output, text);
+    return world.write_files({{*options.output, std::string(text)}});
   }
   TRY(world.write_out(text));
   return world.flush_out();
@@ -111,18 +111,19 @@ base::Status check_targets(const Options& options, World& world) {
   return std::nullopt;
 }
 
-base::Status deliver(const report::Document& report, const Options& options, World& world) {
+base::Status deliver(const report::Document& report, const Options& options, World& world,
+                     std::vector<TextFile> files) {
   // All formats before the first byte leaves, and files before standard output, which cannot be taken back: a report
   // that one of them cannot hold is not half delivered.
   const std::string text = rendered(report, options.format, options, world, options.output.has_value());
-  std::vector<std::string> exported;
   for (const Export& copy : options.exports) {
-    exported.push_back(rendered(report, copy.format, options, world, true));
+    files.push_back({copy.path, rendered(report, copy.format, options, world, true)});
   }
-  for (std::size_t i = 0; i < exported.size(); ++i) {
-    TRY(world.write_file(options.exports[i].path, exported[i]));
+  if (options.output) {
+    files.push_back({*options.output, text});
   }
-  return emit(text, options, world);
+  TRY(world.write_files(files));
+  return options.output ? std::nullopt : emit(text, options, world);
 }
 
 void say(World& world, const base::Diagnostic& error) {

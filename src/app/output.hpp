@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "app/options.hpp"
 #include "vggplan/app/app.hpp"
@@ -23,8 +24,9 @@ base::Status emit(std::string_view text, const Options& options, World& world);
 /// Whether --output and every --export write to files of their own, by whatever names.
 base::Status check_targets(const Options& options, World& world);
 
-/// The report in the format asked for, and every --export.
-base::Status deliver(const report::Document& report, const Options& options, World& world);
+/// The report in the format asked for, every --export, and `files` that belong to them.
+base::Status deliver(const report::Document& report, const Options& options, World& world,
+                     std::vector<TextFile> files = {});
 
 void say(World& world, const base::Diagnostic& error);
 void note(World& world, const Options& options, std::string_view text);

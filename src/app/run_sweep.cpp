@@ -127,15 +127,20 @@ class Sink {
     const Document report = keep_ ? report::build_sweep(std::move(kept_)) : Document();
     if (options_.format == Format::markdown || options_.format == Format::html) {
       collected_ = rendered(report, options_.format, options_, world_, options_.output.has_value());
-      if (!options_.output) {
-        TRY(world_.write_out(collected_));
-      }
     }
-    base::Status error = options_.output ? world_.write_file(*options_.output, collected_) : world_.flush_out();
+    std::vector<TextFile> files;
     for (const Export& copy : options_.exports) {
-      error = error ? error : world_.write_file(copy.path, rendered(report, copy.format, options_, world_, true));
+      files.push_back({copy.path, rendered(report, copy.format, options_, world_, true)});
     }
-    return error;
+    if (options_.output) {
+      files.push_back({*options_.output, collected_});
+    }
+    base::Status error = world_.write_files(files);
+    if (error || options_.output) {
+      return error;
+    }
+    error = world_.write_out(collected_);
+    return error ? error : world_.flush_out();
   }
 
  private:

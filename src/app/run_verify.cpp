@@ -18,7 +18,7 @@ namespace {
 using report::Document;
 
 /// The calibration that the plan was timed with, slowed down to what the run took.
-base::Status write_correction(const Document& plan, const runs::Run& run, const std::string& path, World& world) {
+base::Result<std::string> correction(const Document& plan, const runs::Run& run, World& world) {
   const std::optional<double> factor = report::slowdown(plan, run);
   if (!factor) {
     return base::wrong("--calibrate", "needs times, of which the run tells none", "take run.jsonl of train.py");
@@ -26,7 +26,7 @@ base::Status write_correction(const Document& plan, const runs::Run& run, const 
   const Asked asked = TRY(ask_again(flags_of(plan), world));
   timing::Calibration calibration = TRY(estimate::calibration_for(asked.question.target.gpu, asked.knowledge));
   timing::slow_down(calibration, *factor);
-  return world.write_file(path, catalog::write_calibration(calibration));
+  return catalog::write_calibration(calibration);
 }
 
 /// The run's history against the tape of the plan's job, which is written again.
@@ -58,10 +58,11 @@ base::Result<int> run_verify(const Request& request, World& world) {
   }
   const Document report = report::build_verify(plan, run, replay);
   const bool comparable = report.at("comparable").get<bool>();
+  std::vector<TextFile> files;
   if (comparable && request.options.calibrate) {
-    TRY(write_correction(plan, run, *request.options.calibrate, world));
+    files.push_back({*request.options.calibrate, TRY(correction(plan, run, world))});
   }
-  TRY(deliver(report, request.options, world));
+  TRY(deliver(report, request.options, world, std::move(files)));
   return !comparable ? kWrongQuestion : report.at("passed").get<bool>() ? kYes : kNo;
 }
 

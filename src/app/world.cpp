@@ -9,13 +9,13 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <utility>
 #include <vector>
 
 #include "app/descriptor.hpp"
-#include "app/folder.hpp"
+#include "app/endings.hpp"
+#include "app/files.hpp"
 #include "vggplan/app/app.hpp"
 
 namespace vggplan::app {
@@ -25,17 +25,21 @@ namespace {
 /// Reports of sweeps are long; devices never end.
 constexpr std::size_t kLargestFile = std::size_t{1} << 28U;
 
-/// Where links lead: the file behind a link is replaced, not the link.
-std::string resolved(const std::string& path) {
-  char* real = ::realpath(path.c_str(), nullptr);
-  std::string result = real == nullptr ? path : real;
-  std::free(real);  // NOLINT(cppcoreguidelines-no-malloc): realpath's own
-  return result;
+/// A file that we open must not become what the program writes to standard output or says: a stream that whoever
+/// started us has closed stays useless, but taken.
+void take_closed_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(stream, F_GETFD) < 0) {
+      static_cast<void>(::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY));
+    }
+  }
 }
 
 class RealWorld final : public World {
  public:
   explicit RealWorld(char** variables) {
+    take_closed_streams();
+    arrange_endings();
     // A reader that went away shows as an error of write(), not as a signal: on standard output alone it ends us.
     std::signal(SIGPIPE, SIG_IGN);
     // A file that may not grow further, too, is an error of write(): what was begun is cleaned up.
@@ -100,14 +104,7 @@ class RealWorld final : public World {
     }
   }
 
-  base::Status write_file(const std::string& path, std::string_view text) override {
-    struct stat about {};
-    const bool exists = ::stat(path.c_str(), &about) == 0;
-    if (exists && !S_ISREG(about.st_mode)) {
-      return write_in_place(path, text);
-    }
-    return replace(path, text, exists ? about.st_mode & 07777U : allowed(0666));
-  }
+  base::Status write_files(const std::vector<TextFile>& files) override { return write_whole_files(files); }
 
   base::Status write_folder(const std::string& path, const std::vector<launch::File>& files, bool replace) override {
     const std::string folder = path.substr(0, std::max<std::size_t>(1, path.find_last_not_of('/') + 1));
@@ -154,32 +151,6 @@ class RealWorld final : public World {
   }
 
  private:
-  /// Devices and pipes cannot be replaced.
-  static base::Status write_in_place(const std::string& path, std::string_view text) {
-    Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-    if (!file.open() || !write_all(file.number(), text) || !file.close_now()) {
-      return file_error(path, "written", errno);
-    }
-    return std::nullopt;
-  }
-
-  static base::Status replace(const std::string& path, std::string_view text, mode_t mode) {
-    const std::string target = resolved(path);
-    std::string temporary = target + ".XXXXXX";
-    Descriptor file(::mkstemp(temporary.data()));
-    if (!file.open()) {
-      return file_error(path, "written", errno);
-    }
-    const bool written = write_all(file.number(), text) && ::fchmod(file.number(), mode) == 0 && file.close_now() &&
-                         ::rename(temporary.c_str(), target.c_str()) == 0;
-    if (!written) {
-      const int reason = errno;
-      ::unlink(temporary.c_str());
-      return file_error(path, "written", reason);
-    }
-    return std::nullopt;
-  }
-
   std::map<std::string, std::string> environment_{};
   std::string buffer_{};
   bool input_is_read_{false};

@@ -204,4 +204,16 @@ TEST_CASE("--print-config --json tells values and origins, and defaults of the c
   CHECK_FALSE(nlohmann::json::parse(run("--size 64x32 --print-config --json").out).contains("batch"));
 }
 
+TEST_CASE("letters of other alphabets are told as no TOML, and are text in strings", "[cli]") {
+  FakeWorld world;
+  for (const std::string text : {"gr\u00f6\u00dfe = 1\n", "batch \u0400= 1\n", "batch = \u00e9\n"}) {
+    world.files["vggplan.toml"] = text;
+    const Ran ran = run("estimate --size 64x64 --gpu h200", world);
+    CHECK(ran.code == app::kWrongQuestion);
+    CHECK(ran.err.starts_with("vggplan: vggplan.toml:1: is not TOML: "));
+  }
+  world.files["vggplan.toml"] = "model = \"m\u00f6del\"  # \u00e9\n";
+  CHECK(run("estimate --size 64x64 --gpu h200", world).err.find("'m\u00f6del'") != std::string::npos);
+}
+
 }  // namespace vggplan

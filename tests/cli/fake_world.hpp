@@ -41,11 +41,15 @@ class FakeWorld : public app::World {
     }
     return found->second;
   }
-  base::Status write_file(const std::string& path, std::string_view text) override {
-    if (path == unwritable) {
-      return base::Diagnostic{base::Fault::file, path, "cannot be written: Permission denied", ""};
+  base::Status write_files(const std::vector<app::TextFile>& made) override {
+    for (const app::TextFile& file : made) {
+      if (file.path == unwritable) {
+        return base::Diagnostic{base::Fault::file, file.path, "cannot be written: Permission denied", ""};
+      }
     }
-    files[path] = std::string(text);
+    for (const app::TextFile& file : made) {
+      files[file.path] = file.text;
+    }
     return std::nullopt;
   }
   base::Status write_folder(const std::string& path, const std::vector<launch::File>& made, bool replace) override {

@@ -175,13 +175,16 @@ TEST_CASE("a folder in the place of a file, or a file in the place of the folder
   const Folder folder;
   fs::create_directories(folder.path / "run" / "README.md");
   CHECK(folder.shell("launch " + kPlan + " --output run --force") == app::kFileTrouble);
-  CHECK(folder.said() == "vggplan: run/README.md: cannot be written: Is a directory\n");
+  CHECK(folder.said() == "vggplan: run/README.md: cannot be written: Is a directory\n  name a file\n");
   CHECK(entries(folder.path / "run") == 1);
   folder.write("file", "");
   CHECK(folder.shell("launch " + kPlan + " --output file") == app::kFileTrouble);
-  CHECK(folder.said() == "vggplan: file: cannot be written: Not a directory\n");
+  CHECK(folder.said() ==
+        "vggplan: file: cannot be written: Not a directory\n  a part of that name is a file: name another place\n");
   CHECK(folder.shell("launch " + kPlan + " --output none/run") == app::kFileTrouble);
-  CHECK(folder.said() == "vggplan: none/run: cannot be written: No such file or directory\n");
+  CHECK(folder.said() ==
+        "vggplan: none/run: cannot be written: No such file or directory\n  make its folder first, or name another "
+        "place\n");
 }
 
 TEST_CASE("programs may be run, and others read what the user lets them", "[cli]") {

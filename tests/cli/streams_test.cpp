@@ -59,7 +59,9 @@ TEST_CASE("a file that may not grow leaves nothing behind", "[cli]") {
   for (const std::string name : {"new.html", "old.html"}) {
     INFO(name);
     CHECK(folder.shell(kStreamed + "--format html -o " + name, "ulimit -f 8;") == app::kFileTrouble);
-    CHECK(folder.said() == "vggplan: " + name + ": cannot be written: File too large\n");
+    CHECK(folder.said() ==
+          "vggplan: " + name +
+              ": cannot be written: File too large\n  raise the limit on the size of files (ulimit -f)\n");
   }
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 1);
   CHECK(folder.read("old.html") == "old");

@@ -80,11 +80,13 @@ TEST_CASE("plans and estimates end where a screen of 40 rows does, and say where
         "--size 20000x20000 --gpus t4,l4", "--size 2048x1536 --gpus t4x2 --optimizer adamw --checkpointing block",
         "estimate --size 4024x3036 --gpu t4 --batch 8",
         "estimate --size 4024x3036 --gpus a100x16 --machine p4d.24xlarge --images 1000000"}) {
-    const std::string text = test::run(command).out;
+    test::FakeWorld world;
+    REQUIRE(test::run(command + " --json --output r.json", world).code <= app::kNo);
+    const std::string text = test::run("show r.json", world).out;
     INFO(command << "\n" << text);
     CHECK(std::count(text.begin(), text.end(), '\n') < 40);
     CHECK(text.find("--verbose") != std::string::npos);
-    CHECK(test::run(command + " -v").out.size() > text.size());
+    CHECK(test::run("show r.json -v", world).out.size() > text.size());
   }
 }
 

@@ -2,31 +2,31 @@
 // Any sequence of operations gives the same answers from the allocator and from its plain double.
 //
 // First byte: expandable segments, capacity. Then three bytes an operation: what, and a number.
-#include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <iostream>
 #include <optional>
 
 #include "../support/allocator_duel.hpp"
+#include "targets.hpp"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+namespace vggplan::fuzz {
+
+void allocator(const std::string& input) {
   constexpr std::int64_t kMiB = 1048576;
   constexpr std::size_t kMostOperations = 2000;  // keeps one input within a fraction of a second
-  if (size == 0) {
-    return 0;
+  if (input.empty()) {
+    return;
   }
-  const std::int64_t limit = data[0] >> 1U;
+  const auto byte = [&](std::size_t at) { return static_cast<unsigned>(static_cast<unsigned char>(input[at])); };
+  const std::int64_t limit = byte(0) >> 1U;
   std::optional<std::int64_t> capacity;
   if (limit != 0) {
     capacity = limit * 8 * kMiB;
   }
-  vggplan::support::AllocatorDuel duel((data[0] & 1U) != 0, capacity);
-  for (std::size_t at = 1; at + 2 < size && at < 3 * kMostOperations; at += 3) {
-    const std::int64_t number = 1 + data[at + 1] + 256 * data[at + 2];
-    const unsigned what = data[at] % 8U;
-    const int stream = (data[at] >> 3U) % 4;
-    switch (what) {
+  support::AllocatorDuel duel((byte(0) & 1U) != 0, capacity);
+  for (std::size_t at = 1; at + 2 < input.size() && at < 3 * kMostOperations; at += 3) {
+    const std::int64_t number = 1 + byte(at + 1) + 256 * byte(at + 2);
+    const int stream = static_cast<int>((byte(at) >> 3U) % 4U);
+    switch (byte(at) % 8U) {
       case 0: duel.empty_cache(); break;
       case 1:
       case 2:
@@ -37,9 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       default: duel.allocate(number * 4096, stream); break;
     }
   }
-  if (!duel.difference().empty()) {
-    std::cerr << duel.difference() << '\n';
-    std::abort();
-  }
-  return 0;
+  require(duel.difference().empty(), duel.difference());
 }
+
+}  // namespace vggplan::fuzz

@@ -2,6 +2,8 @@
 // Any bytes as an ONNX file: a network that can be counted, or an error that can be read.
 #include "networks.hpp"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  return vggplan::test::read_any(std::string(reinterpret_cast<const char*>(data), size));
-}
+namespace vggplan::fuzz {
+
+void onnx(const std::string& input) { read_any(input); }
+
+}  // namespace vggplan::fuzz

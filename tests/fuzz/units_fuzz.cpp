@@ -1,50 +1,31 @@
 // SPDX-License-Identifier: MIT
 // Sizes and durations typed by users: any text gives a value in range or a diagnostic with a remedy.
-#include <cstddef>
-#include <cstdint>
-#include <cstdlib>
-#include <string_view>
-
+#include "targets.hpp"
 #include "vggplan/base/checked.hpp"
 #include "vggplan/base/format.hpp"
 
+namespace vggplan::fuzz {
+
 namespace {
 
-using namespace vggplan::base;
-
-void require(bool holds) {
-  if (!holds) {
-    std::abort();
-  }
-}
-
-bool is_printable(std::string_view text) {
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 0x20) {
-      return false;
-    }
-  }
-  return true;
-}
-
-void require_readable(const Diagnostic& error) {
-  require(error.place == "--flag" && !error.remedy.empty() && is_printable(error.rule));
+void require_diagnostic(const base::Diagnostic& error) {
+  require(error.place == "--flag" && !error.remedy.empty() && is_readable(error.rule), "units: " + error.rule);
 }
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const std::string_view text(reinterpret_cast<const char*>(data), size);
-  if (const auto bytes = parse_bytes(text, "--flag")) {
-    require(bytes->count() >= 0 && bytes->count() <= kLargestExact);
-    require(parse_bytes(format_bytes(*bytes), "--flag").has_value());
+void units(const std::string& input) {
+  if (const auto bytes = base::parse_bytes(input, "--flag")) {
+    require(bytes->count() >= 0 && bytes->count() <= base::kLargestExact, "units: size");
+    require(base::parse_bytes(base::format_bytes(*bytes), "--flag").has_value(), "units: a size is not read again");
   } else {
-    require_readable(bytes.error());
+    require_diagnostic(bytes.error());
   }
-  if (const auto time = parse_duration(text, "--flag")) {
-    require(time->count() >= 0 && !format_seconds(*time).empty());
+  if (const auto time = base::parse_duration(input, "--flag")) {
+    require(time->count() >= 0 && !base::format_seconds(*time).empty(), "units: time");
   } else {
-    require_readable(time.error());
+    require_diagnostic(time.error());
   }
-  return 0;
 }
+
+}  // namespace vggplan::fuzz

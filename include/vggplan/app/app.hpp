@@ -21,6 +21,11 @@ inline constexpr int kWrongQuestion = 2;
 inline constexpr int kFileTrouble = 3;
 inline constexpr int kProgramFault = 4;
 
+struct TextFile {
+  std::string path{};
+  std::string text{};
+};
+
 class World {
  public:
   World() = default;
@@ -37,8 +42,8 @@ class World {
 
   /// A whole file. "-" is standard input, which is read once.
   virtual base::Result<std::string> read_file(const std::string& path) = 0;
-  /// Replaces the file in one step: a reader sees the old text or the new, whole.
-  virtual base::Status write_file(const std::string& path, std::string_view text) = 0;
+  /// Replaces the files: whoever reads one sees its old text or the new, whole. Where one cannot be written none is.
+  virtual base::Status write_files(const std::vector<TextFile>& files) = 0;
   /// All files in the folder, which is made where it is not there: all or, where something goes wrong, none. One that
   /// is there already goes wrong, unless it may be replaced.
   virtual base::Status write_folder(const std::string& path, const std::vector<launch::File>& files, bool replace) = 0;

@@ -14,7 +14,8 @@ using nlohmann::json;
 std::string little(std::size_t value, int bytes) {
   std::string out;
   for (int i = 0; i < bytes; ++i) {
-    out += static_cast<char>(value >> (8 * i) & 0xff);
+    out += static_cast<char>(value & 0xffU);
+    value >>= 8U;
   }
   return out;
 }
