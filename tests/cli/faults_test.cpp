@@ -43,7 +43,6 @@ const std::vector<std::string> kWriting{
     "verify a.json run.jsonl --calibrate ",
     "calibrate rows.jsonl --gpu t4 -o ",
     "schema report -o ",
-    "completion bash -o ",
     "man -o ",
 };
 
