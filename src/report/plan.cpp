@@ -143,6 +143,7 @@ Document remedy_part(const planner::Remedy& remedy) {
   const bool training = remedy.job.mode == job::Mode::train;
   add(settings, {{"height", remedy.job.image.height},
                  {"width", remedy.job.image.width},
+                 {"head", enum_name(remedy.job.head)},
                  {"optimizer", when(training, enum_name(remedy.job.optimizer))},
                  {"optimizer_impl", when(training, enum_name(remedy.job.optimizer_impl))},
                  {"expandable_segments", when(remedy.job.expandable_segments, true)}});

@@ -2,7 +2,8 @@
 // Random questions to the whole program, each answer held against itself and against what else it answers: no figure is
 // known beforehand, but how figures hang together is. VGGPLAN_CASES sets how many are asked, VGGPLAN_SEED
 // which; VGGPLAN_CASE asks one of them again.
-#include <cstdlib>
+#include <algorithm>
+#include <array>
 
 #include "property/relations.hpp"
 #include "support/catch.hpp"
@@ -10,10 +11,7 @@
 namespace vggplan::metamorphic {
 namespace {
 
-std::uint32_t number(const char* variable, std::uint32_t otherwise) {
-  const char* wanted = std::getenv(variable);
-  return wanted == nullptr ? otherwise : static_cast<std::uint32_t>(std::stoul(wanted));
-}
+using support::number_of;
 
 /// Each relation's turns among so many; those that plan take a hundred times as long as an estimate.
 constexpr std::array kTurns = std::to_array<std::pair<const char*, Relation>>({
@@ -36,13 +34,13 @@ constexpr std::array kTurns = std::to_array<std::pair<const char*, Relation>>({
     {"largest that fits", largest_that_fits},
     {"plans", plans},
     {"remedies", remedies},
-    {"warnings again", warnings},
+    {"evaluation", evaluation},
 });
 
 TEST_CASE("answers hang together, whatever is asked") {
-  const std::uint32_t cases = number("VGGPLAN_CASES", 200);
-  const std::uint32_t seed = number("VGGPLAN_SEED", 1);
-  const std::uint32_t only = number("VGGPLAN_CASE", cases);
+  const std::uint32_t cases = number_of("VGGPLAN_CASES", 200);
+  const std::uint32_t seed = number_of("VGGPLAN_SEED", 1);
+  const std::uint32_t only = number_of("VGGPLAN_CASE", cases);
   std::uint32_t answered = 0;
   for (std::uint32_t i = only % cases; i < std::min(cases, only + 1); ++i) {
     const auto& [name, relation] = kTurns.at(i % kTurns.size());

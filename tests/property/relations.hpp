@@ -46,6 +46,7 @@ void less_memory(Case);
 void other_users(Case);
 void accumulation(Case);
 void counts_of_gpus(Case);
+void evaluation(Case);
 void freezing(Case);
 void data(Case);
 void layers(Case);

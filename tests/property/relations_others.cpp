@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Another question whose answer must differ in one direction, or not at all. What the peaks of memory do with the batch is
-// not among it: cuDNN's workspaces and what the allocator caches go up and down. What is monotone is what each image
+// Another question whose answer must differ in one direction, or not at all. What the peaks of memory do with the batch
+// is not among it: cuDNN's workspaces and what the allocator caches go up and down. What is monotone is what each image
 // brings by itself: work, saved activations, what is allocated after forward, bytes to read.
 #include <cmath>
 
@@ -21,6 +21,9 @@ double part(const Json& report, const char* category) {
 }
 bool trains(const Json& report) { return report.at("job").at("mode") == "train"; }
 std::string bytes(double count) { return fmt::format("{:.0f}B", count); }
+
+/// A block may be up to a MiB larger than its tensor, as it happens to be cut.
+constexpr double kRounded = 0.99;
 
 constexpr std::array kPeaks{"allocated_peak_bytes", "run_peak_bytes", "reserved_peak_bytes", "steady_peak_bytes",
                             "first_step_peak_bytes"};
@@ -46,7 +49,7 @@ void larger_batches(Case c) {
   CHECK(model(*larger, "flops_step") > model(c.report, "flops_step"));
   CHECK(model(*larger, "saved_activation_bytes") >= model(c.report, "saved_activation_bytes"));
   const auto after_forward = [](const Json& report) { return memory(report, "after_forward_bytes"); };
-  CHECK((c.flags.contains("compile") || after_forward(*larger) >= after_forward(c.report)));
+  CHECK((c.flags.contains("compile") || after_forward(*larger) >= after_forward(c.report) * kRounded));
   CHECK(part(*larger, "parameters") == part(c.report, "parameters"));
   CHECK(larger->at("storage").value("dataset_bytes", 0.0) == c.report.at("storage").value("dataset_bytes", 0.0));
 }
@@ -111,9 +114,7 @@ void counts_of_gpus(Case c) {
   for (const char* flag : {"nodes", "gpu-count", "images", "train"}) {
     c.flags.erase(flag);
   }
-  const auto on = [&](const char* gpus) {
-    return asked("estimate", with(c.flags, {{"gpu-count", gpus}}), c.world);
-  };
+  const auto on = [&](const char* gpus) { return asked("estimate", with(c.flags, {{"gpu-count", gpus}}), c.world); };
   const auto two = on("2");
   const auto eight = on("8");
   REQUIRE(two.has_value() == eight.has_value());
@@ -133,15 +134,26 @@ void counts_of_gpus(Case c) {
   CHECK(checkpoint(*two) == checkpoint(*eight));
 }
 
+/// An evaluation beside training needs no less than the same images in inference, on however many GPUs.
+void evaluation(Case c) {
+  for (const char* flag : {"eval-batch", "compile", "cudnn-benchmark", "freeze-norm", "train"}) {
+    c.flags.erase(flag);
+  }
+  const Flags inference{{"mode", "infer"}, {"accumulation", "1"}, {"forward-passes", "1"}, {"batch", "40"}};
+  const auto alone = asked("estimate", with(c.flags, inference), c.world);
+  const auto beside = asked("estimate", with(c.flags, {{"mode", "train"}, {"eval-batch", "40"}}), c.world);
+  if (alone && beside) {  // other workspaces aside
+    CHECK(memory(*beside, "run_peak_bytes") >= 0.9 * memory(*alone, "run_peak_bytes"));
+  }
+}
+
 /// What is not trained has no gradient, no state, and saves nothing for its weights.
 void freezing(Case c) {
   for (const char* flag : {"freeze", "train", "until", "compile"}) {
     c.flags.erase(flag);
   }
   c.flags["mode"] = "train";
-  for (const char* flag : {"eval-batch"}) {
-    c.flags.erase(flag);
-  }
+  c.flags.erase("eval-batch");
   const auto whole = asked("estimate", c.flags, c.world);
   const auto frozen = asked("estimate", with(c.flags, {{"freeze", "first:2"}}), c.world);
   if (!whole || !frozen) {
@@ -151,20 +163,21 @@ void freezing(Case c) {
   CHECK(model(*frozen, "macs_forward") == model(*whole, "macs_forward"));
   CHECK(model(*frozen, "flops_step") < model(*whole, "flops_step"));
   CHECK(model(*frozen, "saved_activation_bytes") <= model(*whole, "saved_activation_bytes"));
-  CHECK(memory(*frozen, "after_forward_bytes") <= memory(*whole, "after_forward_bytes"));
+  CHECK(memory(*frozen, "after_forward_bytes") * kRounded <= memory(*whole, "after_forward_bytes"));
   CHECK(value(frozen->at("storage").at("checkpoint_bytes")) <= value(whole->at("storage").at("checkpoint_bytes")));
 }
 
 /// Steps, bytes and hours, counted by hand.
 void data(Case c) {
   const std::int64_t images = support::pick(c.random, 1, 1'000'000);
-  const std::int64_t epochs = trains(c.report) ? support::pick(c.random, 1, 20) : 1;  // inference goes through them once
-  const auto run = asked(
-      "estimate",
-      with(c.flags, {{"images", std::to_string(images)}, {"epochs", std::to_string(epochs)}, {"price", "own=1"}}),
-      c.world);
-  const auto without_price =
-      asked("estimate", with(c.flags, {{"images", std::to_string(images)}, {"epochs", std::to_string(epochs)}}), c.world);
+  const std::int64_t epochs =
+      trains(c.report) ? support::pick(c.random, 1, 20) : 1;  // inference goes through them once
+  const auto run =
+      asked("estimate",
+            with(c.flags, {{"images", std::to_string(images)}, {"epochs", std::to_string(epochs)}, {"price", "own=1"}}),
+            c.world);
+  const auto without_price = asked(
+      "estimate", with(c.flags, {{"images", std::to_string(images)}, {"epochs", std::to_string(epochs)}}), c.world);
   const Json& report = run ? *run : without_price.value();
   const std::int64_t batch = report.at("job").at("global_batch").get<std::int64_t>();
   const Json& figures = report.at("run");

@@ -257,13 +257,18 @@ void remedies(Case c) {
   flags.erase("used");
   for (const char* fixed : {"batch", "precision", "layout"}) {
     flags[fixed] = c.report.at("job").at(fixed).is_string() ? c.report.at("job").at(fixed).get<std::string>()
-                                                             : c.report.at("job").at(fixed).dump();
+                                                            : c.report.at("job").at(fixed).dump();
   }
   const auto plan = asked("plan", flags, c.world);
   if (!plan || plan->contains("recommendation")) {
     return;
   }
+  bool changed = false;
+  double rate = 0;  // of what was asked
+  double peak_of_asked = 0;
   for (const Json& remedy : plan->at("remedies")) {
+    CHECK((!changed || remedy.at("changes_training") == true));  // the others come first
+    changed = remedy.at("changes_training").get<bool>();
     Flags followed = settled(estimated(flags), remedy.at("settings"));
     if (remedy.at("code") == "more-memory") {
       followed.erase("usable-memory");
@@ -277,6 +282,24 @@ void remedies(Case c) {
     CHECK(fits(*after));
     for (const char* peak : {"allocated_peak_bytes", "run_peak_bytes", "reserved_peak_bytes"}) {
       CHECK(value(remedy.at("memory").at(peak)) == value(after->at("memory").at(peak)));
+    }
+    // All are told against the same job.
+    const double saved = value(remedy.at("saved_bytes"));
+    if (saved > 0) {
+      const double peak = saved + value(remedy.at("memory").at("run_peak_bytes"));
+      CHECK((peak_of_asked == 0 || peak == peak_of_asked));
+      peak_of_asked = peak;
+    }
+    if (remedy.contains("slowdown")) {
+      const double slowdown = value(remedy.at("slowdown"));
+      const double asked_rate = slowdown * value(after->at("time").at("images_per_second"));
+      const bool pieces = remedy.at("code") == "tiles";  // several stand for one image
+      CHECK((rate == 0 || (pieces ? asked_rate > rate * (1 - 1e-6) : asked_rate == Approx(rate).epsilon(1e-6))));
+      rate = pieces ? rate : asked_rate;
+      CHECK((slowdown > 0.95 || remedy.at("code") == "more-memory") ==
+            (remedy.at("saves").get<std::string>().find("times as fast") == std::string::npos));
+      CHECK((slowdown < 1.005) ==
+            (remedy.at("costs").get<std::string>().find("times the time per image") == std::string::npos));
     }
   }
 }
