@@ -176,6 +176,27 @@ base::Result<int> run_estimate(const Request& request, World& world) {
   return finish(report::build_estimate(asked->estimate, *others), request, world, runs ? kYes : kNo);
 }
 
+namespace {
+
+struct GpuNames {
+  std::vector<std::string> asked{};
+  std::vector<std::string> all{};  ///< with those that remedies may name, which are timed by what is like them
+};
+
+GpuNames names_of(const planner::PlanRequest& request) {
+  GpuNames names;
+  for (const planner::Candidate& candidate : request.candidates) {
+    names.asked.push_back(candidate.target.gpu.name);
+  }
+  names.all = names.asked;
+  for (const estimate::Target& other : request.others) {
+    names.all.push_back(other.gpu.name);
+  }
+  return names;
+}
+
+}  // namespace
+
 base::Result<int> run_fit(const Request& request, World& world) {
   const base::Result<catalog::Catalog> catalog = load_catalog(request.options, world);
   if (!catalog) {
@@ -186,8 +207,8 @@ base::Result<int> run_fit(const Request& request, World& world) {
   if (!question) {
     return question.error();
   }
-  const std::vector<std::string> gpus{question->request.candidates.front().target.gpu.name};
-  const base::Result<estimate::Knowledge> knowledge = load_knowledge(*catalog, request.options, gpus);
+  const base::Result<estimate::Knowledge> knowledge =
+      load_knowledge(*catalog, request.options, names_of(question->request).all);
   if (!knowledge) {
     return knowledge.error();
   }
@@ -217,11 +238,8 @@ base::Result<report::Document> plan_report(const Request& request, World& world)
   if (!question) {
     return question.error();
   }
-  std::vector<std::string> gpus;
-  for (const planner::Candidate& candidate : question->request.candidates) {
-    gpus.push_back(candidate.target.gpu.name);
-  }
-  const base::Result<estimate::Knowledge> knowledge = load_knowledge(*catalog, request.options, gpus);
+  const GpuNames gpus = names_of(question->request);
+  const base::Result<estimate::Knowledge> knowledge = load_knowledge(*catalog, request.options, gpus.all);
   if (!knowledge) {
     return knowledge.error();
   }
@@ -230,7 +248,7 @@ base::Result<report::Document> plan_report(const Request& request, World& world)
   if (!plan) {
     return plan.error();
   }
-  put_first(plan->warnings, unused_prices(request.options, gpus, *knowledge));
+  put_first(plan->warnings, unused_prices(request.options, gpus.asked, *knowledge));
   put_first(plan->warnings, question->warnings);
   base::Result<report::PlanDetails> details = in_full(*plan, question->request, engine);
   if (!details) {

@@ -294,6 +294,7 @@ void remedies(Case c) {
       const double slowdown = value(remedy.at("slowdown"));
       const double asked_rate = slowdown * value(after->at("time").at("images_per_second"));
       const bool pieces = remedy.at("code") == "tiles";  // several stand for one image
+      INFO(slowdown << " times, " << asked_rate << " of " << rate);
       CHECK((rate == 0 || (pieces ? asked_rate > rate * (1 - 1e-6) : asked_rate == Approx(rate).epsilon(1e-6))));
       rate = pieces ? rate : asked_rate;
       CHECK((slowdown > 0.95 || remedy.at("code") == "more-memory") ==
