@@ -87,11 +87,6 @@ Kind kind_of(const job::Job& job, const graph::Network& network) {
   return usual ? Kind::usual : Kind::other_sizes;
 }
 
-/// Of the scope, inference is changed by where the network ends alone.
-bool cut_or_frozen(const job::Job& job) {
-  return job.mode == job::Mode::train ? job.scope != graph::Scope{} : !job.scope.until.empty();
-}
-
 /// Compiled steps were measured of VGG, ResNet and a U-Net, on one GPU. What else inductor makes of a network is read
 /// from its sources. Of inference from CUDA graphs one row was measured, 4 % below the prediction.
 bool compiled_otherwise(const job::Job& job, const graph::Network& network) {
@@ -107,7 +102,8 @@ bool compiled_otherwise(const job::Job& job, const graph::Network& network) {
   };
   return job.compile != job::Compile::none &&
          ((job.mode == job::Mode::infer && job.compile == job::Compile::reduce_overhead) || job.parallel.gpus > 1 ||
-          job.eval_batch > 0 || cut_or_frozen(job) || std::any_of(network.nodes.begin(), network.nodes.end(), other));
+          job.eval_batch > 0 || job.scope != graph::Scope{} ||
+          std::any_of(network.nodes.begin(), network.nodes.end(), other));
 }
 constexpr Width kCompiledOtherwise{0.85, 1.2};
 
