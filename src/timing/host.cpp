@@ -65,17 +65,22 @@ double layer_seconds(const Op& op, const HostCosts& costs, const HostSpeed& spee
   return 0.0;
 }
 
-/// In the time of one addition from Python, which tells hosts apart: what an H200's hosts took for compiled steps that
-/// wait for them (tests/data/measurements/compiled_steps.jsonl).
-constexpr double kAdditionsPerCall = 60.0;   // of a compiled program
-constexpr double kAdditionsPerLaunch = 2.6;  // of one of its kernels: a buffer is made, Triton's launcher runs
+/// In the time of one addition from Python, which tells hosts apart: medians of what an H200's host took for small
+/// compiled steps, with and without CUDA graphs, of VGG, ResNet, MobileNetV2 and a U-Net
+/// (tests/data/measurements/compiled_host.jsonl).
+constexpr double kAdditionsPerCall = 28.0;      // of a compiled program: guards, arguments
+constexpr double kAdditionsPerParameter = 1.5;  // in training: an argument of autograd's function, a gradient of it
+constexpr double kAdditionsPerLaunch = 2.4;     // of one of its kernels: a buffer is made, Triton's launcher runs
+constexpr double kAdditionsPerResult = 0.6;     // in training: the buffer is kept or handed back
 
 double compiled_seconds(const Op& op, const HostCosts& costs, const HostSpeed& speed) {
   const double addition = addition_seconds(costs, speed);
   if (op.kind == OpKind::compiled_call) {
-    return kAdditionsPerCall * addition;
+    return (kAdditionsPerCall + (op.records ? static_cast<double>(op.tensors) * kAdditionsPerParameter : 0.0)) *
+           addition;
   }
-  return op.launch == Launch::graph ? 0.0 : kAdditionsPerLaunch * addition;
+  const double launch = kAdditionsPerLaunch + (op.records ? kAdditionsPerResult : 0.0);
+  return op.launch == Launch::graph ? 0.0 : launch * addition;
 }
 
 double optimizer_seconds(const Op& op, const HostCosts& costs) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "lowering/compiled/capture.hpp"
+#include "lowering/compiled/pad_trials.hpp"
 
 namespace vggplan::lowering {
 
@@ -151,6 +152,8 @@ void Emission::run() {
   timing::Op call =
       timing::make_op(timing::OpKind::compiled_call, base::MathMode::fp32, base::DType::f32, base::Layout::nchw, {});
   call.launch = launch();
+  call.records = step.training();
+  call.tensors = static_cast<std::int64_t>(step.parameters.size());
   step.begin_ops(timing::kNoLayer, backward ? base::Phase::backward : base::Phase::forward, false);
   step.op(call);
   step.tape.on_stream(graph ? memory::kGraphStream : std::uint8_t{0});
@@ -310,6 +313,9 @@ void compiled_forward(Step& step) {
     }
   }
   const int earlier = compiled.forwards++;
+  if (earlier == 0 && !emission.graph && step.variation.buffers && !step.evaluating) {
+    compiled::try_padding(step);
+  }
   compiled.replays = emission.graph && earlier > 1;
   if (compiled.replays) {
     hand_out(step, captured, emission);

@@ -74,11 +74,15 @@ void convolve(Capture& capture, NodeId id, std::vector<BufferId>& weights, Buffe
   const graph::Node& node = capture.node(id);
   const auto& conv = std::get<graph::Convolution>(node.kind);
   const NodeId input = node.inputs.front();
+  const bool turned_late = !capture.training && !step.autocast;
   if (step.autocast) {
     weights[id] = copy_weight(capture, id, true, conv.taps() > 1);
   }
   if (input == 0 && image == kNoBuffer) {
     image = copy_image(capture, id);
+  }
+  if (turned_late) {
+    weights[id] = copy_weight(capture, id, true, conv.taps() > 1);
   }
   const BufferId operand = input == 0 ? image : capture.operand(id, input);
   const BufferId raw = capture.map_buffer(id, id, Category::activations);
@@ -326,7 +330,7 @@ struct ForwardVisitor {
   void operator()(const graph::Loss& /*unused*/) const {}
 };
 
-/// Contiguous weights are turned before all else, the first of them before the image.
+/// Contiguous weights that backward needs as well are turned before all else, the first of them before the image.
 void turn_weights(Capture& capture, std::vector<BufferId>& weights, BufferId& image) {
   for (NodeId id = kFirstNode; id < capture.step.network.nodes.size(); ++id) {
     const auto* conv = std::get_if<graph::Convolution>(&capture.node(id).kind);
@@ -354,7 +358,7 @@ void capture_forward(Capture& capture) {
   capture.values[0] = {.buffer = given, .sources = {given}};
   BufferId image = kNoBuffer;
   BufferId seeds = kNoBuffer;
-  if (!step.autocast) {
+  if (capture.training && !step.autocast) {
     turn_weights(capture, weights, image);
   }
   const auto random =

@@ -157,9 +157,9 @@ const std::vector<TimedStep>& host_steps() {
   return kSteps;
 }
 
-std::vector<TimedStep> host_steps_at_their_speed() {
-  std::vector<TimedStep> steps = host_steps();
-  const std::vector<timing::StepSample> rows = samples({"host_issue_2.jsonl"}).steps;
+std::vector<TimedStep> host_steps_at_their_speed(const std::string& file) {
+  std::vector<TimedStep> steps = timed_steps({file}, measured_gpu(), calibration());
+  const std::vector<timing::StepSample> rows = samples({file}).steps;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     base::Seconds& step = steps[i].step.predicted.value;
     step = base::Seconds(step.count() * timing::host_factor(rows[i].host_operation.count(), calibration().host_speed));

@@ -45,7 +45,7 @@ const std::vector<TimedStep>& earlier_steps();
 
 /// Steps that leave the GPU idle, on a host that nothing was fitted to; and timed for what `host_add_us` says of it.
 const std::vector<TimedStep>& host_steps();
-std::vector<TimedStep> host_steps_at_their_speed();
+std::vector<TimedStep> host_steps_at_their_speed(const std::string& file);
 
 /// The same on an H100, timed with its own calibration, and with what is carried over to it from the H200.
 std::vector<TimedStep> h100_fitted_steps();

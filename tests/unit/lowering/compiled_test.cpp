@@ -72,6 +72,43 @@ TEST_CASE("a compiled step asks for what was recorded") {
   }
 }
 
+TEST_CASE("padding of products is tried while a step is compiled, in the order that was recorded") {
+  // VGG19 in bfloat16, 21 images: fc3 first. Runs of the same product are one here.
+  Device device;
+  device.l2_cache = base::Bytes(62914560);
+  device.cublas_workspace = base::Bytes(33554432);
+  const auto job = [](const std::string& settings) {
+    return support::job_of(support::Row::parse(
+        R"({"arch":"vgg19","h":224,"w":327,"precision":"amp-bf16","layout":"nchw","mode":"infer",)" + settings + "}"));
+  };
+  const auto large = [&](const std::string& settings) {
+    const memory::Tape tape = support::tape_of(job(settings), support::built_in_framework(), device);
+    support::RequestList list(tape);
+    list.add(tape.setup);
+    const auto before = static_cast<std::ptrdiff_t>(list.list().size());
+    list.add(tape.steps.front());
+    Sizes sizes{list.list().begin() + before, list.list().end()};
+    std::erase_if(sizes, [](std::int64_t bytes) { return std::abs(bytes) < 30000000; });
+    return sizes;
+  };
+  const std::int64_t cache = 62914560;
+  const std::int64_t fc2 = 4096 * 4096 * 2;
+  const std::int64_t fc1 = std::int64_t{25088} * 4096 * 2;
+  const Sizes recorded{33554432, cache, -cache, cache, -cache, fc2,   cache,  -cache, cache,
+                       -cache,   -fc2,  fc1,    cache, -cache, cache, -cache, -fc1};
+  const Sizes mine = large(R"("batch":21,"compile":"default")");
+  REQUIRE(mine.size() > recorded.size());
+  CHECK(Sizes(mine.begin(), mine.begin() + static_cast<std::ptrdiff_t>(recorded.size())) == recorded);
+  // Nothing was tried of sides that are multiples of eight, of two rows, or with CUDA graphs.
+  for (const char* settings : {R"("batch":24,"compile":"default")", R"("batch":2,"compile":"default")",
+                               R"("batch":21,"compile":"reduce-overhead")"}) {
+    INFO(settings);
+    const Sizes sizes = large(settings);
+    REQUIRE(!sizes.empty());
+    CHECK(sizes.front() != 33554432);
+  }
+}
+
 TEST_CASE("a compiled step of VGG16 in bfloat16, channels_last, asks for just what was recorded") {
   for (const support::Trace& trace : support::read_traces("compiled")) {
     if (trace.name == "vgg16_224_224_32_bf16_nhwc_default") {
