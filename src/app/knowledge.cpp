@@ -67,14 +67,15 @@ base::Status add_calibrations(const catalog::Catalog& catalog, const std::vector
 }  // namespace
 
 base::Result<estimate::Knowledge> load_knowledge(const catalog::Catalog& catalog, const Options& options,
-                                                 const std::vector<std::string>& gpus) {
+                                                 const std::vector<std::string>& gpus,
+                                                 const std::vector<std::string>& named) {
   estimate::Knowledge knowledge;
   base::Result<lowering::Framework> framework = catalog.framework(options.framework);
   if (!framework) {
     return framework.error();
   }
   knowledge.framework = std::move(*framework);
-  if (base::Status error = add_calibrations(catalog, gpus, knowledge)) {
+  if (base::Status error = add_calibrations(catalog, named.empty() ? gpus : named, knowledge)) {
     return *error;
   }
   if (base::Result<std::vector<hardware::Link>> links = catalog.links(); links) {

@@ -207,8 +207,8 @@ base::Result<int> run_fit(const Request& request, World& world) {
   if (!question) {
     return question.error();
   }
-  const base::Result<estimate::Knowledge> knowledge =
-      load_knowledge(*catalog, request.options, names_of(question->request).all);
+  const GpuNames gpus = names_of(question->request);
+  const base::Result<estimate::Knowledge> knowledge = load_knowledge(*catalog, request.options, gpus.asked, gpus.all);
   if (!knowledge) {
     return knowledge.error();
   }
@@ -239,7 +239,7 @@ base::Result<report::Document> plan_report(const Request& request, World& world)
     return question.error();
   }
   const GpuNames gpus = names_of(question->request);
-  const base::Result<estimate::Knowledge> knowledge = load_knowledge(*catalog, request.options, gpus.all);
+  const base::Result<estimate::Knowledge> knowledge = load_knowledge(*catalog, request.options, gpus.asked, gpus.all);
   if (!knowledge) {
     return knowledge.error();
   }
