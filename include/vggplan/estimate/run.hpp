@@ -39,7 +39,7 @@ struct Knowledge {
 /// The allocator's answer under its limit.
 struct MemoryAnswer {
   Verdict verdict{Verdict::fits};
-  Bytes usable{};    ///< the limit: what `Engine::usable` says
+  Bytes usable{};          ///< the limit: what `Engine::usable` says
   Bytes allocated_peak{};  ///< up to the end of step 2
   Bytes run_peak{};        ///< allocated; where it does not fit: what the failing allocation would make
   Bytes reserved_peak{};
