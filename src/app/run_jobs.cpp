@@ -143,11 +143,32 @@ base::Result<int> run_estimate(const Request& request, World& world) {
   return finish(report::build_estimate(answered.estimate, others), request, world, runs ? kYes : kNo);
 }
 
+namespace {
+
+struct GpuNames {
+  std::vector<std::string> asked{};
+  std::vector<std::string> all{};  ///< with those that remedies may name, which are timed by what is like them
+};
+
+GpuNames names_of(const planner::PlanRequest& request) {
+  GpuNames names;
+  for (const planner::Candidate& candidate : request.candidates) {
+    names.asked.push_back(candidate.target.gpu.name);
+  }
+  names.all = names.asked;
+  for (const estimate::Target& other : request.others) {
+    names.all.push_back(other.gpu.name);
+  }
+  return names;
+}
+
+}  // namespace
+
 base::Result<int> run_fit(const Request& request, World& world) {
   Session session = TRY(Session::open(request.options, world));
   const PlanQuestion question = TRY(session.fit(request.options));
-  const std::vector<std::string> gpus{question.request.candidates.front().target.gpu.name};
-  const estimate::Knowledge knowledge = TRY(session.knowledge(request.options, gpus));
+  const GpuNames gpus = names_of(question.request);
+  const estimate::Knowledge knowledge = TRY(session.knowledge(request.options, gpus.asked, gpus.all));
   planner::Capacity capacity = TRY(planner::capacity(question.request, estimate::make_engine(knowledge)));
   put_first(capacity.estimate.warnings, question.warnings);
   return finish(report::build_fit(capacity), request, world, capacity.fits() ? kYes : kNo);
@@ -161,14 +182,11 @@ base::Result<int> run_layers(const Request& request, World& world) {
 base::Result<report::Document> plan_report(const Request& request, World& world) {
   Session session = TRY(Session::open(request.options, world));
   const PlanQuestion question = TRY(session.plan(request.options));
-  std::vector<std::string> gpus;
-  for (const planner::Candidate& candidate : question.request.candidates) {
-    gpus.push_back(candidate.target.gpu.name);
-  }
-  const estimate::Knowledge knowledge = TRY(session.knowledge(request.options, gpus));
+  const GpuNames gpus = names_of(question.request);
+  const estimate::Knowledge knowledge = TRY(session.knowledge(request.options, gpus.asked, gpus.all));
   const estimate::Engine engine = estimate::make_engine(knowledge);
   planner::Plan plan = TRY(planner::plan(question.request, engine));
-  put_first(plan.warnings, unused_prices(request.options, gpus, knowledge));
+  put_first(plan.warnings, unused_prices(request.options, gpus.asked, knowledge));
   put_first(plan.warnings, question.warnings);
   report::PlanDetails details = TRY(in_full(plan, question.request, engine));
   TRY(add_extras(plan, details, request.options, knowledge));

@@ -284,6 +284,7 @@ MemoryAnswer memory_answer(const Lowered& lowered, const job::Job& job, const Ta
   answer.usable = usable_memory(job, target, framework);
   const Simulation simulation = replay(tape, options_for(job, framework, answer.usable, false));
   answer.verdict = verdict_of(simulation);
+  answer.allocated_peak = simulation.allocated_peak;
   answer.run_peak = simulation.run_peak;
   answer.reserved_peak = simulation.reserved_peak;
   answer.cache_flushes_per_step = flushes_of(simulation, job);

@@ -19,6 +19,7 @@ class Replay {
   Replay(const Tape& tape, const SimulationOptions& options)
       : tape_(tape),
         options_(options),
+        least_(std::max(options.steps, tape.steps.size())),
         allocator_(options.allocator),
         live_(tape.tensors),
         plan_(tape.scratch.size(), kUndecided) {
@@ -35,8 +36,8 @@ class Replay {
     // A process that is short of memory moves its segments about for some steps before it repeats itself:
     // flushes stop, or start again.
     constexpr std::size_t kSettle = 4;
-    const auto unsettled = [&] { return flushed_late_ && step_ < options_.steps + kSettle; };
-    for (step_ = 0; step_ < options_.steps || unsettled(); ++step_) {
+    const auto unsettled = [&] { return flushed_late_ && step_ < least_ + kSettle; };
+    for (step_ = 0; step_ < least_ || unsettled(); ++step_) {
       if (!run_step(tape_.steps[std::min(step_, tape_.steps.size() - 1)])) {
         return finish();
       }
@@ -186,7 +187,7 @@ class Replay {
       allocated_peak_ = allocator_.allocated();
       at_peak_ = true;
     }
-    const bool recorded = !result_.steps.empty() && (step_ == 0 || step_ + 1 >= options_.steps);
+    const bool recorded = !result_.steps.empty() && (step_ == 0 || step_ + 1 >= least_);
     if (options_.timeline && recorded) {
       result_.timeline.push_back(
           {step_ + 1, phase_, event.layer, allocator_.allocated(), allocator_.reserved(), current_.categories});
@@ -238,6 +239,7 @@ class Replay {
 
   const Tape& tape_;
   const SimulationOptions& options_;
+  std::size_t least_;  ///< steps: an evaluation may come late, and all must
   CachingAllocator allocator_;
   std::vector<Live> live_;
   std::vector<std::size_t> plan_;

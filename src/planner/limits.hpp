@@ -32,15 +32,19 @@ std::int64_t largest_below(std::int64_t ceiling, Holds holds, std::int64_t most_
 }
 
 /// Where holds(most) is true and smaller numbers may flicker: the largest n with holds(n) such that no number fails up
-/// to it. Looks at the upper half: at all numbers of it up to most = 256, at 32 of more. What lies below is taken to
-/// hold where the lowest of these does.
+/// to it, and the next one fails. Looks at the upper half: at all numbers of it up to most = 256, at 32 of more. What
+/// lies below is taken to hold where the lowest of these does, and what lies between two that hold.
 template <class Holds>
 std::int64_t last_of_all(std::int64_t most, Holds holds) {
   const std::int64_t stride = most <= 256 ? 1 : most / 2 / kFewTried;
   std::int64_t good = 0;
   for (std::int64_t n = most - most / 2; n < most; n += stride) {
     if (!holds(n)) {
-      return good > 0 ? good : last_of_all(largest_below(n - 1, holds, kFewTried), holds);
+      good = good > 0 ? good : last_of_all(largest_below(n - 1, holds, kFewTried), holds);
+      while (holds(good + 1)) {  // ends before n
+        ++good;
+      }
+      return good;
     }
     good = n;
   }

@@ -29,7 +29,7 @@ Document launch_part(const planner::Recommendation& best, const std::string& com
   Document part = settings_part(best.estimate.job, best.figures.gpu);
   add(part, {{"workers", best.estimate.input.workers},
              {"reserve_bytes", when(best.reserve.count() > 0, plain(best.reserve))},
-             {"command", plain(command)}});
+             {"command", when(best.estimate.job.mode == job::Mode::train, plain(command))}});  // a run trains
   return part;
 }
 
@@ -140,7 +140,13 @@ Document settings_part(const job::Job& job, const std::string& gpu) {
 
 Document remedy_part(const planner::Remedy& remedy) {
   Document settings = settings_part(remedy.job, remedy.gpu);
-  add(settings, {{"height", remedy.job.image.height}, {"width", remedy.job.image.width}});
+  const bool training = remedy.job.mode == job::Mode::train;
+  add(settings, {{"height", remedy.job.image.height},
+                 {"width", remedy.job.image.width},
+                 {"head", enum_name(remedy.job.head)},
+                 {"optimizer", when(training, enum_name(remedy.job.optimizer))},
+                 {"optimizer_impl", when(training, enum_name(remedy.job.optimizer_impl))},
+                 {"expandable_segments", when(remedy.job.expandable_segments, true)}});
   return object_of({{"code", remedy.code},
                     {"change", remedy.change},
                     {"saves", remedy.saves},
@@ -151,7 +157,8 @@ Document remedy_part(const planner::Remedy& remedy) {
                     {"settings", std::move(settings)},
                     {"memory",
                      {{"verdict", enum_name(remedy.memory.verdict)},
-                      {"allocated_peak_bytes", plain(remedy.memory.run_peak)},
+                      {"allocated_peak_bytes", plain(remedy.memory.allocated_peak)},
+                      {"run_peak_bytes", plain(remedy.memory.run_peak)},
                       {"reserved_peak_bytes", plain(remedy.memory.reserved_peak)}}}});
 }
 

@@ -23,19 +23,22 @@ namespace {
 constexpr const char* kInvalidRemedy =
     "save reports whole, with --json --output FILE; vggplan schema report tells their keys";
 
-bool is_type(const std::string& type, const Document& value) {
+/// Of whole numbers: beyond 2^53 other parsers may have rounded, and arithmetic on it could overflow. FLOPs of a step
+/// are allowed more, which nothing adds up.
+double most_of(const Document& schema) { return schema.value("maximum", static_cast<double>(base::kLargestExact)); }
+
+bool is_type(const std::string& type, const Document& value, double most) {
   if (type == "integer") {
-    // Beyond 2^53 the parser may have rounded, and arithmetic on it could overflow.
-    return value.is_number_integer() && std::abs(value.get<double>()) <= static_cast<double>(base::kLargestExact);
+    return value.is_number_integer() && std::abs(value.get<double>()) <= most;
   }
   return (type == "object" && value.is_object()) || (type == "array" && value.is_array()) ||
          (type == "string" && value.is_string()) || (type == "number" && value.is_number()) ||
          (type == "boolean" && value.is_boolean());
 }
 
-std::string type_words(const std::string& type) {
+std::string type_words(const std::string& type, double most) {
   if (type == "integer") {
-    return "a whole number up to 2^53";
+    return fmt::format("a whole number up to 2^{:.0f}", std::log2(most));
   }
   return type == "object" || type == "array" ? "an " + type : "a " + type;
 }
@@ -62,7 +65,7 @@ class Validator {
       return check(root_.at(Document::json_pointer(ref->get<std::string>().substr(1))), value, at);
     }
     for (const auto& [keyword, rule] : schema.items()) {
-      TRY(check_value(keyword, rule, value, at));
+      TRY(check_value(keyword, rule, schema, value, at));
       TRY(check_parts(keyword, rule, schema, value, at));
       TRY(check_choice(keyword, rule, schema, value, at));
     }
@@ -76,13 +79,15 @@ class Validator {
   }
 
   /// The value by itself.
-  [[nodiscard]] base::Status check_value(const std::string& keyword, const Document& rule, const Document& value,
-                                         const std::string& at) const {
+  [[nodiscard]] base::Status check_value(const std::string& keyword, const Document& rule, const Document& schema,
+                                         const Document& value, const std::string& at) const {
     if (keyword == "type") {
+      const double most = most_of(schema);
       const auto types =
           rule.is_array() ? rule.get<std::vector<std::string>>() : std::vector<std::string>{rule.get<std::string>()};
-      if (std::none_of(types.begin(), types.end(), [&](const std::string& type) { return is_type(type, value); })) {
-        return wrong(at, fmt::format("takes {}, not {}", type_words(types.front()), shown_value(value)));
+      if (std::none_of(types.begin(), types.end(),
+                       [&](const std::string& type) { return is_type(type, value, most); })) {
+        return wrong(at, fmt::format("takes {}, not {}", type_words(types.front(), most), shown_value(value)));
       }
     } else if (keyword == "minimum" && value.is_number() && value.get<double>() < rule.get<double>()) {
       return wrong(at, fmt::format("takes at least {}, not {}", rule.dump(), shown_value(value)));

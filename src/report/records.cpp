@@ -138,7 +138,7 @@ Document job_part(const job::Job& job) {
   return object_of({{"model", job.model.name},
                     {"head", enum_name(job.head)},
                     {"until", when(!job.scope.until.empty(), job.scope.until)},
-                    {"freeze", when(training && job.scope.freeze != "none", job.scope.freeze)},
+                    {"freeze", when(job.scope.freeze != "none", job.scope.freeze)},
                     {"freeze_norm", when(frozen_norm, enum_name(job.scope.norm))},
                     {"train", when(training && job.scope.trained == graph::Trained::image, "image")},
                     {"loss", when(training && job.scope.objective.has_value(),

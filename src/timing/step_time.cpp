@@ -85,7 +85,9 @@ StepTime step_time(std::span<const Op> ops, std::span<const OpTime> kernels, con
   const QueueTimes value = queue(1.0, 1.0);
   const QueueTimes low = queue(spread.low, hosts.low);
   const QueueTimes high = queue(spread.high, hosts.high);
-  const auto quantity = [&](double middle, double least, double most) {
+  // While forward takes longer the host gets ahead, and a short phase behind it then waits for less.
+  const auto quantity = [&](double middle, double at_low, double at_high) {
+    const auto [least, most] = std::minmax({middle, at_low, at_high});
     return base::Estimated<base::Seconds>{base::Seconds(middle), base::Seconds(least), base::Seconds(most), basis};
   };
   time.step = quantity(value.step, low.step, high.step);

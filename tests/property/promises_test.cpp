@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What a plan promises, over random plans with the real models: it fits the card, keeps the reserve, and nothing that
-// the report lists or that can be asked is better. VGGPLAN_PLANS in the environment sets how many are tried.
+// the report lists or that can be asked is better. VGGPLAN_PLANS in the environment sets how many are tried,
+// VGGPLAN_SEED which.
 #include <algorithm>
-#include <cstdlib>
 #include <regex>
 
 #include "planner/judge.hpp"
@@ -17,9 +17,11 @@ namespace {
 using estimate::Verdict;
 using support::pick;
 
-int plans() {
-  const char* wanted = std::getenv("VGGPLAN_PLANS");
-  return wanted == nullptr ? 100 : std::stoi(wanted);
+int plans() { return static_cast<int>(support::number_of("VGGPLAN_PLANS", 50)); }
+
+/// Of question `i` in the series of one test.
+std::mt19937 seeded(std::uint32_t series, int i) {
+  return std::mt19937(support::number_of("VGGPLAN_SEED", 0) * 1'000'003 + series + static_cast<std::uint32_t>(i));
 }
 
 template <class T>
@@ -239,9 +241,10 @@ void check_remedies(const PlanRequest& request, const Plan& plan) {
 TEST_CASE("a plan keeps its word") {
   int recommended = 0;
   for (int i = 0; i < plans(); ++i) {
-    std::mt19937 random(static_cast<std::uint32_t>(7000 + i));
+    std::mt19937 random = seeded(7000, i);
     const PlanRequest request = random_request(random);
-    INFO("plan " << i << " " << support::description(request.job));
+    INFO("plan " << i << " of VGGPLAN_SEED " << support::number_of("VGGPLAN_SEED", 0) << ": "
+                 << support::description(request.job));
     const auto answer = plan(request, engine());
     if (!answer) {  // settings that never go together
       continue;
@@ -261,7 +264,7 @@ TEST_CASE("a plan keeps its word") {
 TEST_CASE("remedies of random refusals do what they say, keep the reserve and know how many GPUs are allowed") {
   std::size_t applied = 0;
   for (int i = 0; i < plans() / 2; ++i) {
-    std::mt19937 random(static_cast<std::uint32_t>(9000 + i));
+    std::mt19937 random = seeded(9000, i);
     PlanRequest request = random_request(random);
     request.candidates = {request.candidates.front()};
     request.candidates.front().gpus = any_of<std::int64_t>(random, {1, 1, 2, 4});
@@ -315,7 +318,7 @@ double best_of_all(const PlanRequest& request, job::Job job, const estimate::Tar
 TEST_CASE("no settings and no batch are faster than the recommended ones, by trying all of them") {
   int compared = 0;
   for (int i = 0; compared < std::max(10, plans() / 10); ++i) {
-    std::mt19937 random(static_cast<std::uint32_t>(11'000 + i));
+    std::mt19937 random = seeded(11'000, i);
     PlanRequest request = random_request(random);
     request.candidates = {request.candidates.front()};
     Candidate& candidate = request.candidates.front();

@@ -2,6 +2,7 @@
 // Jobs with every setting at random, for tests of what holds of all of them.
 #pragma once
 
+#include <cstdlib>
 #include <random>
 #include <string>
 
@@ -13,6 +14,12 @@ namespace vggplan::support {
 /// From `low` to `high`; the same on every platform, which std::uniform_int_distribution is not.
 inline std::int64_t pick(std::mt19937& random, std::int64_t low, std::int64_t high) {
   return low + static_cast<std::int64_t>(random()) % (high - low + 1);
+}
+
+/// How much is tried, and from which seed: a number in the environment, or what CI takes.
+inline std::uint32_t number_of(const char* variable, std::uint32_t otherwise) {
+  const char* wanted = std::getenv(variable);
+  return wanted == nullptr ? otherwise : static_cast<std::uint32_t>(std::stoul(wanted));
 }
 
 inline job::Checkpointing random_checkpointing(std::mt19937& random) {

@@ -253,7 +253,7 @@ inline report::Document refused_plan() {
   remedy.job = sample_job();
   remedy.job.checkpointing = {job::Checkpointing::Kind::block, 0};
   remedy.gpu = "made-up-40gb";
-  remedy.memory = {estimate::Verdict::fits, 39 * kGiB, 28 * kGiB, 30 * kGiB, 0, Bytes(0)};
+  remedy.memory = {estimate::Verdict::fits, 39 * kGiB, 28 * kGiB, 28 * kGiB, 30 * kGiB, 0, Bytes(0)};
   plan.remedies = {remedy};
   plan.enumerated = 16;
   plan.rejected_count = 16;

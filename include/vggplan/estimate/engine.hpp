@@ -37,8 +37,9 @@ struct Knowledge {
 /// The allocator's answer under its limit.
 struct MemoryAnswer {
   Verdict verdict{Verdict::fits};
-  Bytes usable{};    ///< the limit: what `Engine::usable` says
-  Bytes run_peak{};  ///< allocated; where it does not fit: what the failing allocation would make
+  Bytes usable{};          ///< the limit: what `Engine::usable` says
+  Bytes allocated_peak{};  ///< up to the end of step 2
+  Bytes run_peak{};        ///< allocated; where it does not fit: what the failing allocation would make
   Bytes reserved_peak{};
   std::int64_t cache_flushes_per_step{};
   Bytes missing{};  ///< where it does not fit: bytes short at the failing allocation

@@ -67,7 +67,8 @@ struct Simulation {
 
 struct SimulationOptions {
   AllocatorConfig allocator{};
-  std::size_t steps{4};  ///< how many to simulate at least; more where one after the first flushed the cache
+  std::size_t steps{
+      4};  ///< how many to simulate at least; more where one after the first flushed the cache, and all of the tape
   bool timeline{false};  ///< record the moments of the first and of the last step
 };
 

@@ -331,6 +331,10 @@ void compiled_forward(Step& step) {
   compiled.saved.assign(captured.backward.buffers.size(), kNothing);
   for (const auto& [ours, theirs] : captured.kept) {
     compiled.saved[theirs] = emission.tensors[compiled.forward.storage[ours]];
+    // Where a network ends with an activation, its caller holds what backward reads.
+    if (!compiled.replays && std::ranges::count(captured.outputs, ours) > 0) {
+      step.tape.retain(compiled.saved[theirs]);
+    }
   }
   count_kept(step, captured);
 }

@@ -64,6 +64,20 @@ TEST_CASE("the last of all is the last before the first that fails, where it fai
   CHECK(last_of_all(10'000, [](std::int64_t n) { return n <= 7'000 || n == 10'000; }) > 6'800);
 }
 
+TEST_CASE("of many numbers that flicker, the last of all holds and the next one fails") {
+  std::mt19937 random(17);
+  for (int round = 0; round < 200; ++round) {
+    const std::size_t ceiling = 257 + random() % 5000;
+    const auto holds = flickering(random, ceiling, ceiling / 3 + random() % (ceiling / 2), ceiling / 10);
+    const std::int64_t most = by_trying_all(holds);
+    const auto test = [&](std::int64_t n) { return static_cast<bool>(holds.at(static_cast<std::size_t>(n))); };
+    const std::int64_t last = last_of_all(most, test);
+    INFO("round " << round << " most " << most);
+    CHECK(test(last));
+    CHECK((last == most || !test(last + 1)));
+  }
+}
+
 TEST_CASE("of more numbers, the largest is exact where the condition turns once, and holds in any case") {
   std::mt19937 random(13);
   for (int round = 0; round < 200; ++round) {

@@ -179,5 +179,44 @@ TEST_CASE("without a wish for the batch it is open, with one it is fixed") {
   CHECK(pairs(*fixed_batches(request, 4)) == std::vector<std::pair<std::int64_t, std::int64_t>>{{7, 2}});
 }
 
+TEST_CASE("the multiple that an error about --global-batch proposes is accepted") {
+  const estimate::Engine engine = support::engine_of(support::World{});
+  for (const std::int64_t gpus : {1, 2, 3, 6}) {
+    for (const std::int64_t batch : {1, 4, 5}) {
+      for (const std::int64_t accumulation : {1, 3}) {
+        PlanRequest request = request_on({made_up_gpu("a", 100'000, gpus)});
+        request.candidates.front().exactly = true;
+        request.batch = batch == 1 ? std::nullopt : std::optional(batch);
+        request.accumulation = accumulation == 1 ? std::nullopt : std::optional(accumulation);
+        request.global_batch = gpus * batch * accumulation + 1;
+        const auto refused = plan(request, engine);
+        const std::string said = refused ? "" : refused.error().remedy;
+        const std::string words = "give a multiple of ";
+        if (said.starts_with(words)) {
+          request.global_batch = 2 * std::stoll(said.substr(words.size()));
+          CHECK(plan(request, engine).has_value());
+          CHECK(*request.global_batch <= 2 * gpus * batch * accumulation);
+        }
+        CHECK((refused || !said.empty()));
+      }
+    }
+  }
+}
+
+TEST_CASE("a reserve is a share below all, or a size") {
+  const estimate::Engine engine = support::engine_of(support::World{});
+  const auto answers = [&](double percent, std::int64_t bytes) {
+    PlanRequest request = request_on({made_up_gpu("a", 100'000, 1)});
+    request.reserve = {percent, base::Bytes(bytes)};
+    return plan(request, engine).has_value();
+  };
+  CHECK(answers(0, 0));
+  CHECK(answers(99.9, 0));
+  CHECK(answers(0, 1));
+  CHECK_FALSE(answers(-0.1, 0));
+  CHECK_FALSE(answers(100, 0));
+  CHECK_FALSE(answers(0, -1));
+}
+
 }  // namespace
 }  // namespace vggplan::planner

@@ -47,6 +47,13 @@ TEST_CASE("a worker decodes, transforms and hands over; floats are four bytes a 
     p.pixels = 8'000'000;
     CHECK(worker_seconds(p, rates()).count() == Approx(160e-3 + 48e-3 + 96e-3));
   }
+  SECTION("what one decoder was not measured with takes what it takes PIL") {
+    InputRates measured = rates();
+    measured.stages.push_back({"decode-pil-tiff", {{1e6, 40e-3}}});
+    ImagePath p = path(1'000'000, false);
+    p.file = ImageFile::tiff;
+    CHECK(worker_seconds(p, measured).count() == Approx(40e-3 + 3e-3));
+  }
   SECTION("what torchvision was not measured with goes through PIL") {
     ImagePath p = path(1'000'000, false);
     p.file = base::ImageFormat::raw;

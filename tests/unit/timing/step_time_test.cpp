@@ -160,8 +160,46 @@ TEST_CASE("beyond the batches that were measured Linear layers in true fp32 near
 }
 
 TEST_CASE("ops of unknown kind are timed by the roofline rather than not at all") {
-  const Op op = convolution(OpKind::conv_forward, {1, 512, 512, 64, 64});
-  CHECK(op_seconds(op, round_gpu(), Calibration{}).count() > roofline_seconds(op, round_gpu()));
+  for (const OpKind kind : {OpKind::conv_forward, OpKind::linear_forward, OpKind::relu_forward, OpKind::optimizer}) {
+    for (const auto math : {base::MathMode::fp32, base::MathMode::tf32}) {
+      const Op op = make_op(kind, math, base::DType::f32, base::Layout::nhwc, {1, 512, 512, 64, 64});
+      CHECK(op_seconds(op, round_gpu(), Calibration{}).count() > roofline_seconds(op, round_gpu()));
+    }
+  }
+}
+
+TEST_CASE("slowed down, every op and every step takes that many times as long, whatever decides it") {
+  Calibration calibration = round_calibration();
+  const Op conv = convolution(OpKind::conv_forward, {8, 64, 64, 56, 56});
+  calibration.curves.push_back({classify(conv), 20, 2.0, {0.3, 0.6}});
+  calibration.host.step_seconds = 1e-4;
+  calibration.host.forward_op_seconds = 2e-5;
+  calibration.host.gap_seconds = 1e-6;
+  Calibration slowed = calibration;
+  slow_down(slowed, 1.7);
+  for (const Op& op : {relu(100), relu(10'000'000), relu(1'000'000'000), conv}) {
+    CHECK(op_seconds(op, round_gpu(), slowed).count() ==
+          Approx(1.7 * op_seconds(op, round_gpu(), calibration).count()));
+    for (const std::size_t ops : {std::size_t{1}, std::size_t{9}}) {
+      const std::vector<Op> step(ops, op);
+      CHECK(seconds(step, slowed) == Approx(1.7 * seconds(step, calibration)));
+    }
+  }
+}
+
+TEST_CASE("images run side by side as long as their maps leave room, and at least one runs") {
+  const auto side_by_side = [](std::int64_t images, std::int64_t channels) {
+    return images_side_by_side(convolution(OpKind::conv_forward, {images, channels, channels, 8, 8}));
+  };
+  for (const std::int64_t channels : {1, 64, 4096, 32'768, 100'000}) {
+    CHECK(side_by_side(1, channels) == 1);
+    for (const std::int64_t images : {2, 30, 5000}) {
+      CHECK(side_by_side(images, channels) >= 1);
+      CHECK(side_by_side(images, channels) <= static_cast<double>(images));
+      CHECK(side_by_side(images, channels) >= side_by_side(images, channels + 1));
+    }
+  }
+  CHECK(side_by_side(5000, 100'000) == 1);
 }
 
 TEST_CASE("where kernels are long a step takes their sum, where they are short it takes the host's time") {
