@@ -51,7 +51,7 @@ TEST_CASE("a worker decodes, transforms and hands over; floats are four bytes a 
     InputRates measured = rates();
     measured.stages.push_back({"decode-pil-tiff", {{1e6, 40e-3}}});
     ImagePath p = path(1'000'000, false);
-    p.file = ImageFile::tiff;
+    p.file = base::ImageFormat::tiff;
     CHECK(worker_seconds(p, measured).count() == Approx(40e-3 + 3e-3));
   }
   SECTION("what torchvision was not measured with goes through PIL") {
