@@ -49,11 +49,11 @@ base::Status add_calibrations(const catalog::Catalog& catalog, const std::vector
 
 }  // namespace
 
-base::Result<estimate::Knowledge> Session::knowledge(const Options& options, const std::vector<std::string>& gpus,
-                                                     const std::vector<std::string>& named) const {
+base::Result<estimate::Knowledge> Session::knowledge(const Options& options,
+                                                     const std::vector<std::string>& gpus) const {
   estimate::Knowledge knowledge;
   knowledge.framework = TRY(catalog_.framework(options.framework));
-  TRY(add_calibrations(catalog_, named.empty() ? gpus : named, knowledge));
+  TRY(add_calibrations(catalog_, gpus, knowledge));
   knowledge.links = TRY(catalog_.links());
   for (const std::string& name : catalog_.storage_names()) {
     knowledge.storages.push_back(TRY(catalog_.storage(name)));

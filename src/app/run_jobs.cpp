@@ -168,7 +168,7 @@ base::Result<int> run_fit(const Request& request, World& world) {
   Session session = TRY(Session::open(request.options, world));
   const PlanQuestion question = TRY(session.fit(request.options));
   const GpuNames gpus = names_of(question.request);
-  const estimate::Knowledge knowledge = TRY(session.knowledge(request.options, gpus.asked, gpus.all));
+  const estimate::Knowledge knowledge = TRY(session.knowledge(request.options, gpus.all));
   planner::Capacity capacity = TRY(planner::capacity(question.request, estimate::make_engine(knowledge)));
   put_first(capacity.estimate.warnings, question.warnings);
   return finish(report::build_fit(capacity), request, world, capacity.fits() ? kYes : kNo);
@@ -183,7 +183,7 @@ base::Result<report::Document> plan_report(const Request& request, World& world)
   Session session = TRY(Session::open(request.options, world));
   const PlanQuestion question = TRY(session.plan(request.options));
   const GpuNames gpus = names_of(question.request);
-  const estimate::Knowledge knowledge = TRY(session.knowledge(request.options, gpus.asked, gpus.all));
+  const estimate::Knowledge knowledge = TRY(session.knowledge(request.options, gpus.all));
   const estimate::Engine engine = estimate::make_engine(knowledge);
   planner::Plan plan = TRY(planner::plan(question.request, engine));
   put_first(plan.warnings, unused_prices(request.options, gpus.asked, knowledge));

@@ -51,10 +51,9 @@ class Session {
   /// What one kind of GPU holds: what `plan` may choose is open, number and sharding of GPUs are not.
   base::Result<PlanQuestion> fit(const Options& options);
   /// The profile that --framework names, and the calibrations, links, storages, machines and prices that answers about
-  /// these GPUs need. `named`: all GPUs that an answer may name and time, where these are more than those asked about.
+  /// these GPUs need.
   [[nodiscard]] base::Result<estimate::Knowledge> knowledge(const Options& options,
-                                                            const std::vector<std::string>& gpus,
-                                                            const std::vector<std::string>& named = {}) const;
+                                                            const std::vector<std::string>& gpus) const;
 
  private:
   base::Result<graph::ModelSpec> model(const Options& options);

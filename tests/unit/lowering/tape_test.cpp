@@ -39,7 +39,9 @@ Simulation simulated(const Job& job, const Framework& framework, std::size_t ste
   options.steps = steps;
   options.allocator.rules = framework.allocator;
   options.allocator.expandable_segments = job.expandable_segments;
-  return memory::simulate(support::tape_of(job, framework), options);
+  memory::Tape tape = support::tape_of(job, framework);
+  tape.steps.resize(std::min(tape.steps.size(), steps));
+  return memory::simulate(tape, options);
 }
 
 /// Of each size: how often it is asked for, and how many of it live when all is over.
