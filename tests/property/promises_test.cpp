@@ -17,7 +17,7 @@ namespace {
 using estimate::Verdict;
 using support::pick;
 
-int plans() { return static_cast<int>(support::number_of("VGGPLAN_PLANS", 50)); }
+int plans() { return static_cast<int>(support::number_of("VGGPLAN_PLANS", 30)); }
 
 /// Of question `i` in the series of one test.
 std::mt19937 seeded(std::uint32_t series, int i) {
