@@ -77,8 +77,12 @@ base::Result<estimate::Knowledge> Session::knowledge(const Options& options,
 std::vector<estimate::Warning> unused_prices(const Options& options, const std::vector<std::string>& gpus,
                                              const estimate::Knowledge& knowledge) {
   std::vector<estimate::Warning> warnings;
-  if (options.price_list && std::ranges::none_of(knowledge.machines, [&](const auto& machine) {
-        return machine.price && machine.price->reference == *options.price_list;
+  // Those of GPUs that only remedies name are known as well.
+  const auto takes_part = [&](const hardware::Machine& machine) {
+    return std::ranges::find(gpus, machine.gpu) != gpus.end();
+  };
+  if (options.price_list && std::ranges::none_of(knowledge.machines, [&](const hardware::Machine& machine) {
+        return takes_part(machine) && machine.price && machine.price->reference == *options.price_list;
       })) {
     warnings.push_back({"unused-prices",
                         fmt::format("{} has no {}price of a machine that takes part",
@@ -89,7 +93,9 @@ std::vector<estimate::Warning> unused_prices(const Options& options, const std::
     return warnings;
   }
   for (const auto& [name, price] : knowledge.prices) {
-    const auto is_named = [&wanted = name](const hardware::Machine& machine) { return machine.name == wanted; };
+    const auto is_named = [&, &wanted = name](const hardware::Machine& machine) {
+      return takes_part(machine) && machine.name == wanted;
+    };
     const bool of_machine = std::ranges::any_of(knowledge.machines, is_named) && options.machine.value_or(name) == name;
     if (!of_machine && std::find(gpus.begin(), gpus.end(), name) == gpus.end()) {
       warnings.push_back({"unused-price", fmt::format("the price of {} is not used: it takes no part", name),
