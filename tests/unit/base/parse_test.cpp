@@ -42,7 +42,8 @@ TEST_CASE("a number is digits, a point and an exponent, and the whole text") {
   CHECK(parse_number(".5") == 0.5);
   CHECK(parse_number("0.1") == 0.1);  // to the last bit, as the compiler reads it
   CHECK(parse_number("123456789.123456789") == 123456789.123456789);
-  for (const char* text : {"", "+1", " 1", "1 ", "0x10", "inf", "nan", "1,5", "1e", "--1", "1e999", "1e-999", "e5", "."}) {
+  for (const char* text :
+       {"", "+1", " 1", "1 ", "0x10", "inf", "nan", "1,5", "1e", "--1", "1e999", "1e-999", "e5", "."}) {
     INFO(text);
     CHECK_FALSE(parse_number(text));
   }
