@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Jobs, and the records of the catalogue.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "report/parts.hpp"

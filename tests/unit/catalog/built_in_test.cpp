@@ -159,7 +159,7 @@ TEST_CASE("a price tells its region, its source and as of when it is, and spot c
       CHECK(machine.spot_price->per_hour < machine.price->per_hour);
     }
   }
-  CHECK(priced == 38);
+  CHECK(priced == 43);
 }
 
 TEST_CASE("prices are those that their lists have") {
