@@ -17,7 +17,7 @@ namespace vggplan::app {
 
 namespace {
 
-base::Result<int> finish(base::Status error, int code) {
+base::Result<int> finish(const base::Status& error, int code) {
   TRY(error);
   return code;
 }
