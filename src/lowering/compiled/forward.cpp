@@ -74,15 +74,15 @@ void convolve(Capture& capture, NodeId id, std::vector<BufferId>& weights, Buffe
   const graph::Node& node = capture.node(id);
   const auto& conv = std::get<graph::Convolution>(node.kind);
   const NodeId input = node.inputs.front();
-  const bool turned_late = !capture.training && !step.autocast;
+  const auto take_weight = [&] { weights[id] = copy_weight(capture, id, true, conv.taps() > 1); };
   if (step.autocast) {
-    weights[id] = copy_weight(capture, id, true, conv.taps() > 1);
+    take_weight();
   }
   if (input == 0 && image == kNoBuffer) {
     image = copy_image(capture, id);
   }
-  if (turned_late) {
-    weights[id] = copy_weight(capture, id, true, conv.taps() > 1);
+  if (!capture.training && !step.autocast) {  // in training they are turned ahead of all else
+    take_weight();
   }
   const BufferId operand = input == 0 ? image : capture.operand(id, input);
   const BufferId raw = capture.map_buffer(id, id, Category::activations);
