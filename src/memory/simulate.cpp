@@ -69,15 +69,12 @@ class Replay {
     }
     close_phase();
     StepMemory& step = result_.steps.back();
-    step.reserved_peak = reserved_peak_;
+    step.reserved_peak = result_.reserved_peak;
     step.flushes = allocator_.retries() - retries_before;
     result_.flushes_per_step = step.flushes;
     flushed_late_ = flushed_late_ || (step_ > 0 && step.flushes > 0);
     if (step_ == 0) {
-      result_.first_step_peak = allocated_peak_;
-    }
-    if (step_ <= 1) {
-      result_.allocated_peak = allocated_peak_;
+      result_.first_step_peak = result_.run_peak;
     }
     return complete;
   }
@@ -182,10 +179,13 @@ class Replay {
     if (!result_.steps.empty()) {
       result_.steps.back().allocated_peak = std::max(result_.steps.back().allocated_peak, allocator_.allocated());
     }
-    reserved_peak_ = std::max(reserved_peak_, allocator_.reserved());
-    if (allocator_.allocated() > allocated_peak_) {
-      allocated_peak_ = allocator_.allocated();
+    result_.reserved_peak = std::max(result_.reserved_peak, allocator_.reserved());
+    if (allocator_.allocated() > result_.run_peak) {
+      result_.run_peak = allocator_.allocated();
       at_peak_ = true;
+      if (step_ <= 1) {
+        result_.allocated_peak = result_.run_peak;
+      }
     }
     const bool recorded = !result_.steps.empty() && (step_ == 0 || step_ + 1 >= least_);
     if (options_.timeline && recorded) {
@@ -229,11 +229,6 @@ class Replay {
 
   Simulation finish() {
     record_peak();
-    result_.reserved_peak = reserved_peak_;
-    result_.run_peak = allocated_peak_;
-    if (result_.steps.size() < 2) {
-      result_.allocated_peak = allocated_peak_;
-    }
     return std::move(result_);
   }
 
@@ -251,8 +246,6 @@ class Replay {
   bool in_phase_{false};      ///< of the current step
   bool at_peak_{false};       ///< nothing has been freed since the largest of all
   Bytes phase_peak_{};
-  Bytes allocated_peak_{};
-  Bytes reserved_peak_{};
 };
 
 }  // namespace
