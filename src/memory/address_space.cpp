@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "vggplan/memory/address_space.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace vggplan::memory {
@@ -29,17 +30,12 @@ std::int64_t AddressSpace::place(Bytes segment) {
     next_ += bytes;
     return next_ - bytes;
   }
-  Rest* lowest = nullptr;
-  for (Rest& rest : rests_) {
-    if (rest.size >= bytes && (lowest == nullptr || rest.address < lowest->address)) {
-      lowest = &rest;
-    }
-  }
-  if (lowest == nullptr) {
+  const auto lowest_with_room = [&](const Rest& rest) { return std::pair(rest.size < bytes, rest.address); };
+  auto lowest = std::ranges::min_element(rests_, {}, lowest_with_room);
+  if (lowest->size < bytes) {
     const std::int64_t taken = base::round_up(segment, kGranule).count();
     next_ -= taken;
-    rests_.push_back({next_, taken});
-    lowest = &rests_.back();
+    lowest = rests_.insert(rests_.end(), {next_, taken});
   }
   const std::int64_t address = lowest->address;
   lowest->address += bytes;

@@ -12,7 +12,6 @@ using base::Bytes;
 using base::Phase;
 
 constexpr std::size_t index(Phase phase) { return static_cast<std::size_t>(phase); }
-constexpr std::size_t kUndecided = static_cast<std::size_t>(-1);
 
 class Replay {
  public:
@@ -22,7 +21,7 @@ class Replay {
         least_(std::max(options.steps, tape.steps.size())),
         allocator_(options.allocator),
         live_(tape.tensors),
-        plan_(tape.scratch.size(), kUndecided) {
+        plan_(tape.scratch.size()) {
     current_.layers.assign(tape.layers + 1, 0);
   }
 
@@ -82,7 +81,7 @@ class Replay {
   bool apply(const Event& event) {
     switch (event.kind) {
       case Event::Kind::allocate: return allocate(event);
-      case Event::Kind::release: release(event.tensor); return true;
+      case Event::Kind::release: release(live_[event.tensor]); return true;
       case Event::Kind::scratch: return scratch(event);
       case Event::Kind::trial: trial(event); return true;
       case Event::Kind::empty: allocator_.empty_cache(kGraphStream); return true;
@@ -99,28 +98,35 @@ class Replay {
   }
 
   bool allocate(const Event& event) {
-    const auto block = allocator_.allocate(Bytes(event.bytes), event.stream);
-    if (!block) {
+    if (!take(event, event.bytes, live_[event.tensor])) {
       fail(event, event.bytes);
       return false;
     }
-    Live& live = live_[event.tensor];
-    live = {*block, event.bytes, allocator_.block_size(*block).count(), event.category, event.layer};
+    return true;
+  }
+
+  bool take(const Event& event, std::int64_t bytes, Live& live) {
+    const auto block = allocator_.allocate(Bytes(bytes), event.stream);
+    if (!block) {
+      return false;
+    }
+    live = {*block, bytes, allocator_.block_size(*block).count(), event.category, event.layer};
     account(live, 1);
     note_peak(event);
     return true;
   }
 
-  void release(TensorId tensor) {
-    account(live_[tensor], -1);
-    allocator_.free(live_[tensor].block);
+  void release(const Live& live) {
+    record_peak();
+    account(live, -1);
+    allocator_.free(live.block);
   }
 
   /// Tries the remembered plan, then every plan in order, as cuDNN's runner in PyTorch does.
   bool scratch(const Event& event) {
     const std::vector<std::int64_t>& plans = tape_.scratch[event.tensor].plans;
-    std::size_t& chosen = plan_[event.tensor];
-    if (chosen != kUndecided && try_scratch(event, plans[chosen])) {
+    std::optional<std::size_t>& chosen = plan_[event.tensor];
+    if (chosen && try_scratch(event, plans[*chosen])) {
       return true;
     }
     for (std::size_t plan = 0; plan < plans.size(); ++plan) {
@@ -138,21 +144,17 @@ class Replay {
     if (bytes == 0) {
       return true;
     }
-    const auto block = allocator_.allocate(Bytes(bytes), event.stream);
-    if (!block) {
-      return false;
+    Live live;
+    const bool taken = take(event, bytes, live);
+    if (taken) {
+      release(live);
     }
-    const Live live{*block, bytes, allocator_.block_size(*block).count(), event.category, event.layer};
-    account(live, 1);
-    note_peak(event);
-    account(live, -1);
-    allocator_.free(*block);
-    return true;
+    return taken;
   }
 
   /// cudnn.benchmark runs once per operation: one workspace of the largest plan that fits, then emptyCache().
   void trial(const Event& event) {
-    if (plan_[event.tensor] != kUndecided) {
+    if (plan_[event.tensor]) {
       return;
     }
     for (const std::int64_t bytes : tape_.scratch[event.tensor].plans) {
@@ -160,14 +162,11 @@ class Replay {
         break;
       }
     }
-    plan_[event.tensor] = 0;
+    plan_[event.tensor].emplace();
     allocator_.empty_cache();
   }
 
   void account(const Live& live, std::int64_t sign) {
-    if (sign < 0) {
-      record_peak();
-    }
     const std::size_t layer = live.layer == kNoLayer ? tape_.layers : static_cast<std::size_t>(live.layer);
     current_.categories[static_cast<std::size_t>(live.category)] += sign * live.requested;
     current_.categories[static_cast<std::size_t>(Category::rounding)] += sign * (live.size - live.requested);
@@ -237,10 +236,10 @@ class Replay {
   std::size_t least_;  ///< steps: an evaluation may come late, and all must
   CachingAllocator allocator_;
   std::vector<Live> live_;
-  std::vector<std::size_t> plan_;
+  std::vector<std::optional<std::size_t>> plan_;
   Breakdown current_{};
   Simulation result_{};
-  std::size_t step_{0};
+  std::size_t step_{};
   Phase phase_{Phase::setup};
   bool flushed_late_{false};  ///< in a step after the first
   bool in_phase_{false};      ///< of the current step

@@ -42,7 +42,7 @@ struct Event {
     allocate,      ///< `tensor` of `bytes`
     release,       ///< `tensor`
     scratch,       ///< a workspace: allocated and freed at once; `tensor` names an entry of Tape::scratch
-    trial,         ///< cudnn.benchmark: the largest workspace tried, then the cache is emptied; as `scratch`
+    trial,         ///< cudnn.benchmark: the largest workspace tried, then the cache is emptied; an entry of its own
     empty,         ///< torch.cuda.empty_cache(): leaves the pool of CUDA graphs alone
     phase,         ///< `phase` begins
     local_memory,  ///< a kernel needs more local memory than the context began with (AddressSpace)

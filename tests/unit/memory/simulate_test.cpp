@@ -202,6 +202,17 @@ TEST_CASE("what is missing is a segment, which may be larger than the request") 
   CHECK(got.failure->missing == Bytes(10 * kMiB));  // 90 + 20 - 100
 }
 
+TEST_CASE("where whole pages are what does not fit at least a byte is missing") {
+  Tape tape;
+  tape.tensors = 1;
+  tape.steps = {{begin(Phase::forward), take(0, 25 * kMiB)}};
+  SimulationOptions options = limited_to(30 * kMiB);
+  options.allocator.expandable_segments = true;
+  const Simulation got = simulate(tape, options);
+  REQUIRE(got.failure.has_value());
+  CHECK(got.failure->missing == Bytes(1));  // 25 of 30, but pages of 20
+}
+
 TEST_CASE("a step's phases start anew: what the step before it took last does not count") {
   Tape tape;
   tape.tensors = 1;
