@@ -34,14 +34,8 @@ bool CachingAllocator::within_capacity(std::int64_t more) const {
 }
 
 CachingAllocator::Handle CachingAllocator::new_block() {
-  if (recycled_.empty()) {
-    blocks_.emplace_back();
-    return static_cast<Handle>(blocks_.size() - 1);
-  }
-  const Handle block = recycled_.back();
-  recycled_.pop_back();
-  blocks_[block] = Block{};
-  return block;
+  blocks_.emplace_back();
+  return static_cast<Handle>(blocks_.size() - 1);
 }
 
 CachingAllocator::FreeEntry CachingAllocator::entry_of(Handle block) const {
@@ -259,7 +253,6 @@ void CachingAllocator::absorb_next(Handle block) {
   if (low.next != kNone) {
     blocks_[low.next].previous = block;
   }
-  recycled_.push_back(gone);
 }
 
 void CachingAllocator::free(Handle block) {
@@ -303,7 +296,6 @@ void CachingAllocator::release_segments(FreeList& list) {
     const bool whole = block.previous == kNone && block.next == kNone;
     if (whole) {
       reserved_ -= block.size;
-      recycled_.push_back(entry.block);
     }
     return whole;
   });

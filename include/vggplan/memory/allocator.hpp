@@ -112,7 +112,6 @@ class CachingAllocator {
 
   AllocatorConfig config_;
   std::vector<Block> blocks_{};
-  std::vector<Handle> recycled_{};
   std::array<FreeList, 2 * kStreams> free_{};
   std::array<Handle, 2 * kStreams> tails_{};  ///< expandable: first block of each pool's address range
   AddressSpace addresses_;
