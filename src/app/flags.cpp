@@ -12,7 +12,6 @@
 #include "app/values.hpp"
 #include "vggplan/base/dates.hpp"
 #include "vggplan/catalog/catalog.hpp"
-#include "vggplan/catalog/gpu_request.hpp"
 
 namespace vggplan::app {
 

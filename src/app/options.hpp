@@ -145,7 +145,12 @@ struct Options {
 namespace vggplan::base {
 template <>
 struct NameTable<app::Command> {
-  static constexpr std::array<Named<app::Command>, 17> table{{
+  struct Row {
+    app::Command value{};
+    std::string_view name{};
+    std::string_view help{};
+  };
+  static constexpr std::array<Row, 17> table{{
       {app::Command::plan, "plan", "recommend GPUs, batch and settings (the default command)"},
       {app::Command::estimate, "estimate", "memory and time of one job on one machine"},
       {app::Command::fit, "fit", "the largest batch and image that a card holds"},
@@ -166,21 +171,11 @@ struct NameTable<app::Command> {
   }};
 };
 template <>
-struct NameTable<app::Format> {
-  static constexpr std::array<Named<app::Format>, 5> table{{
-      {app::Format::text, "text", "for people, in a terminal"},
-      {app::Format::json, "json", "everything, for programs"},
-      {app::Format::csv, "csv", "the main table"},
-      {app::Format::markdown, "markdown", "for a comment or a page"},
-      {app::Format::html, "html", "one page with charts"},
-  }};
-};
-template <>
 struct NameTable<app::Color> {
   static constexpr std::array<Named<app::Color>, 3> table{{
-      {app::Color::automatic, "auto", "on a terminal"},
-      {app::Color::always, "always", ""},
-      {app::Color::never, "never", ""},
+      {app::Color::automatic, "auto"},
+      {app::Color::always, "always"},
+      {app::Color::never, "never"},
   }};
 };
 }  // namespace vggplan::base

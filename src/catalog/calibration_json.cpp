@@ -12,27 +12,6 @@
 #include "catalog/read_record.hpp"
 #include "vggplan/catalog/calibration.hpp"
 
-namespace vggplan::base {
-
-template <>
-struct NameTable<timing::Variant> {
-  static constexpr std::array<Named<timing::Variant>, 11> table{{
-      {timing::Variant::usual, "usual", ""},
-      {timing::Variant::one_image, "one-image", ""},
-      {timing::Variant::one_pixel, "one-pixel", ""},
-      {timing::Variant::huge, "huge", ""},
-      {timing::Variant::huge_narrow, "huge-narrow", ""},
-      {timing::Variant::fused, "fused", ""},
-      {timing::Variant::single, "single", ""},
-      {timing::Variant::few_images, "few-images", ""},
-      {timing::Variant::small_map, "small-map", ""},
-      {timing::Variant::ragged, "ragged", ""},
-      {timing::Variant::turned, "turned", ""},
-  }};
-};
-
-}  // namespace vggplan::base
-
 namespace vggplan::catalog {
 namespace {
 

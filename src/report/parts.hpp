@@ -4,7 +4,6 @@
 
 #include <vector>
 
-#include "vggplan/report/build.hpp"
 
 namespace vggplan::report {
 

@@ -2,7 +2,6 @@
 // Another question whose answer must differ in one direction, or not at all. What the peaks of memory do with the batch
 // is not among it: cuDNN's workspaces and what the allocator caches go up and down. What is monotone is what each image
 // brings by itself: work, saved activations, what is allocated after forward, bytes to read.
-#include <cmath>
 
 #include "property/relations.hpp"
 #include "support/catch.hpp"

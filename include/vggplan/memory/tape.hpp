@@ -2,13 +2,11 @@
 // What a process asks of the allocator, in order. Bytes and opaque layer ids: this room knows no layers.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <vector>
 
 #include "vggplan/base/names.hpp"
 #include "vggplan/base/phase.hpp"
-#include "vggplan/base/units.hpp"
 
 namespace vggplan::memory {
 
@@ -80,8 +78,6 @@ struct Tape {
 namespace vggplan::base {
 
 template <>
-struct NameTable<memory::Category> {
-  static constexpr auto table = table_as_written<memory::Category>();
-};
+struct NameTable<memory::Category> : NamesAsWritten<memory::Category> {};
 
 }  // namespace vggplan::base

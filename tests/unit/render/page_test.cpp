@@ -2,7 +2,6 @@
 // Pages made by hand, in each format. What is expected was written by hand, too.
 #include "render/page.hpp"
 
-#include <algorithm>
 
 #include "support/catch.hpp"
 
@@ -13,7 +12,6 @@ namespace {
 using render::Bar;
 using render::Depth;
 using render::Page;
-using render::Section;
 using render::Tone;
 
 /// One block of each kind.
