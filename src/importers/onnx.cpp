@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "importers/formats.hpp"
-#include "importers/onnx_operators.hpp"
+#include "importers/onnx_call.hpp"
 #include "vggplan/base/format.hpp"
 
 namespace vggplan::importers {

@@ -5,7 +5,7 @@
 #include <array>
 
 #include "importers/archive.hpp"
-#include "importers/aten_operators.hpp"
+#include "importers/aten_call.hpp"
 #include "importers/formats.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/base/json_text.hpp"

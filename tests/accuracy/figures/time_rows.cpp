@@ -9,6 +9,7 @@
 #include <iostream>
 #include <stdexcept>
 
+#include "app/calibration.hpp"
 #include "support/files.hpp"
 #include "timing/least_squares.hpp"
 #include "vggplan/catalog/calibration.hpp"
