@@ -4,7 +4,6 @@
 #define TOML_ENABLE_FORMATTERS 0
 #include <fmt/format.h>
 
-
 // toml++ 3.3 takes letters from U+00A1 to U+0499 where a space may stand for what cannot be, which is undefined: they
 // are no spaces.
 // clang-format off

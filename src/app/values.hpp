@@ -55,7 +55,7 @@ base::Status put(T& target, base::Result<U> value) {
   if (!value) {
     return value.error();
   }
-  target = std::move(*value);
+  target = static_cast<T>(std::move(*value));
   return std::nullopt;
 }
 
