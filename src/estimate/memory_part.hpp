@@ -7,6 +7,7 @@
 #include "vggplan/estimate/estimate.hpp"
 #include "vggplan/estimate/run.hpp"
 #include "vggplan/lowering/schedule.hpp"
+#include "vggplan/memory/simulate.hpp"
 
 namespace vggplan::estimate {
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "estimate/memory_part.hpp"
+#include "estimate/storage_part.hpp"
 #include "estimate/time_part.hpp"
 #include "vggplan/estimate/estimate.hpp"
 #include "vggplan/timing/calibration.hpp"

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "vggplan/report/build.hpp"
 
 namespace vggplan::report {
 

@@ -2,8 +2,6 @@
 // Settings of a job that decide what it takes as well: rooms that do not know jobs know them.
 #pragma once
 
-
-
 namespace vggplan::base {
 
 /// How GPUs share parameters and the work of the optimizer.

@@ -7,6 +7,7 @@
 
 #include "vggplan/base/names.hpp"
 #include "vggplan/base/phase.hpp"
+#include "vggplan/base/units.hpp"
 
 namespace vggplan::memory {
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/calibration.hpp"
 #include "vggplan/catalog/catalog.hpp"
 #include "vggplan/hardware/hardware.hpp"
 #include "vggplan/timing/calibrate.hpp"

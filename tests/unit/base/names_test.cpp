@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "vggplan/base/names.hpp"
 
-
 #include "support/catch.hpp"
 
 namespace vggplan::base {

@@ -2,7 +2,6 @@
 // Pages made by hand, in each format. What is expected was written by hand, too.
 #include "render/page.hpp"
 
-
 #include "support/catch.hpp"
 
 namespace vggplan {
