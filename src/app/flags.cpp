@@ -71,18 +71,12 @@ Status usable_memory(Options& options, Text value, Text place) {
 }
 /// In the order of their pixels.
 Status sizes(Options& options, Text value, Text place) {
-  const auto parts = split_sizes(value, place);
-  if (!parts) {
-    return parts.error();
-  }
-  for (const std::string& part : *parts) {
-    const auto sides = split_size(part, place);
-    const auto height = sides ? parse_whole(sides->first, place, kPixels) : sides.error();
-    const auto width = sides ? parse_whole(sides->second, place, kPixels) : sides.error();
-    if (!height || !width) {
-      return height ? width.error() : height.error();
-    }
-    options.sizes.emplace_back(*height, *width);
+  const auto parts = TRY(split_sizes(value, place));
+  for (const std::string& part : parts) {
+    const auto sides = TRY(split_size(part, place));
+    const std::int64_t height = TRY(parse_whole(sides.first, place, kPixels));
+    const std::int64_t width = TRY(parse_whole(sides.second, place, kPixels));
+    options.sizes.emplace_back(height, width);
   }
   std::ranges::sort(options.sizes, {},
                     [](const auto& size) { return std::tuple(size.first * size.second, size.first); });
