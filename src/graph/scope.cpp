@@ -181,24 +181,16 @@ base::Status train_image(Network& network) {
 
 base::Result<Network> scoped(Network network, const Scope& scope, bool training) {
   if (!scope.until.empty()) {
-    if (auto problem = cut(network, scope.until)) {
-      return *std::move(problem);
-    }
+    TRY(cut(network, scope.until));
   }
   if (scope.trained == Trained::image) {
-    if (auto problem = train_image(network)) {
-      return *std::move(problem);
-    }
-  } else if (auto problem = freeze(network, scope.freeze)) {
-    return *std::move(problem);
+    TRY(train_image(network));
+  } else {
+    TRY(freeze(network, scope.freeze));
   }
-  if (auto problem = freeze_norms(network, scope.norm)) {
-    return *std::move(problem);
-  }
+  TRY(freeze_norms(network, scope.norm));
   if (scope.objective) {
-    if (auto problem = set_objective(network, *scope.objective)) {
-      return *std::move(problem);
-    }
+    TRY(set_objective(network, *scope.objective));
   }
   if (training && !flow_of(network).needs_gradient.back()) {
     return base::wrong(std::string(kFreeze),

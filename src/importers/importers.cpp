@@ -4,9 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "importers/json_graph.hpp"
-#include "importers/onnx.hpp"
-#include "importers/torch_export.hpp"
+#include "importers/formats.hpp"
 #include "vggplan/base/json_text.hpp"
 
 namespace vggplan::importers {

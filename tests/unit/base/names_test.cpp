@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "vggplan/base/names.hpp"
 
-#include <array>
-
 #include "support/catch.hpp"
 
 namespace vggplan::base {
 
 enum class Fruit { apple, pear };
-
-template <>
-struct NameTable<Fruit> {
-  static constexpr std::array<Named<Fruit>, 2> table{{{Fruit::apple, "apple", "round"}, {Fruit::pear, "pear", "long"}}};
-};
 
 namespace {
 

@@ -5,7 +5,6 @@
 
 #include "support/catch.hpp"
 #include "support/vgg.hpp"
-#include "vggplan/graph/flow.hpp"
 #include "vggplan/job/job.hpp"
 
 namespace vggplan::job {
