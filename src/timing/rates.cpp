@@ -279,7 +279,7 @@ OpTime op_time(const Op& op, const hardware::Gpu& gpu, const Calibration& calibr
   }
   const ShareCurve* curve =
       is_convolution(op.kind) && exact != nullptr ? exact : nearest_curve(calibration, shape, octave);
-  double share = curve == nullptr || curve->shares.empty() ? kUnknownShare : share_at(*curve, octave);
+  double share = curve == nullptr ? kUnknownShare : share_at(*curve, octave);
   if (curve != nullptr && is_linear(op.kind) && shape.element_bytes == 4) {
     share = grown(share, octave - last_octave(*curve));
   }
