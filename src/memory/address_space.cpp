@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "vggplan/memory/address_space.hpp"
 
+#include <utility>
+
 namespace vggplan::memory {
 
 namespace {
@@ -17,11 +19,9 @@ constexpr Bytes kFirstLarge = kMiB * 20;
 
 }  // namespace
 
-AddressSpace::AddressSpace(AddressOrder order) : order_(order) {
-  if (order == AddressOrder::falling) {
-    rests_ = {{kLocalMemory.count(), kFirstSmall.count()}, {(kLocalMemory + kGranule).count(), kFirstLarge.count()}};
-  }
-}
+AddressSpace::AddressSpace(AddressOrder order)
+    : order_(order),
+      rests_{{kLocalMemory.count(), kFirstSmall.count()}, {(kLocalMemory + kGranule).count(), kFirstLarge.count()}} {}
 
 std::int64_t AddressSpace::place(Bytes segment) {
   const std::int64_t bytes = segment.count();
@@ -48,8 +48,7 @@ std::int64_t AddressSpace::place(Bytes segment) {
 }
 
 void AddressSpace::move_local_memory() {
-  if (order_ == AddressOrder::falling && !local_memory_moved_) {
-    local_memory_moved_ = true;
+  if (!std::exchange(local_memory_moved_, true)) {
     rests_.push_back({0, kLocalMemory.count()});
   }
 }
