@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <optional>
 #include <utility>
 
 namespace vggplan::timing {
@@ -20,10 +19,9 @@ struct Place {
 };
 
 Place place(double x, std::size_t nodes) {
-  const double last = static_cast<double>(nodes - 1);
-  const double inside = std::clamp(x, 0.0, last);
-  const std::size_t left = std::min(static_cast<std::size_t>(inside), nodes < 2 ? 0 : nodes - 2);
-  return {left, nodes < 2 ? 0.0 : inside - static_cast<double>(left)};
+  const double inside = std::clamp(x, 0.0, static_cast<double>(nodes - 1));
+  const auto left = static_cast<std::size_t>(inside);
+  return {left, inside - static_cast<double>(left)};
 }
 
 double value_at(const std::vector<double>& heights, const Place& at) {
@@ -58,8 +56,8 @@ std::vector<double> fit_weighted(std::span<const double> x, std::span<const doub
   for (std::size_t i = 0; i < x.size(); ++i) {
     const Place at = place(x[i], nodes);
     const std::array<double, 2> share{1.0 - at.right_share, at.right_share};
-    for (std::size_t p = 0; p < 2 && at.left + p < nodes; ++p) {
-      for (std::size_t q = 0; q < 2 && at.left + q < nodes; ++q) {
+    for (std::size_t p = 0; p < share.size() && at.left + p < nodes; ++p) {
+      for (std::size_t q = 0; q < share.size() && at.left + q < nodes; ++q) {
         a[at.left + p][at.left + q] += weights[i] * share[p] * share[q];
       }
       b[at.left + p] += weights[i] * share[p] * y[i];
@@ -110,9 +108,8 @@ namespace {
 
 using Triple = std::array<double, 3>;
 
-/// Least squares over some of the columns; the other coefficients are 0. Nothing where a column is empty.
-std::optional<Triple> fit_columns(std::span<const Triple> rows, const std::vector<std::size_t>& columns) {
-  constexpr double kEmpty = 1e-30;
+/// Least squares over some of the columns; the other coefficients are 0. No numbers where a column is empty.
+Triple fit_columns(std::span<const Triple> rows, const std::vector<std::size_t>& columns) {
   Matrix a(columns.size(), std::vector<double>(columns.size(), 0.0));
   std::vector<double> b(columns.size(), 0.0);
   for (const Triple& row : rows) {
@@ -124,11 +121,6 @@ std::optional<Triple> fit_columns(std::span<const Triple> rows, const std::vecto
     }
   }
   Triple found{};
-  for (std::size_t p = 0; p < columns.size(); ++p) {
-    if (a[p][p] < kEmpty) {
-      return std::nullopt;
-    }
-  }
   const std::vector<double> c = solve(std::move(a), std::move(b));
   for (std::size_t p = 0; p < columns.size(); ++p) {
     found[columns[p]] = c[p];
@@ -152,13 +144,13 @@ std::array<double, 3> fit_non_negative(std::span<const std::array<double, 3>> ro
   Triple best{};
   double least = std::numeric_limits<double>::infinity();
   for (const std::vector<std::size_t>& columns : kSubsets) {
-    const std::optional<Triple> found = fit_columns(rows, columns);
+    const Triple found = fit_columns(rows, columns);
     const bool feasible =
-        found && std::all_of(found->begin(), found->end(), [](double v) { return v >= 0.0 && std::isfinite(v); });
-    const double error = feasible ? squares(rows, *found) : least;
+        std::all_of(found.begin(), found.end(), [](double v) { return v >= 0.0 && std::isfinite(v); });
+    const double error = feasible ? squares(rows, found) : least;
     if (error < least) {
       least = error;
-      best = *found;
+      best = found;
     }
   }
   return best;

@@ -31,7 +31,7 @@ std::vector<double> ready_times(std::span<const Op> ops, std::span<const OpTime>
       continue;
     }
     clock += kernels[i].seconds;
-    if (op.layer != kNoLayer && !op.recompute) {
+    if (op.layer != kNoLayer) {
       done.resize(std::max(done.size(), op.layer + 1), 0.0);
       done[op.layer] = clock;
     }

@@ -117,7 +117,8 @@ TEST_CASE("other kernels than products follow SMs, clock and bandwidth, up to wh
 TEST_CASE("products follow tensor cores, which by architecture reach less, and more where they do less in a cycle") {
   const Op conv = conv_in(OpKind::conv_forward, MathMode::tf32, 64, 64);
   for (const auto& [architecture, factor] :
-       {std::pair{"Hopper", 1.0}, std::pair{"Volta", 0.61}, std::pair{"Turing", 0.55}, std::pair{"Ampere", 0.925},
+       {std::pair{"Hopper", 1.0}, std::pair{"Kepler", 1.0}, std::pair{"Maxwell", 1.0}, std::pair{"Pascal", 1.0},
+        std::pair{"Volta", 0.61}, std::pair{"Turing", 0.55}, std::pair{"Ampere", 0.925},
         std::pair{"Ada Lovelace", 0.84}, std::pair{"Blackwell", 1.0}}) {
     check_shares(carried(conv, {0.2, 0.6}, generation(architecture, "8.0")), {factor * 0.2, factor * 0.6});
   }
@@ -149,7 +150,7 @@ TEST_CASE("a weight gradient in TF32 is as fast as an input gradient where the m
     Calibration measured;
     measured.curves = {{classify(input), first, 4.0, {0.4, 0.8}}, {classify(op), 10.0, 2.0, {0.2, 0.9}}};
     sort_by_shape(measured);
-    return carry_over(measured, from, to).curves.at(1).shares;
+    return carry_over(measured, from, to).curves.at(op.kind == OpKind::conv_forward ? 0 : 1).shares;
   };
   const hardware::Gpu hopper = generation("Hopper", "9.0");
   const hardware::Gpu other = generation("Blackwell", "10.0");
@@ -163,9 +164,14 @@ TEST_CASE("a weight gradient in TF32 is as fast as an input gradient where the m
   check(share(weight, hopper, hopper), 0.2, 0.9);
   check(share(weight, other, generation("Blackwell", "12.0")), 0.2, 0.9);
   check(share(conv_in(OpKind::conv_weight_grad, MathMode::bf16, 64, 64), hopper, other), 0.2, 0.9);
+  check(share(conv_in(OpKind::conv_forward, MathMode::tf32, 64, 64), hopper, other), 0.2, 0.9);
+  // Where no input gradient of its channels was measured it stays as it is.
   Calibration alone;
   alone.curves = {{classify(weight), 10.0, 2.0, {0.2}}};
   CHECK(carry_over(alone, hopper, other).curves.at(0).shares.at(0) == Approx(0.2));
+  alone.curves = {{classify(conv_in(OpKind::conv_input_grad, MathMode::tf32, 128, 128)), 10.0, 2.0, {0.9}},
+                  {classify(weight), 10.0, 2.0, {0.2}}};
+  CHECK(carry_over(alone, hopper, other).curves.at(1).shares.at(0) == Approx(0.2));
 }
 
 TEST_CASE("without tensor cores convolutions run as Winograd, in FLOPs of the direct algorithm") {
@@ -182,7 +188,8 @@ TEST_CASE("without tensor cores convolutions run as Winograd, in FLOPs of the di
   };
   for (const auto& [architecture, factor] :
        {std::pair{"Kepler", 0.85}, std::pair{"Maxwell", 1.2}, std::pair{"Pascal", 1.45}, std::pair{"Volta", 1.93},
-        std::pair{"Turing", 1.42}, std::pair{"Ampere", 1.0}, std::pair{"unheard of", 1.0}}) {
+        std::pair{"Turing", 1.42}, std::pair{"Ampere", 1.0}, std::pair{"Ada Lovelace", 1.0},
+        std::pair{"Blackwell", 1.0}, std::pair{"unheard of", 1.0}}) {
     for (const MathMode math : {MathMode::fp32, MathMode::tf32, MathMode::fp16, MathMode::bf16}) {
       CHECK(best(OpKind::conv_forward, math, old(architecture)).at(1) == Approx(1.2 * factor));
       CHECK(best(OpKind::conv_forward, math, old(architecture)).at(0) == Approx(0.6 * factor));

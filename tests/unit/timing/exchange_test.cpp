@@ -171,6 +171,7 @@ TEST_CASE("a collective takes its start, or half of it and the ring's traffic: e
   CHECK(seconds(all_reduce, 6e9, nodes) == Approx(90e-6 + 1.0));
   CHECK(seconds(all_gather, 6e9, nodes) == Approx(90e-6 + 0.5));
   CHECK(seconds(broadcast, 8e9, nodes) == Approx(90e-6 + 1.0));
+  CHECK(seconds(broadcast, 8e9, fabric_of(3, Topology::nvswitch, 3, 1e6)) == Approx(90e-6 + 1.0));
   // Two nodes of four: the network is slower; over links of 1 GB/s these are.
   CHECK(seconds(all_reduce, 8e9, fabric_of(8, Topology::nvswitch, 2)) == Approx(80e-6 + 1.0));
   CHECK(seconds(all_reduce, 8e9, fabric_of(8, Topology::nvswitch, 2, 1e9)) == Approx(80e-6 + 15.0));

@@ -160,6 +160,25 @@ TEST_CASE("all costs of a host are found in rows that ask for more or less of ea
   check_costs(fitted_host(steps));
 }
 
+TEST_CASE("rows that are far off, either way, say little of a host") {
+  for (const double odd : {0.1, 10.0}) {
+    std::vector<StepSample> steps;
+    for (std::size_t row = 0; row < 22; ++row) {
+      StepSample sample;
+      sample.on_host = true;
+      sample.ops.assign(10 + 5 * row, small_op(relu_forward, Phase::forward));
+      const double factor = row % 11 == 5 ? odd : 1.0;
+      sample.step = sample.forward = base::Seconds(factor * 40e-6 * static_cast<double>(10 + 5 * row));
+      steps.push_back(sample);
+    }
+    const Op op = small_op(relu_forward, Phase::forward);
+    Calibration found;
+    found.host = fitted_host(steps);
+    const double seconds = step_time(std::vector(60, op), round_gpu(), found).host_busy.value.count();
+    CHECK(seconds == Approx(60 * 40e-6).epsilon(0.06));
+  }
+}
+
 TEST_CASE("without rows of hosts those of GPUs that wait for them tell the costs") {
   std::vector<StepSample> steps;
   for (int row = 0; row < 40; ++row) {
@@ -168,7 +187,39 @@ TEST_CASE("without rows of hosts those of GPUs that wait for them tell the costs
     (row % 2 == 0 ? steps.back().for_ranges : steps.back().chosen_by_trial) = true;
   }
   check_costs(fitted_host(steps));
-  CHECK(fitted_host({}).forward_op_seconds > 0.0);
+  SECTION("and without any they are those of a server of today, between a microsecond and a millisecond") {
+    Calibration calibration;
+    calibration.host.gap_seconds = 2e-6;  // of another fit
+    fit_host({}, round_gpu(), calibration);
+    CHECK(calibration.host.gap_seconds == 2e-6);
+    for (const auto cost : kCosts) {
+      const double unit = cost == &HostCosts::unrecorded_share ? 1.0 : 1e-3;
+      CHECK(calibration.host.*cost > 1e-3 * unit);
+      CHECK(calibration.host.*cost < unit);
+    }
+    CHECK(calibration.host.busy_share > 0.0);
+    CHECK(calibration.host.busy_share < 1.0);
+  }
+}
+
+TEST_CASE("a step counts as four of its phases, whichever these are") {
+  for (const OpKind kind : {relu_forward, relu_backward, OpKind::optimizer}) {
+    StepSample sample;
+    const Phase phase = kind == relu_forward    ? Phase::forward
+                        : kind == relu_backward ? Phase::backward
+                                                : Phase::optimizer;
+    sample.ops.assign(10, small_op(kind, phase));
+    sample.on_host = true;
+    sample.step = base::Seconds(1.2e-3);  // a fifth more than its only phase
+    (phase == Phase::forward    ? sample.forward
+     : phase == Phase::backward ? sample.backward
+                                : sample.optimizer) = base::Seconds(1e-3);
+    Calibration found;
+    fit_host(std::vector(3, sample), round_gpu(), found);
+    const StepTime time = step_time(sample.ops, round_gpu(), found);
+    CHECK(time.host_busy.value.count() > 1.1e-3);
+    CHECK(time.host_busy.value.count() < 1.19e-3);
+  }
 }
 
 TEST_CASE("what launches cost beside a busy GPU is found in steps whose host's speed is known") {
@@ -454,6 +505,7 @@ TEST_CASE("a fit says of how many rows each part was fitted and how far it is of
   for (const double seconds : {1.0, 2.0}) {
     samples.collectives.push_back({Collective::broadcast, base::Bytes(1000), two, base::Seconds(seconds)});
   }
+  samples.copies = {{base::Bytes(1'000'000), base::Seconds(1e-3)}};
   StepSample step;
   step.ops = {relu(100'000'000), relu(100'000'000, Phase::backward)};
   step.step = base::Seconds(0.02);
@@ -469,9 +521,27 @@ TEST_CASE("a fit says of how many rows each part was fitted and how far it is of
   parallel.fabric = two;
   parallel.step = base::Seconds(0.05);
   samples.parallel.push_back(parallel);
+  // Neither rows of hosts nor those kept for ranges say anything of how long kernels take in a step.
+  const Op conv = convolution(conv_forward, {8, 64, 64, 300, 300});
+  samples.ops.push_back({conv, base::Seconds(0.01)});
+  StepSample slow;
+  slow.ops = {conv};
+  slow.step = slow.forward = base::Seconds(0.012);
+  slow.for_ranges = true;
+  samples.steps.push_back(slow);
+  slow.for_ranges = false;
+  slow.on_host = true;
+  samples.steps.push_back(slow);
   const Fit fit = calibrate(round_gpu(), samples);
   CHECK(fit.calibration.gpu == "round");
   CHECK(fit.calibration.l2_cache == round_gpu().l2_cache);
+  // All parts were fitted.
+  CHECK(fit.calibration.host.gap_seconds > 0.0);
+  CHECK(fit.calibration.host.forward_op_seconds > 0.0);
+  CHECK(fit.calibration.host_speed.operation == Approx(10e-6));
+  CHECK(fit.calibration.spread != Spread{});
+  CHECK(fit.calibration.links.start_seconds == Approx(1.5));
+  CHECK(fit.calibration.input.pinned_copy.count() == Approx(1e9));
   const auto check = [&](std::string_view what, std::vector<double> errors) {
     CAPTURE(what);
     const auto line =
@@ -490,6 +560,7 @@ TEST_CASE("a fit says of how many rows each part was fitted and how far it is of
     return std::max(modelled, measured) / measured - 1.0 + 1.0 - std::min(modelled, measured) / measured;
   };
   const double relu_seconds = op_seconds(relu(100'000'000), round_gpu(), fit.calibration).count();
+  check("conv_forward", {0.0});
   check("relu_forward", {off(relu_seconds, 8e-3), off(relu_seconds, 8.8e-3), off(relu_seconds, 10.4e-3)});
   const double start = fit.calibration.links.start_seconds;
   check("collective", {off(start, 1.0), off(start, 2.0)});
@@ -498,7 +569,8 @@ TEST_CASE("a fit says of how many rows each part was fitted and how far it is of
   check("step: forward", {off(time.forward.value.count(), 0.01), off(time.forward.value.count(), 0.01)});
   check("step: backward", {});
   check("step: optimizer", {});
-  check("step of the host", {off(time.step.value.count(), 0.02)});
+  const double slow_modelled = step_time(slow.ops, round_gpu(), fit.calibration).step.value.count();
+  check("step of the host", {off(time.step.value.count(), 0.02), off(slow_modelled, 0.012)});
   const ParallelTime both = parallel_step_time(step.ops, round_gpu(), fit.calibration, {}, {}, two);
   check("step on several GPUs", {off(both.step.step.value.count(), 0.05)});
 }

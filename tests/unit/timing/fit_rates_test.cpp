@@ -5,6 +5,7 @@
 
 #include "support/catch.hpp"
 #include "timing/fit.hpp"
+#include "timing/least_squares.hpp"
 #include "timing/rates.hpp"
 #include "timing/tiles.hpp"
 #include "unit/timing/fixtures.hpp"
@@ -70,6 +71,7 @@ TEST_CASE("the start and both rates of a stream are found where samples tell the
     samples.push_back({relu(77), base::Seconds(0.0)});  // no time was taken
     samples.push_back(reaching(pool_of(1024), 0.1));    // of another part
     const StreamRate rate = fitted_stream(samples);
+    CHECK(rate.shape == classify(relu(1)));
     CHECK(rate.start_seconds == Approx(start).epsilon(1e-6));
     CHECK(rate.cached.count() == Approx(cached).epsilon(1e-6));
     CHECK(rate.uncached.count() == Approx(uncached).epsilon(1e-6));
@@ -101,6 +103,7 @@ TEST_CASE("what samples of a stream do not tell follows from what they do") {
   const StreamRate flat = of({1000, 100'000, 1'000'000}, 2e-6, 1e300, 1e300);
   CHECK(flat.start_seconds == Approx(2e-6));
   CHECK(flat.uncached.count() >= 1e15);
+  CHECK(std::isfinite(flat.uncached.count()));
 }
 
 TEST_CASE("an optimizer in a loop starts a kernel for each tensor in its samples as well") {
@@ -138,11 +141,15 @@ TEST_CASE("turning is the median of what contiguous convolutions take longer tha
   }
   for (int i = 0; i < 30; ++i) {                                                              // none of these tells
     twins(samples, {4, 63, 128, 200, 200 + i}, DType::f32, 1e10, false);                      // padded
+    twins(samples, {4, 128, 63, 200, 200 + i}, DType::f32, 1e10, false);                      // padded
     twins(samples, {1, 64, 64, 8, 8 + i}, DType::f32, 1e11, false);                           // 17 us at most
     twins(samples, {4, 16, 128, 200, 200 + i}, DType::f32, 1e10, false);                      // few channels
     samples.push_back(sample({4, 64, 64, 99, 99 + i}, Layout::nchw, DType::f32, 1.0));        // no twin
     samples.push_back(sample({4, 64, 64, 98, 98 + i}, Layout::nchw, DType::f32, 1.0, true));  // nor one of zeros
     samples.push_back(sample({4, 64, 64, 98, 98 + i}, Layout::nhwc, DType::f32, 1e-3, false));
+    for (const double seconds : {9e-3, 1e-3}) {  // one twice, the same layout
+      samples.push_back(sample({4, 64, 64, 97, 97 + i}, Layout::nhwc, DType::f32, seconds));
+    }
   }
   Calibration found;
   fit_streams(samples, found);
@@ -285,6 +292,25 @@ TEST_CASE("few convolutions of other filters are joined by those of half and twi
   CHECK(share_of_64(7) < 0.4);
   CHECK(share_of_64(1) > 0.3);
   CHECK(share_of_64(1) < 0.41);
+  SECTION("of groups, which are one class whatever their channels, none join") {
+    std::vector<OpSample> samples;
+    std::vector<double> x;
+    std::vector<double> y;
+    for (const auto& [pixels, share] : {std::pair{100, 0.2}, std::pair{500, 0.3}, std::pair{3000, 0.2}}) {
+      const Op op = conv_of(64, pixels, {5, 5, 1, 1, 2});
+      samples.push_back(reaching(op, share));
+      x.push_back(std::log2(curve_size(op)));
+      y.push_back(std::log(share));
+    }
+    const double first = std::floor(x.front());
+    for (double& octave : x) {
+      octave = (octave - first) / 2.0;
+    }
+    const ShareCurve curve = fitted_curves(samples).at(0);
+    const std::vector<double> heights = fit_nodes(x, y, curve.shares.size());
+    const auto share = [&](std::size_t node) { return std::clamp(std::exp(heights.at(node)), 0.2, 0.3); };
+    CHECK(curve.shares.at(1) / curve.shares.at(0) == Approx(share(1) / share(0)));
+  }
   SECTION("no node lies beyond all samples") {
     std::vector<OpSample> rising;
     for (std::int64_t pixels = 100; pixels < 40'000; pixels = pixels * 5 / 4) {

@@ -187,6 +187,13 @@ TEST_CASE("the slowest side bounds the machine, each tried around the rate of th
       }
     }
   }
+  SECTION("workers as fast as the GPU leave it its bound") {
+    InputRates alone;
+    alone.pinned_copy = base::BytesPerSecond(HUGE_VAL);
+    const base::Seconds same = worker_seconds(p, alone);
+    CHECK(input_throughput(p, side(1), same, alone).bound == Bound::gpu);
+    CHECK(input_throughput(p, side(1), same * 0.99, alone).bound == Bound::workers);
+  }
   SECTION("a copy as long as the step leaves the GPU its bound") {
     CHECK(input_throughput(p, side(64), base::Seconds(3e6 / 10e9), rates()).bound == Bound::gpu);
     CHECK(input_throughput(p, side(64), base::Seconds(0.29e-3), rates()).bound == Bound::copy);

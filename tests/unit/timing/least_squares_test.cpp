@@ -103,7 +103,8 @@ TEST_CASE("no other line through nodes misses its points by less, with points be
     }
     CAPTURE(nodes);
     check_is_best(fit_nodes(x, y, nodes), x, y, 1e-9);
-    y[7] += 3.0;  // outliers, which count less
+    y[0] += 0.2;  // outliers, which count less
+    y[7] += 3.0;
     y[9] -= 0.4;
     check_is_best(fit_nodes(x, y, nodes), x, y, 2e-3);
   }

@@ -191,6 +191,20 @@ TEST_CASE("widths between those that were measured lie on straight lines of loga
   }
 }
 
+TEST_CASE("widths of one kind of convolution tell of no other kind") {
+  std::vector<ShareCurve> curves;
+  for (const auto& [kind, share] : {std::pair{OpKind::conv_forward, 0.2}, std::pair{OpKind::conv_input_grad, 0.4},
+                                    std::pair{OpKind::conv_weight_grad, 0.8}}) {
+    curves.push_back({classify(tf32(64, 64, 1, kind)), 10.0, 2.0, {share}});
+  }
+  for (const auto& [kind, share] : {std::pair{OpKind::conv_forward, 0.2}, std::pair{OpKind::conv_input_grad, 0.4},
+                                    std::pair{OpKind::conv_weight_grad, 0.8}}) {
+    for (const std::int64_t width : {32, 64, 128}) {
+      CHECK(share_of(tf32(width, 96, 2048, kind), with_curves(curves)) == Approx(share));
+    }
+  }
+}
+
 TEST_CASE("the roofline is the slower of arithmetic and memory") {
   const hardware::Gpu gpu = round_gpu();  // 1e12 bytes, 1e14 FLOPs in TF32, 1e13 in fp32 a second
   const Op large = tf32(256, 256, 10'000);
@@ -208,8 +222,8 @@ TEST_CASE("the roofline is the slower of arithmetic and memory") {
   // Of 100 images of 512 channels 64 run side by side.
   const Op pool = make_op(OpKind::avg_pool_forward, MathMode::fp32, DType::f32, Layout::nhwc, {100, 512, 7, 8, 8});
   CHECK(roofline_seconds(pool, gpu) == Approx(pool.bytes().as_double() / 64 / 1e12));
-  hardware::Gpu old = gpu;
-  old.bf16_tensor.reset();  // knows nothing of bfloat16
+  hardware::Gpu old;  // knows nothing of bfloat16
+  old.memory_bandwidth = gpu.memory_bandwidth;
   const Op half = make_op(OpKind::linear_forward, MathMode::bf16, DType::bf16, Layout::nchw, {64, 4096, 4096, 1, 1});
   CHECK(roofline_seconds(half, old) == Approx(half.bytes().as_double() / 1e12));
 }
@@ -222,6 +236,8 @@ TEST_CASE("Linear layers beyond what was measured grow in true fp32 alone, and n
     return share_of(linear(type, images), with_curves({{classify(linear(type, 1)), 0.0, 1.0, {0.1, last}}}));
   };
   CHECK(share(DType::f32, 2, 0.25) == Approx(0.25));
+  CHECK(share_of(linear(DType::f32, 3), with_curves({{classify(linear(DType::f32, 1)), 0.0, 2.0, {0.1, 0.1}}})) ==
+        Approx(0.1));
   CHECK(share(DType::f32, 4, 0.25) == Approx(0.5));
   CHECK(share(DType::f32, 8, 0.25) == Approx(0.625));
   CHECK(share(DType::f32, 8, 0.75) == Approx(0.75));

@@ -68,6 +68,14 @@ TEST_CASE("64 bits number the elements from 2^31 on, of what one call of pools, 
   check_variants({{relu_forward, MathMode::fp32, DType::f32, kNchw, {2, 2, 2, 1 << 15, 1 << 15}, Variant::usual}});
 }
 
+TEST_CASE("what 64 bits number runs in no tiles") {
+  const auto tiled = [](std::int64_t side) {
+    return runs_in_tiles(classify(convolution(OpKind::conv_forward, {1, 64, 64, side, side})));
+  };
+  CHECK(tiled(5000));
+  CHECK_FALSE(tiled(6000));
+}
+
 TEST_CASE("few images and one pixel have kernels of their own") {
   using enum OpKind;
   constexpr auto kBf16 = DType::bf16;
@@ -112,6 +120,7 @@ TEST_CASE("up to 16 channels on either side cuDNN switches by images, by the map
         {conv_forward, MathMode::tf32, DType::f32, kNhwc, of(3, 12999), Variant::small_map},
         {conv_forward, MathMode::tf32, DType::f32, kNchw, of(3, 96), Variant::usual},
         {conv_input_grad, MathMode::bf16, kBf16, kNchw, of(3, 96), Variant::usual},
+        {conv_input_grad, MathMode::bf16, kBf16, kNhwc, of(3, 96), Variant::usual},
     });
   }
   check_variants({{conv_forward, MathMode::bf16, kBf16, kNchw, {3, 17, 17, 1, 96}, Variant::usual},
@@ -140,6 +149,9 @@ TEST_CASE("an optimizer's class is how it goes over its tensors and how many the
   CHECK(of(foreach, 1000, 7).variant == Variant::usual);
   CHECK(of(fused, 1000, 7).variant == Variant::fused);
   CHECK(of(loop, 1000, 7).variant == Variant::single);
+  Op other = relu(8);
+  other.impl = fused;
+  CHECK(classify(other).variant == Variant::usual);
   CHECK(of(foreach, 1000, 7).channels == 11);
   CHECK(of(foreach, 77, 7) == of(foreach, 1'000'000, 7));
   CHECK(of(foreach, 77, 7, DType::bf16).channels == 11);
@@ -218,7 +230,13 @@ TEST_CASE("what differs in a class where one thing of an op is changed") {
     CHECK((of(kind, DType::f16, kNchw, 64) != usual) == type);
     CHECK(of(kind, DType::f32, kNchw, 64) != usual);
   }
+  CHECK(of(batch_norm_forward, DType::f16, kNchw, 64).math == MathMode::fp16);
+  CHECK(of(relu_forward, DType::f16, kNchw, 64).math == MathMode::fp32);
   CHECK(of(fused, DType::bf16, kNchw, 64) == of(relu_forward, DType::bf16, kNchw, 64));
+  // Linear layers have the channels that they have, in whatever unit.
+  const ShapeClass linear = classify(make_op(linear_forward, MathMode::bf16, DType::bf16, kNchw, {4, 70, 90, 1, 1}));
+  CHECK(linear.channels == 70);
+  CHECK(linear.outputs == 90);
 }
 
 TEST_CASE("curves are drawn over images, over pixels, or over what takes as long as so many bytes") {
@@ -230,8 +248,11 @@ TEST_CASE("curves are drawn over images, over pixels, or over what takes as long
   CHECK(size(linear_weight_grad, {7, 64, 64, 1, 1}) == 7);
   CHECK(size(conv_forward, {3, 64, 64, 5, 7}) == 105);
   CHECK(size(max_pool_forward, {3, 64, 64, 5, 7}) == 105);
+  CHECK(size(max_pool_forward, {3, 64, 64, 5, 7}, kNhwc, filter_of_side(3)) == 105);
   CHECK(size(avg_pool_forward, {3, 64, 7, 5, 9}) == 45);  // one image of channels_last
+  CHECK(size(avg_pool_forward, {3, 64, 2, 5, 9}) == 45);
   CHECK(size(avg_pool_forward, {3, 64, 1, 5, 9}) == 135);
+  CHECK(size(avg_pool_forward, {3, 64, 7, 5, 9}, kNchw) == Approx(3 * 64 * (49 + 0.02 * 45)));  // by its windows
   CHECK(size(avg_pool_backward, {3, 64, 7, 5, 9}) == 3 * 64 * (45 + 49));  // elements read and written
   // 1x1 from 256 to 256 channels, 1000 pixels: 131 MFLOP over 412 FLOPs a byte of half an element, or the tensors.
   CHECK(size(conv_forward, {1, 256, 256, 10, 100}, kNhwc, {1, 1, 1, 1, 1, false, 10, 100}) ==
@@ -352,6 +373,7 @@ TEST_CASE("pools of other windows than VGG's are classes of their own, and only 
     CHECK(of({}) == Filter{});
     CHECK(of({2, 2, 2, 1, 1, false, 4, 4}) == Filter{});
     CHECK(of(three) == Filter{3, 3, 2, 1, kAlone});
+    CHECK_FALSE(has_other_filter(classify(make_op(kind, MathMode::fp32, DType::f32, kNchw, {1, 8, 8, 8, 8}, three))));
   }
   CHECK(classify(make_op(bilinear_forward, MathMode::fp32, DType::f32, kNchw, {1, 8, 8, 8, 8}, three)).filter ==
         Filter{});

@@ -143,6 +143,19 @@ TEST_CASE("what the GPU and the host do are sums over all that a step starts") {
   CHECK_FALSE(step_time(ops, round_gpu(), calibration).host_operation);
 }
 
+TEST_CASE("each phase has a range of its own, that of the GPU where this decides") {
+  const std::vector<Op> ops{relu(100'000'000), relu(300'000'000, base::Phase::backward),
+                            relu(700'000'000, base::Phase::optimizer)};
+  const StepTime time = step_time(ops, round_gpu(), spread_calibration());
+  double kernels = 1.0;
+  for (const auto& part : {time.forward, time.backward, time.optimizer}) {
+    CHECK(part.value.count() == Approx(1e-6 + kernels * 8e-3));
+    CHECK(part.low.count() == Approx(0.9 * part.value.count()));
+    CHECK(part.high.count() == Approx(1.2 * part.value.count()));
+    kernels = 2.0 * kernels + 1.0;
+  }
+}
+
 TEST_CASE("layers have the time of their forward and their backward, and none where an op belongs to none") {
   std::vector<Op> ops{relu(100'000'000), relu(100'000'000, base::Phase::backward), relu(100'000'000)};
   ops[0].layer = 2;

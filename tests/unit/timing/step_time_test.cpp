@@ -261,6 +261,56 @@ TEST_CASE("the host pays for each op by what it does for it") {
   }
 }
 
+TEST_CASE("the loss that backward begins with starts autograd's engine") {
+  HostCosts costs;
+  costs.backward_seconds = 1.0;
+  for (const auto& row : base::NameTable<OpKind>::table) {
+    Op op = make_op(row.value, base::MathMode::fp32, base::DType::f32, base::Layout::nhwc, {1, 8, 8, 4, 4});
+    op.phase = base::Phase::backward;
+    CAPTURE(row.name);
+    const bool first = row.name == "loss_backward" || row.name == "pixel_loss_backward" || row.name == "mse_backward";
+    CHECK(host_seconds(op, costs, {}) == (first ? 1.0 : 0.0));
+    op.recompute = true;
+    CHECK(host_seconds(op, costs, {}) == 0.0);
+  }
+}
+
+TEST_CASE("which ops hand gradients of parameters over, and which are kernels of another op's call") {
+  HostCosts costs;
+  costs.gradient_seconds = 100.0;
+  costs.backward_op_seconds = 1.0;
+  for (const auto& [kind, seconds] :
+       {std::pair{OpKind::conv_weight_grad, 101.0}, std::pair{OpKind::linear_weight_grad, 101.0},
+        std::pair{OpKind::layer_norm_backward, 101.0}, std::pair{OpKind::batch_norm_backward, 101.0},
+        std::pair{OpKind::bias_grad, 0.0}, std::pair{OpKind::conv_input_grad, 0.0},
+        std::pair{OpKind::linear_input_grad, 0.0}, std::pair{OpKind::multiply_reduce, 0.0},
+        std::pair{OpKind::relu_backward, 1.0}, std::pair{OpKind::add, 1.0}}) {
+    Op op = make_op(kind, base::MathMode::fp32, base::DType::f32, base::Layout::nhwc, {1, 8, 8, 4, 4});
+    op.phase = base::Phase::backward;
+    CHECK(host_seconds(op, costs, {}) == seconds);
+  }
+}
+
+TEST_CASE("compiled code costs the host additions: of a call, of parameters, of launches, of results in training") {
+  HostCosts costs;
+  costs.kernel_seconds = 3.0;
+  const auto additions = [&](OpKind kind, Launch launch, bool records) {
+    Op op = make_op(kind, base::MathMode::fp32, base::DType::f32, base::Layout::nhwc, {1, 8, 8, 4, 4});
+    op.launch = launch;
+    op.records = records;
+    op.tensors = 10;
+    CHECK(host_seconds(op, costs, {}) == Approx(3.0 / 5.0 * host_seconds(op, costs, {5.0, 4.0, 6.0})));
+    return host_seconds(op, costs, {5.0, 4.0, 6.0}) / 5.0;
+  };
+  for (const Launch launch : {Launch::compiled, Launch::graph}) {
+    CHECK(additions(OpKind::compiled_call, launch, false) == Approx(28.0));
+    CHECK(additions(OpKind::compiled_call, launch, true) == Approx(28.0 + 15.0));
+  }
+  CHECK(additions(OpKind::fused, Launch::compiled, false) == Approx(2.4));
+  CHECK(additions(OpKind::fused, Launch::compiled, true) == Approx(3.0));
+  CHECK(additions(OpKind::fused, Launch::graph, true) == 0.0);
+}
+
 TEST_CASE("an optimizer costs the host passes and tensors, in a loop each tensor in each pass") {
   HostCosts costs;
   costs.optimizer_pass_seconds = 1;
@@ -273,6 +323,14 @@ TEST_CASE("an optimizer costs the host passes and tensors, in a loop each tensor
   };
   CHECK(paid(base::OptimizerImpl::foreach) == 7 + 40);
   CHECK(paid(base::OptimizerImpl::loop) == 2800);
+  costs.scaler_seconds = 1e4;
+  const auto beside = [&](OpKind kind) {
+    Op op = make_op(kind, base::MathMode::fp32, base::DType::f32, base::Layout::nhwc, {1, 8, 8, 4, 4});
+    op.phase = base::Phase::optimizer;
+    return host_seconds(op, costs, {});
+  };
+  CHECK(beside(OpKind::grad_unscale) == 1e4);
+  CHECK(beside(OpKind::fill) == 0.0);
 }
 
 TEST_CASE("a slower host takes longer, three fifths of what its operations take longer") {

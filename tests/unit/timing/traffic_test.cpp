@@ -159,6 +159,16 @@ TEST_CASE("an optimizer's kernels take 320 blocks of 65,536 elements each, in ev
   CHECK(loop.kernels == 36);
   CHECK(loop.passes == 4);
   CHECK(loop.tensors == 9);
+  CHECK(loop.extent == Extent{1000, 1, 1, 1, 1});
   CHECK(loop.read.count() == 7 * 4000);
   CHECK(loop.written.count() == 3 * 4000);
+}
+
+TEST_CASE("convolutions, Linear layers and batch norms are told by their names") {
+  for (const auto& row : base::NameTable<OpKind>::table) {
+    CAPTURE(row.name);
+    CHECK(is_convolution(row.value) == row.name.starts_with("conv_"));
+    CHECK(is_linear(row.value) == row.name.starts_with("linear_"));
+    CHECK(is_batch_norm(row.value) == row.name.starts_with("batch_norm_"));
+  }
 }
