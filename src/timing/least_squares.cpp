@@ -12,21 +12,24 @@ namespace {
 
 using Matrix = std::vector<std::vector<double>>;
 
-/// Where a point lies between nodes.
-struct Place {
-  std::size_t left{};
-  double right_share{};
+/// Part of a point that a node stands for.
+struct Part {
+  std::size_t node{};
+  double share{};
 };
 
-Place place(double x, std::size_t nodes) {
+/// The nodes on either side of a point; beyond the last ones it counts as theirs.
+std::array<Part, 2> parts_of(double x, std::size_t nodes) {
   const double inside = std::clamp(x, 0.0, static_cast<double>(nodes - 1));
-  const auto left = static_cast<std::size_t>(inside);
-  return {left, inside - static_cast<double>(left)};
+  const double left = std::floor(inside);
+  const double right_share = inside - left;
+  return {{{static_cast<std::size_t>(left), 1.0 - right_share},
+           {static_cast<std::size_t>(std::ceil(inside)), right_share}}};
 }
 
-double value_at(const std::vector<double>& heights, const Place& at) {
-  return at.right_share == 0.0 ? heights[at.left]
-                               : (1.0 - at.right_share) * heights[at.left] + at.right_share * heights[at.left + 1];
+double value_at(const std::vector<double>& heights, double x) {
+  const auto [left, right] = parts_of(x, heights.size());
+  return left.share * heights[left.node] + right.share * heights[right.node];
 }
 
 void add_smoothness(Matrix& a, std::size_t nodes) {
@@ -54,13 +57,12 @@ std::vector<double> fit_weighted(std::span<const double> x, std::span<const doub
   std::vector<double> b(nodes, 0.0);
   add_smoothness(a, nodes);
   for (std::size_t i = 0; i < x.size(); ++i) {
-    const Place at = place(x[i], nodes);
-    const std::array<double, 2> share{1.0 - at.right_share, at.right_share};
-    for (std::size_t p = 0; p < share.size() && at.left + p < nodes; ++p) {
-      for (std::size_t q = 0; q < share.size() && at.left + q < nodes; ++q) {
-        a[at.left + p][at.left + q] += weights[i] * share[p] * share[q];
+    const std::array<Part, 2> parts = parts_of(x[i], nodes);
+    for (const Part& p : parts) {
+      for (const Part& q : parts) {
+        a[p.node][q.node] += weights[i] * p.share * q.share;
       }
-      b[at.left + p] += weights[i] * share[p] * y[i];
+      b[p.node] += weights[i] * p.share * y[i];
     }
   }
   return solve(std::move(a), std::move(b));
@@ -97,7 +99,7 @@ std::vector<double> fit_nodes(std::span<const double> x, std::span<const double>
   for (int round = 0; round < kRounds; ++round) {
     heights = fit_weighted(x, y, weights, nodes);
     for (std::size_t i = 0; i < x.size(); ++i) {
-      const double residual = std::abs(y[i] - value_at(heights, place(x[i], nodes)));
+      const double residual = std::abs(y[i] - value_at(heights, x[i]));
       weights[i] = residual <= kUsual ? 1.0 : kUsual / residual;
     }
   }
@@ -163,7 +165,7 @@ double percentile(std::vector<double> values, double share) {
   std::sort(values.begin(), values.end());
   const double at = share * static_cast<double>(values.size() - 1);
   const auto left = static_cast<std::size_t>(at);
-  const std::size_t right = std::min(left + 1, values.size() - 1);
+  const auto right = static_cast<std::size_t>(std::ceil(at));
   const double f = at - static_cast<double>(left);
   return (1.0 - f) * values[left] + f * values[right];
 }

@@ -32,7 +32,7 @@ std::vector<double> ready_times(std::span<const Op> ops, std::span<const OpTime>
     }
     clock += kernels[i].seconds;
     if (op.layer != kNoLayer) {
-      done.resize(std::max(done.size(), op.layer + 1), 0.0);
+      done.resize(std::max(done.size(), op.layer + 1));
       done[op.layer] = clock;
     }
   }

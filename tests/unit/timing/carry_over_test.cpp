@@ -130,6 +130,11 @@ TEST_CASE("products follow tensor cores, which by architecture reach less, and m
   check_shares(carried(conv, {0.2}, with(100, 1000, 3e12)), {0.2});
   const Op half = conv_in(OpKind::conv_forward, MathMode::fp16, 64, 64);
   check_shares(carried(half, {0.2}, slower), {0.2});
+  hardware::Gpu unknown = with(100);
+  unknown.bf16_tensor = {};
+  Calibration measured;
+  measured.curves = {{classify(conv_in(OpKind::conv_forward, MathMode::bf16, 64, 64)), 10.0, 2.0, {0.2}}};
+  check_shares(carry_over(measured, unknown, with(100, 16000)).curves.at(0), {0.2});  // from what, nobody knows
   SECTION("a first layer streams") {
     const auto share = [](std::int64_t in, std::int64_t out, const Filter& filter = {}) {
       return carried(conv_in(OpKind::conv_forward, MathMode::tf32, in, out, filter), {0.2}, with(300)).shares.at(0);

@@ -510,6 +510,7 @@ TEST_CASE("a fit says of how many rows each part was fitted and how far it is of
   step.ops = {relu(100'000'000), relu(100'000'000, Phase::backward)};
   step.step = base::Seconds(0.02);
   step.forward = base::Seconds(0.01);
+  step.optimizer = base::Seconds(0.01);  // which no op tells of
   samples.steps.assign(3, step);
   samples.steps[0].for_ranges = true;
   samples.steps[1].step = base::Seconds(0.03);

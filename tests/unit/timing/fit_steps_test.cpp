@@ -120,6 +120,9 @@ TEST_CASE("each group of ops gets the level that its steps show, and no other gr
       CHECK(fitted_factor({conv_weight_grad, DType::f32}, steps) == Approx(backward).epsilon(0.015));
       CHECK(fitted_factor({conv_forward, DType::f32}, steps) == Approx(forward).epsilon(0.015));
       CHECK(fitted_factor({max_pool_forward, DType::f32}, steps) == 1.0);
+      CHECK(fitted_factor({cast, DType::f32}, steps) == Approx(group.kind == cast ? factor : 1.0).epsilon(0.015));
+      CHECK(fitted_factor({bias_grad, DType::f32}, steps) ==
+            Approx(group.kind == bias_grad ? factor : 1.0).epsilon(0.015));
     }
   }
 }
@@ -182,6 +185,13 @@ TEST_CASE("levels are read from phases that last, compute and were timed on thei
   };
   CHECK(with(besides(3.4)) != 1.0);
   CHECK(with(besides(4.6)) == 1.0);
+  // Casts are no convolutions.
+  std::vector<StepSample> casts = steps_of({cast, DType::f32}, 1.2);
+  for (StepSample& step : casts) {
+    step.ops[1] = op_of_seconds({cast, DType::f32}, 0.2);
+    step.forward = step.step = base::Seconds(0.25);
+  }
+  CHECK(fitted_factor({cast, DType::f32}, casts) == 1.0);
   // One step alone pulls less, and a few that are far off hardly at all.
   const std::vector<StepSample> few{steps_of(group, 1.2).at(3)};
   CHECK(fitted_factor(group, few) > 1.02);
