@@ -35,60 +35,6 @@ TEST_CASE("a streaming op takes its start and its bytes at the rate of cache or 
   }
 }
 
-TEST_CASE("a curve gives the share of the roofline between its nodes on straight lines of logarithms") {
-  const Op op = convolution(OpKind::conv_forward, {1, 512, 512, 64, 64});
-  Calibration calibration;
-  calibration.curves.push_back({classify(op), 10.0, 2.0, {0.25, 0.5, 0.5}});
-  const double roofline = op.flops.as_double() / 1e14;
-  // 64 * 64 pixels are 12 octaves: the second node.
-  CHECK(roofline_seconds(op, round_gpu()) == Approx(roofline));
-  CHECK(op_seconds(op, round_gpu(), calibration).count() == Approx(roofline / 0.5));
-  CHECK(share_at(calibration.curves[0], 11.0) == Approx(std::sqrt(0.25 * 0.5)));
-  CHECK(share_at(calibration.curves[0], 3.0) == Approx(0.25));
-  CHECK(share_at(calibration.curves[0], 30.0) == Approx(0.5));
-}
-
-TEST_CASE("channels that were not measured together reach the mean of what their widths reach") {
-  const auto of = [](std::int64_t in, std::int64_t out) {
-    return convolution(OpKind::conv_forward, {1, in, out, 64, 64});
-  };
-  Calibration calibration;
-  const auto know = [&](std::int64_t width, double share) {
-    calibration.curves.push_back({classify(of(width, width)), 10.0, 2.0, {share}});
-    sort_by_shape(calibration);
-  };
-  know(64, 0.2);
-  know(128, 0.8);
-  const auto share = [&](std::int64_t in, std::int64_t out) {
-    return roofline_seconds(of(in, out), round_gpu()) / op_seconds(of(in, out), round_gpu(), calibration).count();
-  };
-  CHECK(share(64, 128) == Approx(0.4));  // the root of 0.2 x 0.8
-  CHECK(share(128, 64) == Approx(0.4));
-  CHECK(share(96, 96) == Approx(0.2 * std::pow(4.0, std::log2(1.5))));
-  CHECK(share(512, 512) == Approx(0.8));  // beyond what was measured a curve is flat
-  CHECK_FALSE(op_time(of(64, 128), round_gpu(), calibration).measured);
-  CHECK(op_time(of(64, 64), round_gpu(), calibration).measured);
-}
-
-TEST_CASE("a curve that ends far below the size gives way to one of other channels that reaches it") {
-  const auto sum_over = [](std::int64_t channels, std::int64_t side) {
-    return make_op(OpKind::bias_grad, base::MathMode::fp32, base::DType::bf16, base::Layout::nchw,
-                   {1, channels, channels, side, side});
-  };
-  Calibration calibration;
-  calibration.curves.push_back({classify(sum_over(32, 32)), 10.0, 2.0, {0.01}});                 // 32 x 32 alone
-  calibration.curves.push_back({classify(sum_over(64, 32)), 10.0, 5.0, {0.01, 0.1, 0.5, 0.5}});  // to 2^25 pixels
-  sort_by_shape(calibration);
-  const auto share = [&](const Op& op) {
-    return roofline_seconds(op, round_gpu()) / op_seconds(op, round_gpu(), calibration).count();
-  };
-  CHECK(share(sum_over(32, 32)) == Approx(0.01));
-  CHECK(share(sum_over(16, 1024)) == Approx(0.5));  // two octaves of channels away, where the nearer ends ten below
-  CHECK(share(sum_over(32, 1024)) == Approx(0.5));
-  CHECK_FALSE(op_time(sum_over(32, 1024), round_gpu(), calibration).measured);
-  CHECK(op_time(sum_over(32, 32), round_gpu(), calibration).measured);
-}
-
 TEST_CASE("where cuDNN takes a fast or a slow kernel for few channels the range has room for both") {
   const auto gradient = [](std::int64_t images, std::int64_t channels, base::Layout layout, base::DType type) {
     return make_op(OpKind::conv_input_grad, base::MathMode::bf16, type, layout, {images, channels, channels, 512, 512});
@@ -142,21 +88,6 @@ TEST_CASE("additions of an adaptive pool that meet at one pixel are tried again 
   CHECK(work(base::DType::bf16, 7, base::Layout::nchw) == Approx(work(base::DType::f32, 7, base::Layout::nchw)));
   // channels_last gathers instead: what it reads and writes.
   CHECK(work(base::DType::bf16, 1, base::Layout::nhwc) == Approx(64.0 * 512.0 * 50.0));
-}
-
-TEST_CASE("beyond the batches that were measured Linear layers in true fp32 near what large products reach") {
-  const auto linear = [](std::int64_t images) {
-    return make_op(OpKind::linear_forward, base::MathMode::fp32, base::DType::f32, base::Layout::nchw,
-                   {images, 4096, 4096, 1, 1});
-  };
-  Calibration calibration;
-  calibration.curves.push_back({classify(linear(1)), 0.0, 1.0, {0.1, 0.25, 0.5}});  // 1, 2 and 4 images
-  const auto share = [&](std::int64_t images) {
-    return roofline_seconds(linear(images), round_gpu()) / op_seconds(linear(images), round_gpu(), calibration).count();
-  };
-  CHECK(share(4) == Approx(0.5));
-  CHECK(share(8) == Approx(0.625));  // half of the way to 0.75
-  CHECK(share(1 << 20) == Approx(0.75).epsilon(1e-4));
 }
 
 TEST_CASE("ops of unknown kind are timed by the roofline rather than not at all") {

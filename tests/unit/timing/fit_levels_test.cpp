@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Made-up steps, links and loaders, from costs that are known: the fits give them back, and rows that must not count
-// do not.
+// Made-up steps, from levels that are known: the fit gives them back, and steps that must not count do not.
 #include <algorithm>
 #include <cmath>
 
