@@ -28,6 +28,7 @@ struct Tried {
   bool late{};      ///< beyond the deadline
   bool dear{};      ///< beyond the budget
   bool unpriced{};  ///< there is a budget, and no price is known
+  bool certain{};   ///< the upper end of its memory's range fits, too
   [[nodiscard]] bool fits() const { return refused.empty(); }
   [[nodiscard]] bool counts() const { return fits() && !late && !dear && !unpriced; }
   [[nodiscard]] bool same_group(const Tried& other) const {
@@ -56,9 +57,12 @@ class Everything {
   /// All that make sense: every batch up to the first for which the floor of memory leaves no room.
   std::vector<Tried> tried{};
 
+  /// Those that are certain to fit; the others only where none of these counts.
   [[nodiscard]] std::vector<Tried> that_count() const {
     std::vector<Tried> those;
-    std::ranges::copy_if(tried, std::back_inserter(those), &Tried::counts);
+    const bool certain = std::ranges::any_of(tried, [](const Tried& e) { return e.counts() && e.certain; });
+    std::ranges::copy_if(tried, std::back_inserter(those),
+                         [&](const Tried& e) { return e.counts() && (e.certain || !certain); });
     return those;
   }
   [[nodiscard]] std::optional<Tried> best() const { return best_of(that_count()); }
@@ -196,6 +200,7 @@ class Everything {
     } else if (memory.verdict != estimate::Verdict::fits) {
       entry.refused = "cache-flushes";
     }
+    entry.certain = engine_.reserved_high(job, target).value() <= target.usable - reserve;
     // Every step computes a whole batch, the last of an epoch too.
     const auto time = engine_.time(job, target).value();
     const auto count = static_cast<double>(job.data.images.value_or(1 << 20));

@@ -41,6 +41,8 @@ inline World random_world(Dice& dice) {
   world.update = dice.between(0, 0.05);
   world.exchange = dice.between(0, 0.1);
   world.input_rate = dice.coin() ? 1e9 : dice.between(5, 200);
+  world.exposed = dice.coin() ? dice.between(0, 0.001) : dice.between(0, 1);
+  world.range = dice.coin() ? 0 : dice.between(0, 0.1);
   world.seed = static_cast<std::uint32_t>(dice.whole(1, 1 << 30));
   return world;
 }

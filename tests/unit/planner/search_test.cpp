@@ -98,7 +98,8 @@ void check_alternatives(const Plan& plan, const Everything& all, const Tried& be
     const bool may_gain_nothing = !asked.request.sharding && first.job.parallel.sharding != job::Sharding::ddp;
     auto [rank, unpriced, figure] = all.aim(*all.best_of(group));
     INFO("missing: " << label(first.job, asked.request.candidates[first.gpu].target.gpu.name));
-    CHECK((may_gain_nothing || (full && (asked.request.top == 0 || all.aim(listed.back()) <= std::tuple(rank, unpriced, figure * 1.0001)))));
+    CHECK((may_gain_nothing || (full && (asked.request.top == 0 ||
+                                         all.aim(listed.back()) <= std::tuple(rank, unpriced, figure * 1.0001)))));
   }
 }
 
