@@ -45,8 +45,11 @@ class Everything {
     for (std::size_t i = 0; i < request_.candidates.size(); ++i) {
       const Candidate& c = request_.candidates[i];
       for (std::int64_t gpus = 1; gpus <= c.gpus; ++gpus) {
-        // Up to a machine any number, beyond it whole machines; the number that was asked for in any case.
-        const bool looked_at = gpus == c.gpus || (!c.exactly && (gpus <= c.per_node || gpus % c.per_node == 0));
+        // Up to a machine any number, beyond it whole machines, or machines as full as each other; the number that was
+        // asked for in any case.
+        const std::int64_t nodes = request_.nodes.value_or(1);
+        const bool whole = gpus <= c.per_node * nodes || (!request_.nodes && gpus % c.per_node == 0);
+        const bool looked_at = gpus == c.gpus || (!c.exactly && whole && gpus % nodes == 0);
         if (looked_at && (!request_.max_gpus || gpus <= *request_.max_gpus)) {
           settings(i, gpus);
         }
@@ -121,7 +124,7 @@ class Everything {
     const Candidate& candidate = request_.candidates[index];
     job::Job job = request_.job;
     job.parallel.gpus = gpus;
-    job.parallel.nodes = (gpus + candidate.per_node - 1) / candidate.per_node;
+    job.parallel.nodes = request_.nodes.value_or((gpus + candidate.per_node - 1) / candidate.per_node);
     for (const Precision precision :
          {Precision::fp32, Precision::tf32, Precision::amp_bf16, Precision::amp_fp16, Precision::bf16}) {
       for (const auto layout : {base::Layout::nchw, base::Layout::nhwc}) {

@@ -105,6 +105,9 @@ inline planner::PlanRequest random_plan_request(Dice& dice, Prices& prices) {
     request.reserve.percent = dice.between(0, 20);
     request.reserve.bytes = base::Bytes(dice.whole(0, 100));
   }
+  if (dice.whole(0, 7) == 0) {
+    request.nodes = dice.whole(1, 3);
+  }
   request.job.model = vgg(16, rarely());
   fix_some(dice, request);
   request.threads = static_cast<unsigned>(dice.whole(1, 3));

@@ -124,7 +124,7 @@ class Listener {
              efficiency(most()) - efficiency(1) >= 0.01,
          "batch and scaling");
     const job::Job more = on(gpus + 1, job_.batch);
-    when(candidate_.gpus == gpus && gpus + 1 <= request_.max_gpus.value_or(99) && valid(more) &&
+    when(!request_.nodes && candidate_.gpus == gpus && gpus + 1 <= request_.max_gpus.value_or(99) && valid(more) &&
              (!request_.global_batch || job::global_batch(more) == *request_.global_batch) && fits(more),
          "one more");
     when(trains() && valid(other_checkpointing()), "checkpointing");
@@ -185,7 +185,7 @@ class Listener {
     job::Job job = job_;
     job.batch = batch;
     job.parallel.gpus = gpus;
-    job.parallel.nodes = (gpus + candidate_.per_node - 1) / candidate_.per_node;
+    job.parallel.nodes = request_.nodes.value_or((gpus + candidate_.per_node - 1) / candidate_.per_node);
     if (request_.global_batch) {
       job.accumulation = std::max<std::int64_t>(1, *request_.global_batch / (batch * gpus));
     }
