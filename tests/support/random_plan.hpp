@@ -108,7 +108,7 @@ inline planner::PlanRequest random_plan_request(Dice& dice, Prices& prices) {
   if (dice.whole(0, 7) == 0) {
     request.nodes = dice.whole(1, 3);
   }
-  request.job.model = vgg(16, rarely());
+  request.job.model = vgg(11, rarely());
   fix_some(dice, request);
   request.threads = static_cast<unsigned>(dice.whole(1, 3));
   return request;

@@ -39,7 +39,7 @@ struct Refused {
     world.image = 1e5 * dice.between(100, 1000);
     engine = support::engine_of(world);
     job = support::small_job();
-    job.model = support::vgg(16, dice.whole(0, 5) == 0);
+    job.model = support::vgg(11, dice.whole(0, 5) == 0);
     job.mode = dice.whole(0, 7) == 0 ? job::Mode::infer : job::Mode::train;
     const std::int64_t longest = dice.coin() ? 1200 : 300;
     job.image = {3, dice.whole(32, longest), dice.whole(32, longest)};
