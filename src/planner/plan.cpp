@@ -72,7 +72,7 @@ base::Status error_of(const PlanRequest& request, const Group& group) {
       first = std::move(error);
     }
   }
-  if (request.global_batch) {
+  if (request.global_batch && !job::validate(job_of(request, group, {}))) {
     return wrong(
         "--global-batch",
         fmt::format("{} images are too many for one step ({}: {})", *request.global_batch, first->place, first->rule),
