@@ -39,6 +39,12 @@ struct Tried {
   }
 };
 
+/// What the request keeps free of a GPU in a made-up world.
+inline base::Bytes kept_free(const PlanRequest& request, const estimate::Target& target) {
+  return base::Bytes(static_cast<std::int64_t>(target.usable.as_double() * request.reserve.percent / 100) +
+                     request.reserve.bytes.count());
+}
+
 class Everything {
  public:
   Everything(const PlanRequest& request, const estimate::Engine& engine) : request_(request), engine_(engine) {
@@ -187,8 +193,7 @@ class Everything {
 
   void consider(const job::Job& job, std::size_t index) {
     const estimate::Target& target = request_.candidates[index].target;
-    const base::Bytes reserve(static_cast<std::int64_t>(target.usable.as_double() * request_.reserve.percent / 100) +
-                              request_.reserve.bytes.count());
+    const base::Bytes reserve = kept_free(request_, target);
     Tried entry{.job = job, .gpu = index};
     const auto memory = engine_.memory(job, target).value();
     if (const auto floor = engine_.memory_floor(job, target); floor > target.usable - reserve) {
@@ -236,7 +241,50 @@ class Everything {
   const estimate::Engine& engine_;
 };
 
-/// What is the same for all candidates of one group, in words.
+/// How a job does on a GPU, by the engine alone.
+struct Room {
+  bool runs{};
+  bool fits{};
+  bool certain{};
+  bool above_floor{};
+};
+inline Room room_of(const PlanRequest& request, const estimate::Engine& engine, const job::Job& job,
+                    const estimate::Target& target) {
+  const base::Bytes limit = target.usable - kept_free(request, target);
+  const auto memory = engine.memory(job, target).value();
+  Room room;
+  room.above_floor = engine.memory_floor(job, target) <= limit;
+  room.runs = room.above_floor && memory.verdict != estimate::Verdict::does_not_fit && memory.reserved_peak <= limit;
+  room.fits = room.runs && memory.verdict == estimate::Verdict::fits;
+  room.certain = room.fits && engine.reserved_high(job, target).value() <= limit;
+  return room;
+}
+
+/// The largest batches, by trying all until the floor forbids them.
+struct LargestBatches {
+  std::int64_t steady{};    ///< of those up to `hard`, without cache flushes
+  std::int64_t hard{};      ///< as long as none failed
+  std::int64_t possible{};  ///< that runs at all
+  std::int64_t certain{};   ///< of those up to `steady`, surely
+};
+inline LargestBatches largest_batches(const PlanRequest& request, const estimate::Engine& engine, job::Job job,
+                                      const estimate::Target& target) {
+  LargestBatches most;
+  std::int64_t certain = 0;
+  for (job.batch = 1; job.batch == 1 || room_of(request, engine, job, target).above_floor; ++job.batch) {
+    const Room room = room_of(request, engine, job, target);
+    most.possible = room.runs ? job.batch : most.possible;
+    most.hard = room.runs && most.hard == job.batch - 1 ? job.batch : most.hard;
+    if (job.batch == most.hard) {
+      certain = room.certain ? job.batch : certain;
+      most.steady = room.fits ? job.batch : most.steady;
+      most.certain = room.fits ? certain : most.certain;
+    }
+  }
+  return most;
+}
+
+/// A candidate in words.
 inline std::string label(const job::Job& job, const std::string& gpu) {
   std::string text = std::to_string(job.parallel.gpus) + " x " + gpu;
   const auto add = [&](std::string_view part) { text += ", " + std::string(part); };

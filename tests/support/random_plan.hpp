@@ -2,6 +2,7 @@
 // Random worlds, and questions to the planner about them: small enough that a test can try everything.
 #pragma once
 
+#include <array>
 #include <random>
 #include <string>
 
@@ -68,6 +69,8 @@ inline void fix_some(Dice& dice, planner::PlanRequest& request) {
 inline planner::PlanRequest random_plan_request(Dice& dice, Prices& prices) {
   planner::PlanRequest request;
   request.job = small_job();
+  const std::int64_t height = std::array{100, 80, 125, 200}.at(static_cast<std::size_t>(dice.whole(0, 3)));
+  request.job.image = {3, height, 10'000 / height};
   request.job.mode = dice.whole(0, 7) == 0 ? job::Mode::infer : job::Mode::train;
   const std::int64_t gpus = dice.whole(1, 3);
   for (std::int64_t i = 0; i < gpus; ++i) {

@@ -76,8 +76,8 @@ TEST_CASE("of equal figures the simplest wins: by the setting that weighs most, 
       [](Contender& c, int i) { c.figures.job.checkpointing.kind = static_cast<job::Checkpointing::Kind>(i); },
       [](Contender& c, int i) { c.figures.job.checkpointing.segments = i; },
       [](Contender& c, int i) {
-        c.figures.job.precision = std::array{Precision::fp32, Precision::tf32, Precision::amp_bf16, Precision::amp_fp16,
-                                             Precision::bf16, Precision::fp16}
+        c.figures.job.precision = std::array{Precision::fp32,     Precision::tf32, Precision::amp_bf16,
+                                             Precision::amp_fp16, Precision::bf16, Precision::fp16}
                                       .at(static_cast<std::size_t>(i));
       },
       [](Contender& c, int i) { c.figures.job.batch = 1 + i; },

@@ -3,7 +3,9 @@
 #include "planner/search.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
+#include <utility>
 
 #include "support/catch.hpp"
 #include "support/every_candidate.hpp"
@@ -103,6 +105,99 @@ void check_alternatives(const Plan& plan, const Everything& all, const Tried& be
   }
 }
 
+/// The largest batches of the chosen settings, of the same GPUs with others, and of each other GPU.
+void check_largest_batches(const Plan& plan, const std::vector<Tried>& tried, const Tried& lead,
+                           const MadeUpQuestion& asked) {
+  const auto as_chosen = [&](job::Job job) {
+    job.batch = lead.job.batch;
+    job.accumulation = lead.job.accumulation;
+    return job;
+  };
+  std::set<std::string> expected;
+  std::vector<std::int64_t> most(asked.request.candidates.size(), 0);
+  std::vector<std::int64_t> alike(asked.request.candidates.size(), 0);  // with the settings chosen
+  for (const Tried& e : tried) {
+    const std::string& name = asked.request.candidates[e.gpu].target.gpu.name;
+    const job::Sharding sharding = e.job.parallel.sharding;
+    const bool comparable = sharding == lead.job.parallel.sharding || sharding == job::Sharding::ddp;
+    if (e.gpu == lead.gpu && e.job.parallel.gpus == lead.job.parallel.gpus && comparable) {
+      expected.insert(label(as_chosen(e.job), name));
+    }
+    job::Job same = as_chosen(e.job);
+    same.parallel.gpus = lead.job.parallel.gpus;
+    same.parallel.nodes = lead.job.parallel.nodes;
+    most[e.gpu] = std::max(most[e.gpu], e.job.parallel.gpus);
+    alike[e.gpu] = same == lead.job ? std::max(alike[e.gpu], e.job.parallel.gpus) : alike[e.gpu];
+  }
+  std::set<std::string> found;
+  std::set<std::string> others;
+  for (const MaxBatch& cell : plan.max_batch) {
+    const auto candidate =
+        std::ranges::find(asked.request.candidates, cell.gpu, [](const Candidate& c) { return c.target.gpu.name; });
+    const auto index = static_cast<std::size_t>(candidate - asked.request.candidates.begin());
+    job::Job job = lead.job;
+    job.precision = cell.precision;
+    job.layout = cell.layout;
+    job.checkpointing = cell.checkpointing;
+    job.parallel.sharding = cell.sharding;
+    job.parallel.gpus = cell.gpus;
+    INFO(label(job, cell.gpu));
+    if (index == lead.gpu) {
+      CHECK(found.insert(label(job, cell.gpu)).second);
+    } else {
+      CHECK(others.insert(cell.gpu).second);
+      CHECK(cell.gpus == (alike[index] > 0 ? alike[index] : most[index]));
+      job.parallel.gpus = lead.job.parallel.gpus;
+      CHECK((alike[index] == 0 || job == lead.job));
+      job.parallel.gpus = cell.gpus;
+    }
+    const auto batches = support::largest_batches(asked.request, asked.engine, job, candidate->target);
+    CHECK(cell.possible == batches.possible);
+    CHECK(cell.hard == batches.hard);
+    CHECK(cell.steady == batches.steady);
+    CHECK(cell.usable == candidate->target.usable);
+    CHECK_FALSE(cell.limited_by_search);
+  }
+  CHECK(found == expected);
+  CHECK(std::cmp_equal(others.size(), std::ranges::count_if(most, [](std::int64_t n) { return n > 0; }) - 1));
+  const MaxBatch& first = plan.max_batch.front();
+  CHECK(first.precision == lead.job.precision);
+  CHECK(first.layout == lead.job.layout);
+  CHECK(first.checkpointing == lead.job.checkpointing);
+  CHECK(first.sharding == lead.job.parallel.sharding);
+}
+
+/// The longer side, the shorter to the nearest pixel.
+graph::Shape of_longer_side(const graph::Shape& image, std::int64_t side) {
+  const auto longest = static_cast<double>(std::max(image.height, image.width));
+  const auto scaled = [&](std::int64_t length) {
+    const double exact = static_cast<double>(length * side) / longest;
+    return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::floor(exact + 0.5)));
+  };
+  return {image.channels, scaled(image.height), scaled(image.width)};
+}
+
+/// The image fits with as many as were asked for or alone, and where sizes do not flicker the next one does not.
+void check_largest_image(const MaxResolution& largest, const Tried& chosen, const MadeUpQuestion& asked) {
+  const estimate::Target& target = asked.request.candidates[chosen.gpu].target;
+  job::Job job = chosen.job;
+  job.batch = asked.request.batch.value_or(1);
+  CHECK(largest.gpu == target.gpu.name);
+  CHECK(largest.batch == job.batch);
+  CHECK(largest.job == job);
+  CHECK_FALSE(largest.limited_by_search);
+  const auto fits = [&](std::int64_t side) {
+    job.image = of_longer_side(chosen.job.image, side);
+    return !job::validate(job) && support::room_of(asked.request, asked.engine, job, target).fits;
+  };
+  const std::int64_t side = std::max(largest.height, largest.width);
+  if (side > 0) {
+    CHECK(fits(side));
+    CHECK(job.image == graph::Shape{3, largest.height, largest.width});
+  }
+  CHECK((asked.world.flicker > 0 || !fits(side + 1)));
+}
+
 TEST_CASE("winner and alternatives and front are those of a search without shortcuts") {
   int answered = 0;
   int refused = 0;
@@ -134,6 +229,8 @@ TEST_CASE("winner and alternatives and front are those of a search without short
     is_what_the_models_say(chosen, *expected, asked);
     check_front(*planned, all.that_count(), asked);
     check_alternatives(*planned, all, *expected, asked);
+    check_largest_batches(*planned, all.tried, *expected, asked);
+    check_largest_image(*planned->max_resolution, *expected, asked);
   }
   CHECK(answered > 200);
   CHECK(refused > 200);
