@@ -69,7 +69,7 @@ void Emission::allocate(const Kernel& kernel, const Work& done) {
   for (std::size_t i = 0; i < made.size(); ++i) {
     const BufferId b = made[i];
     const Buffer& buffer = program.buffers[b];
-    if (placement.storage[b] == b && !kernel.unpacks && buffer.bytes > 0) {
+    if (placement.storage[b] == b && !kernel.unpacks) {
       if (names[b] == kNothing) {
         tensors[b] = step.tape.allocate(buffer.bytes, buffer.category, buffer.layer);
       } else {

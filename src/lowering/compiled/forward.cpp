@@ -146,13 +146,13 @@ void keep_sign(Capture& capture, NodeId id, bool written) {
     capture.keeps[id].masks.push_back(capture.keep(drawn));
     return drawn;
   };
-  if (written) {
-    capture.realise(id, value, id, Category::activations);
-    capture.result.forward.kernels.back().writes.push_back(mask());
-  } else {
+  if (!written) {
     capture.pointwise(id, {.reads = value.sources, .writes = {mask()}, .trials = 2});
-    value.over.clear();
+    return;
   }
+  const BufferId out = capture.map_buffer(id, id, Category::activations);
+  capture.pointwise(id, {.reads = value.sources, .writes = {out, mask()}, .over = value.over, .trials = 2});
+  value = {.buffer = out, .sources = {out}, .over = {out}};
 }
 
 void activate(Capture& capture, NodeId id) {

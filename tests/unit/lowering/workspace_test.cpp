@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "support/catch.hpp"
+#include "support/lowered.hpp"
+#include "support/measured.hpp"
 #include "vggplan/lowering/framework.hpp"
 
 namespace vggplan::lowering {
@@ -168,6 +170,34 @@ TEST_CASE("a fallback that saves nothing is no plan") {
   constexpr std::int64_t kWeights = 64 * 64 * 9 * 4;
   CHECK(plans(Layout::nchw) == std::vector<std::int64_t>{2 * kOperand + kWeights + 116, kOperand + kWeights, 7, 0});
   CHECK(plans(Layout::nhwc) == std::vector<std::int64_t>{100, 7, 0});
+}
+
+TEST_CASE("of convolutions that no rule was read from half take just what was measured, and 95 % nearly") {
+  const Framework framework = support::built_in_framework();
+  std::size_t count = 0;
+  std::size_t exact = 0;
+  std::size_t near = 0;
+  for (const support::Row& row : support::read_rows("workspaces_3_held_out.jsonl")) {
+    const support::Row& shape = row.at("convolution");
+    const auto math = support::named<MathMode>(shape[0].get<std::string>());
+    const Convolution conv{shape[2], shape[3], shape[4], shape[5], shape[6],
+                           math == MathMode::tf32 || math == MathMode::fp32 ? 4 : 2,
+                           math, support::named<Layout>(shape[1].get<std::string>())};
+    for (const ConvPass pass : {ConvPass::forward, ConvPass::input_gradient, ConvPass::weight_gradient}) {
+      const support::Row& measured = row.at("workspaces")[static_cast<std::size_t>(pass)];
+      if (measured.is_null()) {
+        continue;
+      }
+      const auto bytes = measured.get<std::int64_t>();
+      const std::int64_t away = std::abs(workspace_plans(framework, pass, conv, Device{}).front() - bytes);
+      ++count;
+      exact += away == 0 ? 1 : 0;
+      near += away <= bytes / 100 + 1024 ? 1 : 0;
+    }
+  }
+  CHECK(count == 13094);
+  CHECK(exact >= 6720);
+  CHECK(near >= 12482);
 }
 
 TEST_CASE("the bias of a linear layer sums over images, in several blocks from 1021 on") {

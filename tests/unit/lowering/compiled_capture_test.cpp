@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+// What must hold of a compiled network, whatever it is: of random ones whose paths fork and meet.
+#include <algorithm>
+#include <array>
+#include <map>
+#include <random>
+#include <set>
+
+#include "lowering/compiled/capture.hpp"
+#include "support/catch.hpp"
+#include "support/lowered.hpp"
+#include "support/random_network.hpp"
+#include "support/tape_faults.hpp"
+#include "vggplan/lowering/ops.hpp"
+
+namespace vggplan::lowering::compiled {
+namespace {
+
+using graph::Network;
+using Nodes = std::set<NodeId>;
+
+constexpr std::array<job::Precision, 4> kPrecisions{job::Precision::tf32, job::Precision::amp_bf16,
+                                                    job::Precision::amp_fp16, job::Precision::bf16};
+
+bool is_product(const graph::Node& node) {
+  return std::holds_alternative<graph::Convolution>(node.kind) || std::holds_alternative<graph::Linear>(node.kind);
+}
+
+/// A network, of which some layers are frozen, and a job.
+struct Case {
+  explicit Case(std::mt19937& random) : network(support::RandomNetwork(random).build()) {
+    job.image = network.input;
+    job.classes = network.classes;
+    job.batch = support::pick(random, 1, 4);
+    job.precision = kPrecisions.at(random() % kPrecisions.size());
+    job.layout = static_cast<base::Layout>(random() % 2);
+    job.compile = random() % 3 == 0 ? job::Compile::reduce_overhead : job::Compile::usual;
+    const bool evaluates = random() % 4 == 0;
+    for (NodeId id = 0; id < network.nodes.size(); ++id) {
+      graph::Node& node = network.nodes[id];
+      node.trained = is_product(node) ? random() % 5 != 0 : node.trained;
+      if (auto* norm = std::get_if<graph::BatchNorm>(&node.kind)) {
+        norm->frozen = evaluates;
+        node.trained = !evaluates;
+      }
+    }
+  }
+
+  [[nodiscard]] Captured captured() const {
+    static const Framework kFramework{};
+    static const Device kDevice{};
+    static const std::vector<Segment> kNone{};
+    return capture(Step(network, job, kNone, kFramework, kDevice, {}));
+  }
+
+  Network network;
+  job::Job job{};
+};
+
+/// Of which products each buffer of a program is made, by way of others.
+std::vector<Nodes> made_of(const Program& program, const std::vector<Work>& work) {
+  std::vector<Nodes> made(program.buffers.size());
+  std::set<BufferId> there;
+  for (BufferId b = 0; b < made.size(); ++b) {
+    if (program.buffers[b].given) {
+      there.insert(b);
+    }
+  }
+  std::set<std::size_t> done;
+  for (const Kernel& kernel : program.kernels) {
+    const Work& here = work.at(kernel.work);
+    CHECK(done.insert(kernel.work).second);
+    Nodes nodes;
+    if (here.product || !here.passes.empty()) {
+      nodes.insert(here.node);
+    }
+    for (const BufferId b : kernel.reads) {
+      CHECK(there.contains(b));
+      nodes.insert(made[b].begin(), made[b].end());
+    }
+    for (const BufferId b : kernel.over) {
+      CHECK(std::ranges::count(kernel.reads, b) == 1);
+    }
+    for (const BufferId b : kernel.writes) {
+      CHECK(there.insert(b).second);
+      made[b] = nodes;
+    }
+    CHECK(std::ranges::is_sorted(kernel.reads));
+  }
+  CHECK(done.size() == work.size());
+  CHECK(there.size() == made.size());
+  return made;
+}
+
+/// Products before and behind each node.
+struct Around {
+  explicit Around(const Network& network) : before(network.nodes.size()), behind(network.nodes.size()) {
+    std::vector<Nodes> all(network.nodes.size());
+    for (NodeId id = 0; id < network.nodes.size(); ++id) {
+      for (const NodeId input : network.nodes[id].inputs) {
+        all[id].insert(all[input].begin(), all[input].end());
+        all[id].insert(input);
+      }
+      for (const NodeId earlier : all[id]) {
+        if (is_product(network.nodes[earlier])) {
+          before[id].insert(earlier);
+        }
+        if (is_product(network.nodes[id])) {
+          behind[earlier].insert(id);
+        }
+      }
+    }
+  }
+  std::vector<Nodes> before;
+  std::vector<Nodes> behind;
+};
+
+/// Of a network's parameters, the node of each.
+std::vector<NodeId> nodes_of_parameters(const Network& network) {
+  std::vector<NodeId> nodes;
+  for (NodeId id = 0; id < network.nodes.size(); ++id) {
+    nodes.insert(nodes.end(), graph::parameter_tensors(network.nodes[id]).size(), id);
+  }
+  return nodes;
+}
+
+TEST_CASE("compiled, each layer is computed of those before it, and each gradient of those behind it") {
+  std::mt19937 random(41);
+  for (int i = 0; i < 120; ++i) {
+    INFO(i);
+    const Case some(random);
+    const Captured captured = some.captured();
+    const Around around(some.network);
+    const std::vector<Nodes> forward = made_of(captured.forward, captured.forward_work);
+    const std::vector<Nodes> backward = made_of(captured.backward, captured.backward_work);
+    // Forward: every product of those before it.
+    for (const Kernel& kernel : captured.forward.kernels) {
+      const Work& work = captured.forward_work[kernel.work];
+      if (work.product || !work.passes.empty()) {
+        Nodes expected = around.before[work.node];
+        expected.insert(work.node);
+        CHECK(forward[kernel.writes.front()] == expected);
+      }
+    }
+    CHECK(forward[captured.outputs.front()] == around.before[some.network.nodes.size() - 1]);
+    // Backward: gradients of trained parameters, each of its size, of the products behind it.
+    const std::vector<NodeId> nodes = nodes_of_parameters(some.network);
+    REQUIRE(captured.gradients.size() == nodes.size());
+    const std::int64_t parameter_bytes = base::size_of(job::parameter_type(some.job.precision));
+    for (std::size_t p = 0; p < nodes.size(); ++p) {
+      const NodeId id = nodes[p];
+      CHECK((captured.gradients[p] != kNoBuffer) == some.network.nodes[id].trained);
+      if (captured.gradients[p] == kNoBuffer) {
+        continue;
+      }
+      const bool weight = p == 0 || nodes[p - 1] != id;
+      const std::int64_t elements = graph::parameter_tensors(some.network.nodes[id])[weight ? 0 : 1].elements;
+      const Buffer& gradient = captured.backward.buffers[captured.gradients[p]];
+      CHECK(gradient.output);
+      if (is_product(some.network.nodes[id])) {  // those of batch norm are sums in fp32
+        CHECK(gradient.bytes == elements * parameter_bytes);
+      }
+      Nodes expected = around.behind[id];
+      if (weight && is_product(some.network.nodes[id])) {
+        expected.insert(id);
+      }
+      CHECK(backward[captured.gradients[p]] == expected);
+    }
+    // What is handed from forward to backward is the same there, and the input of a convolution among it.
+    std::map<BufferId, BufferId> saved;
+    for (const auto& [ours, theirs] : captured.kept) {
+      CHECK(captured.forward.buffers[ours].bytes == captured.backward.buffers[theirs].bytes);
+      CHECK(captured.forward.buffers[ours].output);
+      saved[theirs] = ours;
+    }
+    for (const Kernel& kernel : captured.backward.kernels) {
+      const Work& work = captured.backward_work[kernel.work];
+      const bool of_weight = std::ranges::count(work.passes, ConvPass::weight_gradient) > 0;
+      const bool reads_input = std::ranges::any_of(kernel.reads, [&](BufferId b) {
+        const Buffer& buffer = captured.backward.buffers[b];
+        return buffer.category == Category::input ||
+               (saved.contains(b) && forward[saved.at(b)] == around.before[work.node]);
+      });
+      CHECK((!of_weight || reads_input));
+    }
+  }
+}
+
+TEST_CASE("compiled, convolutions and products do what the network's do, and kernels stream what they read and write") {
+  std::mt19937 random(42);
+  for (int i = 0; i < 80; ++i) {
+    INFO(i);
+    const Case some(random);
+    const Captured captured = some.captured();
+    const auto check = [&](const Program& program, const std::vector<Work>& work) {
+      for (const Kernel& kernel : program.kernels) {
+        const Work& here = work[kernel.work];
+        if (here.cast || here.product || !here.passes.empty() || here.ops.empty() ||
+            here.ops.front().kind != timing::OpKind::fused) {
+          continue;
+        }
+        const auto bytes = [&](const std::vector<BufferId>& list) {
+          std::int64_t sum = 0;
+          for (const BufferId b : list) {
+            sum += program.buffers[b].bytes;
+          }
+          return sum;
+        };
+        CHECK(here.ops.front().written.count() == bytes(kernel.writes));
+        const bool searches = std::holds_alternative<graph::BatchNorm>(some.network.nodes[here.node].kind);
+        CHECK(here.ops.front().read.count() >= bytes(kernel.reads));
+        CHECK((searches || here.ops.front().read.count() <= 20 * bytes(kernel.reads) + 64));
+      }
+    };
+    check(captured.forward, captured.forward_work);
+    check(captured.backward, captured.backward_work);
+  }
+}
+
+}  // namespace
+}  // namespace vggplan::lowering::compiled
+
+namespace vggplan::lowering {
+namespace {
+
+/// Of all ops of each node: FLOPs.
+std::map<std::pair<NodeId, base::Phase>, std::int64_t> flops_of(const graph::Network& network, const job::Job& job) {
+  std::map<std::pair<NodeId, base::Phase>, std::int64_t> flops;
+  for (const timing::Op& op : lower_ops(network, job, {})) {
+    if (op.flops.count() > 0) {
+      flops[{op.layer, op.phase}] += op.flops.count();
+    }
+  }
+  return flops;
+}
+
+TEST_CASE("compiled, a step computes what it does when it is not, and nothing of it leaks") {
+  std::mt19937 random(43);
+  for (int i = 0; i < 80; ++i) {
+    INFO(i);
+    compiled::Case some(random);
+    job::Job eager = some.job;
+    eager.compile = job::Compile::none;
+    CHECK(flops_of(some.network, some.job) == flops_of(some.network, eager));
+    some.job.accumulation = support::pick(random, 1, 2);
+    some.job.mode = random() % 4 == 0 ? job::Mode::infer : job::Mode::train;
+    some.job.parallel.gpus = support::pick(random, 1, 2);
+    CHECK(support::fault_of(support::tape_of(some.network, some.job, support::built_in_framework()), 2) == "");
+  }
+}
+
+}  // namespace
+}  // namespace vggplan::lowering
