@@ -128,11 +128,11 @@ void multiply_rows(Capture& capture, NodeId id) {
   // A bias whose readers are all pointwise is added there, unless it had to be cast (unfuse_bias_add_to_pointwise).
   const bool pending = linear.bias && weight == kNoBuffer && joins_reader(capture, id);
   capture.values[id] = {.buffer = pending ? kNoBuffer : raw, .sources = {raw}, .over = {raw}};
-  if (step.needs_gradient(id)) {
+  if (node.trained) {
     capture.keeps[id].input = capture.keep(operand);
-    if (weight != kNoBuffer && step.needs_gradient(input)) {
-      capture.keeps[id].weight = capture.keep(weight);
-    }
+  }
+  if (weight != kNoBuffer && step.needs_gradient(input)) {
+    capture.keeps[id].weight = capture.keep(weight);
   }
 }
 

@@ -245,6 +245,7 @@ TEST_CASE("compiled, a step computes what it does when it is not, and nothing of
     some.job.accumulation = support::pick(random, 1, 2);
     some.job.mode = random() % 4 == 0 ? job::Mode::infer : job::Mode::train;
     some.job.parallel.gpus = support::pick(random, 1, 2);
+    INFO(support::description(some.job) << base::name_of_enum(some.job.compile) << some.network.nodes.size());
     CHECK(support::fault_of(support::tape_of(some.network, some.job, support::built_in_framework()), 2) == "");
   }
 }

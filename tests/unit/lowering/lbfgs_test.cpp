@@ -78,17 +78,17 @@ TEST_CASE("each iteration of lbfgs lets go of the gradients of the one before, t
 }
 
 /// What an iteration does with vectors over all parameters, with pairs of numbers, and how often it waits for a number.
-struct Work {
+struct LbfgsWork {
   std::int64_t reads{};
   std::int64_t writes{};
   std::int64_t kernels{};
   std::int64_t numbers{};
   std::int64_t waits{};
-  bool operator==(const Work&) const = default;
+  bool operator==(const LbfgsWork&) const = default;
 };
-Work work_of(std::int64_t history) {
+LbfgsWork work_of(std::int64_t history) {
   const job::Job job = lbfgs_job(history, 4);
-  Work work;
+  LbfgsWork work;
   for (const timing::Op& op : lower_ops(job::network_of(job).value(), job, {})) {
     if (op.kind == timing::OpKind::host_read) {
       ++work.waits;
@@ -111,9 +111,9 @@ TEST_CASE("an iteration of lbfgs reads eight vectors and writes two for each pai
   // Read: the gradients; |g|, its maximum; y = g - g', s = t d, y s, y y; -g; H q; g' = g, g d; p += t d; t d, |t d|, its
   // maximum. Written: all but the three dot products and the two maxima. Both ends go over 32 tensors. Waits are for the
   // first maximum, y s, g d, the loss and the last maximum.
-  CHECK(work_of(0) == Work{19, 10, 2 * 32 + 13, 0, 5});
+  CHECK(work_of(0) == LbfgsWork{19, 10, 2 * 32 + 13, 0, 5});
   // Twice: s q, and q -= a y.
-  CHECK(work_of(6) == Work{19 + 6 * 8, 10 + 6 * 2, 2 * 32 + 13 + 6 * 4, 6 * 2, 5 + 6 * 2});
+  CHECK(work_of(6) == LbfgsWork{19 + 6 * 8, 10 + 6 * 2, 2 * 32 + 13 + 6 * 4, 6 * 2, 5 + 6 * 2});
 }
 
 TEST_CASE("of passes of one graph the gradient of each product's weight is thrice there where the first two meet") {

@@ -124,7 +124,7 @@ TEST_CASE("fsdp2 leaves each rank its rows between steps") {
 graph::Network frozen_behind(int layers) {
   graph::Network network = support::vgg16(64, 64);
   for (graph::Node& node : network.nodes) {
-    node.trained = graph::parameter_tensors(node).empty() || layers-- <= 0;
+    node.trained = !graph::parameter_tensors(node).empty() && layers-- <= 0;
   }
   return network;
 }

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+// The work of a step, node by node, of random networks of which some layers are frozen.
+#include <algorithm>
+#include <map>
+#include <random>
+#include <set>
+#include <tuple>
+
+#include "support/catch.hpp"
+#include "support/random_network.hpp"
+#include "vggplan/graph/flow.hpp"
+#include "vggplan/lowering/ops.hpp"
+
+namespace vggplan::lowering {
+namespace {
+
+using base::Phase;
+using graph::NodeId;
+using timing::Op;
+using timing::OpKind;
+
+/// How many operations a node starts forward, and back where its output has a gradient: aten's names for them.
+struct Started {
+  int forward{1};
+  int backward{1};
+  bool operator==(const Started&) const = default;
+};
+
+Started started_by(const graph::Network& network, const graph::Flow& flow, NodeId id) {
+  const graph::Node& node = network.nodes[id];
+  const int trained = node.trained ? 1 : 0;
+  const int passes_on = node.inputs.empty() || !flow.needs_gradient[node.inputs.front()] ? 0 : 1;
+  Started started;
+  if (const auto* conv = std::get_if<graph::Convolution>(&node.kind)) {
+    const int bias = conv->bias ? 1 : 0;
+    started = {1 + bias, passes_on + trained + trained * bias};  // cudnn_convolution, add_; sum
+  } else if (const auto* linear = std::get_if<graph::Linear>(&node.kind)) {
+    started = {1, passes_on + trained + (linear->bias ? trained : 0)};  // addmm; mm, mm, sum
+  } else if (std::holds_alternative<graph::BatchNorm>(node.kind)) {
+    started = {2, 1};  // and num_batches_tracked.add_(1)
+  } else if (const auto* activation = std::get_if<graph::Activation>(&node.kind)) {
+    using graph::Function;
+    const bool clones = activation->in_place && flow.needs_gradient[id] &&
+                        (activation->function == Function::relu6 || activation->function == Function::silu);
+    started = {clones ? 2 : 1, 1};
+  } else if (std::holds_alternative<graph::Add>(node.kind) || std::holds_alternative<graph::Concatenate>(node.kind)) {
+    started = {1, 0};  // views and the same tensor
+  } else if (std::holds_alternative<graph::Multiply>(node.kind)) {
+    started = {1, 2};
+  } else if (std::holds_alternative<graph::Flatten>(node.kind) || std::holds_alternative<graph::Image>(node.kind) ||
+             std::holds_alternative<graph::Loss>(node.kind)) {
+    started = {0, 0};
+  }
+  started.backward = flow.needs_gradient[id] ? started.backward : 0;
+  return started;
+}
+
+/// Gradients that meet: one addition for each reader with a gradient but the first.
+std::int64_t meetings(const graph::Network& network, const graph::Flow& flow) {
+  std::vector<int> arriving(network.nodes.size());
+  for (NodeId id = 0; id + 1 < network.nodes.size(); ++id) {
+    for (const NodeId input : network.nodes[id].inputs) {
+      arriving[input] += flow.needs_gradient[id] && flow.needs_gradient[input] ? 1 : 0;
+    }
+  }
+  std::int64_t more = 0;
+  for (const int count : arriving) {
+    more += std::max(0, count - 1);
+  }
+  return more;
+}
+
+bool is_of_shape(const Op& op, const graph::Shape& shape) {
+  return op.extent.c == shape.channels && op.extent.h == shape.height && op.extent.w == shape.width;
+}
+
+graph::Network partly_frozen(std::mt19937& random) {
+  graph::Network network = support::RandomNetwork(random).build();
+  for (graph::Node& node : network.nodes) {
+    node.trained = random() % 4 != 0 || std::holds_alternative<graph::BatchNorm>(node.kind) ||
+                   graph::parameter_tensors(node).empty();
+  }
+  network.nodes.front().trained = random() % 4 == 0;
+  return network;
+}
+
+job::Job job_for(const graph::Network& network, std::mt19937& random) {
+  job::Job job;
+  job.image = network.input;
+  job.classes = network.classes;
+  job.batch = support::pick(random, 1, 4);
+  return job;
+}
+
+TEST_CASE("each node starts the operations of its kind, forward and back, of its own maps") {
+  std::mt19937 random(51);
+  for (int i = 0; i < 100; ++i) {
+    const graph::Network network = partly_frozen(random);
+    const graph::Flow flow = graph::flow_of(network);
+    const job::Job job = job_for(network, random);
+    INFO("network " << i);
+    std::vector<Started> started(network.nodes.size(), {0, 0});
+    std::int64_t additions = 0;
+    for (const Op& op : lower_ops(network, job, {})) {
+      if (op.kind == OpKind::grad_accumulate) {
+        ++additions;
+        continue;
+      }
+      if (op.layer == timing::kNoLayer) {
+        continue;
+      }
+      const graph::Node& node = network.nodes[op.layer];
+      (op.phase == Phase::forward ? started[op.layer].forward : started[op.layer].backward) += 1;
+      CHECK(op.records == flow.needs_gradient[op.layer]);
+      if (timing::is_linear(op.kind)) {
+        const timing::Extent rows{job.batch * node.output.height * node.output.width, node.input.channels,
+                                  node.output.channels, 1, 1};
+        CHECK(op.extent == rows);
+      } else if (op.kind != OpKind::fill) {
+        CHECK(op.extent.n == job.batch);
+        CHECK((is_of_shape(op, node.input) || is_of_shape(op, node.output)));
+      }
+    }
+    for (NodeId id = 0; id < network.nodes.size(); ++id) {
+      INFO(network.nodes[id].name << " " << graph::kind_name(network.nodes[id].kind));
+      const Started expected = started_by(network, flow, id);
+      CHECK(started[id].forward == expected.forward);
+      CHECK(started[id].backward == expected.backward);
+    }
+    CHECK(additions == meetings(network, flow));
+  }
+}
+
+using OpsOfNodes = std::multiset<std::tuple<NodeId, OpKind, Phase>>;
+OpsOfNodes without_casts(const graph::Network& network, const job::Job& job) {
+  OpsOfNodes work;
+  for (const Op& op : lower_ops(network, job, {})) {
+    if (op.kind != OpKind::cast) {
+      work.emplace(op.layer, op.kind, op.phase);
+    }
+  }
+  return work;
+}
+
+/// Outputs that are in fp32 under autocast: images, resized maps, and what is made of them but by a product.
+std::vector<bool> widened(const graph::Network& network) {
+  std::vector<bool> wide(network.nodes.size(), false);
+  for (NodeId id = 0; id < wide.size(); ++id) {
+    const graph::Node& node = network.nodes[id];
+    const bool product =
+        std::holds_alternative<graph::Convolution>(node.kind) || std::holds_alternative<graph::Linear>(node.kind);
+    const bool any = std::ranges::any_of(node.inputs, [&](NodeId input) { return wide[input]; });
+    wide[id] = node.inputs.empty() || std::holds_alternative<graph::Resize>(node.kind) || (any && !product);
+  }
+  return wide;
+}
+
+TEST_CASE("autocast adds casts alone: of each parameter, of its gradient, and of what was widened") {
+  std::mt19937 random(52);
+  for (int i = 0; i < 60; ++i) {
+    INFO("network " << i);
+    const graph::Network network = partly_frozen(random);
+    job::Job job = job_for(network, random);
+    job.layout = static_cast<base::Layout>(random() % 2);
+    const OpsOfNodes plain = without_casts(network, job);
+    job.precision = job::Precision::amp_bf16;
+    CHECK(without_casts(network, job) == plain);
+    const graph::Flow flow = graph::flow_of(network);
+    const std::vector<bool> wide = widened(network);
+    std::map<NodeId, Started> casts;
+    for (const Op& op : lower_ops(network, job, {})) {
+      if (op.kind == OpKind::cast && op.layer != timing::kNoLayer) {
+        (op.phase == Phase::forward ? casts[op.layer].forward : casts[op.layer].backward) += 1;
+      }
+    }
+    for (auto& [id, cast] : casts) {
+      const graph::Node& node = network.nodes[id];
+      const auto tensors = static_cast<int>(graph::parameter_tensors(node).size());
+      const int operand = wide[node.inputs.front()] ? 1 : 0;
+      const int back = (node.trained ? tensors : 0) + (flow.needs_gradient[node.inputs.front()] ? operand : 0);
+      INFO(node.name);
+      CHECK(cast.forward - 1 == tensors + operand);
+      CHECK(cast.backward - 1 == (flow.needs_gradient[id] ? back : 0));
+    }
+  }
+}
+
+TEST_CASE("each objective has its own operations, over all scores, once forward and once back") {
+  using graph::Objective;
+  const auto of_loss = [](Objective objective, const graph::Shape& shape) {
+    graph::Builder builder("loss", {3, 8, 8}, shape.channels);
+    builder.append("conv", graph::Convolution{3, shape.channels});
+    if (shape.height == 1) {
+      builder.append("pool", graph::AdaptiveAveragePool{1, 1});
+    }
+    const graph::Network network = std::move(builder).finish(objective).value();
+    job::Job job;
+    job.batch = 2;
+    std::vector<std::pair<OpKind, timing::Extent>> found;
+    for (const Op& op : lower_ops(network, job, {})) {
+      if (op.layer == timing::kNoLayer && op.phase != Phase::optimizer) {
+        found.emplace_back(op.kind, op.extent);
+      }
+    }
+    return found;
+  };
+  const graph::Shape map{5, 8, 8};
+  const timing::Extent whole{2, 5, 5, 8, 8};
+  using Found = std::vector<std::pair<OpKind, timing::Extent>>;
+  const timing::Extent rows{2, 5, 1, 1, 1};
+  CHECK(of_loss(Objective::cross_entropy, {5, 1, 1}) ==
+        Found{{OpKind::loss_forward, rows}, {OpKind::loss_backward, rows}});
+  CHECK(of_loss(Objective::pixel_cross_entropy, map) ==
+        Found{{OpKind::pixel_loss_forward, whole}, {OpKind::pixel_loss_backward, whole}});
+  CHECK(of_loss(Objective::mse, map) == Found{{OpKind::mse_forward, whole}, {OpKind::mse_backward, whole}});
+}
+
+}  // namespace
+}  // namespace vggplan::lowering
