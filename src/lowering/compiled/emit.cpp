@@ -125,7 +125,7 @@ void Emission::release(std::size_t k, const Kernel& kernel) {
   for (const BufferId b : done) {
     if (b == kImage && !backward && !image_kept && image_last == k) {
       step.tape.drop(std::exchange(tensors[b], kNothing));
-    } else if (placement.last[b] == k && program.buffers[b].bytes > 0) {
+    } else if (placement.last[b] == k) {
       step.tape.drop(tensors[b]);
     }
   }

@@ -258,9 +258,9 @@ TEST_CASE("of four orders the one of the least peak is taken, the first of those
   for (unsigned seed = 0; seed < 300; ++seed) {
     INFO(seed);
     Program program = Drawn(seed).program();
-    const std::vector<Order> orders{as_written(program), by_least_peak(program), by_breadth(program), by_depth(program)};
-    const auto best =
-        std::ranges::min_element(orders, {}, [&](const Order& order) { return peak_in(program, order); });
+    const std::vector<Order> orders{as_written(program), by_least_peak(program), by_breadth(program),
+                                    by_depth(program)};
+    const auto best = std::ranges::min_element(orders, {}, [&](const Order& order) { return peak_in(program, order); });
     taken.insert(static_cast<std::size_t>(best - orders.begin()));
     reorder_for_peak(program);
     Order mine;
@@ -413,8 +413,8 @@ TEST_CASE("no two buffers that are live together lie in one storage") {
       std::map<BufferId, int> in;  // of each storage, what lies there and is not written over now
       for (BufferId b = 0; b < program.buffers.size(); ++b) {
         const Life life = life_of(program, order, b);
-        const bool ends = life.last == k && has(kernel.over, b) &&
-                          placement.storage[kernel.writes.front()] == placement.storage[b];
+        const bool ends =
+            life.last == k && has(kernel.over, b) && placement.storage[kernel.writes.front()] == placement.storage[b];
         in[placement.storage[b]] += life.holds(k) && !ends ? 1 : 0;
       }
       CHECK(std::ranges::all_of(in, [](const auto& storage) { return storage.second <= 1; }));

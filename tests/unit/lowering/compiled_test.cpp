@@ -153,10 +153,8 @@ TEST_CASE("a trial holds the operands, copies of those that need padding, and th
   // Sides that 8 divides: 16, 24 and 8; 20 becomes 24. Gradients first: fc1's weight (the image has none), fc2's weight
   // and input; then forward from the end. All sides of fc3 will do.
   const std::vector<Trial> trials{
-      {{20 * 24, 24 * 16, 24 * 24}, 20 * 16, 24 * 16},
-      {{8 * 24, 24 * 20, 24 * 24}, 8 * 20, 8 * 24},
-      {{24 * 8, 8 * 20, 8 * 24}, 24 * 20, 24 * 24},
-      {{24 * 20, 20 * 8, 24 * 24, 24 * 8}, 24 * 8, 24 * 8},
+      {{20 * 24, 24 * 16, 24 * 24}, 20 * 16, 24 * 16},     {{8 * 24, 24 * 20, 24 * 24}, 8 * 20, 8 * 24},
+      {{24 * 8, 8 * 20, 8 * 24}, 24 * 20, 24 * 24},        {{24 * 20, 20 * 8, 24 * 24, 24 * 8}, 24 * 8, 24 * 8},
       {{24 * 16, 16 * 20, 20, 16 * 24}, 24 * 20, 24 * 24},
   };
   const Device device;
@@ -165,7 +163,7 @@ TEST_CASE("a trial holds the operands, copies of those that need padding, and th
   for (const Trial& trial : trials) {
     std::ranges::for_each(trial.held, add);
     for (const std::int64_t result : {trial.result, trial.padded}) {
-      add(result);  // to warm up
+      add(result);                 // to warm up
       if (expected.size() == 4) {  // the first product of the process
         expected.insert(expected.end(), {device.cublas_workspace.count(), 1048576});
       }
@@ -258,6 +256,20 @@ TEST_CASE("CUDA graphs allocate nothing but their outputs once they are recorded
   };
   CHECK(empties(0) == 0);
   CHECK(empties(1) == 1);
+}
+
+TEST_CASE("of replayed CUDA graphs those gradients are seen that autograd copies to the layout of their weight") {
+  job::Job job = vgg16(job::Compile::reduce_overhead);
+  for (const base::Layout layout : {base::Layout::nchw, base::Layout::nhwc}) {
+    job.layout = layout;
+    const memory::Tape tape = support::tape_of(job, support::without_workspaces());
+    std::int64_t bytes = 0;
+    for (const memory::Event& event : tape.steps.back()) {
+      const bool taken = event.kind == memory::Event::Kind::allocate && event.stream == 0;
+      bytes += taken && event.category == memory::Category::gradients ? event.bytes : 0;
+    }
+    CHECK(bytes == (layout == base::Layout::nchw ? 4 * (14'714'688 - 4224) : 0));  // convolutions without their biases
+  }
 }
 
 }  // namespace

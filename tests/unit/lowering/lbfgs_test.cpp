@@ -90,6 +90,8 @@ LbfgsWork work_of(std::int64_t history) {
   const job::Job job = lbfgs_job(history, 4);
   LbfgsWork work;
   for (const timing::Op& op : lower_ops(job::network_of(job).value(), job, {})) {
+    const bool updates = op.kind == timing::OpKind::host_read || op.kind == timing::OpKind::optimizer;
+    CHECK(updates == (op.phase == base::Phase::optimizer));
     if (op.kind == timing::OpKind::host_read) {
       ++work.waits;
     } else if (op.kind == timing::OpKind::optimizer && op.extent.n == 1) {
@@ -108,9 +110,9 @@ LbfgsWork work_of(std::int64_t history) {
 }
 
 TEST_CASE("an iteration of lbfgs reads eight vectors and writes two for each pair, 19 and ten more") {
-  // Read: the gradients; |g|, its maximum; y = g - g', s = t d, y s, y y; -g; H q; g' = g, g d; p += t d; t d, |t d|, its
-  // maximum. Written: all but the three dot products and the two maxima. Both ends go over 32 tensors. Waits are for the
-  // first maximum, y s, g d, the loss and the last maximum.
+  // Read: the gradients; |g|, its maximum; y = g - g', s = t d, y s, y y; -g; H q; g' = g, g d; p += t d; t d, |t d|,
+  // its maximum. Written: all but the three dot products and the two maxima. Both ends go over 32 tensors. Waits are
+  // for the first maximum, y s, g d, the loss and the last maximum.
   CHECK(work_of(0) == LbfgsWork{19, 10, 2 * 32 + 13, 0, 5});
   // Twice: s q, and q -= a y.
   CHECK(work_of(6) == LbfgsWork{19 + 6 * 8, 10 + 6 * 2, 2 * 32 + 13 + 6 * 4, 6 * 2, 5 + 6 * 2});

@@ -196,10 +196,14 @@ TEST_CASE("an optimizer goes over its tensors as often as when it was measured, 
   };
   using job::Optimizer;
   // tests/data/measurements/h100_operations.jsonl; rmsprop: v *= a; v += g * g; d = sqrt(v); d += e; p -= g / d.
-  for (const Rule& rule : {Rule{Optimizer::sgd, false, 1, 2, 1}, {Optimizer::sgd, true, 1, 2, 1},
-                           {Optimizer::momentum, false, 4, 7, 4}, {Optimizer::momentum, true, 1, 3, 2},
-                           {Optimizer::adam, false, 7, 11, 7}, {Optimizer::adam, true, 1, 4, 3},
-                           {Optimizer::adamw, false, 8, 12, 8}, {Optimizer::adamw, true, 1, 4, 3},
+  for (const Rule& rule : {Rule{Optimizer::sgd, false, 1, 2, 1},
+                           {Optimizer::sgd, true, 1, 2, 1},
+                           {Optimizer::momentum, false, 4, 7, 4},
+                           {Optimizer::momentum, true, 1, 3, 2},
+                           {Optimizer::adam, false, 7, 11, 7},
+                           {Optimizer::adam, true, 1, 4, 3},
+                           {Optimizer::adamw, false, 8, 12, 8},
+                           {Optimizer::adamw, true, 1, 4, 3},
                            {Optimizer::rmsprop, false, 5, 8, 5}}) {
     job::Job job = job_with(job::Precision::tf32);
     job.optimizer = rule.optimizer;

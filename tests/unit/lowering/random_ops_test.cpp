@@ -7,7 +7,9 @@
 #include <tuple>
 
 #include "support/catch.hpp"
+#include "support/lowered.hpp"
 #include "support/random_network.hpp"
+#include "support/tape_faults.hpp"
 #include "vggplan/graph/flow.hpp"
 #include "vggplan/lowering/ops.hpp"
 
@@ -74,6 +76,12 @@ bool is_of_shape(const Op& op, const graph::Shape& shape) {
   return op.extent.c == shape.channels && op.extent.h == shape.height && op.extent.w == shape.width;
 }
 
+/// By a filter that its operations state.
+bool changes_size(const graph::Node& node) {
+  return std::holds_alternative<graph::MaxPool>(node.kind) || std::holds_alternative<graph::AveragePool>(node.kind) ||
+         std::holds_alternative<graph::Resize>(node.kind);
+}
+
 graph::Network partly_frozen(std::mt19937& random) {
   graph::Network network = support::RandomNetwork(random).build();
   for (graph::Node& node : network.nodes) {
@@ -119,6 +127,9 @@ TEST_CASE("each node starts the operations of its kind, forward and back, of its
       } else if (op.kind != OpKind::fill) {
         CHECK(op.extent.n == job.batch);
         CHECK((is_of_shape(op, node.input) || is_of_shape(op, node.output)));
+        if (changes_size(node)) {
+          CHECK(timing::pixels_out(op) == node.output.height * node.output.width);
+        }
       }
     }
     for (NodeId id = 0; id < network.nodes.size(); ++id) {
@@ -128,6 +139,81 @@ TEST_CASE("each node starts the operations of its kind, forward and back, of its
       CHECK(started[id].backward == expected.backward);
     }
     CHECK(additions == meetings(network, flow));
+  }
+}
+
+struct Alone {
+  graph::Kind kind{};
+  Started started{};
+};
+
+TEST_CASE("every kind starts its operations, hands its gradient on, and lets go of all that it takes") {
+  using graph::Function;
+  const graph::Window overlapping{{3, 3}, {2, 2}, {1, 1}};
+  std::vector<Alone> kinds{{graph::LayerNorm{}, {1, 1}},
+                           {graph::Softmax{}, {1, 1}},
+                           {graph::Dropout{}, {1, 1}},
+                           {graph::Dropout{0.5, true}, {1, 1}},
+                           {graph::Dropout{0}, {0, 0}},
+                           {graph::MaxPool{overlapping}, {1, 1}},
+                           {graph::AveragePool{overlapping}, {1, 1}},
+                           {graph::AdaptiveAveragePool{3, 3}, {1, 1}},
+                           {graph::Resize{{11, 11}, true}, {1, 1}},
+                           {graph::Resize{{11, 11}}, {1, 1}},
+                           {graph::Linear{6, 6}, {1, 3}},
+                           {graph::Linear{6, 6, false}, {1, 2}}};
+  for (const Function function : {Function::relu, Function::relu6, Function::leaky_relu, Function::silu, Function::gelu,
+                                  Function::sigmoid, Function::hard_swish, Function::hard_sigmoid, Function::tanh}) {
+    // In place, what is not told by the result is cloned.
+    const bool by_result = function == Function::relu || function == Function::leaky_relu ||
+                           function == Function::sigmoid || function == Function::tanh;
+    kinds.push_back({graph::Activation{function, false}, {1, 1}});
+    kinds.push_back({graph::Activation{function, true}, {by_result ? 1 : 2, 1}});
+  }
+  for (const Alone& alone : kinds) {
+    graph::Builder builder("alone", {3, 8, 8}, 6);
+    builder.append("conv", graph::Convolution{3, 6});
+    const NodeId id = builder.append("here", alone.kind);
+    builder.append("next", graph::Convolution{6, 6});
+    builder.append("pool", graph::AdaptiveAveragePool{1, 1});
+    builder.append("flatten", graph::Flatten{});
+    const graph::Network network = std::move(builder).finish(graph::Objective::cross_entropy).value();
+    INFO(graph::kind_name(alone.kind));
+    job::Job job;
+    job.batch = 2;
+    Started started{0, 0};
+    for (const Op& op : lower_ops(network, job, {})) {
+      if (op.layer == id) {
+        (op.phase == Phase::forward ? started.forward : started.backward) += 1;
+        CHECK((!changes_size(network.nodes[id]) ||
+               timing::pixels_out(op) == network.nodes[id].output.height * network.nodes[id].output.width));
+      }
+    }
+    CHECK(started == alone.started);
+    for (const job::Precision precision : {job::Precision::tf32, job::Precision::bf16, job::Precision::amp_bf16}) {
+      for (const base::Layout layout : {base::Layout::nchw, base::Layout::nhwc}) {
+        job.precision = precision;
+        job.layout = layout;
+        const memory::Tape tape = support::tape_of(network, job, support::without_workspaces());
+        CHECK(support::fault_of(tape, 1) == "");
+        std::int64_t gradients = 0;
+        for (const memory::Event& event : tape.steps.back()) {
+          const bool taken = event.kind == memory::Event::Kind::allocate;
+          gradients += taken && event.category == memory::Category::gradients ? event.bytes : 0;
+        }
+        std::int64_t parameters = 0;
+        std::int64_t of_products = 0;
+        for (const graph::Node& node : network.nodes) {
+          for (const graph::ParameterTensor& tensor : graph::parameter_tensors(node)) {
+            parameters += tensor.elements;
+            of_products += std::holds_alternative<graph::LayerNorm>(node.kind) ? 0 : tensor.elements;
+          }
+        }
+        // Autocast's are made in 16 bits first.
+        CHECK(gradients == parameters * (precision == job::Precision::bf16 ? 2 : 4) +
+                               (job::is_autocast(precision) ? 2 * of_products : 0));
+      }
+    }
   }
 }
 
@@ -170,6 +256,8 @@ TEST_CASE("autocast adds casts alone: of each parameter, of its gradient, and of
     std::map<NodeId, Started> casts;
     for (const Op& op : lower_ops(network, job, {})) {
       if (op.kind == OpKind::cast && op.layer != timing::kNoLayer) {
+        const std::int64_t elements = op.extent.n * op.extent.c;  // between two and four bytes
+        CHECK(op.bytes().count() == 6 * elements);
         (op.phase == Phase::forward ? casts[op.layer].forward : casts[op.layer].backward) += 1;
       }
     }

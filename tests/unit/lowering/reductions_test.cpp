@@ -44,8 +44,8 @@ struct ReduceConfig {
     (block_y_reduce ? step_input : step_output) *= block_height;
     const std::int64_t target = device.sm_count * (device.threads_per_sm / (block_width * block_height));
     if (block_y_reduce && values_per_thread() >= 256 && grid() <= target) {
-      ctas_per_output = std::max(std::min(div_up(target, grid()), div_up(values_per_thread(), 16)),
-                                 div_up(values_per_thread(), 256));
+      ctas_per_output =
+          std::max(std::min(div_up(target, grid()), div_up(values_per_thread(), 16)), div_up(values_per_thread(), 256));
     }
   }
 

@@ -64,6 +64,32 @@ TEST_CASE("a rule holds for 3x3 of stride 1, or for the filters that it names") 
   CHECK(bytes(framework, depthwise) == 0);
 }
 
+TEST_CASE("a rule holds within all of its bounds alone, each closed below and open above") {
+  constexpr std::int64_t kImages = 2;
+  const timing::Filter filter{5, 7, 2, 1, 2, false, 3, 2};
+  const Convolution conv{kImages, 64, 128, 6, 4, 2, MathMode::bf16, Layout::nchw, filter};
+  const auto holds = [&](auto change, Range range) {
+    Framework framework = copying(MathMode::bf16);
+    framework.workspace[0].filter = FilterRange{.groups = {2, 3}};
+    change(framework.workspace[0], range);
+    return forward_bytes(framework, conv) > 0;
+  };
+  const auto check = [&](std::int64_t value, auto change) {
+    CHECK(holds(change, {value, value + 1}));
+    CHECK_FALSE(holds(change, {value + 1, value + 2}));
+    CHECK_FALSE(holds(change, {value - 1, value}));
+  };
+  check(7, [](WorkspaceRule& rule, Range range) { rule.filter->kernel = range; });  // the longer side
+  check(2, [](WorkspaceRule& rule, Range range) { rule.filter->stride = range; });
+  check(2, [](WorkspaceRule& rule, Range range) { rule.filter->groups = range; });
+  check(32, [](WorkspaceRule& rule, Range range) { rule.filter->group_channels = range; });
+  check(64, [](WorkspaceRule& rule, Range range) { rule.in_channels = range; });
+  check(128, [](WorkspaceRule& rule, Range range) { rule.out_channels = range; });
+  check(kImages * 24, [](WorkspaceRule& rule, Range range) { rule.pixels = range; });
+  // The larger operand: 64 channels of 24 pixels come in, 128 of 6 go out.
+  check(kImages * 64 * 24, [](WorkspaceRule& rule, Range range) { rule.elements = range; });
+}
+
 TEST_CASE("a tree picks the kernel by sizes, each bound with what is above it") {
   Framework framework = copying(MathMode::bf16);
   WorkspaceRule& rule = framework.workspace[0];
@@ -180,9 +206,10 @@ TEST_CASE("of convolutions that no rule was read from half take just what was me
   for (const support::Row& row : support::read_rows("workspaces_3_held_out.jsonl")) {
     const support::Row& shape = row.at("convolution");
     const auto math = support::named<MathMode>(shape[0].get<std::string>());
-    const Convolution conv{shape[2], shape[3], shape[4], shape[5], shape[6],
-                           math == MathMode::tf32 || math == MathMode::fp32 ? 4 : 2,
-                           math, support::named<Layout>(shape[1].get<std::string>())};
+    const Convolution conv{shape[2], shape[3],
+                           shape[4], shape[5],
+                           shape[6], math == MathMode::tf32 || math == MathMode::fp32 ? 4 : 2,
+                           math,     support::named<Layout>(shape[1].get<std::string>())};
     for (const ConvPass pass : {ConvPass::forward, ConvPass::input_gradient, ConvPass::weight_gradient}) {
       const support::Row& measured = row.at("workspaces")[static_cast<std::size_t>(pass)];
       if (measured.is_null()) {
@@ -198,6 +225,19 @@ TEST_CASE("of convolutions that no rule was read from half take just what was me
   CHECK(count == 13094);
   CHECK(exact >= 6720);
   CHECK(near >= 12482);
+}
+
+TEST_CASE("cuBLAS has the workspace of the first line that names the architecture, or all; none where none does") {
+  Framework framework;
+  framework.cublas_workspaces = {{{9, 10}, base::Bytes(3)}, {{8}, base::Bytes(2)}, {{}, base::Bytes(1)}};
+  const auto bytes = [&](std::int64_t major) { return cublas_workspace(framework, major).count(); };
+  CHECK(bytes(9) == 3);
+  CHECK(bytes(10) == 3);
+  CHECK(bytes(8) == 2);
+  CHECK(bytes(7) == 1);
+  framework.cublas_workspaces.pop_back();
+  CHECK(bytes(8) == 2);
+  CHECK(bytes(7) == 0);
 }
 
 TEST_CASE("the bias of a linear layer sums over images, in several blocks from 1021 on") {
