@@ -39,10 +39,10 @@ bool joins_reader(const Capture& capture, NodeId id) {
 }
 
 /// A copy of the weight, in 16 bits or in channels_last; nothing where the parameter itself will do.
-BufferId copy_weight(Capture& capture, NodeId id, bool four_dimensional, bool several_taps) {
+BufferId copy_weight(Capture& capture, NodeId id, bool several_taps) {
   const Step& step = capture.step;
   const std::int64_t elements = graph::parameter_tensors(capture.node(id)).front().elements;
-  const bool turns = four_dimensional && capture.turned && !step.nhwc() && several_taps;
+  const bool turns = capture.turned && !step.nhwc() && several_taps;
   if (!step.autocast && !turns) {
     return kNoBuffer;
   }
@@ -74,7 +74,7 @@ void convolve(Capture& capture, NodeId id, std::vector<BufferId>& weights, Buffe
   const graph::Node& node = capture.node(id);
   const auto& conv = std::get<graph::Convolution>(node.kind);
   const NodeId input = node.inputs.front();
-  const auto take_weight = [&] { weights[id] = copy_weight(capture, id, true, conv.taps() > 1); };
+  const auto take_weight = [&] { weights[id] = copy_weight(capture, id, conv.taps() > 1); };
   if (step.autocast) {
     take_weight();
   }
@@ -109,7 +109,7 @@ void multiply_rows(Capture& capture, NodeId id) {
   const graph::Node& node = capture.node(id);
   const auto& linear = std::get<graph::Linear>(node.kind);
   const NodeId input = node.inputs.front();
-  const BufferId weight = copy_weight(capture, id, false, false);
+  const BufferId weight = copy_weight(capture, id, false);
   const BufferId operand = capture.operand(id, input);
   Kernel kernel{.reads = {operand}};
   if (weight != kNoBuffer) {
@@ -337,7 +337,7 @@ void turn_weights(Capture& capture, std::vector<BufferId>& weights, BufferId& im
     if (conv == nullptr) {
       continue;
     }
-    weights[id] = copy_weight(capture, id, true, conv->taps() > 1);
+    weights[id] = copy_weight(capture, id, conv->taps() > 1);
     if (capture.node(id).inputs.front() == 0 && image == kNoBuffer) {
       image = copy_image(capture, id);
     }

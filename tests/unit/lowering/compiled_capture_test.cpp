@@ -267,6 +267,25 @@ TEST_CASE(
   CHECK_FALSE(turned({}, job::Mode::infer));
 }
 
+TEST_CASE("the images are copied where convolutions are turned or cast, and they lie otherwise") {
+  const auto copies = [](std::int64_t channels, job::Precision precision, base::Layout layout) {
+    graph::Builder builder("net", {channels, 4, 4}, 4);
+    builder.append("conv", graph::Convolution{channels, 80});
+    builder.append("flatten", graph::Flatten{});
+    Case some;
+    some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
+    some.job.precision = precision;
+    some.job.layout = layout;
+    return std::ranges::count(some.captured().forward.buffers, Category::input, &Buffer::category) - 1;
+  };
+  using base::Layout;
+  using job::Precision;
+  CHECK(copies(3, Precision::tf32, Layout::nchw) == 1);
+  CHECK(copies(1, Precision::tf32, Layout::nchw) == 0);  // lies alike
+  CHECK(copies(3, Precision::tf32, Layout::nhwc) == 0);
+  CHECK(copies(1, Precision::amp_bf16, Layout::nhwc) == 1);
+}
+
 /// Bytes that the longest kernel of forward or backward could stream meanwhile, for each element of its map.
 double streamed(const graph::Builder& made, job::Precision precision, bool backward) {
   graph::Builder builder = made;
@@ -324,6 +343,35 @@ TEST_CASE("the gradient of a Linear layer's bias is summed in as many parts as i
   some.job.batch = 1024;
   const auto& buffers = some.captured().backward.buffers;
   CHECK(std::ranges::count(buffers, 8 * 64 * 4, &Buffer::bytes) == 1);  // 1024 rows of 64 in 8 parts
+}
+
+TEST_CASE(
+    "parts of a bias's gradient are summed with the map where each is a row of it, else by a kernel of their own") {
+  const auto beside = [](std::int64_t width) {
+    graph::Builder builder("rows", {128, 128, width}, 4);
+    builder.append("conv", graph::Convolution{128, 128});
+    builder.append("relu", graph::Activation{});
+    builder.append("pool", graph::MaxPool{});
+    builder.append("mean", graph::AdaptiveAveragePool{1, 1});
+    builder.append("flatten", graph::Flatten{});
+    Case some;
+    some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
+    some.job.precision = job::Precision::bf16;
+    some.job.layout = base::Layout::nhwc;
+    some.job.batch = 4;
+    const Captured captured = some.captured();
+    const std::int64_t parts = 4 * 128 * reduction_splits(Device{}, 4 * 128 * width, 128, true);
+    std::size_t written = 0;  // by the kernel that writes the parts
+    for (const Kernel& kernel : captured.backward.kernels) {
+      for (const BufferId b : kernel.writes) {
+        const Buffer& buffer = captured.backward.buffers[b];
+        written += buffer.bytes == parts && buffer.type == base::DType::f32 ? kernel.writes.size() : 0;
+      }
+    }
+    return written;
+  };
+  CHECK(beside(128) == 2);  // 512 parts of 128 pixels
+  CHECK(beside(126) == 1);
 }
 
 TEST_CASE("each kernel is timed in its configurations when buffers of its sizes are first met, and never again") {

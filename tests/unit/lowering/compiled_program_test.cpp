@@ -20,7 +20,7 @@ class Drawn {
   explicit Drawn(unsigned seed) : random_(seed) {}
 
   Program program() {
-    for (const bool spent : {false, true, true}) {
+    for (const bool spent : {true, false, true}) {
       program_.add({.bytes = size(), .type = type(), .given = true, .spent = spent});
     }
     for (std::size_t k = 3 + below(12); k > 0; --k) {

@@ -2,11 +2,13 @@
 // Compiled steps against what PyTorch 2.11 was recorded to ask of its allocator, and against its generated code.
 #include <algorithm>
 #include <array>
+#include <random>
 
 #include "lowering/compiled/capture.hpp"
 #include "support/catch.hpp"
 #include "support/lowered.hpp"
 #include "support/measured.hpp"
+#include "support/random_job.hpp"
 #include "support/trace.hpp"
 #include "vggplan/graph/builder.hpp"
 #include "vggplan/lowering/saved.hpp"
@@ -241,6 +243,61 @@ TEST_CASE("sums are split as in generated code") {
   CHECK(compiled::reduction_splits(device, 262144, 64, false) == 8);
   CHECK(compiled::reduction_splits(device, 65536, 128, false) == 8);
   CHECK(compiled::reduction_splits(device, 6272, 512, false) == 1);
+}
+
+/// What torch/_inductor/choices.py says of a sum, with all divisors of its length at hand.
+std::int64_t splits_by_divisors(std::int64_t length, std::int64_t outputs, bool outer) {
+  constexpr std::int64_t kSms = 132;
+  constexpr std::int64_t kThreads = kSms * 2048;
+  if (length <= 32 || outputs >= kSms * 64 || (!outer && (outputs >= 2 * kSms || length <= 8192))) {
+    return 1;
+  }
+  std::vector<std::int64_t> divisors;
+  for (std::int64_t d = 1; d * d <= length; ++d) {
+    if (length % d == 0) {
+      divisors.insert(divisors.end(), {d, length / d});
+    }
+  }
+  std::ranges::sort(divisors);
+  const auto near = [&](std::int64_t wanted, std::int64_t least_distance, std::int64_t least) {
+    const auto away = [&](std::int64_t d) { return std::abs(d - wanted); };
+    const std::int64_t closest = *std::ranges::min_element(divisors, {}, away);
+    return away(closest) < least_distance ? std::max(closest, least) : wanted;
+  };
+  const auto up = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
+  const std::int64_t elements = length * outputs;
+  const std::int64_t block = outer ? 4 : 256;
+  std::int64_t each = 32;  // of a thread, as long as few threads are busy; then up to 512
+  if (elements >= 512 * kThreads) {
+    each = near(512, 50, 1);
+  } else if (elements > 32 * kThreads || (outer && elements == 32 * kThreads)) {
+    const std::int64_t blocks = outer ? up(kThreads / 256, up(outputs, 128)) : up(kThreads / 512, outputs);
+    each = near(up(length, block * blocks), outer ? 20 : 30, 32);
+  }
+  return up(length, each * block);
+}
+
+TEST_CASE("sums of any length are split by divisors near to what fills the GPU") {
+  std::mt19937 random(17);
+  const auto check = [](std::int64_t length, std::int64_t outputs) {
+    INFO(outputs << " sums of " << length);
+    for (const bool outer : {false, true}) {
+      CHECK(compiled::reduction_splits(Device{}, length, outputs, outer) == splits_by_divisors(length, outputs, outer));
+    }
+  };
+  for (int i = 0; i < 2000; ++i) {
+    const std::int64_t outputs = support::pick(random, 1, std::int64_t{1} << support::pick(random, 0, 14));
+    check(support::pick(random, 1, std::int64_t{1} << support::pick(random, 3, 22)), outputs);
+  }
+  constexpr std::int64_t kThreads = std::int64_t{132} * 2048;
+  for (const std::int64_t more : {-1, 0, 1}) {  // each bound, and beside it
+    check(32 + more, 64);
+    check(8192 + more, 64);
+    check(65536, 264 + more);
+    check(65536, 132 * 64 + more);
+    check(32 * kThreads + more, 1);
+    check(512 * kThreads + more, 1);
+  }
 }
 
 TEST_CASE("CUDA graphs allocate nothing but their outputs once they are recorded") {

@@ -6,6 +6,7 @@
 
 #include "support/catch.hpp"
 #include "support/lowered.hpp"
+#include "support/vgg.hpp"
 #include "support/vgg16_steps.hpp"
 #include "vggplan/lowering/ops.hpp"
 
@@ -74,6 +75,20 @@ TEST_CASE("each iteration of lbfgs lets go of the gradients of the one before, t
   REQUIRE(live.size() >= 6);
   for (const auto& categories : live) {
     CHECK((!categories.contains(Category::gradients) || categories.at(Category::gradients) == 0));
+  }
+}
+
+TEST_CASE("vectors of lbfgs go over what is trained alone") {
+  const job::Job job = lbfgs_job(7, 4);
+  graph::Network network = support::vgg16(224, 224);
+  for (graph::Node& node : network.nodes) {
+    node.trained = std::holds_alternative<graph::Linear>(node.kind);
+  }
+  constexpr std::int64_t kHead = 4 * (138'357'544 - 14'714'688);
+  const memory::Tape tape = support::tape_of(network, job, support::without_workspaces());
+  for (const Event& event : tape.steps.front()) {
+    const bool vector = event.kind == Event::Kind::allocate && event.category == Category::optimizer_state;
+    CHECK((!vector || event.bytes == kHead));
   }
 }
 

@@ -142,6 +142,34 @@ TEST_CASE("each node starts the operations of its kind, forward and back, of its
   }
 }
 
+/// Autocast runs them in fp32.
+bool widens(const graph::Kind& kind) {
+  return std::holds_alternative<graph::LayerNorm>(kind) || std::holds_alternative<graph::Softmax>(kind) ||
+         std::holds_alternative<graph::Resize>(kind);
+}
+
+/// In forward: of its parameters, and of its operand.
+std::int64_t casts_of(const graph::Network& network, const job::Job& job, NodeId id) {
+  return std::ranges::count_if(lower_ops(network, job, {}), [&](const Op& op) {
+    return op.layer == id && op.kind == OpKind::cast && op.phase == Phase::forward;
+  });
+}
+
+/// Products are the same, and nothing leaks.
+void check_compiled(const graph::Network& network, job::Job job) {
+  const auto flops = [&] {
+    std::int64_t sum = 0;
+    for (const Op& op : lower_ops(network, job, {})) {
+      sum += op.flops.count();
+    }
+    return sum;
+  };
+  const std::int64_t eager = flops();
+  job.compile = job::Compile::usual;
+  CHECK(flops() == eager);
+  CHECK(support::fault_of(support::tape_of(network, job, support::without_workspaces()), 1) == "");
+}
+
 struct Alone {
   graph::Kind kind{};
   Started started{};
@@ -149,7 +177,7 @@ struct Alone {
 
 TEST_CASE("every kind starts its operations, hands its gradient on, and lets go of all that it takes") {
   using graph::Function;
-  const graph::Window overlapping{{3, 3}, {2, 2}, {1, 1}};
+  const graph::Window overlapping{{3, 3}, {1, 1}, {0, 0}};
   std::vector<Alone> kinds{{graph::LayerNorm{}, {1, 1}},
                            {graph::Softmax{}, {1, 1}},
                            {graph::Dropout{}, {1, 1}},
@@ -187,6 +215,7 @@ TEST_CASE("every kind starts its operations, hands its gradient on, and lets go 
         (op.phase == Phase::forward ? started.forward : started.backward) += 1;
         CHECK((!changes_size(network.nodes[id]) ||
                timing::pixels_out(op) == network.nodes[id].output.height * network.nodes[id].output.width));
+        CHECK((!timing::is_linear(op.kind) || op.extent == timing::Extent{2 * 64, 6, 6, 1, 1}));  // each pixel a row
       }
     }
     CHECK(started == alone.started);
@@ -196,6 +225,8 @@ TEST_CASE("every kind starts its operations, hands its gradient on, and lets go 
         job.layout = layout;
         const memory::Tape tape = support::tape_of(network, job, support::without_workspaces());
         CHECK(support::fault_of(tape, 1) == "");
+        CHECK(casts_of(network, job, id + 1) == (job::is_autocast(precision) ? 2 + (widens(alone.kind) ? 1 : 0) : 0));
+        check_compiled(network, job);
         std::int64_t gradients = 0;
         for (const memory::Event& event : tape.steps.back()) {
           const bool taken = event.kind == memory::Event::Kind::allocate;
@@ -301,6 +332,37 @@ TEST_CASE("each objective has its own operations, over all scores, once forward 
   CHECK(of_loss(Objective::pixel_cross_entropy, map) ==
         Found{{OpKind::pixel_loss_forward, whole}, {OpKind::pixel_loss_backward, whole}});
   CHECK(of_loss(Objective::mse, map) == Found{{OpKind::mse_forward, whole}, {OpKind::mse_backward, whole}});
+}
+
+TEST_CASE(
+    "the loss of detectors is of boxes and of classes, of each position, whose targets are there from set-up on") {
+  graph::Builder builder("boxes", {3, 8, 8}, 3);
+  const NodeId conv = builder.append("conv", graph::Convolution{3, 12});
+  const NodeId boxes = builder.append("boxes", graph::Flatten{4});
+  const NodeId scores = builder.add("scores", graph::Flatten{3}, {conv});
+  const graph::Network network = std::move(builder).finish(graph::Objective::ssd, {boxes, scores}).value();
+  job::Job job;
+  job.batch = 2;
+  std::multiset<std::pair<OpKind, std::int64_t>> found;
+  for (const Op& op : lower_ops(network, job, {})) {
+    if (op.layer == timing::kNoLayer && op.phase != Phase::optimizer) {
+      found.emplace(op.kind, op.extent.n * op.extent.c * op.extent.h * op.extent.w);
+    }
+  }
+  constexpr std::int64_t kValues = 2 * 12 * 64;
+  CHECK(found == std::multiset<std::pair<OpKind, std::int64_t>>{{OpKind::smooth_l1_forward, kValues},
+                                                                {OpKind::smooth_l1_backward, kValues},
+                                                                {OpKind::loss_forward, kValues},
+                                                                {OpKind::loss_backward, kValues}});
+  const memory::Tape tape = support::tape_of(network, job, support::without_workspaces());
+  std::multiset<std::int64_t> inputs;
+  for (const memory::Event& event : tape.setup) {
+    if (event.category == memory::Category::input) {
+      inputs.insert(event.bytes);
+    }
+  }
+  // The images; 4 numbers of each of 192 boxes, and a class of each of 256 positions.
+  CHECK(inputs == std::multiset<std::int64_t>{2 * 3 * 64 * 4, 2 * (192 * 4 * 4 + 256 * 8)});
 }
 
 }  // namespace

@@ -141,6 +141,27 @@ TEST_CASE("statistics of more than 2^31 elements are taken of a copy in fp32, of
   }
 }
 
+TEST_CASE("the backward of a batch norm sums in parts where something depends on the sums") {
+  const auto staged = [](graph::FrozenNorm norm, base::Layout layout) {
+    Job job = vgg16_job(64);
+    job.model = support::vgg(11, true);
+    job.image = {3, 64, 64};
+    job.scope.norm = norm;
+    job.layout = layout;
+    const memory::Tape tape = support::tape_of(job, support::without_workspaces());
+    const std::int64_t bytes = batch_norm_staging(64, 64 * 64 * 64).backward;  // of the first layer
+    CHECK(bytes > 0);
+    return std::ranges::count_if(tape.steps.back(), [&](const Event& event) {
+      return event.kind == Event::Kind::allocate && event.bytes == bytes && event.layer == 2;
+    });
+  };
+  using graph::FrozenNorm;
+  CHECK(staged(FrozenNorm::none, base::Layout::nhwc) == 0);  // cuDNN's
+  CHECK(staged(FrozenNorm::statistics, base::Layout::nhwc) == 1);
+  CHECK(staged(FrozenNorm::statistics, base::Layout::nchw) == 0);
+  CHECK(staged(FrozenNorm::all, base::Layout::nhwc) == 0);
+}
+
 TEST_CASE("one step of vgg16 without convolution workspaces gives the worked examples") {
   // An independent allocator model, H200's two cuBLAS workspaces; for one image and the cuBLASLt workspace of 1 MiB
   // that a recorded trace shows. Which of two equal blocks is taken moves the peak by an unsplit tail.

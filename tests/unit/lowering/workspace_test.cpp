@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "vggplan/lowering/workspace.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
 #include "support/catch.hpp"
 #include "support/lowered.hpp"
 #include "support/measured.hpp"
+#include "vggplan/graph/builder.hpp"
 #include "vggplan/lowering/framework.hpp"
 
 namespace vggplan::lowering {
@@ -252,6 +254,17 @@ TEST_CASE("the bias of a linear layer sums over images, in several blocks from 1
   CHECK(buffers.partial_sums == 64 << 20);  // as measured: a step of vgg16 with 2048 images holds 64 MiB and 512 bytes
   CHECK(buffers.counters == 32 * 4);
   CHECK(linear_bias_reduction(21, 2048, device).partial_sums == 0);
+}
+
+TEST_CASE("that sum takes its buffers while backward makes the gradient of the bias") {
+  graph::Builder builder("rows", {4, 1, 1}, 4096);
+  builder.append("flatten", graph::Flatten{});
+  builder.append("fc", graph::Linear{4, 4096});
+  job::Job job;
+  job.batch = 2048;
+  const memory::Tape tape = support::tape_of(std::move(builder).finish(graph::Objective::cross_entropy).value(), job,
+                                             support::without_workspaces());
+  CHECK(std::ranges::count(tape.steps.back(), 64 << 20, &memory::Event::bytes) == 1);
 }
 
 }  // namespace
