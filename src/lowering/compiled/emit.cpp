@@ -69,7 +69,7 @@ void Emission::allocate(const Kernel& kernel, const Work& done) {
   for (std::size_t i = 0; i < made.size(); ++i) {
     const BufferId b = made[i];
     const Buffer& buffer = program.buffers[b];
-    if (placement.storage[b] == b && !kernel.unpacks && buffer.bytes > 0) {
+    if (placement.storage[b] == b && !kernel.unpacks) {
       if (names[b] == kNothing) {
         tensors[b] = step.tape.allocate(buffer.bytes, buffer.category, buffer.layer);
       } else {
@@ -125,7 +125,7 @@ void Emission::release(std::size_t k, const Kernel& kernel) {
   for (const BufferId b : done) {
     if (b == kImage && !backward && !image_kept && image_last == k) {
       step.tape.drop(std::exchange(tensors[b], kNothing));
-    } else if (placement.last[b] == k && program.buffers[b].bytes > 0) {
+    } else if (placement.last[b] == k) {
       step.tape.drop(tensors[b]);
     }
   }

@@ -6,6 +6,7 @@
 
 #include "support/catch.hpp"
 #include "support/lowered.hpp"
+#include "support/vgg.hpp"
 #include "support/vgg16_steps.hpp"
 #include "vggplan/lowering/ops.hpp"
 
@@ -69,23 +70,67 @@ TEST_CASE("lbfgs keeps a pair of vectors an iteration until its history is full,
   }
 }
 
-TEST_CASE("an iteration of lbfgs reads and writes ten vectors for each pair, 29 more, and waits twice a pair") {
-  const auto count_of = [](std::int64_t history) {
-    const job::Job job = lbfgs_job(history, 4);
-    const auto network = job::network_of(job).value();
-    std::pair<std::int64_t, std::int64_t> vectors_and_reads;
-    for (const timing::Op& op : lower_ops(network, job, {})) {
-      if (op.kind == timing::OpKind::host_read) {
-        ++vectors_and_reads.second;
-      } else if (op.kind == timing::OpKind::optimizer && op.extent.n > 1) {
-        CHECK(op.extent.n == kParameterBytes / 4);
-        vectors_and_reads.first += op.bytes().count() / kParameterBytes;
-      }
+TEST_CASE("each iteration of lbfgs lets go of the gradients of the one before, then looks for its own") {
+  const auto live = support::live_after_forwards(support::tape_of(lbfgs_job(7, 3), support::without_workspaces()));
+  REQUIRE(live.size() >= 6);
+  for (const auto& categories : live) {
+    CHECK((!categories.contains(Category::gradients) || categories.at(Category::gradients) == 0));
+  }
+}
+
+TEST_CASE("vectors of lbfgs go over what is trained alone") {
+  const job::Job job = lbfgs_job(7, 4);
+  graph::Network network = support::vgg16(224, 224);
+  for (graph::Node& node : network.nodes) {
+    node.trained = std::holds_alternative<graph::Linear>(node.kind);
+  }
+  constexpr std::int64_t kHead = 4 * (138'357'544 - 14'714'688);
+  const memory::Tape tape = support::tape_of(network, job, support::without_workspaces());
+  for (const Event& event : tape.steps.front()) {
+    const bool vector = event.kind == Event::Kind::allocate && event.category == Category::optimizer_state;
+    CHECK((!vector || event.bytes == kHead));
+  }
+}
+
+/// What an iteration does with vectors over all parameters, with pairs of numbers, and how often it waits for a number.
+struct LbfgsWork {
+  std::int64_t reads{};
+  std::int64_t writes{};
+  std::int64_t kernels{};
+  std::int64_t numbers{};
+  std::int64_t waits{};
+  bool operator==(const LbfgsWork&) const = default;
+};
+LbfgsWork work_of(std::int64_t history) {
+  const job::Job job = lbfgs_job(history, 4);
+  LbfgsWork work;
+  for (const timing::Op& op : lower_ops(job::network_of(job).value(), job, {})) {
+    const bool updates = op.kind == timing::OpKind::host_read || op.kind == timing::OpKind::optimizer;
+    CHECK(updates == (op.phase == base::Phase::optimizer));
+    if (op.kind == timing::OpKind::host_read) {
+      ++work.waits;
+    } else if (op.kind == timing::OpKind::optimizer && op.extent.n == 1) {
+      CHECK(op.read.count() == 3 * 4);  // a product, and its negative
+      CHECK(op.written.count() == 2 * 4);
+      CHECK(op.kernels == 2);
+      ++work.numbers;
+    } else if (op.kind == timing::OpKind::optimizer) {
+      CHECK(op.extent.n == kParameterBytes / 4);
+      work.reads += op.read.count() / kParameterBytes;
+      work.writes += op.written.count() / kParameterBytes;
+      work.kernels += op.kernels;
     }
-    return vectors_and_reads;
-  };
-  CHECK(count_of(0) == std::pair<std::int64_t, std::int64_t>(29, 5));
-  CHECK(count_of(6) == std::pair<std::int64_t, std::int64_t>(29 + 60, 5 + 12));
+  }
+  return work;
+}
+
+TEST_CASE("an iteration of lbfgs reads eight vectors and writes two for each pair, 19 and ten more") {
+  // Read: the gradients; |g|, its maximum; y = g - g', s = t d, y s, y y; -g; H q; g' = g, g d; p += t d; t d, |t d|,
+  // its maximum. Written: all but the three dot products and the two maxima. Both ends go over 32 tensors. Waits are
+  // for the first maximum, y s, g d, the loss and the last maximum.
+  CHECK(work_of(0) == LbfgsWork{19, 10, 2 * 32 + 13, 0, 5});
+  // Twice: s q, and q -= a y.
+  CHECK(work_of(6) == LbfgsWork{19 + 6 * 8, 10 + 6 * 2, 2 * 32 + 13 + 6 * 4, 6 * 2, 5 + 6 * 2});
 }
 
 TEST_CASE("of passes of one graph the gradient of each product's weight is thrice there where the first two meet") {
