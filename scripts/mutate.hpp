@@ -55,12 +55,6 @@ constexpr T number(int number, T right, U wrong) {
   return on(number) ? static_cast<T>(wrong) : right;
 }
 
-/// The same, never worked out by the compiler: of what was a `constexpr`.
-template <class T, class U>
-T constant(int number, T right, U wrong) {
-  return mut::number(number, right, wrong);
-}
-
 /// `a < Op{7} < b` is a < b, or with fault 7 a <= b: the place of an operator between its two operands.
 struct Op {
   int number;
