@@ -256,6 +256,7 @@ TEST_CASE(
   CHECK_FALSE(trained({{64, 64}, {64, 64}}));  // all small
   CHECK(trained({{64, 64}, {64, 65}}));
   CHECK(trained({{65, 64}}));
+  CHECK(trained({{65, 64}, {64, 64}}));
   CHECK_FALSE(trained({{128, 128}, {128, 64}}));  // half the channels, of several taps
   CHECK(trained({{128, 65}}));
   CHECK(trained({point}));
@@ -265,6 +266,56 @@ TEST_CASE(
     CHECK(turned(all, job::Mode::infer));
   }
   CHECK_FALSE(turned({}, job::Mode::infer));
+}
+
+/// Kernels of forward that are no call of a library, of what lies between a convolution and the mean of its map.
+std::int64_t fused_kernels(const std::vector<graph::Kind>& kinds, job::Mode mode, bool residual) {
+  graph::Builder builder("fused", {4, 8, 8}, 4);
+  const graph::NodeId stem = builder.append("stem", graph::Convolution{4, 4});
+  graph::NodeId last = builder.append("conv", graph::Convolution{4, 4});
+  if (residual) {
+    last = builder.add("sum", graph::Add{}, {last, stem});
+  }
+  for (const graph::Kind& kind : kinds) {
+    last = builder.append("n" + std::to_string(last), kind);
+  }
+  builder.append("next", graph::Convolution{builder.shape().channels, 4});
+  builder.append("flatten", graph::Flatten{});
+  Case some;
+  some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
+  some.job.precision = job::Precision::tf32;
+  some.job.mode = mode;
+  const Captured captured = some.captured();
+  return std::ranges::count_if(captured.forward_work, [](const Work& work) {
+    return work.passes.empty() && !work.product && !work.ops.empty();
+  });
+}
+
+TEST_CASE("what is computed element by element is one kernel") {
+  using graph::Kind;
+  const Kind relu = graph::Activation{graph::Function::relu, false};
+  const Kind silu = graph::Activation{graph::Function::silu, false};
+  for (const bool residual : {false, true}) {
+    const auto kernels = [&](const std::vector<Kind>& kinds) {
+      return fused_kernels(kinds, job::Mode::infer, residual);
+    };
+    // With the bias of the convolution before; beside it the stem's bias, and that of the last. Weights and images lie
+    // as they are asked for: all convolutions are small, and inference turns them.
+    const std::int64_t none = kernels({});
+    for (const std::vector<Kind>& kinds : std::vector<std::vector<Kind>>{{relu},
+                                                                         {relu, silu},
+                                                                         {graph::BatchNorm{4}},
+                                                                         {graph::BatchNorm{4}, relu},
+                                                                         {relu, graph::BatchNorm{4}},
+                                                                         {graph::Resize{{16, 16}}},
+                                                                         {relu, graph::Resize{{16, 16}}},
+                                                                         {graph::Resize{{16, 16}}, relu},
+                                                                         {graph::Dropout{}, relu, graph::Dropout{}}}) {
+      CHECK(kernels(kinds) == none);
+    }
+    CHECK(kernels({relu, graph::MaxPool{}}) == none + 1);
+    CHECK(kernels({relu, graph::MaxPool{}, relu}) == none + 2);
+  }
 }
 
 TEST_CASE("the images are copied where convolutions are turned or cast, and they lie otherwise") {

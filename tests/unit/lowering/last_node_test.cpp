@@ -32,7 +32,7 @@ TEST_CASE("a network may end with any kind of layer, as SqueezeNet ends with a v
     }
     const graph::Network network =
         std::move(builder).finish(i % 2 == 0 ? graph::Objective::mse : graph::Objective::cross_entropy).value();
-    for (const job::Precision precision : {job::Precision::tf32, job::Precision::amp_bf16}) {
+    for (const job::Precision precision : {job::Precision::tf32, job::Precision::amp_bf16, job::Precision::amp_fp16}) {
       for (const base::Layout layout : {base::Layout::nchw, base::Layout::nhwc}) {
         for (const auto& [mode, compile] : {std::pair(job::Mode::train, job::Compile::none),
                                             {job::Mode::infer, job::Compile::none},

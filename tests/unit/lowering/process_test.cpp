@@ -9,6 +9,7 @@
 #include "support/lowered.hpp"
 #include "support/tape_faults.hpp"
 #include "support/vgg.hpp"
+#include "support/vgg16_steps.hpp"
 #include "vggplan/graph/builder.hpp"
 
 namespace vggplan::lowering {
@@ -365,6 +366,59 @@ TEST_CASE("FSDP2 gathers the last group before backward begins, whatever follows
   const auto softmax = std::find_if(backward, events.end(), [](const Event& event) { return event.layer == 3; });
   REQUIRE(gathered != events.end());
   CHECK(gathered < softmax);
+}
+
+TEST_CASE("a view of a bucket takes the place of a gradient when the last micro-batch is averaged") {
+  Job job = narrow_job();
+  job.precision = job::Precision::tf32;
+  job.parallel.gpus = 2;
+  job.parallel.bucket_view = true;
+  const graph::Network network = of_side(job, 32);
+  std::int64_t parameters = 0;
+  for (const graph::ParameterTensor& tensor : graph::trained_tensors(network)) {
+    parameters += 4 * tensor.elements;
+  }
+  for (job.accumulation = 1; job.accumulation <= 3; ++job.accumulation) {
+    const auto live = support::live_after_forwards(support::tape_of(network, job, support::without_workspaces()));
+    for (std::size_t pass = 0; pass < live.size(); ++pass) {
+      const auto gradients = live[pass].find(Category::gradients);
+      const std::int64_t bytes = gradients == live[pass].end() ? 0 : gradients->second;
+      CHECK(bytes == (pass % static_cast<std::size_t>(job.accumulation) == 0 ? 0 : parameters));
+    }
+  }
+}
+
+TEST_CASE("what is no part of a CUDA graph is not taken from the graphs' pool") {
+  Job job = narrow_job();
+  job.compile = job::Compile::reduce_overhead;
+  const Tape tape = support::tape_of(of_side(job, 32), job, support::without_workspaces());
+  for (const std::vector<Event>& events : tape.steps) {
+    for (const Event& event : events) {
+      const bool outside =
+          event.category == Category::optimizer_state || event.category == Category::optimizer_temporaries ||
+          (event.category == Category::activation_gradients && event.layer == memory::kNoLayer);  // the loss's
+      CHECK((event.kind != Event::Kind::allocate || !outside || event.stream == 0));
+    }
+  }
+}
+
+TEST_CASE("a map that was widened before is resized as it is") {
+  graph::Builder builder("twice", {3, 4, 4}, 4);
+  builder.append("conv", graph::Convolution{3, 4});
+  builder.append("once", graph::Resize{{8, 8}});
+  builder.append("again", graph::Resize{{16, 16}});
+  Job job = narrow_job();
+  const Tape tape = support::tape_of(std::move(builder).finish(graph::Objective::pixel_cross_entropy).value(), job,
+                                     support::without_workspaces());
+  const auto copies = [&](LayerId layer, Category category) {
+    return std::ranges::count_if(tape.steps.back(), [&](const Event& event) {
+      return event.kind == Event::Kind::allocate && event.layer == layer && event.category == category;
+    });
+  };
+  CHECK(copies(2, Category::other) == 1);
+  CHECK(copies(3, Category::other) == 0);
+  CHECK(copies(2, Category::activation_gradients) == 2);  // in fp32, then cast back
+  CHECK(copies(3, Category::activation_gradients) == 1);
 }
 
 TEST_CASE("without buffers of sums a tape asks for the same but for what is freed at once") {

@@ -6,12 +6,14 @@
 #include <set>
 #include <tuple>
 
+#include "lowering/kinds/kinds.hpp"
 #include "support/catch.hpp"
 #include "support/lowered.hpp"
 #include "support/random_network.hpp"
 #include "support/tape_faults.hpp"
 #include "vggplan/graph/flow.hpp"
 #include "vggplan/lowering/ops.hpp"
+#include "vggplan/lowering/saved.hpp"
 
 namespace vggplan::lowering {
 namespace {
@@ -148,6 +150,10 @@ bool widens(const graph::Kind& kind) {
          std::holds_alternative<graph::Resize>(kind);
 }
 
+bool is_norm(const graph::Node& node) {
+  return std::holds_alternative<graph::LayerNorm>(node.kind) || std::holds_alternative<graph::BatchNorm>(node.kind);
+}
+
 /// In forward: of its parameters, and of its operand.
 std::int64_t casts_of(const graph::Network& network, const job::Job& job, NodeId id) {
   return std::ranges::count_if(lower_ops(network, job, {}), [&](const Op& op) {
@@ -170,33 +176,38 @@ void check_compiled(const graph::Network& network, job::Job job) {
   CHECK(support::fault_of(support::tape_of(network, job, support::without_workspaces()), 1) == "");
 }
 
+/// `saved`: tensors that autograd packs for its backward (tools/autograd/derivatives.yaml), empty ones included.
 struct Alone {
   graph::Kind kind{};
   Started started{};
+  std::int64_t saved{};
 };
 
 TEST_CASE("every kind starts its operations, hands its gradient on, and lets go of all that it takes") {
   using graph::Function;
   const graph::Window overlapping{{3, 3}, {1, 1}, {0, 0}};
-  std::vector<Alone> kinds{{graph::LayerNorm{}, {1, 1}},
-                           {graph::Softmax{}, {1, 1}},
-                           {graph::Dropout{}, {1, 1}},
-                           {graph::Dropout{0.5, true}, {1, 1}},
-                           {graph::Dropout{0}, {0, 0}},
-                           {graph::MaxPool{overlapping}, {1, 1}},
-                           {graph::AveragePool{overlapping}, {1, 1}},
-                           {graph::AdaptiveAveragePool{3, 3}, {1, 1}},
-                           {graph::Resize{{11, 11}, true}, {1, 1}},
-                           {graph::Resize{{11, 11}}, {1, 1}},
-                           {graph::Linear{6, 6}, {1, 3}},
-                           {graph::Linear{6, 6, false}, {1, 2}}};
+  std::vector<Alone> kinds{{graph::LayerNorm{}, {1, 1}, 4},
+                           {graph::Softmax{}, {1, 1}, 1},
+                           {graph::Dropout{}, {1, 1}, 1},
+                           {graph::Dropout{0.5, true}, {1, 1}, 1},
+                           {graph::Dropout{0}, {0, 0}, 0},
+                           {graph::MaxPool{overlapping}, {1, 1}, 2},
+                           {graph::AveragePool{overlapping}, {1, 1}, 1},
+                           {graph::AdaptiveAveragePool{3, 3}, {1, 1}, 1},
+                           {graph::AdaptiveAveragePool{1, 1}, {1, 1}, 0},
+                           {graph::Resize{{11, 11}, true}, {1, 1}, 0},
+                           {graph::Resize{{11, 11}}, {1, 1}, 0},
+                           {graph::Linear{6, 6}, {1, 3}, 2},
+                           {graph::Linear{6, 6, false}, {1, 2}, 2},
+                           {graph::Convolution{6, 6}, {2, 3}, 2},
+                           {graph::BatchNorm{6}, {2, 1}, 7}};
   for (const Function function : {Function::relu, Function::relu6, Function::leaky_relu, Function::silu, Function::gelu,
                                   Function::sigmoid, Function::hard_swish, Function::hard_sigmoid, Function::tanh}) {
     // In place, what is not told by the result is cloned.
     const bool by_result = function == Function::relu || function == Function::leaky_relu ||
                            function == Function::sigmoid || function == Function::tanh;
-    kinds.push_back({graph::Activation{function, false}, {1, 1}});
-    kinds.push_back({graph::Activation{function, true}, {by_result ? 1 : 2, 1}});
+    kinds.push_back({graph::Activation{function, false}, {1, 1}, 1});
+    kinds.push_back({graph::Activation{function, true}, {by_result ? 1 : 2, 1}, 1});
   }
   for (const Alone& alone : kinds) {
     graph::Builder builder("alone", {3, 8, 8}, 6);
@@ -219,6 +230,7 @@ TEST_CASE("every kind starts its operations, hands its gradient on, and lets go 
       }
     }
     CHECK(started == alone.started);
+    CHECK(packs(network.nodes[id]) == alone.saved);
     for (const job::Precision precision : {job::Precision::tf32, job::Precision::bf16, job::Precision::amp_bf16}) {
       for (const base::Layout layout : {base::Layout::nchw, base::Layout::nhwc}) {
         job.precision = precision;
@@ -237,7 +249,7 @@ TEST_CASE("every kind starts its operations, hands its gradient on, and lets go 
         for (const graph::Node& node : network.nodes) {
           for (const graph::ParameterTensor& tensor : graph::parameter_tensors(node)) {
             parameters += tensor.elements;
-            of_products += std::holds_alternative<graph::LayerNorm>(node.kind) ? 0 : tensor.elements;
+            of_products += is_norm(node) ? 0 : tensor.elements;
           }
         }
         // Autocast's are made in 16 bits first.
@@ -315,6 +327,12 @@ TEST_CASE("each objective has its own operations, over all scores, once forward 
     const graph::Network network = std::move(builder).finish(objective).value();
     job::Job job;
     job.batch = 2;
+    // The logarithms, an index of 64 bits for each position and a total; or both operands of a difference.
+    const std::int64_t scores = 2 * shape.elements();
+    const std::int64_t positions = 2 * shape.height * shape.width;
+    const std::int64_t kept = objective == Objective::mse ? 4 * scores : 4 * scores + 8 * positions + 4;
+    const std::int64_t output = objective == Objective::mse ? 4 * scores : 0;  // which nothing else keeps
+    CHECK(saved_bytes(network, {}, job).loss.count() == kept + output);
     std::vector<std::pair<OpKind, timing::Extent>> found;
     for (const Op& op : lower_ops(network, job, {})) {
       if (op.layer == timing::kNoLayer && op.phase != Phase::optimizer) {

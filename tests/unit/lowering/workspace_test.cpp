@@ -229,6 +229,20 @@ TEST_CASE("of convolutions that no rule was read from half take just what was me
   CHECK(near >= 12482);
 }
 
+TEST_CASE("a batch beyond the limit of elements runs in chunks of as many images as keep it, if one does") {
+  Framework framework = copying(MathMode::bf16);
+  framework.split_elements = 100 * 128 * 60;  // of the larger operand
+  const auto bytes = [&](std::int64_t images, std::int64_t height) {
+    return forward_bytes(framework, {images, 64, 128, height, 5, 2, MathMode::bf16, Layout::nchw});
+  };
+  CHECK(bytes(101, 12) == bytes(100, 12));
+  CHECK(bytes(250, 12) == bytes(100, 12));
+  CHECK(bytes(100, 12) > bytes(99, 12));
+  CHECK(bytes(201, 6) == bytes(200, 6));
+  CHECK(bytes(9, 1200) == bytes(1, 1200));
+  CHECK(bytes(9, 1201) > 8 * bytes(1, 1200));  // not even one
+}
+
 TEST_CASE("cuBLAS has the workspace of the first line that names the architecture, or all; none where none does") {
   Framework framework;
   framework.cublas_workspaces = {{{9, 10}, base::Bytes(3)}, {{8}, base::Bytes(2)}, {{}, base::Bytes(1)}};
