@@ -161,11 +161,20 @@ base::Status set_objective(Network& network, Objective objective) {
   return std::nullopt;
 }
 
-void train_image(Network& network) {
+/// The loss compares what the frozen network makes of two images, which is one map.
+base::Status train_image(Network& network) {
+  Node& loss = network.nodes.back();
+  if (loss.inputs.size() > 1) {
+    return base::wrong(
+        "--train", fmt::format("image compares one output, and {} has {}", network.name, loss.inputs.size()),
+        fmt::format("name the layer to compare, as in --until {}", network.nodes[loss.inputs.front()].name));
+  }
   for (Node& node : network.nodes) {
     node.trained = false;
   }
   network.nodes.front().trained = true;
+  std::get<Loss>(loss.kind).objective = Objective::mse;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -175,8 +184,7 @@ base::Result<Network> scoped(Network network, const Scope& scope, bool training)
     TRY(cut(network, scope.until));
   }
   if (scope.trained == Trained::image) {
-    train_image(network);
-    std::get<Loss>(network.nodes.back().kind).objective = Objective::mse;
+    TRY(train_image(network));
   } else {
     TRY(freeze(network, scope.freeze));
   }
