@@ -74,10 +74,8 @@ struct Left {
   constexpr auto operator symbol(Left<T> left, U&& b) {       \
     auto& a = left.value;                                     \
     using Result = std::decay_t<decltype(right)>;             \
-    if constexpr (requires { static_cast<Result>(wrong); }) { \
-      if (on(left.number)) {                                  \
-        return static_cast<Result>(wrong);                    \
-      }                                                       \
+    if (on(left.number)) {                                    \
+      return static_cast<Result>(wrong);                      \
     }                                                         \
     return static_cast<Result>(right);                        \
   }

@@ -265,11 +265,6 @@ void end_autocast(Step& step) {
   }
 }
 
-void Step::forget_kept() {
-  counted_.clear();
-  kept = {std::vector<std::int64_t>(network.nodes.size()), 0, 0};
-}
-
 namespace {
 
 void run_layers(Step& step) {
@@ -319,7 +314,6 @@ void run_layers_back(Step& step) {
 }  // namespace
 
 void forward(Step& step) {
-  step.forget_kept();
   step.values[0] = step.image;
   if (step.job.compile == job::Compile::none) {
     run_layers(step);

@@ -104,7 +104,7 @@ struct ShardBuffers {
   TensorId reduced{kNothing};  ///< gradients of the last group that was reduced, until the next is
 };
 
-/// What autograd holds, each storage once, for the first node whose backward keeps it.
+/// What autograd holds of the forward passes so far, each storage once, for the first node whose backward keeps it.
 struct Kept {
   std::vector<std::int64_t> nodes{};
   std::int64_t weight_copies{};
@@ -197,7 +197,6 @@ struct Step {
   void keep(NodeId id, TensorId& place, TensorId tensor);
   /// Of a tensor that autograd holds: nothing where something held it before.
   std::int64_t uncounted_bytes(TensorId tensor);
-  void forget_kept();
   /// A gradient of the output of `input` arrives, and is added to what came before.
   void deliver(NodeId input, Gradient gradient);
   /// Memory of a kernel, taken and freed at once: partial sums and, inside their life, counters.

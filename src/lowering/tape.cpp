@@ -249,22 +249,17 @@ void drop_outputs(Step& step) {
 
 /// What one forward pass leaves for its backward.
 struct Left {
-  std::vector<TensorId> values{};
   std::vector<Saved> saved{};
-  std::vector<Packed> packed{};
   std::vector<TensorId> loss_tensors{};
 };
 
 /// A pass is over, and another one comes before its backward.
 Left put_aside(Step& step) {
-  return {step.values, std::exchange(step.saved, std::vector<Saved>(step.saved.size())), step.packed,
-          std::exchange(step.loss_tensors, {})};
+  return {std::exchange(step.saved, std::vector<Saved>(step.saved.size())), std::exchange(step.loss_tensors, {})};
 }
 
 void take_up(Step& step, Left left) {
-  step.values = std::move(left.values);
   step.saved = std::move(left.saved);
-  step.packed = std::move(left.packed);
   step.loss_tensors = std::move(left.loss_tensors);
 }
 

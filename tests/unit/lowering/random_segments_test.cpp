@@ -69,7 +69,9 @@ void check_middle(const Network& network, const Segment& half) {
   };
   CHECK(tensors_across(network, half.last) == 1);  // what runs normally may begin in place
   for (NodeId place = kFirstNode + 1; place < network.features; ++place) {
-    CHECK((!may_cut(network, place) || distance(place) >= distance(half.last)));
+    const bool nearer =
+        place < half.last ? distance(place) <= distance(half.last) : distance(place) < distance(half.last);
+    CHECK_FALSE((may_cut(network, place) && nearer));  // of two that are as near the earlier is taken
   }
 }
 
