@@ -54,11 +54,11 @@ base::Result<int> dispatch(const Request& request, World& world) {
 
 base::Status count_positionals(const Invocation& invocation) {
   const CommandInfo& about = info(invocation.command);
-  if (invocation.positionals.size() >= about.positional.fewest) {
+  if (invocation.positionals.size() >= about.fewest) {
     return std::nullopt;
   }
   const std::string_view name = base::name_of_enum(invocation.command);
-  return base::wrong(name, fmt::format("needs {}", about.positional.shown),
+  return base::wrong(name, fmt::format("needs {}", about.positional),
                      fmt::format("for example: vggplan {}", about.examples.front().first));
 }
 

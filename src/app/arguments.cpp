@@ -42,7 +42,7 @@ base::Result<Command> parse_command(const std::string& word) {
 /// An argument that is neither a flag nor the value of one.
 base::Status add_positional(Invocation& invocation, const std::string& argument) {
   const CommandInfo& command = info(invocation.command);
-  if (invocation.positionals.size() == command.positional.most) {
+  if (invocation.positionals.size() == command.most) {
     const bool is_command = base::parse_enum<Command>(argument).has_value();
     return base::wrong(base::quoted(argument),
                        fmt::format("is one argument too many for '{}'", base::name_of_enum(invocation.command)),

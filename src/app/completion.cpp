@@ -139,7 +139,7 @@ Words candidates(Words words) {
     return commands_like(current, true);
   }
   const CommandInfo& about = info(*command);
-  return matching(about.names == nullptr ? Words() : about.names(), current, about.positional.shown);
+  return matching(about.names == nullptr ? Words() : about.names(), current, about.positional);
 }
 
 }  // namespace

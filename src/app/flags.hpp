@@ -46,15 +46,14 @@ std::string command_list(const Flag& flag, std::string_view separator);
 const Flag* find_flag(std::string_view name);
 std::string_view title(Group group);
 
-struct Positional {
-  std::string_view shown{};  ///< in usage: "REPORT.json", "[NAME]"
-  std::size_t fewest{0};
-  std::size_t most{0};
-};
-struct CommandInfo {
+struct CommandUsage {
   Command command{};
   std::string_view help{};
-  Positional positional{};
+  std::string_view positional{};  ///< as usage shows it: "REPORT.json", "[NAME]"
+  std::size_t fewest{0};          ///< positional arguments
+  std::size_t most{0};
+};
+struct CommandInfo : CommandUsage {
   std::vector<std::pair<std::string_view, std::string_view>> examples{};  ///< arguments and what they answer
   std::vector<std::string> (*names)(){nullptr};  ///< what the positional may be; null: nothing, or a file
 };

@@ -130,7 +130,7 @@ std::string command_help(Command command, std::size_t columns) {
   const CommandInfo& about = info(command);
   const std::string_view name = base::name_of_enum(command);
   return fmt::format("vggplan {}: {}\n\n{}\nUsage: vggplan {}{}{} [FLAGS]\n{}", name, about.help,
-                     examples(about, columns), name, about.positional.shown.empty() ? "" : " ", about.positional.shown,
+                     examples(about, columns), name, about.positional.empty() ? "" : " ", about.positional,
                      flag_groups(command, columns));
 }
 

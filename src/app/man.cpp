@@ -43,7 +43,7 @@ std::string flag_sections() {
 std::string command_section() {
   std::string text = ".SH COMMANDS\n";
   for (const CommandInfo& row : commands()) {
-    const std::string_view positional = row.positional.shown;
+    const std::string_view positional = row.positional;
     text += fmt::format(".TP\n\\fB{}\\fR{}\n{}\n", base::name_of_enum(row.command),
                         positional.empty() ? "" : fmt::format(" \\fI{}\\fR", troff(positional)), troff(row.help));
   }
