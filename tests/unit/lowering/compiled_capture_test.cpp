@@ -318,6 +318,30 @@ TEST_CASE("what is computed element by element is one kernel") {
   }
 }
 
+TEST_CASE("an activation that is averaged is written by one kernel, and its sign beside it") {
+  graph::Builder builder("mean", {4, 8, 8}, 4);
+  builder.append("conv", graph::Convolution{4, 4});
+  const graph::NodeId id = builder.append("relu", graph::Activation{});
+  builder.append("mean", graph::AdaptiveAveragePool{1, 1});
+  builder.append("flatten", graph::Flatten{});
+  Case some;
+  some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
+  some.job.batch = 2;
+  const Captured captured = some.captured();
+  std::vector<std::int64_t> written;
+  for (const Kernel& kernel : captured.forward.kernels) {
+    for (const BufferId b : kernel.writes) {
+      const Buffer& buffer = captured.forward.buffers[b];
+      const bool map = buffer.layer == layer_id(id) || captured.forward_work[kernel.work].node == id;
+      if (map) {
+        written.push_back(buffer.bytes);
+      }
+    }
+  }
+  constexpr std::int64_t kElements = 2 * 4 * 64;
+  CHECK(written == std::vector<std::int64_t>{4 * kElements, kElements});
+}
+
 TEST_CASE("the images are copied where convolutions are turned or cast, and they lie otherwise") {
   const auto copies = [](std::int64_t channels, job::Precision precision, base::Layout layout) {
     graph::Builder builder("net", {channels, 4, 4}, 4);

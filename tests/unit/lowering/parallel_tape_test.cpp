@@ -68,7 +68,9 @@ TEST_CASE(
         Catch::Detail::Approx(1).epsilon(0.01));
   CHECK(relative({1, 256, 512, 127, 197, 4, MathMode::fp32, Layout::nhwc}, 69477909520) ==
         Catch::Detail::Approx(1).epsilon(0.01));
-  CHECK(fft_workspace({1, 64, 64, 255, 255, 4, MathMode::fp32, Layout::nchw}) == 0);  // 257 with its padding
+  CHECK(fft_workspace({1, 64, 64, 254, 254, 4, MathMode::fp32, Layout::nchw}) > 0);
+  CHECK(fft_workspace({1, 64, 64, 255, 9, 4, MathMode::fp32, Layout::nchw}) == 0);  // 257 with its padding
+  CHECK(fft_workspace({1, 64, 64, 9, 255, 4, MathMode::fp32, Layout::nchw}) == 0);
   CHECK(fft_workspace({1, 64, 64, 32, 32, 2, MathMode::bf16, Layout::nchw}) == 0);
 }
 

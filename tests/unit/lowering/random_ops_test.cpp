@@ -122,6 +122,7 @@ TEST_CASE("each node starts the operations of its kind, forward and back, of its
       const graph::Node& node = network.nodes[op.layer];
       (op.phase == Phase::forward ? started[op.layer].forward : started[op.layer].backward) += 1;
       CHECK(op.records == flow.needs_gradient[op.layer]);
+      CHECK((op.kind != OpKind::fill || op.bytes().count() == 8));  // a counter of 64 bits
       if (timing::is_linear(op.kind)) {
         const timing::Extent rows{job.batch * node.output.height * node.output.width, node.input.channels,
                                   node.output.channels, 1, 1};
@@ -141,6 +142,7 @@ TEST_CASE("each node starts the operations of its kind, forward and back, of its
       CHECK(started[id].backward == expected.backward);
     }
     CHECK(additions == meetings(network, flow));
+    CHECK(support::fault_of(support::tape_of(network, job, support::without_workspaces()), 1) == "");
   }
 }
 
@@ -237,6 +239,12 @@ TEST_CASE("every kind starts its operations, hands its gradient on, and lets go 
         job.layout = layout;
         const memory::Tape tape = support::tape_of(network, job, support::without_workspaces());
         CHECK(support::fault_of(tape, 1) == "");
+        job::Job twice = job;
+        twice.accumulation = 2;
+        CHECK(support::fault_of(support::tape_of(network, twice, support::without_workspaces()), 1) == "");
+        for (const Op& op : lower_ops(network, job, {})) {
+          CHECK(op.narrow_parameters == (timing::is_batch_norm(op.kind) && precision == job::Precision::bf16));
+        }
         CHECK(casts_of(network, job, id + 1) == (job::is_autocast(precision) ? 2 + (widens(alone.kind) ? 1 : 0) : 0));
         check_compiled(network, job);
         std::int64_t gradients = 0;
