@@ -240,6 +240,10 @@ TEST_CASE("ZeRO-1 updates the whole tensors of the fullest rank, FSDP2 the rows 
     const Op op = only(kind);
     CHECK(op.extent.n == elements);
     CHECK(op.tensors == tensors);
+    if (kind == OpKind::grad_unscale) {
+      CHECK(op.passes == passes);
+      CHECK(op.bytes().count() == 4 * 2 * elements);
+    }
     if (kind == OpKind::optimizer) {
       CHECK(op.kernels == passes * tensors);
       CHECK(op.bytes().count() == 4 * 18 * elements);  // 11 read, 7 written

@@ -88,6 +88,13 @@ TEST_CASE("zero1 spreads optimizer state by whole tensors: rank 0 keeps fc1") {
   CHECK(state == std::vector<std::int64_t>{411041792});
 }
 
+TEST_CASE("the largest tensor goes to the emptiest rank, the first of those alike to the first of these") {
+  using Owners = std::vector<std::size_t>;
+  CHECK(owners_of({5, 5, 5}, 3) == Owners{0, 1, 2});
+  CHECK(owners_of({1, 4, 4, 2}, 2) == Owners{1, 0, 1, 0});
+  CHECK(owners_of({7}, 8) == Owners{0});
+}
+
 TEST_CASE("zero1's emptiest rank owns what the first leaves, and none where there are more ranks than tensors") {
   Job job = vgg16_job(1, job::Optimizer::momentum);
   const auto state = [&](std::int64_t gpus, bool emptiest) {
@@ -165,6 +172,18 @@ TEST_CASE("of frozen layers nothing is averaged, neither in DDP's buckets nor in
     // Averaged parts, but those of each group are one tensor; before them the gradients themselves.
     CHECK(taken(sharded.steps.at(0), Category::gradients, base::Phase::backward) == trained + rows);
   }
+}
+
+TEST_CASE("fused Adam counts the steps of each trained tensor on the GPU") {
+  Job job = vgg16_job(1, job::Optimizer::adam);
+  job.optimizer_impl = job::OptimizerImpl::fused;
+  const graph::Network network = frozen_behind(13);
+  std::int64_t expected = 0;
+  for (const graph::ParameterTensor& tensor : graph::trained_tensors(network)) {
+    expected += 2 * 4 * tensor.elements + 4;
+  }
+  const memory::Tape tape = support::tape_of(network, job, support::without_workspaces());
+  CHECK(taken(tape.steps.front(), Category::optimizer_state, base::Phase::optimizer) == expected);
 }
 
 TEST_CASE("FSDP2 has all parameters in forward, and in backward those of Linear layers that have a gradient to pass") {
