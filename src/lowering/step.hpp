@@ -136,7 +136,7 @@ struct Step {
   std::vector<TensorId> gathered{};       ///< FSDP2, by parameter: unsharded copy
   ShardBuffers shard_buffers{};
   LbfgsVectors lbfgs{};
-  TensorId first_bucket{kNothing};
+  TensorId first_bucket{kNothing};  ///< DDP: of all gradients, until its buckets are laid out
   TensorId image{kNothing};
   std::int64_t size_drawn{0};      ///< tells sizes apart: cuDNN has plans for each
   std::vector<View> views{};       ///< one for each forward pass
@@ -147,9 +147,8 @@ struct Step {
   bool synchronizes{true};               ///< the micro-batch whose gradients are averaged
   bool scaler_ready{false};              ///< GradScaler's own tensors are there
   bool outputs_live{false};
-  std::vector<TensorId> buckets{};  ///< DDP
-  std::int64_t batch{};             ///< images of the pass
-  bool evaluating{false};           ///< a pass of a model in eval(), without gradients
+  std::int64_t batch{};    ///< images of the pass
+  bool evaluating{false};  ///< a pass of a model in eval(), without gradients
   bool autocast{};
   std::vector<bool> wide{};         ///< by node: under autocast its output is fp32 nevertheless
   std::int64_t activation_bytes{};  ///< per element

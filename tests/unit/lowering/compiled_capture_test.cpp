@@ -325,6 +325,50 @@ TEST_CASE("what is computed element by element is one kernel") {
   }
 }
 
+TEST_CASE("a batch norm by running statistics joins a sum, one by those of the batch reads it") {
+  const auto kernels = [](const std::vector<graph::Kind>& kinds) {
+    return fused_kernels(kinds, job::Mode::train, true);
+  };
+  CHECK(kernels({graph::BatchNorm{4, true}}) == kernels({}));
+  CHECK(kernels({graph::BatchNorm{4, false}}) > kernels({}));
+}
+
+TEST_CASE("weights of several taps are turned, in training as in inference") {
+  for (const job::Mode mode : {job::Mode::train, job::Mode::infer}) {
+    graph::Builder builder("net", {80, 6, 6}, 4);
+    builder.append("square", graph::Convolution{80, 80});
+    builder.append("point", graph::Convolution{80, 80, {1, 1}, {1, 1}, {0, 0}});
+    builder.append("pair", graph::Convolution{80, 80, {1, 2}, {1, 1}, {0, 0}});
+    builder.append("flatten", graph::Flatten{});
+    Case some;
+    some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
+    some.job.precision = job::Precision::tf32;
+    some.job.mode = mode;
+    const Captured captured = some.captured();
+    CHECK(std::ranges::count(captured.forward.buffers, Category::weight_copies, &Buffer::category) == 2);
+  }
+}
+
+TEST_CASE("a pool that is written out is written flat; one of PyTorch's own, channels_last, is flattened by a copy") {
+  const auto copied = [](std::int64_t side) {
+    graph::Builder builder("flat", {4, 8, 8}, 4);
+    builder.append("conv", graph::Convolution{4, 4});
+    if (side > 0) {
+      builder.append("pool", graph::AdaptiveAveragePool{side, side});
+    }
+    const graph::NodeId id = builder.append("flatten", graph::Flatten{});
+    builder.append("fc", graph::Linear{builder.shape().channels, 4});
+    Case some;
+    some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
+    some.job.layout = base::Layout::nhwc;
+    return std::ranges::count(some.captured().forward.buffers, layer_id(id), &Buffer::layer);
+  };
+  CHECK(copied(8) == 0);
+  CHECK(copied(1) == 0);
+  CHECK(copied(3) == 1);
+  CHECK(copied(0) == 1);  // of a convolution
+}
+
 TEST_CASE("a bias joins what reads the product element by element, and else comes with it") {
   const auto kernels = [](bool activated) {
     graph::Builder builder("products", {4, 1, 1}, 4);
@@ -536,6 +580,12 @@ TEST_CASE("compiled, a step computes what it does when it is not, and nothing of
     job::Job eager = some.job;
     eager.compile = job::Compile::none;
     CHECK(flops_of(some.network, some.job) == flops_of(some.network, eager));
+    const bool graphs = some.job.compile == job::Compile::reduce_overhead;
+    for (const timing::Op& op : lower_ops(some.network, some.job, {})) {
+      if (op.kind == timing::OpKind::compiled_call || op.kind == timing::OpKind::fused || op.flops.count() > 0) {
+        CHECK(op.launch == (graphs ? timing::Launch::graph : timing::Launch::compiled));
+      }
+    }
     some.job.accumulation = support::pick(random, 1, 2);
     some.job.mode = random() % 4 == 0 ? job::Mode::infer : job::Mode::train;
     some.job.parallel.gpus = support::pick(random, 1, 2);

@@ -396,7 +396,7 @@ TEST_CASE("buffers lie where inductor's wrapper puts them: over what they overwr
     CHECK(placement.storage == expected.storage);
     CHECK(placement.last == expected.last);
     for (BufferId b = 0; b < program.buffers.size(); ++b) {
-      shared += placement.storage[b] == b ? 0 : 1;
+      shared += placement.storage[b] == b ? 0U : 1U;
     }
   }
   CHECK(shared > 500);

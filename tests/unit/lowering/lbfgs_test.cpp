@@ -93,6 +93,19 @@ TEST_CASE("lbfgs makes five vectors in its first iteration, and six in the first
   CHECK(made(1) == 6);
 }
 
+TEST_CASE("dot products of lbfgs ask for cuBLAS's workspace, once or in each iteration") {
+  Framework framework = support::without_workspaces();
+  framework.cublas_lifetime = Lifetime::call;
+  const auto asked = [&] {
+    graph::Network network = support::network(support::vgg(11), {3, 64, 64}, 10, graph::Head::none);
+    const memory::Tape tape = support::tape_of(network, lbfgs_job(7, 3), framework);
+    return std::ranges::count(tape.steps.front(), Category::library_workspace, &Event::category);
+  };
+  CHECK(asked() == 3);
+  framework.cublas_lifetime = Lifetime::process;
+  CHECK(asked() == 1);
+}
+
 TEST_CASE("vectors of lbfgs go over what is trained alone") {
   const job::Job job = lbfgs_job(7, 4);
   graph::Network network = support::vgg16(224, 224);

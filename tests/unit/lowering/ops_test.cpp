@@ -291,6 +291,9 @@ TEST_CASE("gradients are exchanged last layer first, all of them") {
   CHECK(bytes == 4 * 138'357'544LL);
   CHECK(std::ranges::is_sorted(exchange.gradients, [](const auto& a, const auto& b) { return a.layer > b.layer; }));
   CHECK(exchange.gradients.front().is_unit);
+  CHECK_FALSE(exchange.bucket_view);
+  job.parallel.bucket_view = true;
+  CHECK(lowering::exchange_of(network, job, support::built_in_framework()).bucket_view);
   SECTION("FSDP2 communicates in every micro-batch, DDP and ZeRO-1 in the last") {
     job.accumulation = 4;
     for (const auto& [sharding, rounds] :

@@ -72,6 +72,8 @@ TEST_CASE(
   CHECK(fft_workspace({1, 64, 64, 255, 9, 4, MathMode::fp32, Layout::nchw}) == 0);  // 257 with its padding
   CHECK(fft_workspace({1, 64, 64, 9, 255, 4, MathMode::fp32, Layout::nchw}) == 0);
   CHECK(fft_workspace({1, 64, 64, 32, 32, 2, MathMode::bf16, Layout::nchw}) == 0);
+  CHECK(fft_workspace({1, 64, 64, 32, 32, 2, MathMode::fp32, Layout::nchw}) > 0);  // 16 bits without tensor cores
+  CHECK(fft_workspace({1, 64, 64, 32, 32, 4, MathMode::tf32, Layout::nchw}) > 0);
 }
 
 TEST_CASE("zero1 spreads optimizer state by whole tensors: rank 0 keeps fc1") {
@@ -161,11 +163,13 @@ TEST_CASE("of frozen layers nothing is averaged, neither in DDP's buckets nor in
     }
     job.parallel.gpus = 3;
     job.parallel.sharding = job::Sharding::ddp;
+    job.accumulation = 2;
     const memory::Tape ddp = support::tape_of(network, job, support::without_workspaces());
     // In one bucket first, then in several; 528 MiB of parameters are sent in chunks of 250 MiB in the beginning.
     CHECK(taken(ddp.setup, Category::communication, base::Phase::setup) == kParameterBytes + trained);
     CHECK(taken(ddp.steps.at(1), Category::communication, base::Phase::forward) == trained);
     CHECK(taken(ddp.steps.at(0), Category::optimizer_state, base::Phase::optimizer) == trained);
+    job.accumulation = 1;
     job.parallel.sharding = job::Sharding::fsdp2;
     const memory::Tape sharded = support::tape_of(network, job, support::without_workspaces());
     CHECK(taken(sharded.steps.at(0), Category::optimizer_state, base::Phase::optimizer) == rows);

@@ -269,6 +269,7 @@ TEST_CASE("each convolution has plans for each pass, anew where it is run again,
   job.precision = job::Precision::bf16;  // no FFT on tensor cores; operands may be copied
   const Convolution narrow{1, 3, 64, 64, 64, 2, base::MathMode::bf16, base::Layout::nchw};
   CHECK(first_plans(tape_of(Workspaces::largest), Event::Kind::trial).front() == operand_copies(narrow));
+  CHECK(operand_copies(narrow) == ((8 + 64) * 64 * 64 + 8 * 64 * 9) * 2);  // of three channels padded to eight
   CHECK(first_plans(tape_of(Workspaces::largest), Event::Kind::scratch) ==
         first_plans(tape_of(Workspaces::derived), Event::Kind::scratch));
 }

@@ -102,7 +102,7 @@ TEST_CASE("sums over rows and means over pixels take the buffers of PyTorch's la
     check_same(mean_reduction(outputs, inputs, base::Layout::nhwc, device), rows);
     const ReduceConfig pixels(outputs, inputs, true, inputs > 128 ? 4 : 1, device);
     check_same(mean_reduction(outputs, inputs, base::Layout::nchw, device), pixels);
-    split += rows.ctas_per_output > 1 && pixels.ctas_per_output > 1 ? 1 : 0;
+    split += rows.ctas_per_output > 1 && pixels.ctas_per_output > 1 ? 1U : 0U;
   }
   CHECK(split > 300);
   Device small;
