@@ -197,12 +197,16 @@ void Step::op(timing::Op op) {
   ops->push_back(op);
 }
 
+timing::Op Step::op_of(timing::OpKind kind, const timing::Extent& extent, const timing::Filter& filter) const {
+  timing::Op made =
+      timing::make_op(kind, base::MathMode::fp32, job::activation_type(job.precision), job.layout, extent, filter);
+  made.narrow_parameters = timing::is_batch_norm(kind) && parameter_bytes == 2;
+  return made;
+}
+
 void Step::op(timing::OpKind kind, const timing::Extent& extent, const timing::Filter& filter) {
   if (ops != nullptr) {
-    timing::Op made =
-        timing::make_op(kind, base::MathMode::fp32, job::activation_type(job.precision), job.layout, extent, filter);
-    made.narrow_parameters = timing::is_batch_norm(kind) && parameter_bytes == 2;
-    op(made);
+    op(op_of(kind, extent, filter));
   }
 }
 

@@ -136,7 +136,7 @@ struct Step {
   std::vector<TensorId> gathered{};       ///< FSDP2, by parameter: unsharded copy
   ShardBuffers shard_buffers{};
   LbfgsVectors lbfgs{};
-  TensorId first_bucket{kNothing};
+  TensorId first_bucket{kNothing};  ///< DDP: of all gradients, until its buckets are laid out
   TensorId image{kNothing};
   std::int64_t size_drawn{0};      ///< tells sizes apart: cuDNN has plans for each
   std::vector<View> views{};       ///< one for each forward pass
@@ -147,13 +147,12 @@ struct Step {
   bool synchronizes{true};               ///< the micro-batch whose gradients are averaged
   bool scaler_ready{false};              ///< GradScaler's own tensors are there
   bool outputs_live{false};
-  std::vector<TensorId> buckets{};  ///< DDP
-  std::int64_t batch{1};            ///< images of the pass
-  bool evaluating{false};           ///< a pass of a model in eval(), without gradients
+  std::int64_t batch{};    ///< images of the pass
+  bool evaluating{false};  ///< a pass of a model in eval(), without gradients
   bool autocast{};
-  std::vector<bool> wide{};          ///< by node: under autocast its output is fp32 nevertheless
-  std::int64_t activation_bytes{4};  ///< per element
-  std::int64_t parameter_bytes{4};
+  std::vector<bool> wide{};         ///< by node: under autocast its output is fp32 nevertheless
+  std::int64_t activation_bytes{};  ///< per element
+  std::int64_t parameter_bytes{};
   std::vector<timing::Op>* ops{nullptr};  ///< where the work is listed, if it is asked for
   Kept kept{};
   base::Layout convolution_layout{};  ///< compiled convolutions may have one of their own
@@ -203,6 +202,7 @@ struct Step {
   void kernel_buffers(NodeId id, std::int64_t sums, std::int64_t counters);
 
   void begin_ops(NodeId id, base::Phase phase, bool recompute);
+  [[nodiscard]] timing::Op op_of(timing::OpKind kind, const timing::Extent& extent, const timing::Filter& filter) const;
   void op(timing::Op op);
   void op(timing::OpKind kind, const timing::Extent& extent, const timing::Filter& filter = {});
   void op(timing::OpKind kind, base::DType type, const timing::Extent& extent);  ///< of plain vectors, in any layout
@@ -233,10 +233,16 @@ struct Step {
   void name_outputs();
 };
 
-/// As a 3x3 of stride 1 and padding 1 where it is one.
+/// libraries.cpp: as a 3x3 of stride 1 and padding 1 where it is one.
 timing::Filter filter_of(const graph::Convolution& convolution, const graph::Shape& output);
 
 constexpr LayerId layer_id(NodeId id) { return static_cast<LayerId>(id); }
+
+/// setup.cpp
+void place_model(Step& step);  ///< model.cuda()
+void place_input(Step& step);  ///< the image batch, for each forward pass one, and its targets
+void draw(Step& step, std::span<const graph::Network> sizes, std::size_t size);
+std::vector<TensorId> evaluate(Step& step, std::int64_t images);
 
 /// step.cpp
 void forward(Step& step);

@@ -80,8 +80,7 @@ class TapeBuilder {
 
   /// The next step will have about as many.
   std::vector<memory::Event> take_events() {
-    std::vector<memory::Event> taken = std::move(events_);
-    events_ = {};
+    std::vector<memory::Event> taken = std::exchange(events_, {});
     events_.reserve(taken.size());
     return taken;
   }

@@ -325,7 +325,7 @@ void compiled_forward(Step& step) {
   for (const auto& [ours, theirs] : captured.kept) {
     compiled.saved[theirs] = emission.tensors[compiled.forward.storage[ours]];
     // Where a network ends with an activation, its caller holds what backward reads.
-    if (!compiled.replays && std::ranges::count(captured.outputs, ours) > 0) {
+    if (std::ranges::count(captured.outputs, ours) > 0) {
       step.tape.retain(compiled.saved[theirs]);
     }
   }

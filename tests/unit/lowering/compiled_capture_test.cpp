@@ -31,7 +31,9 @@ bool is_product(const graph::Node& node) {
 /// A network, of which some layers are frozen, and a job.
 struct Case {
   Case() { job.compile = job::Compile::usual; }
-  explicit Case(std::mt19937& random) : network(support::RandomNetwork(random).build()) {
+  explicit Case(std::mt19937& random)
+      : network(random() % 2 == 0 ? support::RandomNetwork(random).build()
+                                  : support::RandomNetwork(random, 60, 70).build()) {  // which is turned
     job.image = network.input;
     job.classes = network.classes;
     job.batch = support::pick(random, 1, 4);
@@ -49,12 +51,14 @@ struct Case {
     }
   }
 
-  [[nodiscard]] Captured captured() const {
+  [[nodiscard]] Step step() const {
     static const Framework kFramework{};
     static const Device kDevice{};
     static const std::vector<Segment> kNone{};
-    return capture(Step(network, job, kNone, kFramework, kDevice, {}));
+    return {network, job, kNone, kFramework, kDevice, {}};
   }
+  [[nodiscard]] Captured captured() const { return capture(step()); }
+  [[nodiscard]] bool turns() const { return job.layout == base::Layout::nchw && turns_convolutions(step()); }
 
   Network network{};
   job::Job job{};
@@ -153,6 +157,10 @@ TEST_CASE("compiled, each layer is computed of those before it, and each gradien
     for (std::size_t p = 0; p < nodes.size(); ++p) {
       const NodeId id = nodes[p];
       CHECK((captured.gradients[p] != kNoBuffer) == some.network.nodes[id].trained);
+      // Autograd copies what was turned to the layout of its weight: filters of one tap lie alike.
+      const auto* conv = std::get_if<graph::Convolution>(&some.network.nodes[id].kind);
+      const bool relaid = some.turns() && conv != nullptr && conv->taps() > 1 && (p == 0 || nodes[p - 1] != id);
+      CHECK(captured.relaid[p] == (relaid && some.network.nodes[id].trained));
       if (captured.gradients[p] == kNoBuffer) {
         continue;
       }
@@ -189,6 +197,11 @@ TEST_CASE("compiled, each layer is computed of those before it, and each gradien
   }
 }
 
+bool may_wait(const graph::Node& node) {
+  const auto* norm = std::get_if<graph::BatchNorm>(&node.kind);
+  return std::holds_alternative<graph::MaxPool>(node.kind) || (norm != nullptr && !norm->frozen);
+}
+
 TEST_CASE("compiled, convolutions and products do what the network's do, and kernels stream what they read and write") {
   std::mt19937 random(42);
   int with_all = 0;
@@ -197,10 +210,7 @@ TEST_CASE("compiled, convolutions and products do what the network's do, and ker
     const Case some(random);
     const Captured captured = some.captured();
     // Where instructions take longer than memory they count as bytes.
-    const bool waits = std::ranges::any_of(some.network.nodes, [](const graph::Node& node) {
-      const auto* norm = std::get_if<graph::BatchNorm>(&node.kind);
-      return std::holds_alternative<graph::MaxPool>(node.kind) || (norm != nullptr && !norm->frozen);
-    });
+    const bool waits = std::ranges::any_of(some.network.nodes, may_wait);
     with_all += waits ? 0 : 1;
     const auto check = [&](const Program& program, const std::vector<Work>& work) {
       for (const Kernel& kernel : program.kernels) {
@@ -238,10 +248,7 @@ TEST_CASE(
     Case some;
     some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
     some.job.mode = mode;
-    const Framework framework;
-    const Device device;
-    const std::vector<Segment> none;
-    return turns_convolutions(Step(some.network, some.job, none, framework, device, {}));
+    return turns_convolutions(some.step());
   };
   using Conv = graph::Convolution;
   const auto trained = [&](const std::vector<Conv>& all) { return turned(all, job::Mode::train); };
@@ -318,10 +325,97 @@ TEST_CASE("what is computed element by element is one kernel") {
   }
 }
 
+TEST_CASE("a batch norm by running statistics joins a sum, one by those of the batch reads it") {
+  const auto kernels = [](const std::vector<graph::Kind>& kinds) {
+    return fused_kernels(kinds, job::Mode::train, true);
+  };
+  CHECK(kernels({graph::BatchNorm{4, true}}) == kernels({}));
+  CHECK(kernels({graph::BatchNorm{4, false}}) > kernels({}));
+}
+
+TEST_CASE("weights of several taps are turned, in training as in inference") {
+  for (const job::Mode mode : {job::Mode::train, job::Mode::infer}) {
+    graph::Builder builder("net", {80, 6, 6}, 4);
+    builder.append("square", graph::Convolution{80, 80});
+    builder.append("point", graph::Convolution{80, 80, {1, 1}, {1, 1}, {0, 0}});
+    builder.append("pair", graph::Convolution{80, 80, {1, 2}, {1, 1}, {0, 0}});
+    builder.append("flatten", graph::Flatten{});
+    Case some;
+    some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
+    some.job.precision = job::Precision::tf32;
+    some.job.mode = mode;
+    const Captured captured = some.captured();
+    CHECK(std::ranges::count(captured.forward.buffers, Category::weight_copies, &Buffer::category) == 2);
+  }
+}
+
+TEST_CASE("a pool that is written out is written flat; one of PyTorch's own, channels_last, is flattened by a copy") {
+  const auto copied = [](std::int64_t side) {
+    graph::Builder builder("flat", {4, 8, 8}, 4);
+    builder.append("conv", graph::Convolution{4, 4});
+    if (side > 0) {
+      builder.append("pool", graph::AdaptiveAveragePool{side, side});
+    }
+    const graph::NodeId id = builder.append("flatten", graph::Flatten{});
+    builder.append("fc", graph::Linear{builder.shape().channels, 4});
+    Case some;
+    some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
+    some.job.layout = base::Layout::nhwc;
+    return std::ranges::count(some.captured().forward.buffers, layer_id(id), &Buffer::layer);
+  };
+  CHECK(copied(8) == 0);
+  CHECK(copied(1) == 0);
+  CHECK(copied(3) == 1);
+  CHECK(copied(0) == 1);  // of a convolution
+}
+
+TEST_CASE("a bias joins what reads the product element by element, and else comes with it") {
+  const auto kernels = [](bool activated) {
+    graph::Builder builder("products", {4, 1, 1}, 4);
+    builder.append("flatten", graph::Flatten{});
+    builder.append("fc1", graph::Linear{4, 4});
+    if (activated) {
+      builder.append("relu", graph::Activation{});
+    }
+    builder.append("fc2", graph::Linear{4, 4});
+    Case some;
+    some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
+    some.job.precision = job::Precision::tf32;
+    return some.captured().forward.kernels.size();
+  };
+  CHECK(kernels(false) == 2);
+  CHECK(kernels(true) == 3);
+}
+
+TEST_CASE("an activation that is averaged is written by one kernel, and its sign beside it") {
+  graph::Builder builder("mean", {4, 8, 8}, 4);
+  builder.append("conv", graph::Convolution{4, 4});
+  const graph::NodeId id = builder.append("relu", graph::Activation{});
+  builder.append("mean", graph::AdaptiveAveragePool{1, 1});
+  builder.append("flatten", graph::Flatten{});
+  Case some;
+  some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
+  some.job.batch = 2;
+  const Captured captured = some.captured();
+  std::vector<std::int64_t> written;
+  for (const Kernel& kernel : captured.forward.kernels) {
+    for (const BufferId b : kernel.writes) {
+      const Buffer& buffer = captured.forward.buffers[b];
+      const bool map = buffer.layer == layer_id(id) || captured.forward_work[kernel.work].node == id;
+      if (map) {
+        written.push_back(buffer.bytes);
+      }
+    }
+  }
+  constexpr std::int64_t kElements = 2 * 4 * 64;
+  CHECK(written == std::vector<std::int64_t>{4 * kElements, kElements});
+}
+
 TEST_CASE("the images are copied where convolutions are turned or cast, and they lie otherwise") {
-  const auto copies = [](std::int64_t channels, job::Precision precision, base::Layout layout) {
+  const auto copies = [](std::int64_t channels, job::Precision precision, base::Layout layout,
+                         std::int64_t width = 80) {
     graph::Builder builder("net", {channels, 4, 4}, 4);
-    builder.append("conv", graph::Convolution{channels, 80});
+    builder.append("conv", graph::Convolution{channels, width});
     builder.append("flatten", graph::Flatten{});
     Case some;
     some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
@@ -332,7 +426,8 @@ TEST_CASE("the images are copied where convolutions are turned or cast, and they
   using base::Layout;
   using job::Precision;
   CHECK(copies(3, Precision::tf32, Layout::nchw) == 1);
-  CHECK(copies(1, Precision::tf32, Layout::nchw) == 0);  // lies alike
+  CHECK(copies(3, Precision::tf32, Layout::nchw, 64) == 0);  // not turned
+  CHECK(copies(1, Precision::tf32, Layout::nchw) == 0);      // lies alike
   CHECK(copies(3, Precision::tf32, Layout::nhwc) == 0);
   CHECK(copies(1, Precision::amp_bf16, Layout::nhwc) == 1);
 }
@@ -431,6 +526,7 @@ TEST_CASE("each kernel is timed in its configurations when buffers of its sizes 
     INFO(i);
     Case some(random);
     some.job.compile = job::Compile::usual;
+    some.job.batch = support::pick(random, 1, 3);  // of so few rows no padding is tried
     const Captured captured = some.captured();
     std::map<std::vector<std::int64_t>, int> trials;
     for (const Program* program : {&captured.forward, &captured.backward}) {
@@ -484,6 +580,12 @@ TEST_CASE("compiled, a step computes what it does when it is not, and nothing of
     job::Job eager = some.job;
     eager.compile = job::Compile::none;
     CHECK(flops_of(some.network, some.job) == flops_of(some.network, eager));
+    const bool graphs = some.job.compile == job::Compile::reduce_overhead;
+    for (const timing::Op& op : lower_ops(some.network, some.job, {})) {
+      if (op.kind == timing::OpKind::compiled_call || op.kind == timing::OpKind::fused || op.flops.count() > 0) {
+        CHECK(op.launch == (graphs ? timing::Launch::graph : timing::Launch::compiled));
+      }
+    }
     some.job.accumulation = support::pick(random, 1, 2);
     some.job.mode = random() % 4 == 0 ? job::Mode::infer : job::Mode::train;
     some.job.parallel.gpus = support::pick(random, 1, 2);

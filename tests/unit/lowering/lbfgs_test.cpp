@@ -93,6 +93,19 @@ TEST_CASE("lbfgs makes five vectors in its first iteration, and six in the first
   CHECK(made(1) == 6);
 }
 
+TEST_CASE("dot products of lbfgs ask for cuBLAS's workspace, once or in each iteration") {
+  Framework framework = support::without_workspaces();
+  framework.cublas_lifetime = Lifetime::call;
+  const auto asked = [&] {
+    graph::Network network = support::network(support::vgg(11), {3, 64, 64}, 10, graph::Head::none);
+    const memory::Tape tape = support::tape_of(network, lbfgs_job(7, 3), framework);
+    return std::ranges::count(tape.steps.front(), Category::library_workspace, &Event::category);
+  };
+  CHECK(asked() == 3);
+  framework.cublas_lifetime = Lifetime::process;
+  CHECK(asked() == 1);
+}
+
 TEST_CASE("vectors of lbfgs go over what is trained alone") {
   const job::Job job = lbfgs_job(7, 4);
   graph::Network network = support::vgg16(224, 224);
@@ -150,17 +163,20 @@ TEST_CASE("an iteration of lbfgs reads eight vectors and writes two for each pai
 
 TEST_CASE("of passes of one graph the gradient of each product's weight is thrice there where the first two meet") {
   // Measured with two and three passes, ways.jsonl: 392 MiB of fc1 more than in-place sums would take. conv1_2's is
-  // added in place.
+  // added in place, and so is what autocast has cast.
   constexpr std::int64_t kFc1 = 4 * 25088 * 4096;
   constexpr std::int64_t kConvolution = 4 * 64 * 64 * 9;
-  for (const auto& [passes, bytes, tensors] : {std::tuple(1, kFc1, 1U),
-                                               {2, kFc1, 3U},
-                                               {3, kFc1, 3U},
-                                               {1, kConvolution, 1U},
-                                               {2, kConvolution, 2U},
-                                               {3, kConvolution, 2U}}) {
+  using job::Precision;
+  for (const auto& [precision, passes, bytes, tensors] : {std::tuple(Precision::tf32, 1, kFc1, 1U),
+                                                          {Precision::tf32, 2, kFc1, 3U},
+                                                          {Precision::tf32, 3, kFc1, 3U},
+                                                          {Precision::amp_bf16, 2, kFc1, 2U},
+                                                          {Precision::tf32, 1, kConvolution, 1U},
+                                                          {Precision::tf32, 2, kConvolution, 2U},
+                                                          {Precision::tf32, 3, kConvolution, 2U}}) {
     job::Job job = support::vgg16_job(1);
     job.forward_passes = passes;
+    job.precision = precision;
     std::map<memory::TensorId, std::int64_t> live;
     std::size_t most = 0;
     const memory::Tape tape = support::tape_of(job, support::without_workspaces());

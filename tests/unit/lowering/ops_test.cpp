@@ -240,6 +240,10 @@ TEST_CASE("ZeRO-1 updates the whole tensors of the fullest rank, FSDP2 the rows 
     const Op op = only(kind);
     CHECK(op.extent.n == elements);
     CHECK(op.tensors == tensors);
+    if (kind == OpKind::grad_unscale) {
+      CHECK(op.passes == passes);
+      CHECK(op.bytes().count() == 4 * 2 * elements);
+    }
     if (kind == OpKind::optimizer) {
       CHECK(op.kernels == passes * tensors);
       CHECK(op.bytes().count() == 4 * 18 * elements);  // 11 read, 7 written
@@ -287,6 +291,9 @@ TEST_CASE("gradients are exchanged last layer first, all of them") {
   CHECK(bytes == 4 * 138'357'544LL);
   CHECK(std::ranges::is_sorted(exchange.gradients, [](const auto& a, const auto& b) { return a.layer > b.layer; }));
   CHECK(exchange.gradients.front().is_unit);
+  CHECK_FALSE(exchange.bucket_view);
+  job.parallel.bucket_view = true;
+  CHECK(lowering::exchange_of(network, job, support::built_in_framework()).bucket_view);
   SECTION("FSDP2 communicates in every micro-batch, DDP and ZeRO-1 in the last") {
     job.accumulation = 4;
     for (const auto& [sharding, rounds] :

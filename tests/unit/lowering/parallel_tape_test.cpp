@@ -68,8 +68,12 @@ TEST_CASE(
         Catch::Detail::Approx(1).epsilon(0.01));
   CHECK(relative({1, 256, 512, 127, 197, 4, MathMode::fp32, Layout::nhwc}, 69477909520) ==
         Catch::Detail::Approx(1).epsilon(0.01));
-  CHECK(fft_workspace({1, 64, 64, 255, 255, 4, MathMode::fp32, Layout::nchw}) == 0);  // 257 with its padding
+  CHECK(fft_workspace({1, 64, 64, 254, 254, 4, MathMode::fp32, Layout::nchw}) > 0);
+  CHECK(fft_workspace({1, 64, 64, 255, 9, 4, MathMode::fp32, Layout::nchw}) == 0);  // 257 with its padding
+  CHECK(fft_workspace({1, 64, 64, 9, 255, 4, MathMode::fp32, Layout::nchw}) == 0);
   CHECK(fft_workspace({1, 64, 64, 32, 32, 2, MathMode::bf16, Layout::nchw}) == 0);
+  CHECK(fft_workspace({1, 64, 64, 32, 32, 2, MathMode::fp32, Layout::nchw}) > 0);  // 16 bits without tensor cores
+  CHECK(fft_workspace({1, 64, 64, 32, 32, 4, MathMode::tf32, Layout::nchw}) > 0);
 }
 
 TEST_CASE("zero1 spreads optimizer state by whole tensors: rank 0 keeps fc1") {
@@ -84,6 +88,13 @@ TEST_CASE("zero1 spreads optimizer state by whole tensors: rank 0 keeps fc1") {
   }
   // fc1.weight is more than all others together.
   CHECK(state == std::vector<std::int64_t>{411041792});
+}
+
+TEST_CASE("the largest tensor goes to the emptiest rank, the first of those alike to the first of these") {
+  using Owners = std::vector<std::size_t>;
+  CHECK(owners_of({5, 5, 5}, 3) == Owners{0, 1, 2});
+  CHECK(owners_of({1, 4, 4, 2}, 2) == Owners{1, 0, 1, 0});
+  CHECK(owners_of({7}, 8) == Owners{0});
 }
 
 TEST_CASE("zero1's emptiest rank owns what the first leaves, and none where there are more ranks than tensors") {
@@ -152,17 +163,31 @@ TEST_CASE("of frozen layers nothing is averaged, neither in DDP's buckets nor in
     }
     job.parallel.gpus = 3;
     job.parallel.sharding = job::Sharding::ddp;
+    job.accumulation = 2;
     const memory::Tape ddp = support::tape_of(network, job, support::without_workspaces());
     // In one bucket first, then in several; 528 MiB of parameters are sent in chunks of 250 MiB in the beginning.
     CHECK(taken(ddp.setup, Category::communication, base::Phase::setup) == kParameterBytes + trained);
     CHECK(taken(ddp.steps.at(1), Category::communication, base::Phase::forward) == trained);
     CHECK(taken(ddp.steps.at(0), Category::optimizer_state, base::Phase::optimizer) == trained);
+    job.accumulation = 1;
     job.parallel.sharding = job::Sharding::fsdp2;
     const memory::Tape sharded = support::tape_of(network, job, support::without_workspaces());
     CHECK(taken(sharded.steps.at(0), Category::optimizer_state, base::Phase::optimizer) == rows);
     // Averaged parts, but those of each group are one tensor; before them the gradients themselves.
     CHECK(taken(sharded.steps.at(0), Category::gradients, base::Phase::backward) == trained + rows);
   }
+}
+
+TEST_CASE("fused Adam counts the steps of each trained tensor on the GPU") {
+  Job job = vgg16_job(1, job::Optimizer::adam);
+  job.optimizer_impl = job::OptimizerImpl::fused;
+  const graph::Network network = frozen_behind(13);
+  std::int64_t expected = 0;
+  for (const graph::ParameterTensor& tensor : graph::trained_tensors(network)) {
+    expected += 2 * 4 * tensor.elements + 4;
+  }
+  const memory::Tape tape = support::tape_of(network, job, support::without_workspaces());
+  CHECK(taken(tape.steps.front(), Category::optimizer_state, base::Phase::optimizer) == expected);
 }
 
 TEST_CASE("FSDP2 has all parameters in forward, and in backward those of Linear layers that have a gradient to pass") {

@@ -269,6 +269,7 @@ TEST_CASE("each convolution has plans for each pass, anew where it is run again,
   job.precision = job::Precision::bf16;  // no FFT on tensor cores; operands may be copied
   const Convolution narrow{1, 3, 64, 64, 64, 2, base::MathMode::bf16, base::Layout::nchw};
   CHECK(first_plans(tape_of(Workspaces::largest), Event::Kind::trial).front() == operand_copies(narrow));
+  CHECK(operand_copies(narrow) == ((8 + 64) * 64 * 64 + 8 * 64 * 9) * 2);  // of three channels padded to eight
   CHECK(first_plans(tape_of(Workspaces::largest), Event::Kind::scratch) ==
         first_plans(tape_of(Workspaces::derived), Event::Kind::scratch));
 }
@@ -335,6 +336,8 @@ TEST_CASE("the driver takes addresses once for each thread that calls cuBLAS, an
         }
       }
     }
+    const auto workspaces = std::ranges::count(tape.steps.front(), Category::library_workspace, &Event::category);
+    CHECK(workspaces == (linear ? (mode == Mode::train ? 3 : 2) : optimizer == job::Optimizer::lbfgs ? 1 : 0));
     CHECK(heavy == 1);  // the first kernel that needs much local memory: a cast
     return taken;
   };
@@ -366,6 +369,30 @@ TEST_CASE("FSDP2 gathers the last group before backward begins, whatever follows
   const auto softmax = std::find_if(backward, events.end(), [](const Event& event) { return event.layer == 3; });
   REQUIRE(gathered != events.end());
   CHECK(gathered < softmax);
+}
+
+TEST_CASE("FSDP2 lets go of a group's last gradient once its reduced part is there, of the others before") {
+  graph::Builder builder("end", {3, 4, 4}, 4);
+  builder.append("flatten", graph::Flatten{});
+  builder.append("fc", graph::Linear{48, 4});
+  Job job;
+  job.parallel.gpus = 2;
+  job.parallel.sharding = job::Sharding::fsdp2;
+  const Tape tape = support::tape_of(std::move(builder).finish(graph::Objective::cross_entropy).value(), job,
+                                     support::without_workspaces());
+  std::map<memory::TensorId, std::int64_t> gradients;
+  std::vector<std::int64_t> sizes;  // of gradients that go; 0 as the reduced part comes
+  for (const Event& event : tape.steps.front()) {
+    if (event.kind == Event::Kind::allocate && event.stream == 2) {
+      sizes.push_back(0);
+    } else if (event.kind == Event::Kind::allocate && event.category == Category::gradients) {
+      gradients[event.tensor] = event.bytes;
+    } else if (event.kind == Event::Kind::release && gradients.contains(event.tensor)) {
+      sizes.push_back(gradients.at(event.tensor));
+      gradients.erase(event.tensor);
+    }
+  }
+  CHECK(sizes == std::vector<std::int64_t>{4 * 48 * 4, 0, 4 * 4});
 }
 
 TEST_CASE("a view of a bucket takes the place of a gradient when the last micro-batch is averaged") {

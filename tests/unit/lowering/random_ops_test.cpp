@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "lowering/kinds/kinds.hpp"
+#include "lowering/layout.hpp"
 #include "support/catch.hpp"
 #include "support/lowered.hpp"
 #include "support/random_network.hpp"
@@ -122,6 +123,7 @@ TEST_CASE("each node starts the operations of its kind, forward and back, of its
       const graph::Node& node = network.nodes[op.layer];
       (op.phase == Phase::forward ? started[op.layer].forward : started[op.layer].backward) += 1;
       CHECK(op.records == flow.needs_gradient[op.layer]);
+      CHECK((op.kind != OpKind::fill || op.bytes().count() == 8));  // a counter of 64 bits
       if (timing::is_linear(op.kind)) {
         const timing::Extent rows{job.batch * node.output.height * node.output.width, node.input.channels,
                                   node.output.channels, 1, 1};
@@ -141,6 +143,7 @@ TEST_CASE("each node starts the operations of its kind, forward and back, of its
       CHECK(started[id].backward == expected.backward);
     }
     CHECK(additions == meetings(network, flow));
+    CHECK(support::fault_of(support::tape_of(network, job, support::without_workspaces()), 1) == "");
   }
 }
 
@@ -161,18 +164,24 @@ std::int64_t casts_of(const graph::Network& network, const job::Job& job, NodeId
   });
 }
 
-/// Products are the same, and nothing leaks.
+/// Calls of libraries, and of PyTorch's own pools, are the same, and nothing leaks.
 void check_compiled(const graph::Network& network, job::Job job) {
-  const auto flops = [&] {
-    std::int64_t sum = 0;
+  using Calls = std::multiset<std::tuple<NodeId, OpKind, std::int64_t, std::int64_t, std::int64_t>>;
+  const auto calls = [&](bool pools) {
+    Calls found;
     for (const Op& op : lower_ops(network, job, {})) {
-      sum += op.flops.count();
+      const bool pool = op.kind == OpKind::avg_pool_forward || op.kind == OpKind::avg_pool_backward;
+      if (timing::is_convolution(op.kind) || timing::is_linear(op.kind) || (pool && pools)) {
+        found.emplace(op.layer, op.kind, op.extent.n * op.extent.h * op.extent.w, op.extent.c, op.extent.k);
+      }
     }
-    return sum;
+    return found;
   };
-  const std::int64_t eager = flops();
+  const Calls all = calls(true);
+  const Calls products = calls(false);
   job.compile = job::Compile::usual;
-  CHECK(flops() == eager);
+  CHECK(calls(false) == products);
+  CHECK(std::ranges::includes(all, calls(true)));  // means are written out
   CHECK(support::fault_of(support::tape_of(network, job, support::without_workspaces()), 1) == "");
 }
 
@@ -231,12 +240,21 @@ TEST_CASE("every kind starts its operations, hands its gradient on, and lets go 
     }
     CHECK(started == alone.started);
     CHECK(packs(network.nodes[id]) == alone.saved);
+    graph::Network frozen = network;
+    frozen.nodes[1].trained = frozen.nodes[id].trained = false;
+    check_compiled(frozen, job);
     for (const job::Precision precision : {job::Precision::tf32, job::Precision::bf16, job::Precision::amp_bf16}) {
       for (const base::Layout layout : {base::Layout::nchw, base::Layout::nhwc}) {
         job.precision = precision;
         job.layout = layout;
         const memory::Tape tape = support::tape_of(network, job, support::without_workspaces());
         CHECK(support::fault_of(tape, 1) == "");
+        job::Job twice = job;
+        twice.accumulation = 2;
+        CHECK(support::fault_of(support::tape_of(network, twice, support::without_workspaces()), 1) == "");
+        for (const Op& op : lower_ops(network, job, {})) {
+          CHECK(op.narrow_parameters == (timing::is_batch_norm(op.kind) && precision == job::Precision::bf16));
+        }
         CHECK(casts_of(network, job, id + 1) == (job::is_autocast(precision) ? 2 + (widens(alone.kind) ? 1 : 0) : 0));
         check_compiled(network, job);
         std::int64_t gradients = 0;
@@ -257,6 +275,58 @@ TEST_CASE("every kind starts its operations, hands its gradient on, and lets go 
                                (job::is_autocast(precision) ? 2 * of_products : 0));
       }
     }
+  }
+}
+
+TEST_CASE("flattening copies maps that lie otherwise, but of one channel or one pixel") {
+  const auto copies = [](std::int64_t values, const graph::Shape& map, base::Layout layout) {
+    graph::Node node{.kind = graph::Flatten{values}};
+    node.input = map;
+    return flatten_copies(node, layout);
+  };
+  using base::Layout;
+  const graph::Shape map{4, 2, 1};
+  CHECK_FALSE(copies(0, map, Layout::nchw));
+  CHECK(copies(0, map, Layout::nhwc));
+  CHECK_FALSE(copies(0, {1, 2, 1}, Layout::nhwc));
+  CHECK_FALSE(copies(0, {4, 1, 1}, Layout::nhwc));
+  // Rows of positions: the channels last.
+  CHECK(copies(4, map, Layout::nchw));
+  CHECK_FALSE(copies(4, map, Layout::nhwc));
+  CHECK_FALSE(copies(4, {4, 1, 1}, Layout::nchw));
+}
+
+TEST_CASE("what autograd packs of a node are operands, which it has before the node runs, or results") {
+  using graph::Activation;
+  using graph::Function;
+  struct Packing {
+    graph::Kind kind{};
+    std::int64_t tensors{};
+    bool operands{};
+  };
+  for (const Packing& packing : std::vector<Packing>{{graph::Convolution{}, 2, true},
+                                                     {graph::Linear{}, 2, true},
+                                                     {graph::Multiply{}, 2, true},
+                                                     {graph::AveragePool{}, 1, true},
+                                                     {graph::AdaptiveAveragePool{}, 1, true},
+                                                     {Activation{Function::silu, true}, 1, true},
+                                                     {Activation{Function::leaky_relu, false}, 1, true},
+                                                     {Activation{Function::leaky_relu, true}, 1, false},
+                                                     {Activation{}, 1, false},
+                                                     {graph::BatchNorm{}, 7, false},
+                                                     {graph::LayerNorm{}, 4, false},
+                                                     {graph::MaxPool{}, 2, false},
+                                                     {graph::Softmax{}, 1, false},
+                                                     {graph::Dropout{}, 1, false},
+                                                     {graph::Add{}, 0, false},
+                                                     {graph::Concatenate{}, 0, false},
+                                                     {graph::Resize{}, 0, false},
+                                                     {graph::Flatten{}, 0, false}}) {
+    graph::Node node{.kind = packing.kind};
+    node.output = {1, 7, 7};
+    INFO(graph::kind_name(node.kind));
+    CHECK(packs(node) == packing.tensors);
+    CHECK(packs_operands(node) == packing.operands);
   }
 }
 
@@ -333,6 +403,18 @@ TEST_CASE("each objective has its own operations, over all scores, once forward 
     const std::int64_t kept = objective == Objective::mse ? 4 * scores : 4 * scores + 8 * positions + 4;
     const std::int64_t output = objective == Objective::mse ? 4 * scores : 0;  // which nothing else keeps
     CHECK(saved_bytes(network, {}, job).loss.count() == kept + output);
+    if (objective == Objective::pixel_cross_entropy) {  // channels_last scores are copied
+      const auto scores_taken = [&] {
+        const memory::Tape tape = support::tape_of(network, job, support::without_workspaces());
+        return std::ranges::count_if(tape.steps.front(), [&](const memory::Event& event) {
+          return event.category == memory::Category::other && event.bytes == 4 * scores;
+        });
+      };
+      CHECK(scores_taken() == 1);
+      job.layout = base::Layout::nhwc;
+      CHECK(scores_taken() == 2);
+      job.layout = base::Layout::nchw;
+    }
     std::vector<std::pair<OpKind, timing::Extent>> found;
     for (const Op& op : lower_ops(network, job, {})) {
       if (op.layer == timing::kNoLayer && op.phase != Phase::optimizer) {

@@ -6,6 +6,7 @@
 #include <set>
 #include <tuple>
 
+#include "lowering/regions.hpp"
 #include "support/catch.hpp"
 #include "support/checkpointing.hpp"
 #include "support/lowered.hpp"
@@ -219,7 +220,9 @@ TEST_CASE("segments of random networks: one tensor in, one out; what is kept, ru
     job.classes = network.classes;
     job.batch = support::pick(random, 1, 3);
     job.layout = static_cast<base::Layout>(random() % 2);
-    for (const Checkpointing& how : {kBlock, sequential(2), sequential(support::pick(random, 3, 6))}) {
+    const auto most = static_cast<std::int64_t>(cuts(network).size()) + 1;
+    for (const Checkpointing& how :
+         {kBlock, sequential(2), sequential(support::pick(random, 3, 6)), sequential(most)}) {
       const auto found = segments(network, how);
       INFO("network " << i << " of " << network.nodes.size() << ", " << job::to_string(how));
       if (!found) {

@@ -102,9 +102,13 @@ TEST_CASE("sums over rows and means over pixels take the buffers of PyTorch's la
     check_same(mean_reduction(outputs, inputs, base::Layout::nhwc, device), rows);
     const ReduceConfig pixels(outputs, inputs, true, inputs > 128 ? 4 : 1, device);
     check_same(mean_reduction(outputs, inputs, base::Layout::nchw, device), pixels);
-    split += rows.ctas_per_output > 1 && pixels.ctas_per_output > 1 ? 1 : 0;
+    split += rows.ctas_per_output > 1 && pixels.ctas_per_output > 1 ? 1U : 0U;
   }
   CHECK(split > 300);
+  Device small;
+  small.sm_count = 1;  // 16 blocks of 128 threads, of which four go down the rows
+  CHECK(linear_bias_reduction(4 * 32 * 16, 4 * 256, small).partial_sums == 0);
+  CHECK(linear_bias_reduction(4 * 32 * 16, 4 * 256 + 1, small).partial_sums == std::int64_t{4} * 2048 * 2 * 128);
 }
 
 TEST_CASE("the gradient of a convolution's bias is summed in pieces of less than 2^31 bytes") {
@@ -114,9 +118,11 @@ TEST_CASE("the gradient of a convolution's bias is summed in pieces of less than
     const Device device = drawn_device(random);
     Convolution conv;
     conv.images = random() % 3 == 0 ? 1 : size_up_to(random, 8);
-    conv.out_channels = size_up_to(random, 10);
-    conv.height = size_up_to(random, 10);
-    conv.width = size_up_to(random, 10);
+    const bool huge = random() % 8 == 0;
+    conv.out_channels = size_up_to(random, huge ? 2 : 10);
+    conv.height = size_up_to(random, huge ? 14 : 10);
+    conv.width = size_up_to(random, huge ? 14 : 10);
+    conv.images = huge ? 1 : conv.images;
     conv.element_bytes = random() % 2 == 0 ? 2 : 4;
     conv.layout = random() % 2 == 0 ? base::Layout::nchw : base::Layout::nhwc;
     const std::int64_t pixels = conv.height * conv.width;

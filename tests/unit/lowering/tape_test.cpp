@@ -93,6 +93,13 @@ TEST_CASE(
   CHECK(library_workspaces(mixed, kCublas).live == 2);
 
   framework.cublas_lifetime = Lifetime::call;  // from 2.15 on
+  graph::Network without_biases = support::vgg16(224, 224);
+  for (graph::Node& node : without_biases.nodes) {
+    if (auto* linear = std::get_if<graph::Linear>(&node.kind)) {
+      linear->bias = false;
+    }
+  }
+  CHECK(library_workspaces(support::tape_of(without_biases, job, framework), kCublas).asked == 9 * steps);
   const memory::Tape brief = support::tape_of(job, framework);
   CHECK(library_workspaces(brief, kCublas).asked == 9 * steps);  // each forward, and either gradient
   CHECK(library_workspaces(brief, kCublas).live == 0);
@@ -160,6 +167,17 @@ TEST_CASE("the backward of a batch norm sums in parts where something depends on
   CHECK(staged(FrozenNorm::statistics, base::Layout::nhwc) == 1);
   CHECK(staged(FrozenNorm::statistics, base::Layout::nchw) == 0);
   CHECK(staged(FrozenNorm::all, base::Layout::nhwc) == 0);
+  // All that the last takes beside maps is the inverse deviation of each channel.
+  Job job = vgg16_job(64);
+  job.model = support::vgg(11, true);
+  job.scope.norm = FrozenNorm::all;
+  std::vector<std::int64_t> other;
+  for (const Event& event : support::tape_of(job, support::without_workspaces()).steps.back()) {
+    if (event.kind == Event::Kind::allocate && event.layer == 2 && event.category == Category::other) {
+      other.push_back(event.bytes);
+    }
+  }
+  CHECK(other == std::vector<std::int64_t>{64 * 4});
 }
 
 TEST_CASE("one step of vgg16 without convolution workspaces gives the worked examples") {
