@@ -201,7 +201,7 @@ void check_largest_image(const MaxResolution& largest, const Tried& chosen, cons
 TEST_CASE("winner and alternatives and front are those of a search without shortcuts") {
   int answered = 0;
   int refused = 0;
-  for (std::uint32_t seed = 1; seed <= 600; ++seed) {
+  for (std::uint32_t seed = 1; seed <= 400; ++seed) {
     MadeUpQuestion asked(seed);
     asked.request.top = seed % 4;
     const auto planned = plan(asked.request, asked.engine);
@@ -232,8 +232,8 @@ TEST_CASE("winner and alternatives and front are those of a search without short
     check_largest_batches(*planned, all.tried, *expected, asked);
     check_largest_image(*planned->max_resolution, *expected, asked);
   }
-  CHECK(answered > 200);
-  CHECK(refused > 200);
+  CHECK(answered > 130);
+  CHECK(refused > 130);
 }
 
 TEST_CASE("the same question has the same answer, however many threads look for it") {
