@@ -28,11 +28,11 @@ void is_what_the_models_say(const Evaluated& listed, const Tried& tried, const M
   CHECK(listed.reserved_peak == memory.reserved_peak);
   CHECK(listed.step == time.step);
   CHECK(listed.images_per_second == time.images_per_second);
-  CHECK(listed.useful_images_per_second == Approx(1 / tried.seconds_per_image));
+  CHECK(listed.useful_images_per_second == Approx(1 / tried.seconds_per_image).epsilon(1e-9));
   const auto gpus = static_cast<double>(tried.job.parallel.gpus);
-  CHECK(listed.gpu_hours_per_million_images == Approx(1e6 * tried.seconds_per_image * gpus / 3600));
+  CHECK(listed.gpu_hours_per_million_images == Approx(1e6 * tried.seconds_per_image * gpus / 3600).epsilon(1e-9));
   REQUIRE(listed.usd_per_million_images.has_value() == tried.priced);
-  CHECK((!tried.priced || listed.usd_per_million_images->count() == Approx(1e6 * tried.cost)));
+  CHECK((!tried.priced || listed.usd_per_million_images->count() == Approx(1e6 * tried.cost).epsilon(1e-9)));
   CHECK(listed.usd_per_hour == time.usd_per_hour);
   const auto& data = asked.request.job.data;
   REQUIRE(listed.total.has_value() == data.images.has_value());
