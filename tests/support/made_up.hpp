@@ -13,11 +13,12 @@ namespace vggplan::support {
 
 /// The formulas' coefficients.
 struct World {
-  double fixed{1000};  ///< bytes of parameters, gradients and optimizer state
-  double state{300};   ///< of these, what sharding spreads
-  double buckets{50};  ///< more with several GPUs
-  double image{100};   ///< bytes of one image of 100 x 100 pixels in tf32, nchw, without checkpointing
-  double half{0.55};   ///< share of it under 16-bit precisions
+  double fixed{1000};   ///< bytes of parameters, gradients and optimizer state
+  double state{300};    ///< of these, what sharding spreads
+  double optimizer{0};  ///< bytes of one state of each parameter
+  double buckets{50};   ///< more with several GPUs
+  double image{100};    ///< bytes of one image of 100 x 100 pixels in tf32, nchw, without checkpointing
+  double half{0.55};    ///< share of it under 16-bit precisions
   double nhwc{0.9};
   double checkpointed{0.4};
   double slack{1.15};          ///< reserved over allocated
@@ -43,6 +44,8 @@ struct World {
   [[nodiscard]] double allocated(const job::Job& job) const {
     const auto gpus = static_cast<double>(job.parallel.gpus);
     double bytes = fixed + (gpus > 1 ? buckets : 0);
+    const bool two = job.optimizer == job::Optimizer::adam || job.optimizer == job::Optimizer::adamw;
+    bytes += optimizer * (two ? 2 : job.optimizer == job::Optimizer::sgd ? 0 : 1);
     if (gpus > 1 && job.parallel.sharding != job::Sharding::ddp) {
       bytes -= state * (1 - 1 / gpus);
     }

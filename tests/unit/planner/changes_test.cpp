@@ -152,7 +152,7 @@ job::Job random_job_of(std::mt19937& random) {
 TEST_CASE("changes are all neighbours of a job that are jobs, mildest first, and say what they do to training") {
   std::mt19937 random(1);
   int compared = 0;
-  while (compared < 120) {
+  while (compared < 60) {
     const job::Job job = random_job_of(random);
     const Card card{random() % 2 == 0, random() % 3 != 0, support::pick(random, 1, 12)};
     if (job::validate(job)) {

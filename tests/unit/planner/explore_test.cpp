@@ -109,7 +109,7 @@ TEST_CASE("with a data set the batch is the smallest of as many steps, and none 
     world.image = 1;
     world.launch = 0.5;
     PlanRequest request = one_setting(1'000'000);
-    request.job.data.images = dice.whole(1, 500);
+    request.job.data.images = dice.whole(1, dice.coin() ? 5 : 500);
     request.accumulation = dice.whole(1, 3);
     const auto images = static_cast<double>(*request.job.data.images);
     const Search found = search(request, support::engine_of(world));
@@ -137,6 +137,38 @@ TEST_CASE("with a data set the batch is the smallest of as many steps, and none 
     }
     CHECK(reached * 1.002 >= best);
   }
+}
+
+TEST_CASE("a limit that only a batch between two rungs keeps is kept") {
+  World world;
+  world.image = 20;
+  world.launch = 1;
+  const Algorithms models(world, 27, 2);  // rungs are 24 and 28
+  PlanRequest request = one_setting(2200);
+  request.job.data.images = 26'000;
+  job::Job job = request.job;
+  job.batch = 26;
+  request.deadline = base::Seconds(26'000 / world.images_per_second(job) * 1.0001);
+  const auto answer = plan(request, models.engine);
+  REQUIRE(answer->recommendation);
+  CHECK(answer->job.batch == 26);
+  request.deadline = *request.deadline * 0.999;
+  CHECK_FALSE(plan(request, models.engine)->recommendation);
+}
+
+TEST_CASE("what is slower says by how many percent") {
+  World world;
+  world.update = 0;
+  PlanRequest request = one_setting(20'000);
+  request.global_batch = 7;  // seven steps of one, or one of seven
+  const auto answer = plan(request, support::engine_of(world));
+  const auto row = std::ranges::find(answer->rejected, "slower", &Rejection::reason);
+  REQUIRE(row != answer->rejected.end());
+  CHECK(answer->job.batch == 7);
+  job::Job other = answer->job;
+  std::swap(other.batch, other.accumulation);
+  const double slower = world.images_per_second(answer->job) / world.images_per_second(other);
+  CHECK(std::get<PercentSlower>(row->nearest_miss).percent == Approx(100 * (slower - 1)));
 }
 
 TEST_CASE("where memory never ends the largest batch ends the search, or what is counted exactly") {
@@ -182,7 +214,7 @@ struct Market {
 
   explicit Market(Dice& dice, std::size_t count) : simulated(count, false), engine(support::engine_of(World{})) {
     request.candidates.clear();
-    request.batch = 1;
+    (dice.coin() ? request.batch : request.global_batch) = 1;
     request.top = static_cast<std::size_t>(dice.whole(0, 3));
     request.objective = dice.coin() ? Objective::fastest : Objective::cheapest;
     for (std::size_t i = 0; i < count; ++i) {
@@ -238,7 +270,7 @@ TEST_CASE("of many GPUs those that stay behind in time and money are not simulat
       const auto enough = static_cast<std::ptrdiff_t>(market.request.top + 1);
       // Those of the first wave tell by 2 % that another is behind: batches between rungs may be faster by that.
       const bool hopeless = beaten(first, 1.05) && ahead(first, 1.05) >= enough;
-      const bool behind = beaten(market.models, 1.01) && ahead(market.models, 1) >= enough;
+      const bool behind = beaten(market.models, 1.03) && ahead(market.models, 1) >= enough;
       const bool is_first = std::ranges::find(first, model) != first.end();
       CHECK((is_first || !hopeless || !market.simulated[i]));
       CHECK((behind || market.simulated[i]));

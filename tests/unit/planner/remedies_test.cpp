@@ -37,6 +37,11 @@ struct Refused {
       *bytes *= 1e6;
     }
     world.image = 1e5 * dice.between(100, 1000);
+    if (dice.coin()) {  // mostly state
+      world.state = world.fixed * dice.between(0.5, 0.95);
+      world.optimizer = world.fixed * dice.between(0, 2);
+      world.image *= 0.2;
+    }
     engine = support::engine_of(world);
     job = support::small_job();
     job.model = support::vgg(11, dice.whole(0, 5) == 0);
@@ -375,6 +380,7 @@ class Patient {
     const double unit = dot == std::string::npos ? 1 : std::pow(10.0, -static_cast<double>(digits.size() - dot - 1));
     CHECK(std::stod(digits) == Approx(percent).margin(0.501 * unit));
     CHECK(std::stod(digits) > 0);
+    CHECK((dot == std::string::npos) == (percent >= 9.95 && percent < 98.95));
     CHECK(std::stod(digits) < 100);
     CHECK(digits.size() <= (percent < 0.0995 || percent > 99.9 ? 6U : 4U));
   }

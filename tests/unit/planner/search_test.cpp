@@ -28,11 +28,11 @@ void is_what_the_models_say(const Evaluated& listed, const Tried& tried, const M
   CHECK(listed.reserved_peak == memory.reserved_peak);
   CHECK(listed.step == time.step);
   CHECK(listed.images_per_second == time.images_per_second);
-  CHECK(listed.useful_images_per_second == Approx(1 / tried.seconds_per_image));
+  CHECK(listed.useful_images_per_second == Approx(1 / tried.seconds_per_image).epsilon(1e-9));
   const auto gpus = static_cast<double>(tried.job.parallel.gpus);
-  CHECK(listed.gpu_hours_per_million_images == Approx(1e6 * tried.seconds_per_image * gpus / 3600));
+  CHECK(listed.gpu_hours_per_million_images == Approx(1e6 * tried.seconds_per_image * gpus / 3600).epsilon(1e-9));
   REQUIRE(listed.usd_per_million_images.has_value() == tried.priced);
-  CHECK((!tried.priced || listed.usd_per_million_images->count() == Approx(1e6 * tried.cost)));
+  CHECK((!tried.priced || listed.usd_per_million_images->count() == Approx(1e6 * tried.cost).epsilon(1e-9)));
   CHECK(listed.usd_per_hour == time.usd_per_hour);
   const auto& data = asked.request.job.data;
   REQUIRE(listed.total.has_value() == data.images.has_value());
@@ -201,7 +201,7 @@ void check_largest_image(const MaxResolution& largest, const Tried& chosen, cons
 TEST_CASE("winner and alternatives and front are those of a search without shortcuts") {
   int answered = 0;
   int refused = 0;
-  for (std::uint32_t seed = 1; seed <= 600; ++seed) {
+  for (std::uint32_t seed = 1; seed <= 400; ++seed) {
     MadeUpQuestion asked(seed);
     asked.request.top = seed % 4;
     const auto planned = plan(asked.request, asked.engine);
@@ -232,8 +232,8 @@ TEST_CASE("winner and alternatives and front are those of a search without short
     check_largest_batches(*planned, all.tried, *expected, asked);
     check_largest_image(*planned->max_resolution, *expected, asked);
   }
-  CHECK(answered > 200);
-  CHECK(refused > 200);
+  CHECK(answered > 130);
+  CHECK(refused > 130);
 }
 
 TEST_CASE("the same question has the same answer, however many threads look for it") {

@@ -261,6 +261,8 @@ TEST_CASE("a candidate is described by what sets it apart") {
   job.compile = job::Compile::none;
   job.checkpointing = {};
   CHECK(describe(job, "b") == "4 x b, amp-bf16, nhwc, batch 3 x 2 micro-batches");
+  job.parallel = {.gpus = 1, .sharding = Sharding::zero1};  // as it is refused
+  CHECK(describe(job, "b") == "1 x b, amp-bf16, nhwc, batch 3 x 2 micro-batches");
   const PlanRequest request = request_on({made_up_gpu("c", 1000, 1), made_up_gpu("d", 1000, 2)});
   Group group{.candidate = 1, .gpus = 2};
   group.settings.sharding = Sharding::fsdp2;

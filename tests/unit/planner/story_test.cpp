@@ -116,7 +116,7 @@ class Listener {
     const bool several = gpus > 1;
     when(request_.deadline.has_value(), "deadline");
     when(request_.max_cost.has_value(), "budget");
-    when(world_.starves(job_), "workers");
+    when(world_.starves(job_) && job_.data.workers != 0, "workers");
     when(largest() && *largest() > job_.batch, "larger");
     when(next_batch().has_value(), "next");
     when(several && valid(on(1, job_.batch)), "scaling");
@@ -484,6 +484,8 @@ TEST_CASE("each number in a reason is the plan's or the models', and each reason
     MadeUpQuestion asked(seed);
     asked.request.solve_resolution = false;
     asked.request.candidates.resize(1);
+    asked.request.candidates[0].exactly = seed % 2 == 0;
+    asked.request.job.data.workers = seed % 7 == 0 ? std::optional(0) : std::nullopt;
     asked.world.image *= seed % 3 == 0 ? 1 : seed % 3 == 1 ? 0.3 : 0.05;
     asked.engine = support::engine_of(asked.world, asked.prices);
     const auto answer = plan(asked.request, asked.engine);
