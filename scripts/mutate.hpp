@@ -74,8 +74,10 @@ struct Left {
   constexpr auto operator symbol(Left<T> left, U&& b) {       \
     auto& a = left.value;                                     \
     using Result = std::decay_t<decltype(right)>;             \
-    if (on(left.number)) {                                    \
-      return static_cast<Result>(wrong);                      \
+    if constexpr (requires { static_cast<Result>(wrong); }) { \
+      if (on(left.number)) {                                  \
+        return static_cast<Result>(wrong);                    \
+      }                                                       \
     }                                                         \
     return static_cast<Result>(right);                        \
   }
