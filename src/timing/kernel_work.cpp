@@ -68,7 +68,7 @@ double kernel_bytes(const Op& op) {
   if (pool && op.extent.k > 1 && op.layout == base::Layout::nchw) {
     return contiguous_pool(op);
   }
-  const std::int64_t pixels = std::max<std::int64_t>(op.extent.h * op.extent.w, 1);
+  const std::int64_t pixels = op.extent.h * op.extent.w;
   return op.bytes().as_double() * idle_factor(op) *
          std::max(1.0, static_cast<double>(shortest_row(op)) / static_cast<double>(pixels));
 }

@@ -48,7 +48,7 @@ const ShareCurve* nearest_curve(const Calibration& calibration, const ShapeClass
   });
 }
 
-/// Curves of convolutions that differ in channels alone.
+/// Curves of convolutions that differ in channels alone, in the order of these.
 using Widths = std::span<const ShareCurve>;
 
 Widths widths_of(const std::vector<ShareCurve>& curves, ShapeClass shape) {
@@ -75,10 +75,10 @@ Neighbours neighbours_of(Widths widths, std::int64_t width) {
     if (channels != curve.shape.outputs || !runs_in_tiles(curve.shape)) {
       continue;
     }
-    if (channels <= width && (found.below == nullptr || channels > found.below->shape.channels)) {
+    if (channels <= width) {
       found.below = &curve;
     }
-    if (channels >= width && (found.above == nullptr || channels < found.above->shape.channels)) {
+    if (channels >= width && found.above == nullptr) {
       found.above = &curve;
     }
   }
