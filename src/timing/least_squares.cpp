@@ -147,8 +147,7 @@ std::array<double, 3> fit_non_negative(std::span<const std::array<double, 3>> ro
   double least = std::numeric_limits<double>::infinity();
   for (const std::vector<std::size_t>& columns : kSubsets) {
     const Triple found = fit_columns(rows, columns);
-    const bool feasible =
-        std::all_of(found.begin(), found.end(), [](double v) { return v >= 0.0 && std::isfinite(v); });
+    const bool feasible = std::all_of(found.begin(), found.end(), [](double v) { return v >= 0.0; });
     const double error = feasible ? squares(rows, found) : least;
     if (error < least) {
       least = error;

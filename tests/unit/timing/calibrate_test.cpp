@@ -159,6 +159,7 @@ TEST_CASE("a fit says of how many rows each part was fitted and how far it is of
   step.ops = {relu(100'000'000), relu(100'000'000, base::Phase::backward)};
   step.step = base::Seconds(0.02);
   step.forward = base::Seconds(0.01);
+  step.backward = base::Seconds(0.01);
   step.optimizer = base::Seconds(0.01);  // which no op tells of
   samples.steps.assign(3, step);
   samples.steps[0].for_ranges = true;
@@ -219,7 +220,7 @@ TEST_CASE("a fit says of how many rows each part was fitted and how far it is of
   const StepTime updated = step_time(samples.steps[2].ops, round_gpu(), fit.calibration);
   check("step", {off(time.step.value.count(), 0.03), off(updated.step.value.count(), 0.02)});
   check("step: forward", {off(time.forward.value.count(), 0.01), off(updated.forward.value.count(), 0.01)});
-  check("step: backward", {});
+  check("step: backward", {off(time.backward.value.count(), 0.01), off(updated.backward.value.count(), 0.01)});
   check("step: optimizer", {off(updated.optimizer.value.count(), 0.01)});
   const double slow_modelled = step_time(slow.ops, round_gpu(), fit.calibration).step.value.count();
   check("step of the host", {off(time.step.value.count(), 0.02), off(slow_modelled, 0.012)});

@@ -178,6 +178,7 @@ TEST_CASE("convolutions of other filters are told apart by octaves of the narrow
   CHECK_FALSE(has_other_filter(conv_class({1, 1, 64, 8, 8}, {})));
   CHECK(has_other_filter(conv_class({1, 64, 64, 8, 8}, {3, 3, 1, 1, 64, false, 8, 8})));
   CHECK(conv_class({1, 64, 64, 8, 8}, filter_of_side(5, 4)).filter.groups == 2);
+  CHECK(conv_class({1, 2, 2, 8, 8}, filter_of_side(5, 2)).filter.groups == kAlone);
   // Depthwise ones are one class, of whatever side.
   CHECK(conv_class({1, 64, 64, 8, 8}, filter_of_side(5, 64)) == conv_class({9, 32, 32, 4, 4}, filter_of_side(3, 32)));
   SECTION("both types of 16 bits run the same kernels from 17 channels on") {
