@@ -5,6 +5,8 @@
 #include <cmath>
 #include <iterator>
 
+#include "vggplan/base/names.hpp"
+
 namespace vggplan::timing {
 
 using base::ImageFormat;
