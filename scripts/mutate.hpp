@@ -16,7 +16,8 @@ namespace mut {
 inline int active = 0;
 inline bool reached[1 << 14];
 
-[[gnu::constructor]] inline void start() {
+// Before variables are initialised.
+[[gnu::constructor(101)]] inline void start() {
   if (const char* number = std::getenv("VGGPLAN_MUTANT")) {
     active = std::atoi(number);
   }
@@ -45,6 +46,9 @@ constexpr bool on(int number) {
   reached[number] = true;
   return active == number;
 }
+
+/// Keeps an initialiser from being told while compiling.
+inline int late(int number) { return number; }
 
 template <class T, class U>
 constexpr T number(int number, T right, U wrong) {

@@ -30,7 +30,7 @@ void spend(Step& step, NodeId id, TensorId incoming) {
 /// is (torch/csrc/autograd/input_buffer.cpp). Under gradient_as_bucket_view DDP copies it into its bucket and the
 /// gradient becomes a view of that.
 void settle(Step& step, Parameter& parameter, TensorId fresh) {
-  const bool first = step.passes_to_come > 0 && step.passes_to_come + 1 == step.passes();
+  const bool first = step.passes_to_come + 1 == step.passes();
   if (fresh != parameter.gradient && first) {
     parameter.buffered = fresh;
   } else if (fresh != parameter.gradient) {

@@ -50,7 +50,7 @@ void replicate(Step& step) {
   for (const Parameter& parameter : step.parameters) {
     gradients += parameter.trained ? step.whole_bytes(parameter) : 0;
   }
-  step.buckets = {buffer(step, gradients)};
+  step.first_bucket = buffer(step, gradients);
   if (step.job.parallel.sharding == job::Sharding::zero1) {
     partition(step);
   }
@@ -63,13 +63,11 @@ void rebuild_buckets(Step& step) {
       sizes.push_back(step.whole_bytes(*parameter));
     }
   }
-  step.first_bucket = step.buckets.front();
   if (!step.variation.both_bucket_sets) {
     release_first_bucket(step);
   }
-  step.buckets.clear();
   for (const Group& group : groups_of(sizes, step.framework.first_bucket.count(), step.job.parallel.bucket.count())) {
-    step.buckets.push_back(buffer(step, group.bytes));
+    buffer(step, group.bytes);
   }
 }
 

@@ -44,15 +44,13 @@ ReductionBuffers buffers_of(const ReductionShape& shape, const Device& device) {
   const std::int64_t narrow = std::min(d0, kWarp);
   const std::int64_t height = std::min(d1, most / narrow);
   const std::int64_t width = std::min(d0, most / height);
-  std::int64_t step_in = shape.along_input ? width : 1;
-  std::int64_t step_out = shape.along_input ? 1 : width;
-  const std::int64_t values = base::ceil_div(shape.inputs, step_in);
-  const bool across_warps = values >= std::min(kMinValues * height, kMaxValues);
-  (across_warps ? step_in : step_out) *= height;
+  // A sum that is split over blocks was divided among the rows of a block before.
+  const std::int64_t step_in = (shape.along_input ? width : 1) * height;
+  const std::int64_t step_out = shape.along_input ? 1 : width;
   const std::int64_t grid = base::ceil_div(shape.outputs / shape.vector, step_out);
   const std::int64_t target = device.sm_count * (device.threads_per_sm / (width * height));
   const std::int64_t per_thread = base::ceil_div(shape.inputs, step_in);
-  if (!across_warps || per_thread < kMaxValues || grid > target) {
+  if (per_thread < kMaxValues || grid > target) {
     return {};
   }
   const std::int64_t blocks = std::max(std::min(base::ceil_div(target, grid), base::ceil_div(per_thread, kMinValues)),

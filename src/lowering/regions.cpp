@@ -23,8 +23,7 @@ std::vector<NodeId> last_reads(const Network& network) {
 
 bool works_in_place(const Network& network, NodeId id) {
   const auto* activation = std::get_if<graph::Activation>(&network.nodes[id].kind);
-  const auto* add = std::get_if<graph::Add>(&network.nodes[id].kind);
-  return (activation != nullptr && activation->in_place) || (add != nullptr && add->in_place);
+  return activation != nullptr && activation->in_place;  // a sum reads two, and cannot come first
 }
 
 std::vector<NodeId> cuts(const Network& network) {

@@ -203,7 +203,7 @@ void gather_forward(Step& step, NodeId id) {
   if (!step.fully_sharded()) {
     return;
   }
-  if (id == kFirstNode && !std::exchange(step.shard_buffers.root_gathered, true)) {
+  if (!std::exchange(step.shard_buffers.root_gathered, true)) {
     gather_group(step, kRoot);
   }
   if (is_linear(step, id)) {

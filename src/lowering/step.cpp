@@ -197,12 +197,16 @@ void Step::op(timing::Op op) {
   ops->push_back(op);
 }
 
+timing::Op Step::op_of(timing::OpKind kind, const timing::Extent& extent, const timing::Filter& filter) const {
+  timing::Op made =
+      timing::make_op(kind, base::MathMode::fp32, job::activation_type(job.precision), job.layout, extent, filter);
+  made.narrow_parameters = timing::is_batch_norm(kind) && parameter_bytes == 2;
+  return made;
+}
+
 void Step::op(timing::OpKind kind, const timing::Extent& extent, const timing::Filter& filter) {
   if (ops != nullptr) {
-    timing::Op made =
-        timing::make_op(kind, base::MathMode::fp32, job::activation_type(job.precision), job.layout, extent, filter);
-    made.narrow_parameters = timing::is_batch_norm(kind) && parameter_bytes == 2;
-    op(made);
+    op(op_of(kind, extent, filter));
   }
 }
 
@@ -265,11 +269,6 @@ void end_autocast(Step& step) {
   }
 }
 
-void Step::forget_kept() {
-  counted_.clear();
-  kept = {std::vector<std::int64_t>(network.nodes.size()), 0, 0};
-}
-
 namespace {
 
 void run_layers(Step& step) {
@@ -319,7 +318,6 @@ void run_layers_back(Step& step) {
 }  // namespace
 
 void forward(Step& step) {
-  step.forget_kept();
   step.values[0] = step.image;
   if (step.job.compile == job::Compile::none) {
     run_layers(step);

@@ -104,7 +104,7 @@ struct ShardBuffers {
   TensorId reduced{kNothing};  ///< gradients of the last group that was reduced, until the next is
 };
 
-/// What autograd holds, each storage once, for the first node whose backward keeps it.
+/// What autograd holds of the forward passes so far, each storage once, for the first node whose backward keeps it.
 struct Kept {
   std::vector<std::int64_t> nodes{};
   std::int64_t weight_copies{};
@@ -136,7 +136,7 @@ struct Step {
   std::vector<TensorId> gathered{};       ///< FSDP2, by parameter: unsharded copy
   ShardBuffers shard_buffers{};
   LbfgsVectors lbfgs{};
-  TensorId first_bucket{kNothing};
+  TensorId first_bucket{kNothing};  ///< DDP: of all gradients, until its buckets are laid out
   TensorId image{kNothing};
   std::int64_t size_drawn{0};      ///< tells sizes apart: cuDNN has plans for each
   std::vector<View> views{};       ///< one for each forward pass
@@ -147,13 +147,12 @@ struct Step {
   bool synchronizes{true};               ///< the micro-batch whose gradients are averaged
   bool scaler_ready{false};              ///< GradScaler's own tensors are there
   bool outputs_live{false};
-  std::vector<TensorId> buckets{};  ///< DDP
-  std::int64_t batch{1};            ///< images of the pass
-  bool evaluating{false};           ///< a pass of a model in eval(), without gradients
+  std::int64_t batch{};    ///< images of the pass
+  bool evaluating{false};  ///< a pass of a model in eval(), without gradients
   bool autocast{};
-  std::vector<bool> wide{};          ///< by node: under autocast its output is fp32 nevertheless
-  std::int64_t activation_bytes{4};  ///< per element
-  std::int64_t parameter_bytes{4};
+  std::vector<bool> wide{};         ///< by node: under autocast its output is fp32 nevertheless
+  std::int64_t activation_bytes{};  ///< per element
+  std::int64_t parameter_bytes{};
   std::vector<timing::Op>* ops{nullptr};  ///< where the work is listed, if it is asked for
   Kept kept{};
   base::Layout convolution_layout{};  ///< compiled convolutions may have one of their own
@@ -197,13 +196,13 @@ struct Step {
   void keep(NodeId id, TensorId& place, TensorId tensor);
   /// Of a tensor that autograd holds: nothing where something held it before.
   std::int64_t uncounted_bytes(TensorId tensor);
-  void forget_kept();
   /// A gradient of the output of `input` arrives, and is added to what came before.
   void deliver(NodeId input, Gradient gradient);
   /// Memory of a kernel, taken and freed at once: partial sums and, inside their life, counters.
   void kernel_buffers(NodeId id, std::int64_t sums, std::int64_t counters);
 
   void begin_ops(NodeId id, base::Phase phase, bool recompute);
+  [[nodiscard]] timing::Op op_of(timing::OpKind kind, const timing::Extent& extent, const timing::Filter& filter) const;
   void op(timing::Op op);
   void op(timing::OpKind kind, const timing::Extent& extent, const timing::Filter& filter = {});
   void op(timing::OpKind kind, base::DType type, const timing::Extent& extent);  ///< of plain vectors, in any layout
@@ -234,10 +233,16 @@ struct Step {
   void name_outputs();
 };
 
-/// As a 3x3 of stride 1 and padding 1 where it is one.
+/// libraries.cpp: as a 3x3 of stride 1 and padding 1 where it is one.
 timing::Filter filter_of(const graph::Convolution& convolution, const graph::Shape& output);
 
 constexpr LayerId layer_id(NodeId id) { return static_cast<LayerId>(id); }
+
+/// setup.cpp
+void place_model(Step& step);  ///< model.cuda()
+void place_input(Step& step);  ///< the image batch, for each forward pass one, and its targets
+void draw(Step& step, std::span<const graph::Network> sizes, std::size_t size);
+std::vector<TensorId> evaluate(Step& step, std::int64_t images);
 
 /// step.cpp
 void forward(Step& step);

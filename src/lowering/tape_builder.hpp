@@ -17,6 +17,7 @@ class TapeBuilder {
  public:
   using TensorId = memory::TensorId;
   using Category = memory::Category;
+  using Kind = memory::Event::Kind;
 
   /// An id for a storage that outlives the step which allocates it.
   TensorId reserve() {
@@ -26,7 +27,7 @@ class TapeBuilder {
   }
 
   void allocate_as(TensorId id, std::int64_t bytes, Category category, memory::LayerId layer) {
-    events_.push_back({memory::Event::Kind::allocate, category, {}, stream_, layer, id, bytes});
+    events_.push_back({.category = category, .stream = stream_, .layer = layer, .tensor = id, .bytes = bytes});
     holders_[id] = 1;
     bytes_[id] = bytes;
     live_ += bytes;
@@ -49,45 +50,37 @@ class TapeBuilder {
   }
   /// Frees a reserved id, which is allocated again under the same name later.
   void release(TensorId id) {
-    holders_[id] = 0;
     live_ -= bytes_[id];
-    events_.push_back({memory::Event::Kind::release, Category::other, {}, 0, memory::kNoLayer, id, 0});
+    events_.push_back({.kind = Kind::release, .tensor = id});
   }
 
   /// Allocated and freed at once: plans are tried in order. `key` tells the operation apart; `make_plans` is
   /// asked once per operation.
   template <class MakePlans>
   void scratch(std::int64_t key, MakePlans make_plans, memory::LayerId layer) {
-    emit_scratch(memory::Event::Kind::scratch, key, make_plans, layer);
+    emit_scratch(Kind::scratch, key, make_plans, layer);
   }
   template <class MakePlans>
   void trial(std::int64_t key, MakePlans make_plans, memory::LayerId layer) {
-    emit_scratch(memory::Event::Kind::trial, key, make_plans, layer);
+    emit_scratch(Kind::trial, key, make_plans, layer);
   }
 
-  void begin(base::Phase phase) {
-    events_.push_back({memory::Event::Kind::phase, Category::other, phase, 0, memory::kNoLayer, 0, 0});
-  }
+  void begin(base::Phase phase) { events_.push_back({.kind = Kind::phase, .phase = phase}); }
   /// The first of the kernels that need much local memory: only that one matters.
   void heavy_kernel() {
     if (!std::exchange(heavy_kernel_ran_, true)) {
-      events_.push_back({memory::Event::Kind::local_memory, Category::other, {}, 0, memory::kNoLayer, 0, 0});
+      events_.push_back({.kind = Kind::local_memory});
     }
   }
-  void driver_takes(base::Bytes addresses) {
-    events_.push_back({memory::Event::Kind::driver, Category::other, {}, 0, memory::kNoLayer, 0, addresses.count()});
-  }
-  void empty_cache() {
-    events_.push_back({memory::Event::Kind::empty, Category::other, {}, 0, memory::kNoLayer, 0, 0});
-  }
+  void driver_takes(base::Bytes addresses) { events_.push_back({.kind = Kind::driver, .bytes = addresses.count()}); }
+  void empty_cache() { events_.push_back({.kind = Kind::empty}); }
   /// Bytes that could be taken without a new peak.
   [[nodiscard]] std::int64_t below_peak() const { return peak_ - live_; }
   void on_stream(std::uint8_t stream) { stream_ = stream; }
 
   /// The next step will have about as many.
   std::vector<memory::Event> take_events() {
-    std::vector<memory::Event> taken = std::move(events_);
-    events_ = {};
+    std::vector<memory::Event> taken = std::exchange(events_, {});
     events_.reserve(taken.size());
     return taken;
   }
@@ -104,14 +97,18 @@ class TapeBuilder {
     return id;
   }
   template <class MakePlans>
-  void emit_scratch(memory::Event::Kind kind, std::int64_t key, MakePlans& make_plans, memory::LayerId layer) {
+  void emit_scratch(Kind kind, std::int64_t key, MakePlans& make_plans, memory::LayerId layer) {
     const auto [place, fresh] = scratch_of_.try_emplace(key, static_cast<TensorId>(scratch_.size()));
     if (fresh) {
       scratch_.push_back({make_plans()});
     }
     const std::vector<std::int64_t>& plans = scratch_[place->second].plans;
     peak_ = std::max(peak_, live_ + (plans.empty() ? 0 : plans.front()));
-    events_.push_back({kind, Category::convolution_workspace, {}, stream_, layer, place->second, 0});
+    events_.push_back({.kind = kind,
+                       .category = Category::convolution_workspace,
+                       .stream = stream_,
+                       .layer = layer,
+                       .tensor = place->second});
   }
 
   std::vector<memory::Event> events_{};

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <map>
 #include <stdexcept>
-#include <string>
 #include <vector>
 
 #include "vggplan/catalog/catalog.hpp"
@@ -13,15 +12,19 @@
 
 namespace vggplan::support {
 
-inline lowering::Framework built_in_framework() {
-  static const catalog::Catalog catalog = catalog::Catalog::built_in();
-  return catalog.framework("pytorch-2.11").value();
+/// Read once: its rules are most of what such a test would spend its time on.
+inline const lowering::Framework& built_in_framework() {
+  static const lowering::Framework framework = catalog::Catalog::built_in().framework("pytorch-2.11").value();
+  return framework;
 }
 
 /// As the built-in profile, but no convolution needs a workspace.
-inline lowering::Framework without_workspaces() {
-  lowering::Framework framework = built_in_framework();
-  framework.workspace.clear();
+inline const lowering::Framework& without_workspaces() {
+  static const lowering::Framework framework = [] {
+    lowering::Framework without = built_in_framework();
+    without.workspace.clear();
+    return without;
+  }();
   return framework;
 }
 

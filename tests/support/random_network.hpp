@@ -13,7 +13,9 @@ namespace vggplan::support {
 
 class RandomNetwork {
  public:
-  explicit RandomNetwork(std::mt19937& random) : random_(random), b_("random", {3, side(), side()}, kClasses) {}
+  /// Convolutions of `least` to `most` channels.
+  explicit RandomNetwork(std::mt19937& random, std::int64_t least = 1, std::int64_t most = 6)
+      : random_(random), least_(least), most_(most), b_("random", {3, side(), side()}, kClasses) {}
 
   static constexpr std::int64_t kClasses = 5;
 
@@ -68,7 +70,7 @@ class RandomNetwork {
   }
 
   NodeId unit() {
-    convolve(pick(random_, 1, 6));
+    convolve(pick(random_, least_, most_));
     return coin() ? activate() : b_.last();
   }
 
@@ -132,6 +134,8 @@ class RandomNetwork {
   }
 
   std::mt19937& random_;
+  std::int64_t least_;
+  std::int64_t most_;
   graph::Builder b_;
   int count_{0};
 };

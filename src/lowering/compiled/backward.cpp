@@ -28,8 +28,7 @@ void Capture::deliver(NodeId input, const Value& gradient) {
 std::size_t parameter_index(const Capture& capture, NodeId id, std::size_t which) {
   std::size_t first = 0;
   for (NodeId before = 0; before < id; ++before) {
-    first += graph::parameter_tensors(capture.node(before)).size() +
-             (before == 0 && capture.node(0).trained ? std::size_t{1} : std::size_t{0});
+    first += graph::parameter_tensors(capture.node(before)).size();
   }
   return first + which;
 }

@@ -45,11 +45,29 @@ bool turns_convolutions(const Step& step) {
   return count > 0 && (!step.training() || !all_small);
 }
 
+namespace {
+
+constexpr std::int64_t kLeast = 32;  // elements of a thread
+
+/// The divisor of `length` next to `wanted`, the smaller of two, where one is nearer than `near`; else `wanted`.
+std::int64_t even_split(std::int64_t length, std::int64_t wanted, std::int64_t near) {
+  for (std::int64_t away = 0; away < near; ++away) {
+    for (const std::int64_t divisor : {wanted - away, wanted + away}) {
+      if (divisor > 0 && length % divisor == 0) {
+        return std::max(divisor, kLeast);
+      }
+    }
+  }
+  return wanted;
+}
+
+}  // namespace
+
 std::int64_t reduction_splits(const Device& device, std::int64_t length, std::int64_t outputs, bool outer) {
-  constexpr std::int64_t kLeast = 32;  // elements of a thread
   constexpr std::int64_t kMost = 512;
   constexpr std::int64_t kThreads = 256;  // of a block: 8 warps
   constexpr std::int64_t kValues = 4;     // that a thread reads at once
+  constexpr std::int64_t kColumns = 128;  // outputs of a block
   const std::int64_t threads = device.sm_count * device.threads_per_sm;
   const std::int64_t all = length * outputs;
   if (length <= kLeast || outputs >= device.sm_count * 2 * 32) {
@@ -59,20 +77,13 @@ std::int64_t reduction_splits(const Device& device, std::int64_t length, std::in
     return 1;
   }
   const std::int64_t each = outer ? kValues : kThreads;  // elements that a step of the loop takes
-  std::int64_t steps = all < kLeast * threads ? kLeast : kMost;
-  if (all >= kLeast * threads && all <= kMost * threads) {
+  std::int64_t steps = kLeast;
+  if (all >= kMost * threads) {
+    steps = even_split(length, kMost, 50);
+  } else if (outer ? all >= kLeast * threads : all > kLeast * threads) {
     const std::int64_t blocks = threads / (outer ? kThreads : 2 * kThreads);
-    const std::int64_t share = base::ceil_div(blocks, outer ? base::ceil_div(outputs, std::int64_t{128}) : outputs);
-    const std::int64_t wanted = base::ceil_div(length, each * share);
-    std::int64_t nearest = 1;
-    for (std::int64_t d = 1; d * d <= length; ++d) {
-      for (const std::int64_t divisor : {d, length / d}) {
-        const auto far = [&](std::int64_t n) { return std::pair(std::abs(n - wanted), n); };
-        nearest = length % d == 0 && far(divisor) < far(nearest) ? divisor : nearest;
-      }
-    }
-    const std::int64_t near = outer ? 20 : 30;
-    steps = std::abs(nearest - wanted) < near ? std::max(nearest, kLeast) : wanted;
+    const std::int64_t share = base::ceil_div(blocks, outer ? base::ceil_div(outputs, kColumns) : outputs);
+    steps = even_split(length, base::ceil_div(length, each * share), outer ? 20 : 30);
   }
   return base::ceil_div(length, each * steps);
 }

@@ -55,7 +55,7 @@ struct Emission {
   bool graph{};                   ///< in the pool of CUDA graphs
   std::vector<TensorId> workspaces{};
 
-  void run();
+  void run(bool records);
   void run_kernels();
   [[nodiscard]] timing::Launch launch() const;
   void product_workspaces();
@@ -69,7 +69,7 @@ void Emission::allocate(const Kernel& kernel, const Work& done) {
   for (std::size_t i = 0; i < made.size(); ++i) {
     const BufferId b = made[i];
     const Buffer& buffer = program.buffers[b];
-    if (placement.storage[b] == b && !kernel.unpacks && buffer.bytes > 0) {
+    if (placement.storage[b] == b && !kernel.unpacks) {
       if (names[b] == kNothing) {
         tensors[b] = step.tape.allocate(buffer.bytes, buffer.category, buffer.layer);
       } else {
@@ -125,7 +125,7 @@ void Emission::release(std::size_t k, const Kernel& kernel) {
   for (const BufferId b : done) {
     if (b == kImage && !backward && !image_kept && image_last == k) {
       step.tape.drop(std::exchange(tensors[b], kNothing));
-    } else if (placement.last[b] == k && program.buffers[b].bytes > 0) {
+    } else if (placement.last[b] == k) {
       step.tape.drop(tensors[b]);
     }
   }
@@ -148,7 +148,8 @@ void Emission::product_workspaces() {
 
 timing::Launch Emission::launch() const { return graph ? timing::Launch::graph : timing::Launch::compiled; }
 
-void Emission::run() {
+/// CUDA graphs are recorded over a copy of the images, behind an emptied cache.
+void Emission::run(bool records) {
   timing::Op call =
       timing::make_op(timing::OpKind::compiled_call, base::MathMode::fp32, base::DType::f32, base::Layout::nchw, {});
   call.launch = launch();
@@ -156,6 +157,10 @@ void Emission::run() {
   step.begin_ops(timing::kNoLayer, backward ? base::Phase::backward : base::Phase::forward, false);
   step.op(call);
   step.tape.on_stream(graph ? memory::kGraphStream : std::uint8_t{0});
+  if (records) {
+    tensors[kImage] = step.tape.allocate(program.buffers[kImage].bytes, Category::input, memory::kNoLayer);
+    step.tape.empty_cache();
+  }
   run_kernels();
   for (const TensorId workspace : workspaces) {
     step.tape.drop(workspace);
@@ -274,15 +279,6 @@ void settle_gradients(Step& step, const Captured& captured, const Emission& emis
   }
 }
 
-/// CUDA graphs are recorded over a copy of the images, behind an emptied cache.
-void record_inputs(Step& step, Emission& emission) {
-  step.tape.on_stream(memory::kGraphStream);
-  emission.tensors[kImage] =
-      step.tape.allocate(emission.program.buffers[kImage].bytes, Category::input, memory::kNoLayer);
-  step.tape.on_stream(0);
-  step.tape.empty_cache();
-}
-
 /// A replayed graph: its outputs alone are seen.
 void hand_out(Step& step, const Captured& captured, Emission& emission) {
   step.tape.on_stream(memory::kGraphStream);
@@ -319,10 +315,7 @@ void compiled_forward(Step& step) {
   if (compiled.replays) {
     hand_out(step, captured, emission);
   } else {
-    if (emission.graph && earlier == 1) {
-      record_inputs(step, emission);
-    }
-    emission.run();
+    emission.run(emission.graph && earlier == 1);
     compiled.image = emission.tensors[kImage];
   }
   for (std::size_t i = 0; i < outputs.size(); ++i) {
@@ -332,7 +325,7 @@ void compiled_forward(Step& step) {
   for (const auto& [ours, theirs] : captured.kept) {
     compiled.saved[theirs] = emission.tensors[compiled.forward.storage[ours]];
     // Where a network ends with an activation, its caller holds what backward reads.
-    if (!compiled.replays && std::ranges::count(captured.outputs, ours) > 0) {
+    if (std::ranges::count(captured.outputs, ours) > 0) {
       step.tape.retain(compiled.saved[theirs]);
     }
   }
@@ -353,7 +346,7 @@ void compiled_backward(Step& step) {
     tangents.push_back(tangent);  // held by whoever calls
   }
   if (!compiled.replays) {
-    emission.run();
+    emission.run(false);
     step.tape.drop(std::exchange(compiled.image, kNothing));
   }
   for (const TensorId tangent : tangents) {

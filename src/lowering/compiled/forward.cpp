@@ -39,10 +39,10 @@ bool joins_reader(const Capture& capture, NodeId id) {
 }
 
 /// A copy of the weight, in 16 bits or in channels_last; nothing where the parameter itself will do.
-BufferId copy_weight(Capture& capture, NodeId id, bool four_dimensional, bool several_taps) {
+BufferId copy_weight(Capture& capture, NodeId id, bool several_taps) {
   const Step& step = capture.step;
   const std::int64_t elements = graph::parameter_tensors(capture.node(id)).front().elements;
-  const bool turns = four_dimensional && capture.turned && !step.nhwc() && several_taps;
+  const bool turns = capture.turned && !step.nhwc() && several_taps;
   if (!step.autocast && !turns) {
     return kNoBuffer;
   }
@@ -74,7 +74,7 @@ void convolve(Capture& capture, NodeId id, std::vector<BufferId>& weights, Buffe
   const graph::Node& node = capture.node(id);
   const auto& conv = std::get<graph::Convolution>(node.kind);
   const NodeId input = node.inputs.front();
-  const auto take_weight = [&] { weights[id] = copy_weight(capture, id, true, conv.taps() > 1); };
+  const auto take_weight = [&] { weights[id] = copy_weight(capture, id, conv.taps() > 1); };
   if (step.autocast) {
     take_weight();
   }
@@ -109,7 +109,7 @@ void multiply_rows(Capture& capture, NodeId id) {
   const graph::Node& node = capture.node(id);
   const auto& linear = std::get<graph::Linear>(node.kind);
   const NodeId input = node.inputs.front();
-  const BufferId weight = copy_weight(capture, id, false, false);
+  const BufferId weight = copy_weight(capture, id, false);
   const BufferId operand = capture.operand(id, input);
   Kernel kernel{.reads = {operand}};
   if (weight != kNoBuffer) {
@@ -128,11 +128,11 @@ void multiply_rows(Capture& capture, NodeId id) {
   // A bias whose readers are all pointwise is added there, unless it had to be cast (unfuse_bias_add_to_pointwise).
   const bool pending = linear.bias && weight == kNoBuffer && joins_reader(capture, id);
   capture.values[id] = {.buffer = pending ? kNoBuffer : raw, .sources = {raw}, .over = {raw}};
-  if (step.needs_gradient(id)) {
+  if (node.trained) {
     capture.keeps[id].input = capture.keep(operand);
-    if (weight != kNoBuffer && step.needs_gradient(input)) {
-      capture.keeps[id].weight = capture.keep(weight);
-    }
+  }
+  if (weight != kNoBuffer && step.needs_gradient(input)) {
+    capture.keeps[id].weight = capture.keep(weight);
   }
 }
 
@@ -146,13 +146,13 @@ void keep_sign(Capture& capture, NodeId id, bool written) {
     capture.keeps[id].masks.push_back(capture.keep(drawn));
     return drawn;
   };
-  if (written) {
-    capture.realise(id, value, id, Category::activations);
-    capture.result.forward.kernels.back().writes.push_back(mask());
-  } else {
+  if (!written) {
     capture.pointwise(id, {.reads = value.sources, .writes = {mask()}, .trials = 2});
-    value.over.clear();
+    return;
   }
+  const BufferId out = capture.map_buffer(id, id, Category::activations);
+  capture.pointwise(id, {.reads = value.sources, .writes = {out, mask()}, .over = value.over, .trials = 2});
+  value = {.buffer = out, .sources = {out}, .over = {out}};
 }
 
 void activate(Capture& capture, NodeId id) {
@@ -337,7 +337,7 @@ void turn_weights(Capture& capture, std::vector<BufferId>& weights, BufferId& im
     if (conv == nullptr) {
       continue;
     }
-    weights[id] = copy_weight(capture, id, true, conv->taps() > 1);
+    weights[id] = copy_weight(capture, id, conv->taps() > 1);
     if (capture.node(id).inputs.front() == 0 && image == kNoBuffer) {
       image = copy_image(capture, id);
     }

@@ -14,10 +14,6 @@ struct Product {
   bool bias{};
 };
 
-std::int64_t padded(std::int64_t side, std::int64_t alignment) {
-  return side == 1 ? side : (side + alignment - 1) / alignment * alignment;
-}
-
 /// Inductor tries only what it holds to be bound by arithmetic. What it takes for the balance of an H200 lies between
 /// the products of two and of four rows: the former were not tried, the latter were.
 bool worth_trying(const Product& p) {
@@ -52,9 +48,9 @@ struct Trials {
 
   void run(const Product& p) {
     const std::int64_t alignment = 16 / step.activation_bytes;
-    const std::int64_t rows = padded(p.rows, alignment);
-    const std::int64_t inner = padded(p.inner, alignment);
-    const std::int64_t columns = padded(p.columns, alignment);
+    const std::int64_t rows = base::round_up(p.rows, alignment);
+    const std::int64_t inner = base::round_up(p.inner, alignment);
+    const std::int64_t columns = base::round_up(p.columns, alignment);
     const bool left = rows != p.rows || inner != p.inner;
     const bool right = inner != p.inner || columns != p.columns;
     if ((!left && !right) || !worth_trying(p)) {

@@ -146,7 +146,6 @@ TensorId difference_backward(Step& step, NodeId output, TensorId scaled, TensorI
 
 void lose(Step& step) {
   const std::vector<NodeId>& outputs = step.network.nodes.back().inputs;
-  step.loss_tensors.clear();
   const auto value = [&](std::int64_t bytes) {
     step.tape.allocate_as(step.loss_value, bytes, Category::other, memory::kNoLayer);
   };

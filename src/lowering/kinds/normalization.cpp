@@ -113,8 +113,7 @@ std::vector<TensorId> allocate_temporaries(Step& step, const Run& run, bool sums
 void list_backward(Step& step, const Run& run, bool sums, bool fused) {
   const bool running = !by_batch(step, run);
   const auto list = [&](OpKind kind) {
-    timing::Op op = timing::make_op(kind, base::MathMode::fp32, job::activation_type(step.job.precision),
-                                    step.job.layout, step.map(run.node.output));
+    timing::Op op = step.op_of(kind, step.map(run.node.output), {});
     op.stands_in = running;
     step.op(op);
   };

@@ -186,13 +186,37 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("rmsprop goes over its tensors five times: eight read, five written") {
-  job::Job job = job_with(job::Precision::tf32);
-  job.optimizer = job::Optimizer::rmsprop;
-  const std::vector<Op> ops = ops_of(job);
-  const auto op = std::find_if(ops.begin(), ops.end(), [](const Op& each) { return each.kind == OpKind::optimizer; });
-  REQUIRE(op != ops.end());
-  CHECK(op->bytes().count() == 4 * 13 * op->extent.n);
+TEST_CASE("an optimizer goes over its tensors as often as when it was measured, and reads and writes as much") {
+  struct Rule {
+    job::Optimizer optimizer{};
+    bool fused{};
+    std::int64_t passes{};
+    std::int64_t reads{};
+    std::int64_t writes{};
+  };
+  using job::Optimizer;
+  // tests/data/measurements/h100_operations.jsonl; rmsprop: v *= a; v += g * g; d = sqrt(v); d += e; p -= g / d.
+  for (const Rule& rule : {Rule{Optimizer::sgd, false, 1, 2, 1},
+                           {Optimizer::sgd, true, 1, 2, 1},
+                           {Optimizer::momentum, false, 4, 7, 4},
+                           {Optimizer::momentum, true, 1, 3, 2},
+                           {Optimizer::adam, false, 7, 11, 7},
+                           {Optimizer::adam, true, 1, 4, 3},
+                           {Optimizer::adamw, false, 8, 12, 8},
+                           {Optimizer::adamw, true, 1, 4, 3},
+                           {Optimizer::rmsprop, false, 5, 8, 5}}) {
+    job::Job job = job_with(job::Precision::tf32);
+    job.optimizer = rule.optimizer;
+    job.optimizer_impl = rule.fused ? job::OptimizerImpl::fused : job::OptimizerImpl::foreach;
+    INFO(static_cast<int>(rule.optimizer) << (rule.fused ? " fused" : ""));
+    const std::vector<Op> ops = ops_of(job);
+    const auto op = std::ranges::find(ops, OpKind::optimizer, &Op::kind);
+    REQUIRE(op != ops.end());
+    constexpr std::int64_t kBytes = 4 * 138'357'544LL;
+    CHECK(op->passes == rule.passes);
+    CHECK(op->read.count() == rule.reads * kBytes);
+    CHECK(op->written.count() == rule.writes * kBytes);
+  }
 }
 
 TEST_CASE("GradScaler reads back whether to step") {
@@ -216,6 +240,10 @@ TEST_CASE("ZeRO-1 updates the whole tensors of the fullest rank, FSDP2 the rows 
     const Op op = only(kind);
     CHECK(op.extent.n == elements);
     CHECK(op.tensors == tensors);
+    if (kind == OpKind::grad_unscale) {
+      CHECK(op.passes == passes);
+      CHECK(op.bytes().count() == 4 * 2 * elements);
+    }
     if (kind == OpKind::optimizer) {
       CHECK(op.kernels == passes * tensors);
       CHECK(op.bytes().count() == 4 * 18 * elements);  // 11 read, 7 written
@@ -263,6 +291,9 @@ TEST_CASE("gradients are exchanged last layer first, all of them") {
   CHECK(bytes == 4 * 138'357'544LL);
   CHECK(std::ranges::is_sorted(exchange.gradients, [](const auto& a, const auto& b) { return a.layer > b.layer; }));
   CHECK(exchange.gradients.front().is_unit);
+  CHECK_FALSE(exchange.bucket_view);
+  job.parallel.bucket_view = true;
+  CHECK(lowering::exchange_of(network, job, support::built_in_framework()).bucket_view);
   SECTION("FSDP2 communicates in every micro-batch, DDP and ZeRO-1 in the last") {
     job.accumulation = 4;
     for (const auto& [sharding, rounds] :

@@ -68,8 +68,12 @@ TEST_CASE(
         Catch::Detail::Approx(1).epsilon(0.01));
   CHECK(relative({1, 256, 512, 127, 197, 4, MathMode::fp32, Layout::nhwc}, 69477909520) ==
         Catch::Detail::Approx(1).epsilon(0.01));
-  CHECK(fft_workspace({1, 64, 64, 255, 255, 4, MathMode::fp32, Layout::nchw}) == 0);  // 257 with its padding
+  CHECK(fft_workspace({1, 64, 64, 254, 254, 4, MathMode::fp32, Layout::nchw}) > 0);
+  CHECK(fft_workspace({1, 64, 64, 255, 9, 4, MathMode::fp32, Layout::nchw}) == 0);  // 257 with its padding
+  CHECK(fft_workspace({1, 64, 64, 9, 255, 4, MathMode::fp32, Layout::nchw}) == 0);
   CHECK(fft_workspace({1, 64, 64, 32, 32, 2, MathMode::bf16, Layout::nchw}) == 0);
+  CHECK(fft_workspace({1, 64, 64, 32, 32, 2, MathMode::fp32, Layout::nchw}) > 0);  // 16 bits without tensor cores
+  CHECK(fft_workspace({1, 64, 64, 32, 32, 4, MathMode::tf32, Layout::nchw}) > 0);
 }
 
 TEST_CASE("zero1 spreads optimizer state by whole tensors: rank 0 keeps fc1") {
@@ -84,6 +88,13 @@ TEST_CASE("zero1 spreads optimizer state by whole tensors: rank 0 keeps fc1") {
   }
   // fc1.weight is more than all others together.
   CHECK(state == std::vector<std::int64_t>{411041792});
+}
+
+TEST_CASE("the largest tensor goes to the emptiest rank, the first of those alike to the first of these") {
+  using Owners = std::vector<std::size_t>;
+  CHECK(owners_of({5, 5, 5}, 3) == Owners{0, 1, 2});
+  CHECK(owners_of({1, 4, 4, 2}, 2) == Owners{1, 0, 1, 0});
+  CHECK(owners_of({7}, 8) == Owners{0});
 }
 
 TEST_CASE("zero1's emptiest rank owns what the first leaves, and none where there are more ranks than tensors") {
@@ -118,6 +129,92 @@ TEST_CASE("fsdp2 leaves each rank its rows between steps") {
   };
   CHECK(total(tape.steps.at(0), Category::optimizer_state) == 138357544 * 2LL);
   CHECK(total(tape.setup, Category::parameters) == 138357544 * 6LL);  // whole, then half
+}
+
+/// VGG16 whose first layers with parameters are frozen.
+graph::Network frozen_behind(int layers) {
+  graph::Network network = support::vgg16(64, 64);
+  for (graph::Node& node : network.nodes) {
+    node.trained = !graph::parameter_tensors(node).empty() && layers-- <= 0;
+  }
+  return network;
+}
+
+std::int64_t taken(const std::vector<Event>& events, Category category, base::Phase phase) {
+  base::Phase now = base::Phase::forward;
+  std::int64_t bytes = 0;
+  for (const Event& event : events) {
+    now = event.kind == Event::Kind::phase ? event.phase : now;
+    bytes += event.kind == Event::Kind::allocate && event.category == category && now == phase ? event.bytes : 0;
+  }
+  return bytes;
+}
+
+TEST_CASE("of frozen layers nothing is averaged, neither in DDP's buckets nor in FSDP2's parts") {
+  Job job = vgg16_job(1, job::Optimizer::momentum);
+  for (const int frozen : {0, 5, 13, 14, 15}) {
+    const graph::Network network = frozen_behind(frozen);
+    INFO(frozen);
+    std::int64_t trained = 0;
+    std::int64_t rows = 0;
+    for (const graph::ParameterTensor& tensor : graph::trained_tensors(network)) {
+      trained += 4 * tensor.elements;
+      rows += 4 * (tensor.elements / tensor.rows) * ((tensor.rows + 2) / 3);
+    }
+    job.parallel.gpus = 3;
+    job.parallel.sharding = job::Sharding::ddp;
+    job.accumulation = 2;
+    const memory::Tape ddp = support::tape_of(network, job, support::without_workspaces());
+    // In one bucket first, then in several; 528 MiB of parameters are sent in chunks of 250 MiB in the beginning.
+    CHECK(taken(ddp.setup, Category::communication, base::Phase::setup) == kParameterBytes + trained);
+    CHECK(taken(ddp.steps.at(1), Category::communication, base::Phase::forward) == trained);
+    CHECK(taken(ddp.steps.at(0), Category::optimizer_state, base::Phase::optimizer) == trained);
+    job.accumulation = 1;
+    job.parallel.sharding = job::Sharding::fsdp2;
+    const memory::Tape sharded = support::tape_of(network, job, support::without_workspaces());
+    CHECK(taken(sharded.steps.at(0), Category::optimizer_state, base::Phase::optimizer) == rows);
+    // Averaged parts, but those of each group are one tensor; before them the gradients themselves.
+    CHECK(taken(sharded.steps.at(0), Category::gradients, base::Phase::backward) == trained + rows);
+  }
+}
+
+TEST_CASE("fused Adam counts the steps of each trained tensor on the GPU") {
+  Job job = vgg16_job(1, job::Optimizer::adam);
+  job.optimizer_impl = job::OptimizerImpl::fused;
+  const graph::Network network = frozen_behind(13);
+  std::int64_t expected = 0;
+  for (const graph::ParameterTensor& tensor : graph::trained_tensors(network)) {
+    expected += 2 * 4 * tensor.elements + 4;
+  }
+  const memory::Tape tape = support::tape_of(network, job, support::without_workspaces());
+  CHECK(taken(tape.steps.front(), Category::optimizer_state, base::Phase::optimizer) == expected);
+}
+
+TEST_CASE("FSDP2 has all parameters in forward, and in backward those of Linear layers that have a gradient to pass") {
+  Job job = vgg16_job(1);
+  job.parallel.gpus = 3;
+  job.parallel.sharding = job::Sharding::fsdp2;
+  for (const int frozen : {0, 13, 14, 15}) {
+    const graph::Network network = frozen_behind(frozen);
+    INFO(frozen);
+    std::int64_t all = 0;
+    std::int64_t again = 0;
+    int layers = 0;
+    for (const graph::Node& node : network.nodes) {
+      const std::vector<graph::ParameterTensor> tensors = graph::parameter_tensors(node);
+      layers += tensors.empty() ? 0 : 1;
+      for (const graph::ParameterTensor& tensor : tensors) {  // rows are filled up to a multiple of three
+        const std::int64_t bytes = 4 * (tensor.elements / tensor.rows) * ((tensor.rows + 2) / 3 * 3);
+        all += bytes;
+        again += std::holds_alternative<graph::Linear>(node.kind) && layers > frozen ? bytes : 0;
+      }
+    }
+    const memory::Tape tape = support::tape_of(network, job, support::without_workspaces());
+    for (const auto& events : tape.steps) {
+      CHECK(taken(events, Category::parameters, base::Phase::forward) == all);
+      CHECK(taken(events, Category::parameters, base::Phase::backward) == again);
+    }
+  }
 }
 
 }  // namespace

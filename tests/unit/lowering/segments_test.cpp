@@ -117,6 +117,28 @@ TEST_CASE("under a skip over several residual blocks these are the blocks; one w
   CHECK(names_of(under_a_skip(2, true), kBlock) == Names{{"block1.conv1", "block1.add"}, {"block2.conv1", "last"}});
 }
 
+TEST_CASE("of a chain between blocks each pool ends a block, behind two convolutions or more") {
+  graph::Builder b("chain", {4, 32, 32}, 4);
+  const auto unit = [&](const std::string& number) {
+    b.append("conv" + number, graph::Convolution{4, 4});
+    b.append("relu" + number, graph::Activation{});
+  };
+  unit("1");
+  unit("2");
+  b.append("pool2", graph::MaxPool{});
+  unit("3");
+  b.append("pool3", graph::MaxPool{});
+  unit("4");
+  const NodeId before = b.append("pool4", graph::MaxPool{});
+  const NodeId branch = b.append("conv5", graph::Convolution{4, 4});
+  b.add("sum", graph::Add{}, {branch, before});
+  b.end_features();
+  b.append("mean", graph::AdaptiveAveragePool{1, 1});
+  b.append("flatten", graph::Flatten{});
+  const Network network = std::move(b).finish(graph::Objective::cross_entropy).value();
+  CHECK(names_of(network, kBlock) == Names{{"conv1", "pool2"}, {"conv3", "pool4"}, {"conv5", "sum"}});
+}
+
 TEST_CASE("seq:N moves each cut to the nearest place that one tensor alone crosses") {
   // 66 layers: wanted behind 33, or 22 and 44. The nearest ends of blocks lie behind 4, 11, 18, 27, 34, 43, 50, 59, 66.
   const Network net = shipped("resnet18");

@@ -59,7 +59,7 @@ TEST_CASE("what is skipped is uncertain with batch norm and for one image, of fl
 
 /// tests/data/measurements/scaler_skips.jsonl, and random steps beside it.
 TEST_CASE("with batch norm the first steps are skipped of few and small images, behind VGG's classifier alone") {
-  const Framework framework = support::built_in_framework();
+  Framework framework = support::built_in_framework();
   const auto skipped = [&](std::int64_t batch, std::int64_t height, std::int64_t width, graph::Head head) {
     job::Job job = adamw_job();
     job.model.batch_norm = true;
@@ -77,6 +77,12 @@ TEST_CASE("with batch norm the first steps are skipped of few and small images, 
   CHECK(skipped(23, 571, 800, graph::Head::adaptive) == 0);
   CHECK(skipped(1024, 78, 78, graph::Head::adaptive) == 0);
   CHECK(skipped(2, 467, 548, graph::Head::gap) == 0);
+  framework.scaler_pixels_with_batch_norm = 2 * 20'000;  // two images of 100 x 100: their pixels, times two
+  CHECK(skipped(2, 100, 100, graph::Head::adaptive) == 0);
+  CHECK(skipped(2, 100, 99, graph::Head::adaptive) == 2);
+  framework.scaler_pixels_with_batch_norm = std::int64_t{1} << 40;
+  CHECK(skipped(1, 2048, 2048, graph::Head::adaptive) == 1);
+  CHECK(skipped(1, 2048, 2047, graph::Head::adaptive) == 2);
   job::Job resnet = adamw_job();
   resnet.model.architecture = "resnet34";
   resnet.batch = 48;

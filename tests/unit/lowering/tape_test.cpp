@@ -14,6 +14,7 @@
 #include "support/random_job.hpp"
 #include "support/saved_walk.hpp"
 #include "support/sizes.hpp"
+#include "support/tape_faults.hpp"
 #include "support/vgg.hpp"
 #include "support/vgg16_steps.hpp"
 #include "vggplan/lowering/saved.hpp"
@@ -92,6 +93,13 @@ TEST_CASE(
   CHECK(library_workspaces(mixed, kCublas).live == 2);
 
   framework.cublas_lifetime = Lifetime::call;  // from 2.15 on
+  graph::Network without_biases = support::vgg16(224, 224);
+  for (graph::Node& node : without_biases.nodes) {
+    if (auto* linear = std::get_if<graph::Linear>(&node.kind)) {
+      linear->bias = false;
+    }
+  }
+  CHECK(library_workspaces(support::tape_of(without_biases, job, framework), kCublas).asked == 9 * steps);
   const memory::Tape brief = support::tape_of(job, framework);
   CHECK(library_workspaces(brief, kCublas).asked == 9 * steps);  // each forward, and either gradient
   CHECK(library_workspaces(brief, kCublas).live == 0);
@@ -138,6 +146,38 @@ TEST_CASE("statistics of more than 2^31 elements are taken of a copy in fp32, of
     CHECK(copies(Precision::amp_fp16, layout, 300) == 0);
     CHECK(copies(Precision::bf16, layout, 270) == 0);  // 2.07 billion
   }
+}
+
+TEST_CASE("the backward of a batch norm sums in parts where something depends on the sums") {
+  const auto staged = [](graph::FrozenNorm norm, base::Layout layout) {
+    Job job = vgg16_job(64);
+    job.model = support::vgg(11, true);
+    job.image = {3, 64, 64};
+    job.scope.norm = norm;
+    job.layout = layout;
+    const memory::Tape tape = support::tape_of(job, support::without_workspaces());
+    const std::int64_t bytes = batch_norm_staging(64, 64 * 64 * 64).backward;  // of the first layer
+    CHECK(bytes > 0);
+    return std::ranges::count_if(tape.steps.back(), [&](const Event& event) {
+      return event.kind == Event::Kind::allocate && event.bytes == bytes && event.layer == 2;
+    });
+  };
+  using graph::FrozenNorm;
+  CHECK(staged(FrozenNorm::none, base::Layout::nhwc) == 0);  // cuDNN's
+  CHECK(staged(FrozenNorm::statistics, base::Layout::nhwc) == 1);
+  CHECK(staged(FrozenNorm::statistics, base::Layout::nchw) == 0);
+  CHECK(staged(FrozenNorm::all, base::Layout::nhwc) == 0);
+  // All that the last takes beside maps is the inverse deviation of each channel.
+  Job job = vgg16_job(64);
+  job.model = support::vgg(11, true);
+  job.scope.norm = FrozenNorm::all;
+  std::vector<std::int64_t> other;
+  for (const Event& event : support::tape_of(job, support::without_workspaces()).steps.back()) {
+    if (event.kind == Event::Kind::allocate && event.layer == 2 && event.category == Category::other) {
+      other.push_back(event.bytes);
+    }
+  }
+  CHECK(other == std::vector<std::int64_t>{64 * 4});
 }
 
 TEST_CASE("one step of vgg16 without convolution workspaces gives the worked examples") {
@@ -249,55 +289,10 @@ std::string name_of(const Job& job) {
          std::to_string(static_cast<int>(job.head)) + (job.mode == job::Mode::infer ? " infer" : "");
 }
 
-/// Names what a tape does wrong: frees of what is not there, allocations of what is, ids out of range.
-std::string fault_of(const memory::Tape& tape, std::size_t repeats) {
-  std::set<memory::TensorId> live;
-  const auto run = [&](const std::vector<Event>& events) -> std::string {
-    for (const Event& event : events) {
-      switch (event.kind) {
-        case Event::Kind::allocate:
-          if (event.bytes <= 0 || event.tensor >= tape.tensors || !live.insert(event.tensor).second) {
-            return "allocates " + std::to_string(event.tensor) + " wrongly";
-          }
-          break;
-        case Event::Kind::release:
-          if (live.erase(event.tensor) == 0) {
-            return "frees " + std::to_string(event.tensor) + ", which is not there";
-          }
-          break;
-        case Event::Kind::scratch:
-        case Event::Kind::trial:
-          if (event.tensor >= tape.scratch.size() || tape.scratch[event.tensor].plans.back() != 0) {
-            return "a workspace without a last resort";
-          }
-          break;
-        case Event::Kind::empty:
-        case Event::Kind::local_memory:
-        case Event::Kind::driver:
-        case Event::Kind::phase: break;
-      }
-      if (event.layer != memory::kNoLayer && static_cast<std::size_t>(event.layer) >= tape.layers) {
-        return "a layer out of range";
-      }
-    }
-    return {};
-  };
-  std::string fault = run(tape.setup);
-  std::size_t at_end = 0;
-  for (std::size_t step = 0; step < tape.steps.size() + repeats && fault.empty(); ++step) {
-    fault = run(tape.steps[std::min(step, tape.steps.size() - 1)]);
-    if (step >= tape.steps.size() && live.size() != at_end) {
-      return "leaks: " + std::to_string(live.size()) + " tensors after step " + std::to_string(step);
-    }
-    at_end = live.size();
-  }
-  return fault;
-}
-
 TEST_CASE("every tape frees what it allocated, once, and later steps leave as much as they found") {
   for (const Job& job : many_jobs()) {
     INFO(name_of(job));
-    CHECK(fault_of(support::tape_of(job, support::built_in_framework()), 3) == "");
+    CHECK(support::fault_of(support::tape_of(job, support::built_in_framework()), 3) == "");
   }
 }
 
@@ -307,7 +302,7 @@ TEST_CASE("what a checkpointed segment at the end of the network computes again 
     job.scope.until = last;
     job.checkpointing = {job::Checkpointing::Kind::block, 0};
     INFO(last);
-    CHECK(fault_of(support::tape_of(job, support::built_in_framework()), 3) == "");
+    CHECK(support::fault_of(support::tape_of(job, support::built_in_framework()), 3) == "");
   }
 }
 

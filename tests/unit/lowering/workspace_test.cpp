@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "vggplan/lowering/workspace.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
 #include "support/catch.hpp"
+#include "support/lowered.hpp"
+#include "support/measured.hpp"
+#include "vggplan/graph/builder.hpp"
 #include "vggplan/lowering/framework.hpp"
 
 namespace vggplan::lowering {
@@ -62,6 +66,32 @@ TEST_CASE("a rule holds for 3x3 of stride 1, or for the filters that it names") 
   CHECK(bytes(framework, depthwise) == 0);
 }
 
+TEST_CASE("a rule holds within all of its bounds alone, each closed below and open above") {
+  constexpr std::int64_t kImages = 2;
+  const timing::Filter filter{5, 7, 2, 1, 2, false, 3, 2};
+  const Convolution conv{kImages, 64, 128, 6, 4, 2, MathMode::bf16, Layout::nchw, filter};
+  const auto holds = [&](auto change, Range range) {
+    Framework framework = copying(MathMode::bf16);
+    framework.workspace[0].filter = FilterRange{.groups = {2, 3}};
+    change(framework.workspace[0], range);
+    return forward_bytes(framework, conv) > 0;
+  };
+  const auto check = [&](std::int64_t value, auto change) {
+    CHECK(holds(change, {value, value + 1}));
+    CHECK_FALSE(holds(change, {value + 1, value + 2}));
+    CHECK_FALSE(holds(change, {value - 1, value}));
+  };
+  check(7, [](WorkspaceRule& rule, Range range) { rule.filter->kernel = range; });  // the longer side
+  check(2, [](WorkspaceRule& rule, Range range) { rule.filter->stride = range; });
+  check(2, [](WorkspaceRule& rule, Range range) { rule.filter->groups = range; });
+  check(32, [](WorkspaceRule& rule, Range range) { rule.filter->group_channels = range; });
+  check(64, [](WorkspaceRule& rule, Range range) { rule.in_channels = range; });
+  check(128, [](WorkspaceRule& rule, Range range) { rule.out_channels = range; });
+  check(kImages * 24, [](WorkspaceRule& rule, Range range) { rule.pixels = range; });
+  // The larger operand: 64 channels of 24 pixels come in, 128 of 6 go out.
+  check(kImages * 64 * 24, [](WorkspaceRule& rule, Range range) { rule.elements = range; });
+}
+
 TEST_CASE("a tree picks the kernel by sizes, each bound with what is above it") {
   Framework framework = copying(MathMode::bf16);
   WorkspaceRule& rule = framework.workspace[0];
@@ -113,6 +143,10 @@ TEST_CASE("the tiles of the last wave are split, and come in clusters") {
   // One by one: 10 tiles are left, 12 could share each, and two parts are all that 36 steps allow.
   CHECK(bytes({{64, 256}, {1, 1}, 120, 36}, 64 * 65) == 10 * (2 * kTile + 4) + kHeader);
   CHECK(bytes({{64, 256}, {1, 1}, 120, 36}, 64 * 60) == 0);  // a full wave
+  Device small;
+  small.sm_count = 1;  // 120 slots of a GPU of 132 are none here, but one tile can always run
+  CHECK(workspace_plans(framework, ConvPass::forward, {1, 512, 512, 1, 64, 2, MathMode::bf16, Layout::nhwc}, small)
+            .front() == 0);
   // 12 parts are added in 6 + 3 + 2 + 1 additions.
   CHECK(bytes({{64, 256}, {1, 1}, 120, 4}, 64 * 65) == 10 * (12 * kTile + 12 * 4) + kHeader);
   // Channels in clusters of three: 2 tiles count as 3.
@@ -170,6 +204,62 @@ TEST_CASE("a fallback that saves nothing is no plan") {
   CHECK(plans(Layout::nhwc) == std::vector<std::int64_t>{100, 7, 0});
 }
 
+TEST_CASE("of convolutions that no rule was read from half take just what was measured, and 95 % nearly") {
+  const Framework framework = support::built_in_framework();
+  std::size_t count = 0;
+  std::size_t exact = 0;
+  std::size_t near = 0;
+  for (const support::Row& row : support::read_rows("workspaces_3_held_out.jsonl")) {
+    const support::Row& shape = row.at("convolution");
+    const auto math = support::named<MathMode>(shape[0].get<std::string>());
+    const Convolution conv{shape[2], shape[3],
+                           shape[4], shape[5],
+                           shape[6], math == MathMode::tf32 || math == MathMode::fp32 ? 4 : 2,
+                           math,     support::named<Layout>(shape[1].get<std::string>())};
+    for (const ConvPass pass : {ConvPass::forward, ConvPass::input_gradient, ConvPass::weight_gradient}) {
+      const support::Row& measured = row.at("workspaces")[static_cast<std::size_t>(pass)];
+      if (measured.is_null()) {
+        continue;
+      }
+      const auto bytes = measured.get<std::int64_t>();
+      const std::int64_t away = std::abs(workspace_plans(framework, pass, conv, Device{}).front() - bytes);
+      ++count;
+      exact += away == 0 ? 1 : 0;
+      near += away <= bytes / 100 + 1024 ? 1 : 0;
+    }
+  }
+  CHECK(count == 13094);
+  CHECK(exact >= 6720);
+  CHECK(near >= 12482);
+}
+
+TEST_CASE("a batch beyond the limit of elements runs in chunks of as many images as keep it, if one does") {
+  Framework framework = copying(MathMode::bf16);
+  framework.split_elements = 100 * 128 * 60;  // of the larger operand
+  const auto bytes = [&](std::int64_t images, std::int64_t height) {
+    return forward_bytes(framework, {images, 64, 128, height, 5, 2, MathMode::bf16, Layout::nchw});
+  };
+  CHECK(bytes(101, 12) == bytes(100, 12));
+  CHECK(bytes(250, 12) == bytes(100, 12));
+  CHECK(bytes(100, 12) > bytes(99, 12));
+  CHECK(bytes(201, 6) == bytes(200, 6));
+  CHECK(bytes(9, 1200) == bytes(1, 1200));
+  CHECK(bytes(9, 1201) > 8 * bytes(1, 1200));  // not even one
+}
+
+TEST_CASE("cuBLAS has the workspace of the first line that names the architecture, or all; none where none does") {
+  Framework framework;
+  framework.cublas_workspaces = {{{9, 10}, base::Bytes(3)}, {{8}, base::Bytes(2)}, {{}, base::Bytes(1)}};
+  const auto bytes = [&](std::int64_t major) { return cublas_workspace(framework, major).count(); };
+  CHECK(bytes(9) == 3);
+  CHECK(bytes(10) == 3);
+  CHECK(bytes(8) == 2);
+  CHECK(bytes(7) == 1);
+  framework.cublas_workspaces.pop_back();
+  CHECK(bytes(8) == 2);
+  CHECK(bytes(7) == 0);
+}
+
 TEST_CASE("the bias of a linear layer sums over images, in several blocks from 1021 on") {
   // Reduce.cuh on 132 SMs: 32 x 4 threads take 4 features each, so 4096 features are 32 columns of blocks. Each thread
   // has a quarter of the images, which are split only from 256 on, into parts of no fewer than 16: 16 blocks, then 32.
@@ -182,6 +272,21 @@ TEST_CASE("the bias of a linear layer sums over images, in several blocks from 1
   CHECK(buffers.partial_sums == 64 << 20);  // as measured: a step of vgg16 with 2048 images holds 64 MiB and 512 bytes
   CHECK(buffers.counters == 32 * 4);
   CHECK(linear_bias_reduction(21, 2048, device).partial_sums == 0);
+}
+
+TEST_CASE("that sum takes its buffers while backward makes the gradient of the bias") {
+  for (const graph::Shape& map : {graph::Shape{4, 1, 1}, {4, 2, 4}}) {  // each pixel is a row
+    graph::Builder builder("rows", map, 4096);
+    builder.append("fc", graph::Linear{4, 4096});
+    builder.append("mean", graph::AdaptiveAveragePool{1, 1});
+    job::Job job;
+    job.batch = 2048 / (map.height * map.width);
+    const memory::Tape tape = support::tape_of(std::move(builder).finish(graph::Objective::cross_entropy).value(), job,
+                                               support::without_workspaces());
+    CHECK(std::ranges::count_if(tape.steps.back(), [](const memory::Event& event) {
+            return event.bytes == 64 << 20 && event.category == memory::Category::other;
+          }) == 1);
+  }
 }
 
 }  // namespace
