@@ -161,7 +161,9 @@ class Doctor {
         continue;
       }
       std::vector<Change> higher = pile;
-      std::erase_if(higher, [&](const Change& other) { return exclude_each_other(other, change); });
+      std::erase_if(higher, [&](const Change& other) {
+        return exclude_each_other(other, change) || job::validate(with_all({other, change}));
+      });
       higher.push_back(change);
       const job::Job changed = with_all(higher);
       if (job::validate(changed)) {

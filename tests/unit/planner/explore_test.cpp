@@ -156,6 +156,35 @@ TEST_CASE("a limit that only a batch between two rungs keeps is kept") {
   CHECK_FALSE(plan(request, models.engine)->recommendation);
 }
 
+TEST_CASE("of batches within one percent the smallest is taken") {
+  World world;
+  world.update = 0;
+  for (const double launch : {0.0001, 0.0003, 0.0004, 0.001}) {
+    world.launch = launch;
+    const PlanRequest request = one_setting(2000);  // eight images
+    job::Job job = request.job;
+    job.batch = 8;
+    const double least = world.images_per_second(job) / 1.01;
+    for (job.batch = 1; world.images_per_second(job) < least;) {
+      ++job.batch;
+    }
+    CHECK(plan(request, support::engine_of(world))->job.batch == job.batch);
+  }
+}
+
+TEST_CASE("what has no time is no candidate") {
+  auto engine = support::engine_of(World{});
+  engine.time = [ask = engine.time](const job::Job& job, const estimate::Target& target) {
+    auto answer = ask(job, target);
+    answer->images_per_second *= job.batch >= 3 ? 0 : 1;
+    return answer;
+  };
+  const auto answer = plan(one_setting(2000), engine);
+  REQUIRE(answer->recommendation);
+  CHECK(answer->job.batch == 2);
+  CHECK(std::ranges::find(answer->rejected, "combination", &Rejection::reason) != answer->rejected.end());
+}
+
 TEST_CASE("what is slower says by how many percent") {
   World world;
   world.update = 0;
@@ -217,8 +246,9 @@ struct Market {
     (dice.coin() ? request.batch : request.global_batch) = 1;
     request.top = static_cast<std::size_t>(dice.whole(0, 3));
     request.objective = dice.coin() ? Objective::fastest : Objective::cheapest;
+    const double unit = dice.coin() ? 1 : 0.001;
     for (std::size_t i = 0; i < count; ++i) {
-      models.push_back({dice.between(1, 100), dice.between(1, 10)});
+      models.push_back({unit * dice.between(1, 100), dice.between(1, 10)});
       request.candidates.push_back(support::made_up_gpu(std::to_string(i), 2000, 1));
     }
     engine.time = [this](const job::Job&, const estimate::Target& target) -> base::Result<estimate::TimeAnswer> {

@@ -222,6 +222,8 @@ TEST_CASE("the plan's counts are those of one image, its storage that of the rec
     full->model.macs_forward = job.batch * job.accumulation;
     full->storage.total = base::Bytes(job.parallel.gpus * 100 + job.batch);
     full->model.name = target.gpu.name;
+    full->warnings = {{"own", "the estimate's", ""}};
+    full->assumptions = {{"own", "the estimate's", ""}};
     return full;
   };
   request.accumulation = 2;
@@ -231,6 +233,8 @@ TEST_CASE("the plan's counts are those of one image, its storage that of the rec
   CHECK(answer->model.macs_forward == 1);
   CHECK(answer->model.name == "a");
   CHECK(answer->storage.total == base::Bytes(203));
+  CHECK(std::ranges::count(answer->warnings, "own", &estimate::Warning::code) == 1);
+  CHECK(std::ranges::count(answer->assumptions, "own", &estimate::Assumption::name) == 1);
   request.candidates.erase(request.candidates.begin());
   const auto refused = plan(request, engine);
   REQUIRE_FALSE(refused->recommendation);
