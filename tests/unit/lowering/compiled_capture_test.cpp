@@ -581,11 +581,17 @@ TEST_CASE("compiled, a step computes what it does when it is not, and nothing of
     eager.compile = job::Compile::none;
     CHECK(flops_of(some.network, some.job) == flops_of(some.network, eager));
     const bool graphs = some.job.compile == job::Compile::reduce_overhead;
+    std::vector<base::Phase> calls;
     for (const timing::Op& op : lower_ops(some.network, some.job, {})) {
+      if (op.kind == timing::OpKind::compiled_call) {
+        calls.push_back(op.phase);
+        CHECK(op.layer == timing::kNoLayer);
+      }
       if (op.kind == timing::OpKind::compiled_call || op.kind == timing::OpKind::fused || op.flops.count() > 0) {
         CHECK(op.launch == (graphs ? timing::Launch::graph : timing::Launch::compiled));
       }
     }
+    CHECK(calls == std::vector{base::Phase::forward, base::Phase::backward});
     some.job.accumulation = support::pick(random, 1, 2);
     some.job.mode = random() % 4 == 0 ? job::Mode::infer : job::Mode::train;
     some.job.parallel.gpus = support::pick(random, 1, 2);

@@ -403,6 +403,10 @@ TEST_CASE("each objective has its own operations, over all scores, once forward 
     const std::int64_t kept = objective == Objective::mse ? 4 * scores : 4 * scores + 8 * positions + 4;
     const std::int64_t output = objective == Objective::mse ? 4 * scores : 0;  // which nothing else keeps
     CHECK(saved_bytes(network, {}, job).loss.count() == kept + output);
+    job.precision = job::Precision::amp_bf16;  // in 32 bits, of a copy
+    CHECK(saved_bytes(network, {}, job).loss.count() ==
+          (objective == Objective::mse ? 8 * scores : 6 * scores + 8 * positions + 4));
+    job.precision = job::Precision::tf32;
     if (objective == Objective::pixel_cross_entropy) {  // channels_last scores are copied
       const auto scores_taken = [&] {
         const memory::Tape tape = support::tape_of(network, job, support::without_workspaces());

@@ -145,7 +145,7 @@ TEST_CASE("the tiles of the last wave are split, and come in clusters") {
   CHECK(bytes({{64, 256}, {1, 1}, 120, 36}, 64 * 60) == 0);  // a full wave
   Device small;
   small.sm_count = 1;  // 120 slots of a GPU of 132 are none here, but one tile can always run
-  CHECK(workspace_plans(framework, ConvPass::forward, {1, 512, 512, 1, 64, 2, MathMode::bf16, Layout::nhwc}, small)
+  CHECK(workspace_plans(framework, ConvPass::forward, {1, 512, 256, 1, 64, 2, MathMode::bf16, Layout::nhwc}, small)
             .front() == 0);
   // 12 parts are added in 6 + 3 + 2 + 1 additions.
   CHECK(bytes({{64, 256}, {1, 1}, 120, 4}, 64 * 65) == 10 * (12 * kTile + 12 * 4) + kHeader);
