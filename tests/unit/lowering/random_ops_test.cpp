@@ -194,7 +194,7 @@ struct Alone {
 
 TEST_CASE("every kind starts its operations, hands its gradient on, and lets go of all that it takes") {
   using graph::Function;
-  const graph::Window overlapping{{3, 3}, {1, 1}, {0, 0}};
+  const graph::Window overlapping{{3, 2}, {1, 1}, {0, 0}};
   std::vector<Alone> kinds{{graph::LayerNorm{}, {1, 1}, 4},
                            {graph::Softmax{}, {1, 1}, 1},
                            {graph::Dropout{}, {1, 1}, 1},
@@ -235,6 +235,9 @@ TEST_CASE("every kind starts its operations, hands its gradient on, and lets go 
         (op.phase == Phase::forward ? started.forward : started.backward) += 1;
         CHECK((!changes_size(network.nodes[id]) ||
                timing::pixels_out(op) == network.nodes[id].output.height * network.nodes[id].output.width));
+        const bool pools = std::holds_alternative<graph::MaxPool>(alone.kind) ||
+                           std::holds_alternative<graph::AveragePool>(alone.kind);
+        CHECK((!pools || (op.filter.height == 3 && op.filter.width == 2 && op.filter.stride == 1)));
         CHECK((!timing::is_linear(op.kind) || op.extent == timing::Extent{2 * 64, 6, 6, 1, 1}));  // each pixel a row
       }
     }
@@ -465,6 +468,10 @@ TEST_CASE(
       inputs.insert(event.bytes);
     }
   }
+  // The logarithms, and of the boxes the loss's storage and the differences, until they are summed.
+  CHECK(std::ranges::count_if(tape.steps.front(), [](const memory::Event& event) {
+          return event.category == memory::Category::other && event.bytes == 4 * kValues;
+        }) == 3);
   // The images; 4 numbers of each of 192 boxes, and a class of each of 256 positions.
   CHECK(inputs == std::multiset<std::int64_t>{2 * 3 * 64 * 4, 2 * (192 * 4 * 4 + 256 * 8)});
 }

@@ -202,6 +202,8 @@ TEST_CASE("a fallback that saves nothing is no plan") {
   constexpr std::int64_t kWeights = 64 * 64 * 9 * 4;
   CHECK(plans(Layout::nchw) == std::vector<std::int64_t>{2 * kOperand + kWeights + 116, kOperand + kWeights, 7, 0});
   CHECK(plans(Layout::nhwc) == std::vector<std::int64_t>{100, 7, 0});
+  framework.workspace[0].fallbacks = {{0, 0, 0, 100, 0}};
+  CHECK(plans(Layout::nhwc) == std::vector<std::int64_t>{100, 0});
 }
 
 TEST_CASE("of convolutions that no rule was read from half take just what was measured, and 95 % nearly") {
