@@ -6,6 +6,8 @@ target_compile_options(vggplan_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Wold-style-cast -Wundef
   -Wimplicit-fallthrough -Wswitch-enum
   $<$<BOOL:${VGGPLAN_WARNINGS_AS_ERRORS}>:-Werror>)
+# The same figures on every processor: arm64 would multiply and add in one instruction, rounded once.
+target_compile_options(vggplan_options INTERFACE -ffp-contract=off)
 
 # What is released is the same bytes wherever it was built: no path of the builder's in it.
 target_compile_options(vggplan_options INTERFACE

@@ -30,90 +30,62 @@ std::vector<std::string> known_schemas() {
 
 std::vector<std::string> known_shells() { return {"bash", "zsh", "fish"}; }
 
-namespace {
-
-const std::array<CommandInfo, 17>& infos() {
-  static const std::array<CommandInfo, 17> kInfos{{
-      {Command::plan,
-       "",
-       0,
-       0,
+std::span<const CommandInfo> commands() {
+  static const std::array kCommands = std::to_array<CommandInfo>({
+      {{Command::plan, "recommend GPUs, batch and settings (the default command)"},
        {{"--height 4024 --width 3036 --gpus a100x4", "the best way to train VGG16 on four A100"},
         {"--size 1024x1024 --gpus any --objective cheapest --images 100000 --epochs 30",
          "the cheapest GPUs for a whole run"},
         {"--size 4024x3036 --gpus a100x8,h100x4 --format html --output plan.html", "a page with charts"}}},
-      {Command::estimate,
-       "",
-       0,
-       0,
+      {{Command::estimate, "memory and time of one job on one machine"},
        {{"estimate --size 1024x1024 --gpu h200 --batch 8", "memory and time of one job"},
         {"estimate --size 4024x3036 --gpus a100x4 --precision amp-bf16 --layout nhwc --json", "the same as JSON"}}},
-      {Command::fit, "", 0, 0, {{"fit --size 224 --gpus 8GB", "the largest batch and image on 8 GB"}}},
-      {Command::layers, "", 0, 0, {{"layers --model vgg19_bn --size 512x512", "the network, layer by layer"}}},
-      {Command::sweep,
-       "",
-       0,
-       0,
+      {{Command::fit, "the largest batch and image that a card holds"},
+       {{"fit --size 224 --gpus 8GB", "the largest batch and image on 8 GB"}}},
+      {{Command::layers, "parameters, work, memory and time layer by layer"},
+       {{"layers --model vgg19_bn --size 512x512", "the network, layer by layer"}}},
+      {{Command::sweep, "one estimate for each combination of values"},
        {{"sweep --gpu h100 --size 1024x1024 --sweep batch=1,2,4,8 --sweep precision=tf32,amp-bf16", "a table"},
         {"sweep --gpu h100 --width 1024 --sweep height=512:2048:512 --format csv", "the same as CSV"}}},
-      {Command::gpus, "[NAME]", 0, 1, {{"gpus", "all GPUs"}, {"gpus a100", "one of them, with sources"}}, known_gpus},
-      {Command::machines,
-       "[NAME]",
-       0,
-       1,
+      {{Command::gpus, "the GPUs that are known, with sources", "[NAME]", 0, 1},
+       {{"gpus", "all GPUs"}, {"gpus a100", "one of them, with sources"}},
+       known_gpus},
+      {{Command::machines, "the machines and cloud instances that are known", "[NAME]", 0, 1},
        {{"machines p4d.24xlarge", "one cloud instance, with sources"}},
        known_machines},
-      {Command::models,
-       "[NAME|FILE]",
-       0,
-       1,
+      {{Command::models, "the models that are known", "[NAME|FILE]", 0, 1},
        {{"models", "all models"}, {"models net.onnx", "what is read of a file"}},
        known_models},
-      {Command::show, "REPORT.json", 1, 1, {{"show report.json --format markdown", "a saved report for a comment"}}},
-      {Command::diff, "OLD.json NEW.json", 2, 2, {{"diff old.json new.json", "what changed, and by how much"}}},
-      {Command::check,
-       "REPORT.json",
-       1,
-       1,
+      {{Command::show, "a saved report in another format", "REPORT.json", 1, 1},
+       {{"show report.json --format markdown", "a saved report for a comment"}}},
+      {{Command::diff, "what differs between two saved reports", "OLD.json NEW.json", 2, 2},
+       {{"diff old.json new.json", "what changed, and by how much"}}},
+      {{Command::check, "hold a saved report against a budget, for CI", "REPORT.json", 1, 1},
        {{"check new.json --against old.json", "exit code 1 where memory or time grew by more than 5 %"},
         {"check new.json --budget budget.toml --format markdown", "the limits of a file, for a comment"}}},
-      {Command::launch,
-       "[PLAN.json]",
-       0,
-       1,
+      {{Command::launch, "a folder that trains by a plan, on Slurm, Kubernetes and others", "[PLAN.json]", 0, 1},
        {{"launch --size 1024x1024 --gpus a100x4 --output run",
          "plans, and writes what trains so: run/README.md tells more"},
         {"launch plan.json --engine slurm --output job", "a saved plan (plan --json), for sbatch"}}},
-      {Command::verify,
-       "PLAN.json RUN",
-       2,
-       2,
+      {{Command::verify, "hold a plan against a run of it", "PLAN.json RUN", 2, 2},
        {{"verify plan.json run.jsonl", "what train.py wrote; exit code 1 outside, 2 where settings differ"},
         {"verify plan.json stats.json", "json.dump(torch.cuda.memory_stats(), file)"},
         {"verify plan.json snapshot.pickle", "torch.cuda.memory._dump_snapshot: the first allocation that differs"},
         {"verify plan.json smi.csv --json", "nvidia-smi --query-gpu=memory.used --format=csv -l 1"}}},
-      {Command::calibrate,
-       "MEASUREMENTS.jsonl ...",
-       1,
-       1000,
+      {{Command::calibrate, "fit the time model to measurements of a GPU", "MEASUREMENTS.jsonl ...", 1, 1000},
        {{"calibrate measurements.jsonl --gpu a100 --output a100.json",
          "from rows of scripts/measure.py; use it with --calibration a100.json"}}},
-      {Command::schema, "[NAME]", 0, 1, {{"schema report", "the JSON Schema of all reports"}}, known_schemas},
-      {Command::completion,
-       "SHELL",
-       1,
-       1,
+      {{Command::schema, "the JSON Schema of the reports and of the data files", "[NAME]", 0, 1},
+       {{"schema report", "the JSON Schema of all reports"}},
+       known_schemas},
+      {{Command::completion, "completion for bash, zsh or fish", "SHELL", 1, 1},
        {{"completion bash", "for ~/.bashrc: source <(vggplan completion bash)"}},
        known_shells},
-      {Command::man, "", 0, 0, {{"man", "troff, for man -l"}}},
-  }};
-  return kInfos;
+      {{Command::man, "the manual page"}, {{"man", "troff, for man -l"}}},
+  });
+  return kCommands;
 }
 
-}  // namespace
-
-const CommandInfo& info(Command command) {
-  return *std::find_if(infos().begin(), infos().end(), [&](const CommandInfo& row) { return row.command == command; });
-}
+const CommandInfo& info(Command command) { return *std::ranges::find(commands(), command, &CommandInfo::command); }
 
 }  // namespace vggplan::app

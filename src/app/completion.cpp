@@ -102,10 +102,10 @@ Words flags_like(Command command, std::string_view typed) {
 }
 
 /// `help` is no command of its own: `help COMMAND` is `COMMAND --help`.
-Words commands(std::string_view typed, bool with_help) {
+Words commands_like(std::string_view typed, bool with_help) {
   Words all;
-  for (const auto& row : base::NameTable<Command>::table) {
-    all.push_back(fmt::format("{}\t{}", row.name, row.help));
+  for (const CommandInfo& row : commands()) {
+    all.push_back(fmt::format("{}\t{}", base::name_of_enum(row.command), row.help));
   }
   if (with_help) {
     all.emplace_back("help\tthe help of a command");
@@ -133,10 +133,10 @@ Words candidates(Words words) {
   const bool named = !words.empty() && !words.front().starts_with('-');
   const auto command = named ? base::parse_enum<Command>(words.front()) : Command::plan;
   if (current.starts_with('-') || !command) {
-    return command ? flags_like(*command, current) : commands(current, false);
+    return command ? flags_like(*command, current) : commands_like(current, false);
   }
   if (words.empty()) {
-    return commands(current, true);
+    return commands_like(current, true);
   }
   const CommandInfo& about = info(*command);
   return matching(about.names == nullptr ? Words() : about.names(), current, about.positional);

@@ -3,9 +3,7 @@
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
 #include <fmt/format.h>
-
-#include <algorithm>
-#include <cstdint>
+#include <fmt/ranges.h>
 
 // toml++ 3.3 takes letters from U+00A1 to U+0499 where a space may stand for what cannot be, which is undefined: they
 // are no spaces.
@@ -56,11 +54,7 @@ std::optional<std::vector<std::string>> values_of(const toml::node& node, const 
     }
     if (!flag.repeatable) {
       // Lists of one flag are joined by commas, as on the command line: gpus = ["a100x4", "h100x4"].
-      std::string joined;
-      for (const std::string& value : values) {
-        joined += (joined.empty() ? "" : ",") + value;
-      }
-      values = {joined};
+      values = {fmt::format("{}", fmt::join(values, ","))};
     }
     return values;
   }

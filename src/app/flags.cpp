@@ -12,7 +12,6 @@
 #include "app/values.hpp"
 #include "vggplan/base/dates.hpp"
 #include "vggplan/catalog/catalog.hpp"
-#include "vggplan/catalog/gpu_request.hpp"
 
 namespace vggplan::app {
 
@@ -39,14 +38,19 @@ constexpr Range kMicroBatches{1, 1 << 16};
 constexpr Range kBatch{1, 100'000'000};
 constexpr Range kImages{1, 10'000'000'000};
 
-/// A member of the options, or of the data set among them.
+/// The member, of the first that has it.
+template <auto Member, class First, class... Others>
+auto& field_of(First& first, Others&... others) {
+  if constexpr (requires { first.*Member; }) {
+    return first.*Member;
+  } else {
+    return field_of<Member>(others...);
+  }
+}
 template <auto Member>
 auto& field(Options& options) {
-  if constexpr (requires { options.*Member; }) {
-    return options.*Member;
-  } else {
-    return options.data.*Member;
-  }
+  job::Job& job = options.job;
+  return field_of<Member>(options, job, job.scope, job.parallel, job.data);
 }
 template <auto Member, Range range>
 Status whole(Options& options, Text value, Text place) {
@@ -67,18 +71,12 @@ Status usable_memory(Options& options, Text value, Text place) {
 }
 /// In the order of their pixels.
 Status sizes(Options& options, Text value, Text place) {
-  const auto parts = split_sizes(value, place);
-  if (!parts) {
-    return parts.error();
-  }
-  for (const std::string& part : *parts) {
-    const auto sides = split_size(part, place);
-    const auto height = sides ? parse_whole(sides->first, place, kPixels) : sides.error();
-    const auto width = sides ? parse_whole(sides->second, place, kPixels) : sides.error();
-    if (!height || !width) {
-      return height ? width.error() : height.error();
-    }
-    options.sizes.emplace_back(*height, *width);
+  const auto parts = TRY(split_sizes(value, place));
+  for (const std::string& part : parts) {
+    const auto sides = TRY(split_size(part, place));
+    const std::int64_t height = TRY(parse_whole(sides.first, place, kPixels));
+    const std::int64_t width = TRY(parse_whole(sides.second, place, kPixels));
+    options.sizes.emplace_back(height, width);
   }
   std::ranges::sort(options.sizes, {},
                     [](const auto& size) { return std::tuple(size.first * size.second, size.first); });
@@ -92,9 +90,9 @@ Status size(Options& options, Text value, Text place) {
   return put(field<Member>(options), base::parse_bytes(value, place));
 }
 Status sharding(Options& options, Text value, Text place) {
-  options.data_parallel = value == "dp";
-  return options.data_parallel ? put(options.sharding, base::Result<job::Sharding>(job::Sharding::ddp))
-                               : choice<&Options::sharding, job::Sharding>(options, value, place);
+  options.job.parallel.data_parallel = value == "dp";
+  return value == "dp" ? put(options.sharding, base::Result<job::Sharding>(job::Sharding::ddp))
+                       : choice<&Options::sharding, job::Sharding>(options, value, place);
 }
 template <auto Member>
 Status toggle(Options& options, Text value, Text place) {
@@ -105,11 +103,11 @@ Status word(Options& options, Text value, Text place) {
   if (value.empty()) {
     return base::wrong(place, "takes a value that is not empty");
   }
-  options.*Member = std::string(value);
+  field<Member>(options) = std::string(value);
   return std::nullopt;
 }
 Status storage(Options& options, Text value, Text) {
-  options.data.storage = std::string(value);
+  options.job.data.storage = std::string(value);
   return std::nullopt;
 }
 Status checkpointing(Options& options, Text value, Text place) {
@@ -128,7 +126,7 @@ Status bucket(Options& options, Text value, Text place) {
   if (bytes < 1 || *megabytes > 1'000'000) {
     return base::wrong(place, "takes MiB above 0 and up to 1,000,000, not " + base::quoted(value));
   }
-  options.bucket = base::Bytes(static_cast<std::int64_t>(bytes));
+  options.job.parallel.bucket = base::Bytes(static_cast<std::int64_t>(bytes));
   return std::nullopt;
 }
 Status max_cost(Options& options, Text value, Text place) {
@@ -207,6 +205,8 @@ Names sharding_names() {
 Names checkpointing_names() { return {"none", "block", "seq:2", "seq:4"}; }
 
 using O = Options;
+using J = job::Job;
+using S = graph::Scope;
 using D = job::DataSet;
 constexpr Range kGpus{1, hardware::kMostGpus};
 
@@ -229,25 +229,25 @@ constexpr std::array kFlags = std::to_array<Flag>({
     {"classes", 0, "N", "1000", "classes told apart; 21 for pixels and boxes", Group::job, kJob, false, true, nullptr,
      whole<&O::classes, Range{1, 100'000'000}>},
     {"head", 0, "HEAD", "adaptive", "what follows the convolutions", Group::job, kJob, false, true,
-     base::enum_names<graph::Head>, choice<&O::head, graph::Head>},
+     base::enum_names<graph::Head>, choice<&J::head, graph::Head>},
     {"until", 0, "NODE", "", "the layer that the network ends with, for example relu3_3", Group::job, kJob, false, true,
-     nullptr, word<&O::until>},
+     nullptr, word<&S::until>},
     {"freeze", 0, "WHICH", "none",
      "layers that are not trained: features, all-but-last, first:N, or a pattern of names", Group::job, kJob, false,
-     true, freeze_names, word<&O::freeze>},
+     true, freeze_names, word<&S::freeze>},
     {"freeze-norm", 0, "WHAT", "none", "what of batch norm training leaves as it is", Group::job, kJob, false, true,
-     base::enum_names<graph::FrozenNorm>, choice<&O::freeze_norm, graph::FrozenNorm>},
+     base::enum_names<graph::FrozenNorm>, choice<&S::norm, graph::FrozenNorm>},
     {"train", 0, "WHAT", "parameters", "what the optimizer changes", Group::job, kJob, false, true,
-     base::enum_names<graph::Trained>, choice<&O::trained, graph::Trained>},
+     base::enum_names<graph::Trained>, choice<&S::trained, graph::Trained>},
     {"loss", 0, "LOSS", "", "what training lowers; chosen by the network", Group::job, kJob, false, true,
-     base::enum_names<graph::Objective>, choice<&O::loss, graph::Objective>},
+     base::enum_names<graph::Objective>, choice<&S::objective, graph::Objective>},
     {"eval-batch", 0, "N", "", "images of an evaluation without gradients beside training", Group::job, kJob, false,
      true, nullptr, whole<&O::eval_batch, kBatch>},
     {"forward-passes", 0, "N", "1",
      "passes of the batch whose losses go back together: siamese or consistency training", Group::job, kJob, false,
-     true, nullptr, whole<&O::forward_passes, Range{1, job::kMostForwardPasses}>},
+     true, nullptr, whole<&J::forward_passes, Range{1, job::kMostForwardPasses}>},
     {"mode", 0, "MODE", "train", "training or inference", Group::job, kJob, false, true, base::enum_names<job::Mode>,
-     choice<&O::mode, job::Mode>},
+     choice<&J::mode, job::Mode>},
     {"batch", 'b', "N", "1; plan chooses", "images per GPU and micro-batch; fit looks for the largest", Group::job,
      kJob, false, true, nullptr, whole<&O::batch, kBatch>},
     {"global-batch", 0, "N", "", "images per optimizer step over all GPUs", Group::job, kJob & ~only(Command::fit),
@@ -259,9 +259,9 @@ constexpr std::array kFlags = std::to_array<Flag>({
     {"layout", 0, "LAYOUT", "nchw; plan chooses", "memory format of model and images", Group::job, kJob, false, true,
      base::enum_names<base::Layout>, choice<&O::layout, base::Layout>},
     {"optimizer", 0, "NAME", "momentum", "the optimizer", Group::job, kJob, false, true,
-     base::enum_names<job::Optimizer>, choice<&O::optimizer, job::Optimizer>},
+     base::enum_names<job::Optimizer>, choice<&J::optimizer, job::Optimizer>},
     {"optimizer-impl", 0, "NAME", "foreach", "how the optimizer walks the parameters", Group::job, kJob, false, true,
-     base::enum_names<job::OptimizerImpl>, choice<&O::optimizer_impl, job::OptimizerImpl>},
+     base::enum_names<job::OptimizerImpl>, choice<&J::optimizer_impl, job::OptimizerImpl>},
     {"history-size", 0, "N", "100", "of lbfgs: pairs of vectors over all parameters that it keeps", Group::job, kJob,
      false, true, nullptr, whole<&O::history_size, Range{1, job::kMostHistory}>},
     {"max-iter", 0, "N", "20", "of lbfgs: times that a step goes forward and back", Group::job, kJob, false, true,
@@ -269,19 +269,19 @@ constexpr std::array kFlags = std::to_array<Flag>({
     {"checkpointing", 0, "HOW", "none; plan chooses", "activations computed again: none, block or seq:N", Group::job,
      kJob, false, true, checkpointing_names, checkpointing},
     {"compile", 0, "MODE", "none", "mode of torch.compile", Group::job, kJob, false, true,
-     base::enum_names<job::Compile>, choice<&O::compile, job::Compile>},
+     base::enum_names<job::Compile>, choice<&J::compile, job::Compile>},
     {"sharding", 0, "HOW", "ddp",
      "how several GPUs share the work; dp (DataParallel) is answered with ddp, and told beside it", Group::job, kJob,
      false, true, sharding_names, sharding},
     {"bucket-mb", 0, "MIB", "25", "size of DDP's gradient buckets", Group::job, kJob, false, true, nullptr, bucket},
     {"bucket-view", 0, "", "", "gradient_as_bucket_view of DDP", Group::job, kJob, false, true, nullptr,
-     toggle<&O::bucket_view>},
+     toggle<&job::Parallel::bucket_view>},
     {"cudnn-benchmark", 0, "", "", "torch.backends.cudnn.benchmark", Group::job, kJob, false, true, nullptr,
-     toggle<&O::cudnn_benchmark>},
+     toggle<&J::cudnn_benchmark>},
     {"expandable-segments", 0, "", "", "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True", Group::job, kJob, false,
-     true, nullptr, toggle<&O::expandable_segments>},
+     true, nullptr, toggle<&J::expandable_segments>},
     {"framework", 0, "NAME", "pytorch-2.11", "the framework's version", Group::job, kJob, false, true, framework_names,
-     word<&O::framework>},
+     word<&J::framework>},
 
     {"gpus", 'g', "LIST", "", "GPUs and how many: a100x4, 8xh100, l4, 8GB; alternatives behind commas; any",
      Group::machine, kJob, false, true, known_gpus, word<&O::gpus>},

@@ -46,14 +46,18 @@ std::string command_list(const Flag& flag, std::string_view separator);
 const Flag* find_flag(std::string_view name);
 std::string_view title(Group group);
 
-struct CommandInfo {
+struct CommandUsage {
   Command command{};
+  std::string_view help{};
   std::string_view positional{};  ///< as usage shows it: "REPORT.json", "[NAME]"
   std::size_t fewest{0};          ///< positional arguments
   std::size_t most{0};
+};
+struct CommandInfo : CommandUsage {
   std::vector<std::pair<std::string_view, std::string_view>> examples{};  ///< arguments and what they answer
   std::vector<std::string> (*names)(){nullptr};  ///< what the positional may be; null: nothing, or a file
 };
+std::span<const CommandInfo> commands();
 const CommandInfo& info(Command command);
 
 /// Names of the catalogue that flags and arguments take: GPUs with their aliases, schemas without their ending.

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <array>
 
 #include "vggplan/app/app.hpp"
@@ -111,8 +110,8 @@ std::string program_help(std::size_t columns) {
                      "\n\n";
   text += examples(info(Command::plan), columns);
   text += "\nUsage: vggplan [COMMAND] [FLAGS]\n\nCommands:\n";
-  for (const auto& row : base::NameTable<Command>::table) {
-    text += fmt::format("  {:<12}{}\n", row.name, row.help);
+  for (const CommandInfo& row : commands()) {
+    text += fmt::format("  {:<12}{}\n", base::name_of_enum(row.command), row.help);
   }
   text += "\nvggplan help COMMAND shows the flags of a command. Without a command it plans:\n";
   text += flag_groups(Command::plan, columns);
@@ -130,12 +129,9 @@ std::string program_help(std::size_t columns) {
 std::string command_help(Command command, std::size_t columns) {
   const CommandInfo& about = info(command);
   const std::string_view name = base::name_of_enum(command);
-  std::string_view summary;
-  for (const auto& row : base::NameTable<Command>::table) {
-    summary = row.value == command ? row.help : summary;
-  }
-  return fmt::format("vggplan {}: {}\n\n{}\nUsage: vggplan {}{}{} [FLAGS]\n{}", name, summary, examples(about, columns),
-                     name, about.positional.empty() ? "" : " ", about.positional, flag_groups(command, columns));
+  return fmt::format("vggplan {}: {}\n\n{}\nUsage: vggplan {}{}{} [FLAGS]\n{}", name, about.help,
+                     examples(about, columns), name, about.positional.empty() ? "" : " ", about.positional,
+                     flag_groups(command, columns));
 }
 
 }  // namespace vggplan::app

@@ -52,7 +52,7 @@ base::Status add_calibrations(const catalog::Catalog& catalog, const std::vector
 base::Result<estimate::Knowledge> Session::knowledge(const Options& options,
                                                      const std::vector<std::string>& gpus) const {
   estimate::Knowledge knowledge;
-  knowledge.framework = TRY(catalog_.framework(options.framework));
+  knowledge.framework = TRY(catalog_.framework(options.job.framework));
   TRY(add_calibrations(catalog_, gpus, knowledge));
   knowledge.links = TRY(catalog_.links());
   for (const std::string& name : catalog_.storage_names()) {

@@ -52,7 +52,7 @@ base::Result<std::vector<catalog::ConfigFile>> files_in(const std::string& folde
 namespace {
 
 base::Result<catalog::Catalog> with_prices(const catalog::Catalog& catalog, const Options& options, World& world) {
-  base::Result<catalog::PriceList> prices = catalog::PriceList();
+  catalog::PriceList prices;
   const catalog::AskedPrices asked{options.regions, options.spot, options.today};
   if (options.price_list) {
     const base::Result<std::string> text = world.read_file(*options.price_list);
@@ -60,15 +60,12 @@ base::Result<catalog::Catalog> with_prices(const catalog::Catalog& catalog, cons
       return named_file(text.error(), options.place("prices"),
                         "name a vms.csv of SkyPilot's catalogue, or JSON: vggplan schema prices");
     }
-    prices = catalog::PriceList::read(*text, *options.price_list, options.prices_date, asked);
+    prices = TRY(catalog::PriceList::read(*text, *options.price_list, options.prices_date, asked));
   } else if (!options.prices_date.empty()) {
     return base::wrong(options.place("prices-date"), "is of a list of prices, and none is given",
                        "name it with --prices FILE");
   }
-  if (!prices) {
-    return prices.error();
-  }
-  base::Result<catalog::Catalog> priced = catalog.with_prices(std::move(*prices), asked);
+  base::Result<catalog::Catalog> priced = catalog.with_prices(std::move(prices), asked);
   if (!priced && priced.error().place == "region") {
     base::Diagnostic error = priced.error();
     error.place = options.place("region");

@@ -42,9 +42,9 @@ std::string flag_sections() {
 
 std::string command_section() {
   std::string text = ".SH COMMANDS\n";
-  for (const auto& row : base::NameTable<Command>::table) {
-    const std::string_view positional = info(row.value).positional;
-    text += fmt::format(".TP\n\\fB{}\\fR{}\n{}\n", row.name,
+  for (const CommandInfo& row : commands()) {
+    const std::string_view positional = row.positional;
+    text += fmt::format(".TP\n\\fB{}\\fR{}\n{}\n", base::name_of_enum(row.command),
                         positional.empty() ? "" : fmt::format(" \\fI{}\\fR", troff(positional)), troff(row.help));
   }
   return text;
@@ -52,8 +52,8 @@ std::string command_section() {
 
 std::string example_section() {
   std::string text = ".SH EXAMPLES\n";
-  for (const auto& row : base::NameTable<Command>::table) {
-    for (const auto& [arguments, answer] : info(row.value).examples) {
+  for (const CommandInfo& row : commands()) {
+    for (const auto& [arguments, answer] : row.examples) {
       text += fmt::format(".TP\nvggplan {}\n{}\n", troff(arguments), troff(answer));
     }
   }

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
 
 #include "app/values.hpp"
 #include "vggplan/base/format.hpp"

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // calibrate: from measured rows to configs/calibration/<gpu>.json.
-#include <fmt/format.h>
 
-#include <iterator>
+#include <utility>
 
 #include "app/calibration.hpp"
 #include "app/output.hpp"
@@ -17,22 +16,11 @@ namespace vggplan::app {
 
 namespace {
 
-template <class T>
-void append(std::vector<T>& to, std::vector<T>& from) {
-  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
-}
-
 base::Result<catalog::Measurements> read_all(const std::vector<std::string>& paths, World& world) {
   catalog::Measurements all;
   for (const std::string& path : paths) {
     const std::string text = TRY(world.read_file(path));
-    auto rows = TRY(catalog::read_measurements(text, path));
-    append(all.ops, rows.ops);
-    append(all.steps, rows.steps);
-    append(all.collectives, rows.collectives);
-    append(all.stages, rows.stages);
-    append(all.copies, rows.copies);
-    append(all.loaders, rows.loaders);
+    all = TRY(catalog::read_measurements(text, path, std::move(all)));
   }
   if (all.ops.empty()) {
     return base::wrong(paths.front(), "holds no measured operation",

@@ -61,8 +61,8 @@ base::Result<Document> read_lines(std::string_view text, const Document& schema,
 }  // namespace
 
 base::Result<Document> read_comparable(const std::string& path, World& world) {
-  const base::Result<Document> report = read_report(path, world);
-  return report ? report::comparable(*report, path) : report.error();
+  const Document report = TRY(read_report(path, world));
+  return report::comparable(report, path);
 }
 
 namespace {
@@ -82,11 +82,11 @@ base::Result<Document> read_budget_file(const std::string& path, World& world) {
 /// The limits of --budget or our own, for figures of `actual`.
 base::Result<std::vector<report::Rule>> read_rules(const Options& options, const Document& actual, World& world) {
   if (options.budget) {
-    const base::Result<Document> budget = read_budget_file(*options.budget, world);
-    return budget ? report::read_budget(*budget, *options.budget, actual) : budget.error();
+    const Document budget = TRY(read_budget_file(*options.budget, world));
+    return report::read_budget(budget, *options.budget, actual);
   }
-  const base::Result<std::string_view> text = catalog::Catalog::built_in().text("budgets", "default");
-  return text ? report::read_budget(Document::parse(*text), "the built-in budget", actual) : text.error();
+  const std::string_view text = TRY(catalog::Catalog::built_in().text("budgets", "default"));
+  return report::read_budget(Document::parse(text), "the built-in budget", actual);
 }
 
 bool needs_base(const std::vector<report::Rule>& rules) {

@@ -49,6 +49,15 @@ base::Status settle_batch(const Options& options, job::Job& job) {
   return std::nullopt;
 }
 
+base::Status check_known(std::string_view flag, const std::string& name, const std::vector<std::string>& names,
+                         const Options& options) {
+  if (std::ranges::find(names, name) != names.end()) {
+    return std::nullopt;
+  }
+  return base::wrong(options.place(flag), fmt::format("unknown {} {}", flag, base::quoted(name)),
+                     base::suggestion(name, names));
+}
+
 estimate::Target make_target(const hardware::Gpu& gpu, const std::optional<hardware::Machine>& machine,
                              const Options& options) {
   const base::Bytes left = gpu.usable_memory() - options.used;
@@ -143,31 +152,11 @@ planner::Candidate candidate(const catalog::GpuRequest& wanted, const std::optio
   return candidate;
 }
 
-/// What the plan is fixed to and judged by.
-planner::PlanRequest goal_of(const Options& options) {
-  planner::PlanRequest request;
-  request.batch = options.batch;
-  request.accumulation = options.accumulation;
-  request.global_batch = options.global_batch;
-  request.precision = options.precision;
-  request.layout = options.layout;
-  request.checkpointing = options.checkpointing;
-  request.sharding = options.sharding;
-  request.nodes = options.nodes;
-  request.objective = options.objective;
-  request.deadline = options.deadline;
-  request.max_cost = options.max_cost;
-  request.max_gpus = options.max_gpus;
-  request.reserve = options.reserve;
-  request.top = static_cast<std::size_t>(options.top);
-  return request;
-}
-
 /// What a file of the user's decides: its widths, its head and its classes.
 base::Status settle_own(const Options& options, job::Job& job) {
   std::int64_t classes = job.classes;
   const auto warnings = TRY(describe_own(job.model, job.image, classes));
-  if (job.model.own && options.head != Options{}.head) {
+  if (job.model.own && job.head != job::Job{}.head) {
     return base::wrong(options.place("head"), fmt::format("{} has a head of its own", job.model.name), "leave it out");
   }
   if (options.classes.value_or(classes) != classes) {
@@ -208,11 +197,7 @@ base::Result<graph::ModelSpec> Session::model(const Options& options) {
   if (is_file_name(name)) {
     spec = read_model_file(name, options.place("model"), world_);
   } else {
-    const std::vector<std::string> names = catalog_.model_names();
-    if (std::find(names.begin(), names.end(), name) == names.end()) {
-      return base::wrong(options.place("model"), fmt::format("unknown model {}", base::quoted(name)),
-                         base::suggestion(name, names));
-    }
+    TRY(check_known("model", name, catalog_.model_names(), options));
     spec = catalog_.model(name);
   }
   if (spec) {
@@ -228,17 +213,11 @@ base::Result<job::Job> Session::job(const Options& options) {
                        "give --height and --width, or --size HxW");
   }
   graph::ModelSpec spec = TRY(model(options));
-  const std::vector<std::string> frameworks = catalog_.names("frameworks");
-  if (std::find(frameworks.begin(), frameworks.end(), options.framework) == frameworks.end()) {
-    return base::wrong(options.place("framework"), fmt::format("unknown framework {}", base::quoted(options.framework)),
-                       base::suggestion(options.framework, frameworks));
+  TRY(check_known("framework", options.job.framework, catalog_.names("frameworks"), options));
+  if (options.job.data.storage) {
+    TRY(check_known("storage", *options.job.data.storage, catalog_.storage_names(), options));
   }
-  const std::vector<std::string> storages = catalog_.storage_names();
-  if (options.data.storage && std::find(storages.begin(), storages.end(), *options.data.storage) == storages.end()) {
-    return base::wrong(options.place("storage"), fmt::format("unknown storage {}", base::quoted(*options.data.storage)),
-                       base::suggestion(*options.data.storage, storages));
-  }
-  job::Job job;
+  job::Job job = options.job;
   job.classes = options.classes.value_or(graph::architecture_of(spec.architecture).classes);
   job.model = std::move(spec);
   job.image = {options.channels, *options.height, *options.width};
@@ -254,27 +233,13 @@ base::Result<job::Job> Session::job(const Options& options) {
       job.sizes.push_back({options.channels, height, width});
     }
   }
-  job.head = options.head;
   TRY(settle_own(options, job));
-  job.scope = {options.freeze, options.until, options.trained, options.loss, options.freeze_norm};
   job.eval_batch = options.eval_batch.value_or(0);
-  job.forward_passes = options.forward_passes;
-  job.mode = options.mode;
   job.precision = options.precision.value_or(job.precision);
   job.layout = options.layout.value_or(job.layout);
-  job.optimizer = options.optimizer;
-  job.optimizer_impl = options.optimizer_impl;
   job.lbfgs = {options.history_size.value_or(job.lbfgs.history_size), options.max_iter.value_or(job.lbfgs.max_iter)};
   job.checkpointing = options.checkpointing.value_or(job.checkpointing);
-  job.compile = options.compile;
   job.parallel.sharding = options.sharding.value_or(job.parallel.sharding);
-  job.parallel.data_parallel = options.data_parallel;
-  job.parallel.bucket = options.bucket;
-  job.parallel.bucket_view = options.bucket_view;
-  job.cudnn_benchmark = options.cudnn_benchmark;
-  job.expandable_segments = options.expandable_segments;
-  job.framework = options.framework;
-  job.data = options.data;
   return job;
 }
 
@@ -377,7 +342,7 @@ base::Status Session::leave_out_unsupported(std::vector<catalog::GpuRequest>& re
   if (std::none_of(requests.begin(), requests.end(), [](const auto& request) { return request.choice.of_any; })) {
     return std::nullopt;
   }
-  const lowering::Framework framework = TRY(catalog_.framework(options.framework));
+  const lowering::Framework framework = TRY(catalog_.framework(options.job.framework));
   std::string names;
   std::erase_if(requests, [&](const catalog::GpuRequest& request) {
     const hardware::Gpu& gpu = request.choice.gpu;
@@ -397,7 +362,7 @@ base::Result<PlanQuestion> Session::plan(const Options& options) {
   Parts known = TRY(parts(options, Command::plan));
   PlanQuestion question;
   planner::PlanRequest& request = question.request;
-  request = goal_of(options);
+  request = options;
   request.job = std::move(known.job);
   warn_of_own(request.job, question.warnings);
   TRY(leave_out_unsupported(known.requests, options, question.warnings));

@@ -2,6 +2,9 @@
 // Texts to values, with errors that name the place, the rule and the remedy.
 #pragma once
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -37,12 +40,8 @@ base::Result<E> parse_choice(std::string_view text, std::string_view place) {
     return *value;
   }
   const std::vector<std::string> names = base::enum_names<E>();
-  std::string all;
-  for (const std::string& name : names) {
-    all += (all.empty() ? "" : ", ") + name;
-  }
   const std::vector<std::string> near = base::nearest(text, names);
-  return base::wrong(place, "takes one of " + all + ", not " + base::quoted(text),
+  return base::wrong(place, fmt::format("takes one of {}, not {}", fmt::join(names, ", "), base::quoted(text)),
                      near.empty() ? "" : base::suggestion(text, names));
 }
 
@@ -55,7 +54,7 @@ base::Status put(T& target, base::Result<U> value) {
   if (!value) {
     return value.error();
   }
-  target = std::move(*value);
+  target = static_cast<T>(std::move(*value));
   return std::nullopt;
 }
 

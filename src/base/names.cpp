@@ -100,6 +100,9 @@ std::vector<std::string> nearest(std::string_view word, std::span<const std::str
   std::ranges::stable_sort(ranked, [](const Ranked& a, const Ranked& b) { return a.distance < b.distance; });
   std::vector<std::string> names;
   for (std::size_t i = 0; i < std::min(most, ranked.size()); ++i) {
+    if (ranked[i].distance > ranked.front().distance + 1) {
+      break;  // beside a near name a far one only distracts
+    }
     names.push_back(candidates[ranked[i].index]);
   }
   return names;

@@ -12,27 +12,6 @@
 #include "catalog/read_record.hpp"
 #include "vggplan/catalog/calibration.hpp"
 
-namespace vggplan::base {
-
-template <>
-struct NameTable<timing::Variant> {
-  static constexpr std::array<Named<timing::Variant>, 11> table{{
-      {timing::Variant::usual, "usual", ""},
-      {timing::Variant::one_image, "one-image", ""},
-      {timing::Variant::one_pixel, "one-pixel", ""},
-      {timing::Variant::huge, "huge", ""},
-      {timing::Variant::huge_narrow, "huge-narrow", ""},
-      {timing::Variant::fused, "fused", ""},
-      {timing::Variant::single, "single", ""},
-      {timing::Variant::few_images, "few-images", ""},
-      {timing::Variant::small_map, "small-map", ""},
-      {timing::Variant::ragged, "ragged", ""},
-      {timing::Variant::turned, "turned", ""},
-  }};
-};
-
-}  // namespace vggplan::base
-
 namespace vggplan::catalog {
 namespace {
 
@@ -42,12 +21,13 @@ using timing::HostSpeed;
 using timing::ShapeClass;
 using timing::Spread;
 
-/// Keys of the host's costs, read and written by one table.
-struct HostKey {
+/// Keys and what they hold, read and written by one table each.
+template <class Part, class Value = double>
+struct Key {
   std::string_view key{};
-  double HostCosts::*field{};
+  Value Part::*field{};
 };
-constexpr std::array<HostKey, 17> kHostKeys{{
+constexpr auto kHostKeys = std::to_array<Key<HostCosts>>({
     {"step_seconds", &HostCosts::step_seconds},
     {"forward_op_seconds", &HostCosts::forward_op_seconds},
     {"unrecorded_share", &HostCosts::unrecorded_share},
@@ -65,30 +45,22 @@ constexpr std::array<HostKey, 17> kHostKeys{{
     {"scaler_seconds", &HostCosts::scaler_seconds},
     {"busy_share", &HostCosts::busy_share},
     {"gap_seconds", &HostCosts::gap_seconds},
-}};
+});
 
-struct LinkKey {
-  std::string_view key{};
-  double timing::LinkRates::*field{};
-};
-constexpr std::array<LinkKey, 6> kLinkKeys{{
+constexpr auto kLinkKeys = std::to_array<Key<timing::LinkRates>>({
     {"start_seconds", &timing::LinkRates::start_seconds},
     {"hop_seconds", &timing::LinkRates::hop_seconds},
     {"nvlink_share", &timing::LinkRates::nvlink_share},
     {"gather_share", &timing::LinkRates::gather_share},
     {"overlap_share", &timing::LinkRates::overlap_share},
     {"spread_share", &timing::LinkRates::spread_share},
-}};
+});
 
-struct SpreadKey {
-  std::string_view key{};
-  Spread Calibration::*field{};
-};
-constexpr std::array<SpreadKey, 3> kSpreadKeys{{
+constexpr auto kSpreadKeys = std::to_array<Key<Calibration, Spread>>({
     {"usual", &Calibration::spread},
     {"fp32", &Calibration::spread_fp32},
     {"host_bound", &Calibration::spread_host},
-}};
+});
 
 /// Whether `list` holds at least `fewest` whole numbers, none negative.
 bool is_row(const nlohmann::json& list, std::size_t fewest) {
@@ -211,7 +183,7 @@ void read_family(ObjectReader& reader, Calibration& calibration) {
 
 void read_costs(ObjectReader& parent, Calibration& calibration) {
   parent.inside("host", [&](ObjectReader& reader) {
-    for (const HostKey& key : kHostKeys) {
+    for (const auto& key : kHostKeys) {
       calibration.host.*key.field = reader.number(key.key, {0, 10});
     }
   });
@@ -223,12 +195,12 @@ void read_costs(ObjectReader& parent, Calibration& calibration) {
   };
   parent.inside("host_speed", read_speed, false);
   parent.inside("links", [&](ObjectReader& reader) {
-    for (const LinkKey& key : kLinkKeys) {
+    for (const auto& key : kLinkKeys) {
       calibration.links.*key.field = reader.number(key.key, {0, 10});
     }
   });
   parent.inside("spread", [&](ObjectReader& reader) {
-    for (const SpreadKey& key : kSpreadKeys) {
+    for (const auto& key : kSpreadKeys) {
       reader.inside(key.key, [&](ObjectReader& ends) {
         (calibration.*key.field).low = ends.number("low", {0, 1, true});
         (calibration.*key.field).high = ends.number("high", {1, 100});
@@ -358,7 +330,7 @@ base::Result<Calibration> read_calibration(std::string_view text, const std::str
 
 std::string write_calibration(const Calibration& calibration) {
   std::string host;
-  for (const HostKey& key : kHostKeys) {
+  for (const auto& key : kHostKeys) {
     host += fmt::format("{}\n    \"{}\": {}", host.empty() ? "" : ",", key.key, number(calibration.host.*key.field));
   }
   const HostSpeed& speed = calibration.host_speed;
@@ -368,11 +340,11 @@ std::string write_calibration(const Calibration& calibration) {
                         number(speed.operation), number(speed.low), number(speed.high))
           : "";
   std::string links;
-  for (const LinkKey& key : kLinkKeys) {
+  for (const auto& key : kLinkKeys) {
     links += fmt::format("{}\n    \"{}\": {}", links.empty() ? "" : ",", key.key, number(calibration.links.*key.field));
   }
   std::string spread;
-  for (const SpreadKey& key : kSpreadKeys) {
+  for (const auto& key : kSpreadKeys) {
     const Spread& s = calibration.*key.field;
     spread += fmt::format("{}\n    \"{}\": {{\"low\": {}, \"high\": {}}}", spread.empty() ? "" : ",", key.key,
                           number(s.low), number(s.high));

@@ -266,13 +266,13 @@ base::Result<hardware::Machine> Catalog::machine(std::string_view name) const {
 }
 
 base::Result<graph::ModelSpec> Catalog::model(std::string_view name) const {
-  const auto found = entry("models", name);
-  return found ? read_model((*found)->text, (*found)->shown) : found.error();
+  const auto* const found = TRY(entry("models", name));
+  return read_model(found->text, found->shown);
 }
 
 base::Result<hardware::Storage> Catalog::storage(std::string_view name) const {
-  const auto found = entry("storage", name);
-  return found ? read_storage((*found)->text, (*found)->shown) : found.error();
+  const auto* const found = TRY(entry("storage", name));
+  return read_storage(found->text, found->shown);
 }
 
 base::Result<lowering::Framework> Catalog::framework(std::string_view name) const {
@@ -280,8 +280,8 @@ base::Result<lowering::Framework> Catalog::framework(std::string_view name) cons
     const auto found = entry("frameworks", base);
     return found ? read_framework((*found)->text, (*found)->shown) : found.error();
   };
-  const auto found = entry("frameworks", name);
-  return found ? read_framework((*found)->text, (*found)->shown, whole) : found.error();
+  const auto* const found = TRY(entry("frameworks", name));
+  return read_framework(found->text, found->shown, whole);
 }
 
 base::Result<std::vector<hardware::Link>> Catalog::links() const {

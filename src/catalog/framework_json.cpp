@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
 
-#include <array>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -10,15 +9,6 @@
 #include "catalog/workspace_json.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/catalog/framework.hpp"
-
-namespace vggplan::base {
-
-template <>
-struct NameTable<lowering::Lifetime> {
-  static constexpr auto table = table_as_written<lowering::Lifetime>();
-};
-
-}  // namespace vggplan::base
 
 namespace vggplan::catalog {
 

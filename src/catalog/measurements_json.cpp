@@ -341,8 +341,8 @@ base::Status read_line(const json& value, const std::string& place, Measurements
 
 }  // namespace
 
-base::Result<Measurements> read_measurements(std::string_view text, const std::string& shown) {
-  Measurements measurements;
+base::Result<Measurements> read_measurements(std::string_view text, const std::string& shown,
+                                             Measurements measurements) {
   std::size_t number = 1;
   for (std::size_t begin = 0; begin < text.size(); ++number) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());

@@ -2,24 +2,13 @@
 #include "catalog/workspace_json.hpp"
 
 #include <array>
-#include <optional>
 #include <string>
 #include <utility>
 
 namespace vggplan::base {
 
 template <>
-struct NameTable<lowering::ConvPass> {
-  static constexpr std::array<Named<lowering::ConvPass>, 3> table{
-      {{lowering::ConvPass::forward, "forward", ""},
-       {lowering::ConvPass::input_gradient, "input-gradient", ""},
-       {lowering::ConvPass::weight_gradient, "weight-gradient", ""}}};
-};
-
-template <>
-struct NameTable<lowering::SizeAxis> {
-  static constexpr auto table = table_as_written<lowering::SizeAxis>();
-};
+struct NameTable<lowering::SizeAxis> : NamesAsWritten<lowering::SizeAxis> {};
 
 }  // namespace vggplan::base
 

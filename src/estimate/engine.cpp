@@ -3,7 +3,6 @@
 // GPUs has the same memory under DDP), so answers are kept.
 #include <array>
 #include <charconv>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>

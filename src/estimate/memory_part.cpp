@@ -2,7 +2,6 @@
 #include "estimate/memory_part.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "estimate/draws.hpp"
 #include "estimate/memory_range.hpp"
@@ -11,7 +10,6 @@
 namespace vggplan::estimate {
 namespace {
 
-using base::Basis;
 using base::Phase;
 using memory::Simulation;
 

@@ -2,7 +2,6 @@
 #include "vggplan/estimate/run.hpp"
 
 #include <algorithm>
-#include <utility>
 
 #include "estimate/data_parallel.hpp"
 #include "estimate/layer_part.hpp"

@@ -7,7 +7,6 @@
 #include <utility>
 #include <variant>
 
-#include "vggplan/base/dates.hpp"
 #include "vggplan/estimate/data.hpp"
 
 namespace vggplan::estimate {

@@ -2,7 +2,6 @@
 // The time side of an estimate: ops, collectives and the input side.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 

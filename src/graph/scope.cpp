@@ -161,34 +161,36 @@ base::Status set_objective(Network& network, Objective objective) {
   return std::nullopt;
 }
 
-void train_image(Network& network) {
+/// The loss compares what the frozen network makes of two images, which is one map.
+base::Status train_image(Network& network) {
+  Node& loss = network.nodes.back();
+  if (loss.inputs.size() > 1) {
+    return base::wrong(
+        "--train", fmt::format("image compares one output, and {} has {}", network.name, loss.inputs.size()),
+        fmt::format("name the layer to compare, as in --until {}", network.nodes[loss.inputs.front()].name));
+  }
   for (Node& node : network.nodes) {
     node.trained = false;
   }
   network.nodes.front().trained = true;
+  std::get<Loss>(loss.kind).objective = Objective::mse;
+  return std::nullopt;
 }
 
 }  // namespace
 
 base::Result<Network> scoped(Network network, const Scope& scope, bool training) {
   if (!scope.until.empty()) {
-    if (auto problem = cut(network, scope.until)) {
-      return *std::move(problem);
-    }
+    TRY(cut(network, scope.until));
   }
   if (scope.trained == Trained::image) {
-    train_image(network);
-    std::get<Loss>(network.nodes.back().kind).objective = Objective::mse;
-  } else if (auto problem = freeze(network, scope.freeze)) {
-    return *std::move(problem);
+    TRY(train_image(network));
+  } else {
+    TRY(freeze(network, scope.freeze));
   }
-  if (auto problem = freeze_norms(network, scope.norm)) {
-    return *std::move(problem);
-  }
+  TRY(freeze_norms(network, scope.norm));
   if (scope.objective) {
-    if (auto problem = set_objective(network, *scope.objective)) {
-      return *std::move(problem);
-    }
+    TRY(set_objective(network, *scope.objective));
   }
   if (training && !flow_of(network).needs_gradient.back()) {
     return base::wrong(std::string(kFreeze),

@@ -105,12 +105,8 @@ base::Result<Network> build_network(const ModelSpec& spec, Shape input, std::int
   if (spec.architecture != kVgg) {
     return build_architecture(spec, input, classes, head);
   }
-  if (auto problem = spec.own ? std::nullopt : check_spec(spec)) {
-    return *std::move(problem);
-  }
-  if (auto problem = check_question(spec, input, classes)) {
-    return *std::move(problem);
-  }
+  TRY(spec.own ? std::nullopt : check_spec(spec));
+  TRY(check_question(spec, input, classes));
   if (spec.own) {
     return spec.own->network(input);
   }

@@ -79,4 +79,7 @@ class Call : public Checked {
   bool frozen_{false};
 };
 
+/// `target` is what the file calls: "torch.ops.aten.relu_.default". The call has the error, if there is one.
+void run_operator(Call& call, std::string_view target);
+
 }  // namespace vggplan::importers::aten

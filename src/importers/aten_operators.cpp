@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "importers/aten_operators.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <map>
+
+#include "importers/aten_call.hpp"
 
 namespace vggplan::importers::aten {
 namespace {

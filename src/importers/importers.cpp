@@ -4,9 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "importers/json_graph.hpp"
-#include "importers/onnx.hpp"
-#include "importers/torch_export.hpp"
+#include "importers/formats.hpp"
 #include "vggplan/base/json_text.hpp"
 
 namespace vggplan::importers {
@@ -23,7 +21,7 @@ bool is_network(std::string_view bytes) {
   if (!is_json(bytes)) {
     // A zip begins with PK, a protobuf with small numbers that no text holds.
     const std::string_view start = bytes.substr(0, 64);
-    return start.starts_with("PK") || std::ranges::any_of(start, [](char c) { return c >= 0 && c < '\t'; });
+    return start.starts_with("PK") || std::ranges::any_of(start, [](unsigned char c) { return c < '\t'; });
   }
   const auto root = base::parse_json<nlohmann::json>(bytes, "");
   return root && root->contains("nodes");

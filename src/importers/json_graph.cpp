@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The JSON graph that `vggplan schema network` describes.
-#include "importers/json_graph.hpp"
-
 #include <fmt/format.h>
 
-#include <array>
 #include <cmath>
 #include <map>
 
 #include "importers/assembly.hpp"
+#include "importers/formats.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/base/json_text.hpp"
 #include "vggplan/catalog/json_reader.hpp"
@@ -301,37 +299,29 @@ class GraphReader {
   NodeId last_{0};
 };
 
-class JsonGraph final : public NetworkFile {
- public:
-  JsonGraph(json root, std::string shown) : root_(std::move(root)), shown_(std::move(shown)) {}
-
-  [[nodiscard]] base::Result<Imported> read(Shape image) const override {
-    ObjectReader::Context context{shown_, "network"};
-    ObjectReader reader(root_, "", context);
-    static_cast<void>(reader.optional_text("$schema"));  // for editors
-    static_cast<void>(reader.optional_text("source"));
-    GraphReader graph(shown_, reader.name("name"), image, context);
-    const json* nodes = reader.array("nodes", true);
-    if (nodes != nullptr && nodes->empty()) {
-      reader.report("nodes", "must not be empty", "");
-    }
-    for (std::size_t i = 0; nodes != nullptr && i < nodes->size() && !context.error; ++i) {
-      graph.node((*nodes)[i], fmt::format("/nodes/{}", i));
-    }
-    graph::Network network = TRY(std::move(graph).finish(reader));
-    return Imported{std::move(network), {}};
+base::Result<Imported> network_of(const json& root, const std::string& shown, Shape image) {
+  ObjectReader::Context context{shown, "network"};
+  ObjectReader reader(root, "", context);
+  static_cast<void>(reader.optional_text("$schema"));  // for editors
+  static_cast<void>(reader.optional_text("source"));
+  GraphReader graph(shown, reader.name("name"), image, context);
+  const json* nodes = reader.array("nodes", true);
+  if (nodes != nullptr && nodes->empty()) {
+    reader.report("nodes", "must not be empty", "");
   }
-
- private:
-  json root_;
-  std::string shown_;
-};
+  for (std::size_t i = 0; nodes != nullptr && i < nodes->size() && !context.error; ++i) {
+    graph.node((*nodes)[i], fmt::format("/nodes/{}", i));
+  }
+  graph::Network network = TRY(std::move(graph).finish(reader));
+  return Imported{std::move(network), {}};
+}
 
 }  // namespace
 
-base::Result<std::shared_ptr<const NetworkFile>> open_json_graph(std::string_view text, const std::string& shown) {
+Opened open_json_graph(std::string_view text, const std::string& shown) {
   auto root = TRY(base::parse_json<json>(text, shown));
-  return std::shared_ptr<const NetworkFile>(std::make_shared<JsonGraph>(std::move(root), shown));
+  return std::make_shared<const NetworkFile>(
+      [root = std::move(root), shown](Shape image) { return network_of(root, shown, image); });
 }
 
 }  // namespace vggplan::importers

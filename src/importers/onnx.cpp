@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Files of ONNX: what is a weight, what the image, and the nodes in order.
-#include "importers/onnx.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "importers/onnx_operators.hpp"
+#include "importers/formats.hpp"
+#include "importers/onnx_call.hpp"
 #include "vggplan/base/format.hpp"
 
 namespace vggplan::importers {
@@ -89,22 +88,13 @@ base::Result<Imported> network_of(const Graph& graph, const std::string& shown, 
   return imported;
 }
 
-class OnnxFile final : public NetworkFile {
- public:
-  OnnxFile(Graph graph, std::string shown) : graph_(std::move(graph)), shown_(std::move(shown)) {}
-  [[nodiscard]] base::Result<Imported> read(Shape image) const override { return network_of(graph_, shown_, image); }
-
- private:
-  Graph graph_;
-  std::string shown_;
-};
-
 }  // namespace
 }  // namespace onnx
 
-base::Result<std::shared_ptr<const NetworkFile>> open_onnx(std::string_view bytes, const std::string& shown) {
+Opened open_onnx(std::string_view bytes, const std::string& shown) {
   auto graph = TRY(onnx::decode(bytes, shown));
-  return std::shared_ptr<const NetworkFile>(std::make_shared<onnx::OnnxFile>(std::move(graph), shown));
+  return std::make_shared<const NetworkFile>(
+      [graph = std::move(graph), shown](graph::Shape image) { return onnx::network_of(graph, shown, image); });
 }
 
 }  // namespace vggplan::importers

@@ -81,4 +81,7 @@ class Call : public Checked {
   std::string output_{};
 };
 
+/// The operator of the call's node. The call has the error, if there is one.
+void run_operator(Call& call);
+
 }  // namespace vggplan::importers::onnx

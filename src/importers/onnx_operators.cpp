@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "importers/onnx_operators.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
+#include "importers/onnx_call.hpp"
 #include "importers/onnx_sizes.hpp"
 #include "vggplan/base/format.hpp"
 

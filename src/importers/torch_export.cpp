@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Archives of torch.export (PyTorch 2.5 or later: training operators are kept as they were called).
-#include "importers/torch_export.hpp"
-
 #include <fmt/format.h>
 
 #include <array>
 
 #include "importers/archive.hpp"
-#include "importers/aten_operators.hpp"
+#include "importers/aten_call.hpp"
+#include "importers/formats.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/base/json_text.hpp"
 
@@ -145,23 +144,14 @@ base::Result<Imported> network_of(const json& program, const std::string& shown,
   return imported;
 }
 
-class Archive final : public NetworkFile {
- public:
-  Archive(json program, std::string shown) : program_(std::move(program)), shown_(std::move(shown)) {}
-  [[nodiscard]] base::Result<Imported> read(Shape image) const override { return network_of(program_, shown_, image); }
-
- private:
-  json program_;
-  std::string shown_;
-};
-
 }  // namespace
 }  // namespace aten
 
-base::Result<std::shared_ptr<const NetworkFile>> open_torch_export(std::string_view zip, const std::string& shown) {
+Opened open_torch_export(std::string_view zip, const std::string& shown) {
   const auto text = TRY(exported_program(zip, shown));
   auto program = TRY(base::parse_json<nlohmann::json>(text, shown));
-  return std::shared_ptr<const NetworkFile>(std::make_shared<aten::Archive>(std::move(program), shown));
+  return std::make_shared<const NetworkFile>(
+      [program = std::move(program), shown](graph::Shape image) { return aten::network_of(program, shown, image); });
 }
 
 }  // namespace vggplan::importers

@@ -7,7 +7,6 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
-#include <utility>
 #include <vector>
 
 #include "launch/gpu_names.hpp"

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "vggplan/memory/address_space.hpp"
 
+#include <algorithm>
+#include <utility>
+
 namespace vggplan::memory {
 
 namespace {
@@ -17,11 +20,9 @@ constexpr Bytes kFirstLarge = kMiB * 20;
 
 }  // namespace
 
-AddressSpace::AddressSpace(AddressOrder order) : order_(order) {
-  if (order == AddressOrder::falling) {
-    rests_ = {{kLocalMemory.count(), kFirstSmall.count()}, {(kLocalMemory + kGranule).count(), kFirstLarge.count()}};
-  }
-}
+AddressSpace::AddressSpace(AddressOrder order)
+    : order_(order),
+      rests_{{kLocalMemory.count(), kFirstSmall.count()}, {(kLocalMemory + kGranule).count(), kFirstLarge.count()}} {}
 
 std::int64_t AddressSpace::place(Bytes segment) {
   const std::int64_t bytes = segment.count();
@@ -29,17 +30,12 @@ std::int64_t AddressSpace::place(Bytes segment) {
     next_ += bytes;
     return next_ - bytes;
   }
-  Rest* lowest = nullptr;
-  for (Rest& rest : rests_) {
-    if (rest.size >= bytes && (lowest == nullptr || rest.address < lowest->address)) {
-      lowest = &rest;
-    }
-  }
-  if (lowest == nullptr) {
+  const auto lowest_with_room = [&](const Rest& rest) { return std::pair(rest.size < bytes, rest.address); };
+  auto lowest = std::ranges::min_element(rests_, {}, lowest_with_room);
+  if (lowest->size < bytes) {
     const std::int64_t taken = base::round_up(segment, kGranule).count();
     next_ -= taken;
-    rests_.push_back({next_, taken});
-    lowest = &rests_.back();
+    lowest = rests_.insert(rests_.end(), {next_, taken});
   }
   const std::int64_t address = lowest->address;
   lowest->address += bytes;
@@ -48,8 +44,7 @@ std::int64_t AddressSpace::place(Bytes segment) {
 }
 
 void AddressSpace::move_local_memory() {
-  if (order_ == AddressOrder::falling && !local_memory_moved_) {
-    local_memory_moved_ = true;
+  if (!std::exchange(local_memory_moved_, true)) {
     rests_.push_back({0, kLocalMemory.count()});
   }
 }

@@ -7,13 +7,6 @@
 
 namespace vggplan::memory {
 
-namespace {
-
-/// Address ranges of expandable pools are far apart, so that they never meet.
-constexpr std::int64_t kExpandableRange = std::int64_t{1} << 56;
-
-}  // namespace
-
 CachingAllocator::CachingAllocator(AllocatorConfig config) : config_(config), addresses_(config.addresses) {
   blocks_.reserve(1024);
   tails_.fill(kNone);
@@ -32,19 +25,17 @@ std::int64_t CachingAllocator::segment_size(std::int64_t size) const {
                                             : base::round_up(size, rules.large_rounding.count());
 }
 
+std::int64_t CachingAllocator::page_size(std::size_t pool) const {
+  return is_small(pool) ? config_.rules.small_segment.count() : config_.rules.large_segment.count();
+}
+
 bool CachingAllocator::within_capacity(std::int64_t more) const {
   return !config_.capacity || reserved_ + more <= config_.capacity->count();
 }
 
 CachingAllocator::Handle CachingAllocator::new_block() {
-  if (recycled_.empty()) {
-    blocks_.emplace_back();
-    return static_cast<Handle>(blocks_.size() - 1);
-  }
-  const Handle block = recycled_.back();
-  recycled_.pop_back();
-  blocks_[block] = Block{};
-  return block;
+  blocks_.emplace_back();
+  return static_cast<Handle>(blocks_.size() - 1);
 }
 
 CachingAllocator::FreeEntry CachingAllocator::entry_of(Handle block) const {
@@ -53,7 +44,7 @@ CachingAllocator::FreeEntry CachingAllocator::entry_of(Handle block) const {
 
 CachingAllocator::FreeList::iterator CachingAllocator::find_free(Handle block) {
   FreeList& list = free_[blocks_[block].pool];
-  const auto place = std::lower_bound(list.begin(), list.end(), entry_of(block));
+  const auto place = std::ranges::lower_bound(list, entry_of(block));
   assert(place != list.end() && place->block == block);
   return place;
 }
@@ -97,7 +88,7 @@ std::optional<CachingAllocator::Handle> CachingAllocator::allocate(base::Bytes s
 
 CachingAllocator::Handle CachingAllocator::take_cached(std::size_t pool, std::int64_t size) {
   FreeList& list = free_[pool];
-  auto place = std::lower_bound(list.begin(), list.end(), FreeEntry{size, std::numeric_limits<std::int64_t>::min(), 0});
+  auto place = std::ranges::lower_bound(list, size, {}, &FreeEntry::size);
   if (place == list.end()) {
     return kNone;
   }
@@ -105,9 +96,8 @@ CachingAllocator::Handle CachingAllocator::take_cached(std::size_t pool, std::in
     // A block that borders unmapped space counts with it, so that a larger block which cannot grow is
     // preferred; the walk ends at the first that counts no less (get_free_block).
     const auto expandable_size = [&](const FreeEntry& entry) {
-      const Handle next = blocks_[entry.block].next;
-      const bool grows = next != kNone && blocks_[next].state == State::unmapped;
-      return grows ? entry.size + blocks_[next].size : entry.size;
+      const Block& next = blocks_[blocks_[entry.block].next];
+      return next.state == State::unmapped ? entry.size + next.size : entry.size;
     };
     for (auto next = std::next(place); next != list.end() && expandable_size(*next) < expandable_size(*place); ++next) {
       place = next;
@@ -157,42 +147,39 @@ CachingAllocator::Handle CachingAllocator::reserve_segment(std::size_t pool, std
 
 /// Expandable segments: the block where a stretch of free and unmapped space begins that has room for
 /// `size`. It is an unmapped block, or the free one before it; the lowest wins (find_expandable_block).
+/// A pool's range ends in unmapped space without end.
 CachingAllocator::Handle CachingAllocator::find_room(std::size_t pool, std::int64_t size) {
   if (tails_[pool] == kNone) {
-    const Handle range = new_block();
-    blocks_[range].size = kExpandableRange;
-    blocks_[range].address = static_cast<std::int64_t>(pool) * kExpandableRange;
-    blocks_[range].pool = static_cast<std::uint8_t>(pool);
-    blocks_[range].state = State::unmapped;
-    tails_[pool] = range;
+    tails_[pool] = new_block();
+    Block& range = blocks_[tails_[pool]];
+    range.size = std::numeric_limits<std::int64_t>::max();
+    range.pool = static_cast<std::uint8_t>(pool);
+    range.state = State::unmapped;
   }
-  for (Handle at = tails_[pool]; at != kNone; at = blocks_[at].next) {
+  for (Handle at = tails_[pool];; at = blocks_[at].next) {
     if (blocks_[at].state != State::unmapped) {
       continue;
     }
     const Handle start = is_free(blocks_[at].previous) ? blocks_[at].previous : at;
-    std::int64_t room = 0;
-    for (Handle part = start; part != kNone && blocks_[part].state != State::used && room < size;
-         part = blocks_[part].next) {
+    std::int64_t room{};
+    for (Handle part = start; part != kNone && blocks_[part].state != State::used; part = blocks_[part].next) {
       room += blocks_[part].size;
     }
     if (room >= size) {
       return start;
     }
   }
-  return kNone;
 }
 
 /// Maps pages from the start of the stretch until its free block has `size` bytes, and yields that
 /// block, off the free list. Where the capacity ends on the way, what was mapped stays cached.
 CachingAllocator::Handle CachingAllocator::extend(std::size_t pool, std::int64_t size) {
-  const std::int64_t page = is_small(pool) ? config_.rules.small_segment.count() : config_.rules.large_segment.count();
   const Handle block = find_room(pool, size);
-  while (block != kNone && (!is_free(block) || blocks_[block].size < size)) {
+  while (!is_free(block) || blocks_[block].size < size) {
     const bool begun = is_free(block);
     const Handle hole = begun ? blocks_[block].next : block;
-    const std::int64_t there = begun ? blocks_[block].size : 0;
-    if (!map(hole, std::min(base::round_up(size - there, page), blocks_[hole].size))) {
+    const std::int64_t lacking = size - (blocks_[hole].address - blocks_[block].address);
+    if (!map(hole, std::min(base::round_up(lacking, page_size(pool)), blocks_[hole].size))) {
       return kNone;
     }
     if (begun) {
@@ -205,9 +192,7 @@ CachingAllocator::Handle CachingAllocator::extend(std::size_t pool, std::int64_t
     }
     insert_free(block);
   }
-  if (block != kNone) {
-    erase_free(block);
-  }
+  erase_free(block);
   return block;
 }
 
@@ -216,9 +201,7 @@ bool CachingAllocator::map(Handle unmapped, std::int64_t bytes) {
   if (!within_capacity(bytes)) {
     return false;
   }
-  if (blocks_[unmapped].size > bytes) {
-    split(unmapped, bytes);
-  }
+  split(unmapped, bytes);
   blocks_[unmapped].state = State::free;
   reserved_ += bytes;
   if (record_) {
@@ -232,7 +215,7 @@ bool CachingAllocator::map(Handle unmapped, std::int64_t bytes) {
 CachingAllocator::Handle CachingAllocator::cut(Handle block, std::int64_t size) {
   const std::int64_t remainder = blocks_[block].size - size;
   const bool unmapped = blocks_[block].state == State::unmapped;
-  const bool fine = unmapped || config_.expandable_segments || is_small(blocks_[block].pool);
+  const bool fine = config_.expandable_segments || is_small(blocks_[block].pool);
   const bool worth =
       fine ? remainder >= config_.rules.rounding.count() : remainder > config_.rules.split_remainder.count();
   if (!worth) {
@@ -270,8 +253,6 @@ void CachingAllocator::absorb_next(Handle block) {
   if (low.next != kNone) {
     blocks_[low.next].previous = block;
   }
-  blocks_[gone].state = State::dead;
-  recycled_.push_back(gone);
 }
 
 void CachingAllocator::free(Handle block) {
@@ -302,8 +283,7 @@ void CachingAllocator::free(Handle block) {
 void CachingAllocator::empty_cache(std::size_t streams) {
   for (std::size_t pool = 0; pool < 2 * streams; ++pool) {
     if (config_.expandable_segments) {
-      unmap_pages(free_[pool],
-                  is_small(pool) ? config_.rules.small_segment.count() : config_.rules.large_segment.count());
+      unmap_pages(free_[pool], page_size(pool));
     } else {
       release_segments(free_[pool]);
     }
@@ -316,8 +296,6 @@ void CachingAllocator::release_segments(FreeList& list) {
     const bool whole = block.previous == kNone && block.next == kNone;
     if (whole) {
       reserved_ -= block.size;
-      block.state = State::dead;
-      recycled_.push_back(entry.block);
     }
     return whole;
   });
@@ -328,9 +306,8 @@ void CachingAllocator::unmap_pages(FreeList& list, std::int64_t page) {
   // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): the list changes in the loop
   const FreeList before = list;
   for (const FreeEntry& entry : before) {
-    const std::int64_t base = blocks_[entry.block].address / kExpandableRange * kExpandableRange;
-    const std::int64_t first = base + base::round_up(entry.address - base, page);
-    const std::int64_t last = base + (entry.address - base + entry.size) / page * page;
+    const std::int64_t first = base::round_up(entry.address, page);
+    const std::int64_t last = (entry.address + entry.size) / page * page;
     if (last <= first) {
       continue;
     }
@@ -354,7 +331,7 @@ void CachingAllocator::unmap_pages(FreeList& list, std::int64_t page) {
     }
     blocks_[middle].state = State::unmapped;
     reserved_ -= last - first;
-    if (const Handle next = blocks_[middle].next; next != kNone && blocks_[next].state == State::unmapped) {
+    if (blocks_[blocks_[middle].next].state == State::unmapped) {
       absorb_next(middle);
     }
     if (const Handle prev = blocks_[middle].previous; prev != kNone && blocks_[prev].state == State::unmapped) {

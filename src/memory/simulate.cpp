@@ -12,7 +12,6 @@ using base::Bytes;
 using base::Phase;
 
 constexpr std::size_t index(Phase phase) { return static_cast<std::size_t>(phase); }
-constexpr std::size_t kUndecided = static_cast<std::size_t>(-1);
 
 class Replay {
  public:
@@ -22,7 +21,7 @@ class Replay {
         least_(std::max(options.steps, tape.steps.size())),
         allocator_(options.allocator),
         live_(tape.tensors),
-        plan_(tape.scratch.size(), kUndecided) {
+        plan_(tape.scratch.size()) {
     current_.layers.assign(tape.layers + 1, 0);
   }
 
@@ -69,15 +68,12 @@ class Replay {
     }
     close_phase();
     StepMemory& step = result_.steps.back();
-    step.reserved_peak = reserved_peak_;
+    step.reserved_peak = result_.reserved_peak;
     step.flushes = allocator_.retries() - retries_before;
     result_.flushes_per_step = step.flushes;
     flushed_late_ = flushed_late_ || (step_ > 0 && step.flushes > 0);
     if (step_ == 0) {
-      result_.first_step_peak = allocated_peak_;
-    }
-    if (step_ <= 1) {
-      result_.allocated_peak = allocated_peak_;
+      result_.first_step_peak = result_.run_peak;
     }
     return complete;
   }
@@ -85,7 +81,7 @@ class Replay {
   bool apply(const Event& event) {
     switch (event.kind) {
       case Event::Kind::allocate: return allocate(event);
-      case Event::Kind::release: release(event.tensor); return true;
+      case Event::Kind::release: release(live_[event.tensor]); return true;
       case Event::Kind::scratch: return scratch(event);
       case Event::Kind::trial: trial(event); return true;
       case Event::Kind::empty: allocator_.empty_cache(kGraphStream); return true;
@@ -102,28 +98,35 @@ class Replay {
   }
 
   bool allocate(const Event& event) {
-    const auto block = allocator_.allocate(Bytes(event.bytes), event.stream);
-    if (!block) {
+    if (!take(event, event.bytes, live_[event.tensor])) {
       fail(event, event.bytes);
       return false;
     }
-    Live& live = live_[event.tensor];
-    live = {*block, event.bytes, allocator_.block_size(*block).count(), event.category, event.layer};
+    return true;
+  }
+
+  bool take(const Event& event, std::int64_t bytes, Live& live) {
+    const auto block = allocator_.allocate(Bytes(bytes), event.stream);
+    if (!block) {
+      return false;
+    }
+    live = {*block, bytes, allocator_.block_size(*block).count(), event.category, event.layer};
     account(live, 1);
     note_peak(event);
     return true;
   }
 
-  void release(TensorId tensor) {
-    account(live_[tensor], -1);
-    allocator_.free(live_[tensor].block);
+  void release(const Live& live) {
+    record_peak();
+    account(live, -1);
+    allocator_.free(live.block);
   }
 
   /// Tries the remembered plan, then every plan in order, as cuDNN's runner in PyTorch does.
   bool scratch(const Event& event) {
     const std::vector<std::int64_t>& plans = tape_.scratch[event.tensor].plans;
-    std::size_t& chosen = plan_[event.tensor];
-    if (chosen != kUndecided && try_scratch(event, plans[chosen])) {
+    std::optional<std::size_t>& chosen = plan_[event.tensor];
+    if (chosen && try_scratch(event, plans[*chosen])) {
       return true;
     }
     for (std::size_t plan = 0; plan < plans.size(); ++plan) {
@@ -141,21 +144,17 @@ class Replay {
     if (bytes == 0) {
       return true;
     }
-    const auto block = allocator_.allocate(Bytes(bytes), event.stream);
-    if (!block) {
-      return false;
+    Live live;
+    const bool taken = take(event, bytes, live);
+    if (taken) {
+      release(live);
     }
-    const Live live{*block, bytes, allocator_.block_size(*block).count(), event.category, event.layer};
-    account(live, 1);
-    note_peak(event);
-    account(live, -1);
-    allocator_.free(*block);
-    return true;
+    return taken;
   }
 
   /// cudnn.benchmark runs once per operation: one workspace of the largest plan that fits, then emptyCache().
   void trial(const Event& event) {
-    if (plan_[event.tensor] != kUndecided) {
+    if (plan_[event.tensor]) {
       return;
     }
     for (const std::int64_t bytes : tape_.scratch[event.tensor].plans) {
@@ -163,14 +162,11 @@ class Replay {
         break;
       }
     }
-    plan_[event.tensor] = 0;
+    plan_[event.tensor].emplace();
     allocator_.empty_cache();
   }
 
   void account(const Live& live, std::int64_t sign) {
-    if (sign < 0) {
-      record_peak();
-    }
     const std::size_t layer = live.layer == kNoLayer ? tape_.layers : static_cast<std::size_t>(live.layer);
     current_.categories[static_cast<std::size_t>(live.category)] += sign * live.requested;
     current_.categories[static_cast<std::size_t>(Category::rounding)] += sign * (live.size - live.requested);
@@ -182,10 +178,13 @@ class Replay {
     if (!result_.steps.empty()) {
       result_.steps.back().allocated_peak = std::max(result_.steps.back().allocated_peak, allocator_.allocated());
     }
-    reserved_peak_ = std::max(reserved_peak_, allocator_.reserved());
-    if (allocator_.allocated() > allocated_peak_) {
-      allocated_peak_ = allocator_.allocated();
+    result_.reserved_peak = std::max(result_.reserved_peak, allocator_.reserved());
+    if (allocator_.allocated() > result_.run_peak) {
+      result_.run_peak = allocator_.allocated();
       at_peak_ = true;
+      if (step_ <= 1) {
+        result_.allocated_peak = result_.run_peak;
+      }
     }
     const bool recorded = !result_.steps.empty() && (step_ == 0 || step_ + 1 >= least_);
     if (options_.timeline && recorded) {
@@ -229,11 +228,6 @@ class Replay {
 
   Simulation finish() {
     record_peak();
-    result_.reserved_peak = reserved_peak_;
-    result_.run_peak = allocated_peak_;
-    if (result_.steps.size() < 2) {
-      result_.allocated_peak = allocated_peak_;
-    }
     return std::move(result_);
   }
 
@@ -242,17 +236,15 @@ class Replay {
   std::size_t least_;  ///< steps: an evaluation may come late, and all must
   CachingAllocator allocator_;
   std::vector<Live> live_;
-  std::vector<std::size_t> plan_;
+  std::vector<std::optional<std::size_t>> plan_;
   Breakdown current_{};
   Simulation result_{};
-  std::size_t step_{0};
+  std::size_t step_{};
   Phase phase_{Phase::setup};
   bool flushed_late_{false};  ///< in a step after the first
   bool in_phase_{false};      ///< of the current step
   bool at_peak_{false};       ///< nothing has been freed since the largest of all
   Bytes phase_peak_{};
-  Bytes allocated_peak_{};
-  Bytes reserved_peak_{};
 };
 
 }  // namespace

@@ -18,6 +18,8 @@ void share_out(job::Job& job, std::int64_t gpus) {
   job.accumulation /= gpus / of_batch;
 }
 
+constexpr const char* kFewerImages = "batch norm sees fewer images at a time";
+
 using Edit = std::function<void(job::Job&)>;
 
 template <class T>
@@ -124,8 +126,7 @@ class Offers {
       const std::string text = train_ ? fmt::format("micro-batches of {}, {} accumulated for one optimizer step",
                                                     job_.batch / parts, job_.accumulation * parts)
                                       : fmt::format("batches of {}", job_.batch / parts);
-      offer("smaller-batch", text, edit, normalizes_by_batch(job_) ? "batch norm sees fewer images at a time" : "",
-            normalizes_by_batch(job_));
+      offer("smaller-batch", text, edit, normalizes_by_batch(job_) ? kFewerImages : "", normalizes_by_batch(job_));
     }
   }
 
@@ -161,11 +162,14 @@ class Offers {
           share_out(job, gpus);
         }
       };
-      const std::string text = fmt::format("{} GPUs", gpus);
-      const std::string global =
-          fmt::format("; changes training: a global batch of {}", gpus * job::global_batch(job_));
-      offer("sharding", fmt::format("spread parameters, gradients and optimizer state over {} (fsdp2)", text), edit,
-            shared ? text : text + global, !shared);
+      const bool fewer = shared && normalizes_by_batch(job_) && std::gcd(job_.batch, gpus) > 1;
+      const std::string more = fmt::format("{} GPUs", gpus);
+      const std::string costs =
+          fewer    ? fmt::format("{}; {}", more, kFewerImages)
+          : shared ? more
+                   : fmt::format("{}; changes training: a global batch of {}", more, gpus * job::global_batch(job_));
+      offer("sharding", fmt::format("spread parameters, gradients and optimizer state over {} (fsdp2)", more), edit,
+            costs, fewer || !shared);
     }
   }
 

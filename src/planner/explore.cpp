@@ -169,9 +169,7 @@ class Walk {
           return rate({below + n, accumulation}) > best.useful_images_per_second &&
                  acceptable({below + n, accumulation});
         });
-        if (more > 0) {
-          faster.push_back({{below + more, accumulation}, rate({below + more, accumulation})});
-        }
+        faster.push_back({{below + more, accumulation}, rate({below + more, accumulation})});
       }
     }
     std::erase_if(faster, [&](const Promise& p) { return p.rate <= best.useful_images_per_second; });

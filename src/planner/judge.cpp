@@ -16,25 +16,13 @@ namespace {
 
 using What = Missed::What;
 
-/// How far a setting is from PyTorch's defaults in what it does to the numbers.
-int change_of(job::Precision precision) {
-  switch (precision) {
-    case job::Precision::fp32: return 0;
-    case job::Precision::tf32: return 1;
-    case job::Precision::amp_bf16: return 2;
-    case job::Precision::amp_fp16: return 3;
-    case job::Precision::bf16: return 4;
-    case job::Precision::fp16: return 5;
-  }
-  return 5;
-}
-
-/// Simpler first; different for any two candidates of one request.
+/// Simpler first; different for any two candidates of one request. Enums are ordered from PyTorch's defaults to what
+/// changes most.
 auto preference(const Contender& c) {
   const job::Job& job = c.figures.job;
   const std::int64_t batch = job::normalizes_by_batch(job) ? -job.batch : job.batch;
   return std::tuple(job.parallel.gpus, job.parallel.sharding, job.checkpointing.kind, job.checkpointing.segments,
-                    change_of(job.precision), batch, job.accumulation, job.layout, c.candidate, c.group);
+                    job.precision, batch, job.accumulation, job.layout, c.candidate, c.group);
 }
 
 std::vector<std::size_t> all(std::span<const Contender> contenders) {

@@ -18,15 +18,15 @@ namespace {
 using base::wrong;
 
 base::Status check(const PlanRequest& request) {
-  constexpr std::int64_t kMostGpus = 65'536;
   constexpr std::int64_t kMostImages = 1LL << 31;
   if (request.candidates.empty()) {
     return wrong("--gpus", "a plan needs at least one GPU to choose from",
                  "name one, for example --gpus a100x4, or --gpus any");
   }
   for (const Candidate& candidate : request.candidates) {
-    if (candidate.gpus < 1 || candidate.gpus > kMostGpus) {
-      return wrong("--gpus", fmt::format("the number of GPUs is from 1 to {}, not {}", kMostGpus, candidate.gpus));
+    if (candidate.gpus < 1 || candidate.gpus > hardware::kMostGpus) {
+      return wrong("--gpus",
+                   fmt::format("the number of GPUs is from 1 to {}, not {}", hardware::kMostGpus, candidate.gpus));
     }
   }
   for (const auto& [flag, value] :
@@ -72,7 +72,7 @@ base::Status error_of(const PlanRequest& request, const Group& group) {
       first = std::move(error);
     }
   }
-  if (request.global_batch) {
+  if (request.global_batch && !job::validate(job_of(request, group, {}))) {
     return wrong(
         "--global-batch",
         fmt::format("{} images are too many for one step ({}: {})", *request.global_batch, first->place, first->rule),

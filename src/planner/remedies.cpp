@@ -272,7 +272,9 @@ class Doctor {
   }
 
   void lower_resolution() {
-    const MaxResolution largest = largest_resolution(job_, target_, fit_);
+    // Where "fits" flickers a larger image may fit, too.
+    const MaxResolution largest =
+        largest_resolution(job_, target_, fit_, std::max(job_.image.height, job_.image.width));
     Remedy remedy{.code = "lower-resolution",
                   .costs = "changes training: details are lost",
                   .changes_training = true,

@@ -49,9 +49,10 @@ graph::Shape scaled_for(const job::Job& job, std::int64_t longest) {
 
 }  // namespace
 
-MaxResolution largest_resolution(const job::Job& job, const estimate::Target& target, const Fit& fit) {
+MaxResolution largest_resolution(const job::Job& job, const estimate::Target& target, const Fit& fit,
+                                 std::int64_t longest) {
   const auto with_side = [&](std::int64_t side) { return job::of_size(job, scaled_for(job, side)); };
-  const std::int64_t side = largest_that_fits(kLargestSide, with_side, target, fit);
+  const std::int64_t side = largest_that_fits(longest, with_side, target, fit);
   MaxResolution result;
   result.gpu = target.gpu.name;
   result.batch = job.batch;

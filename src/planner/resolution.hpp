@@ -12,9 +12,10 @@ inline constexpr std::int64_t kLargestSide = 65'536;
 /// The image scaled so that its longer side is `longest` pixels; the shorter one rounded to the nearest pixel.
 graph::Shape scaled(const graph::Shape& image, std::int64_t longest);
 
-/// Largest image of the job's aspect that fits at the job's other settings, by some tens of simulations: see
-/// `MaxResolution`. Height and width 0 where not even the smallest does.
-MaxResolution largest_resolution(const job::Job& job, const estimate::Target& target, const Fit& fit);
+/// Largest image of the job's aspect that fits at the job's other settings, its longer side at most `longest`, by some
+/// tens of simulations: see `MaxResolution`. Height and width 0 where not even the smallest does.
+MaxResolution largest_resolution(const job::Job& job, const estimate::Target& target, const Fit& fit,
+                                 std::int64_t longest = kLargestSide);
 
 /// A square cut of the image, on the grid of the last pooling. Of its outputs, those near its border see the
 /// padding instead of the image; neighbouring tiles share `overlap` pixels to make up for that.

@@ -186,11 +186,11 @@ class Exploration {
   [[nodiscard]] std::optional<Refusal> refuse_by_bound(std::size_t index, const Pool& pool) const {
     const Group& group = groups_[index];
     const double bound = bounds_[index] * static_cast<double>(group.gpus);
-    if (shards_by_choice(request_, group) && bound <= pool.bar) {
-      return kSharding;
-    }
     if (!(bound > 0)) {
       return std::nullopt;  // nothing fits: a walk tells by how much
+    }
+    if (shards_by_choice(request_, group) && bound <= pool.bar) {
+      return kSharding;
     }
     const Evaluated best = at_rate(job_of(request_, group, {}), "", bound, pool.usd_per_hour);
     const auto missed = constraints_missed(request_, best);

@@ -158,7 +158,7 @@ void Story::larger_batches() {
 std::optional<std::int64_t> Story::next_larger_batch() const {
   const std::int64_t batch = job_.batch;
   if (!request_.global_batch) {
-    return std::max(largest_batch_.value_or(0), batch) + 1;
+    return std::max(largest_batch_.value_or(batch), batch) + 1;
   }
   PlanRequest open = request_;
   open.batch.reset();
@@ -229,7 +229,7 @@ void Story::gpus() {
 /// Gradients are as large whatever the batch: the more images, the less of the step is communication.
 void Story::batch_and_scaling() {
   const std::int64_t most = largest_batch_.value_or(job_.batch);
-  if (job_.parallel.gpus == 1 || !trains() || request_.global_batch || most < 2) {
+  if (!trains() || request_.global_batch) {
     return;
   }
   const auto small = scaling(1);

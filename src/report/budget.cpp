@@ -53,19 +53,15 @@ base::Result<Limit> read_limit(const Document& value, const std::string& metric,
   }
   const std::string text = value.get<std::string>();
   if (text.ends_with('%')) {
-    const base::Result<double> percent = number_of(text.substr(0, text.size() - 1), place);
-    return percent ? base::Result<Limit>(Limit{*percent, true}) : percent.error();
+    return Limit{TRY(number_of(text.substr(0, text.size() - 1), place)), true};
   }
   if (counts_bytes(metric)) {
-    const base::Result<base::Bytes> bytes = base::parse_bytes(text, place);
-    return bytes ? base::Result<Limit>(Limit{bytes->as_double(), false}) : bytes.error();
+    return Limit{TRY(base::parse_bytes(text, place)).as_double(), false};
   }
   if (metric.ends_with("_seconds")) {
-    const base::Result<base::Seconds> time = base::parse_duration(text, place);
-    return time ? base::Result<Limit>(Limit{time->count(), false}) : time.error();
+    return Limit{TRY(base::parse_duration(text, place)).count(), false};
   }
-  const base::Result<double> number = number_of(text, place);
-  return number ? base::Result<Limit>(Limit{*number, false}) : number.error();
+  return Limit{TRY(number_of(text, place)), false};
 }
 
 base::Status read_field(Rule& rule, const std::string& key, const Document& value, const std::string& place) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // A plan against a run, component by component: totals may agree though their parts do not.
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -10,7 +9,6 @@
 #include "report/values.hpp"
 #include "report/verify_hints.hpp"
 #include "vggplan/base/ascii.hpp"
-#include "vggplan/base/format.hpp"
 #include "vggplan/report/build.hpp"
 
 namespace vggplan::report {

@@ -44,7 +44,7 @@ constexpr std::size_t kMostSettings = 200;  // a plan has some forty
 
 class Records {
  public:
-  explicit Records(std::string_view place) : place_(place) { run_.format = Format::records; }
+  explicit Records(std::string_view place) : place_(place) { run_.format = Format::run_records; }
 
   base::Status add(const Json& record, const std::string& at) {
     const std::string kind = kind_of(record);

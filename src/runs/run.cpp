@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "runs/readers.hpp"
 #include "vggplan/base/json_text.hpp"

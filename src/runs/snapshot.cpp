@@ -59,7 +59,7 @@ class Snapshot {
   }
 
   base::Status read_trace(const Value& events) {
-    run_.format = Format::snapshot;
+    run_.format = Format::memory_snapshot;
     Trace trace;
     for (const Value& entry : pickle_.items(events)) {
       const auto action = pickle_.member(entry, "action");

@@ -33,7 +33,7 @@ const Json* nested(const Json& object, std::string_view path) {
 
 base::Result<Run> read_statistics(const Json& object, std::string_view place) {
   Run run;
-  run.format = Format::statistics;
+  run.format = Format::memory_stats;
   for (const Statistic& statistic : kStatistics) {
     const auto flat = object.find(statistic.name);
     const Json* value = flat != object.end() ? &*flat : nested(object, statistic.name);

@@ -83,7 +83,7 @@ class TableReader {
  public:
   TableReader(std::string_view place, const Cells& headings, bool smi)
       : place_(place), meanings_(meanings_of(headings, smi)) {
-    run_.format = smi ? Format::nvidia_smi : Format::lightning;
+    run_.format = smi ? Format::nvidia_smi_csv : Format::lightning_csv;
   }
 
   base::Status add(const Cells& cells, const std::string& at) {

@@ -99,12 +99,6 @@ class Carrier {
     return std::max(rate * bandwidth_, std::min(rate * instructions_, kDramShare * to_.memory_bandwidth.count()));
   }
 
-  [[nodiscard]] const ShareCurve* measured(const ShapeClass& shape) const {
-    const auto at = std::lower_bound(measured_.curves.begin(), measured_.curves.end(), shape,
-                                     [](const ShareCurve& other, const ShapeClass& key) { return other.shape < key; });
-    return at == measured_.curves.end() || at->shape != shape ? nullptr : &*at;
-  }
-
   /// First layers do little with each element: their roofline is that of memory.
   [[nodiscard]] static bool has_few_channels(const ShapeClass& shape) {
     constexpr std::int64_t kFew = 16;
@@ -138,7 +132,7 @@ class Carrier {
   [[nodiscard]] ShareCurve tensor(const ShareCurve& curve) const {
     ShapeClass other = curve.shape;
     other.kind = OpKind::conv_input_grad;
-    const ShareCurve* transposed = transposes_slowly(curve.shape) ? measured(other) : nullptr;
+    const ShareCurve* transposed = transposes_slowly(curve.shape) ? find_exactly(measured_.curves, other) : nullptr;
     const double speed_up = family_.tensor * reach(curve.shape.math);
     ShareCurve scaled = curve;
     scaled.first_octave = moved(curve.first_octave);
@@ -181,8 +175,7 @@ class Carrier {
     if (runs_in_tiles(in_tf32)) {
       in_tf32.layout = base::Layout::nhwc;
     }
-    const ShareCurve* other =
-        curve.shape.math == base::MathMode::fp32 && !to_.tf32_tensor ? measured(in_tf32) : nullptr;
+    const ShareCurve* other = to_.tf32_tensor ? nullptr : find_exactly(measured_.curves, in_tf32);
     const ShareCurve& way = other == nullptr ? curve : *other;
     constexpr std::int64_t kFewChannels = 16;
     const bool few = std::min(curve.shape.channels, curve.shape.outputs) < kFewChannels;
@@ -194,7 +187,7 @@ class Carrier {
     // Forward passes gain more: cuDNN has more Winograd kernels for them.
     const double pass = curve.shape.kind == OpKind::conv_forward ? 1.2 : 0.95;
     for (double& share : scaled.shares) {
-      share = (few ? kFewShare : pass * family_.winograd) * std::min(1.0, share / best);
+      share = (few ? kFewShare : pass * family_.winograd) * share / best;
     }
     return scaled;
   }

@@ -116,7 +116,7 @@ double loss(const std::vector<Prepared>& steps, const HostSpeed& speed, const Ho
     sum += kStepWeight * residual(times.step, sample.step.count());
     const std::array<base::Seconds, 3> measured{sample.forward, sample.backward, sample.optimizer};
     for (std::size_t i = 0; i < measured.size(); ++i) {
-      sum += times.phases[i] > 0.0 ? residual(times.phases[i], measured[i].count()) : 0.0;
+      sum += residual(times.phases[i], measured[i].count());
     }
   }
   return sum;
@@ -130,7 +130,7 @@ std::vector<Prepared> prepared(std::span<const StepSample> steps, const hardware
     // The device alone decides steps of several times what the host needs (a few milliseconds); where cuDNN tried or
     // chose oddly they say nothing here.
     constexpr double kLongest = 0.030;
-    if (wanted(step) && !step.chosen_by_trial && step.step.count() <= kLongest && !step.ops.empty()) {
+    if (wanted(step) && !step.chosen_by_trial && step.step.count() <= kLongest) {
       found.push_back(prepare(step, gpu, calibration));
     }
   }
@@ -173,7 +173,7 @@ void fit_host(std::span<const StepSample> steps, const hardware::Gpu& gpu, Calib
   const auto on_host = [](const StepSample& step) { return step.on_host && !step.for_ranges; };
   const std::vector<Prepared> hosts = prepared(steps, gpu, calibration, on_host);
   if (hosts.empty()) {
-    const auto fitted = [](const StepSample& step) { return !step.on_host && !step.for_ranges; };
+    const auto fitted = [](const StepSample& step) { return !step.for_ranges; };
     fit_costs(prepared(steps, gpu, calibration, fitted), kAllCosts, calibration);
     return;
   }

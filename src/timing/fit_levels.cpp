@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 
 #include "timing/fit.hpp"
 #include "timing/least_squares.hpp"
@@ -25,19 +26,22 @@ constexpr double kFirstGap = 0.6e-6;
 
 using Levels = std::array<double, kLevels>;  ///< logarithms of the factors
 
-/// kLevels for what is taken as it was measured.
-std::size_t level_of(const ShapeClass& shape) {
+/// Nothing for what is taken as it was measured.
+std::optional<std::size_t> level_of(const ShapeClass& shape) {
   const std::size_t half = shape.element_bytes == 4 ? 0U : 1U;
+  if (is_convolution(shape.kind) && shape.math == base::MathMode::fp32) {
+    return std::nullopt;
+  }
   if (is_convolution(shape.kind)) {
-    return shape.math == base::MathMode::fp32 ? kLevels : (shape.kind == OpKind::conv_forward ? 0U : 2U) + half;
+    return (shape.kind == OpKind::conv_forward ? 0U : 2U) + half;
   }
   if (shape.kind == OpKind::cast) {
     return kCast;
   }
-  if (shape.kind == OpKind::copy && shape.variant == Variant::turned) {
+  if (shape.variant == Variant::turned) {
     return kTurning + half;
   }
-  return shape.kind == OpKind::bias_grad || is_linear(shape.kind) ? kReduction : kLevels;
+  return shape.kind == OpKind::bias_grad || is_linear(shape.kind) ? std::optional(kReduction) : std::nullopt;
 }
 
 /// One measured phase: seconds by level, seconds of all the rest, seconds measured.
@@ -50,8 +54,8 @@ struct Row {
 void add_op(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration, Row& row) {
   const double seconds = op_seconds(op, gpu, calibration).count();
   const double copies = copy_seconds(op, gpu, calibration);
-  const std::size_t level = level_of(classify(op));
-  (level < kLevels ? row.by_level[level] : row.rest) += seconds - copies;
+  const std::optional<std::size_t> level = level_of(classify(op));
+  (level ? row.by_level[*level] : row.rest) += seconds - copies;
   row.by_level[kTurning + (base::size_of(op.type) == 4 ? 0U : 1U)] += copies;
   row.by_level[kGap] += static_cast<double>(op.kernels) * kFirstGap;
 }
@@ -93,7 +97,7 @@ void improve(const std::vector<Row>& rows, std::vector<double>& levels) {
   constexpr double kPull = 0.1;    // towards no change, in rows
   constexpr double kUsual = 0.03;  // phases further off are those of other kernels, or wait for the host
   std::vector<std::vector<double>> a(kLevels, std::vector<double>(kLevels, 0.0));
-  std::vector<double> b(kLevels, 0.0);
+  std::vector<double> b(kLevels);
   for (std::size_t i = 0; i < kLevels; ++i) {
     a[i][i] = kPull;
     b[i] = -kPull * levels[i];
@@ -121,16 +125,18 @@ void improve(const std::vector<Row>& rows, std::vector<double>& levels) {
 }
 
 void apply_levels(const std::vector<double>& levels, Calibration& calibration) {
+  const auto factor_of = [&](const ShapeClass& shape) {
+    const std::optional<std::size_t> level = level_of(shape);
+    return level ? std::exp(levels[*level]) : 1.0;
+  };
   for (ShareCurve& curve : calibration.curves) {
-    const std::size_t level = level_of(curve.shape);
-    const double factor = level < kLevels ? std::exp(levels[level]) : 1.0;
+    const double factor = factor_of(curve.shape);
     for (double& share : curve.shares) {
       share /= factor;
     }
   }
   for (StreamRate& rate : calibration.streams) {
-    const std::size_t level = level_of(rate.shape);
-    const double factor = level < kLevels ? std::exp(levels[level]) : 1.0;
+    const double factor = factor_of(rate.shape);
     rate.cached = base::BytesPerSecond(rate.cached.count() / factor);
     rate.uncached = base::BytesPerSecond(rate.uncached.count() / factor);
   }

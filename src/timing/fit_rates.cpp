@@ -68,10 +68,9 @@ std::vector<const OpSample*> those_or_all(const std::vector<const OpSample*>& sa
 
 /// The samples that say most of a class. Convolutions alone on random numbers draw more power, and clock lower, than
 /// those of which half are zeros, as in a step; in channels_last they run without copies.
-std::vector<const OpSample*> telling(const ShapeClass& shape, const std::vector<const OpSample*>& samples) {
+std::vector<const OpSample*> telling(const std::vector<const OpSample*>& samples) {
   const auto zeros = those_or_all(samples, [](const OpSample* sample) { return sample->half_zero; });
-  return those_or_all(
-      zeros, [&](const OpSample* sample) { return !runs_in_tiles(shape) || sample->op.layout == base::Layout::nhwc; });
+  return those_or_all(zeros, [](const OpSample* sample) { return sample->op.layout == base::Layout::nhwc; });
 }
 
 /// Widths of full tiles have curves; what others do follows from them. A few sizes of what cuDNN switches by say
@@ -216,7 +215,7 @@ void fit_curves(std::span<const OpSample> ops, const hardware::Gpu& gpu, Calibra
   const Groups groups = group(ops, false);
   for (const auto& [shape, samples] : groups) {
     if (has_curve(shape, samples.size())) {
-      const std::vector<const OpSample*> chosen = telling(shape, with_neighbours(groups, shape, samples));
+      const std::vector<const OpSample*> chosen = telling(with_neighbours(groups, shape, samples));
       calibration.curves.push_back(fit_curve(shape, chosen, gpu, calibration));
     }
   }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace vggplan::timing {
 
@@ -13,16 +14,14 @@ namespace {
 
 double along(const StageCurve& curve, double pixels) {
   const auto& nodes = curve.nodes;
-  if (pixels <= nodes.front().pixels) {
-    return nodes.front().seconds * pixels / nodes.front().pixels;
+  const auto above = std::find_if(nodes.begin(), nodes.end(), [&](const auto& node) { return pixels < node.pixels; });
+  if (above == nodes.begin() || above == nodes.end()) {
+    const StageCurve::Node& end = above == nodes.end() ? nodes.back() : nodes.front();
+    return end.seconds * pixels / end.pixels;
   }
-  for (std::size_t i = 1; i < nodes.size(); ++i) {
-    if (pixels <= nodes[i].pixels) {
-      const double f = std::log(pixels / nodes[i - 1].pixels) / std::log(nodes[i].pixels / nodes[i - 1].pixels);
-      return nodes[i - 1].seconds * std::pow(nodes[i].seconds / nodes[i - 1].seconds, f);
-    }
-  }
-  return nodes.back().seconds * pixels / nodes.back().pixels;
+  const auto below = std::prev(above);
+  const double f = std::log(pixels / below->pixels) / std::log(above->pixels / below->pixels);
+  return below->seconds * std::pow(above->seconds / below->seconds, f);
 }
 
 /// 0 for a stage that was not measured.

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <optional>
 #include <utility>
 
 namespace vggplan::timing {
@@ -13,22 +12,24 @@ namespace {
 
 using Matrix = std::vector<std::vector<double>>;
 
-/// Where a point lies between nodes.
-struct Place {
-  std::size_t left{};
-  double right_share{};
+/// Part of a point that a node stands for.
+struct Part {
+  std::size_t node{};
+  double share{};
 };
 
-Place place(double x, std::size_t nodes) {
-  const double last = static_cast<double>(nodes - 1);
-  const double inside = std::clamp(x, 0.0, last);
-  const std::size_t left = std::min(static_cast<std::size_t>(inside), nodes < 2 ? 0 : nodes - 2);
-  return {left, nodes < 2 ? 0.0 : inside - static_cast<double>(left)};
+/// The nodes on either side of a point; beyond the last ones it counts as theirs.
+std::array<Part, 2> parts_of(double x, std::size_t nodes) {
+  const double inside = std::clamp(x, 0.0, static_cast<double>(nodes - 1));
+  const double left = std::floor(inside);
+  const double right_share = inside - left;
+  return {{{static_cast<std::size_t>(left), 1.0 - right_share},
+           {static_cast<std::size_t>(std::ceil(inside)), right_share}}};
 }
 
-double value_at(const std::vector<double>& heights, const Place& at) {
-  return at.right_share == 0.0 ? heights[at.left]
-                               : (1.0 - at.right_share) * heights[at.left] + at.right_share * heights[at.left + 1];
+double value_at(const std::vector<double>& heights, double x) {
+  const auto [left, right] = parts_of(x, heights.size());
+  return left.share * heights[left.node] + right.share * heights[right.node];
 }
 
 void add_smoothness(Matrix& a, std::size_t nodes) {
@@ -56,13 +57,12 @@ std::vector<double> fit_weighted(std::span<const double> x, std::span<const doub
   std::vector<double> b(nodes, 0.0);
   add_smoothness(a, nodes);
   for (std::size_t i = 0; i < x.size(); ++i) {
-    const Place at = place(x[i], nodes);
-    const std::array<double, 2> share{1.0 - at.right_share, at.right_share};
-    for (std::size_t p = 0; p < 2 && at.left + p < nodes; ++p) {
-      for (std::size_t q = 0; q < 2 && at.left + q < nodes; ++q) {
-        a[at.left + p][at.left + q] += weights[i] * share[p] * share[q];
+    const std::array<Part, 2> parts = parts_of(x[i], nodes);
+    for (const Part& p : parts) {
+      for (const Part& q : parts) {
+        a[p.node][q.node] += weights[i] * p.share * q.share;
       }
-      b[at.left + p] += weights[i] * share[p] * y[i];
+      b[p.node] += weights[i] * p.share * y[i];
     }
   }
   return solve(std::move(a), std::move(b));
@@ -99,7 +99,7 @@ std::vector<double> fit_nodes(std::span<const double> x, std::span<const double>
   for (int round = 0; round < kRounds; ++round) {
     heights = fit_weighted(x, y, weights, nodes);
     for (std::size_t i = 0; i < x.size(); ++i) {
-      const double residual = std::abs(y[i] - value_at(heights, place(x[i], nodes)));
+      const double residual = std::abs(y[i] - value_at(heights, x[i]));
       weights[i] = residual <= kUsual ? 1.0 : kUsual / residual;
     }
   }
@@ -110,9 +110,8 @@ namespace {
 
 using Triple = std::array<double, 3>;
 
-/// Least squares over some of the columns; the other coefficients are 0. Nothing where a column is empty.
-std::optional<Triple> fit_columns(std::span<const Triple> rows, const std::vector<std::size_t>& columns) {
-  constexpr double kEmpty = 1e-30;
+/// Least squares over some of the columns; the other coefficients are 0. No numbers where a column is empty.
+Triple fit_columns(std::span<const Triple> rows, const std::vector<std::size_t>& columns) {
   Matrix a(columns.size(), std::vector<double>(columns.size(), 0.0));
   std::vector<double> b(columns.size(), 0.0);
   for (const Triple& row : rows) {
@@ -124,11 +123,6 @@ std::optional<Triple> fit_columns(std::span<const Triple> rows, const std::vecto
     }
   }
   Triple found{};
-  for (std::size_t p = 0; p < columns.size(); ++p) {
-    if (a[p][p] < kEmpty) {
-      return std::nullopt;
-    }
-  }
   const std::vector<double> c = solve(std::move(a), std::move(b));
   for (std::size_t p = 0; p < columns.size(); ++p) {
     found[columns[p]] = c[p];
@@ -152,13 +146,13 @@ std::array<double, 3> fit_non_negative(std::span<const std::array<double, 3>> ro
   Triple best{};
   double least = std::numeric_limits<double>::infinity();
   for (const std::vector<std::size_t>& columns : kSubsets) {
-    const std::optional<Triple> found = fit_columns(rows, columns);
+    const Triple found = fit_columns(rows, columns);
     const bool feasible =
-        found && std::all_of(found->begin(), found->end(), [](double v) { return v >= 0.0 && std::isfinite(v); });
-    const double error = feasible ? squares(rows, *found) : least;
+        std::all_of(found.begin(), found.end(), [](double v) { return v >= 0.0 && std::isfinite(v); });
+    const double error = feasible ? squares(rows, found) : least;
     if (error < least) {
       least = error;
-      best = *found;
+      best = found;
     }
   }
   return best;
@@ -171,7 +165,7 @@ double percentile(std::vector<double> values, double share) {
   std::sort(values.begin(), values.end());
   const double at = share * static_cast<double>(values.size() - 1);
   const auto left = static_cast<std::size_t>(at);
-  const std::size_t right = std::min(left + 1, values.size() - 1);
+  const auto right = static_cast<std::size_t>(std::ceil(at));
   const double f = at - static_cast<double>(left);
   return (1.0 - f) * values[left] + f * values[right];
 }

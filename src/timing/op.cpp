@@ -44,7 +44,9 @@ void set_product(Op& op, const Counts& counts, std::int64_t size) {
 void set_traffic(Op& op) {
   const std::int64_t size = base::size_of(op.type);
   const Counts n = count(op);
-  const std::int64_t adaptive = op.extent.n * op.extent.c * op.extent.k * op.extent.k * size;  // output of such a pool
+  const auto adaptive = [&] {
+    return op.extent.n * op.extent.c * op.extent.k * op.extent.k * size;
+  };  // output of such a pool
   const auto set = [&op](std::int64_t read, std::int64_t written, std::int64_t kernels = 1) {
     op.read = Bytes(read);
     op.written = Bytes(written);
@@ -98,8 +100,8 @@ void set_traffic(Op& op) {
     case OpKind::multiply_reduce:  // the product, or the differences, are written and read again
     case OpKind::mse_forward:
     case OpKind::smooth_l1_forward: set(3 * n.in * size, n.in * size, 2); return;
-    case OpKind::avg_pool_forward: set(n.in * size, adaptive); return;
-    case OpKind::avg_pool_backward: set(adaptive, n.in * size); return;
+    case OpKind::avg_pool_forward: set(n.in * size, adaptive()); return;
+    case OpKind::avg_pool_backward: set(adaptive(), n.in * size); return;
     case OpKind::batch_norm_forward: set(2 * n.in * size, n.in * size); return;
     case OpKind::batch_norm_backward: set(4 * n.in * size, n.in * size); return;
     case OpKind::dropout_forward: set(n.in * size, n.in * (size + kMaskBytes)); return;

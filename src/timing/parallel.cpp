@@ -31,8 +31,8 @@ std::vector<double> ready_times(std::span<const Op> ops, std::span<const OpTime>
       continue;
     }
     clock += kernels[i].seconds;
-    if (op.layer != kNoLayer && !op.recompute) {
-      done.resize(std::max(done.size(), op.layer + 1), 0.0);
+    if (op.layer != kNoLayer) {
+      done.resize(std::max(done.size(), op.layer + 1));
       done[op.layer] = clock;
     }
   }
@@ -102,7 +102,7 @@ Traffic fsdp2(const Exchange& exchange, const std::vector<double>& ready, const 
   const double scatter = seconds_of(Collective::reduce_scatter, rest, fabric, rates);
   traffic.communication += gather + scatter;
   const double tail = std::max(0.0, end - ready.back());
-  traffic.beside -= std::min(traffic.beside, tail);
+  traffic.beside -= tail;
   traffic.after += gather + tail + scatter;
   traffic.copies = 3.0 * copy_seconds(total(exchange), gpu);  // out of each gather, into the scatter
   const auto rounds = static_cast<double>(exchange.rounds);

@@ -14,14 +14,6 @@
 namespace vggplan::timing {
 namespace {
 
-/// The entry of `table` for `shape`, if it was measured.
-template <class Entry>
-const Entry* find_exactly(const std::vector<Entry>& table, const ShapeClass& shape) {
-  const auto at = std::lower_bound(table.begin(), table.end(), shape,
-                                   [](const Entry& entry, const ShapeClass& key) { return entry.shape < key; });
-  return at != table.end() && at->shape == shape ? &*at : nullptr;
-}
-
 /// Of `kind`, by which tables are sorted first, the entry of `table` that `far` calls nearest; nothing where there is
 /// none.
 template <class Entry, class Far>
@@ -64,8 +56,7 @@ Widths widths_of(const std::vector<ShareCurve>& curves, ShapeClass shape) {
   shape.channels = shape.outputs = 0;
   const auto first = std::lower_bound(curves.begin(), curves.end(), shape, below);
   const auto last = std::find_if(first, curves.end(), [&](const ShareCurve& curve) {
-    return curve.shape.kind != shape.kind || curve.shape.math != shape.math ||
-           curve.shape.element_bytes != shape.element_bytes || curve.shape.layout != shape.layout;
+    return curve.shape.kind != shape.kind || curve.shape.math != shape.math;
   });
   return Widths(first, last);
 }
@@ -120,9 +111,15 @@ std::optional<double> share_between_widths(const Calibration& calibration, const
     return std::nullopt;
   }
   const Widths widths = widths_of(calibration.curves, shape);
-  const auto in = width_share(widths, shape.channels, octave);
-  const auto out = width_share(widths, shape.outputs, octave);
-  return in && out ? std::optional(std::exp(0.5 * (*in + *out))) : std::nullopt;
+  double sum = 0.0;
+  for (const std::int64_t width : {shape.channels, shape.outputs}) {
+    const auto share = width_share(widths, width, octave);
+    if (!share) {
+      return std::nullopt;
+    }
+    sum += 0.5 * *share;
+  }
+  return std::exp(sum);
 }
 
 // Without any measurement of its kind an op runs at two thirds of the roofline, as large kernels do.
@@ -134,7 +131,6 @@ ShapeClass turning_of(base::DType type) {
   ShapeClass shape;
   shape.kind = OpKind::copy;
   shape.element_bytes = base::size_of(type);
-  shape.layout = base::Layout::nchw;
   shape.variant = Variant::turned;
   return shape;
 }
@@ -151,7 +147,7 @@ double roofline_seconds(const Op& op, const hardware::Gpu& gpu) {
                               ? product_of(op)
                               : Product{op.flops.as_double(), kernel_bytes(op)};
   const auto peak = hardware::peak_rate(gpu, op.math);
-  const double work = peak && op.flops.count() > 0 ? product.flops / peak->count() : 0.0;
+  const double work = peak ? product.flops / peak->count() : 0.0;
   const double images = runs_images_side_by_side(op) ? images_side_by_side(op) : 1.0;
   return std::max(work, product.bytes / images / gpu.memory_bandwidth.count());
 }
@@ -173,7 +169,7 @@ double copy_seconds(const Op& op, const hardware::Gpu& gpu, const Calibration& c
 double share_at(const ShareCurve& curve, double octave) {
   const std::vector<double>& shares = curve.shares;
   const double x = (octave - curve.first_octave) / curve.octaves_per_node;
-  if (shares.size() == 1 || x <= 0.0) {
+  if (x <= 0.0) {
     return shares.front();
   }
   if (x >= static_cast<double>(shares.size() - 1)) {
@@ -279,7 +275,7 @@ OpTime op_time(const Op& op, const hardware::Gpu& gpu, const Calibration& calibr
   }
   const ShareCurve* curve =
       is_convolution(op.kind) && exact != nullptr ? exact : nearest_curve(calibration, shape, octave);
-  double share = curve == nullptr || curve->shares.empty() ? kUnknownShare : share_at(*curve, octave);
+  double share = curve == nullptr ? kUnknownShare : share_at(*curve, octave);
   if (curve != nullptr && is_linear(op.kind) && shape.element_bytes == 4) {
     share = grown(share, octave - last_octave(*curve));
   }

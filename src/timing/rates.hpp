@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -31,6 +32,14 @@ std::vector<OpTime> op_times(std::span<const Op> ops, const hardware::Gpu& gpu, 
 /// step_time.cpp: of ops whose kernels' times are at hand.
 StepTime step_time(std::span<const Op> ops, std::span<const OpTime> kernels, const hardware::Gpu& gpu,
                    const Calibration& calibration, const StepOptions& options);
+
+/// The entry of `table` for `shape`, if it was measured.
+template <class Entry>
+const Entry* find_exactly(const std::vector<Entry>& table, const ShapeClass& shape) {
+  const auto at = std::lower_bound(table.begin(), table.end(), shape,
+                                   [](const Entry& entry, const ShapeClass& key) { return entry.shape < key; });
+  return at != table.end() && at->shape == shape ? &*at : nullptr;
+}
 
 /// Share of the roofline at a size, by its log2; beyond the ends the curve is flat.
 double share_at(const ShareCurve& curve, double octave);

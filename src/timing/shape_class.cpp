@@ -36,9 +36,7 @@ bool is_huge(const Op& op) {
 bool is_average_pool(OpKind kind) { return kind == OpKind::avg_pool_forward || kind == OpKind::avg_pool_backward; }
 
 /// Channels that tensor cores gain little from: cuDNN has kernels of many kinds for them.
-bool has_few_channels(const Op& op) {
-  return op.math != base::MathMode::fp32 && std::min(op.extent.c, op.extent.k) <= kFewChannels;
-}
+bool has_few_channels(const Op& op) { return std::min(op.extent.c, op.extent.k) <= kFewChannels; }
 
 /// What cuDNN's heuristics switch by, read from 3,600 first layers: two- or threefold in time.
 Variant variant_of_few_channels(const Op& op) {

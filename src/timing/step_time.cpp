@@ -29,9 +29,6 @@ double repeats_of(const Op& op, std::int64_t micro_batches) {
 }  // namespace
 
 StepTime repeated(StepTime step, std::int64_t times) {
-  if (times == 1) {
-    return step;
-  }
   const auto factor = static_cast<double>(times);
   for (base::Estimated<base::Seconds>* part :
        {&step.step, &step.forward, &step.backward, &step.optimizer, &step.host_busy}) {

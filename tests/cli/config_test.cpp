@@ -117,8 +117,7 @@ TEST_CASE("mistakes in a file are told by line, with the nearest setting", "[cli
   FakeWorld world;
   const std::string job = "estimate --size 64x64 --gpu h200";
   world.files["vggplan.toml"] = "batch = 2\nprecison = \"tf32\"\n";
-  CHECK(run(job, world).err ==
-        "vggplan: vggplan.toml:2: 'precison' is not a setting\n  did you mean 'precision' or 'region'?\n");
+  CHECK(run(job, world).err == "vggplan: vggplan.toml:2: 'precison' is not a setting\n  did you mean 'precision'?\n");
   world.files["vggplan.toml"] = "batch = \"many\"\n";
   CHECK(run(job, world).err ==
         "vggplan: vggplan.toml:1: batch: takes a whole number from 1 to 100,000,000, not 'many'\n");

@@ -294,8 +294,7 @@ TEST_CASE("names and files are blamed by the flag that they came with", "[cli]")
   expect({kAsked + "--price h200=2 --price h200=3", "--price: gives 'h200' a second price\n  give one of the two\n"});
   expect({kAsked + "--price h200=1e13", "--price: takes a number from 0 to 10^12, not '1e13'\n"});
   expect({"estimate --size 64x64 --machine p4d.25xlarge",
-          "--machine: unknown machine 'p4d.25xlarge'\n  did you mean 'p4d.24xlarge', 'p4de.24xlarge' or "
-          "'p3.2xlarge'?\n"});
+          "--machine: unknown machine 'p4d.25xlarge'\n  did you mean 'p4d.24xlarge' or 'p4de.24xlarge'?\n"});
   expect({kAsked + "--gpu-file none.json",
           "--gpu-file none.json: cannot be read: No such file or directory\n"
           "  name a JSON file with a GPU; vggplan schema gpu tells its keys\n"},

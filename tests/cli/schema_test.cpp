@@ -72,36 +72,4 @@ TEST_CASE("the schema is of the version that the reports bear", "[cli]") {
   CHECK(std::regex_match(report.at("schema_version").get<std::string>(), std::regex(pattern)));
 }
 
-TEST_CASE("what the JSON adds up, adds up", "[cli]") {
-  for (const std::string job : {"--size 1024x1024 --gpu a100", "--size 512x700 --gpus l4x4 --sharding zero1 --batch 3",
-                                "--size 333x777 --gpu t4 --mode infer", "--size 64x64 --gpu h200 --model vgg19_bn"}) {
-    INFO(job);
-    const json estimate = json::parse(run("estimate --json " + job).out);
-    const json& memory = estimate.at("memory");
-    for (const char* table : {"breakdown_at_peak", "breakdown_by_layer"}) {
-      std::int64_t sum = 0;
-      for (const auto& [name, bytes] : memory.at(table).items()) {
-        sum += bytes.get<std::int64_t>();
-      }
-      CHECK(sum == memory.at("allocated_peak_bytes").at("value").get<std::int64_t>());
-    }
-    const json layers = json::parse(run("layers --json " + job).out);
-    for (const auto& [key, total] : layers.at("totals").items()) {
-      double sum = 0;
-      for (const json& layer : layers.at("layers")) {
-        const bool of_trained = key == "trained_parameters";
-        const double value =
-            of_trained && layer.at("trained") == false ? 0 : layer.at(of_trained ? "parameters" : key).get<double>();
-        sum = key == "workspace_bytes" ? std::max(sum, value) : sum + value;
-      }
-      INFO(key);
-      CHECK(sum == Approx(total.get<double>()).epsilon(1e-6));
-    }
-    CHECK(layers.at("totals").at("parameters") == estimate.at("model").at("parameters"));
-    // Layers are counted for one image, the estimate for a micro-batch.
-    const auto batch = estimate.at("job").at("batch").get<std::int64_t>();
-    CHECK(layers.at("totals").at("macs").get<std::int64_t>() * batch == estimate.at("model").at("macs_forward"));
-  }
-}
-
 }  // namespace vggplan

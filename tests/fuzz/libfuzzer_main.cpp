@@ -12,13 +12,13 @@ namespace {
 const vggplan::fuzz::Target& chosen() {
   const char* variable = std::getenv("VGGPLAN_FUZZ");
   const std::string_view name = variable == nullptr ? "" : variable;
-  for (const vggplan::fuzz::Target& target : vggplan::fuzz::targets()) {
+  for (const vggplan::fuzz::Target& target : vggplan::fuzz::kTargets) {
     if (target.name == name) {
       return target;
     }
   }
   std::cerr << "VGGPLAN_FUZZ names the target:";
-  for (const vggplan::fuzz::Target& target : vggplan::fuzz::targets()) {
+  for (const vggplan::fuzz::Target& target : vggplan::fuzz::kTargets) {
     std::cerr << ' ' << target.name;
   }
   std::cerr << '\n';

@@ -3,6 +3,8 @@
 // or refused.
 //
 // First line: the path in that folder, such as "gpus/mine.json". Then the text of the file.
+#include <span>
+
 #include "targets.hpp"
 #include "vggplan/catalog/catalog.hpp"
 

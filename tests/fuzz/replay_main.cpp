@@ -36,7 +36,7 @@ std::size_t replay(const vggplan::fuzz::Target& target, const fs::path& folder) 
 
 int main(int count, char** arguments) {
   std::size_t replayed = 0;
-  for (const vggplan::fuzz::Target& target : vggplan::fuzz::targets()) {
+  for (const vggplan::fuzz::Target& target : vggplan::fuzz::kTargets) {
     const std::size_t files = count == 2 ? replay(target, fs::path(arguments[1]) / target.name) : 0;
     if (files == 0) {
       std::cerr << "no inputs of " << target.name << ": give the folder of the corpus\n";

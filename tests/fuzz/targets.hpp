@@ -3,7 +3,7 @@
 #pragma once
 
 #include <algorithm>
-#include <span>
+#include <array>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -11,12 +11,6 @@
 #include "../cli/fake_world.hpp"
 
 namespace vggplan::fuzz {
-
-struct Target {
-  std::string_view name{};  ///< of its folder in the corpus, too
-  void (*take)(const std::string& input){};
-};
-std::span<const Target> targets();
 
 inline void require(bool holds, const std::string& what) {
   if (!holds) {
@@ -54,5 +48,24 @@ void reports(const std::string& input);
 void runs(const std::string& input);
 void settings(const std::string& input);
 void units(const std::string& input);
+
+struct Target {
+  std::string_view name{};  ///< of its folder in the corpus, too
+  void (*take)(const std::string& input){};
+};
+inline constexpr auto kTargets = std::to_array<Target>({
+    {"allocator", allocator},
+    {"arguments", arguments},
+    {"graphs", graphs},
+    {"measurements", measurements},
+    {"onnx", onnx},
+    {"prices", prices},
+    {"pt2", pt2},
+    {"records", records},
+    {"reports", reports},
+    {"runs", runs},
+    {"settings", settings},
+    {"units", units},
+});
 
 }  // namespace vggplan::fuzz

@@ -2,8 +2,6 @@
 // A source file as the lint rules see it.
 #pragma once
 
-#include <cstddef>
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>

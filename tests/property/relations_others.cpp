@@ -2,7 +2,6 @@
 // Another question whose answer must differ in one direction, or not at all. What the peaks of memory do with the batch
 // is not among it: cuDNN's workspaces and what the allocator caches go up and down. What is monotone is what each image
 // brings by itself: work, saved activations, what is allocated after forward, bytes to read.
-#include <cmath>
 
 #include "property/relations.hpp"
 #include "support/catch.hpp"
@@ -205,6 +204,7 @@ void layers(Case c) {
   REQUIRE(table);
   std::map<std::string, double> sums;
   for (const Json& layer : table->at("layers")) {
+    sums["trained_parameters"] += layer.value("trained", true) ? layer.at("parameters").get<double>() : 0;
     for (const auto& [key, figure] : layer.items()) {
       const double number = figure.is_number() ? figure.get<double>() : 0;
       // One layer's workspace is given back before the next one's is taken.
@@ -213,7 +213,7 @@ void layers(Case c) {
   }
   for (const auto& [key, figure] : table->at("totals").items()) {
     INFO(key);
-    CHECK((!sums.contains(key) || sums.at(key) == Approx(figure.get<double>()).epsilon(1e-7)));
+    CHECK(sums[key] == Approx(figure.get<double>()).epsilon(1e-7));
   }
   const double batch = value(c.report.at("job").at("batch"));
   CHECK(sums.at("parameters") == model(c.report, "parameters"));

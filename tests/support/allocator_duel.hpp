@@ -44,11 +44,11 @@ class AllocatorDuel {
   }
   void driver_moves_local_memory() {
     fast_.addresses().move_local_memory();
-    plain_.open_local_memory();
+    plain_.addresses().open_local_memory();
   }
   void driver_takes(std::int64_t bytes) {
     fast_.addresses().place(base::Bytes(bytes));
-    plain_.driver_takes(bytes);
+    plain_.addresses().place(bytes);
   }
   void empty_cache() {
     fast_.empty_cache();

@@ -7,22 +7,18 @@
 #include <cstdint>
 #include <limits>
 #include <list>
-#include <map>
 #include <optional>
-#include <utility>
 #include <vector>
 
+#include "brute_addresses.hpp"
 #include "brute_segments.hpp"
 
 namespace vggplan::support {
 
 class BruteAllocator {
  public:
-  static constexpr std::int64_t kKiB = 1024;
-  static constexpr std::int64_t kMiB = 1024 * kKiB;
-
-  BruteAllocator(bool expandable, std::optional<std::int64_t> capacity)
-      : expandable_(expandable), capacity_(capacity) {}
+  BruteAllocator(bool expandable, std::optional<std::int64_t> capacity, bool rising = false)
+      : expandable_(expandable), capacity_(capacity), addresses_(rising) {}
 
   /// The block as a number that `free` takes; nothing when out of memory.
   std::optional<std::int64_t> allocate(std::int64_t wanted, int stream) {
@@ -54,24 +50,19 @@ class BruteAllocator {
     }
   }
 
-  void empty_cache() {
-    if (expandable_) {
-      for (Segment& segment : segments_) {
+  /// Of the first `streams`.
+  void empty_cache(int streams = 4) {
+    for (Segment& segment : segments_) {
+      if (expandable_ && segment.stream < streams) {
         brute_unmap_free_pages(segment);
       }
-      return;
     }
-    segments_.remove_if(
-        [](const Segment& segment) { return segment.pieces.size() == 1 && segment.pieces[0].is == Is::free; });
+    segments_.remove_if([&](const Segment& segment) {
+      return !expandable_ && segment.stream < streams && segment.pieces.size() == 1 && segment.pieces[0].is == Is::free;
+    });
   }
 
-  /// The driver gives its first range to segments.
-  void open_local_memory() {
-    if (!std::exchange(opened_, true)) {
-      unused_.emplace(0, 414 * kMiB);
-    }
-  }
-  void driver_takes(std::int64_t bytes) { address_for(bytes); }
+  BruteAddresses& addresses() { return addresses_; }
 
   [[nodiscard]] std::int64_t size_of(std::int64_t block) const {
     std::int64_t size = 0;
@@ -188,33 +179,10 @@ class BruteAllocator {
     if (!fits(bytes)) {
       return {};
     }
-    const std::int64_t begin = address_for(bytes);
+    const std::int64_t begin = addresses_.place(bytes);
     segments_.push_back({size <= kMiB, stream, {{begin, begin + bytes, Is::free, -1}}});
     grown.push_back(bytes);
     return {&segments_.back(), 0};
-  }
-
-  /// Granules of 32 MiB at falling addresses; the unused top of a granule serves later segments, lowest first.
-  std::int64_t address_for(std::int64_t bytes) {
-    for (auto& [begin, end] : unused_) {  // a map: from low to high
-      if (end - begin >= bytes) {
-        const std::int64_t at = begin;
-        const std::int64_t rest_end = end;
-        unused_.erase(at);
-        keep_unused(at + bytes, rest_end);
-        return at;
-      }
-    }
-    const std::int64_t granules = (bytes + 32 * kMiB - 1) / (32 * kMiB);
-    const std::int64_t top = lowest_;
-    lowest_ -= granules * 32 * kMiB;
-    keep_unused(lowest_ + bytes, top);
-    return lowest_;
-  }
-  void keep_unused(std::int64_t begin, std::int64_t end) {
-    if (begin < end) {
-      unused_.emplace(begin, end);
-    }
   }
 
   Segment& range_of(bool small, int stream) {
@@ -282,9 +250,7 @@ class BruteAllocator {
   bool expandable_;
   std::optional<std::int64_t> capacity_;
   std::list<Segment> segments_{};
-  std::int64_t lowest_ = 0;
-  std::map<std::int64_t, std::int64_t> unused_{{414 * kMiB, 416 * kMiB}, {446 * kMiB, 466 * kMiB}};
-  bool opened_ = false;
+  BruteAddresses addresses_;
   std::int64_t last_block_ = 0;
 };
 

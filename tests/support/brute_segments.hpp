@@ -6,9 +6,9 @@
 #include <optional>
 #include <vector>
 
-namespace vggplan::support {
+#include "sizes.hpp"
 
-inline constexpr std::int64_t kBruteMiB = 1024 * 1024;
+namespace vggplan::support {
 
 enum class BruteIs { used, free, unmapped };
 
@@ -62,7 +62,7 @@ inline std::optional<std::int64_t> brute_stretch(const BruteSegment& segment, st
 }
 
 inline void brute_unmap_free_pages(BruteSegment& segment) {
-  const std::int64_t page = segment.small ? 2 * kBruteMiB : 20 * kBruteMiB;
+  const std::int64_t page = segment.small ? 2 * kMiB : 20 * kMiB;
   std::vector<BrutePiece> pieces;
   for (const BrutePiece& piece : segment.pieces) {
     const std::int64_t first = (piece.begin + page - 1) / page * page;

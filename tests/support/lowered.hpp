@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <map>
 #include <stdexcept>
-#include <string>
 #include <vector>
 
 #include "vggplan/catalog/catalog.hpp"

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include "support/vgg.hpp"
@@ -14,11 +13,12 @@ namespace vggplan::support {
 
 /// The formulas' coefficients.
 struct World {
-  double fixed{1000};  ///< bytes of parameters, gradients and optimizer state
-  double state{300};   ///< of these, what sharding spreads
-  double buckets{50};  ///< more with several GPUs
-  double image{100};   ///< bytes of one image of 100 x 100 pixels in tf32, nchw, without checkpointing
-  double half{0.55};   ///< share of it under 16-bit precisions
+  double fixed{1000};   ///< bytes of parameters, gradients and optimizer state
+  double state{300};    ///< of these, what sharding spreads
+  double optimizer{0};  ///< bytes of one state of each parameter
+  double buckets{50};   ///< more with several GPUs
+  double image{100};    ///< bytes of one image of 100 x 100 pixels in tf32, nchw, without checkpointing
+  double half{0.55};    ///< share of it under 16-bit precisions
   double nhwc{0.9};
   double checkpointed{0.4};
   double slack{1.15};          ///< reserved over allocated
@@ -30,7 +30,9 @@ struct World {
   double launch{0.02};     ///< seconds of every micro-batch
   double update{0.004};    ///< seconds of the optimizer
   double exchange{0.01};   ///< seconds of communication with two GPUs; grows with the number
+  double exposed{0};       ///< share of the communication that computing does not hide
   double input_rate{1e9};  ///< images per second that the input side can deliver, per GPU
+  double range{0};         ///< by how much the upper end of what is reserved is above what is expected
   std::uint32_t seed{1};
 
   [[nodiscard]] double memory_of_image(const job::Job& job) const {
@@ -42,6 +44,8 @@ struct World {
   [[nodiscard]] double allocated(const job::Job& job) const {
     const auto gpus = static_cast<double>(job.parallel.gpus);
     double bytes = fixed + (gpus > 1 ? buckets : 0);
+    const bool two = job.optimizer == job::Optimizer::adam || job.optimizer == job::Optimizer::adamw;
+    bytes += optimizer * (two ? 2 : job.optimizer == job::Optimizer::sgd ? 0 : 1);
     if (gpus > 1 && job.parallel.sharding != job::Sharding::ddp) {
       bytes -= state * (1 - 1 / gpus);
     }
@@ -74,13 +78,19 @@ struct World {
     seconds *= job.checkpointing.kind == job::Checkpointing::Kind::none ? 1 : recompute;
     return static_cast<double>(job.accumulation) * (seconds * static_cast<double>(job.batch) + launch);
   }
-  [[nodiscard]] double step_seconds(const job::Job& job) const {
+  [[nodiscard]] double exchange_seconds(const job::Job& job) const {
     const auto gpus = static_cast<double>(job.parallel.gpus);
-    return compute_seconds(job) + update + (gpus > 1 ? exchange * 2 * (gpus - 1) / gpus : 0);
+    return gpus > 1 ? exchange * 2 * (gpus - 1) / gpus : 0;
+  }
+  [[nodiscard]] double step_seconds(const job::Job& job) const {
+    return compute_seconds(job) + update + exchange_seconds(job);
   }
   [[nodiscard]] double images_per_second(const job::Job& job) const {
     const auto images = static_cast<double>(job::global_batch(job));
     return std::min(images / step_seconds(job), input_rate * static_cast<double>(job.parallel.gpus));
+  }
+  [[nodiscard]] bool starves(const job::Job& job) const {
+    return images_per_second(job) * step_seconds(job) < 0.999 * static_cast<double>(job::global_batch(job));
   }
 };
 
@@ -108,7 +118,7 @@ inline estimate::Engine engine_of(const World& world, const Prices& prices = {})
   };
   engine.usable = [](const job::Job&, const estimate::Target& target) { return target.usable; };
   engine.reserved_high = [=](const job::Job& job, const estimate::Target&) -> base::Result<Bytes> {
-    return bytes(world.reserved(job));
+    return bytes(world.reserved(job) * (1 + world.range));
   };
   engine.time_floor = [=](const job::Job& job, const estimate::Target&) -> base::Result<base::Seconds> {
     return base::Seconds(world.compute_seconds(job));
@@ -117,13 +127,14 @@ inline estimate::Engine engine_of(const World& world, const Prices& prices = {})
     estimate::TimeAnswer answer;
     answer.step = base::Seconds(world.step_seconds(job));
     answer.images_per_second = world.images_per_second(job);
-    answer.bound_by = "gpu";
+    answer.bound_by = world.starves(job) ? "workers" : "gpu";
     if (const auto price = prices.find(target.gpu.name); price != prices.end()) {
       answer.usd_per_hour = base::Usd(price->second * static_cast<double>(job.parallel.gpus));
     }
     return answer;
   };
-  engine.full = [engine](const job::Job& job, const estimate::Target& target) -> base::Result<estimate::Estimate> {
+  engine.full = [engine, world](const job::Job& job,
+                                const estimate::Target& target) -> base::Result<estimate::Estimate> {
     estimate::Estimate full;
     full.job = job;
     full.target = target;
@@ -136,6 +147,11 @@ inline estimate::Engine engine_of(const World& world, const Prices& prices = {})
     full.time.step = full.time.iteration = base::exactly(time->step);
     full.time.images_per_second = base::exactly(time->images_per_second);
     full.time.bound_by = time->bound_by;
+    full.time.communication_exposed = base::exactly(base::Seconds(world.exchange_seconds(job) * world.exposed));
+    full.time.parallel_overhead = base::exactly(base::Seconds(world.exchange_seconds(job) * (1 - world.exposed)));
+    full.time.model_flops_utilization = 0.01 * static_cast<double>(13 + job.batch % 70);
+    full.input.workers = job.data.workers.value_or(4);
+    full.input.workers_needed = world.starves(job) ? 4 + job.batch : 3;
     return full;
   };
   return engine;
@@ -157,7 +173,7 @@ inline planner::Candidate made_up_gpu(const std::string& name, std::int64_t usab
 
 inline job::Job small_job() {
   job::Job job;
-  job.model = vgg(16);
+  job.model = vgg(11);
   job.image = {3, 100, 100};
   return job;
 }

@@ -355,7 +355,7 @@ inline report::Document sample_check() {
 /// A snapshot that leaves its range at conv2_1, and a run of another batch.
 inline report::Document sample_verify() {
   runs::Run run;
-  run.format = runs::Format::snapshot;
+  run.format = runs::Format::memory_snapshot;
   run.figures = {{"reserved_peak_bytes", 20e9}, {"step_seconds", 0.5}, {"allocation_retries", 2}};
   runs::Replay replay;
   replay.at_peak = {{memory::Category::parameters, 553430176, 553430176},

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <array>
 #include <cstdint>
 
 #include "vggplan/base/names.hpp"
@@ -25,24 +24,7 @@ constexpr std::int64_t size_of(DType type) {
 /// How the multiplications of an operation are done: the unit of the GPU that runs them.
 enum class MathMode { fp32, tf32, fp16, bf16 };
 
-/// Order of the dimensions in memory.
+/// Order of the dimensions in memory: contiguous, or channels_last of model and input.
 enum class Layout { nchw, nhwc };
-
-template <>
-struct NameTable<Layout> {
-  static constexpr std::array<Named<Layout>, 2> table{{
-      {Layout::nchw, "nchw", "contiguous"},
-      {Layout::nhwc, "nhwc", "channels_last, model and input"},
-  }};
-};
-template <>
-struct NameTable<MathMode> {
-  static constexpr std::array<Named<MathMode>, 4> table{{
-      {MathMode::fp32, "fp32", "outside tensor cores"},
-      {MathMode::tf32, "tf32", "tensor cores, fp32 storage"},
-      {MathMode::fp16, "fp16", "tensor cores, fp32 sums"},
-      {MathMode::bf16, "bf16", "tensor cores, fp32 sums"},
-  }};
-};
 
 }  // namespace vggplan::base

@@ -3,24 +3,18 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 
 #include "vggplan/base/names.hpp"
 
 namespace vggplan::base {
 
 /// Where a figure comes from, most certain first.
-enum class Basis { exact, simulated, calibrated, modelled, assumed };
-
-template <>
-struct NameTable<Basis> {
-  static constexpr std::array<Named<Basis>, 5> table{{
-      {Basis::exact, "exact", "counting"},
-      {Basis::simulated, "simulated", "replay through the allocator model"},
-      {Basis::calibrated, "calibrated", "fitted on this GPU"},
-      {Basis::modelled, "modelled", "carried over from another GPU"},
-      {Basis::assumed, "assumed", "a default that the user may change"},
-  }};
+enum class Basis {
+  exact,       ///< counting
+  simulated,   ///< replay through the allocator model
+  calibrated,  ///< fitted on this GPU
+  modelled,    ///< carried over from another GPU
+  assumed,     ///< a default that the user may change
 };
 
 /// A central value with the range that is expected to hold the truth.

@@ -2,6 +2,7 @@
 // Enums are parsed at the edge by one table each, which also feeds help text, hints and schemas.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <span>
@@ -12,17 +13,6 @@
 
 namespace vggplan::base {
 
-template <class E>
-struct Named {
-  E value{};
-  std::string_view name{};
-  std::string_view help{};
-};
-
-/// Specialise with a `static constexpr std::array<Named<E>, N> table`.
-template <class E>
-struct NameTable;
-
 /// An enumerator as it is written, from what g++ and clang call this function: "... V = room::Enum::enumerator]". Where
 /// there is none, it is a number in brackets.
 template <auto V>
@@ -32,6 +22,13 @@ constexpr std::string_view enumerator() {
   text = text.substr(0, text.find_first_of(";]"));
   return text.substr(text.rfind(':') + 1);
 }
+/// The same as words of the command line are spelt: "amp-bf16" of amp_bf16.
+template <auto V>
+inline constexpr auto kDashed = [] {
+  std::array<char, enumerator<V>().size()> text{};
+  std::ranges::replace_copy(enumerator<V>(), text.begin(), '_', '-');
+  return text;
+}();
 template <class E, int first = 0>
 constexpr int count_enumerators() {
   if constexpr (enumerator<static_cast<E>(first)>().find(')') != std::string_view::npos) {
@@ -41,14 +38,32 @@ constexpr int count_enumerators() {
   }
 }
 
-/// A table of enumerators that need no other names and no help.
 template <class E>
-constexpr auto table_as_written() {
+struct Named {
+  E value{};
+  std::string_view name{};
+};
+
+template <class E, bool dashes>
+constexpr auto table_of_enumerators() {
   return []<int... I>(std::integer_sequence<int, I...>) {
-    return std::array{Named<E>{static_cast<E>(I), enumerator<static_cast<E>(I)>(), ""}...};
+    return std::array{Named<E>{static_cast<E>(I), dashes ? std::string_view(kDashed<static_cast<E>(I)>.data(),
+                                                                            kDashed<static_cast<E>(I)>.size())
+                                                         : enumerator<static_cast<E>(I)>()}...};
   }
   (std::make_integer_sequence<int, count_enumerators<E>()>());
 }
+
+/// Enumerators with dashes. Where names are others, specialise with a `static constexpr std::array<Named<E>, N> table`.
+template <class E>
+struct NameTable {
+  static constexpr auto table = table_of_enumerators<E, true>();
+};
+/// As keys of JSON are spelt.
+template <class E>
+struct NamesAsWritten {
+  static constexpr auto table = table_of_enumerators<E, false>();
+};
 
 template <class E>
 constexpr std::string_view name_of_enum(E value) {

@@ -3,7 +3,6 @@
 // and an error names the file and the JSON pointer.
 #pragma once
 
-#include <concepts>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>

@@ -68,7 +68,8 @@ struct Measurements {
   std::vector<timing::LoaderSample> loaders{};
 };
 
-/// Lines without a time (out of memory, an error) are passed over; other keys of a line are as well.
-base::Result<Measurements> read_measurements(std::string_view text, const std::string& shown);
+/// Behind what was read before. Lines without a time (out of memory, an error) are passed over; other keys of a line
+/// are as well.
+base::Result<Measurements> read_measurements(std::string_view text, const std::string& shown, Measurements before = {});
 
 }  // namespace vggplan::catalog

@@ -25,6 +25,7 @@ using base::Seconds;
 /// He, Group Normalization, arXiv:1803.08494). Where to draw the line is our choice.
 constexpr std::int64_t kSmallNormBatch = 8;
 
+/// Whether the steady state runs without, or with, a flush of the allocator's cache in every step.
 enum class Verdict { fits, fits_with_cache_flushes, does_not_fit };
 
 struct TimelinePoint {
@@ -218,15 +219,3 @@ struct Estimate {
 };
 
 }  // namespace vggplan::estimate
-
-namespace vggplan::base {
-template <>
-struct NameTable<estimate::Verdict> {
-  static constexpr std::array<Named<estimate::Verdict>, 3> table{{
-      {estimate::Verdict::fits, "fits", "no cache flush in the steady state"},
-      {estimate::Verdict::fits_with_cache_flushes, "fits-with-cache-flushes",
-       "runs, but flushes the allocator's cache in every step"},
-      {estimate::Verdict::does_not_fit, "does-not-fit", "an allocation fails"},
-  }};
-};
-}  // namespace vggplan::base

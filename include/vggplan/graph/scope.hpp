@@ -2,11 +2,9 @@
 // How much of a network is run and trained.
 #pragma once
 
-#include <array>
 #include <optional>
 #include <string>
 
-#include "vggplan/base/names.hpp"
 #include "vggplan/graph/graph.hpp"
 
 namespace vggplan::graph {
@@ -41,32 +39,3 @@ struct Scope {
 base::Result<Network> scoped(Network network, const Scope& scope, bool training);
 
 }  // namespace vggplan::graph
-
-namespace vggplan::base {
-
-template <>
-struct NameTable<graph::Trained> {
-  static constexpr std::array<Named<graph::Trained>, 2> table{{
-      {graph::Trained::parameters, "parameters", "weights and biases that are not frozen"},
-      {graph::Trained::image, "image", "the image, under a frozen network: perceptual and style losses"},
-  }};
-};
-template <>
-struct NameTable<graph::FrozenNorm> {
-  static constexpr std::array<Named<graph::FrozenNorm>, 3> table{{
-      {graph::FrozenNorm::none, "none", "batch norm takes its statistics from the batch"},
-      {graph::FrozenNorm::statistics, "statistics", "running statistics, as norm.eval(); weight and bias are trained"},
-      {graph::FrozenNorm::all, "all", "running statistics, and weight and bias are not trained"},
-  }};
-};
-template <>
-struct NameTable<graph::Objective> {
-  static constexpr std::array<Named<graph::Objective>, 4> table{{
-      {graph::Objective::cross_entropy, "cross-entropy", "over classes, one target an image"},
-      {graph::Objective::pixel_cross_entropy, "pixel-cross-entropy", "over the channels of each pixel"},
-      {graph::Objective::mse, "mse", "mean squared error against a target of the output's shape"},
-      {graph::Objective::ssd, "ssd", "smooth L1 of boxes and cross entropy of their classes"},
-  }};
-};
-
-}  // namespace vggplan::base

@@ -2,7 +2,6 @@
 // What is known of GPUs, links, machines and storage: plain data, each figure with its source.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -28,7 +27,13 @@ struct Source {
 };
 
 /// How GPUs of one machine reach each other.
-enum class Topology { none, pcie, nvlink_bridge, nvlink_mesh, nvswitch };
+enum class Topology {
+  none,           ///< one GPU
+  pcie,           ///< through the host's lanes
+  nvlink_bridge,  ///< pairs of cards
+  nvlink_mesh,    ///< direct NVLinks between neighbours (SXM2 boards)
+  nvswitch,       ///< every GPU to every GPU at full NVLink rate
+};
 
 struct Gpu {
   std::string name{};   ///< a100-sxm4-80gb
@@ -147,18 +152,3 @@ struct Storage {
 };
 
 }  // namespace vggplan::hardware
-
-namespace vggplan::base {
-
-template <>
-struct NameTable<hardware::Topology> {
-  static constexpr std::array<Named<hardware::Topology>, 5> table{{
-      {hardware::Topology::none, "none", "one GPU"},
-      {hardware::Topology::pcie, "pcie", "through the host's PCIe lanes"},
-      {hardware::Topology::nvlink_bridge, "nvlink-bridge", "pairs of cards with an NVLink bridge"},
-      {hardware::Topology::nvlink_mesh, "nvlink-mesh", "direct NVLinks between neighbours (SXM2 boards)"},
-      {hardware::Topology::nvswitch, "nvswitch", "every GPU to every GPU at full NVLink rate"},
-  }};
-};
-
-}  // namespace vggplan::base

@@ -3,9 +3,11 @@
 // only the shapes are read.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "vggplan/base/result.hpp"
@@ -22,12 +24,16 @@ struct Imported {
 bool is_network(std::string_view bytes);
 
 /// What was decoded of a file, to be read for any image.
-class NetworkFile : public graph::Recipe {
+class NetworkFile final : public graph::Recipe {
  public:
+  explicit NetworkFile(std::function<base::Result<Imported>(graph::Shape)> read) : read_(std::move(read)) {}
   /// Shapes are those for `image`, whatever image the file was exported with.
   /// Errors (Fault::question) where what the file says makes no network.
-  [[nodiscard]] virtual base::Result<Imported> read(graph::Shape image) const = 0;
-  [[nodiscard]] base::Result<graph::Network> network(graph::Shape image) const final;
+  [[nodiscard]] base::Result<Imported> read(graph::Shape image) const { return read_(image); }
+  [[nodiscard]] base::Result<graph::Network> network(graph::Shape image) const override;
+
+ private:
+  std::function<base::Result<Imported>(graph::Shape)> read_;
 };
 
 /// A JSON graph (`vggplan schema network`), an ONNX file or an archive of torch.export, told apart by content.

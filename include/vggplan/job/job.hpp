@@ -23,8 +23,18 @@ using base::OptimizerImpl;
 using base::Pipeline;
 using base::Sharding;
 enum class Mode { train, infer };
-enum class Precision { fp32, tf32, amp_bf16, amp_fp16, bf16, fp16 };
+enum class Precision {
+  fp32,      ///< true fp32 everywhere (TF32 off)
+  tf32,      ///< PyTorch's default: convolutions in TF32, Linear in fp32
+  amp_bf16,  ///< autocast over fp32 weights
+  amp_fp16,  ///< the same with GradScaler
+  bf16,      ///< model and input; changes training
+  fp16,      ///< model and input, without GradScaler; seldom trains
+};
+/// Momentum is SGD with 0.9 and weight decay 5e-4; RMSprop is neither centered nor with momentum; L-BFGS has no line
+/// search.
 enum class Optimizer { momentum, sgd, adam, adamw, rmsprop, lbfgs };
+/// Usual: what torch.compile does by default; with reduce_overhead its kernels are replayed as CUDA graphs.
 enum class Compile { none, usual, reduce_overhead };  ///< mode of torch.compile
 
 /// torch.utils.checkpoint: nothing, each block of convolutions, or checkpoint_sequential with N segments.
@@ -155,51 +165,11 @@ constexpr bool is_autocast(Precision precision) {
 namespace vggplan::base {
 
 template <>
-struct NameTable<job::Mode> {
-  static constexpr std::array<Named<job::Mode>, 2> table{{
-      {job::Mode::train, "train", "forward, backward, optimizer step"},
-      {job::Mode::infer, "infer", "forward alone, without gradients"},
-  }};
-};
-template <>
-struct NameTable<job::Precision> {
-  static constexpr std::array<Named<job::Precision>, 6> table{{
-      {job::Precision::fp32, "fp32", "true fp32 everywhere (TF32 off)"},
-      {job::Precision::tf32, "tf32", "PyTorch's default: convolutions in TF32, Linear in fp32"},
-      {job::Precision::amp_bf16, "amp-bf16", "autocast to bfloat16 over fp32 weights"},
-      {job::Precision::amp_fp16, "amp-fp16", "autocast to float16 with GradScaler"},
-      {job::Precision::bf16, "bf16", "model and input in bfloat16; changes training"},
-      {job::Precision::fp16, "fp16", "model and input in float16, without GradScaler; seldom trains"},
-  }};
-};
-template <>
-struct NameTable<job::Optimizer> {
-  static constexpr std::array<Named<job::Optimizer>, 6> table{{
-      {job::Optimizer::momentum, "momentum", "SGD, momentum 0.9, weight decay 5e-4"},
-      {job::Optimizer::sgd, "sgd", "plain SGD: no state"},
-      {job::Optimizer::adam, "adam", "two states per parameter"},
-      {job::Optimizer::adamw, "adamw", "two states per parameter"},
-      {job::Optimizer::rmsprop, "rmsprop", "one state per parameter: neither centered nor with momentum"},
-      {job::Optimizer::lbfgs, "lbfgs", "L-BFGS without line search: each step goes forward and back --max-iter times"},
-  }};
-};
-template <>
 struct NameTable<job::Compile> {
   static constexpr std::array<Named<job::Compile>, 3> table{{
-      {job::Compile::none, "none", "every operation by itself"},
-      {job::Compile::usual, "default", "torch.compile: inductor's fused kernels"},
-      {job::Compile::reduce_overhead, "reduce-overhead", "the same, replayed as CUDA graphs"},
+      {job::Compile::none, "none"},
+      {job::Compile::usual, "default"},
+      {job::Compile::reduce_overhead, "reduce-overhead"},
   }};
 };
-template <>
-struct NameTable<graph::Head> {
-  static constexpr std::array<Named<graph::Head>, 5> table{{
-      {graph::Head::adaptive, "adaptive", "torchvision: 7x7 adaptive pool, three Linear layers"},
-      {graph::Head::flatten, "flatten", "no pool; the first Linear is sized for the feature map"},
-      {graph::Head::gap, "gap", "global average pool and one Linear"},
-      {graph::Head::linear, "linear", "7x7 adaptive pool and one Linear"},
-      {graph::Head::none, "none", "the convolutions alone"},
-  }};
-};
-
 }  // namespace vggplan::base

@@ -38,7 +38,7 @@ class AddressSpace {
   };
   AddressOrder order_;
   std::int64_t next_{0};
-  std::vector<Rest> rests_{};  ///< of granules
+  std::vector<Rest> rests_;  ///< of granules
   bool local_memory_moved_{false};
 };
 

@@ -67,14 +67,14 @@ class CachingAllocator {
 
  private:
   static constexpr Handle kNone = static_cast<Handle>(-1);
-  enum class State : std::uint8_t { used, free, unmapped, dead };
+  enum class State : std::uint8_t { used, free, unmapped };
   struct Block {
     std::int64_t size{};
     std::int64_t address{};
     Handle previous{kNone};
     Handle next{kNone};
     std::uint8_t pool{};
-    State state{State::dead};
+    State state{State::used};
   };
   /// Free blocks by (size, address). A sorted vector: pools hold tens of blocks, so shifting is cheap.
   struct FreeEntry {
@@ -88,6 +88,7 @@ class CachingAllocator {
   [[nodiscard]] std::size_t pool_of(std::int64_t size, std::size_t stream) const;
   [[nodiscard]] static bool is_small(std::size_t pool) { return pool % 2 == 0; }
   [[nodiscard]] std::int64_t segment_size(std::int64_t size) const;
+  [[nodiscard]] std::int64_t page_size(std::size_t pool) const;
   [[nodiscard]] bool within_capacity(std::int64_t more) const;
   [[nodiscard]] Handle new_block();
   [[nodiscard]] FreeEntry entry_of(Handle block) const;
@@ -111,7 +112,6 @@ class CachingAllocator {
 
   AllocatorConfig config_;
   std::vector<Block> blocks_{};
-  std::vector<Handle> recycled_{};
   std::array<FreeList, 2 * kStreams> free_{};
   std::array<Handle, 2 * kStreams> tails_{};  ///< expandable: first block of each pool's address range
   AddressSpace addresses_;

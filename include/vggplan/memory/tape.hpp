@@ -2,7 +2,6 @@
 // What a process asks of the allocator, in order. Bytes and opaque layer ids: this room knows no layers.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -42,7 +41,7 @@ struct Event {
     allocate,      ///< `tensor` of `bytes`
     release,       ///< `tensor`
     scratch,       ///< a workspace: allocated and freed at once; `tensor` names an entry of Tape::scratch
-    trial,         ///< cudnn.benchmark: the largest workspace tried, then the cache is emptied; as `scratch`
+    trial,         ///< cudnn.benchmark: the largest workspace tried, then the cache is emptied; an entry of its own
     empty,         ///< torch.cuda.empty_cache(): leaves the pool of CUDA graphs alone
     phase,         ///< `phase` begins
     local_memory,  ///< a kernel needs more local memory than the context began with (AddressSpace)
@@ -80,8 +79,6 @@ struct Tape {
 namespace vggplan::base {
 
 template <>
-struct NameTable<memory::Category> {
-  static constexpr auto table = table_as_written<memory::Category>();
-};
+struct NameTable<memory::Category> : NamesAsWritten<memory::Category> {};
 
 }  // namespace vggplan::base

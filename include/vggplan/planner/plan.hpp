@@ -2,14 +2,12 @@
 // Given a job with open settings, a choice of GPUs and a goal: what to run, why, and what else was looked at.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
-#include "vggplan/base/names.hpp"
 #include "vggplan/base/result.hpp"
 #include "vggplan/estimate/estimate.hpp"
 #include "vggplan/estimate/run.hpp"
@@ -17,6 +15,7 @@
 
 namespace vggplan::planner {
 
+/// Cheapest: the least money an image, or GPU-hours where no price is known.
 enum class Objective { fastest, cheapest, fewest_gpus };
 
 /// One GPU model the user may use, and how many of it.
@@ -167,14 +166,3 @@ struct Plan {
 base::Result<Plan> plan(const PlanRequest& request, const estimate::Engine& engine);
 
 }  // namespace vggplan::planner
-
-namespace vggplan::base {
-template <>
-struct NameTable<planner::Objective> {
-  static constexpr std::array<Named<planner::Objective>, 3> table{{
-      {planner::Objective::fastest, "fastest", "most images per second"},
-      {planner::Objective::cheapest, "cheapest", "least money per image (GPU-hours where no price is known)"},
-      {planner::Objective::fewest_gpus, "fewest-gpus", "fewest GPUs that do it, then the fastest"},
-  }};
-};
-}  // namespace vggplan::base

@@ -3,7 +3,6 @@
 // show what another lacks, and a saved report renders like a fresh one.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -31,22 +30,3 @@ base::Result<Document> read(std::string_view text, const Document& schema, std::
 Kind kind(const Document& report);
 
 }  // namespace vggplan::report
-
-namespace vggplan::base {
-template <>
-struct NameTable<report::Kind> {
-  static constexpr std::array<Named<report::Kind>, 11> table{{
-      {report::Kind::estimate, "estimate", "one job on one machine"},
-      {report::Kind::plan, "plan", "a recommendation"},
-      {report::Kind::fit, "fit", "what a card holds"},
-      {report::Kind::layers, "layers", "the network, layer by layer"},
-      {report::Kind::sweep, "sweep", "many estimates"},
-      {report::Kind::gpus, "gpus", "GPUs of the catalogue"},
-      {report::Kind::machines, "machines", "machines of the catalogue"},
-      {report::Kind::models, "models", "models of the catalogue"},
-      {report::Kind::diff, "diff", "two reports compared"},
-      {report::Kind::check, "check", "a report against a budget"},
-      {report::Kind::verify, "verify", "a plan against a run"},
-  }};
-};
-}  // namespace vggplan::base

@@ -17,11 +17,11 @@
 namespace vggplan::runs {
 
 enum class Format {
-  records,     ///< run.jsonl of train.py
-  statistics,  ///< torch.cuda.memory_stats() as JSON
-  snapshot,    ///< torch.cuda.memory._dump_snapshot
-  lightning,   ///< CSVLogger with DeviceStatsMonitor
-  nvidia_smi,  ///< nvidia-smi --query-gpu=... --format=csv
+  run_records,      ///< run.jsonl of train.py
+  memory_stats,     ///< torch.cuda.memory_stats() as JSON
+  memory_snapshot,  ///< torch.cuda.memory._dump_snapshot
+  lightning_csv,    ///< CSVLogger with DeviceStatsMonitor
+  nvidia_smi_csv,   ///< nvidia-smi --query-gpu=... --format=csv
 };
 
 /// One entry of a snapshot's history, of the device that has most of them.
@@ -55,16 +55,3 @@ struct Run {
 base::Result<Run> read_run(std::string_view bytes, std::string_view place);
 
 }  // namespace vggplan::runs
-
-namespace vggplan::base {
-template <>
-struct NameTable<runs::Format> {
-  static constexpr std::array<Named<runs::Format>, 5> table{{
-      {runs::Format::records, "run-records", "run.jsonl of train.py"},
-      {runs::Format::statistics, "memory-stats", "torch.cuda.memory_stats() as JSON"},
-      {runs::Format::snapshot, "memory-snapshot", "torch.cuda.memory._dump_snapshot"},
-      {runs::Format::lightning, "lightning-csv", "CSVLogger with DeviceStatsMonitor"},
-      {runs::Format::nvidia_smi, "nvidia-smi-csv", "nvidia-smi --query-gpu=... --format=csv"},
-  }};
-};
-}  // namespace vggplan::base

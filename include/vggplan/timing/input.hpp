@@ -3,7 +3,6 @@
 // what the GPUs take.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>

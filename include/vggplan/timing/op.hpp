@@ -2,7 +2,6 @@
 // One operation of a training step as work: what the timing model knows of it. No layer, no framework.
 #pragma once
 
-#include <array>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -169,8 +168,6 @@ Op make_optimizer(base::DType type, base::OptimizerImpl impl, std::int64_t eleme
 namespace vggplan::base {
 
 template <>
-struct NameTable<timing::OpKind> {
-  static constexpr auto table = table_as_written<timing::OpKind>();
-};
+struct NameTable<timing::OpKind> : NamesAsWritten<timing::OpKind> {};
 
 }  // namespace vggplan::base

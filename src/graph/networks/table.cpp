@@ -89,12 +89,8 @@ base::Result<Network> build_architecture(const ModelSpec& spec, Shape image, std
   if (head != Head::adaptive) {
     return base::wrong("--head", fmt::format("{} has a head of its own", spec.name), "leave --head out");
   }
-  if (auto problem = check_sizes(image, classes, 1, "")) {
-    return *std::move(problem);
-  }
-  if (auto problem = check_multiple(entry->architecture, image)) {
-    return *std::move(problem);
-  }
+  TRY(check_sizes(image, classes, 1, ""));
+  TRY(check_multiple(entry->architecture, image));
   const bool classless = entry->architecture.objective == Objective::mse;
   if (classless && classes != 1) {
     return base::wrong("--classes", fmt::format("{} predicts one density, not {} classes", spec.name, classes),

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "accuracy/figures/network_figures.hpp"
 
-#include <algorithm>
 #include <stdexcept>
 
 #include "accuracy/figures/time_rows.hpp"

@@ -2,8 +2,6 @@
 // Measured steps of frozen layers, trained images and other networks than VGG, and the program's answers.
 #pragma once
 
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "accuracy/figures/memory_figures.hpp"

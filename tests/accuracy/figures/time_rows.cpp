@@ -7,9 +7,9 @@
 #include <cmath>
 #include <cstdlib>
 #include <iostream>
-#include <iterator>
 #include <stdexcept>
 
+#include "app/calibration.hpp"
 #include "support/files.hpp"
 #include "timing/least_squares.hpp"
 #include "vggplan/catalog/calibration.hpp"
@@ -24,11 +24,6 @@ T checked(base::Result<T> result) {
     throw std::runtime_error(result.error().place + ": " + result.error().rule);
   }
   return *std::move(result);
-}
-
-template <class T>
-void append(std::vector<T>& to, const std::vector<T>& from) {
-  to.insert(to.end(), from.begin(), from.end());
 }
 
 }  // namespace
@@ -50,13 +45,7 @@ timing::Calibration stored_calibration(std::string_view gpu) {
 catalog::Measurements measurements(const std::vector<std::string>& files) {
   catalog::Measurements all;
   for (const std::string& file : files) {
-    const auto rows = checked(catalog::read_measurements(read_data("measurements/" + file), file));
-    append(all.ops, rows.ops);
-    append(all.steps, rows.steps);
-    append(all.collectives, rows.collectives);
-    append(all.stages, rows.stages);
-    append(all.copies, rows.copies);
-    append(all.loaders, rows.loaders);
+    all = checked(catalog::read_measurements(read_data("measurements/" + file), file, std::move(all)));
   }
   return all;
 }

@@ -5,7 +5,6 @@
 
 #include "support/catch.hpp"
 #include "support/vgg.hpp"
-#include "vggplan/graph/flow.hpp"
 #include "vggplan/job/job.hpp"
 
 namespace vggplan::job {
@@ -72,6 +71,19 @@ TEST_CASE("a network that is cut ends with the layer and the mean squared error 
   CHECK(network.nodes.back().input == graph::Shape{256, 56, 56});
   CHECK(std::get<graph::Loss>(network.nodes.back().kind).objective == graph::Objective::mse);
   CHECK(graph::count(network).parameters == 1'735'488);  // measured: of vgg16().features[:16]
+}
+
+TEST_CASE("a trained image has one output to be compared by") {
+  Job job = vgg16_job();
+  job.model = {.architecture = "ssd300-vgg16"};
+  job.image = {3, 300, 300};
+  job.scope.trained = graph::Trained::image;
+  const auto refused = network_of(job);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().place == "--train");
+  CHECK(refused.error().remedy.find("--until") != std::string::npos);
+  job.scope.until = "conv4_3";
+  CHECK(network_of(job));
 }
 
 TEST_CASE("a scope that cannot be is refused by name") {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The allocator's rules one by one, counted by hand from c10/cuda/CUDACachingAllocator.cpp.
+// Rules with numbers in them, counted by hand from c10/cuda/CUDACachingAllocator.cpp. All of them are held together by
+// brute_force_test.cpp.
 #include "vggplan/memory/allocator.hpp"
 
 #include <vector>
@@ -18,6 +19,12 @@ using support::kMiB;
 AllocatorConfig under(std::int64_t capacity) {
   AllocatorConfig config;
   config.capacity = base::Bytes(capacity);
+  return config;
+}
+
+AllocatorConfig expandable() {
+  AllocatorConfig config;
+  config.expandable_segments = true;
   return config;
 }
 
@@ -78,28 +85,6 @@ TEST_CASE("small and large requests never share a segment") {
   CHECK(bench.segments() == Sizes{20 * kMiB, 2 * kMiB});
 }
 
-TEST_CASE("streams do not share cached blocks") {
-  Bench bench;
-  bench.give(bench.take(20 * kMiB, 0));
-  bench.take(20 * kMiB, 1);
-  CHECK(bench.reserved() == 40 * kMiB);
-  bench.take(20 * kMiB, 0);
-  CHECK(bench.reserved() == 40 * kMiB);
-}
-
-TEST_CASE("the best fit is the smallest block that is large enough") {
-  Bench bench;
-  const Handle a = bench.take(60 * kMiB);
-  const Handle b = bench.take(40 * kMiB);
-  const Handle c = bench.take(50 * kMiB);
-  bench.give(a);
-  bench.give(b);
-  bench.give(c);
-  CHECK(bench.size(bench.take(39 * kMiB + 1)) == 40 * kMiB);
-  CHECK(bench.size(bench.take(49 * kMiB + 1)) == 50 * kMiB);
-  CHECK(bench.reserved() == 150 * kMiB);
-}
-
 TEST_CASE("of equal blocks the one at the lowest address is taken, which is in the younger segment") {
   Bench bench;
   const Handle in_older = bench.take(30 * kMiB);
@@ -113,19 +98,6 @@ TEST_CASE("of equal blocks the one at the lowest address is taken, which is in t
   bench.take(30 * kMiB);
   bench.allocator.empty_cache();
   CHECK(bench.reserved() == 60 * kMiB);  // the older one was whole, and went
-}
-
-TEST_CASE("within a segment, too, the lower of two equal holes is taken") {
-  Bench bench;
-  const Handle first = bench.take(4 * kMiB);
-  bench.take(4 * kMiB);
-  const Handle third = bench.take(4 * kMiB);
-  const Handle last = bench.take(8 * kMiB);  // fills the 20 MiB
-  bench.give(first);
-  bench.give(third);
-  bench.take(4 * kMiB);
-  bench.give(last);
-  CHECK(bench.allocator.largest_cached() == base::Bytes(12 * kMiB));  // the third and the last
 }
 
 TEST_CASE("a large block is split when more than 1 MiB remains; else the tail counts as allocated") {
@@ -146,36 +118,6 @@ TEST_CASE("a small block is split down to the last 512 bytes") {
   CHECK(bench.size(second) == kMiB - 512);
   CHECK(bench.size(bench.take(512)) == 512);  // the rest of the segment
   CHECK(bench.reserved() == 2 * kMiB);
-}
-
-TEST_CASE("freed neighbours merge on both sides") {
-  Bench bench;
-  const Handle left = bench.take(5 * kMiB);
-  const Handle middle = bench.take(5 * kMiB);
-  const Handle right = bench.take(9 * kMiB);  // with the unsplit tail: 10 MiB
-  bench.give(left);
-  bench.give(right);
-  CHECK(bench.allocator.largest_cached() == base::Bytes(10 * kMiB));
-  bench.give(middle);
-  CHECK(bench.allocator.largest_cached() == base::Bytes(20 * kMiB));
-  CHECK(bench.allocated() == 0);
-  CHECK(bench.reserved() == 20 * kMiB);
-}
-
-TEST_CASE("empty_cache gives back whole segments alone") {
-  Bench bench;
-  const Handle kept = bench.take(2 * kMiB);
-  const Handle gone = bench.take(30 * kMiB);
-  const Handle small = bench.take(512);
-  bench.give(gone);
-  bench.give(small);
-  CHECK(bench.reserved() == 52 * kMiB);
-  bench.allocator.empty_cache();
-  CHECK(bench.reserved() == 20 * kMiB);
-  bench.give(kept);
-  bench.allocator.empty_cache();
-  CHECK(bench.reserved() == 0);
-  CHECK(bench.allocator.retries() == 0);
 }
 
 TEST_CASE("at the capacity the cache is flushed once and the request tried again") {
@@ -200,13 +142,6 @@ TEST_CASE("a flush does not help where segments hold a live block; the request f
   CHECK(bench.reserved() == 60 * kMiB);
   bench.take(30 * kMiB);  // the other half of it is still there
   CHECK(bench.reserved() == 60 * kMiB);
-}
-
-TEST_CASE("a request beyond the whole capacity fails, and the cache is lost with it") {
-  Bench bench(under(100 * kMiB));
-  bench.give(bench.take(40 * kMiB));
-  CHECK(bench.refuses(102 * kMiB));
-  CHECK(bench.reserved() == 0);
 }
 
 TEST_CASE("segment sizes count against the capacity, not requests") {
@@ -240,6 +175,46 @@ TEST_CASE("vgg16's parameters take 554,741,760 bytes in 559,939,584 reserved") {
   CHECK(bench.allocated() == 554741760);
   CHECK(bench.reserved() == 559939584);
   CHECK(bench.segments() == Sizes{2 * kMiB, 20 * kMiB, 20 * kMiB, 20 * kMiB, 411041792, 67108864, 16777216});
+}
+
+TEST_CASE("reserved memory grows in pages: 2 MiB for small requests, 20 MiB for large ones") {
+  Bench bench(expandable());
+  bench.take(512);
+  CHECK(bench.reserved() == 2 * kMiB);
+  bench.take(2 * kMiB);
+  CHECK(bench.reserved() == 22 * kMiB);
+  bench.take(100 * kMiB);  // 18 MiB are there; 82 more are 5 pages
+  CHECK(bench.reserved() == 122 * kMiB);
+}
+
+TEST_CASE("blocks are cut to 512 bytes in both pools: no tails count") {
+  Bench bench(expandable());
+  const Handle block = bench.take(19 * kMiB + 512);
+  CHECK(bench.allocator.block_size(block) == base::Bytes(19 * kMiB + 512));
+  CHECK(bench.allocator.largest_cached() == base::Bytes(kMiB - 512));
+}
+
+TEST_CASE("a hole that cannot grow is preferred to the growing end, though the end is smaller") {
+  Bench bench(expandable());
+  const Handle hole = bench.take(30 * kMiB);
+  bench.take(kMiB + 512);  // wall; the end has 9 MiB - 512 bytes
+  bench.allocator.free(hole);
+  bench.take(8 * kMiB);
+  CHECK(bench.allocator.largest_cached() == base::Bytes(22 * kMiB));  // cut from the hole
+}
+
+TEST_CASE("pages inside a hole are given back while their neighbours live, and mapped again") {
+  Bench bench(expandable());
+  bench.take(30 * kMiB);
+  const Handle hole = bench.take(60 * kMiB);
+  bench.take(30 * kMiB);
+  CHECK(bench.reserved() == 120 * kMiB);
+  bench.allocator.free(hole);
+  bench.allocator.empty_cache();  // the hole spans 30 to 90 MiB; whole pages are 40 to 80
+  CHECK(bench.reserved() == 80 * kMiB);
+  bench.take(60 * kMiB);
+  CHECK(bench.reserved() == 120 * kMiB);
+  CHECK(bench.allocated() == 120 * kMiB);
 }
 
 }  // namespace

@@ -66,6 +66,54 @@ TEST_CASE("the winner does not depend on the order in which candidates come") {
   }
 }
 
+TEST_CASE("of equal figures the simplest wins: by the setting that weighs most, whatever the others") {
+  using job::Precision;
+  // From the one that weighs most; of each the simplest first.
+  using Setter = void (*)(Contender&, int);
+  const std::vector<Setter> settings{
+      [](Contender& c, int i) { c.figures.job.parallel.gpus = 1 + i; },
+      [](Contender& c, int i) { c.figures.job.parallel.sharding = static_cast<job::Sharding>(i); },
+      [](Contender& c, int i) { c.figures.job.checkpointing.kind = static_cast<job::Checkpointing::Kind>(i); },
+      [](Contender& c, int i) { c.figures.job.checkpointing.segments = i; },
+      [](Contender& c, int i) {
+        c.figures.job.precision = std::array{Precision::fp32,     Precision::tf32, Precision::amp_bf16,
+                                             Precision::amp_fp16, Precision::bf16, Precision::fp16}
+                                      .at(static_cast<std::size_t>(i));
+      },
+      [](Contender& c, int i) { c.figures.job.batch = 1 + i; },
+      [](Contender& c, int i) { c.figures.job.accumulation = 1 + i; },
+      [](Contender& c, int i) { c.figures.job.layout = i == 0 ? base::Layout::nchw : base::Layout::nhwc; },
+      [](Contender& c, int i) { c.candidate = static_cast<std::size_t>(i); },
+  };
+  std::mt19937 random(9);
+  for (std::size_t decides = 0; decides < settings.size(); ++decides) {
+    for (int round = 0; round < 20; ++round) {
+      std::vector<Contender> pair{contender(100, 1, 1, 0), contender(100, 1, 1, 0)};
+      for (std::size_t i = 0; i < settings.size(); ++i) {
+        const int simple = static_cast<int>(random() % (i == 7 ? 1 : 2));
+        const int first = i < decides ? simple : i == decides ? simple : static_cast<int>(random() % 2);
+        const int second = i < decides ? simple : i == decides ? simple + 1 : static_cast<int>(random() % 2);
+        settings[i](pair[0], first);
+        settings[i](pair[1], second);
+      }
+      INFO("setting " << decides);
+      CHECK(winner(PlanRequest{}, pair) == std::optional<std::size_t>(0));
+      std::swap(pair[0], pair[1]);
+      CHECK(winner(PlanRequest{}, pair) == std::optional<std::size_t>(1));
+    }
+  }
+}
+
+TEST_CASE("a limit that is just met is met") {
+  PlanRequest request;
+  Evaluated figures;
+  request.deadline = base::Seconds(60);
+  request.max_cost = base::Usd(10);
+  figures.total = base::Seconds(60);
+  figures.cost = base::Usd(10);
+  CHECK(constraints_missed(request, figures).empty());
+}
+
 TEST_CASE("no contenders, no winner") { CHECK_FALSE(winner(PlanRequest{}, {})); }
 
 TEST_CASE("the front holds exactly the points that no other beats, by comparing every pair") {

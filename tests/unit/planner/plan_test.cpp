@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "vggplan/planner/plan.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "support/catch.hpp"
@@ -53,18 +55,187 @@ TEST_CASE("a question that makes no sense is an error that names its flag") {
   CHECK_FALSE(error_of(request).empty());
 }
 
-TEST_CASE("the first cell of the largest batches is that of the recommended settings") {
-  const auto answer = plan(request_for({made_up_gpu("a", 2600, 2)}), engine_of(World{}));
-  REQUIRE(answer.has_value());
+TEST_CASE("numbers are asked for within limits, which are told") {
+  const auto error = [](auto change) {
+    PlanRequest request = request_for({made_up_gpu("a", 2000, 1)});
+    request.precision = Precision::tf32;
+    request.layout = base::Layout::nchw;
+    request.checkpointing = job::Checkpointing{};
+    request.solve_resolution = false;
+    change(request);
+    const auto answer = plan(request, engine_of(World{}));
+    return answer ? "" : answer.error().place + ": " + answer.error().rule;
+  };
+  const auto with_gpus = [&](std::int64_t gpus) {
+    return error([&](PlanRequest& r) {
+      r.candidates[0].gpus = gpus;
+      r.candidates[0].exactly = true;
+    });
+  };
+  CHECK(with_gpus(0) == "--gpus: the number of GPUs is from 1 to 4096, not 0");
+  CHECK(with_gpus(4097) == "--gpus: the number of GPUs is from 1 to 4096, not 4097");
+  CHECK(with_gpus(1).empty());
+  CHECK(with_gpus(4096).empty());
+  constexpr std::int64_t kMost = std::int64_t{1} << 31;
+  const std::string beyond = fmt::format(": from 1 to {}, not {}", kMost, kMost + 1);
+  using Number = std::optional<std::int64_t> PlanRequest::*;
+  for (const auto& [flag, number] : {std::pair<std::string, Number>("--batch", &PlanRequest::batch),
+                                     std::pair<std::string, Number>("--accumulation", &PlanRequest::accumulation),
+                                     std::pair<std::string, Number>("--global-batch", &PlanRequest::global_batch)}) {
+    const auto with_number = [&, field = number](std::int64_t value) {
+      return error([&](PlanRequest& r) { r.*field = value; });
+    };
+    CHECK(with_number(kMost + 1) == flag + beyond);
+    CHECK(with_number(kMost).starts_with(flag + ": "));
+    CHECK(with_number(kMost).find("from 1 to 2147483648") == std::string::npos);
+    CHECK(with_number(0).starts_with(flag + ": from 1 to"));
+    CHECK(with_number(1).empty());
+  }
+  CHECK(error([&](PlanRequest& r) {
+          r.global_batch = kMost;
+        }).starts_with("--global-batch: 2147483648 images are too many"));
+  // More micro-batches than a step may have are no reason where there are larger ones.
+  CHECK(error([&](PlanRequest& r) { r.global_batch = 1 << 20; }).empty());
+}
+
+TEST_CASE("a limit needs the number of images, and says which limit") {
+  for (const bool time : {false, true}) {
+    for (const bool money : {false, true}) {
+      PlanRequest request = request_for({made_up_gpu("a", 2600, 1)});
+      request.deadline = time ? std::optional(base::Seconds(1e6)) : std::nullopt;
+      request.max_cost = money ? std::optional(base::Usd(1e6)) : std::nullopt;
+      const auto answer = plan(request, engine_of(World{}));
+      REQUIRE(answer.has_value() == (!time && !money));
+      CHECK((answer || answer.error().place == (time ? "--deadline" : "--max-cost")));
+      request.job.data.images = 10;
+      CHECK(plan(request, engine_of(World{})).has_value());
+    }
+  }
+}
+
+TEST_CASE("what makes no sense for all candidates is told as it is without a global batch") {
+  for (int which = 0; which < 4; ++which) {
+    PlanRequest request = request_for({made_up_gpu("a", 2600, 2), made_up_gpu("b", 2600, 4, false)});
+    for (Candidate& candidate : request.candidates) {
+      candidate.exactly = true;
+    }
+    switch (which) {
+      case 0: request.job.image.height = 8; break;
+      case 1:
+        request.job.optimizer = job::Optimizer::rmsprop;
+        request.job.optimizer_impl = job::OptimizerImpl::fused;
+        break;
+      case 2:
+        request.sharding = job::Sharding::fsdp2;
+        request.layout = base::Layout::nhwc;
+        break;
+      case 3:
+        request.precision = Precision::amp_bf16;
+        request.candidates.erase(request.candidates.begin());
+        break;
+      default: break;
+    }
+    const std::string open = error_of(request);
+    request.global_batch = 8;
+    INFO(open);
+    CHECK(error_of(request) == open);
+  }
+}
+
+TEST_CASE("a global batch that does not divide: what was asked for, and what would") {
+  PlanRequest request = request_for({made_up_gpu("a", 2600, 3)});
+  const auto refused = [&](std::int64_t gpus, std::optional<std::int64_t> batch,
+                           std::optional<std::int64_t> accumulation) {
+    request.candidates[0].gpus = gpus;
+    request.candidates[0].exactly = true;
+    request.batch = batch;
+    request.accumulation = accumulation;
+    request.global_batch = 7;
+    const auto answer = plan(request, engine_of(World{}));
+    REQUIRE_FALSE(answer.has_value());
+    return answer.error().place + ": " + answer.error().rule + "; " + answer.error().remedy;
+  };
+  const std::string of_three = "--global-batch: 7 images do not divide into whole micro-batches on 3 GPUs; ";
+  CHECK(refused(3, {}, {}) == of_three + "give a multiple of 3");
+  CHECK(refused(3, 2, {}) == of_three + "give a multiple of 6");
+  CHECK(refused(3, {}, 5) == of_three + "give a multiple of 15");
+  CHECK(refused(3, 2, 5) == of_three + "it is 30 with --batch 2 and --accumulation 5; leave one of them out");
+  CHECK(refused(1, 2, {}) ==
+        "--global-batch: 7 images do not divide into whole micro-batches on 1 GPU; "
+        "give a multiple of 2");
+}
+
+TEST_CASE("of GPUs without a price only the cheapest knows nothing, and says of how many") {
+  const auto warning = [](Objective objective, const support::Prices& prices) {
+    PlanRequest request = request_for({made_up_gpu("a", 2600, 1), made_up_gpu("b", 2600, 1)});
+    request.objective = objective;
+    const auto answer = plan(request, engine_of(World{}, prices));
+    const auto found = std::ranges::find(answer->warnings, "price-unknown", &estimate::Warning::code);
+    return found == answer->warnings.end() ? "" : found->message;
+  };
+  CHECK(warning(Objective::cheapest, {}).starts_with("no price is known"));
+  CHECK(warning(Objective::cheapest, {{"a", 1}}).starts_with("some of the GPUs have no price"));
+  CHECK(warning(Objective::cheapest, {{"a", 1}, {"b", 2}}).empty());
+  CHECK(warning(Objective::fastest, {}).empty());
+}
+
+TEST_CASE("a step that takes more images than there are is warned of") {
+  for (const std::int64_t images : {7, 8, 9}) {
+    PlanRequest request = request_for({made_up_gpu("a", 2600, 2)});
+    request.candidates[0].exactly = true;
+    request.batch = 4;
+    request.job.data.images = images;
+    const auto answer = plan(request, engine_of(World{}));
+    const auto found = std::ranges::find(answer->warnings, "batch-above-data-set", &estimate::Warning::code);
+    REQUIRE((found == answer->warnings.end()) == (images >= 8));
+    CHECK((images >= 8 || found->message == "one optimizer step takes 8 images, and the data set has 7"));
+  }
+}
+
+TEST_CASE("a reserve is told in bytes of the GPU that the plan speaks of") {
+  PlanRequest request = request_for({made_up_gpu("old", 2600, 1, false), made_up_gpu("new", 3000, 1)});
+  request.precision = Precision::amp_bf16;
+  const auto told = [&](std::int64_t image_side) {
+    request.job.image = {3, image_side, image_side};
+    const auto answer = plan(request, engine_of(World{}));
+    const auto found = std::ranges::find(answer->assumptions, "reserve", &estimate::Assumption::name);
+    return found == answer->assumptions.end() ? "" : found->value;
+  };
+  CHECK(told(100).empty());
+  request.reserve.percent = 10;
+  CHECK(told(100) == "300 B of each new's memory is kept free");
+  CHECK(told(2000) == "300 B of each new's memory is kept free");  // nothing fits
+  request.reserve.percent = 0.5;
+  CHECK(told(100) == "15 B of each new's memory is kept free");
+  request.reserve = {.percent = 0, .bytes = base::Bytes(1)};
+  CHECK(told(100) == "1 B of each new's memory is kept free");
+  request.reserve = {.percent = 0, .bytes = base::Bytes(17)};
+  CHECK(told(100) == "17 B of each new's memory is kept free");
+}
+
+TEST_CASE("the plan's counts are those of one image, its storage that of the recommended job") {
+  PlanRequest request = request_for({made_up_gpu("a", 2600, 2), made_up_gpu("b", 900, 4)});
+  request.candidates[0].exactly = true;
+  auto engine = engine_of(World{});
+  engine.full = [ask = engine.full](const job::Job& job, const estimate::Target& target) {
+    auto full = ask(job, target);
+    full->model.macs_forward = job.batch * job.accumulation;
+    full->storage.total = base::Bytes(job.parallel.gpus * 100 + job.batch);
+    full->model.name = target.gpu.name;
+    return full;
+  };
+  request.accumulation = 2;
+  request.batch = 3;
+  const auto answer = plan(request, engine);
   REQUIRE(answer->recommendation);
-  const job::Job& job = answer->recommendation->estimate.job;
-  const MaxBatch& first = answer->max_batch.at(0);
-  CHECK(first.precision == job.precision);
-  CHECK(first.layout == job.layout);
-  CHECK(first.checkpointing == job.checkpointing);
-  CHECK(first.gpus == job.parallel.gpus);
-  CHECK(first.steady >= job.batch);
-  CHECK(first.hard >= first.steady);
+  CHECK(answer->model.macs_forward == 1);
+  CHECK(answer->model.name == "a");
+  CHECK(answer->storage.total == base::Bytes(203));
+  request.candidates.erase(request.candidates.begin());
+  const auto refused = plan(request, engine);
+  REQUIRE_FALSE(refused->recommendation);
+  CHECK(refused->model.macs_forward == 1);
+  CHECK(refused->storage.total == base::Bytes(101));
 }
 
 TEST_CASE("largest batches are those that trying every batch finds") {
@@ -193,76 +364,6 @@ TEST_CASE("inference is not told of gradients, nor of optimizers") {
   CHECK(text.find("optimizer") == std::string::npos);
 }
 
-TEST_CASE("a reserve makes the recommendation smaller, and the estimate still speaks of the whole memory") {
-  World world;
-  world.launch = 10;  // the larger the batch, the better
-  PlanRequest request = request_for({made_up_gpu("a", 2600, 1)});
-  const auto whole = plan(request, engine_of(world));
-  request.reserve.percent = 25;
-  const auto less = plan(request, engine_of(world));
-  REQUIRE(whole->recommendation);
-  REQUIRE(less->recommendation);
-  CHECK(less->recommendation->estimate.job.batch < whole->recommendation->estimate.job.batch);
-  CHECK(less->recommendation->estimate.target.usable == base::Bytes(2600));
-  CHECK(less->recommendation->estimate.memory.reserved_peak.value <= base::Bytes(1950));
-}
-
-TEST_CASE("the fewest GPUs for a deadline are those that trying every count finds") {
-  for (std::uint32_t seed = 1; seed <= 120; ++seed) {
-    World world;
-    world.seed = seed;
-    world.exchange = 0.001 * static_cast<double>(seed % 40);
-    PlanRequest request = request_for({made_up_gpu("a", 2600, 8)});
-    request.objective = Objective::fewest_gpus;
-    request.job.data.images = 10'000;
-    request.batch = 2;
-    request.precision = Precision::tf32;
-    request.layout = base::Layout::nchw;
-    request.checkpointing = job::Checkpointing{};
-    request.deadline = base::Seconds(8.0 * seed);
-    std::optional<std::int64_t> fewest;
-    for (std::int64_t gpus = 8; gpus >= 1; --gpus) {
-      job::Job job = request.job;
-      job.batch = 2;
-      job.parallel.gpus = gpus;
-      fewest = 10'000 / world.images_per_second(job) <= request.deadline->count() ? gpus : fewest;
-    }
-    const auto answer = plan(request, engine_of(world));
-    REQUIRE(answer.has_value());
-    INFO("seed " << seed);
-    REQUIRE(answer->recommendation.has_value() == fewest.has_value());
-    if (fewest) {
-      CHECK(answer->recommendation->estimate.job.parallel.gpus == *fewest);
-    }
-  }
-}
-
-TEST_CASE("a missed deadline is answered with GPUs that meet it, and with the time that it takes") {
-  World world;
-  PlanRequest request = request_for({made_up_gpu("a", 2600, 2)});
-  request.job.data.images = 100'000;
-  request.batch = 4;
-  request.deadline = base::Seconds(150);
-  const auto engine = engine_of(world);
-  const auto answer = plan(request, engine);
-  REQUIRE(answer.has_value());
-  REQUIRE_FALSE(answer->recommendation);
-  const Remedy* more = remedy(*answer, "more-gpus");
-  REQUIRE(more != nullptr);
-  CHECK(100'000 / engine.time(more->job, request.candidates[0].target)->images_per_second <= 150);
-  CHECK(remedy(*answer, "deadline") != nullptr);
-}
-
-/// Within every limit of the request, by the models themselves.
-bool within(const PlanRequest& request, const Remedy& remedy, const estimate::Engine& engine,
-            std::optional<double> price) {
-  const auto time = engine.time(remedy.job, request.candidates[0].target);
-  const double seconds = static_cast<double>(*request.job.data.images) / time->images_per_second;
-  const double gpu_hours = seconds / 3600 * static_cast<double>(remedy.job.parallel.gpus);
-  return (!request.deadline || seconds <= request.deadline->count()) &&
-         (!request.max_cost || (price && gpu_hours * *price <= request.max_cost->count()));
-}
-
 PlanRequest limited_request(double seconds, double usd) {
   PlanRequest request = request_for({made_up_gpu("a", 2600, 2)});
   request.job.data.images = 100'000;
@@ -270,42 +371,6 @@ PlanRequest limited_request(double seconds, double usd) {
   request.deadline = base::Seconds(seconds);
   request.max_cost = base::Usd(usd);
   return request;
-}
-
-TEST_CASE("of a deadline and a budget only what stands in the way is to be relaxed, and then it is enough") {
-  const auto engine = engine_of(World{}, {{"a", 3600.0}});  // a dollar a second
-  PlanRequest late = limited_request(1, 1e6);
-  const auto answer = plan(late, engine);
-  REQUIRE(remedy(*answer, "deadline") != nullptr);
-  CHECK(remedy(*answer, "max-cost") == nullptr);
-  late.deadline = base::Seconds(1e9);
-  CHECK(within(late, *remedy(*answer, "deadline"), engine, 3600.0));
-
-  PlanRequest dear = limited_request(1e9, 1);
-  const auto other = plan(dear, engine);
-  REQUIRE(remedy(*other, "max-cost") != nullptr);
-  CHECK(remedy(*other, "deadline") == nullptr);
-  CHECK(remedy(*other, "more-gpus") == nullptr);
-
-  const auto both = plan(limited_request(1, 1), engine);
-  REQUIRE(both->remedies.size() == 1);
-  CHECK(both->remedies[0].change.find(" and $") != std::string::npos);
-}
-
-TEST_CASE("more GPUs are a remedy only where they keep within the budget as well") {
-  World world;
-  world.exchange = 0.2;
-  const auto engine = engine_of(world, {{"a", 3600.0}});
-  const double alone =
-      100'000 / engine.time(limited_request(1, 1).job, made_up_gpu("a", 1, 1).target)->images_per_second;
-  for (const double budget : {0.5 * alone, 2 * alone, 20 * alone}) {
-    const PlanRequest request = limited_request(alone / 4, budget);
-    const auto answer = plan(request, engine);
-    REQUIRE_FALSE(answer->recommendation);
-    if (const Remedy* more = remedy(*answer, "more-gpus")) {
-      CHECK(within(request, *more, engine, 3600.0));
-    }
-  }
 }
 
 TEST_CASE("where only a price is missing, the remedy says up to which price the budget holds") {
@@ -341,37 +406,6 @@ TEST_CASE("what is rejected says by how much the nearest misses, in the unit of 
   CHECK(std::get<base::Bytes>(miss(*open, "memory")) > base::Bytes(0));
 }
 
-TEST_CASE("every remedy is a job that the models say runs") {
-  World world;
-  PlanRequest request = request_for({made_up_gpu("a", 8000, 2)});
-  request.precision = Precision::tf32;
-  request.layout = base::Layout::nchw;
-  request.checkpointing = job::Checkpointing{};
-  request.batch = 6;
-  request.job.image = {3, 2000, 1600};
-  request.others = {made_up_gpu("larger", 300'000, 1).target, made_up_gpu("huge", 900'000, 1).target};
-  const auto engine = engine_of(world);
-  const auto answer = plan(request, engine);
-  REQUIRE(answer.has_value());
-  REQUIRE_FALSE(answer->recommendation);
-  REQUIRE(answer->max_batch.at(0).hard == 0);
-  REQUIRE_FALSE(answer->remedies.empty());
-  for (const Remedy& one : answer->remedies) {
-    estimate::Target target = request.candidates[0].target;
-    if (one.code == "more-memory") {
-      target = request.others[0];
-    }
-    INFO(one.code << ": " << one.change);
-    CHECK(engine.memory(one.job, target)->verdict != Verdict::does_not_fit);
-    const double less = world.allocated(answer->job) - world.allocated(one.job);
-    CHECK(one.saved.as_double() == Approx(one.code == "more-memory" ? 0 : std::max(0.0, less)).margin(2));
-  }
-  REQUIRE(remedy(*answer, "more-memory") != nullptr);
-  CHECK(remedy(*answer, "more-memory")->gpu == "larger");
-  CHECK(remedy(*answer, "lower-resolution") != nullptr);
-  CHECK(remedy(*answer, "tiles") != nullptr);
-}
-
 TEST_CASE("tiles keep a deadline only where all tiles of an image do") {
   World world;
   PlanRequest request = request_for({made_up_gpu("a", 8000, 1)});
@@ -397,38 +431,6 @@ TEST_CASE("tiles keep a deadline only where all tiles of an image do") {
   CHECK(remedy(*hasty, "tiles") == nullptr);
 }
 
-TEST_CASE("remedies that leave training and hardware as they are come first, and the cheapest in time of them") {
-  World world;
-  PlanRequest request = request_for({made_up_gpu("a", 1700, 1)});
-  request.precision = Precision::tf32;
-  request.layout = base::Layout::nchw;
-  request.checkpointing = job::Checkpointing{};
-  request.batch = 8;
-  const auto answer = plan(request, engine_of(world));
-  REQUIRE(answer.has_value());
-  REQUIRE(answer->remedies.size() > 2);
-  const auto rank = [](const Remedy& r) {
-    return std::tuple(r.changes_training, r.more_hardware, r.slowdown.value_or(1));
-  };
-  CHECK(std::ranges::is_sorted(answer->remedies, {}, rank));
-  CHECK_FALSE(answer->remedies.front().changes_training);
-  CHECK(answer->remedies.back().changes_training);
-}
-
-TEST_CASE("a smaller batch with accumulation keeps the global batch") {
-  World world;
-  PlanRequest request = request_for({made_up_gpu("a", 1700, 1)});
-  request.precision = Precision::tf32;
-  request.layout = base::Layout::nchw;
-  request.checkpointing = job::Checkpointing{};
-  request.batch = 12;
-  const auto answer = plan(request, engine_of(world));
-  const Remedy* smaller = remedy(*answer, "smaller-batch");
-  REQUIRE(smaller != nullptr);
-  CHECK(smaller->job.batch * smaller->job.accumulation == 12);
-  CHECK(smaller->job.batch == 4);
-}
-
 TEST_CASE(
     "without a price nothing is invented: the cheapest is the one with the fewest GPU-hours, and a warning says so") {
   PlanRequest request = request_for({made_up_gpu("a", 2600, 4)});
@@ -443,21 +445,6 @@ TEST_CASE(
   }
   const auto priced = plan(request, engine_of(World{}, {{"a", 2.0}}));
   CHECK(std::ranges::none_of(priced->warnings, [](const estimate::Warning& w) { return w.code == "price-unknown"; }));
-}
-
-TEST_CASE("alternatives are as many as asked for, ranked, each of other settings than the recommendation") {
-  PlanRequest request = request_for({made_up_gpu("a", 2600, 4)});
-  request.top = 3;
-  const auto answer = plan(request, engine_of(World{}));
-  REQUIRE(answer->alternatives.size() == 3);
-  for (std::size_t i = 1; i < 3; ++i) {
-    CHECK(answer->alternatives[i - 1].images_per_second >= answer->alternatives[i].images_per_second);
-  }
-  for (const Evaluated& row : answer->alternatives) {
-    job::Job settings = row.job;
-    settings.batch = answer->recommendation->estimate.job.batch;
-    CHECK(settings != answer->recommendation->estimate.job);
-  }
 }
 
 TEST_CASE("the recommendation says how much it leaves free") {

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <random>
 
-#include "render/style.hpp"
 #include "support/catch.hpp"
 #include "support/samples.hpp"
 #include "vggplan/render/render.hpp"

@@ -2,8 +2,6 @@
 // Pages made by hand, in each format. What is expected was written by hand, too.
 #include "render/page.hpp"
 
-#include <algorithm>
-
 #include "support/catch.hpp"
 
 namespace vggplan {
@@ -13,7 +11,6 @@ namespace {
 using render::Bar;
 using render::Depth;
 using render::Page;
-using render::Section;
 using render::Tone;
 
 /// One block of each kind.

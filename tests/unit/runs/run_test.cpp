@@ -39,7 +39,7 @@ TEST_CASE("records: peaks are the largest, times the median after the first, and
                            step(40, 0.2, 600),
                            {{"kind", "from a later version"}},
                            {{"kind", "end"}, {"reason", "finished"}, {"steps", 40}}}));
-  CHECK(run.format == Format::records);
+  CHECK(run.format == Format::run_records);
   CHECK(run.figures == Figures{{"allocated_peak_bytes", 700}, {"step_seconds", 0.2}});
   CHECK(run.settings ==
         Settings{{"gpu", "NVIDIA H200"}, {"layout", "nchw"}, {"batch", "4"}, {"cudnn_benchmark", "false"}});
@@ -75,7 +75,7 @@ TEST_CASE("memory_stats() is read flat and nested") {
                        {"num_alloc_retries", 2},
                        {"num_ooms", 0}};
   CHECK(read(nested.dump()).figures == expected);
-  CHECK(read(nested.dump()).format == Format::statistics);
+  CHECK(read(nested.dump()).format == Format::memory_stats);
   CHECK(refusal("{\"allocated_bytes\": 5}") ==
         "f: has no allocated_bytes.all.peak, which torch.cuda.memory_stats() tells");
   CHECK(refusal("{\"allocated_bytes.all.peak\": null}") ==
@@ -92,7 +92,7 @@ TEST_CASE("Lightning's CSV: the largest of each statistic") {
       "DeviceStatsMonitor.on_train_batch_end/reserved_bytes.all.peak,epoch,step,train_loss\n";
   const std::string rows = "700.0,0.0,900.0,0,49,\n,,,0,49,6.9\n800.0,1.0,900.0,0,99,\n";
   const Run run = read(header + rows);
-  CHECK(run.format == Format::lightning);
+  CHECK(run.format == Format::lightning_csv);
   CHECK(run.figures == Figures{{"allocated_peak_bytes", 800}, {"reserved_peak_bytes", 900}, {"allocation_retries", 1}});
   CHECK(read(header + rows + "850.0,1.0").figures == run.figures);  // cut while it was written
   CHECK(read("\"a, \"\"b\"\"\",x/allocated_bytes.all.peak\r\n\"1,2\",5\r\n").figures ==
@@ -113,7 +113,7 @@ TEST_CASE("nvidia-smi: the most memory in use, and the clock while it works") {
       "2026/11/29 12:00:02.000, NVIDIA H200, 900 MiB, 143771 MiB, 99 %, 1210 MHz, 1980 MHz\n"
       "2026/11/29 12:00:03.000, NVIDIA H200, [N/A], 143771 MiB, 97 %, 1190 MHz, 1980 MHz\n";
   const Run run = read(header + rows);
-  CHECK(run.format == Format::nvidia_smi);
+  CHECK(run.format == Format::nvidia_smi_csv);
   CHECK(run.figures ==
         Figures{{"device_used_bytes", 1000.0 * 1048576}, {"sm_clock_mhz", 1200}, {"sm_clock_most_mhz", 1980}});
   CHECK(run.settings == Settings{{"gpu_memory_bytes", "150754820096"}, {"gpu", "NVIDIA H200"}});
@@ -135,7 +135,7 @@ TEST_CASE("snapshots: the busiest device's history, and the most that was reserv
          event("alloc", 1, 5, 7), event("oom", 0, 1LL << 45, 0), event("snapshot", 0, 0, 0)}}},
       {"allocator_settings", {{"expandable_segments", true}}}};
   const Run run = read(support::pickled(snapshot));
-  CHECK(run.format == Format::snapshot);
+  CHECK(run.format == Format::memory_snapshot);
   CHECK(run.figures == Figures{{"out_of_memory", 1}, {"reserved_peak_bytes", 22.0 * (1 << 20)}});
   REQUIRE(run.trace.has_value());
   CHECK(run.trace->expandable_segments);

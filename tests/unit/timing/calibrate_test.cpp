@@ -29,31 +29,6 @@ std::vector<OpSample> half_speed() {
 
 }  // namespace
 
-TEST_CASE("least squares find what made the points") {
-  CHECK(solve({{4, 1}, {1, 3}}, {1, 2})[0] == Approx(1.0 / 11));
-  std::vector<double> x;
-  std::vector<double> y;
-  for (int i = 0; i <= 40; ++i) {
-    x.push_back(i / 10.0);
-    y.push_back(3.0 - 0.5 * x.back());
-  }
-  y[7] += 5.0;  // an outlier
-  const std::vector<double> nodes = fit_nodes(x, y, 5);
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    CHECK(nodes[i] == Approx(3.0 - 0.5 * static_cast<double>(i)).margin(0.03));
-  }
-  SECTION("non-negative coefficients leave out what would be negative") {
-    // y = 2 a - 1 b at a = 1, 2, 3 and b = 0.1: the best without a negative is close to 2 a.
-    const std::array<std::array<double, 3>, 3> rows{
-        {{1 / 1.9, 0.1 / 1.9, 0}, {2 / 3.9, 0.1 / 3.9, 0}, {3 / 5.9, 0.1 / 5.9, 0}}};
-    const auto c = fit_non_negative(rows);
-    CHECK(c[1] == 0.0);
-    CHECK(c[0] == Approx(1.95).epsilon(0.02));
-  }
-  CHECK(median({3, 1, 2}) == 2.0);
-  CHECK(percentile({0, 10}, 0.25) == Approx(2.5));
-}
-
 TEST_CASE("a fit finds the shares and rates that made its samples") {
   Samples samples;
   samples.ops = half_speed();
@@ -137,37 +112,6 @@ TEST_CASE("rows of hosts give back the costs that made them, each at its speed")
   CHECK(found.host.optimizer_tensor_seconds == Approx(truth.optimizer_tensor_seconds).epsilon(0.2));
 }
 
-TEST_CASE("collectives give back the rates that made them") {
-  LinkRates truth;
-  truth.nvlink_share = 0.7;
-  truth.gather_share = 0.9;
-  truth.start_seconds = 20e-6;
-  hardware::Link link;
-  link.per_direction = base::BytesPerSecond(100e9);
-  const Fabric fabric = make_fabric(link, hardware::Topology::nvswitch, 2, 1, std::nullopt);
-  Samples samples;
-  for (std::int64_t bytes = 1024; bytes <= (std::int64_t{1} << 30); bytes *= 4) {
-    for (const Collective c : {Collective::all_reduce, Collective::all_gather}) {
-      samples.collectives.push_back(
-          {c, base::Bytes(bytes), fabric, collective_seconds(c, base::Bytes(bytes), fabric, truth)});
-    }
-  }
-  const LinkRates found = calibrate(round_gpu(), samples).calibration.links;
-  CHECK(found.start_seconds == Approx(20e-6));
-  CHECK(found.nvlink_share == Approx(0.7).epsilon(1e-3));
-  CHECK(found.gather_share == Approx(0.9).epsilon(1e-3));
-}
-
-TEST_CASE("carried over to the same GPU, shares stay and the basis does not") {
-  Samples samples;
-  samples.ops = half_speed();
-  const Calibration measured = calibrate(round_gpu(), samples).calibration;
-  const Calibration carried = carry_over(measured, round_gpu(), round_gpu());
-  CHECK(carried.basis == base::Basis::modelled);
-  REQUIRE(carried.curves.size() == 1);
-  CHECK(carried.curves[0].shares[1] == Approx(measured.curves[0].shares[1]));
-}
-
 TEST_CASE("carried over, less of anything is never faster") {
   Samples samples;
   samples.ops = half_speed();
@@ -194,4 +138,89 @@ TEST_CASE("carried over, less of anything is never faster") {
     CHECK(seconds(old, op) == Approx(op.flops.as_double() / 1e13).epsilon(0.6));
     CHECK(seconds(old, op) < op.flops.as_double() / 1e13);
   }
+}
+
+TEST_CASE("a fit says of how many rows each part was fitted and how far it is off in the median and at worst") {
+  Samples samples;
+  for (const double factor : {1.0, 1.1, 1.3}) {
+    samples.ops.push_back({relu(100'000'000), base::Seconds(factor * 8e-3)});
+    samples.ops.push_back(
+        {make_op(OpKind::fill, base::MathMode::fp32, base::DType::f32, base::Layout::nchw, {}), base::Seconds(factor)});
+  }
+  samples.ops.push_back({relu(10), base::Seconds(0.0)});
+  hardware::Link link;
+  link.per_direction = base::BytesPerSecond(100e9);
+  const Fabric two = make_fabric(link, hardware::Topology::nvswitch, 2, 1, std::nullopt);
+  for (const double seconds : {1.0, 2.0}) {
+    samples.collectives.push_back({Collective::broadcast, base::Bytes(1000), two, base::Seconds(seconds)});
+  }
+  samples.copies = {{base::Bytes(1'000'000), base::Seconds(1e-3)}};
+  StepSample step;
+  step.ops = {relu(100'000'000), relu(100'000'000, base::Phase::backward)};
+  step.step = base::Seconds(0.02);
+  step.forward = base::Seconds(0.01);
+  step.optimizer = base::Seconds(0.01);  // which no op tells of
+  samples.steps.assign(3, step);
+  samples.steps[0].for_ranges = true;
+  samples.steps[1].step = base::Seconds(0.03);
+  step.on_host = true;
+  step.host_operation = base::Seconds(10e-6);
+  samples.steps.push_back(step);
+  ParallelSample parallel;
+  parallel.ops = step.ops;
+  parallel.fabric = two;
+  parallel.step = base::Seconds(0.05);
+  samples.parallel.push_back(parallel);
+  // Neither rows of hosts nor those kept for ranges say anything of how long kernels take in a step.
+  const Op conv = convolution(OpKind::conv_forward, {8, 64, 64, 300, 300});
+  samples.ops.push_back({conv, base::Seconds(0.01)});
+  StepSample slow;
+  slow.ops = {conv};
+  slow.step = slow.forward = base::Seconds(0.012);
+  slow.for_ranges = true;
+  samples.steps.push_back(slow);
+  slow.for_ranges = false;
+  slow.on_host = true;
+  samples.steps.push_back(slow);
+  const Fit fit = calibrate(round_gpu(), samples);
+  CHECK(fit.calibration.gpu == "round");
+  CHECK(fit.calibration.l2_cache == round_gpu().l2_cache);
+  // All parts were fitted.
+  CHECK(fit.calibration.host.gap_seconds > 0.0);
+  CHECK(fit.calibration.host.forward_op_seconds > 0.0);
+  CHECK(fit.calibration.host_speed.operation == Approx(10e-6));
+  CHECK(fit.calibration.spread != Spread{});
+  CHECK(fit.calibration.links.start_seconds == Approx(1.5));
+  CHECK(fit.calibration.input.pinned_copy.count() == Approx(1e9));
+  const auto check = [&](std::string_view what, std::vector<double> errors) {
+    CAPTURE(what);
+    const auto line =
+        std::find_if(fit.lines.begin(), fit.lines.end(), [&](const FitLine& l) { return l.what == what; });
+    REQUIRE(line != fit.lines.end());
+    std::sort(errors.begin(), errors.end());
+    CHECK(line->rows == errors.size());
+    const std::size_t half = errors.size() / 2;
+    const double middle = errors.empty()           ? 0.0
+                          : errors.size() % 2 == 1 ? errors[half]
+                                                   : 0.5 * (errors[half - 1] + errors[half]);
+    CHECK(line->median_error == Approx(middle).margin(1e-12));
+    CHECK(line->worst_error == Approx(errors.empty() ? 0.0 : errors.back()).margin(1e-12));
+  };
+  const auto off = [](double modelled, double measured) {
+    return std::max(modelled, measured) / measured - 1.0 + 1.0 - std::min(modelled, measured) / measured;
+  };
+  const double relu_seconds = op_seconds(relu(100'000'000), round_gpu(), fit.calibration).count();
+  check("conv_forward", {0.0});
+  check("relu_forward", {off(relu_seconds, 8e-3), off(relu_seconds, 8.8e-3), off(relu_seconds, 10.4e-3)});
+  const double start = fit.calibration.links.start_seconds;
+  check("collective", {off(start, 1.0), off(start, 2.0)});
+  const StepTime time = step_time(step.ops, round_gpu(), fit.calibration);
+  check("step", {off(time.step.value.count(), 0.03), off(time.step.value.count(), 0.02)});
+  check("step: forward", {off(time.forward.value.count(), 0.01), off(time.forward.value.count(), 0.01)});
+  check("step: backward", {});
+  check("step: optimizer", {});
+  const double slow_modelled = step_time(slow.ops, round_gpu(), fit.calibration).step.value.count();
+  check("step of the host", {off(time.step.value.count(), 0.02), off(slow_modelled, 0.012)});
+  const ParallelTime both = parallel_step_time(step.ops, round_gpu(), fit.calibration, {}, {}, two);
+  check("step on several GPUs", {off(both.step.step.value.count(), 0.05)});
 }

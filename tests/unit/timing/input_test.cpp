@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "vggplan/timing/input.hpp"
 
+#include <algorithm>
+#include <cmath>
+
 #include "support/catch.hpp"
 
 namespace {
@@ -121,4 +124,106 @@ TEST_CASE("decoding on the GPU takes its time from the step, and no worker's") {
   const InputThroughput out = input_throughput(p, side(8), base::Seconds(1e-3), measured);
   CHECK(out.images_per_second == Approx(1 / (1e-3 + copy + 2e-3)));
   CHECK(out.bound == Bound::gpu);
+}
+
+TEST_CASE("a stage between measured sizes lies on a power of the pixels, and beyond them in proportion to these") {
+  InputRates measured;
+  measured.stages = {{"decode-pil-png", {{1e6, 9.0}}},  // another format
+                     {"decode-pil-jpeg", {{1e6, 1.0}, {4e6, 2.0}, {9e6, 18.0}}}};
+  measured.handover_seconds_per_byte = 0.0;
+  const auto seconds = [&](std::int64_t pixels) { return worker_seconds(path(pixels, true), measured).count(); };
+  CHECK(seconds(500'000) == Approx(0.5));
+  CHECK(seconds(1'000'000) == Approx(1.0));
+  CHECK(seconds(2'250'000) == Approx(1.5));  // as the root from 1 to 4
+  CHECK(seconds(4'000'000) == Approx(2.0));
+  CHECK(seconds(6'000'000) == Approx(6.0));  // the middle of 4 and 9, and of 2 and 18
+  CHECK(seconds(9'000'000) == Approx(18.0));
+  CHECK(seconds(18'000'000) == Approx(36.0));
+  measured.stages[1].nodes.clear();
+  CHECK(seconds(1'000'000) == 0.0);  // named, and not measured
+}
+
+TEST_CASE("what is handed over, by pipeline: samples of a byte or of a float, or the file") {
+  ImagePath p = path(1000, true);
+  p.channels = 5;
+  CHECK(handed_bytes(p).count() == 20'000);
+  p.pipeline = base::Pipeline::tv_uint8;
+  CHECK(handed_bytes(p).count() == 5'000);
+  p.pipeline = base::Pipeline::nvjpeg;
+  CHECK(handed_bytes(p).count() == 200'000);
+  InputRates measured = rates();
+  measured.stages.push_back({"decode-nvjpeg-jpeg", {{1000, 2e-3}}});
+  CHECK(worker_seconds(p, measured).count() == Approx(200'000 * 1e-9));
+  CHECK(gpu_seconds(p, measured).count() == Approx(200'000 / 10e9 + 2e-3));
+  p.decode_factor = 1.5;
+  CHECK(gpu_seconds(p, measured).count() == Approx(200'000 / 10e9 + 3e-3));
+  p.pipeline = base::Pipeline::tv_uint8;
+  CHECK(gpu_seconds(p, measured).count() == Approx(5'000 / 10e9));
+}
+
+TEST_CASE("the slowest side bounds the machine, each tried around the rate of the GPUs") {
+  const ImagePath p = path(1'000'000, false);  // 8 ms a worker, 0.3 ms to copy
+  const base::Seconds step(0.7e-3);            // 1000 images a second and GPU
+  for (const std::int64_t gpus : {1, 4}) {
+    for (const std::int64_t workers : {4, 31, 33, 80}) {
+      for (const double storage : {20e6, 790e6, 810e6, 1e12}) {
+        InputSide s = side(workers, gpus);
+        s.cpus = 33;
+        s.storage_read = base::BytesPerSecond(storage);
+        const InputThroughput out = input_throughput(p, s, step, rates());
+        const double of_gpus = 1000.0 * static_cast<double>(gpus);
+        const double of_workers = static_cast<double>(std::min<std::int64_t>(workers, 33)) / 8e-3;
+        const double of_storage = storage / 200'000;
+        CAPTURE(gpus, workers, storage);
+        CHECK(out.gpu_images_per_second == Approx(of_gpus));
+        CHECK(out.copy_images_per_second == Approx(of_gpus * 1.0 / 0.3));
+        CHECK(out.worker_images_per_second == Approx(of_workers));
+        CHECK(*out.storage_images_per_second == Approx(of_storage));
+        CHECK(out.images_per_second == Approx(std::min({of_gpus, of_workers, of_storage})));
+        CHECK(out.input_images_per_second() == Approx(std::min({of_gpus / 0.3, of_workers, of_storage})));
+        CHECK(out.bound == (of_storage < std::min(of_gpus, of_workers) ? Bound::storage
+                            : of_workers < of_gpus                     ? Bound::workers
+                                                                       : Bound::gpu));
+      }
+    }
+  }
+  SECTION("workers as fast as the GPU leave it its bound") {
+    InputRates alone;
+    alone.pinned_copy = base::BytesPerSecond(HUGE_VAL);
+    const base::Seconds same = worker_seconds(p, alone);
+    CHECK(input_throughput(p, side(1), same, alone).bound == Bound::gpu);
+    CHECK(input_throughput(p, side(1), same * 0.99, alone).bound == Bound::workers);
+  }
+  SECTION("a copy as long as the step leaves the GPU its bound") {
+    CHECK(input_throughput(p, side(64), base::Seconds(3e6 / 10e9), rates()).bound == Bound::gpu);
+    CHECK(input_throughput(p, side(64), base::Seconds(0.29e-3), rates()).bound == Bound::copy);
+    CHECK(input_throughput(p, side(64), base::Seconds(0.31e-3), rates()).bound == Bound::gpu);
+  }
+  SECTION("without workers a process of a twentieth of the step is noticed") {
+    // 6.5 ms in the process; 0.3 ms to copy.
+    CHECK(input_throughput(p, side(0), base::Seconds(6.5e-3 / 0.051 - 0.3e-3), rates()).bound == Bound::workers);
+    CHECK(input_throughput(p, side(0), base::Seconds(6.5e-3 / 0.049 - 0.3e-3), rates()).bound == Bound::gpu);
+    CHECK(input_throughput(p, side(0, 4), step, rates()).worker_images_per_second == Approx(4 / 6.5e-3));
+    CHECK(input_throughput(p, side(0, 4), step, rates()).images_per_second == Approx(4 / 7.5e-3));
+  }
+}
+
+TEST_CASE("rates without bound ask for no more workers than can be counted") {
+  InputRates boundless;
+  boundless.pinned_copy = base::BytesPerSecond(HUGE_VAL);
+  const Demand demand = demand_of(path(1'000'000, false), 2, base::Seconds(0.0), boundless);
+  CHECK(demand.images_per_second == HUGE_VAL);
+  CHECK(demand.workers == 2'000'000'000'000);
+}
+
+TEST_CASE("stages and bounds are named as calibrations and reports write them") {
+  using base::ImageFormat;
+  using base::Pipeline;
+  CHECK(stage_name(Pipeline::pil_float, ImageFormat::png) == "decode-pil-png");
+  CHECK(stage_name(Pipeline::tv_uint8, ImageFormat::jpeg) == "decode-torchvision-jpeg");
+  CHECK(stage_name(Pipeline::nvjpeg, ImageFormat::jpeg) == "decode-nvjpeg-jpeg");
+  CHECK(name_of(Bound::gpu) == "gpu");
+  CHECK(name_of(Bound::workers) == "workers");
+  CHECK(name_of(Bound::copy) == "copy");
+  CHECK(name_of(Bound::storage) == "storage");
 }

@@ -18,23 +18,6 @@ Op made(OpKind kind, const Extent& extent, DType type = DType::f32, Layout layou
 
 }  // namespace
 
-TEST_CASE("work and traffic of an op are those of its tensors, by hand") {
-  // 2 images of 3 channels, 8x8, to 4 channels: 2 * 9 * 3 * 4 * 2 * 64 FLOPs.
-  const Op conv = made(OpKind::conv_forward, {2, 3, 4, 8, 8});
-  CHECK(conv.flops.count() == 2 * 9 * 3 * 4 * 2 * 64);
-  CHECK(conv.bytes().count() == 4 * (2 * 3 * 64 + 2 * 4 * 64 + 9 * 3 * 4));
-  CHECK(made(OpKind::relu_backward, {2, 3, 3, 8, 8}, DType::bf16).bytes().count() == 3 * 2 * 2 * 3 * 64);
-  // Maximum pooling writes a value and an int64 index for each quarter.
-  const Op pool = made(OpKind::max_pool_forward, {1, 1, 1, 8, 8});
-  CHECK(pool.read.count() == 4 * 64);
-  CHECK(pool.written.count() == (4 + 8) * 16);
-  CHECK(made(OpKind::cast, {100, 1, 1, 1, 1}, DType::bf16).bytes().count() == 600);
-  CHECK(made(OpKind::cast, {100, 1, 1, 1, 1}, DType::f32).bytes().count() == 600);
-  const Op adam = make_optimizer(DType::f32, base::OptimizerImpl::foreach, 1000, 4, {7, 11, 7});
-  CHECK(adam.bytes().count() == 18 * 4000);
-  CHECK(make_optimizer(DType::f32, base::OptimizerImpl::loop, 1000, 4, {7, 11, 7}).kernels == 28);
-}
-
 TEST_CASE("every kind has a name that leads back to it") {
   for (int i = 0; i <= static_cast<int>(OpKind::checkpoint); ++i) {
     const auto kind = static_cast<OpKind>(i);
@@ -51,15 +34,6 @@ TEST_CASE("ops fall into one class where the same kernels run, and differ in siz
   CHECK(shape(OpKind::conv_forward, {1, 64, 64, 8, 8}) == shape(OpKind::conv_forward, {9, 64, 64, 99, 7}));
   CHECK(shape(OpKind::conv_forward, {1, 64, 64, 8, 8}) != shape(OpKind::conv_forward, {1, 64, 128, 8, 8}));
   CHECK(shape(OpKind::relu_forward, {1, 64, 64, 8, 8}) == shape(OpKind::relu_forward, {1, 3, 3, 8, 8}, Layout::nhwc));
-  SECTION("one contiguous image has its channels in one piece") {
-    CHECK(shape(OpKind::bias_grad, {1, 64, 64, 8, 8}) != shape(OpKind::bias_grad, {2, 64, 64, 8, 8}));
-    CHECK(shape(OpKind::bias_grad, {1, 64, 64, 8, 8}, Layout::nhwc) ==
-          shape(OpKind::bias_grad, {2, 64, 64, 8, 8}, Layout::nhwc));
-  }
-  SECTION("beyond 2^31 elements pooling counts in 64 bits") {
-    CHECK(shape(OpKind::max_pool_forward, {3, 64, 64, 4024, 3036}).variant == Variant::huge);
-    CHECK(shape(OpKind::max_pool_forward, {2, 64, 64, 4024, 3036}).variant == Variant::usual);
-  }
   SECTION("beyond 2^31 elements a batch norm with parameters of 16 bits has a kernel of its own") {
     Op norm = made(OpKind::batch_norm_forward, {3, 64, 64, 4024, 3036}, DType::bf16, Layout::nhwc);
     CHECK(classify(norm).variant == Variant::huge);
@@ -67,10 +41,6 @@ TEST_CASE("ops fall into one class where the same kernels run, and differ in siz
     CHECK(classify(norm).variant == Variant::huge_narrow);
     norm.extent.n = 2;
     CHECK(classify(norm).variant == Variant::usual);
-  }
-  SECTION("cuDNN takes a batch of convolutions in parts, but not an image") {
-    CHECK(shape(OpKind::conv_forward, {3, 64, 64, 4024, 3036}).variant == Variant::usual);
-    CHECK(shape(OpKind::conv_forward, {1, 3, 64, 6000, 8000}).variant == Variant::huge);
   }
   SECTION("tensor cores take convolutions in channels_last whatever the layout, on whole vectors of 16 bytes") {
     const auto half = [](const Extent& extent, Layout layout) {
@@ -97,23 +67,6 @@ TEST_CASE("ops fall into one class where the same kernels run, and differ in siz
   SECTION("one pixel of channels_last runs the kernel of its layout") {
     CHECK(shape(OpKind::avg_pool_backward, {1, 512, 7, 1, 1}, Layout::nhwc).layout == Layout::nhwc);
   }
-  SECTION("the bias of a Linear layer is summed over images alone") {
-    CHECK(shape(OpKind::bias_grad, {64, 10, 10, 1, 1}, Layout::nhwc) !=
-          shape(OpKind::bias_grad, {64, 10, 10, 8, 8}, Layout::nhwc));
-  }
-}
-
-TEST_CASE("the nearest class has the same unit before the same layout before like channels") {
-  const auto shape = [](MathMode math, DType type, Layout layout, std::int64_t channels) {
-    return classify(make_op(OpKind::conv_forward, math, type, layout, {1, channels, 64, 8, 8}));
-  };
-  const ShapeClass wanted = shape(MathMode::bf16, DType::bf16, Layout::nchw, 12);
-  const double channels = distance(shape(MathMode::bf16, DType::bf16, Layout::nchw, 3), wanted);
-  const double layout = distance(shape(MathMode::bf16, DType::bf16, Layout::nhwc, 12), wanted);
-  const double unit = distance(shape(MathMode::tf32, DType::f32, Layout::nchw, 12), wanted);
-  CHECK(distance(wanted, wanted) == 0.0);
-  CHECK(channels < layout);
-  CHECK(layout < unit);
 }
 
 TEST_CASE("other filters have the work and the traffic of their own tensors, by hand") {

@@ -35,60 +35,6 @@ TEST_CASE("a streaming op takes its start and its bytes at the rate of cache or 
   }
 }
 
-TEST_CASE("a curve gives the share of the roofline between its nodes on straight lines of logarithms") {
-  const Op op = convolution(OpKind::conv_forward, {1, 512, 512, 64, 64});
-  Calibration calibration;
-  calibration.curves.push_back({classify(op), 10.0, 2.0, {0.25, 0.5, 0.5}});
-  const double roofline = op.flops.as_double() / 1e14;
-  // 64 * 64 pixels are 12 octaves: the second node.
-  CHECK(roofline_seconds(op, round_gpu()) == Approx(roofline));
-  CHECK(op_seconds(op, round_gpu(), calibration).count() == Approx(roofline / 0.5));
-  CHECK(share_at(calibration.curves[0], 11.0) == Approx(std::sqrt(0.25 * 0.5)));
-  CHECK(share_at(calibration.curves[0], 3.0) == Approx(0.25));
-  CHECK(share_at(calibration.curves[0], 30.0) == Approx(0.5));
-}
-
-TEST_CASE("channels that were not measured together reach the mean of what their widths reach") {
-  const auto of = [](std::int64_t in, std::int64_t out) {
-    return convolution(OpKind::conv_forward, {1, in, out, 64, 64});
-  };
-  Calibration calibration;
-  const auto know = [&](std::int64_t width, double share) {
-    calibration.curves.push_back({classify(of(width, width)), 10.0, 2.0, {share}});
-    sort_by_shape(calibration);
-  };
-  know(64, 0.2);
-  know(128, 0.8);
-  const auto share = [&](std::int64_t in, std::int64_t out) {
-    return roofline_seconds(of(in, out), round_gpu()) / op_seconds(of(in, out), round_gpu(), calibration).count();
-  };
-  CHECK(share(64, 128) == Approx(0.4));  // the root of 0.2 x 0.8
-  CHECK(share(128, 64) == Approx(0.4));
-  CHECK(share(96, 96) == Approx(0.2 * std::pow(4.0, std::log2(1.5))));
-  CHECK(share(512, 512) == Approx(0.8));  // beyond what was measured a curve is flat
-  CHECK_FALSE(op_time(of(64, 128), round_gpu(), calibration).measured);
-  CHECK(op_time(of(64, 64), round_gpu(), calibration).measured);
-}
-
-TEST_CASE("a curve that ends far below the size gives way to one of other channels that reaches it") {
-  const auto sum_over = [](std::int64_t channels, std::int64_t side) {
-    return make_op(OpKind::bias_grad, base::MathMode::fp32, base::DType::bf16, base::Layout::nchw,
-                   {1, channels, channels, side, side});
-  };
-  Calibration calibration;
-  calibration.curves.push_back({classify(sum_over(32, 32)), 10.0, 2.0, {0.01}});                 // 32 x 32 alone
-  calibration.curves.push_back({classify(sum_over(64, 32)), 10.0, 5.0, {0.01, 0.1, 0.5, 0.5}});  // to 2^25 pixels
-  sort_by_shape(calibration);
-  const auto share = [&](const Op& op) {
-    return roofline_seconds(op, round_gpu()) / op_seconds(op, round_gpu(), calibration).count();
-  };
-  CHECK(share(sum_over(32, 32)) == Approx(0.01));
-  CHECK(share(sum_over(16, 1024)) == Approx(0.5));  // two octaves of channels away, where the nearer ends ten below
-  CHECK(share(sum_over(32, 1024)) == Approx(0.5));
-  CHECK_FALSE(op_time(sum_over(32, 1024), round_gpu(), calibration).measured);
-  CHECK(op_time(sum_over(32, 32), round_gpu(), calibration).measured);
-}
-
 TEST_CASE("where cuDNN takes a fast or a slow kernel for few channels the range has room for both") {
   const auto gradient = [](std::int64_t images, std::int64_t channels, base::Layout layout, base::DType type) {
     return make_op(OpKind::conv_input_grad, base::MathMode::bf16, type, layout, {images, channels, channels, 512, 512});
@@ -142,21 +88,6 @@ TEST_CASE("additions of an adaptive pool that meet at one pixel are tried again 
   CHECK(work(base::DType::bf16, 7, base::Layout::nchw) == Approx(work(base::DType::f32, 7, base::Layout::nchw)));
   // channels_last gathers instead: what it reads and writes.
   CHECK(work(base::DType::bf16, 1, base::Layout::nhwc) == Approx(64.0 * 512.0 * 50.0));
-}
-
-TEST_CASE("beyond the batches that were measured Linear layers in true fp32 near what large products reach") {
-  const auto linear = [](std::int64_t images) {
-    return make_op(OpKind::linear_forward, base::MathMode::fp32, base::DType::f32, base::Layout::nchw,
-                   {images, 4096, 4096, 1, 1});
-  };
-  Calibration calibration;
-  calibration.curves.push_back({classify(linear(1)), 0.0, 1.0, {0.1, 0.25, 0.5}});  // 1, 2 and 4 images
-  const auto share = [&](std::int64_t images) {
-    return roofline_seconds(linear(images), round_gpu()) / op_seconds(linear(images), round_gpu(), calibration).count();
-  };
-  CHECK(share(4) == Approx(0.5));
-  CHECK(share(8) == Approx(0.625));  // half of the way to 0.75
-  CHECK(share(1 << 20) == Approx(0.75).epsilon(1e-4));
 }
 
 TEST_CASE("ops of unknown kind are timed by the roofline rather than not at all") {
@@ -261,6 +192,56 @@ TEST_CASE("the host pays for each op by what it does for it") {
   }
 }
 
+TEST_CASE("the loss that backward begins with starts autograd's engine") {
+  HostCosts costs;
+  costs.backward_seconds = 1.0;
+  for (const auto& row : base::NameTable<OpKind>::table) {
+    Op op = make_op(row.value, base::MathMode::fp32, base::DType::f32, base::Layout::nhwc, {1, 8, 8, 4, 4});
+    op.phase = base::Phase::backward;
+    CAPTURE(row.name);
+    const bool first = row.name == "loss_backward" || row.name == "pixel_loss_backward" || row.name == "mse_backward";
+    CHECK(host_seconds(op, costs, {}) == (first ? 1.0 : 0.0));
+    op.recompute = true;
+    CHECK(host_seconds(op, costs, {}) == 0.0);
+  }
+}
+
+TEST_CASE("which ops hand gradients of parameters over, and which are kernels of another op's call") {
+  HostCosts costs;
+  costs.gradient_seconds = 100.0;
+  costs.backward_op_seconds = 1.0;
+  for (const auto& [kind, seconds] :
+       {std::pair{OpKind::conv_weight_grad, 101.0}, std::pair{OpKind::linear_weight_grad, 101.0},
+        std::pair{OpKind::layer_norm_backward, 101.0}, std::pair{OpKind::batch_norm_backward, 101.0},
+        std::pair{OpKind::bias_grad, 0.0}, std::pair{OpKind::conv_input_grad, 0.0},
+        std::pair{OpKind::linear_input_grad, 0.0}, std::pair{OpKind::multiply_reduce, 0.0},
+        std::pair{OpKind::relu_backward, 1.0}, std::pair{OpKind::add, 1.0}}) {
+    Op op = make_op(kind, base::MathMode::fp32, base::DType::f32, base::Layout::nhwc, {1, 8, 8, 4, 4});
+    op.phase = base::Phase::backward;
+    CHECK(host_seconds(op, costs, {}) == seconds);
+  }
+}
+
+TEST_CASE("compiled code costs the host additions: of a call, of parameters, of launches, of results in training") {
+  HostCosts costs;
+  costs.kernel_seconds = 3.0;
+  const auto additions = [&](OpKind kind, Launch launch, bool records) {
+    Op op = make_op(kind, base::MathMode::fp32, base::DType::f32, base::Layout::nhwc, {1, 8, 8, 4, 4});
+    op.launch = launch;
+    op.records = records;
+    op.tensors = 10;
+    CHECK(host_seconds(op, costs, {}) == Approx(3.0 / 5.0 * host_seconds(op, costs, {5.0, 4.0, 6.0})));
+    return host_seconds(op, costs, {5.0, 4.0, 6.0}) / 5.0;
+  };
+  for (const Launch launch : {Launch::compiled, Launch::graph}) {
+    CHECK(additions(OpKind::compiled_call, launch, false) == Approx(28.0));
+    CHECK(additions(OpKind::compiled_call, launch, true) == Approx(28.0 + 15.0));
+  }
+  CHECK(additions(OpKind::fused, Launch::compiled, false) == Approx(2.4));
+  CHECK(additions(OpKind::fused, Launch::compiled, true) == Approx(3.0));
+  CHECK(additions(OpKind::fused, Launch::graph, true) == 0.0);
+}
+
 TEST_CASE("an optimizer costs the host passes and tensors, in a loop each tensor in each pass") {
   HostCosts costs;
   costs.optimizer_pass_seconds = 1;
@@ -273,6 +254,14 @@ TEST_CASE("an optimizer costs the host passes and tensors, in a loop each tensor
   };
   CHECK(paid(base::OptimizerImpl::foreach) == 7 + 40);
   CHECK(paid(base::OptimizerImpl::loop) == 2800);
+  costs.scaler_seconds = 1e4;
+  const auto beside = [&](OpKind kind) {
+    Op op = make_op(kind, base::MathMode::fp32, base::DType::f32, base::Layout::nhwc, {1, 8, 8, 4, 4});
+    op.phase = base::Phase::optimizer;
+    return host_seconds(op, costs, {});
+  };
+  CHECK(beside(OpKind::grad_unscale) == 1e4);
+  CHECK(beside(OpKind::fill) == 0.0);
 }
 
 TEST_CASE("a slower host takes longer, three fifths of what its operations take longer") {

@@ -26,18 +26,65 @@ TEST_CASE("full tiles cost the work of the convolution and the bytes of its tens
   CHECK(copies_of(op).starts == 0.0);
 }
 
-TEST_CASE("tiles that are begun cost as much as full ones, by hand") {
-  // 144 outputs fill two tiles of 128, 144 inputs five slices of 32; 144 channels are 18 vectors of eight.
-  CHECK(tiled_product(half(OpKind::conv_forward, {1, 144, 144, 8, 8})).flops ==
-        Approx(2.0 * 9 * 64 * 160 * 256 * 1.08));
-  // The result of an input gradient has the input's channels.
-  CHECK(tiled_product(half(OpKind::conv_input_grad, {1, 144, 64, 8, 8})).flops ==
-        Approx(2.0 * 9 * 64 * 256 * 64 * 1.08));
-  // Up to a tile there are kernels of half of one.
-  CHECK(tiled_product(half(OpKind::conv_forward, {1, 64, 48, 8, 8})).flops == Approx(2.0 * 9 * 64 * 64 * 64 * 1.08));
-  // 72 channels are nine vectors of eight.
-  CHECK(tiled_product(half(OpKind::conv_weight_grad, {1, 72, 72, 8, 8})).flops ==
-        Approx(2.0 * 9 * 64 * 96 * 128 * 1.25));
+TEST_CASE("tiles that are begun cost as much as full ones: counted one by one") {
+  // How many steps of `step` it takes to cover the channels.
+  const auto covering = [](std::int64_t channels, std::int64_t step) {
+    std::int64_t covered = 0;
+    while (covered < channels) {
+      covered += step;
+    }
+    return covered;
+  };
+  // Tiles are 128 wide, or 64 where that is enough for half of one; what is summed over comes in slices of 32.
+  const auto tile = [&](std::int64_t channels, std::int64_t narrow) {
+    return covering(channels, channels <= 128 ? narrow : 128);
+  };
+  const auto is_power = [](std::int64_t width) { return (width & (width - 1)) == 0; };
+  for (const std::int64_t in : {17, 24, 32, 40, 64, 72, 96, 121, 128, 129, 136, 144, 192, 256, 264, 384, 512}) {
+    for (const std::int64_t out : {17, 32, 48, 64, 72, 128, 136, 144, 256, 320, 512}) {
+      const std::int64_t c = covering(in, 8);  // whole vectors of 16 bytes
+      const std::int64_t k = covering(out, 8);
+      const bool fast = is_power(c) && is_power(k);
+      const bool even = c % 16 == 0 && k % 16 == 0;  // vectors
+      const auto slower = [&](double odd) { return fast ? 1.0 : even ? 1.08 : odd; };
+      const auto flops = [&](OpKind kind, bool transposed = false) {
+        return tiled_product(make_op(kind, base::MathMode::bf16, base::DType::bf16, base::Layout::nhwc,
+                                     {2, in, out, 5, 9}, {3, 3, 1, 1, 1, transposed, 4, 7}))
+                   .flops /
+               (2.0 * 9);
+      };
+      CAPTURE(in, out);
+      const auto forward = static_cast<double>(tile(k, 64) * covering(c, 32)) * slower(1.35);
+      CHECK(flops(OpKind::conv_forward) == Approx(2 * 28 * forward));
+      CHECK(flops(OpKind::conv_forward, true) == Approx(2 * 45 * forward));
+      CHECK(flops(OpKind::conv_input_grad) ==
+            Approx(2 * 28 * static_cast<double>(tile(c, 64) * covering(k, 32)) * slower(1.4)));
+      CHECK(flops(OpKind::conv_weight_grad) ==
+            Approx(2 * 28 * static_cast<double>(tile(k, 64) * tile(c, 32)) * slower(1.25)));
+    }
+  }
+}
+
+TEST_CASE("the bytes of a product are those of its tensors of whole vectors") {
+  const Op op = make_op(OpKind::conv_forward, base::MathMode::tf32, base::DType::f32, base::Layout::nhwc,
+                        {2, 61, 30, 5, 9}, {3, 5, 1, 1, 1, false, 4, 7});
+  CHECK(tiled_product(op).bytes == Approx(4.0 * (2 * 45 * 64 + 2 * 28 * 32 + 15 * 64 * 32)));
+}
+
+TEST_CASE("groups have no tiles, and of one channel each every tap of every result is a read") {
+  const auto product = [](OpKind kind, std::int64_t groups) {
+    return product_of(make_op(kind, base::MathMode::bf16, base::DType::bf16, base::Layout::nhwc, {2, 64, 64, 10, 6},
+                              {3, 5, 2, 1, groups, false, 5, 3}));
+  };
+  CHECK(product(OpKind::conv_forward, 1).flops > 0.0);
+  CHECK(product(OpKind::conv_forward, 1).bytes == Approx(2.0 * (2 * 64 * 60 + 2 * 64 * 15 + 64 * 64 * 15)));
+  CHECK(product(OpKind::conv_forward, 4).flops == Approx(2.0 * 2 * 15 * 15 * 64 * 16));
+  CHECK(product(OpKind::conv_forward, 4).bytes == Approx(2.0 * (2 * 64 * 60 + 2 * 64 * 15 + 64 * 16 * 15)));
+  for (const OpKind kind : {OpKind::conv_forward, OpKind::conv_weight_grad}) {
+    CHECK(product(kind, 64).flops == 0.0);
+    CHECK(product(kind, 64).bytes == Approx(2.0 * 2 * 64 * 15 * 15));
+  }
+  CHECK(product(OpKind::conv_input_grad, 64).bytes == Approx(2.0 * 2 * 64 * 60 * 15));
 }
 
 TEST_CASE("more channels are never less work") {
@@ -62,10 +109,43 @@ TEST_CASE("contiguous tensors are turned and odd channels padded, by hand") {
     CHECK(copies.bytes == Approx(2.0 * 2 * 2 * 25 * 64 / 0.55 + 2.0 * 2 * 32 * 64 * 128));
     CHECK(copies.starts == 2.0);
   }
+  SECTION("of 4 bytes a vector is four channels, and 49 taps are two rows") {
+    const Op op = make_op(OpKind::conv_forward, base::MathMode::tf32, base::DType::f32, base::Layout::nchw,
+                          {3, 62, 33, 9, 9}, {7, 7, 2, 1, 1, false, 5, 5});
+    CHECK(copies_of(op).bytes == Approx(8.0 * (3 * 96 * 64 + 3 * 32 * 36) / 0.55 + 8.0 * 64 * 64 * 36));
+    CHECK(copies_of(op).starts == 2.0);
+  }
+  SECTION("a result of 32 rows is turned without padding it, the input with") {
+    const Copies copies = copies_of(half(OpKind::conv_forward, {1, 61, 64, 4, 8}, base::Layout::nchw));
+    CHECK(copies.bytes == Approx(2.0 * 2 * 32 * (64 / 0.55 + 64) + 2.0 * 2 * 32 * 64 * 64));
+    CHECK(copies.starts == 2.0);
+  }
 }
 
 TEST_CASE("copies run where the kernels that need them do") {
+  const auto copied = [](const Extent& extent, const Filter& filter, base::MathMode math = base::MathMode::tf32) {
+    const Op op = make_op(OpKind::conv_forward, math, base::DType::f32, base::Layout::nchw, extent, filter);
+    return copy_seconds(op, round_gpu(), round_calibration()) > 0.0;
+  };
+  CHECK(copied({8, 64, 64, 56, 56}, {}));
+  CHECK_FALSE(copied({8, 16, 64, 56, 56}, {}));
+  CHECK_FALSE(copied({8, 64, 64, 56, 56}, {}, base::MathMode::fp32));
+  CHECK(copied({8, 64, 64, 56, 56}, {5, 5, 1, 1, 1, false, 56, 56}));
+  CHECK(copied({8, 64, 64, 56, 56}, {2, 1, 1, 1, 1, false, 56, 56}));
+  CHECK(copied({8, 3, 64, 56, 56}, {5, 5, 1, 1, 1, false, 56, 56}));
+  CHECK_FALSE(copied({8, 64, 64, 56, 56}, {1, 1, 1, 1, 1, false, 56, 56}));
+  CHECK_FALSE(copied({8, 64, 64, 56, 56}, {5, 5, 1, 1, 2, false, 56, 56}));
   const Op op = convolution(OpKind::conv_forward, {8, 64, 64, 56, 56}, base::Layout::nchw);
+  SECTION("at the rate of turning with a start for each, or two thirds of the bandwidth where nobody measured it") {
+    const Op padded = convolution(OpKind::conv_forward, {8, 61, 64, 56, 56}, base::Layout::nchw);
+    Calibration calibration = round_calibration();
+    CHECK(copy_seconds(padded, round_gpu(), calibration) == Approx(copies_of(padded).bytes / 0.66e12));
+    calibration.streams.push_back(
+        {turning_of(base::DType::f32), 3e-6, base::BytesPerSecond(9e12), base::BytesPerSecond(2e12)});
+    sort_by_shape(calibration);
+    CHECK(copy_seconds(padded, round_gpu(), calibration) == Approx(2 * 3e-6 + copies_of(padded).bytes / 2e12));
+    CHECK(copy_seconds(op, round_gpu(), calibration) == Approx(3e-6 + copies_of(op).bytes / 2e12));
+  }
   hardware::Gpu gpu = round_gpu();
   CHECK(copy_seconds(op, gpu, round_calibration()) > 0.0);
   gpu.tf32_tensor.reset();

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
-// What holds for every file that is read as a network.
-#pragma once
-
+// Any bytes as a JSON graph, an ONNX file or an archive of torch.export: a network that can be counted, or an error
+// that can be read.
 #include "targets.hpp"
 #include "vggplan/importers/importers.hpp"
 
 namespace vggplan::fuzz {
 
-inline void read_any(const std::string& bytes) {
+namespace {
+
+void read_any(const std::string& bytes) {
   static_cast<void>(importers::is_network(bytes));
   const auto read = importers::read_network(bytes, "net", {3, 64, 64});
   if (read) {
@@ -18,5 +19,11 @@ inline void read_any(const std::string& bytes) {
   require((read.error().rule + read.error().place).find_first_of(std::string("\x1b\0", 2)) == std::string::npos,
           "network: control characters");
 }
+
+}  // namespace
+
+void graphs(const std::string& input) { read_any("{" + input); }
+void onnx(const std::string& input) { read_any(input); }
+void pt2(const std::string& input) { read_any("PK" + input); }
 
 }  // namespace vggplan::fuzz

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: MIT
+// Batches beyond those that are all tried, and what the search leaves alone.
+#include "planner/explore.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <random>
+
+#include "planner/search.hpp"
+#include "support/catch.hpp"
+#include "support/random_plan.hpp"
+
+namespace vggplan::planner {
+namespace {
+
+using support::Dice;
+using support::World;
+
+PlanRequest one_setting(std::int64_t usable) {
+  PlanRequest request;
+  request.job = support::small_job();
+  request.candidates = {support::made_up_gpu("a", usable, 1)};
+  request.precision = job::Precision::tf32;
+  request.layout = base::Layout::nchw;
+  request.checkpointing = job::Checkpointing{};
+  request.sharding = job::Sharding::ddp;
+  request.solve_resolution = false;
+  request.threads = 1;
+  return request;
+}
+
+/// Rates that rise up to a batch at which a slower algorithm begins, and again from there; time floors as they are.
+struct Algorithms {
+  estimate::Engine engine{};
+  std::int64_t simulations{0};
+  std::map<std::int64_t, double> rates{};
+
+  Algorithms(const World& world, std::int64_t changes_at, double slower) : engine(support::engine_of(world)) {
+    const auto step = [=](const job::Job& job) {
+      return world.step_seconds(job) * (job.batch >= changes_at ? slower : 1);
+    };
+    engine.time = [=](const job::Job& job, const estimate::Target&) -> base::Result<estimate::TimeAnswer> {
+      estimate::TimeAnswer answer;
+      answer.step = base::Seconds(step(job));
+      answer.images_per_second = static_cast<double>(job::global_batch(job)) / step(job);
+      answer.bound_by = "gpu";
+      return answer;
+    };
+    engine.time_floor = [=](const job::Job& job, const estimate::Target&) -> base::Result<base::Seconds> {
+      return base::Seconds(step(job) * 0.97);
+    };
+  }
+};
+
+TEST_CASE(
+    "the fastest batch is found between the rungs of the ladder, where a slower algorithm begins or memory ends") {
+  int between = 0;
+  for (std::uint32_t seed = 1; seed <= 200; ++seed) {
+    Dice dice(seed);
+    World world;
+    world.launch = dice.between(0.05, 3);
+    world.slack = dice.between(1, 1.2);
+    world.image = 20;
+    const std::int64_t changes_at = dice.whole(9, 260);
+    const Algorithms models(world, changes_at, dice.between(1.05, 1.5));
+    PlanRequest request = one_setting(1200 + 20 * dice.whole(9, 260));
+    if (dice.whole(0, 2) == 0) {
+      request.accumulation = dice.whole(1, 3);
+    }
+    double best = 0;
+    std::int64_t which = 0;
+    job::Job job = request.job;
+    job.accumulation = request.accumulation.value_or(1);
+    for (job.batch = 1; world.reserved(job) <= request.candidates[0].target.usable.as_double(); ++job.batch) {
+      const double rate = models.engine.time(job, request.candidates[0].target)->images_per_second;
+      which = rate > best ? job.batch : which;
+      best = std::max(best, rate);
+    }
+    // Beyond the best rung rates rise until another algorithm begins; elsewhere two rungs bound what lies between.
+    const std::vector<std::int64_t> rungs = batch_ladder(job.batch);
+    std::vector<double> at_rungs;
+    for (const std::int64_t rung : rungs) {
+      job.batch = rung;
+      at_rungs.push_back(
+          rung == rungs.back() ? 0 : models.engine.time(job, request.candidates[0].target)->images_per_second);
+    }
+    const auto top = static_cast<std::size_t>(std::ranges::max_element(at_rungs) - at_rungs.begin());
+    if (which < rungs[top] || which >= rungs[top + 1]) {
+      continue;
+    }
+    const Search found = search(request, models.engine);
+    double reached = 0;
+    for (const Contender& contender : found.contenders) {
+      reached = std::max(reached, contender.figures.images_per_second);
+      between += contender.figures.job.batch == which && which > 8 ? 1 : 0;
+    }
+    INFO("seed " << seed << " best " << which << ", another algorithm from " << changes_at);
+    CHECK(reached * 1.0011 >= best);
+    CHECK(found.enumerated == static_cast<std::int64_t>(found.contenders.size()) + found.rejected.total());
+  }
+  CHECK(between > 100);
+}
+
+TEST_CASE("with a data set the batch is the smallest of as many steps, and none exceeds the set") {
+  for (std::uint32_t seed = 1; seed <= 100; ++seed) {
+    Dice dice(seed);
+    World world;
+    world.image = 1;
+    world.launch = 0.5;
+    PlanRequest request = one_setting(1'000'000);
+    request.job.data.images = dice.whole(1, dice.coin() ? 5 : 500);
+    request.accumulation = dice.whole(1, 3);
+    const auto images = static_cast<double>(*request.job.data.images);
+    const Search found = search(request, support::engine_of(world));
+    job::Job job = request.job;
+    job.accumulation = *request.accumulation;
+    double best = 0;
+    const auto useful = [&](std::int64_t batch) {
+      job.batch = batch;
+      const auto step = static_cast<double>(job::global_batch(job));
+      return world.images_per_second(job) * images / (std::ceil(images / step) * step);
+    };
+    for (std::int64_t batch = 1; batch == 1 || batch * *request.accumulation <= *request.job.data.images; ++batch) {
+      best = std::max(best, useful(batch));
+    }
+    double reached = 0;
+    INFO("seed " << seed);
+    REQUIRE_FALSE(found.contenders.empty());
+    for (const Contender& contender : found.contenders) {
+      const std::int64_t batch = contender.figures.job.batch;
+      const double steps = std::ceil(images / static_cast<double>(batch * *request.accumulation));
+      CHECK((batch == 1 || std::ceil(images / static_cast<double>((batch - 1) * *request.accumulation)) > steps));
+      CHECK((batch == 1 || batch * *request.accumulation <= *request.job.data.images));
+      CHECK(contender.figures.useful_images_per_second == Approx(useful(batch)));
+      reached = std::max(reached, useful(batch));
+    }
+    CHECK(reached * 1.002 >= best);
+  }
+}
+
+TEST_CASE("a limit that only a batch between two rungs keeps is kept") {
+  World world;
+  world.image = 20;
+  world.launch = 1;
+  const Algorithms models(world, 27, 2);  // rungs are 24 and 28
+  PlanRequest request = one_setting(2200);
+  request.job.data.images = 26'000;
+  job::Job job = request.job;
+  job.batch = 26;
+  request.deadline = base::Seconds(26'000 / world.images_per_second(job) * 1.0001);
+  const auto answer = plan(request, models.engine);
+  REQUIRE(answer->recommendation);
+  CHECK(answer->job.batch == 26);
+  request.deadline = *request.deadline * 0.999;
+  CHECK_FALSE(plan(request, models.engine)->recommendation);
+}
+
+TEST_CASE("what is slower says by how many percent") {
+  World world;
+  world.update = 0;
+  PlanRequest request = one_setting(20'000);
+  request.global_batch = 7;  // seven steps of one, or one of seven
+  const auto answer = plan(request, support::engine_of(world));
+  const auto row = std::ranges::find(answer->rejected, "slower", &Rejection::reason);
+  REQUIRE(row != answer->rejected.end());
+  CHECK(answer->job.batch == 7);
+  job::Job other = answer->job;
+  std::swap(other.batch, other.accumulation);
+  const double slower = world.images_per_second(answer->job) / world.images_per_second(other);
+  CHECK(std::get<PercentSlower>(row->nearest_miss).percent == Approx(100 * (slower - 1)));
+}
+
+TEST_CASE("where memory never ends the largest batch ends the search, or what is counted exactly") {
+  World world;
+  world.image = 0;
+  PlanRequest request = one_setting(5000);
+  const auto engine = support::engine_of(world);
+  const Group group{.settings = {job::Precision::tf32, base::Layout::nchw, {}, job::Sharding::ddp}};
+  const Limits limits = solve_limits(request, group, 1, engine, 32);
+  CHECK(limits.limited_by_search);
+  CHECK(limits.possible == limits.hard);
+  CHECK(limits.possible == limits.steady);
+  job::Job job = request.job;
+  const auto makes_sense = [&](std::int64_t batch) {
+    job.batch = batch;
+    return !job::validate(job);
+  };
+  CHECK(makes_sense(limits.possible));
+  CHECK((limits.possible == 1 << 20 || !makes_sense(limits.possible + 1)));
+  // A network that images take longer to go through: fewer of them are counted exactly.
+  request.job.image = {3, 20'000, 20'000};
+  job = request.job;
+  const Limits fewer = solve_limits(request, group, 1, engine, 32);
+  CHECK(fewer.limited_by_search);
+  CHECK(fewer.possible < limits.possible);
+  CHECK(makes_sense(fewer.possible));
+  CHECK_FALSE(makes_sense(fewer.possible + 1));
+}
+
+/// A GPU of its own speed and price, of which everything is fixed.
+struct Model {
+  double rate{};
+  double usd_per_hour{};
+  bool operator==(const Model&) const = default;
+};
+
+/// Asks about many models of GPUs and notes which were simulated.
+struct Market {
+  std::vector<Model> models{};
+  PlanRequest request{one_setting(2000)};
+  std::vector<bool> simulated{};
+  estimate::Engine engine{};
+
+  explicit Market(Dice& dice, std::size_t count) : simulated(count, false), engine(support::engine_of(World{})) {
+    request.candidates.clear();
+    (dice.coin() ? request.batch : request.global_batch) = 1;
+    request.top = static_cast<std::size_t>(dice.whole(0, 3));
+    request.objective = dice.coin() ? Objective::fastest : Objective::cheapest;
+    for (std::size_t i = 0; i < count; ++i) {
+      models.push_back({dice.between(1, 100), dice.between(1, 10)});
+      request.candidates.push_back(support::made_up_gpu(std::to_string(i), 2000, 1));
+    }
+    engine.time = [this](const job::Job&, const estimate::Target& target) -> base::Result<estimate::TimeAnswer> {
+      const Model& model = models.at(std::stoul(target.gpu.name));
+      estimate::TimeAnswer answer;
+      answer.step = base::Seconds(1 / model.rate);
+      answer.images_per_second = model.rate;
+      answer.usd_per_hour = base::Usd(model.usd_per_hour);
+      return answer;
+    };
+    engine.time_floor = [this](const job::Job&, const estimate::Target& target) -> base::Result<base::Seconds> {
+      return base::Seconds(1 / models.at(std::stoul(target.gpu.name)).rate);
+    };
+    engine.memory = [this, ask = engine.memory](const job::Job& job, const estimate::Target& target) {
+      simulated.at(std::stoul(target.gpu.name)) = true;
+      return ask(job, target);
+    };
+  }
+
+  [[nodiscard]] double money(const Model& m) const { return m.usd_per_hour / m.rate; }
+  [[nodiscard]] double aim(const Model& m) const {
+    return request.objective == Objective::fastest ? 1 / m.rate : money(m);
+  }
+  /// At least as good in both by a factor.
+  [[nodiscard]] bool beats(const Model& a, const Model& b, double factor) const {
+    return a.rate >= b.rate * factor && money(a) * factor <= money(b);
+  }
+};
+
+TEST_CASE("of many GPUs those that stay behind in time and money are not simulated, and all others are") {
+  std::size_t left_out = 0;
+  for (std::uint32_t seed = 1; seed <= 40; ++seed) {
+    Dice dice(seed);
+    Market market(dice, 60);
+    const Search found = search(market.request, market.engine);
+    std::vector<Model> first = market.models;
+    std::ranges::sort(first, std::ranges::greater{}, &Model::rate);
+    first.resize(16);
+    INFO("seed " << seed);
+    for (std::size_t i = 0; i < market.models.size(); ++i) {
+      const Model& model = market.models[i];
+      const auto beaten = [&](const std::vector<Model>& by, double factor) {
+        return std::ranges::any_of(by, [&](const Model& other) { return market.beats(other, model, factor); });
+      };
+      const auto ahead = [&](const std::vector<Model>& those, double factor) {
+        return std::ranges::count_if(
+            those, [&](const Model& other) { return market.aim(other) * factor < market.aim(model); });
+      };
+      const auto enough = static_cast<std::ptrdiff_t>(market.request.top + 1);
+      // Those of the first wave tell by 2 % that another is behind: batches between rungs may be faster by that.
+      const bool hopeless = beaten(first, 1.05) && ahead(first, 1.05) >= enough;
+      const bool behind = beaten(market.models, 1.03) && ahead(market.models, 1) >= enough;
+      const bool is_first = std::ranges::find(first, model) != first.end();
+      CHECK((is_first || !hopeless || !market.simulated[i]));
+      CHECK((behind || market.simulated[i]));
+      left_out += market.simulated[i] ? 0U : 1U;
+    }
+    CHECK(found.enumerated == 60);
+  }
+  CHECK(left_out > 400);
+}
+
+TEST_CASE("what cannot come near the best of its settings is not simulated, nor is sharding that gains nothing") {
+  std::int64_t gain_nothing = 0;
+  for (std::uint32_t seed = 1; seed <= 150; ++seed) {
+    support::MadeUpQuestion asked(seed);
+    asked.request.global_batch.reset();
+    asked.request.job.data = {};
+    asked.request.deadline.reset();
+    asked.request.max_cost.reset();
+    asked.world.image *= seed % 2 == 0 ? 0.2 : 1;
+    asked.world.update = 0;  // floors of time are as they are
+    asked.world.range = 0;
+    asked.world.flicker = 0;
+    asked.world.input_rate = 1e9;
+    asked.engine = support::engine_of(asked.world, asked.prices);
+    std::vector<std::pair<job::Job, std::string>> simulated;
+    auto engine = asked.engine;
+    engine.memory = [&](const job::Job& job, const estimate::Target& target) {
+      simulated.emplace_back(job, target.gpu.name);
+      return asked.engine.memory(job, target);
+    };
+    asked.request.threads = 1;
+    if (!plan(asked.request, asked.engine)) {
+      continue;
+    }
+    const Search found = search(asked.request, engine);
+    INFO("seed " << seed);
+    for (const auto& [job, gpu] : simulated) {
+      for (const Explored& explored : found.groups) {
+        if (explored.evaluated.empty() || explored.fastest().gpu != gpu ||
+            explored.fastest().job.parallel.gpus != job.parallel.gpus) {
+          continue;
+        }
+        const Evaluated& best = explored.fastest();
+        job::Job same = best.job;
+        same.batch = job.batch;
+        if (same == job) {
+          CHECK(asked.world.images_per_second(job) * 1.0101 >= best.images_per_second);
+        }
+        const double floor = static_cast<double>(job::global_batch(job)) / asked.world.compute_seconds(job);
+        if (!asked.request.sharding && best.job.parallel.sharding == job::Sharding::ddp &&
+            job.parallel.sharding != job::Sharding::ddp) {
+          CHECK(floor * 1.021 >= best.images_per_second);
+        }
+      }
+    }
+    for (const Rejection& row : found.rejected.list()) {
+      gain_nothing += row.reason == "sharding" ? row.count : 0;
+    }
+  }
+  CHECK(gain_nothing > 50);
+}
+
+}  // namespace
+}  // namespace vggplan::planner

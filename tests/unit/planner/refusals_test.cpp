@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: MIT
+// What a plan says where it recommends nothing: which limit stands in the way, by how much, and what helps.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "support/catch.hpp"
+#include "support/every_candidate.hpp"
+#include "vggplan/base/format.hpp"
+#include "vggplan/planner/plan.hpp"
+
+namespace vggplan::planner {
+namespace {
+
+using support::Everything;
+using support::label;
+using support::MadeUpQuestion;
+using support::Tried;
+
+/// What is written between two texts.
+std::string between(const std::string& text, const std::string& before, const std::string& after) {
+  const std::size_t begin = text.find(before);
+  if (begin == std::string::npos) {
+    return "";
+  }
+  const std::string rest = text.substr(begin + before.size());
+  return rest.substr(0, rest.find(after));
+}
+
+/// Without the commas between thousands.
+std::string digits(std::string text) {
+  std::erase(text, ',');
+  return text;
+}
+double seconds_in(const std::string& text) { return base::parse_duration(digits(text), "").value().count(); }
+double dollars_in(const std::string& text) { return std::stod(digits(text)); }
+
+/// A data set whose batches are not all worth a step of their own: the smallest batch of as many steps stands for all.
+bool wasteful(const job::Job& job, const PlanRequest& request) {
+  if (!job.data.images || request.batch || request.global_batch || job.batch == 1) {
+    return false;
+  }
+  const std::int64_t one = job.parallel.gpus * job.accumulation;
+  const auto steps = [&](std::int64_t batch) { return (*job.data.images + batch * one - 1) / (batch * one); };
+  return steps(job.batch) == steps(job.batch - 1);
+}
+
+/// Of candidates that memory refuses: how many for which reason, the nearest, and that the example is one of them.
+void check_rows(const Plan& plan, const Everything& all, const PlanRequest& request) {
+  std::map<std::string, std::vector<Tried>> rows;
+  for (const Tried& e : all.tried) {
+    if (!wasteful(e.job, request)) {
+      rows[e.refused].push_back(e);
+    }
+  }
+  base::Bytes nearest = base::kGiB;
+  for (const auto& [reason, those] : rows) {
+    const auto row = std::ranges::find(plan.rejected, reason, &Rejection::reason);
+    INFO(reason);
+    REQUIRE(row != plan.rejected.end());
+    CHECK(row->count == static_cast<std::int64_t>(those.size()));
+    const base::Bytes least = std::ranges::min(those, {}, &Tried::miss).miss;
+    nearest = std::min(nearest, least);
+    CHECK(row->nearest_miss == (least > base::Bytes(0) ? Miss(least) : Miss()));
+    CHECK(std::ranges::any_of(those, [&](const Tried& e) {
+      return e.miss == least && label(e.job, request.candidates[e.gpu].target.gpu.name) == row->example;
+    }));
+  }
+  CHECK(std::ranges::is_sorted(plan.rejected, std::ranges::greater{}, &Rejection::count));
+  const auto asked = std::ranges::find(all.tried, plan.job, &Tried::job);
+  REQUIRE(asked != all.tried.end());
+  CHECK(std::ranges::any_of(all.tried, [&](const Tried& e) { return e.job == plan.job && e.miss == nearest; }));
+}
+
+std::string expected_failure(const Everything& all) {
+  for (const char* reason : {"reserve", "cache-flushes", "memory", "memory-floor"}) {
+    if (std::ranges::find(all.tried, reason, &Tried::refused) != all.tried.end()) {
+      return reason;
+    }
+  }
+  return "";
+}
+
+TEST_CASE("where nothing fits, each candidate is counted under its reason, and the nearest speaks for all") {
+  int refused = 0;
+  std::map<std::string, int> reasons;
+  for (std::uint32_t seed = 1; seed <= 300; ++seed) {
+    MadeUpQuestion asked(seed);
+    asked.world.image *= 1 + 0.15 * static_cast<double>(seed % 20);
+    asked.engine = support::engine_of(asked.world, asked.prices);
+    const auto answer = plan(asked.request, asked.engine);
+    if (answer && answer->recommendation) {
+      continue;
+    }
+    const Everything all(asked.request, asked.engine);
+    if (!answer || std::ranges::any_of(all.tried, &Tried::fits) || all.tried.empty()) {
+      continue;
+    }
+    ++refused;
+    INFO("seed " << seed);
+    REQUIRE_FALSE(answer->recommendation);
+    CHECK(answer->evaluated == 0);
+    CHECK(answer->rejected_count == answer->enumerated);
+    CHECK(answer->failure->reason == expected_failure(all));
+    ++reasons[answer->failure->reason];
+    check_rows(*answer, all, asked.request);
+  }
+  CHECK(refused > 50);
+  CHECK(reasons.size() == 4);
+}
+
+/// Those that fit, and miss nothing but what is asked about.
+std::vector<Tried> that_miss(const Everything& all, bool late, bool dear, bool unpriced) {
+  std::vector<Tried> those;
+  std::ranges::copy_if(all.tried, std::back_inserter(those), [&](const Tried& e) {
+    return e.fits() && e.late == late && e.dear == dear && e.unpriced == unpriced;
+  });
+  return those;
+}
+
+/// Of the whole run.
+struct RunFigures {
+  double images{};
+  explicit RunFigures(const PlanRequest& request)
+      : images(static_cast<double>(*request.job.data.images *
+                                   (request.job.mode == job::Mode::train ? request.job.data.epochs : 1))) {}
+  [[nodiscard]] double seconds(const Tried& e) const { return images * e.seconds_per_image; }
+  [[nodiscard]] double dollars(const Tried& e) const { return images * e.cost; }
+};
+
+template <class Figure>
+double least(const std::vector<Tried>& those, Figure figure) {
+  double best = HUGE_VAL;
+  for (const Tried& e : those) {
+    best = std::min(best, figure(e));
+  }
+  return best;
+}
+
+/// The one limit that is to be relaxed stands in the remedy, and it is that of the nearest candidate.
+void check_relaxed(const MadeUpQuestion& asked, const Plan& plan, const Everything& all) {
+  const RunFigures run(asked.request);
+  const auto late = that_miss(all, true, false, false);
+  const auto dear = that_miss(all, false, true, false);
+  const auto unpriced = that_miss(all, false, false, true);
+  const double time = least(late, [&](const Tried& e) { return run.seconds(e); });
+  const double money = least(dear, [&](const Tried& e) { return run.dollars(e); });
+  const Failure& failure = *plan.failure;
+  const std::string both = "limits";
+  CHECK(failure.reason == (!late.empty() && !dear.empty() ? both
+                           : !late.empty()                ? "deadline"
+                           : !dear.empty()                ? "max-cost"
+                           : !unpriced.empty()            ? "price"
+                                                          : both));
+  // Shown to three digits, and groups that gain less than 1 % may be left out.
+  if (!late.empty()) {
+    CHECK(seconds_in(between(failure.detail, "nearest takes ", " (")) == Approx(time).epsilon(0.02));
+  }
+  if (!dear.empty()) {
+    CHECK(dollars_in(between(failure.detail, "nearest costs $", " (")) == Approx(money).epsilon(0.02).margin(0.006));
+  }
+  if (!late.empty() && !dear.empty()) {
+    CHECK(failure.detail.starts_with("within the budget the nearest takes "));
+    CHECK(failure.detail.find("; within the deadline the nearest costs $") != std::string::npos);
+  }
+}
+
+/// GPUs that the plan may add: one by one up to a machine, then whole machines; with fixed machines one for each.
+std::vector<std::int64_t> larger_counts(const PlanRequest& request, const Candidate& candidate, std::int64_t gpus) {
+  std::vector<std::int64_t> counts;
+  for (std::int64_t n = gpus + 1; n <= request.max_gpus.value_or(512); ++n) {
+    const bool whole = n <= candidate.per_node || n % candidate.per_node == 0;
+    if (request.nodes ? n % *request.nodes == 0 && n <= *request.nodes * candidate.per_node : whole) {
+      counts.push_back(n);
+    }
+  }
+  return counts;
+}
+
+class Relaxed {
+ public:
+  Relaxed(const MadeUpQuestion& asked, const Plan& plan) : asked_(asked), request_(asked.request), plan_(plan) {}
+
+  std::set<std::string> check() const {
+    std::set<std::string> codes;
+    for (const Remedy& remedy : plan_.remedies) {
+      INFO(remedy.code << ": " << remedy.change << "; " << remedy.saves << "; " << remedy.costs);
+      CHECK(codes.insert(remedy.code).second);
+      const Candidate& candidate = of(remedy);
+      const Tried now = tried(remedy.job, candidate);
+      const RunFigures run(request_);
+      const std::string cost = now.priced ? " and costs " + base::format_usd(base::Usd(run.dollars(now))) : "";
+      CHECK(remedy.saves == "the run takes " + base::format_seconds(base::Seconds(run.seconds(now))) + cost);
+      CHECK(remedy.memory.run_peak == asked_.engine.memory(remedy.job, candidate.target)->run_peak);
+      if (remedy.code == "more-gpus") {
+        check_more(remedy, candidate, now);
+      } else {
+        CHECK(remedy.slowdown == 1.0);
+        CHECK_FALSE(remedy.more_hardware);
+        CHECK_FALSE(remedy.changes_training);
+        check_allowed(remedy, now, run);
+      }
+    }
+    return codes;
+  }
+
+ private:
+  [[nodiscard]] const Candidate& of(const Remedy& remedy) const {
+    return *std::ranges::find(request_.candidates, remedy.gpu, [](const Candidate& c) { return c.target.gpu.name; });
+  }
+  /// The job alone, on so many of these GPUs.
+  [[nodiscard]] Tried tried(const job::Job& job, Candidate candidate) const {
+    PlanRequest one = request_;
+    candidate.gpus = job.parallel.gpus;
+    candidate.exactly = true;
+    one.candidates = {candidate};
+    one.batch = job.batch;
+    one.accumulation = job.accumulation;
+    one.precision = job.precision;
+    one.layout = job.layout;
+    one.checkpointing = job.checkpointing;
+    one.sharding = job.parallel.sharding;
+    const Everything all(one, asked_.engine);
+    REQUIRE(all.tried.size() == 1);
+    CHECK(all.tried.front().job == job);
+    return all.tried.front();
+  }
+
+  /// What is allowed is no less than what the run takes, and no more than by what it is rounded to.
+  void check_allowed(const Remedy& remedy, const Tried& now, const RunFigures& run) const {
+    CHECK(now.fits());
+    const std::string time = between(remedy.change, "allow ", " and $");
+    if (remedy.code == "deadline") {
+      CHECK((now.late || now.unpriced));  // a price that no machine has is none to ask for
+      const double over = seconds_in(time.substr(0, time.find(", and give"))) - run.seconds(now);
+      CHECK(over > -1e-6);
+      CHECK(over <= (run.seconds(now) < 3600 ? 1.0001 : run.seconds(now) < 47 * 3600 ? 60.001 : 3600.1));
+      CHECK((remedy.change.find("$") != std::string::npos) == (now.priced && now.dear));
+      CHECK(remedy.change.ends_with(", and give a price with --price") == now.unpriced);
+      CHECK(remedy.costs == (now.dear || now.unpriced ? "time and money" : "time"));
+    }
+    if (const std::size_t at = remedy.change.find('$');
+        remedy.code == "max-cost" || (at != std::string::npos && remedy.code == "deadline")) {
+      const double over = dollars_in(remedy.change.substr(at + 1)) - run.dollars(now);
+      CHECK(now.dear);
+      CHECK(over > -1e-9);
+      CHECK(over <= 0.0101);
+      CHECK((remedy.code == "deadline" || remedy.costs == "money"));
+    }
+    if (remedy.code == "price") {
+      CHECK(now.unpriced);
+      const std::string figure = between(remedy.change, "up to $", " an hour");
+      const double most = request_.max_cost->count() / (run.images * now.cost);
+      CHECK(dollars_in(figure) <= most);
+      CHECK(dollars_in(figure) >= most - (most >= 0.1 ? 0.0101 : most / 10));
+      CHECK(remedy.change.starts_with(fmt::format("give the price of {0} (--price {0}=USD_PER_HOUR)", remedy.gpu)));
+      CHECK(remedy.costs == "nothing");
+    }
+  }
+
+  /// Keeps every limit, which no smaller number of GPUs does.
+  void check_more(const Remedy& remedy, const Candidate& candidate, const Tried& now) const {
+    CHECK(now.counts());
+    CHECK(remedy.more_hardware);
+    const std::int64_t gpus = remedy.job.parallel.gpus;
+    CHECK(remedy.change == fmt::format("use {} GPUs", gpus));
+    const bool fixed = request_.global_batch.has_value();
+    CHECK(remedy.costs ==
+          (fixed ? "more GPUs" : fmt::format("changes training: a global batch of {}", job::global_batch(remedy.job))));
+    CHECK(remedy.changes_training == (!fixed && remedy.job.mode == job::Mode::train));
+    CHECK((!fixed || job::global_batch(remedy.job) == *request_.global_batch));
+    // From how many it comes, the slowdown tells; it is the settings' at that count.
+    for (const std::int64_t fewer : larger_counts(request_, candidate, candidate.gpus)) {
+      if (fewer >= gpus) {
+        CHECK(fewer == gpus);
+        break;
+      }
+      job::Job job = remedy.job;
+      job.parallel.gpus = fewer;
+      job.parallel.nodes = request_.nodes.value_or((fewer + candidate.per_node - 1) / candidate.per_node);
+      if (!fixed || *request_.global_batch % (job.batch * fewer) == 0) {
+        job.accumulation = fixed ? *request_.global_batch / (job.batch * fewer) : job.accumulation;
+        CHECK_FALSE(tried(job, candidate).counts());
+      }
+    }
+  }
+
+  const MadeUpQuestion& asked_;
+  const PlanRequest& request_;
+  const Plan& plan_;
+};
+
+/// What is to be relaxed is offered for each limit that alone stands in the way; time and money where both do.
+void check_offered(const MadeUpQuestion& asked, const Everything& all, const std::set<std::string>& codes) {
+  const RunFigures run(asked.request);
+  const bool late = !that_miss(all, true, false, false).empty();
+  const bool dear = !that_miss(all, false, true, false).empty();
+  const double hours = least(that_miss(all, false, false, true), [&](const Tried& e) { return run.dollars(e); });
+  const double most = asked.request.max_cost ? asked.request.max_cost->count() / hours : 0;  // 0 where there are none
+  CHECK(codes.contains("max-cost") == dear);
+  if (most > 0.00102 || most < 0.00098) {  // no machine is as cheap as less
+    CHECK(codes.contains("price") == (most > 0.001));
+    CHECK(codes.contains("deadline") == (late || (!dear && most < 0.001)));
+  }
+}
+
+TEST_CASE("where a limit is missed, the failure names it and the nearest candidate, and remedies what is enough") {
+  std::map<std::string, int> reasons;
+  std::map<std::string, int> remedies;
+  for (std::uint32_t seed = 1; seed <= 400; ++seed) {
+    MadeUpQuestion asked(seed);
+    asked.request.job.data.images = 200 + 40 * (seed % 50);
+    // Runs of seconds, of hours and of weeks.
+    const double slower = std::pow(60, seed / 3 % 3);
+    for (double* seconds :
+         {&asked.world.image_seconds, &asked.world.launch, &asked.world.update, &asked.world.exchange}) {
+      *seconds *= slower;
+    }
+    asked.world.input_rate /= slower;
+    asked.engine = support::engine_of(asked.world, asked.prices);
+    if (seed % 3 != 0) {
+      asked.request.deadline = base::Seconds(slower * (1.0 + seed % 29));
+    }
+    if (seed % 3 != 1) {
+      asked.request.max_cost = base::Usd((seed % 5 == 0 ? 0.02 : 1) * slower * 0.001 * (1 + seed % 31));
+    }
+    const auto answer = plan(asked.request, asked.engine);
+    if (!answer || answer->recommendation) {
+      continue;  // whether that is right is asked elsewhere
+    }
+    const Everything all(asked.request, asked.engine);
+    if (!all.that_count().empty() || std::ranges::none_of(all.tried, &Tried::fits)) {
+      continue;
+    }
+    INFO("seed " << seed);
+    REQUIRE_FALSE(answer->recommendation);
+    check_relaxed(asked, *answer, all);
+    ++reasons[answer->failure->reason];
+    const std::set<std::string> codes = Relaxed(asked, *answer).check();
+    check_offered(asked, all, codes);
+    for (const std::string& code : codes) {
+      ++remedies[code];
+    }
+  }
+  CHECK(reasons["deadline"] > 5);
+  CHECK(reasons["max-cost"] > 5);
+  CHECK(reasons["limits"] > 5);
+  CHECK(reasons["price"] > 5);
+  for (const char* code : {"deadline", "max-cost", "price", "more-gpus"}) {
+    INFO(code);
+    CHECK(remedies[code] > 5);
+  }
+}
+
+}  // namespace
+}  // namespace vggplan::planner
