@@ -121,6 +121,11 @@ TEST_CASE("weights of several taps are turned, in training as in inference") {
     some.job.mode = mode;
     const Captured captured = some.captured();
     CHECK(std::ranges::count(captured.forward.buffers, Category::weight_copies, &Buffer::category) == 2);
+    std::int64_t bytes = 0;
+    for (const Work& work : captured.forward_work) {
+      bytes += work.cast && work.passes.empty() ? work.ops.front().bytes().count() : 0;
+    }
+    CHECK(bytes == (4 + 4) * 80 * 80 * (9 + 2));  // read and written
   }
 }
 

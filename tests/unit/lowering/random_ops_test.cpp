@@ -281,6 +281,22 @@ TEST_CASE("every kind starts its operations, hands its gradient on, and lets go 
   }
 }
 
+TEST_CASE("a layer norm keeps its input, and mean and deviation of each position in fp32") {
+  graph::Builder builder("norm", {3, 8, 8}, 6);
+  builder.append("conv", graph::Convolution{3, 6});
+  const NodeId id = builder.append("norm", graph::LayerNorm{});
+  builder.append("mean", graph::AdaptiveAveragePool{1, 1});
+  builder.append("flatten", graph::Flatten{});
+  const graph::Network network = std::move(builder).finish(graph::Objective::cross_entropy).value();
+  job::Job job;
+  job.batch = 2;
+  constexpr std::int64_t kPositions = 2 * 64;
+  for (const auto& [precision, bytes] : {std::pair(job::Precision::tf32, 4), std::pair(job::Precision::bf16, 2)}) {
+    job.precision = precision;
+    CHECK(saved_bytes(network, {}, job).layers[id].count() == kPositions * (6 * bytes + 2 * 4));
+  }
+}
+
 TEST_CASE("flattening copies maps that lie otherwise, but of one channel or one pixel") {
   const auto copies = [](std::int64_t values, const graph::Shape& map, base::Layout layout) {
     graph::Node node{.kind = graph::Flatten{values}};
