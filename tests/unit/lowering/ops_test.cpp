@@ -147,6 +147,7 @@ TEST_CASE("micro-batches after the first add their gradients") {
   REQUIRE(count(ops, OpKind::grad_accumulate) == 1);
   const auto add = std::find_if(ops.begin(), ops.end(), [](const Op& op) { return op.after_first; });
   CHECK(add->bytes().count() == 3 * 4 * 138'357'544LL);
+  CHECK(add->phase == base::Phase::backward);
   for (const auto& [accumulation, passes] : {std::pair(1, 2), std::pair(2, 1), std::pair(2, 2)}) {
     job.accumulation = accumulation;
     job.forward_passes = passes;

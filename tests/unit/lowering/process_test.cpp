@@ -408,7 +408,18 @@ TEST_CASE("a view of a bucket takes the place of a gradient when the last micro-
   for (const auto& [accumulation, passes] : {std::pair(1, 1), std::pair(2, 1), std::pair(3, 1), std::pair(2, 2)}) {
     job.accumulation = accumulation;
     job.forward_passes = passes;  // whose gradients are averaged when the last of them is back
-    const auto live = support::live_after_forwards(support::tape_of(network, job, support::without_workspaces()));
+    const Tape tape = support::tape_of(network, job, support::without_workspaces());
+    std::set<memory::TensorId> held;  // of the last step, when the optimizer begins
+    for (const Event& event : tape.steps.back()) {
+      if (event.kind == Event::Kind::phase && event.phase == base::Phase::optimizer) {
+        CHECK(held.empty());
+      } else if (event.kind == Event::Kind::allocate && event.category == Category::gradients) {
+        held.insert(event.tensor);
+      } else if (event.kind == Event::Kind::release) {
+        held.erase(event.tensor);
+      }
+    }
+    const auto live = support::live_after_forwards(tape);
     for (std::size_t pass = 0; pass < live.size(); ++pass) {
       const auto gradients = live[pass].find(Category::gradients);
       const std::int64_t bytes = gradients == live[pass].end() ? 0 : gradients->second;
