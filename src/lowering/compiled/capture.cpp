@@ -53,7 +53,7 @@ constexpr std::int64_t kLeast = 32;  // elements of a thread
 std::int64_t even_split(std::int64_t length, std::int64_t wanted, std::int64_t near) {
   for (std::int64_t away = 0; away < near; ++away) {
     for (const std::int64_t divisor : {wanted - away, wanted + away}) {
-      if (divisor > 0 && length % divisor == 0) {
+      if (length % divisor == 0) {  // 1 at last, before 0
         return std::max(divisor, kLeast);
       }
     }

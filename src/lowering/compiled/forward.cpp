@@ -271,7 +271,7 @@ void combine(Capture& capture, NodeId id) {
   for (const NodeId input : capture.node(id).inputs) {
     const Value& from = capture.values[input];
     value.sources.insert(value.sources.end(), from.sources.begin(), from.sources.end());
-    if (capture.readers[input] == 1 && value.over.empty() && capture.node(input).output == capture.node(id).output) {
+    if (capture.readers[input] == 1 && value.over.empty()) {  // of another size nothing will be written over it
       value.over = from.over;
     }
   }

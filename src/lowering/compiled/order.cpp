@@ -49,7 +49,7 @@ struct Plan {
   [[nodiscard]] std::int64_t given_bytes() const {
     std::int64_t sum = 0;
     for (BufferId b = 0; b < program.buffers.size(); ++b) {
-      sum += program.buffers[b].given && program.buffers[b].spent ? program.buffers[b].bytes : 0;
+      sum += program.buffers[b].spent ? program.buffers[b].bytes : 0;
     }
     return sum;
   }
@@ -79,7 +79,7 @@ std::int64_t peak_of(const Plan& plan, const Order& order) {
     }
   };
   for (BufferId b = 0; b < plan.program.buffers.size(); ++b) {
-    if (plan.program.buffers[b].given && plan.program.buffers[b].spent) {
+    if (plan.program.buffers[b].spent) {
       change[0] += plan.program.buffers[b].bytes;
       dies(b, 0);
     }

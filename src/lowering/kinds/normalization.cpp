@@ -146,7 +146,7 @@ void normalize_backward(Step& step, const Run& run, Gradient incoming) {
   }
   spend(step, run.id, incoming.tensor);
   // batch_norm_elementwise_backward_eval makes a contiguous gradient, whatever it reads.
-  step.deliver(run.node.inputs.front(), {.tensor = outgoing, .turned = !by_batch(step, run) && !fused});
+  step.deliver(run.node.inputs.front(), {.tensor = outgoing, .turned = !by_batch(step, run)});
   settle_all(step, run, fresh);
 }
 

@@ -80,8 +80,8 @@ TEST_CASE("each iteration of lbfgs lets go of the gradients of the one before, t
 }
 
 TEST_CASE("lbfgs makes five vectors in its first iteration, and six in the first of a later step") {
-  const memory::Tape tape = support::tape_of(lbfgs_job(7, 1), support::without_workspaces());
-  const auto made = [&](std::size_t step) {
+  const auto made = [&](std::size_t step, std::int64_t iterations = 1) {
+    const memory::Tape tape = support::tape_of(lbfgs_job(7, iterations), support::without_workspaces());
     return std::ranges::count_if(tape.steps.at(step), [](const Event& event) {
       return event.kind == Event::Kind::allocate &&
              (event.category == Category::optimizer_state || event.category == Category::optimizer_temporaries);
@@ -91,6 +91,8 @@ TEST_CASE("lbfgs makes five vectors in its first iteration, and six in the first
   CHECK(made(0) == 5);
   // The gradient, its absolute values, y and s, q of the loop, the direction.
   CHECK(made(1) == 6);
+  // Of one that follows in the same step also the last move, and the same without signs.
+  CHECK(made(0, 2) == 5 + 8);
 }
 
 TEST_CASE("dot products of lbfgs ask for cuBLAS's workspace, once or in each iteration") {

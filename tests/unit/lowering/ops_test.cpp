@@ -147,6 +147,12 @@ TEST_CASE("micro-batches after the first add their gradients") {
   REQUIRE(count(ops, OpKind::grad_accumulate) == 1);
   const auto add = std::find_if(ops.begin(), ops.end(), [](const Op& op) { return op.after_first; });
   CHECK(add->bytes().count() == 3 * 4 * 138'357'544LL);
+  CHECK(add->phase == base::Phase::backward);
+  for (const auto& [accumulation, passes] : {std::pair(1, 2), std::pair(2, 1), std::pair(2, 2)}) {
+    job.accumulation = accumulation;
+    job.forward_passes = passes;
+    CHECK(count(ops_of(job), OpKind::grad_accumulate) == 1);
+  }
 }
 
 TEST_CASE("a dropout of probability 0 starts nothing: PyTorch returns its input") {
@@ -294,6 +300,17 @@ TEST_CASE("gradients are exchanged last layer first, all of them") {
   CHECK_FALSE(exchange.bucket_view);
   job.parallel.bucket_view = true;
   CHECK(lowering::exchange_of(network, job, support::built_in_framework()).bucket_view);
+  SECTION("a compiled backward hands out all gradients with that of the first layer that is trained") {
+    job.compile = job::Compile::usual;
+    graph::Network frozen = network;
+    for (graph::Node& node : frozen.nodes) {
+      node.trained = !std::holds_alternative<graph::Convolution>(node.kind);
+    }
+    for (const timing::Gradient& gradient :
+         lowering::exchange_of(frozen, job, support::built_in_framework()).gradients) {
+      CHECK(gradient.layer == support::id_of(network, "fc1"));
+    }
+  }
   SECTION("FSDP2 communicates in every micro-batch, DDP and ZeRO-1 in the last") {
     job.accumulation = 4;
     for (const auto& [sharding, rounds] :

@@ -90,6 +90,20 @@ TEST_CASE("zero1 spreads optimizer state by whole tensors: rank 0 keeps fc1") {
   CHECK(state == std::vector<std::int64_t>{411041792});
 }
 
+TEST_CASE("a bucket is closed when it is full, and the last holds what is left") {
+  const auto bytes = [](const std::vector<std::int64_t>& sizes, std::int64_t first, std::int64_t limit) {
+    std::vector<std::int64_t> list;
+    for (const Group& group : groups_of(sizes, first, limit)) {
+      list.push_back(group.bytes);
+    }
+    return list;
+  };
+  using Bytes = std::vector<std::int64_t>;
+  CHECK(bytes({4, 4, 4}, 4, 8) == Bytes{4, 8});
+  CHECK(bytes({4, 4, 4}, 5, 9) == Bytes{8, 4});
+  CHECK(bytes({}, 5, 9).empty());
+}
+
 TEST_CASE("the largest tensor goes to the emptiest rank, the first of those alike to the first of these") {
   using Owners = std::vector<std::size_t>;
   CHECK(owners_of({5, 5, 5}, 3) == Owners{0, 1, 2});

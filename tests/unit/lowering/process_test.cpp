@@ -405,12 +405,25 @@ TEST_CASE("a view of a bucket takes the place of a gradient when the last micro-
   for (const graph::ParameterTensor& tensor : graph::trained_tensors(network)) {
     parameters += 4 * tensor.elements;
   }
-  for (job.accumulation = 1; job.accumulation <= 3; ++job.accumulation) {
-    const auto live = support::live_after_forwards(support::tape_of(network, job, support::without_workspaces()));
+  for (const auto& [accumulation, passes] : {std::pair(1, 1), std::pair(2, 1), std::pair(3, 1), std::pair(2, 2)}) {
+    job.accumulation = accumulation;
+    job.forward_passes = passes;  // whose gradients are averaged when the last of them is back
+    const Tape tape = support::tape_of(network, job, support::without_workspaces());
+    std::set<memory::TensorId> held;  // of the last step, when the optimizer begins
+    for (const Event& event : tape.steps.back()) {
+      if (event.kind == Event::Kind::phase && event.phase == base::Phase::optimizer) {
+        CHECK(held.empty());
+      } else if (event.kind == Event::Kind::allocate && event.category == Category::gradients) {
+        held.insert(event.tensor);
+      } else if (event.kind == Event::Kind::release) {
+        held.erase(event.tensor);
+      }
+    }
+    const auto live = support::live_after_forwards(tape);
     for (std::size_t pass = 0; pass < live.size(); ++pass) {
       const auto gradients = live[pass].find(Category::gradients);
       const std::int64_t bytes = gradients == live[pass].end() ? 0 : gradients->second;
-      CHECK(bytes == (pass % static_cast<std::size_t>(job.accumulation) == 0 ? 0 : parameters));
+      CHECK(bytes == (static_cast<int>(pass) % accumulation == 0 ? 0 : parameters));
     }
   }
 }
@@ -427,6 +440,28 @@ TEST_CASE("what is no part of a CUDA graph is not taken from the graphs' pool") 
       CHECK((event.kind != Event::Kind::allocate || !outside || event.stream == 0));
     }
   }
+}
+
+TEST_CASE("the gradient of one map that is concatenated with none has no gaps") {
+  const auto gradients = [](int maps) {
+    graph::Builder builder("dense", {3, 4, 4}, 4);
+    std::vector<NodeId> inputs;
+    for (int i = 0; i < maps; ++i) {
+      inputs.push_back(builder.add("conv" + std::to_string(i), graph::Convolution{3, 4}, {0}));
+    }
+    builder.add("both", graph::Concatenate{}, inputs);
+    builder.append("relu", graph::Activation{graph::Function::relu, false});
+    builder.append("mean", graph::AdaptiveAveragePool{1, 1});
+    Job job = narrow_job();
+    const Tape tape = support::tape_of(std::move(builder).finish(graph::Objective::cross_entropy).value(), job,
+                                       support::without_workspaces());
+    return std::ranges::count_if(tape.steps.back(), [](const Event& event) {
+      return event.kind == Event::Kind::allocate && event.category == Category::activation_gradients &&
+             event.layer == 1;
+    });
+  };
+  CHECK(gradients(1) == 0);
+  CHECK(gradients(2) == 1);  // a copy without gaps, for cuDNN
 }
 
 TEST_CASE("a map that was widened before is resized as it is") {

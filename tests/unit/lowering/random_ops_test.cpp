@@ -194,7 +194,7 @@ struct Alone {
 
 TEST_CASE("every kind starts its operations, hands its gradient on, and lets go of all that it takes") {
   using graph::Function;
-  const graph::Window overlapping{{3, 3}, {1, 1}, {0, 0}};
+  const graph::Window overlapping{{3, 2}, {1, 1}, {0, 0}};
   std::vector<Alone> kinds{{graph::LayerNorm{}, {1, 1}, 4},
                            {graph::Softmax{}, {1, 1}, 1},
                            {graph::Dropout{}, {1, 1}, 1},
@@ -235,6 +235,9 @@ TEST_CASE("every kind starts its operations, hands its gradient on, and lets go 
         (op.phase == Phase::forward ? started.forward : started.backward) += 1;
         CHECK((!changes_size(network.nodes[id]) ||
                timing::pixels_out(op) == network.nodes[id].output.height * network.nodes[id].output.width));
+        const bool pools = std::holds_alternative<graph::MaxPool>(alone.kind) ||
+                           std::holds_alternative<graph::AveragePool>(alone.kind);
+        CHECK((!pools || (op.filter.height == 3 && op.filter.width == 2 && op.filter.stride == 1)));
         CHECK((!timing::is_linear(op.kind) || op.extent == timing::Extent{2 * 64, 6, 6, 1, 1}));  // each pixel a row
       }
     }
@@ -275,6 +278,22 @@ TEST_CASE("every kind starts its operations, hands its gradient on, and lets go 
                                (job::is_autocast(precision) ? 2 * of_products : 0));
       }
     }
+  }
+}
+
+TEST_CASE("a layer norm keeps its input, and mean and deviation of each position in fp32") {
+  graph::Builder builder("norm", {3, 8, 8}, 6);
+  builder.append("conv", graph::Convolution{3, 6});
+  const NodeId id = builder.append("norm", graph::LayerNorm{});
+  builder.append("mean", graph::AdaptiveAveragePool{1, 1});
+  builder.append("flatten", graph::Flatten{});
+  const graph::Network network = std::move(builder).finish(graph::Objective::cross_entropy).value();
+  job::Job job;
+  job.batch = 2;
+  constexpr std::int64_t kPositions = 2 * 64;
+  for (const auto& [precision, bytes] : {std::pair(job::Precision::tf32, 4), std::pair(job::Precision::bf16, 2)}) {
+    job.precision = precision;
+    CHECK(saved_bytes(network, {}, job).layers[id].count() == kPositions * (6 * bytes + 2 * 4));
   }
 }
 
@@ -403,6 +422,10 @@ TEST_CASE("each objective has its own operations, over all scores, once forward 
     const std::int64_t kept = objective == Objective::mse ? 4 * scores : 4 * scores + 8 * positions + 4;
     const std::int64_t output = objective == Objective::mse ? 4 * scores : 0;  // which nothing else keeps
     CHECK(saved_bytes(network, {}, job).loss.count() == kept + output);
+    job.precision = job::Precision::amp_bf16;  // in 32 bits, of a copy
+    CHECK(saved_bytes(network, {}, job).loss.count() ==
+          (objective == Objective::mse ? 8 * scores : 6 * scores + 8 * positions + 4));
+    job.precision = job::Precision::tf32;
     if (objective == Objective::pixel_cross_entropy) {  // channels_last scores are copied
       const auto scores_taken = [&] {
         const memory::Tape tape = support::tape_of(network, job, support::without_workspaces());
@@ -461,6 +484,10 @@ TEST_CASE(
       inputs.insert(event.bytes);
     }
   }
+  // The logarithms, and of the boxes the loss's storage and the differences, until they are summed.
+  CHECK(std::ranges::count_if(tape.steps.front(), [](const memory::Event& event) {
+          return event.category == memory::Category::other && event.bytes == 4 * kValues;
+        }) == 3);
   // The images; 4 numbers of each of 192 boxes, and a class of each of 256 positions.
   CHECK(inputs == std::multiset<std::int64_t>{2 * 3 * 64 * 4, 2 * (192 * 4 * 4 + 256 * 8)});
 }

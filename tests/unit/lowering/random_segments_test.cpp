@@ -221,6 +221,12 @@ TEST_CASE("segments of random networks: one tensor in, one out; what is kept, ru
     job.batch = support::pick(random, 1, 3);
     job.layout = static_cast<base::Layout>(random() % 2);
     const auto most = static_cast<std::int64_t>(cuts(network).size()) + 1;
+    for (std::int64_t count = 2; count <= most; ++count) {
+      const auto equal = segments(network, sequential(count));
+      if (equal && !equal->empty()) {
+        check_shape(network, *equal);
+      }
+    }
     for (const Checkpointing& how :
          {kBlock, sequential(2), sequential(support::pick(random, 3, 6)), sequential(most)}) {
       const auto found = segments(network, how);

@@ -117,6 +117,31 @@ TEST_CASE("under a skip over several residual blocks these are the blocks; one w
   CHECK(names_of(under_a_skip(2, true), kBlock) == Names{{"block1.conv1", "block1.add"}, {"block2.conv1", "last"}});
 }
 
+TEST_CASE("a decoder that enlarges by transposed convolutions is cut as one that resizes") {
+  const auto blocks = [](bool transposed) {
+    graph::Builder b("decoder", {4, 16, 16}, 4);
+    const auto units = [&](const std::string& name) {
+      for (const char* number : {"1", "2"}) {
+        b.append(name + number, graph::Convolution{4, 4});
+        b.append(name + "relu" + number, graph::Activation{});
+      }
+      return b.last();
+    };
+    const NodeId skip = units("encoder");
+    b.append("pool", graph::MaxPool{});
+    units("middle");
+    graph::Convolution up{4, 4, {2, 2}, {2, 2}, {0, 0}};
+    up.transposed = true;
+    const NodeId enlarged = transposed ? b.append("up", up) : b.append("up", graph::Resize{{16, 16}, true});
+    b.add("both", graph::Concatenate{}, {enlarged, skip});
+    b.append("last", graph::Convolution{8, 4});
+    b.end_features();
+    return names_of(std::move(b).finish(graph::Objective::pixel_cross_entropy).value(), kBlock);
+  };
+  CHECK(blocks(true) == blocks(false));
+  CHECK(blocks(true).front() == std::pair<std::string, std::string>("encoder1", "encoderrelu2"));
+}
+
 TEST_CASE("of a chain between blocks each pool ends a block, behind two convolutions or more") {
   graph::Builder b("chain", {4, 32, 32}, 4);
   const auto unit = [&](const std::string& number) {

@@ -167,6 +167,22 @@ TEST_CASE("the backward of a batch norm sums in parts where something depends on
   CHECK(staged(FrozenNorm::statistics, base::Layout::nhwc) == 1);
   CHECK(staged(FrozenNorm::statistics, base::Layout::nchw) == 0);
   CHECK(staged(FrozenNorm::all, base::Layout::nhwc) == 0);
+  // Parameters that are frozen alone: sums of the batch are there, and its own kernels for bfloat16.
+  Job narrow = vgg16_job(64);
+  narrow.model = support::vgg(11, true);
+  narrow.layout = base::Layout::nhwc;
+  narrow.precision = Precision::bf16;
+  graph::Network frozen = support::network(narrow.model, {3, 64, 64});
+  for (graph::Node& node : frozen.nodes) {
+    node.trained = node.trained && !std::holds_alternative<graph::BatchNorm>(node.kind);
+  }
+  const memory::Tape by_batch = support::tape_of(frozen, narrow, support::without_workspaces());
+  const NormBuffers buffers = batch_norm_staging(64, 64 * 64 * 64);
+  for (const std::int64_t bytes : {buffers.forward, buffers.backward}) {
+    CHECK(std::ranges::count_if(by_batch.steps.back(), [&](const Event& event) {
+            return event.kind == Event::Kind::allocate && event.bytes == bytes && event.layer == 2;
+          }) == 1);
+  }
   // All that the last takes beside maps is the inverse deviation of each channel.
   Job job = vgg16_job(64);
   job.model = support::vgg(11, true);

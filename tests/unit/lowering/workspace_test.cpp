@@ -145,7 +145,7 @@ TEST_CASE("the tiles of the last wave are split, and come in clusters") {
   CHECK(bytes({{64, 256}, {1, 1}, 120, 36}, 64 * 60) == 0);  // a full wave
   Device small;
   small.sm_count = 1;  // 120 slots of a GPU of 132 are none here, but one tile can always run
-  CHECK(workspace_plans(framework, ConvPass::forward, {1, 512, 512, 1, 64, 2, MathMode::bf16, Layout::nhwc}, small)
+  CHECK(workspace_plans(framework, ConvPass::forward, {1, 512, 256, 1, 64, 2, MathMode::bf16, Layout::nhwc}, small)
             .front() == 0);
   // 12 parts are added in 6 + 3 + 2 + 1 additions.
   CHECK(bytes({{64, 256}, {1, 1}, 120, 4}, 64 * 65) == 10 * (12 * kTile + 12 * 4) + kHeader);
@@ -202,6 +202,8 @@ TEST_CASE("a fallback that saves nothing is no plan") {
   constexpr std::int64_t kWeights = 64 * 64 * 9 * 4;
   CHECK(plans(Layout::nchw) == std::vector<std::int64_t>{2 * kOperand + kWeights + 116, kOperand + kWeights, 7, 0});
   CHECK(plans(Layout::nhwc) == std::vector<std::int64_t>{100, 7, 0});
+  framework.workspace[0].fallbacks = {{0, 0, 0, 100, 0}};
+  CHECK(plans(Layout::nhwc) == std::vector<std::int64_t>{100, 0});
 }
 
 TEST_CASE("of convolutions that no rule was read from half take just what was measured, and 95 % nearly") {
