@@ -59,6 +59,12 @@ TEST_CASE("the last of all is the last before the first that fails, where it fai
     INFO("round " << round << " limit " << limit);
     REQUIRE(last_of_all(most, test) == expected);
   }
+  int asked = 0;
+  CHECK(last_of_all(100'000, [&](std::int64_t n) {
+          ++asked;
+          return n <= 40'000 || n == 100'000;
+        }) == 40'000);
+  CHECK(asked < 1000);
   // Of many, some: what it says runs, and so do all that it looked at below.
   CHECK(last_of_all(10'000, [](std::int64_t n) { return n <= 7'000 || n == 10'000; }) <= 7'000);
   CHECK(last_of_all(10'000, [](std::int64_t n) { return n <= 7'000 || n == 10'000; }) > 6'800);

@@ -337,6 +337,13 @@ TEST_CASE("a batch that fits above one that does not is warned of") {
   CHECK(warning->message.starts_with("batches up to 3 run; of the larger ones up to 6"));
   CHECK(answer->max_batch.front().hard == 3);
   CHECK(answer->max_batch.front().possible == 6);
+  engine.full = [ask = engine.full](const job::Job& job, const estimate::Target& target) {
+    auto full = ask(job, target);
+    full->warnings = {{"fit-flickers", "the estimate's", ""}};
+    return full;
+  };
+  const auto told = plan(request, engine);
+  CHECK(std::ranges::count(told->warnings, "fit-flickers", &estimate::Warning::code) == 1);
   const auto plain = plan(request, engine_of(world));
   CHECK(std::ranges::find(plain->warnings, "fit-flickers", &estimate::Warning::code) == plain->warnings.end());
 }

@@ -411,8 +411,9 @@ TEST_CASE("remedies are all that help, the mildest that do, and each number in t
   }
 }
 
-/// The one combination that is offered for a job of which nothing is open.
-Remedy combination_for(const World& world, const job::Job& job, std::int64_t usable, std::int64_t per_node) {
+/// What is offered under a code for a job of which nothing is open.
+Remedy remedy_for(const std::string& code, const World& world, const job::Job& job, std::int64_t usable,
+                  std::int64_t per_node) {
   PlanRequest request;
   request.job = job;
   request.batch = job.batch;
@@ -424,7 +425,7 @@ Remedy combination_for(const World& world, const job::Job& job, std::int64_t usa
   request.candidates[0].per_node = per_node;
   const auto answer = plan(request, support::engine_of(world));
   REQUIRE(answer.has_value());
-  const auto found = std::ranges::find(answer->remedies, "combination", &Remedy::code);
+  const auto found = std::ranges::find(answer->remedies, code, &Remedy::code);
   REQUIRE(found != answer->remedies.end());
   return *found;
 }
@@ -437,11 +438,20 @@ TEST_CASE("more GPUs take the place of smaller batches alone: other settings sta
   // would save memory, too.
   job::Job job = support::small_job();
   job.batch = 8;
-  const Remedy both = combination_for(world, job, 325, 8);
+  const Remedy both = remedy_for("combination", world, job, 325, 8);
   CHECK(both.more_hardware);
   CHECK_FALSE(both.changes_training);
   CHECK(both.job.parallel.gpus == 8);
   CHECK(world.allocated(both.job) <= 325);
+}
+
+TEST_CASE("a share of the pixels that is next to nothing is shown with digits that count") {
+  World world;
+  world.slack = 1;
+  job::Job job = support::small_job();
+  job.image = {3, 1200, 1200};  // 33 pixels take 10.89 bytes, 34 take 11.56
+  CHECK(remedy_for("lower-resolution", world, job, 1011, 1).change ==
+        "scale the images to 33x33 (0.0756 % of the pixels)");
 }
 
 TEST_CASE("a combination has the largest batch that does") {
@@ -455,7 +465,7 @@ TEST_CASE("a combination has the largest batch that does") {
   job.checkpointing = {job::Checkpointing::Kind::block, 0};
   job.optimizer = job::Optimizer::adam;
   job.batch = 4;  // of 19.8 bytes each
-  const Remedy smaller = combination_for(world, job, 545, 1);
+  const Remedy smaller = remedy_for("combination", world, job, 545, 1);
   CHECK(smaller.job.batch == 2);
   CHECK(smaller.job.accumulation == 2);
   CHECK(smaller.job.optimizer == job::Optimizer::sgd);
