@@ -44,9 +44,8 @@ void set_product(Op& op, const Counts& counts, std::int64_t size) {
 void set_traffic(Op& op) {
   const std::int64_t size = base::size_of(op.type);
   const Counts n = count(op);
-  const auto adaptive = [&] {
-    return op.extent.n * op.extent.c * op.extent.k * op.extent.k * size;
-  };  // output of such a pool
+  // The output of such a pool.
+  const auto adaptive = [&] { return op.extent.n * op.extent.c * op.extent.k * op.extent.k * size; };
   const auto set = [&op](std::int64_t read, std::int64_t written, std::int64_t kernels = 1) {
     op.read = Bytes(read);
     op.written = Bytes(written);
