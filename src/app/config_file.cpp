@@ -19,6 +19,7 @@
 
 #include "app/settings.hpp"
 #include "vggplan/base/format.hpp"
+#include "vggplan/base/json_text.hpp"
 
 namespace vggplan::app {
 
@@ -119,23 +120,40 @@ base::Diagnostic unknown_key(std::string_view key, const std::string& place) {
                                   : base::suggestion(base::with_dashes(key), known));
 }
 
+/// toml++ counts brackets that nest, but not the parts of a.a.a, and recurses over either.
+base::Status check_depth(std::string_view text, const std::string& path) {
+  std::size_t line = 1;
+  std::size_t parts = 0;
+  for (const char c : text) {
+    line += c == '\n' ? 1U : 0U;
+    parts = c == '.' ? parts + 1 : std::string_view("=,[]{}#\n").find(c) == std::string_view::npos ? parts : 0;
+    if (parts > base::kDeepestNesting) {
+      return base::wrong(fmt::format("{}:{}", path, line),
+                         fmt::format("nests deeper than {} levels", base::kDeepestNesting), "no file of ours does");
+    }
+  }
+  return std::nullopt;
+}
+
+base::Result<toml::table> read_toml(std::string_view text, const std::string& path) {
+  TRY(check_depth(text, path));
+  toml::parse_result parsed = toml::parse(text, path);
+  if (!parsed) {
+    return not_toml(parsed.error(), path);
+  }
+  return std::move(parsed).table();
+}
+
 }  // namespace
 
 base::Result<report::Document> parse_toml(std::string_view text, const std::string& path) {
-  const toml::parse_result parsed = toml::parse(text, path);
-  if (!parsed) {
-    return not_toml(parsed.error(), path);
-  }
-  return as_json(parsed.table());
+  return as_json(TRY(read_toml(text, path)));
 }
 
 base::Result<std::vector<Setting>> parse_config(std::string_view text, const std::string& path, Origin origin) {
-  const toml::parse_result parsed = toml::parse(text, path);
-  if (!parsed) {
-    return not_toml(parsed.error(), path);
-  }
+  const toml::table table = TRY(read_toml(text, path));
   std::vector<Setting> settings;
-  for (const auto& [key, node] : parsed.table()) {
+  for (const auto& [key, node] : table) {
     const std::string source = fmt::format("{}:{}", path, key.source().begin.line);
     const Flag* flag = find_flag(base::with_dashes(key.str()));
     if (flag == nullptr || !flag->configurable) {
