@@ -341,8 +341,9 @@ void comparisons(Case c) {
   };
   CHECK(run("diff a.json a.json --json").at("changes").empty());
   const Json unchanged = run("check a.json --against a.json --json");
+  const bool lacked_memory = c.report.at("memory").at("verdict") == "does-not-fit";
   for (const Json& check : unchanged.at("checks")) {
-    CHECK(check.at("passed") == true);
+    CHECK(check.at("passed") == !(lacked_memory && check.at("rule") == "fits"));  // still no more than a warning
   }
   if (c.flags.at("model") == "own.json" && !c.world.files.contains("own.json")) {
     return;
