@@ -9,6 +9,7 @@
 #include "support/catch.hpp"
 #include "support/known.hpp"
 #include "support/random_job.hpp"
+#include "support/request.hpp"
 #include "vggplan/planner/plan.hpp"
 
 namespace vggplan::planner {
@@ -206,13 +207,9 @@ void check_recommendation(const PlanRequest& request, const Plan& plan) {
 /// The request as its remedy says to change it.
 PlanRequest with(PlanRequest request, const Remedy& remedy) {
   request.job = remedy.job;
-  request.batch = remedy.job.batch;
   request.accumulation = remedy.job.accumulation;
   request.global_batch.reset();
-  request.precision = remedy.job.precision;
-  request.layout = remedy.job.layout;
-  request.checkpointing = remedy.job.checkpointing;
-  request.sharding = remedy.job.parallel.sharding;
+  support::settle(request, remedy.job);
   Candidate candidate;
   candidate.target = support::target(remedy.gpu);
   candidate.gpus = remedy.job.parallel.gpus;

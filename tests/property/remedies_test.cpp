@@ -6,6 +6,7 @@
 
 #include "support/catch.hpp"
 #include "support/known.hpp"
+#include "support/request.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/planner/plan.hpp"
 
@@ -24,11 +25,7 @@ const estimate::Engine& known_engine() {
 PlanRequest request_of(const job::Job& job, const std::string& gpu, base::Bytes usable) {
   PlanRequest request;
   request.job = job;
-  request.batch = job.batch;
-  request.precision = job.precision;
-  request.layout = job.layout;
-  request.checkpointing = job.checkpointing;
-  request.sharding = job.parallel.sharding;
+  support::settle(request, job);
   Candidate candidate;
   candidate.target = support::target(gpu);
   candidate.target.usable = usable;

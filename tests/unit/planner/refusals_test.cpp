@@ -9,6 +9,7 @@
 
 #include "support/catch.hpp"
 #include "support/every_candidate.hpp"
+#include "support/request.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/planner/plan.hpp"
 
@@ -217,12 +218,8 @@ class Relaxed {
     candidate.gpus = job.parallel.gpus;
     candidate.exactly = true;
     one.candidates = {candidate};
-    one.batch = job.batch;
     one.accumulation = job.accumulation;
-    one.precision = job.precision;
-    one.layout = job.layout;
-    one.checkpointing = job.checkpointing;
-    one.sharding = job.parallel.sharding;
+    support::settle(one, job);
     const Everything all(one, asked_.engine);
     REQUIRE(all.tried.size() == 1);
     CHECK(all.tried.front().job == job);

@@ -12,6 +12,7 @@
 #include "planner/resolution.hpp"
 #include "support/catch.hpp"
 #include "support/random_plan.hpp"
+#include "support/request.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/planner/plan.hpp"
 
@@ -102,12 +103,8 @@ struct Refused {
     }
     request.candidates = {candidate};
     request.job = job;
-    request.batch = job.batch;
     request.accumulation = job.accumulation;
-    request.precision = job.precision;
-    request.layout = job.layout;
-    request.checkpointing = job.checkpointing;
-    request.sharding = job.parallel.sharding;
+    support::settle(request, job);
   }
 };
 
@@ -416,11 +413,7 @@ Remedy remedy_for(const std::string& code, const World& world, const job::Job& j
                   std::int64_t per_node) {
   PlanRequest request;
   request.job = job;
-  request.batch = job.batch;
-  request.precision = job.precision;
-  request.layout = job.layout;
-  request.checkpointing = job.checkpointing;
-  request.sharding = job.parallel.sharding;
+  support::settle(request, job);
   request.candidates = {support::made_up_gpu("a", usable, 1)};
   request.candidates[0].per_node = per_node;
   const auto answer = plan(request, support::engine_of(world));
