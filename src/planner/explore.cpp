@@ -67,7 +67,7 @@ class Walk {
   std::int64_t ceiling(std::int64_t accumulation) {
     const std::int64_t floor = by_floor(accumulation);
     const auto makes_sense = [&](std::int64_t batch) { return valid({batch, accumulation}); };
-    return floor == 0 || makes_sense(floor) ? floor : bisected(floor, makes_sense);
+    return makes_sense(floor) ? floor : bisected(floor, makes_sense);
   }
 
   Explored out{};

@@ -6,15 +6,19 @@
 #include <cmath>
 #include <map>
 #include <random>
+#include <set>
 
 #include "planner/search.hpp"
 #include "support/catch.hpp"
-#include "support/random_plan.hpp"
+#include "support/every_candidate.hpp"
 
 namespace vggplan::planner {
 namespace {
 
 using support::Dice;
+using support::Everything;
+using support::MadeUpQuestion;
+using support::Tried;
 using support::World;
 
 PlanRequest one_setting(std::int64_t usable) {
@@ -100,6 +104,127 @@ TEST_CASE(
     CHECK(found.enumerated == static_cast<std::int64_t>(found.contenders.size()) + found.rejected.total());
   }
   CHECK(between > 100);
+}
+
+/// One group, explored beside a bar, and what the models were asked.
+struct Visit {
+  Group group{};
+  Certainty certainty{};
+  double bar{};
+  std::vector<job::Job> timed{};
+  std::vector<job::Job> simulated{};
+  Explored explored{};
+
+  Visit(const MadeUpQuestion& asked, const Group& of, Certainty which, double above)
+      : group(of), certainty(which), bar(above) {
+    estimate::Engine engine = asked.engine;
+    engine.time = [&](const job::Job& job, const estimate::Target& target) {
+      timed.push_back(job);
+      return asked.engine.time(job, target);
+    };
+    engine.memory = [&](const job::Job& job, const estimate::Target& target) {
+      simulated.push_back(job);
+      return asked.engine.memory(job, target);
+    };
+    explored = explore(asked.request, group, certainty, bar, engine);
+  }
+  static bool among(const std::vector<job::Job>& jobs, const Tried& e) {
+    return std::ranges::find(jobs, e.job) != jobs.end();
+  }
+  [[nodiscard]] bool lists(const Tried& e) const {
+    return std::ranges::find(explored.evaluated, e.job, &Evaluated::job) != explored.evaluated.end();
+  }
+};
+
+double rate_of(const Tried& e) { return 1 / e.seconds_per_image; }
+
+/// The group's batches: those that were fixed, or of each rung the smallest of as many steps.
+std::vector<Tried> rungs_of(const Everything& all, const Group& group, const PlanRequest& request) {
+  std::vector<Tried> those;
+  std::ranges::copy_if(all.tried, std::back_inserter(those), [&](const Tried& e) {
+    return e.gpu == group.candidate && e.job == job_of(request, group, {e.job.batch, e.job.accumulation});
+  });
+  if (request.batch || request.global_batch || those.empty()) {
+    return those;
+  }
+  const auto steps = [&](std::int64_t batch) {
+    const std::int64_t images = batch * group.gpus * those.front().job.accumulation;
+    return request.job.data.images ? (*request.job.data.images + images - 1) / images : -batch;
+  };
+  std::set<std::int64_t> smallest;
+  for (std::int64_t batch : batch_ladder(those.back().job.batch)) {
+    while (batch > 1 && steps(batch - 1) == steps(batch)) {
+      --batch;
+    }
+    smallest.insert(batch);
+  }
+  std::erase_if(those, [&](const Tried& e) { return !smallest.contains(e.job.batch); });
+  return those;
+}
+
+/// All that fits and may be within 1 % of the best is evaluated; what cannot, by its floor or its time, is left alone.
+void check_visit(const Visit& visit, const std::vector<Tried>& those, const support::World& world) {
+  const auto good = [&](const Tried& e) {
+    return e.fits() && (visit.certainty == Certainty::possible || e.certain) && rate_of(e) > visit.bar;
+  };
+  const auto floor = [&](const Tried& e) {  // the least time is that of computing
+    return rate_of(e) / world.images_per_second(e.job) * static_cast<double>(job::global_batch(e.job)) /
+           world.compute_seconds(e.job);
+  };
+  double best = 0;
+  double potential = 0;
+  for (const Tried& e : those) {
+    best = std::max(best, good(e) ? rate_of(e) : 0);
+  }
+  constexpr double kHair = 1e-9;
+  const auto in_band = [&](double rate) { return rate > visit.bar && rate * 1.01 * (1 + kHair) >= best; };
+  for (const Tried& e : those) {
+    INFO("batch " << e.job.batch);
+    const bool faster = std::ranges::any_of(those, [&](const Tried& other) {
+      return good(other) && rate_of(other) > rate_of(e) * 1.01 * (1 + kHair) && floor(other) > floor(e);
+    });
+    const bool simulated = Visit::among(visit.simulated, e);
+    CHECK(Visit::among(visit.timed, e) == in_band(floor(e)));
+    CHECK((!simulated || (rate_of(e) > visit.bar && !faster && e.refused != "memory-floor")));
+    CHECK((simulated || !in_band(rate_of(e)) || e.refused == "memory-floor"));
+    CHECK(visit.lists(e) <= good(e));
+    CHECK((visit.lists(e) || !good(e) || !in_band(rate_of(e))));
+    potential = std::max(potential, !good(e) && in_band(rate_of(e)) ? rate_of(e) : 0);
+  }
+  CHECK(visit.explored.potential >= potential * (1 - kHair));
+  CHECK((potential > 0 || best > 0 || visit.explored.potential == 0));
+}
+
+TEST_CASE("of a group's batches all that may be the best are evaluated, and the models are not asked in vain") {
+  int visits = 0;
+  for (std::uint32_t seed = 1; seed <= 60; ++seed) {
+    MadeUpQuestion asked(seed);
+    asked.world.image *= seed % 3 == 0 ? 1 : 0.1;
+    asked.request.max_gpus = 2;
+    asked.engine = support::engine_of(asked.world, asked.prices);
+    const Everything all(asked.request, asked.engine);
+    Dice dice(seed);
+    for (const Group& group : enumerate_groups(asked.request)) {
+      const std::vector<Tried> those = rungs_of(all, group, asked.request);
+      const bool refused = refuse(asked.request, group).has_value();
+      CHECK(refused <= those.empty());
+      CHECK((refused || !those.empty() || asked.request.job.mode == job::Mode::infer));  // accumulates nothing
+      if (those.empty()) {
+        continue;
+      }
+      const double most = rate_of(std::ranges::min(those, {}, &Tried::seconds_per_image));
+      const Visit visit(asked, group, dice.coin() ? Certainty::certain : Certainty::possible,
+                        dice.coin() ? 0 : most * dice.between(0.5, 1.1));
+      INFO("seed " << seed << ": " << describe(asked.request, group) << " above " << visit.bar);
+      const auto rows = visit.explored.rejected.list();
+      const auto no_jobs = std::ranges::find(rows, "combination", &Rejection::reason);
+      CHECK(visit.explored.enumerated - (no_jobs == rows.end() ? 0 : no_jobs->count) == std::ssize(those));
+      CHECK(visit.explored.enumerated == std::ssize(visit.explored.evaluated) + visit.explored.rejected.total());
+      check_visit(visit, those, asked.world);
+      ++visits;
+    }
+  }
+  CHECK(visits > 300);
 }
 
 TEST_CASE("with a data set the batch is the smallest of as many steps, and none exceeds the set") {
