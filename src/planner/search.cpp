@@ -65,7 +65,7 @@ double bound_of(const PlanRequest& request, const Group& group, const estimate::
     job.batch = batch;
     const auto floor = engine.time_floor(job, candidate.target);
     const auto images = static_cast<double>(job.batch * job.accumulation);
-    most = std::max(most, floor && floor->count() > 0 ? images / floor->count() : 0);
+    most = std::max(most, floor ? images / floor->count() : 0);
   }
   return kBetweenRungs * most;
 }

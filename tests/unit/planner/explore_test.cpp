@@ -57,53 +57,80 @@ struct Algorithms {
   }
 };
 
+/// Where the batches between two rungs are asked about, and what is found there, by asking about all.
+void check_between_rungs(const World& world, std::int64_t changes_at, double slower, const PlanRequest& request) {
+  const Algorithms models(world, changes_at, slower);
+  std::set<std::int64_t> timed;
+  estimate::Engine engine = models.engine;
+  engine.time = [&](const job::Job& job, const estimate::Target& target) {
+    timed.insert(job.batch);
+    return models.engine.time(job, target);
+  };
+  const Search found = search(request, engine);
+  std::set<std::int64_t> listed;
+  double reached = 0;
+  for (const Contender& contender : found.contenders) {
+    CHECK(listed.insert(contender.figures.job.batch).second);
+    reached = std::max(reached, contender.figures.images_per_second);
+  }
+  CHECK(found.enumerated == static_cast<std::int64_t>(found.contenders.size()) + found.rejected.total());
+
+  const estimate::Target& target = request.candidates[0].target;
+  job::Job job = request.job;
+  job.accumulation = request.accumulation.value_or(1);
+  const auto with = [&](std::int64_t batch) -> const job::Job& {
+    job.batch = batch;
+    return job;
+  };
+  const auto rate = [&](std::int64_t batch) { return models.engine.time(with(batch), target)->images_per_second; };
+  const auto room = [&](std::int64_t batch) { return support::room_of(request, models.engine, with(batch), target); };
+  std::int64_t end = 1;
+  while (room(end).above_floor) {
+    ++end;
+  }
+  const std::vector<std::int64_t> rungs = batch_ladder(end);
+  std::int64_t top = 0;
+  for (const std::int64_t rung : rungs) {
+    top = room(rung).fits && (top == 0 || rate(rung) > rate(top)) ? rung : top;
+  }
+  if (top == 0) {
+    return;
+  }
+  double expected = rate(top);
+  for (std::size_t i = 0; i + 1 < rungs.size(); ++i) {
+    const bool open = std::max(rate(rungs[i]), rate(rungs[i + 1])) > 1.001 * rate(top);
+    // Where rates fall at another algorithm and rise again, or memory flickers, one of several limits is found.
+    bool rising = world.flicker == 0 && (changes_at <= rungs[i] || changes_at >= rungs[i + 1]);
+    int asked = 0;
+    for (std::int64_t n = rungs[i] + 1; n < rungs[i + 1]; ++n) {
+      asked += timed.contains(n) ? 1 : 0;
+      rising = rising && room(n).fits && rate(n) > rate(n - 1);
+      const bool sought = open ? room(n).fits : rungs[i] == top && rising;
+      expected = sought ? std::max(expected, rate(n)) : expected;
+    }
+    CHECK((open ? asked == rungs[i + 1] - rungs[i] - 1 : asked <= (rungs[i] == top ? 7 : 0)));  // by halving a gap
+  }
+  CHECK(reached * (1 + 1e-9) >= expected);
+}
+
 TEST_CASE(
-    "the fastest batch is found between the rungs of the ladder, where a slower algorithm begins or memory ends") {
-  int between = 0;
+    "between rungs all is sought where one of them is faster than what fits, and beyond the best where it rises") {
   for (std::uint32_t seed = 1; seed <= 200; ++seed) {
     Dice dice(seed);
     World world;
     world.launch = dice.between(0.05, 3);
-    world.slack = dice.between(1, 1.2);
+    world.slack = dice.coin() ? 1 : dice.between(1, 1.2);
+    world.flicker = dice.coin() ? 0 : dice.between(0, 0.2);
+    world.range = dice.coin() ? 0 : 10;  // nothing is certain
     world.image = 20;
-    const std::int64_t changes_at = dice.whole(9, 260);
-    const Algorithms models(world, changes_at, dice.between(1.05, 1.5));
     PlanRequest request = one_setting(1200 + 20 * dice.whole(9, 260));
     if (dice.whole(0, 2) == 0) {
       request.accumulation = dice.whole(1, 3);
     }
-    double best = 0;
-    std::int64_t which = 0;
-    job::Job job = request.job;
-    job.accumulation = request.accumulation.value_or(1);
-    for (job.batch = 1; world.reserved(job) <= request.candidates[0].target.usable.as_double(); ++job.batch) {
-      const double rate = models.engine.time(job, request.candidates[0].target)->images_per_second;
-      which = rate > best ? job.batch : which;
-      best = std::max(best, rate);
-    }
-    // Beyond the best rung rates rise until another algorithm begins; elsewhere two rungs bound what lies between.
-    const std::vector<std::int64_t> rungs = batch_ladder(job.batch);
-    std::vector<double> at_rungs;
-    for (const std::int64_t rung : rungs) {
-      job.batch = rung;
-      at_rungs.push_back(
-          rung == rungs.back() ? 0 : models.engine.time(job, request.candidates[0].target)->images_per_second);
-    }
-    const auto top = static_cast<std::size_t>(std::ranges::max_element(at_rungs) - at_rungs.begin());
-    if (which < rungs[top] || which >= rungs[top + 1]) {
-      continue;
-    }
-    const Search found = search(request, models.engine);
-    double reached = 0;
-    for (const Contender& contender : found.contenders) {
-      reached = std::max(reached, contender.figures.images_per_second);
-      between += contender.figures.job.batch == which && which > 8 ? 1 : 0;
-    }
-    INFO("seed " << seed << " best " << which << ", another algorithm from " << changes_at);
-    CHECK(reached * 1.0011 >= best);
-    CHECK(found.enumerated == static_cast<std::int64_t>(found.contenders.size()) + found.rejected.total());
+    const std::int64_t changes_at = dice.whole(9, 260);
+    INFO("seed " << seed << ", another algorithm from " << changes_at);
+    check_between_rungs(world, changes_at, dice.between(1.05, 1.5), request);
   }
-  CHECK(between > 100);
 }
 
 /// One group, explored beside a bar, and what the models were asked.
@@ -164,8 +191,10 @@ std::vector<Tried> rungs_of(const Everything& all, const Group& group, const Pla
 
 /// All that fits and may be within 1 % of the best is evaluated; what cannot, by its floor or its time, is left alone.
 void check_visit(const Visit& visit, const std::vector<Tried>& those, const support::World& world) {
+  constexpr double kHair = 1e-9;
+  const auto above = [&](double rate) { return rate > visit.bar * (1 + kHair); };
   const auto good = [&](const Tried& e) {
-    return e.fits() && (visit.certainty == Certainty::possible || e.certain) && rate_of(e) > visit.bar;
+    return e.fits() && (visit.certainty == Certainty::possible || e.certain) && above(rate_of(e));
   };
   const auto floor = [&](const Tried& e) {  // the least time is that of computing
     return rate_of(e) / world.images_per_second(e.job) * static_cast<double>(job::global_batch(e.job)) /
@@ -176,8 +205,7 @@ void check_visit(const Visit& visit, const std::vector<Tried>& those, const supp
   for (const Tried& e : those) {
     best = std::max(best, good(e) ? rate_of(e) : 0);
   }
-  constexpr double kHair = 1e-9;
-  const auto in_band = [&](double rate) { return rate > visit.bar && rate * 1.01 * (1 + kHair) >= best; };
+  const auto in_band = [&](double rate) { return above(rate) && rate * 1.01 * (1 + kHair) >= best; };
   for (const Tried& e : those) {
     INFO("batch " << e.job.batch);
     const bool faster = std::ranges::any_of(those, [&](const Tried& other) {
@@ -185,11 +213,18 @@ void check_visit(const Visit& visit, const std::vector<Tried>& those, const supp
     });
     const bool simulated = Visit::among(visit.simulated, e);
     CHECK(Visit::among(visit.timed, e) == in_band(floor(e)));
-    CHECK((!simulated || (rate_of(e) > visit.bar && !faster && e.refused != "memory-floor")));
+    CHECK((!simulated || (above(rate_of(e)) && !faster && e.refused != "memory-floor")));
     CHECK((simulated || !in_band(rate_of(e)) || e.refused == "memory-floor"));
     CHECK(visit.lists(e) <= good(e));
     CHECK((visit.lists(e) || !good(e) || !in_band(rate_of(e))));
     potential = std::max(potential, !good(e) && in_band(rate_of(e)) ? rate_of(e) : 0);
+  }
+  if (visit.bar == 0 && visit.explored.evaluated.empty()) {  // all were looked at, the most promising first
+    std::vector<Tried> refused;
+    std::ranges::copy_if(those, std::back_inserter(refused), [](const Tried& e) { return !e.fits(); });
+    REQUIRE(visit.explored.nearest_job.has_value() == !refused.empty());
+    const auto order = [&](const Tried& e) { return std::pair(e.miss, -floor(e)); };
+    CHECK((refused.empty() || *visit.explored.nearest_job == std::ranges::min(refused, {}, order).job));
   }
   CHECK(visit.explored.potential >= potential * (1 - kHair));
   CHECK((potential > 0 || best > 0 || visit.explored.potential == 0));
@@ -212,9 +247,12 @@ TEST_CASE("of a group's batches all that may be the best are evaluated, and the 
       if (those.empty()) {
         continue;
       }
-      const double most = rate_of(std::ranges::min(those, {}, &Tried::seconds_per_image));
-      const Visit visit(asked, group, dice.coin() ? Certainty::certain : Certainty::possible,
-                        dice.coin() ? 0 : most * dice.between(0.5, 1.1));
+      const Tried& any = those.at(static_cast<std::size_t>(dice.whole(0, std::ssize(those) - 1)));
+      const double bar = dice.coin()
+                             ? 0
+                             : asked.engine.time(any.job, asked.request.candidates[any.gpu].target)->images_per_second *
+                                   useful_share(any.job);
+      const Visit visit(asked, group, dice.coin() ? Certainty::certain : Certainty::possible, bar);
       INFO("seed " << seed << ": " << describe(asked.request, group) << " above " << visit.bar);
       const auto rows = visit.explored.rejected.list();
       const auto no_jobs = std::ranges::find(rows, "combination", &Rejection::reason);
@@ -299,11 +337,20 @@ TEST_CASE("of batches within one percent the smallest is taken") {
 
 TEST_CASE("what has no time is no candidate") {
   auto engine = support::engine_of(World{});
-  engine.time = [ask = engine.time](const job::Job& job, const estimate::Target& target) {
-    auto answer = ask(job, target);
-    answer->images_per_second *= job.batch >= 3 ? 0 : 1;
-    return answer;
+  const auto known = []<class Ask>(const Ask& ask) {
+    return [ask](const job::Job& job, const estimate::Target& target) -> decltype(ask(job, target)) {
+      if (job.batch > 3) {
+        return base::wrong("--batch", "is not known");
+      }
+      return ask(job, target);
+    };
   };
+  engine.time_floor = known(engine.time_floor);
+  engine.time = known([ask = engine.time](const job::Job& job, const estimate::Target& target) {
+    auto answer = ask(job, target);
+    answer->images_per_second *= job.batch == 3 ? 0 : 1;
+    return answer;
+  });
   const auto answer = plan(one_setting(2000), engine);
   REQUIRE(answer->recommendation);
   CHECK(answer->job.batch == 2);
@@ -350,6 +397,14 @@ TEST_CASE("where memory never ends the largest batch ends the search, or what is
   CHECK(fewer.possible < limits.possible);
   CHECK(makes_sense(fewer.possible));
   CHECK_FALSE(makes_sense(fewer.possible + 1));
+  // A floor that never ends below memory that does.
+  request.job.image = {3, 100, 100};
+  world.image = 1;
+  auto low = support::engine_of(world);
+  low.memory_floor = [](const job::Job&, const estimate::Target&) { return base::Bytes(1); };
+  const Limits ends = solve_limits(request, group, 1, low, 32);
+  CHECK_FALSE(ends.limited_by_search);
+  CHECK(ends.possible == 3651);  // (1000 + n) * 1.075 bytes of 5000, to the byte
 }
 
 /// A GPU of its own speed and price, of which everything is fixed.
@@ -436,10 +491,10 @@ TEST_CASE("of many GPUs those that stay behind in time and money are not simulat
   CHECK(left_out > 400);
 }
 
-TEST_CASE("what cannot come near the best of its settings is not simulated, nor is sharding that gains nothing") {
+TEST_CASE("sharding that gains nothing is not simulated") {
   std::int64_t gain_nothing = 0;
-  for (std::uint32_t seed = 1; seed <= 150; ++seed) {
-    support::MadeUpQuestion asked(seed);
+  for (std::uint32_t seed = 1; seed <= 60; ++seed) {
+    MadeUpQuestion asked(seed);
     asked.request.global_batch.reset();
     asked.request.job.data = {};
     asked.request.deadline.reset();
@@ -469,11 +524,6 @@ TEST_CASE("what cannot come near the best of its settings is not simulated, nor 
           continue;
         }
         const Evaluated& best = explored.fastest();
-        job::Job same = best.job;
-        same.batch = job.batch;
-        if (same == job) {
-          CHECK(asked.world.images_per_second(job) * 1.0101 >= best.images_per_second);
-        }
         const double floor = static_cast<double>(job::global_batch(job)) / asked.world.compute_seconds(job);
         if (!asked.request.sharding && best.job.parallel.sharding == job::Sharding::ddp &&
             job.parallel.sharding != job::Sharding::ddp) {
@@ -485,7 +535,7 @@ TEST_CASE("what cannot come near the best of its settings is not simulated, nor 
       gain_nothing += row.reason == "sharding" ? row.count : 0;
     }
   }
-  CHECK(gain_nothing > 50);
+  CHECK(gain_nothing > 20);
 }
 
 }  // namespace
