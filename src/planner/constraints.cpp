@@ -26,7 +26,7 @@ std::string at_least(base::Usd amount) { return base::format_usd(base::Usd(std::
 std::string at_most(base::Usd amount) {
   int digits = 2;
   double scale = 100;
-  while (amount.count() * scale < 10 && digits < 9) {
+  while (amount.count() * scale < 10) {
     scale *= 10;
     ++digits;
   }
@@ -154,10 +154,7 @@ class Relaxation {
              const std::string& costs) {
     const estimate::Target& target = request_.candidates[contender.candidate].target;
     const auto memory = engine_.memory(job, target);
-    const auto figures = memory ? evaluate(job, target, *memory, engine_) : std::nullopt;
-    if (!figures) {
-      return;
-    }
+    const auto figures = evaluate(job, target, *memory, engine_);
     const Evaluated& before = contender.figures;
     Remedy remedy{.code = code,
                   .change = change,

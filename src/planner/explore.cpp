@@ -78,8 +78,7 @@ class Walk {
     const std::int64_t last = valid({floor + 1, accumulation}) ? floor + 1 : ceiling(accumulation);
     const auto most = batch_of_data(request_, out.group.gpus, accumulation);
     const std::int64_t parts = out.group.gpus * accumulation;
-    const std::int64_t end = most ? std::clamp<std::int64_t>(*most, 1, std::max<std::int64_t>(last, 1)) : last;
-    std::vector<std::int64_t> batches = batch_ladder(end);
+    std::vector<std::int64_t> batches = batch_ladder(most ? std::min(last, std::max<std::int64_t>(*most, 1)) : last);
     if (most) {
       // The smallest batch of as many steps wastes least in the last of them.
       for (std::int64_t& batch : batches) {

@@ -49,8 +49,9 @@ base::Status check(const PlanRequest& request) {
 
 /// Why none of the group's batches makes sense, if so.
 base::Status error_of(const PlanRequest& request, const Group& group) {
-  const auto fixed = fixed_batches(request, group.gpus);
-  if (fixed && fixed->empty()) {
+  const std::vector<BatchChoice> choices =
+      fixed_batches(request, group.gpus).value_or(std::vector{BatchChoice{1, request.accumulation.value_or(1)}});
+  if (choices.empty()) {
     const std::int64_t unit = group.gpus * request.batch.value_or(1) * request.accumulation.value_or(1);
     return wrong("--global-batch",
                  fmt::format("{} images do not divide into whole micro-batches on {} GPU{}", *request.global_batch,
@@ -61,7 +62,7 @@ base::Status error_of(const PlanRequest& request, const Group& group) {
                      : fmt::format("give a multiple of {}", unit));
   }
   base::Status error;
-  for (const BatchChoice choice : fixed.value_or(std::vector{BatchChoice{1, request.accumulation.value_or(1)}})) {
+  for (const BatchChoice choice : choices) {
     const job::Job job = job_of(request, group, choice);
     error = job::validate(job);
     if (!error) {
@@ -115,11 +116,12 @@ void add_warnings(Plan& plan, const PlanRequest& request, const Search& found, c
                                  : "some of the GPUs have no price; they come after the priced ones, by GPU-hours",
                              "give prices with --price NAME=USD_PER_HOUR"});
   }
-  const auto& images = request.job.data.images;
-  if (plan.recommendation && images && job::global_batch(plan.job) > *images) {
+  const std::int64_t global = job::global_batch(plan.job);
+  const std::int64_t images = request.job.data.images.value_or(global);
+  if (plan.recommendation && global > images) {
     plan.warnings.push_back({"batch-above-data-set",
                              fmt::format("one optimizer step takes {} images, and the data set has {}",
-                                         base::format_count(job::global_batch(plan.job)), base::format_count(*images)),
+                                         base::format_count(global), base::format_count(images)),
                              "fewer GPUs or a smaller batch waste nothing"});
   }
   if (request.reserve.percent > 0 || request.reserve.bytes > base::Bytes(0)) {

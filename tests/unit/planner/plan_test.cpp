@@ -49,6 +49,8 @@ TEST_CASE("a question that makes no sense is an error that names its flag") {
     request.reserve = reserve;
     CHECK(error_of(request).starts_with("--reserve: "));
   }
+  request.reserve = {.percent = 99.9};
+  CHECK(plan(request, engine_of(World{})).has_value());
   request = request_for({made_up_gpu("a", 2000, 1)});
   request.deadline = base::Seconds(60);
   CHECK(error_of(request).starts_with("--deadline: "));
@@ -212,6 +214,10 @@ TEST_CASE("a step that takes more images than there are is warned of") {
     const auto found = std::ranges::find(answer->warnings, "batch-above-data-set", &estimate::Warning::code);
     REQUIRE((found == answer->warnings.end()) == (images >= 8));
     CHECK((images >= 8 || found->message == "one optimizer step takes 8 images, and the data set has 7"));
+    request.candidates[0].target.usable = base::Bytes(100);
+    const auto refused = plan(request, engine_of(World{}));
+    CHECK(std::ranges::find(refused->warnings, "batch-above-data-set", &estimate::Warning::code) ==
+          refused->warnings.end());
   }
 }
 
