@@ -120,7 +120,9 @@ void check_between_rungs(const World& world, std::int64_t changes_at, double slo
     }
   }
   CHECK(reached * (1 + 1e-9) >= expected);
-  CHECK((world.flicker > 0 || std::ranges::includes(rungs, timed_for_nothing)));
+  // Of what does not fit none is twice as fast as what does.
+  const bool close = world.flicker == 0 && target.usable >= base::Bytes(3000);
+  CHECK((!close || std::ranges::includes(rungs, timed_for_nothing)));
 }
 
 TEST_CASE(
