@@ -249,7 +249,10 @@ TEST_CASE("of a group's batches all that may be the best are evaluated, and the 
   for (std::uint32_t seed = 1; seed <= 60; ++seed) {
     MadeUpQuestion asked(seed);
     asked.world.image *= seed % 3 == 0 ? 1 : 0.1;
-    asked.request.max_gpus = 2;
+    asked.request.max_gpus = seed % 4 == 0 ? 4 : 2;
+    if (seed % 4 == 0) {
+      asked.request.job.data.images = seed / 4 % 5 + 1;
+    }
     asked.engine = support::engine_of(asked.world, asked.prices);
     const Everything all(asked.request, asked.engine);
     Dice dice(seed);

@@ -27,6 +27,7 @@ using support::World;
 /// A job of which nothing is open, on a GPU that is too small for it; bytes as large as real ones.
 struct Refused {
   World world{};
+  support::Prices prices{{"small", 2}, {"other0", 1}, {"other1", 5}};
   PlanRequest request{};
   estimate::Engine engine{};
   job::Job job{};
@@ -43,7 +44,7 @@ struct Refused {
       world.optimizer = world.fixed * dice.between(0, 2);
       world.image *= 0.2;
     }
-    engine = support::engine_of(world);
+    engine = support::engine_of(world, prices);
     job = support::small_job();
     job.model = support::vgg(11, dice.whole(0, 5) == 0);
     job.mode = dice.whole(0, 7) == 0 ? job::Mode::infer : job::Mode::train;
@@ -67,15 +68,15 @@ struct Refused {
     return world.verdict(other, where.usable.as_double()) == Verdict::fits &&
            std::floor(world.reserved(other)) <= where.usable.as_double() - reserve;
   }
-  /// Within the deadline, where so many images stand for one.
-  [[nodiscard]] bool in_time(const job::Job& other, double pieces) const {
-    if (!request.deadline) {
-      return true;
-    }
-    const auto images = static_cast<double>(*request.job.data.images);
+  /// Within the limits of time and money, where so many images stand for one.
+  [[nodiscard]] bool within_limits(const job::Job& other, const std::string& gpu, double pieces) const {
+    const auto images = static_cast<double>(request.job.data.images.value_or(1));
     const auto batch = static_cast<double>(job::global_batch(other));
-    const double computed = std::ceil(images / batch) * batch;
-    return pieces * computed / world.images_per_second(other) <= request.deadline->count();
+    const double seconds = pieces * std::ceil(images / batch) * batch / world.images_per_second(other);
+    const auto gpus = static_cast<double>(other.parallel.gpus);
+    const bool cheap = !request.max_cost ||
+                       (prices.contains(gpu) && prices.at(gpu) * gpus * seconds / 3600 <= request.max_cost->count());
+    return cheap && (!request.deadline || seconds <= request.deadline->count());
   }
 
  private:
@@ -99,7 +100,12 @@ struct Refused {
     }
     if (dice.whole(0, 3) == 0) {
       job.data.images = 1000;
-      request.deadline = base::Seconds(1000 / world.images_per_second(job) * dice.between(0.5, 3));
+      const double seconds = 1000 / world.images_per_second(job) * dice.between(0.5, 3);
+      if (dice.coin()) {
+        request.deadline = base::Seconds(seconds);
+      } else {
+        request.max_cost = base::Usd(2 * seconds / 3600);
+      }
     }
     request.candidates = {candidate};
     request.job = job;
@@ -138,7 +144,7 @@ class Patient {
     CHECK(std::ranges::is_sorted(plan_.remedies, {}, [](const Remedy& r) {
       return std::tuple(r.changes_training, r.more_hardware, r.slowdown.value_or(1), -r.saved.count());
     }));
-    if (!asked_.request.deadline) {
+    if (!asked_.request.deadline && !asked_.request.max_cost) {
       const bool single = std::ranges::any_of(changes_, [&](const Change& c) { return fits(c.remedy.job); });
       CHECK(codes.contains("combination") <= !single);
       CHECK((single || asked_.world.flicker > 0 || codes.contains("combination") == !combination(true, true).empty()));
@@ -162,7 +168,7 @@ class Patient {
   void check_figures(const Remedy& remedy, double pieces) const {
     const bool unknown = remedy.change.find("none that is known") != std::string::npos;
     CHECK((unknown || asked_.fits(remedy.job, where(remedy))));
-    CHECK(asked_.in_time(remedy.job, pieces));
+    CHECK(asked_.within_limits(remedy.job, remedy.gpu, pieces));
     CHECK(remedy.memory.verdict == Verdict::fits);
     CHECK(remedy.memory.run_peak == peak(remedy.job));
     const double slowdown = pieces * asked_.world.images_per_second(job_) / asked_.world.images_per_second(remedy.job);
@@ -191,7 +197,7 @@ class Patient {
       const bool shrinks = remedy.code == "smaller-batch";
       if (fits(remedy.job) && !(shrinks && smaller)) {
         smaller = smaller || shrinks;
-        if (asked_.in_time(remedy.job, 1)) {
+        if (asked_.within_limits(remedy.job, asked_.target().gpu.name, 1)) {
           expected.emplace_back(remedy.change, remedy.job);
         }
       }
@@ -387,7 +393,7 @@ TEST_CASE("remedies are all that help, the mildest that do, and each number in t
   for (std::uint32_t seed = 1; seed <= 120; ++seed) {
     const Refused asked(seed);
     const auto answer = plan(asked.request, asked.engine);
-    if (!answer || answer->recommendation || answer->failure->reason == "deadline" || answer->remedies.empty()) {
+    if (!answer || answer->recommendation || answer->max_batch.empty() || answer->remedies.empty()) {  // limits
       continue;
     }
     INFO("seed " << seed << " " << base::format_bytes(asked.target().usable));

@@ -194,12 +194,13 @@ void check_largest_image(const MaxResolution& largest, const Tried& chosen, cons
   CHECK((asked.world.flicker > 0 || !fits(side + 1)));
 }
 
-/// Limits that the fastest keeps by a hair, or the cheapest, where sharding makes room for batches that are faster,
-/// by much or by little.
+/// Limits that the fastest keeps by a hair, or the cheapest, where sharding and checkpointing make room for batches
+/// that are faster, by much or by little.
 void tighten(MadeUpQuestion& asked, bool time) {
-  asked.world.image *= 0.4;
+  asked.world.image *= 0.6;
   asked.world.launch *= asked.request.top < 2 ? 5 : 0.1;
   asked.world.state = 0.9 * asked.world.fixed;
+  asked.world.checkpointed *= 0.5;
   asked.engine = support::engine_of(asked.world, asked.prices);
   PlanRequest& request = asked.request;
   request.job.data.images = request.job.data.images.value_or(500);
