@@ -30,6 +30,7 @@ struct World {
   double launch{0.02};     ///< seconds of every micro-batch
   double update{0.004};    ///< seconds of the optimizer
   double exchange{0.01};   ///< seconds of communication with two GPUs; grows with the number
+  double sharded{1};       ///< times that, where what is trained is spread over the GPUs
   double exposed{0};       ///< share of the communication that computing does not hide
   double input_rate{1e9};  ///< images per second that the input side can deliver, per GPU
   double range{0};         ///< by how much the upper end of what is reserved is above what is expected
@@ -80,7 +81,8 @@ struct World {
   }
   [[nodiscard]] double exchange_seconds(const job::Job& job) const {
     const auto gpus = static_cast<double>(job.parallel.gpus);
-    return gpus > 1 ? exchange * 2 * (gpus - 1) / gpus : 0;
+    const double all = gpus > 1 ? exchange * 2 * (gpus - 1) / gpus : 0;
+    return all * (job.parallel.sharding == job::Sharding::ddp ? 1 : sharded);
   }
   [[nodiscard]] double step_seconds(const job::Job& job) const {
     return compute_seconds(job) + update + exchange_seconds(job);

@@ -487,6 +487,7 @@ TEST_CASE("each number in a reason is the plan's or the models', and each reason
     asked.request.candidates[0].exactly = seed % 2 == 0;
     asked.request.job.data.workers = seed % 7 == 0 ? std::optional(0) : std::nullopt;
     asked.world.image *= seed % 3 == 0 ? 1 : seed % 3 == 1 ? 0.3 : 0.05;
+    asked.world.sharded = seed % 4 == 0 ? 0.7 : 1.2;
     asked.engine = support::engine_of(asked.world, asked.prices);
     const auto answer = plan(asked.request, asked.engine);
     if (!answer || !answer->recommendation) {
