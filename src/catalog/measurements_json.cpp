@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "vggplan/base/checked.hpp"
+#include "vggplan/base/csv.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/base/json_text.hpp"
 #include "vggplan/base/names.hpp"
@@ -343,18 +344,16 @@ base::Status read_line(const json& value, const std::string& place, Measurements
 
 base::Result<Measurements> read_measurements(std::string_view text, const std::string& shown,
                                              Measurements measurements) {
-  std::size_t number = 1;
-  for (std::size_t begin = 0; begin < text.size(); ++number) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string_view line = text.substr(begin, end - begin);
-    if (line.find_first_not_of(" \t\r") != std::string_view::npos) {
-      const base::Result<json> value = base::parse_json<json>(line, shown, number);
-      if (!value) {
-        return wrong_row(value.error().place, value.error().rule);
-      }
-      TRY(read_line(*value, shown + ":" + std::to_string(number), measurements));
+  for (std::size_t number = 1; !text.empty(); ++number) {
+    const std::string_view line = base::next_line(text).text;
+    if (base::trimmed(line).empty()) {
+      continue;
     }
-    begin = end + 1;
+    const base::Result<json> value = base::parse_json<json>(line, shown, number);
+    if (!value) {
+      return wrong_row(value.error().place, value.error().rule);
+    }
+    TRY(read_line(*value, shown + ":" + std::to_string(number), measurements));
   }
   return measurements;
 }

@@ -160,14 +160,6 @@ TEST_CASE("impossible requests say what is wrong with them") {
   }
 }
 
-TEST_CASE("errors name the flag and how to write it") {
-  const auto requests = parse_gpu_request(Catalog::built_in(), "a100x0", "--gpus");
-  REQUIRE_FALSE(requests.has_value());
-  CHECK(requests.error().place == "--gpus");
-  CHECK(requests.error().fault == base::Fault::question);
-  CHECK(requests.error().remedy == "write it like a100x4, 4xa100, a100:4 or a100-40gb-pcie:8");
-}
-
 TEST_CASE("absurdly long requests end quickly") {
   CHECK(parsed(std::string(100'000, 'x')).starts_with("error: "));
   CHECK(parsed(std::string(100'000, ':')).starts_with("error: "));
