@@ -45,13 +45,12 @@ NodeId Call::map(std::size_t input) {
 }
 
 const Weight& Call::weight(std::size_t input) {
-  static const Weight kNone{"", {0, 0, 0, 0}, true, {}};
   const auto* weight = find<Weight>(input);
   if (weight == nullptr) {
     fail(fmt::format("its input {} must be a weight that the file holds", input + 1),
          "export with weights (export_params=True)");
   }
-  return weight == nullptr ? kNone : *weight;
+  return weight == nullptr ? kNoWeight : *weight;
 }
 
 std::optional<Numbers> Call::constant(std::size_t input) const {
@@ -120,16 +119,10 @@ std::string Call::name_of_node() const {
   return path.empty() ? fmt::format("{}_{}", node_.op, index_) : path;
 }
 
-void Call::emit(graph::Kind kind, const std::vector<NodeId>& inputs) {
-  if (error_) {
-    return;
+void Call::emit(const graph::Kind& kind, const std::vector<NodeId>& inputs) {
+  if (const auto id = add(name_of_node(), kind, inputs)) {
+    keep(*id);
   }
-  const auto id = walk_.assembly.add(place_, walk_.names.unique(name_of_node()), kind, inputs);
-  if (!id) {
-    error_ = id.error();
-    return;
-  }
-  keep(*id);
 }
 
 void Call::alias(std::size_t input) {
