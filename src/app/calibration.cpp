@@ -36,8 +36,7 @@ std::string label_of(const catalog::MeasuredStep& s) {
 base::Result<job::Job> job_of(const catalog::MeasuredStep& step, const catalog::Catalog& catalog) {
   job::Job job;
   if (step.features.empty()) {
-    auto model = TRY(catalog.model(step.model));
-    job.model = std::move(model);
+    job.model = TRY(catalog.model(step.model));
   } else {
     job.model = {step.model, step.features, step.batch_norm};
   }
@@ -63,31 +62,12 @@ base::Result<job::Job> job_of(const catalog::MeasuredStep& step, const catalog::
   read_word(step.place, "compile", step.compile, job.compile, error);
   read_word(step.place, "sharding", step.sharding, job.parallel.sharding, error);
   TRY(error);
-  auto checkpointing = TRY(job::parse_checkpointing(step.checkpointing));
-  job.checkpointing = checkpointing;
+  job.checkpointing = TRY(job::parse_checkpointing(step.checkpointing, "--checkpointing"));
   TRY(job::validate(job));
   return job;
 }
 
 namespace {
-
-/// A job with its network lowered.
-struct Lowered {
-  job::Job job{};
-  graph::Network network{};
-  std::vector<timing::Op> ops{};
-};
-
-base::Result<Lowered> lower(const catalog::MeasuredStep& step, const catalog::Catalog& catalog) {
-  Lowered lowered;
-  auto job = TRY(job_of(step, catalog));
-  lowered.job = std::move(job);
-  auto network = TRY(job::network_of(lowered.job));
-  lowered.network = std::move(network);
-  const auto segments = TRY(lowering::segments(lowered.network, lowered.job.checkpointing));
-  lowered.ops = lowering::lower_ops(lowered.network, lowered.job, segments);
-  return lowered;
-}
 
 base::Result<timing::Fabric> fabric_of(const hardware::Gpu& gpu, std::int64_t gpus, const catalog::Catalog& catalog) {
   const hardware::Topology topology = hardware::default_topology(gpu, gpus);
@@ -101,17 +81,20 @@ base::Result<timing::Fabric> fabric_of(const hardware::Gpu& gpu, std::int64_t gp
 
 base::Status add_step(const catalog::MeasuredStep& step, const hardware::Gpu& gpu, const lowering::Framework& framework,
                       const catalog::Catalog& catalog, timing::Samples& samples) {
-  auto lowered = TRY(lower(step, catalog));
+  const job::Job job = TRY(job_of(step, catalog));
+  const graph::Network network = TRY(job::network_of(job));
+  const auto segments = TRY(lowering::segments(network, job.checkpointing));
+  std::vector<timing::Op> ops = lowering::lower_ops(network, job, segments);
   if (step.gpus > 1) {
     const auto fabric = TRY(fabric_of(gpu, step.gpus, catalog));
     samples.parallel.push_back({label_of(step),
-                                std::move(lowered.ops),
+                                std::move(ops),
                                 {step.accumulation, step.benchmark},
-                                lowering::exchange_of(lowered.network, lowered.job, framework),
+                                lowering::exchange_of(network, job, framework),
                                 fabric,
                                 step.step});
   } else if (step.forward.count() > 0.0) {
-    samples.steps.push_back({label_of(step), std::move(lowered.ops), step.step, step.forward, step.backward,
+    samples.steps.push_back({label_of(step), std::move(ops), step.step, step.forward, step.backward,
                              step.optimizer_step, step.benchmark, step.for_ranges, step.on_host, step.host_operation});
   }
   return std::nullopt;
