@@ -111,11 +111,10 @@ base::Status check_targets(const Options& options, World& world) {
   return std::nullopt;
 }
 
-base::Status deliver(const report::Document& report, const Options& options, World& world,
-                     std::vector<TextFile> files) {
+base::Status hand_out(const std::string& text, const report::Document& report, const Options& options, World& world,
+                      std::vector<TextFile> files) {
   // All formats before the first byte leaves, and files before standard output, which cannot be taken back: a report
   // that one of them cannot hold is not half delivered.
-  const std::string text = rendered(report, options.format, options, world, options.output.has_value());
   for (const Export& copy : options.exports) {
     files.push_back({copy.path, rendered(report, copy.format, options, world, true)});
   }
@@ -124,6 +123,13 @@ base::Status deliver(const report::Document& report, const Options& options, Wor
   }
   TRY(world.write_files(files));
   return options.output ? std::nullopt : emit(text, options, world);
+}
+
+base::Result<int> deliver(const report::Document& report, const Options& options, World& world, int code,
+                          std::vector<TextFile> files) {
+  const std::string text = rendered(report, options.format, options, world, options.output.has_value());
+  TRY(hand_out(text, report, options, world, std::move(files)));
+  return code;
 }
 
 void say(World& world, const base::Diagnostic& error) {

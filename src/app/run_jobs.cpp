@@ -83,11 +83,6 @@ base::Result<Answer> answer(const Request& request, World& world, const estimate
   return Answer{std::move(estimate), std::move(knowledge)};
 }
 
-base::Result<int> finish(const report::Document& report, const Request& request, World& world, int code) {
-  TRY(deliver(report, request.options, world));
-  return code;
-}
-
 /// Estimates of what the plan lists in short.
 base::Result<report::PlanDetails> in_full(const planner::Plan& plan, const planner::PlanRequest& request,
                                           const estimate::Engine& engine) {
@@ -140,7 +135,7 @@ base::Result<int> run_estimate(const Request& request, World& world) {
     others = TRY(by_batch(answered.estimate, answered.knowledge));
   }
   const bool runs = answered.estimate.memory.verdict != estimate::Verdict::does_not_fit;
-  return finish(report::build_estimate(answered.estimate, others), request, world, runs ? kYes : kNo);
+  return deliver(report::build_estimate(answered.estimate, others), request.options, world, runs ? kYes : kNo);
 }
 
 namespace {
@@ -171,12 +166,12 @@ base::Result<int> run_fit(const Request& request, World& world) {
   const estimate::Knowledge knowledge = TRY(session.knowledge(request.options, gpus.all));
   planner::Capacity capacity = TRY(planner::capacity(question.request, estimate::make_engine(knowledge)));
   put_first(capacity.estimate.warnings, question.warnings);
-  return finish(report::build_fit(capacity), request, world, capacity.fits() ? kYes : kNo);
+  return deliver(report::build_fit(capacity), request.options, world, capacity.fits() ? kYes : kNo);
 }
 
 base::Result<int> run_layers(const Request& request, World& world) {
   const Answer answered = TRY(answer(request, world, {.timeline = false, .layers = true}));
-  return finish(report::build_layers(answered.estimate), request, world, kYes);
+  return deliver(report::build_layers(answered.estimate), request.options, world, kYes);
 }
 
 base::Result<report::Document> plan_report(const Request& request, World& world) {
@@ -196,7 +191,7 @@ base::Result<report::Document> plan_report(const Request& request, World& world)
 
 base::Result<int> run_plan(const Request& request, World& world) {
   const report::Document report = TRY(plan_report(request, world));
-  return finish(report, request, world, report.contains("recommendation") ? kYes : kNo);
+  return deliver(report, request.options, world, report.contains("recommendation") ? kYes : kNo);
 }
 
 }  // namespace vggplan::app

@@ -62,8 +62,8 @@ base::Result<int> run_verify(const Request& request, World& world) {
   if (comparable && request.options.calibrate) {
     files.push_back({*request.options.calibrate, TRY(correction(plan, run, world))});
   }
-  TRY(deliver(report, request.options, world, std::move(files)));
-  return !comparable ? kWrongQuestion : report.at("passed").get<bool>() ? kYes : kNo;
+  const int code = !comparable ? kWrongQuestion : report.at("passed").get<bool>() ? kYes : kNo;
+  return deliver(report, request.options, world, code, std::move(files));
 }
 
 }  // namespace vggplan::app

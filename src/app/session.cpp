@@ -247,13 +247,7 @@ base::Result<std::optional<hardware::Machine>> Session::machine(const Options& o
   if (!options.machine) {
     return std::optional<hardware::Machine>();
   }
-  base::Result<hardware::Machine> found = catalog_.machine(*options.machine);
-  if (found) {
-    return std::optional(std::move(*found));
-  }
-  base::Diagnostic error = found.error();
-  error.place = error.place == "machine" ? options.place("machine") : error.place;
-  return error;
+  return std::optional(TRY(catalog_.machine(*options.machine, options.place("machine"))));
 }
 
 base::Result<std::vector<catalog::GpuRequest>> Session::requests(const Options& options,

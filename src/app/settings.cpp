@@ -54,35 +54,17 @@ base::Status write_out_short_form(const Setting& setting, std::vector<Setting>& 
   return std::nullopt;
 }
 
-/// Whether the flag names what the job runs on. A stronger origin that names it sets aside all that a
-/// weaker one said of it: a count without its GPU would mean something else.
-bool names_hardware(std::string_view flag) { return flag == "gpus" || flag == "machine"; }
-bool belongs_to_hardware(std::string_view flag) {
-  return names_hardware(flag) || flag == "gpu-count" || flag == "nodes";
-}
-
-void set_weaker_hardware_aside(std::vector<Setting>& settings) {
+/// Takes away what weaker origins say with one of `flags` than the strongest that gives one of `named`.
+void set_weaker_aside(std::vector<Setting>& settings, std::initializer_list<std::string_view> named,
+                      std::initializer_list<std::string_view> flags) {
+  const auto among = [](const Setting& setting, std::initializer_list<std::string_view> names) {
+    return std::ranges::find(names, setting.flag->name) != names.end();
+  };
   Origin strongest = Origin::user_file;
   for (const Setting& setting : settings) {
-    if (names_hardware(setting.flag->name)) {
-      strongest = std::max(strongest, setting.origin);
-    }
+    strongest = among(setting, named) ? std::max(strongest, setting.origin) : strongest;
   }
-  std::erase_if(settings, [&](const Setting& setting) {
-    return belongs_to_hardware(setting.flag->name) && setting.origin < strongest;
-  });
-}
-
-/// One size that a stronger origin gives stands for several of a weaker one.
-void set_weaker_sizes_aside(std::vector<Setting>& settings) {
-  Origin strongest = Origin::user_file;
-  for (const Setting& setting : settings) {
-    if (setting.flag->name == "height" || setting.flag->name == "width") {
-      strongest = std::max(strongest, setting.origin);
-    }
-  }
-  std::erase_if(settings,
-                [&](const Setting& setting) { return setting.flag->name == "sizes" && setting.origin < strongest; });
+  std::erase_if(settings, [&](const Setting& setting) { return among(setting, flags) && setting.origin < strongest; });
 }
 
 /// Commands whose answer hangs on the project's file: those about a job, and the gate.
@@ -163,24 +145,19 @@ std::vector<Setting> environment_settings(const std::map<std::string, std::strin
                                           std::vector<std::string>& notes) {
   constexpr std::string_view kPrefix = "VGGPLAN_";
   std::vector<Setting> settings;
-  std::vector<std::string> known;
-  for (const Flag& flag : flags()) {
-    if (flag.configurable || flag.name == "config") {
-      known.push_back(environment_name(flag.name));
-    }
-  }
+  const auto may_be_set = [](const Flag& flag) { return flag.configurable || flag.name == "config"; };
   for (const auto& [name, value] : environment) {
     if (!name.starts_with(kPrefix)) {
       continue;
     }
-    const auto found = std::find_if(flags().begin(), flags().end(), [&wanted = name](const Flag& flag) {
-      return environment_name(flag.name) == wanted;
+    const auto found = std::ranges::find_if(flags(), [&, &wanted = name](const Flag& flag) {
+      return may_be_set(flag) && environment_name(flag.name) == wanted;
     });
-    if (found == flags().end() || std::ranges::find(known, name) == known.end()) {
+    if (found == flags().end()) {
       // By what follows the prefix: with it, any two names are much alike.
       std::vector<std::string> endings;
-      for (const std::string& whole : known) {
-        endings.push_back(whole.substr(kPrefix.size()));
+      for (const std::string& flag : names_of_flags(may_be_set)) {
+        endings.push_back(environment_name(flag).substr(kPrefix.size()));
       }
       const std::vector<std::string> near = base::nearest(name.substr(kPrefix.size()), endings, 1);
       if (!near.empty()) {
@@ -205,8 +182,10 @@ base::Result<Settled> settle(const std::vector<Setting>& settings, Command comma
     }
     TRY(write_out_short_form(setting, all));
   }
-  set_weaker_hardware_aside(all);
-  set_weaker_sizes_aside(all);
+  // A count without its GPU would mean something else.
+  set_weaker_aside(all, {"gpus", "machine"}, {"gpus", "machine", "gpu-count", "nodes"});
+  // One size stands for several.
+  set_weaker_aside(all, {"height", "width"}, {"sizes"});
   Settled settled;
   for (Setting& setting : all) {
     std::vector<Setting>& held = settled[std::string(setting.flag->name)];

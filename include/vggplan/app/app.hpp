@@ -31,8 +31,6 @@ class World {
   World() = default;
   World(const World&) = delete;
   World& operator=(const World&) = delete;
-  World(World&&) = delete;
-  World& operator=(World&&) = delete;
   virtual ~World() = default;
 
   /// Standard output and nothing else; what is written may be lost until flush_out() says that it is not.
