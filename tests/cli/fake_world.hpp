@@ -18,16 +18,12 @@ class FakeWorld : public app::World {
   std::map<std::string, std::string> variables{{"LANG", "C.UTF-8"}};
   std::string out{};
   std::string err{};
-  bool out_fails{false};
   bool out_is_tty{false};
   bool err_is_tty{false};
   std::size_t columns{0};
   std::string unwritable{};  ///< a path that cannot be written
 
   base::Status write_out(std::string_view text) override {
-    if (out_fails) {
-      return base::Diagnostic{base::Fault::file, "standard output", "cannot be written: No space left on device", ""};
-    }
     out += text;
     return std::nullopt;
   }
