@@ -4,13 +4,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "support/catch.hpp"
+#include "unit/timing/fixtures.hpp"
 
+namespace vggplan::timing {
 namespace {
-
-using namespace vggplan;
-using namespace vggplan::timing;
-using Catch::Detail::Approx;
 
 InputRates rates() {
   InputRates r;
@@ -227,3 +224,5 @@ TEST_CASE("stages and bounds are named as calibrations and reports write them") 
   CHECK(name_of(Bound::copy) == "copy");
   CHECK(name_of(Bound::storage) == "storage");
 }
+
+}  // namespace vggplan::timing

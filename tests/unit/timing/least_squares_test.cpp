@@ -6,12 +6,10 @@
 #include <cmath>
 #include <random>
 
-#include "support/catch.hpp"
+#include "unit/timing/fixtures.hpp"
 
+namespace vggplan::timing {
 namespace {
-
-using namespace vggplan::timing;
-using Catch::Detail::Approx;
 
 double uniform(std::mt19937& random, double low, double high) {
   return low + (high - low) * static_cast<double>(random() % 10'000) / 10'000.0;
@@ -180,3 +178,5 @@ TEST_CASE("a search ends where no coefficient is better by its last stride, from
     }
   }
 }
+
+}  // namespace vggplan::timing

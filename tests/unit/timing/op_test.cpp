@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "vggplan/timing/op.hpp"
 
-#include "support/catch.hpp"
+#include "unit/timing/fixtures.hpp"
 #include "vggplan/timing/shape_class.hpp"
 
+namespace vggplan::timing {
 namespace {
-
-using namespace vggplan;
-using namespace vggplan::timing;
-using base::DType;
-using base::Layout;
-using base::MathMode;
 
 Op made(OpKind kind, const Extent& extent, DType type = DType::f32, Layout layout = Layout::nchw) {
   return make_op(kind, MathMode::tf32, type, layout, extent);
@@ -104,3 +99,5 @@ TEST_CASE("a filter that is stated as VGG's has the class that VGG's has") {
   CHECK(pool({}) == pool({2, 2, 2, 1, 1, false, 4, 4}));
   CHECK(pool({}) != pool({3, 3, 1, 1, 1, false, 8, 8}));
 }
+
+}  // namespace vggplan::timing

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "vggplan/timing/parallel.hpp"
 
-#include "support/catch.hpp"
 #include "unit/timing/fixtures.hpp"
 
+namespace vggplan::timing {
 namespace {
-
-using namespace vggplan;
-using namespace vggplan::timing;
-using Catch::Detail::Approx;
 
 hardware::Link link_of(double rate) {
   hardware::Link link;
@@ -192,3 +188,5 @@ TEST_CASE("more GPUs are never faster for the same batch on each") {
     before = time.step.step.value.count();
   }
 }
+
+}  // namespace vggplan::timing

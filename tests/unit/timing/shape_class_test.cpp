@@ -5,17 +5,10 @@
 #include <cmath>
 #include <limits>
 
-#include "support/catch.hpp"
 #include "unit/timing/fixtures.hpp"
 
+namespace vggplan::timing {
 namespace {
-
-using namespace vggplan;
-using namespace vggplan::timing;
-using base::DType;
-using base::Layout;
-using base::MathMode;
-using Catch::Detail::Approx;
 
 constexpr auto kNchw = Layout::nchw;
 constexpr auto kNhwc = Layout::nhwc;
@@ -379,3 +372,5 @@ TEST_CASE("pools of other windows than VGG's are classes of their own, and only 
   CHECK(classify(make_op(bilinear_forward, MathMode::fp32, DType::f32, kNchw, {1, 8, 8, 8, 8}, three)).filter ==
         Filter{});
 }
+
+}  // namespace vggplan::timing

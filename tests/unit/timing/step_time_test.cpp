@@ -3,7 +3,6 @@
 
 #include <cmath>
 
-#include "support/catch.hpp"
 #include "timing/host.hpp"
 #include "timing/kernel_work.hpp"
 #include "timing/queue.hpp"
@@ -11,11 +10,8 @@
 #include "timing/spread.hpp"
 #include "unit/timing/fixtures.hpp"
 
+namespace vggplan::timing {
 namespace {
-
-using namespace vggplan;
-using namespace vggplan::timing;
-using Catch::Detail::Approx;
 
 double seconds(const std::vector<Op>& ops, const Calibration& calibration, const StepOptions& options = {}) {
   return step_time(ops, round_gpu(), calibration, options).step.value.count();
@@ -351,3 +347,5 @@ TEST_CASE("a step is given with a range that holds it") {
   CHECK(time.step.value < time.step.high);
   CHECK(time.step.basis == base::Basis::calibrated);
 }
+
+}  // namespace vggplan::timing

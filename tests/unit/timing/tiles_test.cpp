@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "timing/tiles.hpp"
 
-#include "support/catch.hpp"
 #include "timing/rates.hpp"
 #include "unit/timing/fixtures.hpp"
 
+namespace vggplan::timing {
 namespace {
-
-using namespace vggplan;
-using namespace vggplan::timing;
-using Catch::Detail::Approx;
 
 Op half(OpKind kind, const Extent& extent, base::Layout layout = base::Layout::nhwc) {
   return make_op(kind, base::MathMode::bf16, base::DType::bf16, layout, extent);
@@ -152,3 +148,5 @@ TEST_CASE("copies run where the kernels that need them do") {
   CHECK(copy_seconds(op, gpu, round_calibration()) == 0.0);
   CHECK(copy_seconds(relu(1000), round_gpu(), round_calibration()) == 0.0);
 }
+
+}  // namespace vggplan::timing
