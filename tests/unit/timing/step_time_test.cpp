@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "vggplan/timing/step_time.hpp"
 
-#include <cmath>
-
 #include "timing/host.hpp"
 #include "timing/kernel_work.hpp"
-#include "timing/queue.hpp"
-#include "timing/rates.hpp"
-#include "timing/spread.hpp"
 #include "unit/timing/fixtures.hpp"
 
 namespace vggplan::timing {
