@@ -14,23 +14,14 @@ namespace {
 using graph::NodeId;
 using graph::Shape;
 
-bool works_in_place(const graph::Kind& kind) {
-  const auto* activation = std::get_if<graph::Activation>(&kind);
-  const auto* add = std::get_if<graph::Add>(&kind);
-  return (activation != nullptr && activation->in_place) || (add != nullptr && add->in_place);
-}
-
 /// Neither the image, nor what is computed from the output itself in backward.
 bool lets_change(const graph::Kind& kind) {
-  return std::holds_alternative<graph::Convolution>(kind) || std::holds_alternative<graph::BatchNorm>(kind) ||
-         std::holds_alternative<graph::Linear>(kind) || std::holds_alternative<graph::Add>(kind) ||
-         std::holds_alternative<graph::Concatenate>(kind);
+  return graph::is_any<graph::Convolution, graph::BatchNorm, graph::Linear, graph::Add, graph::Concatenate>(kind);
 }
 
 bool follows_the_last_map(const graph::Kind& kind) {
-  return std::holds_alternative<graph::AdaptiveAveragePool>(kind) || std::holds_alternative<graph::Flatten>(kind) ||
-         std::holds_alternative<graph::Linear>(kind) || std::holds_alternative<graph::Dropout>(kind) ||
-         std::holds_alternative<graph::Activation>(kind);
+  return graph::is_any<graph::AdaptiveAveragePool, graph::Flatten, graph::Linear, graph::Dropout, graph::Activation>(
+      kind);
 }
 
 /// How many nodes run before the head: VGG's begins with avgpool, and a network that ends in a map has none.
@@ -38,9 +29,7 @@ std::size_t features_of(const graph::Network& network) {
   const std::size_t layers = network.nodes.size() - 1;
   std::size_t features = layers;
   for (std::size_t id = layers; id-- > 1 && follows_the_last_map(network.nodes[id].kind);) {
-    const graph::Kind& kind = network.nodes[id].kind;
-    const bool begins =
-        std::holds_alternative<graph::AdaptiveAveragePool>(kind) || std::holds_alternative<graph::Flatten>(kind);
+    const bool begins = graph::is_any<graph::AdaptiveAveragePool, graph::Flatten>(network.nodes[id].kind);
     features = begins ? id : features;
   }
   return features;
@@ -79,7 +68,7 @@ base::Status Assembly::read_inputs(const std::string& place, const graph::Kind& 
     }
     nodes_[input].read = true;
   }
-  if (works_in_place(kind)) {
+  if (graph::works_in_place(kind)) {
     nodes_[inputs.front()].changed_by = reader;
   }
   return std::nullopt;

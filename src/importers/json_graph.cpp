@@ -296,8 +296,7 @@ base::Result<Imported> network_of(const json& root, const std::string& shown, Sh
   for (std::size_t i = 0; nodes != nullptr && i < nodes->size() && !context.error; ++i) {
     graph.node((*nodes)[i], fmt::format("/nodes/{}", i));
   }
-  graph::Network network = TRY(std::move(graph).finish(reader));
-  return Imported{std::move(network), {}};
+  return Imported{TRY(std::move(graph).finish(reader)), {}};
 }
 
 }  // namespace

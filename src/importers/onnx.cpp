@@ -69,8 +69,7 @@ base::Result<Imported> network_of(const Graph& graph, const std::string& shown, 
     }
     outputs.push_back(*id);
   }
-  auto network = TRY(std::move(walk.assembly).finish(std::nullopt, outputs));
-  Imported imported{std::move(network), {}};
+  Imported imported{TRY(std::move(walk.assembly).finish(std::nullopt, outputs)), {}};
   if (!walk.training) {
     imported.warnings.push_back(
         "the file was exported for inference: dropout is lost, and batch norm may be folded into convolutions; export "

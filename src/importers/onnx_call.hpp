@@ -36,16 +36,24 @@ class Call : public Checked {
   /// The input, where it is of this sort.
   template <class T>
   [[nodiscard]] const T* find(std::size_t input) const {
-    const auto found = has(input) ? walk_.values.find(node_.inputs[input]) : walk_.values.end();
-    return found == walk_.values.end() ? nullptr : std::get_if<T>(&found->second);
+    const Value* found = value(input);
+    return found == nullptr ? nullptr : std::get_if<T>(found);
   }
   std::optional<Numbers> constant(std::size_t input) const;
   std::optional<Numbers> constant_or_attribute(std::size_t input, std::string_view name) const;
 
-  std::int64_t integer(std::string_view name, std::int64_t otherwise) const;
-  double number(std::string_view name, double otherwise) const;
-  std::string text(std::string_view name, std::string_view otherwise) const;
-  std::vector<std::int64_t> integers(std::string_view name, const std::vector<std::int64_t>& otherwise) const;
+  std::int64_t integer(std::string_view name, std::int64_t otherwise) const {
+    return attribute(name, &Attribute::integer, otherwise);
+  }
+  double number(std::string_view name, double otherwise) const {
+    return attribute(name, &Attribute::number, otherwise);
+  }
+  std::string text(std::string_view name, std::string otherwise) const {
+    return attribute(name, &Attribute::text, std::move(otherwise));
+  }
+  std::vector<std::int64_t> integers(std::string_view name, std::vector<std::int64_t> otherwise) const {
+    return attribute(name, &Attribute::integers, std::move(otherwise));
+  }
   graph::Pair pair(std::string_view name, std::int64_t otherwise);
   graph::Pair pads();  ///< the same on both sides
 
@@ -64,6 +72,12 @@ class Call : public Checked {
   [[nodiscard]] Walk& walk() { return walk_; }
 
  private:
+  [[nodiscard]] const Value* value(std::size_t input) const;  ///< null where nothing made it
+  template <class T>
+  T attribute(std::string_view name, T Attribute::*member, T otherwise) const {
+    const auto found = node_.attributes.find(name);
+    return found == node_.attributes.end() ? otherwise : found->second.*member;
+  }
   std::string name_of_node() const;
 
   Walk& walk_;

@@ -131,8 +131,7 @@ base::Result<Imported> network_of(const json& program, const std::string& shown,
     TRY(run_node(walk, nodes[i], shown, i));
   }
   const auto outputs = TRY(outputs_of(walk, member(module, "signature"), shown));
-  auto network = TRY(std::move(walk.assembly).finish(std::nullopt, outputs));
-  Imported imported{std::move(network), {}};
+  Imported imported{TRY(std::move(walk.assembly).finish(std::nullopt, outputs)), {}};
   add_warnings(walk, imported);
   warn_of_holds(imported);
   return imported;
