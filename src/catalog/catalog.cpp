@@ -201,7 +201,7 @@ base::Status Catalog::check_regions() const {
   for (const std::string& region : asked_.regions) {
     if (!known.contains(region)) {
       const std::vector<std::string> candidates(known.begin(), known.end());
-      return base::wrong("region", fmt::format("no price is of {}", base::quoted(region)),
+      return base::wrong(asked_.place, fmt::format("no price is of {}", base::quoted(region)),
                          base::suggestion(region, candidates));
     }
   }

@@ -323,19 +323,16 @@ base::Status read_line(const json& value, const std::string& place, Measurements
     return wrong_row(place, "a line is one JSON object");
   }
   if (value.contains("op") && value.contains("us")) {
-    auto sample = TRY(op_of(value, place));
-    measurements.ops.push_back(sample);
+    measurements.ops.push_back(TRY(op_of(value, place)));
     return std::nullopt;
   }
   const std::string kind = value.contains("kind") && value["kind"].is_string() ? value["kind"].get<std::string>() : "";
   if (const auto collective = collective_of(kind)) {
-    auto measured = TRY(collective_row(value, *collective, place));
-    measurements.collectives.push_back(std::move(measured));
+    measurements.collectives.push_back(TRY(collective_row(value, *collective, place)));
   } else if (is_input(kind)) {
     return read_input(value, kind, place, measurements);
   } else if (value.contains("ms_loop") || kind == "train") {
-    auto step = TRY(step_of(value, place));
-    measurements.steps.push_back(std::move(step));
+    measurements.steps.push_back(TRY(step_of(value, place)));
   }
   return std::nullopt;
 }
