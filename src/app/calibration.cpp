@@ -10,16 +10,13 @@
 namespace vggplan::app {
 namespace {
 
-/// Reads one word of a row into `value`; the first that is unknown goes to `error`.
 template <class E>
-void read_word(const std::string& place, std::string_view key, const std::string& word, E& value, base::Status& error) {
+base::Status read_word(const std::string& place, std::string_view key, const std::string& word, E& value) {
   const auto parsed = base::parse_enum<E>(word);
-  if (parsed) {
-    value = *parsed;
-  } else if (!error) {
-    error =
-        base::wrong(place, fmt::format("unknown {} '{}'", key, word), base::suggestion(word, base::enum_names<E>()));
-  }
+  value = parsed.value_or(value);
+  return parsed ? std::nullopt
+                : base::Status(base::wrong(place, fmt::format("unknown {} '{}'", key, word),
+                                           base::suggestion(word, base::enum_names<E>())));
 }
 
 std::string label_of(const catalog::MeasuredStep& s) {
@@ -50,18 +47,16 @@ base::Result<job::Job> job_of(const catalog::MeasuredStep& step, const catalog::
   job.parallel.gpus = step.gpus;
   job.parallel.bucket = base::Bytes(step.bucket_mb * 1024 * 1024);
   job.parallel.bucket_view = step.bucket_view;
-  base::Status error;
-  read_word(step.place, "precision", step.precision, job.precision, error);
-  read_word(step.place, "layout", step.layout, job.layout, error);
-  read_word(step.place, "optimizer", step.optimizer, job.optimizer, error);
-  read_word(step.place, "optimizer implementation", step.optimizer_impl, job.optimizer_impl, error);
-  read_word(step.place, "head", step.head, job.head, error);
-  read_word(step.place, "mode", step.mode, job.mode, error);
-  read_word(step.place, "frozen norm", step.frozen_norm, job.scope.norm, error);
-  read_word(step.place, "train", step.trained, job.scope.trained, error);
-  read_word(step.place, "compile", step.compile, job.compile, error);
-  read_word(step.place, "sharding", step.sharding, job.parallel.sharding, error);
-  TRY(error);
+  TRY(read_word(step.place, "precision", step.precision, job.precision));
+  TRY(read_word(step.place, "layout", step.layout, job.layout));
+  TRY(read_word(step.place, "optimizer", step.optimizer, job.optimizer));
+  TRY(read_word(step.place, "optimizer implementation", step.optimizer_impl, job.optimizer_impl));
+  TRY(read_word(step.place, "head", step.head, job.head));
+  TRY(read_word(step.place, "mode", step.mode, job.mode));
+  TRY(read_word(step.place, "frozen norm", step.frozen_norm, job.scope.norm));
+  TRY(read_word(step.place, "train", step.trained, job.scope.trained));
+  TRY(read_word(step.place, "compile", step.compile, job.compile));
+  TRY(read_word(step.place, "sharding", step.sharding, job.parallel.sharding));
   job.checkpointing = TRY(job::parse_checkpointing(step.checkpointing, "--checkpointing"));
   TRY(job::validate(job));
   return job;

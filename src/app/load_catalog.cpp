@@ -47,7 +47,7 @@ base::Result<std::vector<catalog::ConfigFile>> files_in(const std::string& folde
 
 base::Result<catalog::Catalog> with_prices(const catalog::Catalog& catalog, const Options& options, World& world) {
   catalog::PriceList prices;
-  const catalog::AskedPrices asked{options.regions, options.spot, options.today};
+  const catalog::AskedPrices asked{options.regions, options.spot, options.today, options.place("region")};
   if (options.price_list) {
     const std::string text = TRY(named_file(world.read_file(*options.price_list), options.place("prices"),
                                             "name a vms.csv of SkyPilot's catalogue, or JSON: vggplan schema prices"));
@@ -56,13 +56,7 @@ base::Result<catalog::Catalog> with_prices(const catalog::Catalog& catalog, cons
     return base::wrong(options.place("prices-date"), "is of a list of prices, and none is given",
                        "name it with --prices FILE");
   }
-  base::Result<catalog::Catalog> priced = catalog.with_prices(std::move(prices), asked);
-  if (!priced && priced.error().place == "region") {
-    base::Diagnostic error = priced.error();
-    error.place = options.place("region");
-    return error;
-  }
-  return priced;
+  return catalog.with_prices(std::move(prices), asked);
 }
 
 }  // namespace

@@ -14,15 +14,10 @@ namespace vggplan::app {
 
 namespace {
 
-std::string variable(World& world, const char* name) {
-  const auto found = world.environment().find(name);
-  return found == world.environment().end() ? std::string() : found->second;
-}
-
 /// The character set of the terminal, by the variables that C libraries look at, in their order.
 bool locale_is_utf8(World& world) {
   for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
-    std::string value = variable(world, name);
+    std::string value = world.variable(name);
     if (value.empty()) {
       continue;
     }
@@ -39,14 +34,14 @@ bool wants_color(const Options& options, World& world, bool to_file) {
     case Color::never: return false;
     case Color::automatic: break;
   }
-  if (!variable(world, "NO_COLOR").empty()) {
+  if (!world.variable("NO_COLOR").empty()) {
     return false;
   }
-  const std::string forced = variable(world, "FORCE_COLOR");
+  const std::string forced = world.variable("FORCE_COLOR");
   if (!forced.empty()) {
     return forced != "0";
   }
-  return !to_file && world.out_is_terminal() && variable(world, "TERM") != "dumb";
+  return !to_file && world.out_is_terminal() && world.variable("TERM") != "dumb";
 }
 
 /// One message: on a terminal on lines that end between words, in a file on one that can be searched.

@@ -6,7 +6,6 @@
 #include "app/output.hpp"
 #include "app/reports.hpp"
 #include "app/run.hpp"
-#include "app/session.hpp"
 #include "vggplan/base/parallel.hpp"
 #include "vggplan/report/build.hpp"
 

@@ -2,7 +2,6 @@
 // verify: a plan against what a run of it left behind.
 #include <fmt/format.h>
 
-#include "app/asked_again.hpp"
 #include "app/output.hpp"
 #include "app/reports.hpp"
 #include "app/run.hpp"

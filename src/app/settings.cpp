@@ -79,16 +79,12 @@ bool needs_no_settings(Command command) {
   return command == Command::schema || command == Command::completion || command == Command::man;
 }
 
-std::string user_file(const std::map<std::string, std::string>& environment) {
-  const auto value = [&](const char* name) {
-    const auto found = environment.find(name);
-    return found == environment.end() ? std::string() : found->second;
-  };
-  const std::string base = value("XDG_CONFIG_HOME");
+std::string user_file(World& world) {
+  const std::string base = world.variable("XDG_CONFIG_HOME");
   if (!base.empty()) {
     return base + "/vggplan/config.toml";
   }
-  const std::string home = value("HOME");
+  const std::string home = world.variable("HOME");
   return home.empty() ? "" : home + "/.config/vggplan/config.toml";
 }
 
@@ -106,7 +102,7 @@ base::Status add_file(std::vector<Setting>& all, World& world, const std::string
 /// a job and the gate, and nothing else.
 base::Status add_files(std::vector<Setting>& all, World& world, const Setting* named, Command command,
                        std::vector<std::string>& notes) {
-  const std::string user = user_file(world.environment());
+  const std::string user = user_file(world);
   if (!user.empty() && !needs_no_settings(command) && world.is_file(user)) {
     TRY(add_file(all, world, user, Origin::user_file));
   }

@@ -295,8 +295,7 @@ Status validate(const Job& job, const graph::Network& network) {
 
 Status validate(const Job& job) {
   TRY(check_fields(job));
-  const auto network = network_of(job);
-  return network ? check_sizes(job, *network) : network.error();
+  return check_sizes(job, TRY(network_of(job)));
 }
 
 }  // namespace vggplan::job
