@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "vggplan/app/app.hpp"
+#include "vggplan/base/ascii.hpp"
 
 namespace vggplan::test {
 
@@ -89,12 +90,10 @@ class FakeWorld : public app::World {
 /// Words of a command line without quotes in it.
 inline std::vector<std::string> split_words(std::string_view text) {
   std::vector<std::string> words;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(' '), text.size());
-    if (end > 0) {
-      words.emplace_back(text.substr(0, end));
+  for (const std::string_view word : base::split(text, ' ')) {
+    if (!word.empty()) {
+      words.emplace_back(word);
     }
-    text.remove_prefix(std::min(end + 1, text.size()));
   }
   return words;
 }

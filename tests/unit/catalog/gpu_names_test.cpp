@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "support/catch.hpp"
+#include "vggplan/base/ascii.hpp"
 #include "vggplan/catalog/catalog.hpp"
 
 namespace vggplan::catalog {
@@ -214,11 +217,7 @@ TEST_CASE("no card that is not modelled bears the name of one that is") {
 
 TEST_CASE("an unknown name is met with near ones") {
   const Catalog catalog = Catalog::built_in();
-  const auto near = catalog.find_gpu("rtx-3009", "--gpu");
-  REQUIRE_FALSE(near.has_value());
-  CHECK(near.error().place == "--gpu");
-  CHECK(near.error().rule == "unknown GPU 'rtx-3009'");
-  CHECK(near.error().remedy.find("'rtx-3090'") != std::string::npos);
+  CHECK(catalog.find_gpu("rtx-3009", "--gpu").error().remedy.find("'rtx-3090'") != std::string::npos);
   const auto far = catalog.find_gpu("mainframe", "--gpu");
   REQUIRE_FALSE(far.has_value());
   CHECK(far.error().remedy == "'vggplan gpus' lists them");
@@ -230,18 +229,10 @@ TEST_CASE("an unknown name is met with near ones") {
 TEST_CASE("every name is found from its words in any order") {
   const Catalog catalog = Catalog::built_in();
   for (const std::string& name : catalog.gpu_names()) {
-    std::vector<std::string> words;
-    for (std::size_t start = 0; start <= name.size();) {
-      const std::size_t end = std::min(name.find('-', start), name.size());
-      words.push_back(name.substr(start, end - start));
-      start = end + 1;
-    }
-    std::sort(words.begin(), words.end());
+    std::vector<std::string_view> words = base::split(name, '-');
+    std::ranges::sort(words);
     do {
-      std::string text;
-      for (const std::string& word : words) {
-        text += (text.empty() ? "" : "-") + word;
-      }
+      const std::string text = fmt::format("{}", fmt::join(words, "-"));
       INFO(text);
       CHECK(resolve(catalog, text) == name);
     } while (std::next_permutation(words.begin(), words.end()));

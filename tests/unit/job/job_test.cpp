@@ -275,7 +275,6 @@ TEST_CASE("checkpointing that is no word of ours is an error with examples") {
                                       "seq: 2", "seq:9223372036854775808", "none "}) {
     const auto parsed = parse_checkpointing(text, "--checkpointing");
     REQUIRE(!parsed.has_value());
-    CHECK(parsed.error().place == "--checkpointing");
     CHECK(parsed.error().rule ==
           "must be none, block or seq:N with N segments, N at least 1, but is '" + std::string(text) + "'");
     CHECK(parsed.error().remedy == "for example --checkpointing block, or --checkpointing seq:4");
