@@ -12,9 +12,9 @@
 namespace vggplan::app {
 
 bool is_file_name(std::string_view model) {
-  constexpr std::array<std::string_view, 3> kEndings{".json", ".onnx", ".pt2"};
+  constexpr std::array<std::string_view, 3> kFormats{".json", ".onnx", ".pt2"};
   return model.find('/') != std::string_view::npos ||
-         std::ranges::any_of(kEndings, [&](std::string_view ending) { return model.ends_with(ending); });
+         std::ranges::any_of(kFormats, [&](std::string_view ending) { return model.ends_with(ending); });
 }
 
 base::Result<graph::ModelSpec> read_model_file(const std::string& path, std::string_view place, World& world) {
