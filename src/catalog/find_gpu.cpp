@@ -86,11 +86,10 @@ base::Result<GpuChoice> Catalog::find_gpu(std::string_view name, std::string_vie
     const hardware::Gpu like = TRY(load_gpu(stand_in_for(*size)));
     return GpuChoice{card_of_size(like, *size), "", {}};
   }
-  auto matched = match_gpu(name);
-  if (!matched || matched->kind == NameMatch::Kind::unknown) {
-    return matched ? unknown(name, place) : matched.error();
+  NameMatch match = TRY(match_gpu(name));
+  if (match.kind == NameMatch::Kind::unknown) {
+    return unknown(name, place);
   }
-  NameMatch& match = *matched;
   if (match.kind == NameMatch::Kind::ambiguous) {
     const bool one = match.others.size() == 1;
     return base::wrong(
@@ -110,9 +109,6 @@ base::Result<GpuChoice> Catalog::find_gpu(std::string_view name, std::string_vie
   return choice;
 }
 
-base::Result<hardware::Gpu> Catalog::gpu(std::string_view name) const {
-  auto choice = TRY(find_gpu(name, "GPU"));
-  return std::move(choice.gpu);
-}
+base::Result<hardware::Gpu> Catalog::gpu(std::string_view name) const { return TRY(find_gpu(name, "GPU")).gpu; }
 
 }  // namespace vggplan::catalog

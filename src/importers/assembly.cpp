@@ -119,13 +119,11 @@ base::Result<graph::Network> Assembly::finish(std::optional<graph::Objective> ob
                        "leave it out, or make it an output");
   }
   const graph::Objective loss = objective ? *objective : usual_objective(shapes_of(outputs));
-  base::Result<graph::Network> network = std::move(builder_).finish(loss, outputs);
-  if (network) {
-    network->classes = network->nodes.back().input.channels;
-    network->features = features_of(*network);
-    for (const NodeId node : frozen_) {
-      network->nodes[node].trained = false;
-    }
+  graph::Network network = TRY(std::move(builder_).finish(loss, outputs));
+  network.classes = network.nodes.back().input.channels;
+  network.features = features_of(network);
+  for (const NodeId node : frozen_) {
+    network.nodes[node].trained = false;
   }
   return network;
 }
