@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "vggplan/graph/graph.hpp"
+#include "vggplan/job/job.hpp"
 #include "vggplan/lowering/ops.hpp"
 #include "vggplan/lowering/schedule.hpp"
 
@@ -27,8 +28,6 @@ std::string label_of(const catalog::MeasuredStep& s) {
                      s.until.empty() ? "" : " until " + s.until, s.trained == "parameters" ? "" : " train " + s.trained,
                      s.compile == "none" ? "" : " compile " + s.compile);
 }
-
-}  // namespace
 
 base::Result<job::Job> job_of(const catalog::MeasuredStep& step, const catalog::Catalog& catalog) {
   job::Job job;
@@ -61,8 +60,6 @@ base::Result<job::Job> job_of(const catalog::MeasuredStep& step, const catalog::
   TRY(job::validate(job));
   return job;
 }
-
-namespace {
 
 base::Result<timing::Fabric> fabric_of(const hardware::Gpu& gpu, std::int64_t gpus, const catalog::Catalog& catalog) {
   const hardware::Topology topology = hardware::default_topology(gpu, gpus);

@@ -125,6 +125,22 @@ base::Status add_extras(planner::Plan& plan, report::PlanDetails& details, const
   return std::nullopt;
 }
 
+std::vector<std::string> gpus_of(const planner::PlanRequest& request) {
+  std::vector<std::string> names;
+  std::ranges::transform(request.candidates, std::back_inserter(names),
+                         [](const planner::Candidate& candidate) { return candidate.target.gpu.name; });
+  return names;
+}
+
+/// With the GPUs that remedies may name, which are timed by what is like them.
+base::Result<estimate::Knowledge> knowledge_for(const planner::PlanRequest& request, const Options& options,
+                                                const Session& session) {
+  std::vector<std::string> names = gpus_of(request);
+  std::ranges::transform(request.others, std::back_inserter(names),
+                         [](const estimate::Target& other) { return other.gpu.name; });
+  return session.knowledge(options, names);
+}
+
 }  // namespace
 
 base::Result<int> run_estimate(const Request& request, World& world) {
@@ -137,32 +153,10 @@ base::Result<int> run_estimate(const Request& request, World& world) {
   return deliver(report::build_estimate(answered.estimate, others), request.options, world, runs ? kYes : kNo);
 }
 
-namespace {
-
-struct GpuNames {
-  std::vector<std::string> asked{};
-  std::vector<std::string> all{};  ///< with those that remedies may name, which are timed by what is like them
-};
-
-GpuNames names_of(const planner::PlanRequest& request) {
-  GpuNames names;
-  for (const planner::Candidate& candidate : request.candidates) {
-    names.asked.push_back(candidate.target.gpu.name);
-  }
-  names.all = names.asked;
-  for (const estimate::Target& other : request.others) {
-    names.all.push_back(other.gpu.name);
-  }
-  return names;
-}
-
-}  // namespace
-
 base::Result<int> run_fit(const Request& request, World& world) {
   Session session = TRY(Session::open(request.options, world));
   const PlanQuestion question = TRY(session.fit(request.options));
-  const GpuNames gpus = names_of(question.request);
-  const estimate::Knowledge knowledge = TRY(session.knowledge(request.options, gpus.all));
+  const estimate::Knowledge knowledge = TRY(knowledge_for(question.request, request.options, session));
   planner::Capacity capacity = TRY(planner::capacity(question.request, estimate::make_engine(knowledge)));
   put_first(capacity.estimate.warnings, question.warnings);
   return deliver(report::build_fit(capacity), request.options, world, capacity.fits() ? kYes : kNo);
@@ -176,11 +170,10 @@ base::Result<int> run_layers(const Request& request, World& world) {
 base::Result<report::Document> plan_report(const Request& request, World& world) {
   Session session = TRY(Session::open(request.options, world));
   const PlanQuestion question = TRY(session.plan(request.options));
-  const GpuNames gpus = names_of(question.request);
-  const estimate::Knowledge knowledge = TRY(session.knowledge(request.options, gpus.all));
+  const estimate::Knowledge knowledge = TRY(knowledge_for(question.request, request.options, session));
   const estimate::Engine engine = estimate::make_engine(knowledge);
   planner::Plan plan = TRY(planner::plan(question.request, engine));
-  put_first(plan.warnings, unused_prices(request.options, gpus.asked, knowledge));
+  put_first(plan.warnings, unused_prices(request.options, gpus_of(question.request), knowledge));
   put_first(plan.warnings, question.warnings);
   report::PlanDetails details = TRY(in_full(plan, question.request, engine));
   TRY(add_extras(plan, details, request.options, knowledge));

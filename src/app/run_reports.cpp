@@ -2,6 +2,8 @@
 // show, diff and check: what is done with saved reports.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "app/output.hpp"
 #include "app/reports.hpp"
 #include "app/run.hpp"
@@ -54,20 +56,13 @@ base::Result<Document> read_lines(std::string_view text, const Document& schema,
   return report::build_sweep(std::move(estimates));
 }
 
-}  // namespace
-
-base::Result<Document> read_comparable(const std::string& path, World& world) {
-  const Document report = TRY(read_report(path, world));
-  return report::comparable(report, path);
-}
-
-namespace {
-
 base::Result<Document> read_budget_file(const std::string& path, World& world) {
   const std::string text = TRY(world.read_file(path));
-  base::Result<Document> budget =
-      path.ends_with(".toml") ? parse_toml(text, path) : base::parse_json<Document>(text, path);
-  if (!budget && !path.ends_with(".toml")) {
+  if (path.ends_with(".toml")) {
+    return parse_toml(text, path);
+  }
+  base::Result<Document> budget = base::parse_json<Document>(text, path);
+  if (!budget) {
     base::Diagnostic error = budget.error();
     error.remedy = "a budget in TOML is named something.toml";
     return error;
@@ -86,15 +81,15 @@ base::Result<std::vector<report::Rule>> read_rules(const Options& options, const
 }
 
 bool needs_base(const std::vector<report::Rule>& rules) {
-  for (const report::Rule& rule : rules) {
-    if (rule.max || rule.min) {
-      return false;
-    }
-  }
-  return true;
+  return std::ranges::none_of(rules, [](const report::Rule& rule) { return rule.max || rule.min; });
 }
 
 }  // namespace
+
+base::Result<Document> read_comparable(const std::string& path, World& world) {
+  const Document report = TRY(read_report(path, world));
+  return report::comparable(report, path);
+}
 
 base::Result<Document> read_report(const std::string& path, World& world) {
   const std::string text = TRY(world.read_file(path));

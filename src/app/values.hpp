@@ -54,10 +54,7 @@ base::Result<T> named_file(base::Result<T> read, std::string_view place, std::st
 /// Stores a value that was parsed, or passes the error on.
 template <class T, class U>
 base::Status put(T& target, base::Result<U> value) {
-  if (!value) {
-    return value.error();
-  }
-  target = static_cast<T>(std::move(*value));
+  target = static_cast<T>(TRY(std::move(value)));
   return std::nullopt;
 }
 
