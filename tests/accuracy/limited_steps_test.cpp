@@ -10,7 +10,7 @@
 #include "accuracy/figures/memory_figures.hpp"
 #include "estimate/memory_part.hpp"
 #include "support/catch.hpp"
-#include "support/lowered.hpp"
+#include "support/warnings.hpp"
 #include "vggplan/memory/simulate.hpp"
 
 namespace vggplan::accuracy {
@@ -37,7 +37,7 @@ Course predicted_course(const Row& row) {
   const memory::Tape tape =
       support::tape_of(support::job_of(row), framework, estimate::device_of(measured_target().gpu, framework));
   memory::SimulationOptions options;
-  options.allocator.capacity = base::kGiB * row.at("cap_gib").get<std::int64_t>();
+  options.allocator.capacity = target_under(row).usable;
   options.steps = row.at("steps");
   const memory::Simulation simulation = memory::simulate(tape, options);
   Course course;
@@ -96,12 +96,9 @@ TEST_CASE("whether a batch runs flickers near a limit, as measured, and the repo
     }
     const std::int64_t batch = row.at("batch").get<std::int64_t>();
     (row.at("ran_out_in_step").is_null() ? ran : failed).insert(batch);
-    estimate::Target target = measured_target();
-    target.usable = base::kGiB * 79;
-    const auto answer = estimate::estimate(support::job_of(row), target, knowledge());
-    REQUIRE(answer);
-    const bool warned = std::ranges::any_of(answer->warnings, [](const auto& w) { return w.code == "fit-flickers"; });
-    CHECK(warned == (batch >= 109));  // 109 is the first to fail, and beyond it no answer stands for its neighbours'
+    const auto answer = estimate::estimate(support::job_of(row), target_under(row), support::known()).value();
+    CHECK(support::warns(answer, "fit-flickers") ==
+          (batch >= 109));  // 109 is the first to fail, and beyond it no answer stands for its neighbours'
   }
   CHECK(ran == std::set<std::int64_t>{106, 108, 110, 112, 118});
   CHECK(failed == std::set<std::int64_t>{109, 115});
@@ -114,13 +111,10 @@ TEST_CASE("a batch that survives three steps and dies later is not said to fit")
       continue;
     }
     INFO(support::label_of(row) << " under " << row.at("cap_gib") << " GiB");
-    estimate::Target target = measured_target();
-    target.usable = base::kGiB * row.at("cap_gib").get<std::int64_t>();
-    const auto answer = estimate::estimate(support::job_of(row), target, knowledge());
-    REQUIRE(answer);
-    CHECK(answer->memory.verdict == estimate::Verdict::does_not_fit);
-    REQUIRE(answer->memory.shortfall);
-    CHECK(answer->memory.shortfall->step == row.at("ran_out_in_step"));
+    const auto memory = estimate::estimate(support::job_of(row), target_under(row), support::known()).value().memory;
+    CHECK(memory.verdict == estimate::Verdict::does_not_fit);
+    REQUIRE(memory.shortfall);
+    CHECK(memory.shortfall->step == row.at("ran_out_in_step"));
     ++died;
   }
   CHECK(died == 11);

@@ -8,7 +8,6 @@
 #include "accuracy/figures/memory_figures.hpp"
 #include "estimate/memory_part.hpp"
 #include "support/catch.hpp"
-#include "support/lowered.hpp"
 #include "vggplan/memory/simulate.hpp"
 
 namespace vggplan::accuracy {
@@ -40,7 +39,7 @@ memory::OutOfMemory predicted(const Row& cell, std::int64_t batch) {
   const memory::Tape tape =
       support::tape_of(support::job_of(row), framework, estimate::device_of(measured_target().gpu, framework));
   memory::SimulationOptions options;
-  options.allocator.capacity = base::kGiB * cell.at("cap_gib").get<std::int64_t>();
+  options.allocator.capacity = target_under(cell).usable;
   options.allocator.expandable_segments = cell.at("expandable");
   const memory::Simulation simulation = memory::simulate(tape, options);
   REQUIRE(simulation.failure);
