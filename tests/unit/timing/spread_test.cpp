@@ -2,17 +2,13 @@
 // How far a step may lie from the model, and what its figures add up to.
 #include "timing/spread.hpp"
 
-#include "support/catch.hpp"
 #include "timing/host.hpp"
 #include "timing/rates.hpp"
 #include "unit/timing/fixtures.hpp"
 #include "vggplan/timing/step_time.hpp"
 
+namespace vggplan::timing {
 namespace {
-
-using namespace vggplan;
-using namespace vggplan::timing;
-using Catch::Detail::Approx;
 
 /// ReLU was measured, convolutions of 64 channels were as well, the GPU decides.
 Calibration spread_calibration() {
@@ -200,3 +196,5 @@ TEST_CASE("the GPU waits for the host where it is idle for a twentieth of what i
   CHECK_FALSE(waits_for_host(1.04, 1.0));
   CHECK(widened(Spread{1.0, 1.0}, Wavering{}, 0.0) == Spread{1.0, 1.0});  // of nothing
 }
+
+}  // namespace vggplan::timing
