@@ -94,27 +94,6 @@ TEST_CASE("two and four GPUs hold beside the allocator what was measured, and wh
   CHECK(beside(8).second - beside(8).first > base::kMiB * 500);
 }
 
-TEST_CASE("ranges hold their values, and the device holds more than the allocator") {
-  for (const auto precision : {job::Precision::fp32, job::Precision::tf32, job::Precision::amp_fp16}) {
-    job::Job job = job_of(768, 512, 2);
-    job.precision = precision;
-    job.parallel.gpus = 2;
-    const Estimate e = answer(job, support::target("h200-sxm-141gb"));
-    for (const auto& figure :
-         {e.memory.allocated_peak, e.memory.reserved_peak, e.memory.device_used, e.memory.steady_peak,
-          e.memory.forward_peak, e.memory.backward_peak, e.memory.optimizer_peak}) {
-      CHECK(figure.low <= figure.value);
-      CHECK(figure.value <= figure.high);
-    }
-    CHECK(e.memory.reserved_peak.value >= e.memory.allocated_peak.value);
-    CHECK(e.memory.device_used.value > e.memory.reserved_peak.value + e.target.gpu.context_memory);
-    CHECK(e.time.step.low <= e.time.step.value);
-    CHECK(e.time.step.value <= e.time.step.high);
-    CHECK(e.time.images_per_second.low <= e.time.images_per_second.value);
-    CHECK(e.time.images_per_second.value <= e.time.images_per_second.high);
-  }
-}
-
 TEST_CASE("exactly what is reserved is enough, and less than what is allocated is too little") {
   const job::Job job = job_of(1024, 768, 2);
   Target target = support::target("h200-sxm-141gb");
@@ -235,18 +214,6 @@ TEST_CASE("a step that waits for the host says so, how fast hosts are, and is as
   CHECK(large.time.bound_by == "gpu");
   const auto width = [](const Estimate& e) { return e.time.step.high.count() / e.time.step.low.count(); };
   CHECK(width(tiny) > 1.5 * width(large));
-}
-
-TEST_CASE("slow storage bounds the rate") {
-  job::Job job = job_of(1024, 1024, 4);
-  job.precision = job::Precision::amp_bf16;
-  job.data.format = job::ImageFormat::tiff;
-  job.data.storage = "hdd";
-  job.data.bytes_per_image = Bytes(100'000'000);
-  const Estimate e = answer(job, support::target("h200-sxm-141gb"));
-  CHECK(e.time.bound_by == "storage");
-  REQUIRE(e.input.storage_images_per_second);
-  CHECK(e.time.images_per_second.value == Approx(*e.input.storage_images_per_second));
 }
 
 TEST_CASE("what the device holds beside the allocator has a range: by multiprocessors, or of what was measured") {
