@@ -8,10 +8,8 @@
 #include <vector>
 
 #include "accuracy/figures/memory_figures.hpp"
-#include "estimate/memory_part.hpp"
 #include "support/catch.hpp"
 #include "support/warnings.hpp"
-#include "vggplan/memory/simulate.hpp"
 
 namespace vggplan::accuracy {
 namespace {
@@ -33,20 +31,15 @@ Course measured_course(const Row& row) {
 }
 
 Course predicted_course(const Row& row) {
-  const lowering::Framework framework = support::built_in_framework();
-  const memory::Tape tape =
-      support::tape_of(support::job_of(row), framework, estimate::device_of(measured_target().gpu, framework));
-  memory::SimulationOptions options;
-  options.allocator.capacity = target_under(row).usable;
-  options.steps = row.at("steps");
-  const memory::Simulation simulation = memory::simulate(tape, options);
+  const std::size_t steps = row.at("steps");
+  const memory::Simulation simulation = simulated_under_cap(row, steps);
   Course course;
   std::int64_t flushes = 0;
   const std::size_t complete = simulation.steps.size() - (simulation.failure ? 1 : 0);
-  for (std::size_t i = 0; i < std::min(complete, options.steps); ++i) {  // settling may take it further
+  for (std::size_t i = 0; i < std::min(complete, steps); ++i) {  // settling may take it further
     course.flushes.push_back(flushes += simulation.steps[i].flushes);
   }
-  if (simulation.failure && complete < options.steps) {
+  if (simulation.failure && complete < steps) {
     course.ran_out_in_step = static_cast<std::int64_t>(complete) + 1;
   }
   return course;

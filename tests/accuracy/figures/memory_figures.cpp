@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 
+#include "estimate/memory_part.hpp"
 #include "vggplan/lowering/workspace.hpp"
 
 namespace vggplan::accuracy {
@@ -104,6 +105,17 @@ estimate::Target target_under(const Row& row) {
   estimate::Target target = measured_target();
   target.usable = base::kGiB * row.at("cap_gib").get<std::int64_t>();
   return target;
+}
+
+memory::Simulation simulated_under_cap(const Row& row, std::size_t steps) {
+  const lowering::Framework& framework = support::built_in_framework();
+  const memory::Tape tape =
+      support::tape_of(support::job_of(row), framework, estimate::device_of(measured_target().gpu, framework));
+  memory::SimulationOptions options;
+  options.allocator.capacity = target_under(row).usable;
+  options.allocator.expandable_segments = row.value("expandable", false);
+  options.steps = steps;
+  return memory::simulate(tape, options);
 }
 
 Steps measured_steps(const std::vector<std::string>& files, const std::string& gpu) {

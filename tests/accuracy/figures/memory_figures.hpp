@@ -10,6 +10,7 @@
 #include "accuracy/figures/errors.hpp"
 #include "support/known.hpp"
 #include "support/measured.hpp"
+#include "vggplan/memory/simulate.hpp"
 
 namespace vggplan::accuracy {
 
@@ -19,6 +20,9 @@ inline const std::string kH100 = "h100-sxm5-80gb";
 estimate::Target measured_target();
 /// The same where the allocator may reserve no more than the row's cap.
 estimate::Target target_under(const support::Row& row);
+
+/// Its tape replayed under that cap, for at least so many steps.
+memory::Simulation simulated_under_cap(const support::Row& row, std::size_t steps);
 
 /// One of the peaks that a row holds.
 enum class Peak { allocated, reserved, first_step, after_forward, forward, backward, optimizer };
