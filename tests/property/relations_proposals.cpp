@@ -43,8 +43,7 @@ constexpr std::array kHints = std::to_array<Hint>({
 std::optional<Flags> followed(const Flags& flags, const Json& job, const std::string& code, const std::string& hint) {
   for (const Hint& row : kHints) {
     if (row.code == code && hint.find(row.says) != std::string::npos) {
-      Flags others = flags;
-      others.erase(row.flag);
+      const Flags others = without(flags, {row.flag});
       return row.value ? with(others, {{row.flag, *row.value}}) : others;
     }
   }
@@ -95,19 +94,9 @@ namespace {
 
 /// The question with these settings of a recommendation, alternative or remedy in place of its own.
 Flags settled(const Flags& flags, const Json& settings) {
-  Flags others = flags_of(settings);
-  const std::int64_t gpus = settings.at("gpu_count").get<std::int64_t>();
-  Flags result = flags;
-  for (const char* open : {"gpus", "global-batch", "sharding", "accumulation"}) {
-    result.erase(open);
-  }
-  others.erase("workers");
-  others.erase("command");
-  others.erase("reserve-bytes");
-  if (gpus == 1) {
-    others.erase("sharding");
-  }
-  return with(result, others);
+  const Flags others = without(flags_of(settings), {"workers", "command", "reserve-bytes"});
+  const Flags closed = without(flags, {"gpus", "global-batch", "sharding", "accumulation"});
+  return with(closed, settings.at("gpu_count") == 1 ? without(others, {"sharding"}) : others);
 }
 
 /// What `plan` and `fit` choose is open, and what they do not take is left out.
@@ -125,10 +114,7 @@ Flags open_question(Case& c) {
 
 /// The batch runs, the next one that is not a flicker does not, and so with the upper end of ranges and the image.
 void largest_that_fits(Case c) {
-  Flags flags = open_question(c);
-  flags.erase("batch");
-  flags.erase("accumulation");
-  flags.erase("nodes");
+  const Flags flags = without(open_question(c), {"batch", "accumulation", "nodes"});
   const auto answer = asked("fit", flags, c.world);
   if (!answer) {
     return;
@@ -184,8 +170,7 @@ Flags plan_question(Case& c) {
   Flags flags = open_question(c);
   const std::string gpus = flags.contains("gpu-count") ? "x" + flags.at("gpu-count") : "";
   flags["gpus"] = flags.at("gpu") + gpus;
-  flags.erase("gpu");
-  flags.erase("gpu-count");
+  flags = without(flags, {"gpu", "gpu-count"});
   if (c.random() % 4 == 0) {
     flags["reserve"] = "10%";
   }
@@ -195,12 +180,7 @@ Flags plan_question(Case& c) {
   return flags;
 }
 
-Flags estimated(Flags flags) {
-  for (const char* of_plan : {"gpus", "reserve", "objective"}) {
-    flags.erase(of_plan);
-  }
-  return flags;
-}
+Flags estimated(const Flags& flags) { return without(flags, {"gpus", "reserve", "objective"}); }
 
 }  // namespace
 

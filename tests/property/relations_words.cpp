@@ -34,6 +34,13 @@ Flags with(Flags flags, const Flags& others) {
   return flags;
 }
 
+Flags without(Flags flags, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    flags.erase(name);
+  }
+  return flags;
+}
+
 double value(const Json& figure) { return (figure.is_object() ? figure.at("value") : figure).get<double>(); }
 
 Flags flags_of(const Json& job) {
