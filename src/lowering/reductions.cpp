@@ -77,7 +77,7 @@ ReductionBuffers bias_reduction(const Convolution& conv, const Device& device) {
   std::int64_t pieces = 1;
   std::int64_t bytes = conv.out_channels * conv.pixels_out() * conv.element_bytes;
   std::int64_t& halved = !nhwc && conv.images == 1 ? shape.outputs : shape.inputs;
-  while (bytes > kOffsetLimit && halved > 1) {
+  while (bytes > kOffsetLimit) {
     halved = base::ceil_div(halved, 2);
     bytes = base::ceil_div(bytes, 2);
     pieces *= 2;

@@ -120,7 +120,6 @@ void place_input(Step& step) {
   }
   step.image = step.views.front().image;
   for (Parameter& image : step.parameters_of(0)) {
-    image.tensor = step.image;
     image.gradient = step.tape.reserve();
   }
   step.target = step.training() && step.node(0).trained

@@ -21,7 +21,7 @@ using support::is_product;
 using Nodes = std::set<NodeId>;
 
 /// Of which products each buffer of a program is made, by way of others.
-std::vector<Nodes> made_of(const Program& program, const std::vector<Work>& work) {
+std::vector<Nodes> made_of(const Program& program, const std::vector<Call>& work) {
   std::vector<Nodes> made(program.buffers.size());
   std::set<BufferId> there;
   for (BufferId b = 0; b < made.size(); ++b) {
@@ -31,8 +31,8 @@ std::vector<Nodes> made_of(const Program& program, const std::vector<Work>& work
   }
   std::set<std::size_t> done;
   for (const Kernel& kernel : program.kernels) {
-    const Work& here = work.at(kernel.work);
-    CHECK(done.insert(kernel.work).second);
+    const Call& here = work.at(kernel.call);
+    CHECK(done.insert(kernel.call).second);
     Nodes nodes;
     if (here.product || !here.passes.empty()) {
       nodes.insert(here.node);
@@ -94,11 +94,11 @@ TEST_CASE("compiled, each layer is computed of those before it, and each gradien
     const CompiledCase some(random);
     const Captured captured = some.captured();
     const Around around(some.network);
-    const std::vector<Nodes> forward = made_of(captured.forward, captured.forward_work);
-    const std::vector<Nodes> backward = made_of(captured.backward, captured.backward_work);
+    const std::vector<Nodes> forward = made_of(captured.forward, captured.forward_calls);
+    const std::vector<Nodes> backward = made_of(captured.backward, captured.backward_calls);
     // Forward: every product of those before it.
     for (const Kernel& kernel : captured.forward.kernels) {
-      const Work& work = captured.forward_work[kernel.work];
+      const Call& work = captured.forward_calls[kernel.call];
       if (work.product || !work.passes.empty()) {
         Nodes expected = around.before[work.node];
         expected.insert(work.node);
@@ -141,7 +141,7 @@ TEST_CASE("compiled, each layer is computed of those before it, and each gradien
       saved[theirs] = ours;
     }
     for (const Kernel& kernel : captured.backward.kernels) {
-      const Work& work = captured.backward_work[kernel.work];
+      const Call& work = captured.backward_calls[kernel.call];
       const bool of_weight = std::ranges::count(work.passes, ConvPass::weight_gradient) > 0;
       const bool reads_input = std::ranges::any_of(kernel.reads, [&](BufferId b) {
         const Buffer& buffer = captured.backward.buffers[b];
@@ -168,9 +168,9 @@ TEST_CASE("compiled, convolutions and products do what the network's do, and ker
     // Where instructions take longer than memory they count as bytes.
     const bool waits = std::ranges::any_of(some.network.nodes, may_wait);
     with_all += waits ? 0 : 1;
-    const auto check = [&](const Program& program, const std::vector<Work>& work) {
+    const auto check = [&](const Program& program, const std::vector<Call>& work) {
       for (const Kernel& kernel : program.kernels) {
-        const Work& here = work[kernel.work];
+        const Call& here = work[kernel.call];
         if (here.cast || here.product || !here.passes.empty() || here.ops.empty() ||
             here.ops.front().kind != timing::OpKind::fused) {
           continue;
@@ -187,8 +187,8 @@ TEST_CASE("compiled, convolutions and products do what the network's do, and ker
         CHECK((waits ? read >= bytes(kernel.reads) : read == bytes(kernel.reads)));
       }
     };
-    check(captured.forward, captured.forward_work);
-    check(captured.backward, captured.backward_work);
+    check(captured.forward, captured.forward_calls);
+    check(captured.backward, captured.backward_calls);
   }
   CHECK(with_all >= 10);
 }

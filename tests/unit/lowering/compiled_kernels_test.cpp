@@ -68,7 +68,7 @@ std::int64_t fused_kernels(const std::vector<graph::Kind>& kinds, job::Mode mode
   some.job.precision = job::Precision::tf32;
   some.job.mode = mode;
   const Captured captured = some.captured();
-  return std::ranges::count_if(captured.forward_work, [](const Work& work) {
+  return std::ranges::count_if(captured.forward_calls, [](const Call& work) {
     return work.passes.empty() && !work.product && !work.ops.empty();
   });
 }
@@ -122,7 +122,7 @@ TEST_CASE("weights of several taps are turned, in training as in inference") {
     const Captured captured = some.captured();
     CHECK(std::ranges::count(captured.forward.buffers, Category::weight_copies, &Buffer::category) == 2);
     std::int64_t bytes = 0;
-    for (const Work& work : captured.forward_work) {
+    for (const Call& work : captured.forward_calls) {
       bytes += work.cast && work.passes.empty() ? work.ops.front().bytes().count() : 0;
     }
     CHECK(bytes == (4 + 4) * 80 * 80 * (9 + 2));  // read and written
@@ -183,7 +183,7 @@ TEST_CASE("an activation that is averaged is written by one kernel, and its sign
   for (const Kernel& kernel : captured.forward.kernels) {
     for (const BufferId b : kernel.writes) {
       const Buffer& buffer = captured.forward.buffers[b];
-      const bool map = buffer.layer == layer_id(id) || captured.forward_work[kernel.work].node == id;
+      const bool map = buffer.layer == layer_id(id) || captured.forward_calls[kernel.call].node == id;
       if (map) {
         written.push_back(buffer.bytes);
       }
@@ -225,7 +225,7 @@ double streamed(const graph::Builder& made, job::Precision precision, bool backw
   some.job.precision = precision;
   const Captured captured = some.captured();
   std::int64_t most = 0;
-  for (const Work& work : backward ? captured.backward_work : captured.forward_work) {
+  for (const Call& work : backward ? captured.backward_calls : captured.forward_calls) {
     for (const timing::Op& op : work.ops) {
       most = op.kind == timing::OpKind::fused ? std::max(most, op.bytes().count()) : most;
     }

@@ -46,7 +46,7 @@ class Drawn {
     return {some.begin(), some.end()};
   }
   void add(Kernel kernel) {
-    kernel.work = program_.kernels.size();
+    kernel.call = program_.kernels.size();
     program_.kernels.push_back(std::move(kernel));
   }
   void launch() {
@@ -265,7 +265,7 @@ TEST_CASE("of four orders the one of the least peak is taken, the first of those
     reorder_for_peak(program);
     Order mine;
     for (const Kernel& kernel : program.kernels) {
-      mine.push_back(kernel.work);
+      mine.push_back(kernel.call);
     }
     CHECK(mine == *best);
   }
@@ -281,15 +281,15 @@ TEST_CASE("leaves that only add to memory wait until it has fallen") {
     saved.push_back(program.add({.bytes = 100, .given = true, .spent = true}));
   }
   const BufferId leaf = program.add({.bytes = 90, .output = true});
-  program.kernels.push_back({.reads = {tangent}, .writes = {leaf}, .work = 0});
+  program.kernels.push_back({.reads = {tangent}, .writes = {leaf}, .call = 0});
   BufferId flow = tangent;
   for (std::size_t i = 0; i < saved.size(); ++i) {
     const BufferId next = program.add({.bytes = 10, .output = i + 1 == saved.size()});
-    program.kernels.push_back({.reads = {flow, saved[i]}, .writes = {next}, .work = i + 1});
+    program.kernels.push_back({.reads = {flow, saved[i]}, .writes = {next}, .call = i + 1});
     flow = next;
   }
   reorder_for_peak(program);
-  CHECK(program.kernels.back().work == 0);
+  CHECK(program.kernels.back().call == 0);
 }
 
 /// inductor's wrapper, kernel by kernel: what is free is looked up in a list, and memory is counted anew each time.
