@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Which kernels inductor makes of small networks, and what they take: by hand, and as measured.
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "support/catch.hpp"
 #include "support/compiled_case.hpp"
+#include "support/lowered.hpp"
 #include "vggplan/graph/builder.hpp"
 
 namespace vggplan::lowering::compiled {
@@ -50,62 +53,67 @@ TEST_CASE(
   CHECK_FALSE(turned({}, job::Mode::infer));
 }
 
-/// Kernels of forward that are no call of a library, of what lies between a convolution and the mean of its map.
-std::int64_t fused_kernels(const std::vector<graph::Kind>& kinds, job::Mode mode, bool residual) {
-  graph::Builder builder("fused", {4, 8, 8}, 4);
-  const graph::NodeId stem = builder.append("stem", graph::Convolution{4, 4});
-  graph::NodeId last = builder.append("conv", graph::Convolution{4, 4});
-  if (residual) {
-    last = builder.add("sum", graph::Add{}, {last, stem});
-  }
-  for (const graph::Kind& kind : kinds) {
-    last = builder.append("n" + std::to_string(last), kind);
-  }
-  builder.append("next", graph::Convolution{builder.shape().channels, 4});
-  builder.append("flatten", graph::Flatten{});
+CompiledCase case_of(graph::Builder&& builder, job::Mode mode = job::Mode::train) {
   CompiledCase some;
   some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
   some.job.precision = job::Precision::tf32;
   some.job.mode = mode;
-  const Captured captured = some.captured();
-  return std::ranges::count_if(captured.forward_calls, [](const Call& work) {
-    return work.passes.empty() && !work.product && !work.ops.empty();
+  return some;
+}
+
+/// Kernels of forward that are no call of a library, of what lies between a convolution and the next. What has two
+/// operands reads the stem as well.
+std::int64_t fused_kernels(const std::vector<graph::Kind>& kinds, job::Mode mode) {
+  graph::Builder builder("fused", {4, 8, 8}, 4);
+  const graph::NodeId stem = builder.append("stem", graph::Convolution{4, 4});
+  graph::NodeId last = builder.append("conv", graph::Convolution{4, 4});
+  for (const graph::Kind& kind : kinds) {
+    const bool two = std::holds_alternative<graph::Add>(kind) || std::holds_alternative<graph::Multiply>(kind) ||
+                     std::holds_alternative<graph::Concatenate>(kind);
+    last = builder.add("n" + std::to_string(last), kind,
+                       two ? std::vector<graph::NodeId>{last, stem} : std::vector<graph::NodeId>{last});
+  }
+  builder.append("next", graph::Convolution{builder.shape().channels, 4});
+  builder.append("flatten", graph::Flatten{});
+  const Captured captured = case_of(std::move(builder), mode).captured();
+  return std::ranges::count_if(captured.forward_calls, [](const Call& call) {
+    return call.passes.empty() && !call.product && !call.ops.empty();
   });
 }
 
-TEST_CASE("what is computed element by element is one kernel") {
+TEST_CASE("in inference any row of what is computed element by element is one kernel, up to the next pool") {
   using graph::Kind;
-  const Kind relu = graph::Activation{graph::Function::relu, false};
-  const Kind silu = graph::Activation{graph::Function::silu, false};
-  for (const bool residual : {false, true}) {
-    const auto kernels = [&](const std::vector<Kind>& kinds) {
-      return fused_kernels(kinds, job::Mode::infer, residual);
-    };
-    // With the bias of the convolution before; beside it the stem's bias, and that of the last. Weights and images lie
-    // as they are asked for: all convolutions are small, and inference turns them.
-    const std::int64_t none = kernels({});
-    for (const std::vector<Kind>& kinds : std::vector<std::vector<Kind>>{{relu},
-                                                                         {relu, silu},
-                                                                         {graph::BatchNorm{4}},
-                                                                         {graph::BatchNorm{4}, relu},
-                                                                         {relu, graph::BatchNorm{4}},
-                                                                         {graph::Resize{{16, 16}}},
-                                                                         {relu, graph::Resize{{16, 16}}},
-                                                                         {graph::Resize{{16, 16}}, relu},
-                                                                         {graph::Dropout{}, relu, graph::Dropout{}}}) {
-      CHECK(kernels(kinds) == none);
+  const std::vector<Kind> all{graph::Activation{graph::Function::relu, false}, graph::BatchNorm{4}, graph::Dropout{},
+                              graph::Add{}, graph::Multiply{}};
+  const std::vector<Kind> ends{graph::Concatenate{}, graph::Resize{{16, 16}}, graph::Activation{}};
+  std::mt19937 random(45);
+  // With the bias of the convolution before; beside it the stem's bias, and that of the last. Weights and images lie
+  // as they are asked for: all convolutions are small, and inference turns them.
+  const std::int64_t none = fused_kernels({}, job::Mode::infer);
+  for (int i = 0; i < 60; ++i) {
+    std::vector<Kind> kinds;
+    for (std::int64_t count = support::pick(random, 0, 3); count > 0; --count) {
+      kinds.push_back(all.at(random() % all.size()));
     }
-    CHECK(kernels({relu, graph::MaxPool{}}) == none + 1);
-    CHECK(kernels({relu, graph::MaxPool{}, relu}) == none + 2);
+    kinds.push_back(ends.at(random() % ends.size()));
+    if (random() % 2 == 0) {
+      kinds.emplace_back(graph::Activation{graph::Function::silu, false});
+    }
+    INFO(i);
+    CHECK(fused_kernels(kinds, job::Mode::infer) == none);
+    kinds.emplace_back(graph::MaxPool{});
+    CHECK(fused_kernels(kinds, job::Mode::infer) == none + 1);
+    kinds.emplace_back(graph::Activation{});
+    CHECK(fused_kernels(kinds, job::Mode::infer) == none + 2);
   }
 }
 
 TEST_CASE("a batch norm by running statistics joins a sum, one by those of the batch reads it") {
-  const auto kernels = [](const std::vector<graph::Kind>& kinds) {
-    return fused_kernels(kinds, job::Mode::train, true);
+  const auto kernels = [](bool frozen) {
+    return fused_kernels({graph::Add{}, graph::BatchNorm{4, frozen}}, job::Mode::train);
   };
-  CHECK(kernels({graph::BatchNorm{4, true}}) == kernels({}));
-  CHECK(kernels({graph::BatchNorm{4, false}}) > kernels({}));
+  CHECK(kernels(true) == fused_kernels({graph::Add{}}, job::Mode::train));
+  CHECK(kernels(false) > kernels(true));
 }
 
 TEST_CASE("weights of several taps are turned, in training as in inference") {
@@ -255,6 +263,9 @@ TEST_CASE("searching the windows that an element was largest of, and Welford's s
     CHECK(streamed(pooled(overlapping, 1), precision, true) / kRate == Approx(2.55 + 3 * 1.4).epsilon(0.01));
     CHECK(streamed(pooled({}, 2), precision, true) / kRate == Approx(2 * 2.55).epsilon(0.01));
   }
+  graph::Builder twice = pooled({}, 1);  // what a pool is searched for is not searched for again
+  twice.append("again", graph::MaxPool{});
+  CHECK(streamed(twice, job::Precision::bf16, true) / kRate == Approx(2.55).epsilon(0.01));
   graph::Builder builder("norm", {3, 64, 64}, 4);
   builder.append("conv", graph::Convolution{3, 64});
   builder.append("norm", graph::BatchNorm{64});
@@ -300,6 +311,141 @@ TEST_CASE(
   };
   CHECK(beside(128) == 2);  // 512 parts of 128 pixels
   CHECK(beside(126) == 1);
+}
+
+/// Of forward: what the kernel that writes the node's map may write over, as the nodes of these buffers.
+std::vector<graph::NodeId> over_of(const Captured& captured, graph::NodeId id) {
+  std::vector<graph::NodeId> nodes;
+  for (const Kernel& kernel : captured.forward.kernels) {
+    if (captured.forward.buffers[kernel.writes.front()].layer == layer_id(id)) {
+      for (const BufferId b : kernel.over) {
+        nodes.push_back(static_cast<graph::NodeId>(captured.forward.buffers[b].layer));
+      }
+    }
+  }
+  return nodes;
+}
+
+TEST_CASE("a sum is written over the first of its maps that nobody else reads") {
+  for (const graph::NodeId shared : {0U, 1U, 2U}) {
+    graph::Builder builder("sum", {4, 8, 8}, 4);
+    std::vector<graph::NodeId> maps;
+    for (const char* name : {"a", "b", "c"}) {
+      maps.push_back(builder.add(name, graph::Convolution{4, 4}, {0}));
+    }
+    const graph::NodeId sum = builder.add("sum", graph::Add{}, maps);
+    const graph::NodeId next = builder.append("next", graph::Convolution{4, 4});
+    if (shared > 0) {
+      builder.add("again", graph::Add{}, {next, shared});
+    }
+    builder.append("flatten", graph::Flatten{});
+    CHECK(over_of(case_of(std::move(builder)).captured(), sum) ==
+          std::vector<graph::NodeId>{shared == 1 ? maps[1] : maps[0]});
+  }
+}
+
+TEST_CASE("of an activation a dropout keeps the sign beside its own mask, unless somebody else keeps the activation") {
+  const auto masks = [](bool read_before) {
+    graph::Builder builder("dropped", {4, 8, 8}, 4);
+    builder.append("conv", graph::Convolution{4, 4});
+    const graph::NodeId map = builder.append("relu", graph::Activation{});
+    const graph::NodeId first = read_before ? builder.append("other", graph::Convolution{4, 4}) : map;
+    const graph::NodeId dropped = builder.add("dropout", graph::Dropout{}, {map});
+    builder.add("sum", graph::Add{}, {first, dropped});
+    builder.append("flatten", graph::Flatten{});
+    const Captured captured = case_of(std::move(builder)).captured();
+    return std::ranges::count_if(
+        captured.kept, [&](const auto& pair) { return captured.forward.buffers[pair.first].type == base::DType::u8; });
+  };
+  CHECK(masks(false) == 2);
+  CHECK(masks(true) == 1);
+}
+
+TEST_CASE("an activation's gradient is written for batch norm's sums where searching windows would be done again") {
+  const auto written = [](bool pools) {
+    graph::Builder builder("sums", {4, 8, 8}, 4);
+    builder.append("conv", graph::Convolution{4, 4});
+    builder.append("norm", graph::BatchNorm{4});
+    const graph::NodeId relu = builder.append("relu", graph::Activation{});
+    if (pools) {
+      builder.append("pool", graph::MaxPool{});
+    }
+    builder.append("next", graph::Convolution{4, 4});
+    builder.append("flatten", graph::Flatten{});
+    CompiledCase some = case_of(std::move(builder));
+    some.job.layout = base::Layout::nhwc;
+    return std::ranges::count_if(some.captured().backward.buffers, [&](const Buffer& buffer) {
+      return buffer.layer == layer_id(relu) && buffer.category == Category::activation_gradients;
+    });
+  };
+  CHECK(written(false) == 0);
+  CHECK(written(true) == 1);
+}
+
+TEST_CASE("a map is turned if one of those that read it leads to a convolution, and flattening then copies it") {
+  for (const bool leads : {false, true}) {
+    graph::Builder builder("heads", {80, 4, 4}, 4);
+    builder.append("conv", graph::Convolution{80, 80});
+    const graph::NodeId map = builder.append("relu", graph::Activation{});
+    const graph::NodeId flat = builder.append("flatten", graph::Flatten{});
+    const graph::NodeId scores = builder.append("fc", graph::Linear{80 * 16, 4});
+    const graph::NodeId other =
+        leads ? builder.add("other", graph::Convolution{80, 80}, {map}) : builder.add("other", graph::MaxPool{}, {map});
+    CompiledCase some;
+    some.network = std::move(builder).finish(graph::Objective::ssd, {scores, other}).value();
+    some.job.precision = job::Precision::tf32;
+    CHECK(std::ranges::count(some.captured().forward.buffers, layer_id(flat), &Buffer::layer) == (leads ? 1 : 0));
+  }
+}
+
+TEST_CASE("the images that a CUDA graph copies live until the last kernel that reads them, of backward if it does") {
+  for (const auto& [mode, trained] :
+       {std::pair(job::Mode::infer, true), {job::Mode::train, true}, {job::Mode::train, false}}) {
+    graph::Builder builder("copied", {1, 8, 8}, 4);  // one channel is not turned
+    const graph::NodeId a = builder.add("a", graph::Convolution{1, 4}, {0});
+    const graph::NodeId b = builder.add("b", graph::Convolution{1, 4}, {0});
+    builder.add("both", graph::Concatenate{}, {a, b});
+    builder.append("next", graph::Convolution{8, 4});
+    builder.append("flatten", graph::Flatten{});
+    CompiledCase some = case_of(std::move(builder), mode);
+    some.job.compile = job::Compile::reduce_overhead;
+    some.network.nodes[a].trained = some.network.nodes[b].trained = trained;
+    const memory::Tape tape = support::tape_of(some.network, some.job, support::without_workspaces());
+    base::Phase phase{};
+    std::map<memory::TensorId, memory::Event> live;
+    std::set<memory::LayerId> made;
+    for (const memory::Event& event : tape.steps.at(1)) {
+      phase = event.kind == memory::Event::Kind::phase ? event.phase : phase;
+      if (event.kind == memory::Event::Kind::allocate) {
+        live[event.tensor] = event;
+        made.insert(event.layer);
+      } else if (event.kind == memory::Event::Kind::release && live.contains(event.tensor) &&
+                 live.at(event.tensor).category == Category::input &&
+                 live.at(event.tensor).stream == memory::kGraphStream) {
+        const bool kept = mode == job::Mode::train && trained;
+        CHECK(phase == (kept ? base::Phase::backward : base::Phase::forward));
+        CHECK(made.contains(layer_id(b)));
+        CHECK((kept || !made.contains(layer_id(b + 1))));
+        live.erase(event.tensor);
+      }
+    }
+    CHECK(std::ranges::none_of(live, [](const auto& one) { return one.second.category == Category::input; }));
+  }
+}
+
+TEST_CASE("padding is tried for steps, not for evaluations between them") {
+  graph::Builder builder("padded", {24, 1, 1}, 20);
+  builder.append("flatten", graph::Flatten{});
+  builder.append("fc", graph::Linear{24, 20});
+  CompiledCase some = case_of(std::move(builder));
+  some.job.batch = some.job.eval_batch = 21;
+  const Device device;
+  const memory::Tape tape = support::tape_of(some.network, some.job, support::without_workspaces(), device);
+  const auto timed = [&](const std::vector<memory::Event>& events) {
+    return std::ranges::count(events, device.l2_cache.count(), &memory::Event::bytes);
+  };
+  CHECK(timed(tape.steps.front()) > 0);
+  CHECK(timed(tape.steps.at(tape.steps.size() - 2)) == 0);
 }
 
 }  // namespace
