@@ -26,7 +26,7 @@ struct ReductionShape {
 /// Outputs that lie side by side: a thread takes up to four of them.
 ReductionShape side_by_side(std::int64_t outputs, std::int64_t inputs) {
   const std::int64_t vector = outputs % 4 == 0 ? 4 : outputs % 2 == 0 ? 2 : 1;
-  return {outputs, inputs, false, vector, 1};
+  return {outputs, inputs, false, vector};
 }
 
 constexpr std::int64_t kMaxThreads = 512;
@@ -66,11 +66,11 @@ ReductionBuffers buffers_of(const ReductionShape& shape, const Device& device) {
 
 ReductionBuffers bias_reduction(const Convolution& conv, const Device& device) {
   constexpr std::int64_t kOffsetLimit = base::kLargestInt32;  // TensorIterator: byte offsets fit, or it splits
-  ReductionShape shape{conv.out_channels, conv.pixels_out(), true, 1, 1};
+  ReductionShape shape{conv.out_channels, conv.pixels_out(), true};
   const bool nhwc = conv.layout == base::Layout::nhwc && conv.pixels_out() > conv.images;
   if (nhwc) {
     shape = side_by_side(shape.outputs, shape.inputs);
-  } else if (conv.images == 1 && shape.inputs >= 128) {
+  } else if (conv.images == 1) {
     shape.input_vector = 4;  // one contiguous run per output: vector loads
   }
   // The dimension with the largest stride is halved until offsets fit: channels (N = 1, NCHW), else images or rows.
@@ -92,7 +92,7 @@ ReductionBuffers mean_reduction(std::int64_t channels, std::int64_t pixels, base
   if (layout == base::Layout::nhwc) {
     return buffers_of(side_by_side(channels, pixels), device);
   }
-  return buffers_of({channels, pixels, true, 1, pixels >= 128 ? 4 : 1}, device);
+  return buffers_of({channels, pixels, true, 1, 4}, device);
 }
 
 ReductionBuffers linear_bias_reduction(std::int64_t features, std::int64_t images, const Device& device) {

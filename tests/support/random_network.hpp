@@ -55,6 +55,9 @@ class RandomNetwork {
 
   /// Keeps the map's size.
   NodeId convolve(std::int64_t channels) {
+    if (random_() % 8 == 0) {
+      return append(graph::Linear{b_.shape().channels, channels, coin()});
+    }
     const bool wide = coin();
     graph::Convolution conv{b_.shape().channels, channels};
     conv.kernel = wide ? graph::Pair{3, 3} : graph::Pair{1, 1};
@@ -82,6 +85,9 @@ class RandomNetwork {
   }
 
   void pool() {
+    if (random_() % 4 == 0) {  // as VGG's pool of 7x7, which does nothing at 224x224
+      append(graph::AdaptiveAveragePool{b_.shape().height, b_.shape().width});
+    }
     if (std::min(b_.shape().height, b_.shape().width) >= 4) {
       const graph::Window overlapping{{3, 3}, {2, 2}, {1, 1}};
       const graph::Window window = random_() % 3 == 0 ? overlapping : graph::Window{};

@@ -136,7 +136,7 @@ void Capture::launch(Kernel kernel, Call call) {
 
 timing::Op Capture::stream(base::DType type, std::int64_t read, std::int64_t written) const {
   timing::Op op = timing::make_op(timing::OpKind::fused, base::MathMode::fp32, type, base::Layout::nchw,
-                                  {std::max<std::int64_t>(1, written / base::size_of(type)), 1, 1, 1, 1});
+                                  {std::max<std::int64_t>(1, written / base::size_of(type))});
   op.read = base::Bytes(read);
   op.written = base::Bytes(written);
   return op;

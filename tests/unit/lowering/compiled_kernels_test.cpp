@@ -43,6 +43,7 @@ TEST_CASE(
   CHECK(trained({{65, 64}}));
   CHECK(trained({{65, 64}, {64, 64}}));
   CHECK_FALSE(trained({{128, 128}, {128, 64}}));  // half the channels, of several taps
+  CHECK_FALSE(trained({{128, 64, {1, 2}, {1, 1}, {0, 0}}}));
   CHECK(trained({{128, 65}}));
   CHECK(trained({point}));
   CHECK_FALSE(trained({{128, 128}, grouped(128, 2)}));
@@ -344,21 +345,46 @@ TEST_CASE("a sum is written over the first of its maps that nobody else reads") 
   }
 }
 
+TEST_CASE(
+    "the gradient of what was dropped is written over that of the product behind, through what only passes it on") {
+  using graph::Kind;
+  for (const std::vector<Kind>& between :
+       std::vector<std::vector<Kind>>{{}, {graph::Flatten{}}, {graph::BatchNorm{4, true}}}) {
+    graph::Builder builder("dropped", {4, 1, 1}, 4);
+    builder.append("flatten", graph::Flatten{});
+    const graph::NodeId before = builder.append("fc1", graph::Linear{4, 4});
+    builder.append("dropout", graph::Dropout{});
+    for (const Kind& kind : between) {
+      builder.append("between", kind);
+    }
+    const graph::NodeId behind = builder.append("fc2", graph::Linear{4, 4});
+    const Captured captured = case_of(std::move(builder)).captured();
+    const auto kernel = std::ranges::find_if(captured.backward.kernels, [&](const Kernel& one) {
+      const Buffer& first = captured.backward.buffers[one.writes.front()];
+      return first.layer == layer_id(before) && first.category == Category::activation_gradients;
+    });
+    REQUIRE(kernel != captured.backward.kernels.end());
+    REQUIRE(kernel->over.size() == 1);
+    CHECK(captured.backward.buffers[kernel->over.front()].layer == layer_id(behind));
+  }
+}
+
 TEST_CASE("of an activation a dropout keeps the sign beside its own mask, unless somebody else keeps the activation") {
-  const auto masks = [](bool read_before) {
+  const auto masks = [](bool read_before, bool frozen) {
     graph::Builder builder("dropped", {4, 8, 8}, 4);
-    builder.append("conv", graph::Convolution{4, 4});
+    const graph::NodeId conv = builder.append("conv", graph::Convolution{4, 4});
     const graph::NodeId map = builder.append("relu", graph::Activation{});
     const graph::NodeId first = read_before ? builder.append("other", graph::Convolution{4, 4}) : map;
     const graph::NodeId dropped = builder.add("dropout", graph::Dropout{}, {map});
     builder.add("sum", graph::Add{}, {first, dropped});
     builder.append("flatten", graph::Flatten{});
-    const Captured captured = case_of(std::move(builder)).captured();
-    return std::ranges::count_if(
-        captured.kept, [&](const auto& pair) { return captured.forward.buffers[pair.first].type == base::DType::u8; });
+    CompiledCase some = case_of(std::move(builder));
+    some.network.nodes[conv].trained = !frozen;
+    return std::ranges::count(some.captured().forward.buffers, base::DType::u8, &Buffer::type);
   };
-  CHECK(masks(false) == 2);
-  CHECK(masks(true) == 1);
+  CHECK(masks(false, false) == 2);
+  CHECK(masks(true, false) == 1);
+  CHECK(masks(false, true) == 0);
 }
 
 TEST_CASE("an activation's gradient is written for batch norm's sums where searching windows would be done again") {
@@ -431,6 +457,40 @@ TEST_CASE("the images that a CUDA graph copies live until the last kernel that r
     }
     CHECK(std::ranges::none_of(live, [](const auto& one) { return one.second.category == Category::input; }));
   }
+}
+
+TEST_CASE("a compiled forward takes and frees each buffer in its turn: by hand") {
+  graph::Builder builder("turn", {4, 8, 8}, 128);
+  graph::Convolution plain{4, 4};
+  plain.bias = false;
+  builder.append("a", plain);
+  builder.append("pool", graph::MaxPool{});
+  plain.out_channels = 8;
+  builder.append("b", plain);
+  builder.append("flatten", graph::Flatten{});
+  CompiledCase some = case_of(std::move(builder));
+  some.job.layout = base::Layout::nhwc;
+  const auto requests = [&](job::Mode mode) {
+    some.job.mode = mode;
+    const memory::Tape tape = support::tape_of(some.network, some.job, support::without_workspaces());
+    support::RequestList list(tape);
+    list.add(tape.setup);
+    std::for_each(tape.steps.begin(), tape.steps.end() - 1, [&](const auto& events) { list.add(events); });
+    const auto before = static_cast<std::ptrdiff_t>(list.list().size());
+    list.add(tape.steps.back());
+    return std::vector<std::int64_t>(
+        std::find_if(list.list().begin() + before, list.list().end(), [](std::int64_t bytes) { return bytes > 0; }),
+        list.list().end());
+  };
+  constexpr std::int64_t kMap = 4 * 64 * 4;
+  constexpr std::int64_t kPooled = 4 * 16 * 4;
+  constexpr std::int64_t kScores = 8 * 16 * 4;
+  using Sizes = std::vector<std::int64_t>;
+  CHECK(requests(job::Mode::infer) == Sizes{kMap, kPooled, -kMap, kScores, -kPooled, kScores, -kScores});
+  // What lies where is kept: a byte for each that is pooled, and what b reads.
+  const Sizes forward{kMap, kPooled, 4 * 16, -kMap, kScores, kScores, -kScores};
+  const Sizes trained = requests(job::Mode::train);
+  CHECK(Sizes(trained.begin(), trained.begin() + static_cast<std::ptrdiff_t>(forward.size())) == forward);
 }
 
 TEST_CASE("padding is tried for steps, not for evaluations between them") {

@@ -290,6 +290,8 @@ TEST_CASE("sums of any length are split by divisors near to what fills the GPU")
     check(support::pick(random, 1, std::int64_t{1} << support::pick(random, 3, 22)), outputs);
   }
   constexpr std::int64_t kThreads = std::int64_t{132} * 2048;
+  check(462 * 10007, 64);  // 50 less than 512: too far away
+  check(562 * 10007, 64);
   for (const std::int64_t more : {-1, 0, 1}) {  // each bound, and beside it
     check(32 + more, 64);
     check(8192 + more, 64);

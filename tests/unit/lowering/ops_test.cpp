@@ -317,6 +317,7 @@ TEST_CASE("gradients are exchanged last layer first, all of them") {
          {std::pair(job::Sharding::ddp, 1), std::pair(job::Sharding::zero1, 1), std::pair(job::Sharding::fsdp2, 4)}) {
       job.parallel.sharding = sharding;
       CHECK(lowering::exchange_of(network, job, support::built_in_framework()).rounds == rounds);
+      CHECK(lowering::exchange_of(network, job, support::built_in_framework()).sharding == sharding);
     }
   }
 }

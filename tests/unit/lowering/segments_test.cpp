@@ -164,6 +164,26 @@ TEST_CASE("of a chain between blocks each pool ends a block, behind two convolut
   CHECK(names_of(network, kBlock) == Names{{"conv1", "pool2"}, {"conv3", "pool4"}, {"conv5", "sum"}});
 }
 
+TEST_CASE("a block ends with the features, though what follows them is an activation") {
+  graph::Builder b("ends", {4, 8, 8}, 4);
+  const NodeId map = b.append("stem", graph::Convolution{4, 4});
+  const NodeId branch = b.append("conv", graph::Convolution{4, 4});
+  b.add("sum", graph::Add{}, {branch, map});
+  b.end_features();
+  b.append("relu", graph::Activation{graph::Function::relu, false});
+  CHECK(names_of(std::move(b).finish(graph::Objective::mse).value(), kBlock) == Names{{"conv", "sum"}});
+}
+
+TEST_CASE("features that are a chain stay one whoever reads their end, and end there") {
+  graph::Builder b("heads", {4, 8, 8}, 4);
+  b.append("conv", graph::Convolution{4, 4});
+  const NodeId map = b.append("relu", graph::Activation{});
+  b.end_features();
+  const NodeId pool = b.append("pool", graph::MaxPool{});
+  const NodeId score = b.add("score", graph::Convolution{4, 4}, {map});
+  CHECK(names_of(std::move(b).finish(graph::Objective::mse, {pool, score}).value(), kBlock) == Names{{"conv", "relu"}});
+}
+
 TEST_CASE("seq:N moves each cut to the nearest place that one tensor alone crosses") {
   // 66 layers: wanted behind 33, or 22 and 44. The nearest ends of blocks lie behind 4, 11, 18, 27, 34, 43, 50, 59, 66.
   const Network net = shipped("resnet18");

@@ -181,6 +181,10 @@ TEST_CASE("Winograd transforms whole tiles of 4x4 pixels") {
   CHECK(bytes(ConvPass::weight_gradient, conv) == 20201472);
   conv.layout = Layout::nhwc;  // maps of 4160 pixels and the weight are copied
   CHECK(bytes(ConvPass::weight_gradient, conv) == 20201472 + (384 * 4160 + 9 * 128 * 256) * 4 + 16);
+  Convolution odd{1, 3, 5, 8, 8, 4, MathMode::tf32, Layout::nchw};  // copies are not padded
+  const std::int64_t contiguous = bytes(ConvPass::forward, odd);
+  odd.layout = Layout::nhwc;
+  CHECK(bytes(ConvPass::forward, odd) == contiguous + ((3 + 5) * 64 + 9 * 3 * 5) * 4 + 16);
   // Recorded of an input gradient in bfloat16: 40 channels of one map of 737 x 913 take what 16 maps would.
   const Convolution narrow{1, 40, 40, 737, 913, 2, MathMode::bf16, Layout::nchw};
   CHECK(bytes(ConvPass::input_gradient, narrow) == 7808947200);
@@ -233,6 +237,18 @@ TEST_CASE("of convolutions that no rule was read from half take just what was me
   CHECK(count == 13094);
   CHECK(exact >= 6720);
   CHECK(near >= 12482);
+}
+
+TEST_CASE("cudnn.benchmark may try FFT and what its rule says, the larger first") {
+  Framework framework = copying(MathMode::fp32);
+  std::swap(framework.workspace, framework.benchmark);
+  const Convolution conv{1, 4, 4, 8, 8, 4, MathMode::fp32, Layout::nchw};
+  using Plans = std::vector<std::int64_t>;
+  const std::int64_t fft = fft_workspace(conv);
+  CHECK(benchmark_plans(framework, ConvPass::forward, conv) == Plans{fft, 100, 0});
+  framework.benchmark[0].kernels[0].size.bytes = fft + 1;
+  CHECK(benchmark_plans(framework, ConvPass::forward, conv) == Plans{fft + 1, fft, 0});
+  CHECK(benchmark_plans(framework, ConvPass::input_gradient, conv) == Plans{fft, 0, 0});
 }
 
 TEST_CASE("a batch beyond the limit of elements runs in chunks of as many images as keep it, if one does") {
