@@ -317,16 +317,6 @@ TEST_CASE("CUDA graphs allocate nothing but their outputs once they are recorded
   CHECK(empties(1) == 1);
 }
 
-TEST_CASE("nothing is timed once a step is compiled") {
-  Device device;
-  const memory::Tape tape = support::tape_of(vgg16(job::Compile::usual), support::without_workspaces(), device);
-  const auto timed = [&](std::size_t step) {
-    return std::ranges::count(tape.steps.at(step), device.l2_cache.count(), &memory::Event::bytes);
-  };
-  CHECK(timed(0) > 0);
-  CHECK(timed(1) == 0);
-}
-
 TEST_CASE("of replayed CUDA graphs those gradients are seen that autograd copies to the layout of their weight") {
   job::Job job = vgg16(job::Compile::reduce_overhead);
   for (const base::Layout layout : {base::Layout::nchw, base::Layout::nhwc}) {

@@ -243,28 +243,6 @@ Network two_blocks() {
   return std::move(b).finish(graph::Objective::cross_entropy).value();
 }
 
-TEST_CASE("two residual blocks keep their inputs, and what is around them is as before: counted by hand") {
-  const Network net = two_blocks();
-  job::Job job;
-  job.image = net.input;
-  job.classes = 10;
-  constexpr std::int64_t kBytes = 4 * 8 * 8 * 4;  // bytes
-  constexpr std::int64_t kStatistics = 2 * 4 * 4;
-  const std::vector<Segment> found = cut(net, kBlock);
-  REQUIRE(found == std::vector<Segment>{{4, 11}, {11, 18}});
-  // The image; the stem's convolution and ReLU; statistics. The pool is a mean; Linear keeps four values; the loss
-  // ten scores, a target and a total.
-  const std::int64_t around = 3 * 8 * 8 * 4 + 2 * kBytes + kStatistics + 4 * 4 + (10 * 4 + 8 + 4);
-  // A block: both convolutions' outputs, the first ReLU, the last ReLU.
-  const std::int64_t block = 4 * kBytes + 2 * kStatistics;
-  CHECK(saved_bytes(net, {}, job).total().count() == around + 2 * block);
-  // The first block's input is the stem's ReLU, which the stem keeps; the second's is the first one's ReLU.
-  const SavedBytes kept = saved_bytes(net, found, job);
-  CHECK(kept.total().count() == around + kBytes);
-  CHECK(kept.layers[4].count() == 0);
-  CHECK(kept.layers[11].count() == kBytes);
-}
-
 TEST_CASE("a block that ends with a sum runs again once the gradient has passed the sum, up to its last norm") {
   Network net = two_blocks();
   net.nodes[17].kind = graph::Dropout{0};  // two.relu2 saves nothing any more: the sum and it are behind two.conv2.norm

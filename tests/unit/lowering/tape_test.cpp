@@ -117,13 +117,6 @@ TEST_CASE(
   CHECK(less(Phase::optimizer) == 2 * kCublas + kLt);
 }
 
-struct Vector {
-  std::int64_t batch{};
-  std::int64_t after_forward{};
-  std::int64_t peak{};
-  std::int64_t reserved{};
-};
-
 /// As recorded on an H200 of vgg11_bn (400x300, 300 images) and of vgg19_bn (243x163, 1051 images): bfloat16 in both
 /// layouts, pure and under autocast, and float16, which has none.
 TEST_CASE("statistics of more than 2^31 elements are taken of a copy in fp32, of bfloat16 alone") {
@@ -198,27 +191,6 @@ TEST_CASE("the backward of a batch norm sums in parts where something depends on
     }
   }
   CHECK(other == std::vector<std::int64_t>{64 * 4});
-}
-
-TEST_CASE("one step of vgg16 without convolution workspaces gives the worked examples") {
-  // An independent allocator model, H200's two cuBLAS workspaces; for one image and the cuBLASLt workspace of 1 MiB
-  // that a recorded trace shows. Which of two equal blocks is taken moves the peak by an unsplit tail.
-  constexpr std::int64_t kTail = 2048;
-  for (const Vector& expected :
-       {Vector{1, 663176704 + kMiB, 1238809088 + kMiB, 0}, Vector{8, 1179398656, 1738628096, 2168455168},
-        Vector{32, 2941427200, 3510718976, 5054136320}}) {
-    const Simulation got = simulated(vgg16_job(expected.batch), support::without_workspaces(), 1);
-    INFO("batch " << expected.batch);
-    CHECK(got.steps[0].after_phase[static_cast<std::size_t>(Phase::forward)].count() == expected.after_forward);
-    CHECK(std::abs(got.allocated_peak.count() - expected.peak) <= kTail);
-    if (expected.reserved != 0) {
-      CHECK(got.reserved_peak.count() == expected.reserved);
-    }
-  }
-}
-
-TEST_CASE("set-up holds vgg16's parameters, one image and its target") {
-  CHECK(simulated(vgg16_job(1), support::without_workspaces()).after_setup.count() == 555344384);
 }
 
 /// Every job that differs from the default in one or two settings.
@@ -326,21 +298,6 @@ TEST_CASE("what a checkpointed segment at the end of the network computes again 
   }
 }
 
-TEST_CASE("the breakdown of every job sums to its peak, by category and by layer") {
-  const Framework framework = support::built_in_framework();
-  for (const Job& job : many_jobs()) {
-    INFO(name_of(job));
-    const Simulation got = simulated(job, framework);
-    REQUIRE_FALSE(got.failure.has_value());
-    const auto& peak = got.peak;
-    CHECK(std::accumulate(peak.categories.begin(), peak.categories.end(), std::int64_t{0}) == got.run_peak.count());
-    CHECK(std::accumulate(peak.layers.begin(), peak.layers.end(), std::int64_t{0}) == got.run_peak.count());
-    CHECK(std::all_of(peak.categories.begin(), peak.categories.end(), [](std::int64_t bytes) { return bytes >= 0; }));
-    CHECK(got.first_step_peak <= got.allocated_peak);
-    CHECK(got.allocated_peak <= got.reserved_peak);
-  }
-}
-
 TEST_CASE("every job settles: from some step on, steps are equal") {
   const Framework framework = support::built_in_framework();
   for (const Job& job : many_jobs()) {
@@ -384,16 +341,6 @@ std::string fault_of_saved(const Job& job, const graph::Network& network) {
     return "loss or copies of weights";
   }
   return saved_by_tape(job, network, !cut->empty()) == expected.total().count() ? "" : "the tape";
-}
-
-TEST_CASE("at the end of forward a tape holds what autograd's rules say is saved") {
-  for (const Job& job : many_jobs()) {
-    if (job.mode == job::Mode::infer || job.parallel.gpus > 1 || job.compile != job::Compile::none) {
-      continue;
-    }
-    INFO(name_of(job));
-    CHECK(fault_of_saved(job, support::network(job.model, job.image, job.classes, job.head)) == "");
-  }
 }
 
 TEST_CASE("the same of random lists of layers, in every layout, precision, head and way of checkpointing") {
