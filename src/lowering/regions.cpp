@@ -89,7 +89,7 @@ class Blocks {
   bool add_branched(const Segment& region, NodeId end, int depth) {
     const std::size_t count = found_.size();
     const NodeId meet = last_read_below(network_.nodes[region.first].inputs.front(), end);
-    const int inside = depth < kDeepest && meet > region.first ? add(region.first, meet, depth + 1) : 0;
+    const int inside = depth < kDeepest ? add(region.first, meet, depth + 1) : 0;
     if (inside > 1 || std::any_of(at(region.first), at(region.last), enlarges)) {
       return false;
     }

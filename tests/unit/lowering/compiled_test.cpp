@@ -141,14 +141,13 @@ struct Trial {
 
 TEST_CASE("a trial holds the operands, copies of those that need padding, and the result while each is timed") {
   constexpr std::int64_t kElement = 2;
-  graph::Builder builder("products", {16, 1, 1}, 8);
-  builder.append("flatten", graph::Flatten{});
+  graph::Builder builder("products", {16, 3, 2}, 8);  // each pixel is a row
   builder.append("fc1", graph::Linear{16, 20});
   builder.append("fc2", graph::Linear{20, 8, false});
   builder.append("fc3", graph::Linear{8, 8});
-  const graph::Network network = std::move(builder).finish(graph::Objective::cross_entropy).value();
+  const graph::Network network = std::move(builder).finish(graph::Objective::pixel_cross_entropy).value();
   job::Job job;
-  job.batch = 24;
+  job.batch = 4;
   job.precision = job::Precision::bf16;
   job.compile = job::Compile::usual;
   const memory::Tape tape = support::tape_of(network, job, support::without_workspaces());

@@ -140,13 +140,17 @@ TEST_CASE("steps repeat from the second on; under DDP and CUDA graphs from the f
   CHECK(lbfgs(7, 4) == 3);
 }
 
-TEST_CASE("one GPU is the same however its work would be spread") {
-  Job job = narrow_job();
-  const graph::Network network = of_side(job, 32);
-  const Tape plain = support::tape_of(network, job, support::built_in_framework());
-  for (const job::Sharding sharding : {job::Sharding::ddp, job::Sharding::zero1, job::Sharding::fsdp2}) {
-    job.parallel.sharding = sharding;
-    CHECK(support::tape_of(network, job, support::built_in_framework()) == plain);
+TEST_CASE("one GPU is the same however its work would be spread, and so is each of several in inference") {
+  for (const Mode mode : {Mode::train, Mode::infer}) {
+    Job job = narrow_job(base::Layout::nchw, mode);
+    job.head = graph::Head::adaptive;  // with Linear layers, FSDP2's groups
+    const graph::Network network = of_side(job, 32);
+    const Tape plain = support::tape_of(network, job, support::built_in_framework());
+    for (const job::Sharding sharding : {job::Sharding::ddp, job::Sharding::zero1, job::Sharding::fsdp2}) {
+      job.parallel.gpus = mode == Mode::train ? 1 : 2;
+      job.parallel.sharding = sharding;
+      CHECK(support::tape_of(network, job, support::built_in_framework()) == plain);
+    }
   }
 }
 

@@ -92,6 +92,9 @@ TEST_CASE(
   CHECK(library_workspaces(mixed, kLt).live == 0);
   CHECK(library_workspaces(mixed, kCublas).live == 2);
 
+  framework.cublaslt_workspace = base::Bytes(0);  // where it uses cuBLAS's
+  CHECK(library_workspaces(support::tape_of(job, framework), 0).asked == 0);
+  framework.cublaslt_workspace = base::Bytes(kLt);
   framework.cublas_lifetime = Lifetime::call;  // from 2.15 on
   graph::Network without_biases = support::vgg16(224, 224);
   for (graph::Node& node : without_biases.nodes) {
