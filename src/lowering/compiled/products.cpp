@@ -209,7 +209,6 @@ BufferId incoming_gradient(Capture& capture, NodeId id) {
     capture.pointwise(id, {.reads = {parts}, .writes = {out}});
   }
   capture.hand_over(id, 1, out);
-  gradient = {.buffer = made, .sources = {made}, .over = {made}};
   return made;
 }
 

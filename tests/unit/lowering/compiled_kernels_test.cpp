@@ -15,6 +15,14 @@ namespace {
 using Catch::Detail::Approx;
 using support::CompiledCase;
 
+CompiledCase case_of(graph::Builder&& builder, job::Mode mode = job::Mode::train) {
+  CompiledCase some;
+  some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
+  some.job.precision = job::Precision::tf32;
+  some.job.mode = mode;
+  return some;
+}
+
 TEST_CASE(
     "convolutions of contiguous networks are turned but where groups, few channels out or small ones speak against") {
   const auto turned = [](const std::vector<graph::Convolution>& convolutions, job::Mode mode) {
@@ -23,10 +31,7 @@ TEST_CASE(
       builder.append("conv" + std::to_string(builder.last()), conv);
     }
     builder.append("flatten", graph::Flatten{});
-    CompiledCase some;
-    some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
-    some.job.mode = mode;
-    return turns_convolutions(some.step());
+    return turns_convolutions(case_of(std::move(builder), mode).step());
   };
   using Conv = graph::Convolution;
   const auto trained = [&](const std::vector<Conv>& all) { return turned(all, job::Mode::train); };
@@ -52,14 +57,6 @@ TEST_CASE(
     CHECK(turned(all, job::Mode::infer));
   }
   CHECK_FALSE(turned({}, job::Mode::infer));
-}
-
-CompiledCase case_of(graph::Builder&& builder, job::Mode mode = job::Mode::train) {
-  CompiledCase some;
-  some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
-  some.job.precision = job::Precision::tf32;
-  some.job.mode = mode;
-  return some;
 }
 
 /// Kernels of forward that are no call of a library, of what lies between a convolution and the next. What has two
@@ -124,11 +121,7 @@ TEST_CASE("weights of several taps are turned, in training as in inference") {
     builder.append("point", graph::Convolution{80, 80, {1, 1}, {1, 1}, {0, 0}});
     builder.append("pair", graph::Convolution{80, 80, {1, 2}, {1, 1}, {0, 0}});
     builder.append("flatten", graph::Flatten{});
-    CompiledCase some;
-    some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
-    some.job.precision = job::Precision::tf32;
-    some.job.mode = mode;
-    const Captured captured = some.captured();
+    const Captured captured = case_of(std::move(builder), mode).captured();
     CHECK(std::ranges::count(captured.forward.buffers, Category::weight_copies, &Buffer::category) == 2);
     std::int64_t bytes = 0;
     for (const Call& work : captured.forward_calls) {
@@ -147,8 +140,7 @@ TEST_CASE("a pool that is written out is written flat; one of PyTorch's own, cha
     }
     const graph::NodeId id = builder.append("flatten", graph::Flatten{});
     builder.append("fc", graph::Linear{builder.shape().channels, 4});
-    CompiledCase some;
-    some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
+    CompiledCase some = case_of(std::move(builder));
     some.job.layout = base::Layout::nhwc;
     return std::ranges::count(some.captured().forward.buffers, layer_id(id), &Buffer::layer);
   };
@@ -169,10 +161,7 @@ TEST_CASE("a bias joins what reads the product element by element, and else come
       builder.append("relu", graph::Activation{});
     }
     builder.append("fc2", graph::Linear{4, 4});
-    CompiledCase some;
-    some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
-    some.job.precision = job::Precision::tf32;
-    return some.captured().forward.kernels.size();
+    return case_of(std::move(builder)).captured().forward.kernels.size();
   };
   CHECK(kernels(false) == 2);
   CHECK(kernels(true) == 3);
@@ -184,8 +173,7 @@ TEST_CASE("an activation that is averaged is written by one kernel, and its sign
   const graph::NodeId id = builder.append("relu", graph::Activation{});
   builder.append("mean", graph::AdaptiveAveragePool{1, 1});
   builder.append("flatten", graph::Flatten{});
-  CompiledCase some;
-  some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
+  CompiledCase some = case_of(std::move(builder));
   some.job.batch = 2;
   const Captured captured = some.captured();
   std::vector<std::int64_t> written;
@@ -208,8 +196,7 @@ TEST_CASE("the images are copied where convolutions are turned or cast, and they
     graph::Builder builder("net", {channels, 4, 4}, 4);
     builder.append("conv", graph::Convolution{channels, width});
     builder.append("flatten", graph::Flatten{});
-    CompiledCase some;
-    some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
+    CompiledCase some = case_of(std::move(builder));
     some.job.precision = precision;
     some.job.layout = layout;
     return std::ranges::count(some.captured().forward.buffers, Category::input, &Buffer::category) - 1;
@@ -229,8 +216,7 @@ double streamed(const graph::Builder& made, job::Precision precision, bool backw
   builder.append("mean", graph::AdaptiveAveragePool{1, 1});
   builder.append("flatten", graph::Flatten{});
   builder.append("fc", graph::Linear{builder.shape().channels, 4});
-  CompiledCase some;
-  some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
+  CompiledCase some = case_of(std::move(builder));
   some.job.precision = precision;
   const Captured captured = some.captured();
   std::int64_t most = 0;
@@ -277,9 +263,7 @@ TEST_CASE("the gradient of a Linear layer's bias is summed in as many parts as i
   graph::Builder builder("product", {64, 1, 1}, 64);
   builder.append("flatten", graph::Flatten{});
   builder.append("fc", graph::Linear{64, 64});
-  CompiledCase some;
-  some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
-  some.job.precision = job::Precision::tf32;
+  CompiledCase some = case_of(std::move(builder));
   some.job.batch = 1024;
   const auto& buffers = some.captured().backward.buffers;
   CHECK(std::ranges::count(buffers, 8 * 64 * 4, &Buffer::bytes) == 1);  // 1024 rows of 64 in 8 parts
@@ -294,8 +278,7 @@ TEST_CASE(
     builder.append("pool", graph::MaxPool{});
     builder.append("mean", graph::AdaptiveAveragePool{1, 1});
     builder.append("flatten", graph::Flatten{});
-    CompiledCase some;
-    some.network = std::move(builder).finish(graph::Objective::cross_entropy).value();
+    CompiledCase some = case_of(std::move(builder));
     some.job.precision = job::Precision::bf16;
     some.job.layout = base::Layout::nhwc;
     some.job.batch = 4;

@@ -93,13 +93,7 @@ TEST_CASE("a gradient that others wait for is not added to: the sum is a new ten
 
 /// Bytes allocated in set-up and the first step.
 std::int64_t allocated(const memory::Tape& tape, Category category) {
-  std::int64_t bytes = 0;
-  for (const auto* events : {&tape.setup, &tape.steps.front()}) {
-    for (const Event& event : *events) {
-      bytes += event.kind == Event::Kind::allocate && event.category == category ? event.bytes : 0;
-    }
-  }
-  return bytes;
+  return support::taken(tape.setup, category) + support::taken(tape.steps.front(), category);
 }
 
 graph::Network frozen_vgg16(std::int64_t convolutions) {

@@ -103,12 +103,7 @@ TEST_CASE("zero1's emptiest rank owns what the first leaves, and none where ther
     job.parallel.gpus = gpus;
     job.parallel.sharding = job::Sharding::zero1;
     const memory::Tape tape = support::tape_of(job, support::without_workspaces(), {}, {.emptiest_rank = emptiest});
-    std::int64_t bytes = 0;
-    for (const Event& event : tape.steps.at(0)) {
-      const bool taken = event.kind == Event::Kind::allocate && event.category == Category::optimizer_state;
-      bytes += taken ? event.bytes : 0;
-    }
-    return bytes;
+    return support::taken(tape.steps.at(0), Category::optimizer_state);
   };
   constexpr std::int64_t kFirstLinear = 25088 * 4096;  // more than all else together
   CHECK(state(2, false) == kFirstLinear * 4);

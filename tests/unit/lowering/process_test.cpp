@@ -107,6 +107,7 @@ TEST_CASE("an evaluation runs as inference does, and training goes on as before"
     const std::set<Category> all{Category::activations,          Category::pooling_indices, Category::weight_copies,
                                  Category::activation_gradients, Category::gradients,       Category::other};
     CHECK(requested(evaluation, all) == requested(inference.steps.back(), all));
+    CHECK(evaluation.front() == Event{.kind = Event::Kind::phase, .phase = base::Phase::forward});
     const std::int64_t image = images * 3 * 64 * 64;
     CHECK(requested(evaluation, {Category::input}) == Requested{4 * image, 2 * image});
     CHECK(requested(tape.steps.back(), all) == requested(plain.steps.back(), all));

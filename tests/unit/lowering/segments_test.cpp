@@ -88,8 +88,9 @@ TEST_CASE("the same of a U-Net whose encoder is not told apart, as of a file") {
   }
 }
 
-/// `units` residual blocks of two convolutions, each with a squeeze if that is asked for, under a skip over all.
-Network under_a_skip(int units, bool squeezes) {
+/// `units` residual blocks of two convolutions, each with a squeeze if that is asked for, under a skip over all, and if
+/// that is asked for under one from the last of them.
+Network under_a_skip(int units, bool squeezes, bool skips_last = false) {
   graph::Builder b("skipped", {3, 8, 8}, 4);
   const NodeId all = b.append("stem", graph::Convolution{3, 4});
   for (int i = 1; i <= units; ++i) {
@@ -104,8 +105,9 @@ Network under_a_skip(int units, bool squeezes) {
     }
     b.add(name + ".add", graph::Add{}, {b.last(), input});
   }
-  b.append("last", graph::Convolution{4, 4});
-  b.add("sum", graph::Add{}, {b.last(), all});
+  const NodeId inner = b.last();
+  const NodeId last = b.append("last", graph::Convolution{4, 4});
+  b.add("sum", graph::Add{}, skips_last ? std::vector<NodeId>{last, all, inner} : std::vector<NodeId>{last, all});
   b.end_features();
   b.append("score", graph::Convolution{4, 4});
   return std::move(b).finish(graph::Objective::mse).value();
@@ -114,6 +116,8 @@ Network under_a_skip(int units, bool squeezes) {
 TEST_CASE("under a skip over several residual blocks these are the blocks; one with a squeeze inside stays whole") {
   CHECK(names_of(under_a_skip(3, false), kBlock) ==
         Names{{"block1.conv1", "block1.add"}, {"block2.conv1", "block2.add"}, {"block3.conv1", "last"}});
+  CHECK(names_of(under_a_skip(2, false, true), kBlock) ==
+        Names{{"block1.conv1", "block1.add"}, {"block2.conv1", "block2.add"}});
   CHECK(names_of(under_a_skip(2, true), kBlock) == Names{{"block1.conv1", "block1.add"}, {"block2.conv1", "last"}});
 }
 

@@ -120,6 +120,8 @@ TEST_CASE("a tree picks the kernel by sizes, each bound with what is above it") 
     CHECK(asked(axis, size));
     CHECK_FALSE(asked(axis, size + 1));
   }
+  rule.tree = {{.axis = SizeAxis::pixels_alignment, .from = 65, .below = 0, .above = 1}};
+  CHECK(bytes(1, 64, 16, 16, Layout::nchw) == 1);  // 256 is divided by 64 as well, and told no further
   // Two levels: few pixels take kernel 3, of the others NHWC kernel 0 and NCHW kernel 1.
   rule.tree = {{SizeAxis::pixels, 100, 3, 1, true, false}, {SizeAxis::nchw, 1, 0, 1}};
   CHECK(bytes(1, 64, 9, 11, Layout::nchw) == 4);
