@@ -192,6 +192,8 @@ TEST_CASE("compiled, convolutions and products do what the network's do, and ker
           return sum;
         };
         CHECK(here.ops.front().written.count() == bytes(kernel.writes));
+        const bool wide = program.buffers[kernel.writes.front()].type == base::DType::f32;
+        CHECK(here.ops.front().type == (wide ? base::DType::f32 : job::activation_type(some.job.precision)));
         const std::int64_t read = here.ops.front().read.count();
         CHECK((waits ? read >= bytes(kernel.reads) : read == bytes(kernel.reads)));
       }

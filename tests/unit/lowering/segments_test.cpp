@@ -168,6 +168,19 @@ TEST_CASE("of a chain between blocks each pool ends a block, behind two convolut
   CHECK(names_of(network, kBlock) == Names{{"conv1", "pool2"}, {"conv3", "pool4"}, {"conv5", "sum"}});
 }
 
+TEST_CASE("what activates a sum belongs to the sum, not to the convolutions behind it") {
+  graph::Builder b("activated", {4, 8, 8}, 4);
+  const NodeId map = b.append("stem", graph::Convolution{4, 4});
+  const NodeId branch = b.append("conv", graph::Convolution{4, 4});
+  b.add("sum", graph::Add{}, {branch, map});
+  b.append("relu", graph::Activation{graph::Function::relu, false});
+  b.append("one", graph::Convolution{4, 4});
+  b.append("two", graph::Convolution{4, 4});
+  b.end_features();
+  CHECK(names_of(std::move(b).finish(graph::Objective::mse).value(), kBlock) ==
+        Names{{"conv", "relu"}, {"one", "two"}});
+}
+
 TEST_CASE("a block ends with the features, though what follows them is an activation") {
   graph::Builder b("ends", {4, 8, 8}, 4);
   const NodeId map = b.append("stem", graph::Convolution{4, 4});
