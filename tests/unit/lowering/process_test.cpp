@@ -188,26 +188,6 @@ TEST_CASE("set-up holds a batch, which channels_last lays out anew, and the targ
   CHECK(inputs(ending(Objective::cross_entropy, 1), base::Layout::nhwc) == Requested{kImage / 3, kImages * 8});
 }
 
-TEST_CASE("batch norm's buffers are there from set-up on: mean, variance and a counter of 64 bits") {
-  const Job job = narrow_job();
-  const graph::Network network = of_side(job, 32);
-  std::int64_t expected = 0;
-  for (const graph::Node& node : network.nodes) {
-    for (const graph::ParameterTensor& tensor : graph::parameter_tensors(node)) {
-      expected += 4 * tensor.elements;
-    }
-    if (const auto* norm = std::get_if<graph::BatchNorm>(&node.kind)) {
-      expected += 2 * 4 * norm->channels + 8;
-    }
-  }
-  std::int64_t bytes = 0;
-  for (const std::int64_t size :
-       requested(support::tape_of(network, job, support::without_workspaces()).setup, {Category::parameters})) {
-    bytes += size;
-  }
-  CHECK(bytes == expected);
-}
-
 TEST_CASE("maps of one pixel lie alike in either layout") {
   const auto sizes = [](base::Layout layout, std::int64_t batch) {
     const graph::Convolution point{8, 8, {1, 1}, {1, 1}, {0, 0}};

@@ -285,31 +285,5 @@ TEST_CASE("frozen blocks are not checkpointed: autograd saves nothing of them") 
   CHECK(cut(net, kBlock).empty());
 }
 
-// tools/autograd/gen_variable_type.py: operands are packed before the kernel runs, results after.
-TEST_CASE("recomputation stops before a last node that saves operands alone, and runs one that saves results") {
-  using graph::Function;
-  const auto runs_again = [](const graph::Kind& last) {
-    graph::Builder b("ends", {3, 8, 8}, 4);
-    b.append("conv", graph::Convolution{3, 4});
-    b.append("last", last);
-    const Network net = std::move(b).finish(graph::Objective::mse).value();
-    const std::vector<Visit> visits = schedule(net, {{1, 3}}, job::Mode::train);
-    return std::find(visits.begin(), visits.end(), Visit{Pass::recompute, 2, 0}) != visits.end();
-  };
-  CHECK_FALSE(runs_again(graph::Convolution{4, 4}));
-  CHECK_FALSE(runs_again(graph::AveragePool{}));
-  CHECK_FALSE(runs_again(graph::AdaptiveAveragePool{2, 2}));
-  CHECK_FALSE(runs_again(graph::Activation{Function::silu, false}));
-  CHECK_FALSE(runs_again(graph::Activation{Function::relu6, true}));  // a clone of its input
-  CHECK_FALSE(runs_again(graph::AdaptiveAveragePool{1, 1}));          // a mean saves nothing
-  CHECK_FALSE(runs_again(graph::Dropout{0}));
-  CHECK(runs_again(graph::Activation{Function::relu, true}));
-  CHECK(runs_again(graph::Activation{Function::sigmoid, false}));
-  CHECK(runs_again(graph::BatchNorm{4}));
-  CHECK(runs_again(graph::MaxPool{}));
-  CHECK(runs_again(graph::Dropout{}));
-  CHECK(runs_again(graph::Softmax{}));
-}
-
 }  // namespace
 }  // namespace vggplan::lowering

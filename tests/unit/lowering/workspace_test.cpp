@@ -280,20 +280,6 @@ TEST_CASE("cuBLAS has the workspace of the first line that names the architectur
   CHECK(bytes(7) == 0);
 }
 
-TEST_CASE("the bias of a linear layer sums over images, in several blocks from 1021 on") {
-  // Reduce.cuh on 132 SMs: 32 x 4 threads take 4 features each, so 4096 features are 32 columns of blocks. Each thread
-  // has a quarter of the images, which are split only from 256 on, into parts of no fewer than 16: 16 blocks, then 32.
-  Device device;
-  device.sm_count = 132;
-  device.threads_per_sm = 2048;
-  CHECK(linear_bias_reduction(4096, 1020, device).partial_sums == 0);
-  CHECK(linear_bias_reduction(4096, 1021, device).partial_sums == 32 << 20);
-  const ReductionBuffers buffers = linear_bias_reduction(4096, 2048, device);
-  CHECK(buffers.partial_sums == 64 << 20);  // as measured: a step of vgg16 with 2048 images holds 64 MiB and 512 bytes
-  CHECK(buffers.counters == 32 * 4);
-  CHECK(linear_bias_reduction(21, 2048, device).partial_sums == 0);
-}
-
 TEST_CASE("that sum takes its buffers while backward makes the gradient of the bias") {
   for (const graph::Shape& map : {graph::Shape{4, 1, 1}, {4, 2, 4}}) {  // each pixel is a row
     graph::Builder builder("rows", map, 4096);
