@@ -132,8 +132,8 @@ TEST_CASE("weights of several taps are turned, in training as in inference") {
 }
 
 TEST_CASE("a pool that is written out is written flat; one of PyTorch's own, channels_last, is flattened by a copy") {
-  const auto copied = [](std::int64_t side, std::int64_t width) {
-    graph::Builder builder("flat", {4, 8, 8}, 4);
+  const auto copied = [](std::int64_t side, std::int64_t width, const graph::Shape& map = {4, 8, 8}) {
+    graph::Builder builder("flat", map, 4);
     builder.append("conv", graph::Convolution{4, 4});
     if (side > 0) {
       builder.append("pool", graph::AdaptiveAveragePool{side, width});
@@ -150,6 +150,8 @@ TEST_CASE("a pool that is written out is written flat; one of PyTorch's own, cha
   CHECK(copied(8, 3) == 1);
   CHECK(copied(3, 8) == 1);
   CHECK(copied(0, 0) == 1);  // of a convolution
+  CHECK(copied(0, 0, {4, 1, 2}) == 1);
+  CHECK(copied(0, 0, {4, 1, 1}) == 0);
 }
 
 TEST_CASE("a bias joins what reads the product element by element, and else comes with it") {
@@ -371,7 +373,7 @@ TEST_CASE("of an activation a dropout keeps the sign beside its own mask, unless
 }
 
 TEST_CASE("an activation's gradient is written for batch norm's sums where searching windows would be done again") {
-  const auto written = [](bool pools) {
+  const auto written = [](bool pools, bool twice) {
     graph::Builder builder("sums", {4, 8, 8}, 4);
     builder.append("conv", graph::Convolution{4, 4});
     builder.append("norm", graph::BatchNorm{4});
@@ -379,7 +381,11 @@ TEST_CASE("an activation's gradient is written for batch norm's sums where searc
     if (pools) {
       builder.append("pool", graph::MaxPool{});
     }
-    builder.append("next", graph::Convolution{4, 4});
+    const graph::NodeId map = builder.last();
+    const graph::NodeId next = builder.append("next", graph::Convolution{4, 4});
+    if (twice) {  // two gradients meet
+      builder.add("both", graph::Add{}, {next, builder.add("other", graph::Convolution{4, 4}, {map})});
+    }
     builder.append("flatten", graph::Flatten{});
     CompiledCase some = case_of(std::move(builder));
     some.job.layout = base::Layout::nhwc;
@@ -387,8 +393,9 @@ TEST_CASE("an activation's gradient is written for batch norm's sums where searc
       return buffer.layer == layer_id(relu) && buffer.category == Category::activation_gradients;
     });
   };
-  CHECK(written(false) == 0);
-  CHECK(written(true) == 1);
+  CHECK(written(false, false) == 0);
+  CHECK(written(false, true) == 0);
+  CHECK(written(true, false) == 1);
 }
 
 TEST_CASE("a map is turned if one of those that read it leads to a convolution, and flattening then copies it") {
