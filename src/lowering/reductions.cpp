@@ -17,10 +17,11 @@ constexpr std::int64_t power_of_two_below(std::int64_t value) {
 /// The launch shape of one reduction: names and arithmetic as in Reduce.cuh.
 struct ReductionShape {
   std::int64_t outputs{};
-  std::int64_t inputs{};   ///< per output
-  bool along_input{};      ///< the fastest dimension is reduced (NCHW); else outputs lie side by side (NHWC)
+  std::int64_t inputs{};  ///< per output
+  /// The fastest dimension is reduced (NCHW), by loads of several values, which no sum that is split would show; else
+  /// outputs lie side by side (NHWC).
+  bool along_input{};
   std::int64_t vector{1};  ///< outputs per thread (NHWC)
-  std::int64_t input_vector{1};
 };
 
 /// Outputs that lie side by side: a thread takes up to four of them.
@@ -36,7 +37,7 @@ constexpr std::int64_t kMaxValues = 256;
 constexpr std::int64_t kAccumulator = 4;  // sums are kept in fp32
 
 ReductionBuffers buffers_of(const ReductionShape& shape, const Device& device) {
-  const std::int64_t dim0 = shape.along_input ? shape.inputs / shape.input_vector : shape.outputs / shape.vector;
+  const std::int64_t dim0 = shape.along_input ? shape.inputs : shape.outputs / shape.vector;
   const std::int64_t dim1 = shape.along_input ? shape.outputs : shape.inputs;
   const std::int64_t most = kMaxThreads / shape.vector;
   const std::int64_t d0 = std::min(power_of_two_below(dim0), most);
@@ -70,8 +71,6 @@ ReductionBuffers bias_reduction(const Convolution& conv, const Device& device) {
   const bool nhwc = conv.layout == base::Layout::nhwc && conv.pixels_out() > conv.images;
   if (nhwc) {
     shape = side_by_side(shape.outputs, shape.inputs);
-  } else if (conv.images == 1) {
-    shape.input_vector = 4;  // one contiguous run per output: vector loads
   }
   // The dimension with the largest stride is halved until offsets fit: channels (N = 1, NCHW), else images or rows.
   std::int64_t pieces = 1;
@@ -92,7 +91,7 @@ ReductionBuffers mean_reduction(std::int64_t channels, std::int64_t pixels, base
   if (layout == base::Layout::nhwc) {
     return buffers_of(side_by_side(channels, pixels), device);
   }
-  return buffers_of({channels, pixels, true, 1, 4}, device);
+  return buffers_of({channels, pixels, true}, device);
 }
 
 ReductionBuffers linear_bias_reduction(std::int64_t features, std::int64_t images, const Device& device) {

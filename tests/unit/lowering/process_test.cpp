@@ -214,6 +214,23 @@ TEST_CASE("maps of one pixel lie alike in either layout") {
   }
 }
 
+TEST_CASE("the gradient of a mean over two pixels or more comes out contiguous, and channels_last copies it") {
+  const auto gradients = [](std::int64_t width, base::Layout layout) {
+    graph::Builder builder("mean", {3, 1, width}, 4);
+    builder.append("conv", graph::Convolution{3, 4});
+    const NodeId pool = builder.append("pool", graph::AdaptiveAveragePool{1, 1});
+    const Tape tape = support::tape_of(std::move(builder).finish(graph::Objective::cross_entropy).value(),
+                                       narrow_job(layout), support::without_workspaces());
+    return std::ranges::count_if(tape.steps.back(), [&](const Event& event) {
+      return event.kind == Event::Kind::allocate && event.layer == layer_id(pool) &&
+             event.category == Category::activation_gradients;
+    });
+  };
+  CHECK(gradients(2, base::Layout::nhwc) == 2);
+  CHECK(gradients(1, base::Layout::nhwc) == 1);
+  CHECK(gradients(2, base::Layout::nchw) == 1);
+}
+
 TEST_CASE("below the peak there is what would raise it by nothing, workspaces that come and go counted") {
   std::mt19937 random(46);
   TapeBuilder tape;

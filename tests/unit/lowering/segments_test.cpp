@@ -217,6 +217,8 @@ TEST_CASE("more segments than there are cuts are refused, with what works") {
   CHECK(error("unet-vgg16", 4).rule ==
         "seq:4 needs 3 cuts that one tensor alone crosses, but the features of unet-vgg16 have 2");
   CHECK(error("unet-vgg16", 4).remedy == "use block, seq:2, seq:3");
+  // Cuts lie before the first norm, the pool and each of eight blocks.
+  CHECK(error("resnet18", 67).remedy == "use block, seq:9, seq:10, seq:11");
   CHECK(error("resnet18", 67).rule ==
         "takes seq:N with N from 1 to 66, the layers of the features of resnet18, not 67");
 }
