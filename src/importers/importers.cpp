@@ -39,9 +39,4 @@ base::Result<std::shared_ptr<const NetworkFile>> open_network(std::string_view b
   return bytes.starts_with("PK") ? open_torch_export(bytes, shown) : open_onnx(bytes, shown);
 }
 
-base::Result<Imported> read_network(std::string_view bytes, const std::string& shown, graph::Shape image) {
-  const auto file = open_network(bytes, shown);
-  return file ? (*file)->read(image) : base::Result<Imported>(file.error());
-}
-
 }  // namespace vggplan::importers
