@@ -66,10 +66,6 @@ Work work_of(const Op& op, double kernel_seconds, const HostCosts& costs, const 
   return work;
 }
 
-Work work_of(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration) {
-  return work_of(op, op_seconds(op, gpu, calibration).count(), calibration.host, calibration.host_speed);
-}
-
 std::array<double, 3> host_phases(std::span<const Work> work, const HostCosts& costs) {
   std::array<double, 3> phases{costs.step_seconds, 0.0, 0.0};
   for (const Work& item : work) {

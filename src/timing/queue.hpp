@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <span>
 
-#include "vggplan/hardware/hardware.hpp"
 #include "vggplan/timing/calibration.hpp"
 #include "vggplan/timing/op.hpp"
 
@@ -22,8 +21,7 @@ struct Work {
   bool after_first{false};  ///< see Op
 };
 
-Work work_of(const Op& op, const hardware::Gpu& gpu, const Calibration& calibration);
-/// The same where the time of its kernels is known.
+/// `kernel_seconds`: the time of its kernels.
 Work work_of(const Op& op, double kernel_seconds, const HostCosts& costs, const HostSpeed& speed);
 
 struct QueueTimes {

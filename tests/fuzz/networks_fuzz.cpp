@@ -10,7 +10,8 @@ namespace {
 
 void read_any(const std::string& bytes) {
   static_cast<void>(importers::is_network(bytes));
-  const auto read = importers::read_network(bytes, "net", {3, 64, 64});
+  const auto file = importers::open_network(bytes, "net");
+  const auto read = file ? (*file)->read({3, 64, 64}) : base::Result<importers::Imported>(file.error());
   if (read) {
     require(graph::count(read->network).macs >= 0, "network: work below zero");
     return;

@@ -20,7 +20,7 @@ struct Imported {
   std::vector<std::string> warnings{};  ///< what the file does not tell, and what is taken instead
 };
 
-/// Whether `bytes` are for read_network(), and not a model of the VGG family (JSON with "features").
+/// Whether `bytes` are for open_network(), and not a model of the VGG family (JSON with "features").
 bool is_network(std::string_view bytes);
 
 /// What was decoded of a file, to be read for any image.
@@ -40,8 +40,5 @@ class NetworkFile final : public graph::Recipe {
 /// `shown` is the file, as messages call it. Errors: Fault::file where bytes cannot be decoded, Fault::question in
 /// JSON.
 base::Result<std::shared_ptr<const NetworkFile>> open_network(std::string_view bytes, const std::string& shown);
-
-/// Opens it and reads it for one image.
-base::Result<Imported> read_network(std::string_view bytes, const std::string& shown, graph::Shape image);
 
 }  // namespace vggplan::importers

@@ -11,18 +11,23 @@ namespace vggplan::importers {
 
 inline std::string fixture(const std::string& name) { return test::repository_file("tests/data/networks/" + name); }
 
+inline base::Result<Imported> read(const std::string& bytes, graph::Shape image = {3, 64, 64}) {
+  const auto file = open_network(bytes, "net");
+  return file ? (*file)->read(image) : base::Result<Imported>(file.error());
+}
+
 inline Imported imported(const std::string& bytes, graph::Shape image = {3, 64, 64}) {
-  auto read = read_network(bytes, "net", image);
-  if (!read) {
-    throw std::invalid_argument(read.error().place + ": " + read.error().rule);
+  auto network = read(bytes, image);
+  if (!network) {
+    throw std::invalid_argument(network.error().place + ": " + network.error().rule);
   }
-  return std::move(read).value();
+  return std::move(network).value();
 }
 
 inline base::Diagnostic error_of(const std::string& bytes, graph::Shape image = {3, 64, 64}) {
-  const auto read = read_network(bytes, "net", image);
-  REQUIRE(!read.has_value());
-  return read.error();
+  const auto network = read(bytes, image);
+  REQUIRE(!network.has_value());
+  return network.error();
 }
 
 inline const graph::Node& node_named(const graph::Network& network, std::string_view name) {

@@ -3,18 +3,14 @@
 
 #include <cmath>
 
-#include "support/catch.hpp"
 #include "timing/least_squares.hpp"
 #include "timing/rates.hpp"
 #include "timing/tiles.hpp"
 #include "unit/timing/fixtures.hpp"
 #include "vggplan/timing/carry_over.hpp"
 
+namespace vggplan::timing {
 namespace {
-
-using namespace vggplan;
-using namespace vggplan::timing;
-using Catch::Detail::Approx;
 
 /// Convolutions of one class at half the roofline, whatever their size.
 std::vector<OpSample> half_speed() {
@@ -227,3 +223,5 @@ TEST_CASE("a fit says of how many rows each part was fitted and how far it is of
   const ParallelTime both = parallel_step_time(step.ops, round_gpu(), fit.calibration, {}, {}, two);
   check("step on several GPUs", {off(both.step.step.value.count(), 0.05)});
 }
+
+}  // namespace vggplan::timing

@@ -5,17 +5,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "support/catch.hpp"
 #include "unit/timing/fixtures.hpp"
 
+namespace vggplan::timing {
 namespace {
-
-using namespace vggplan;
-using namespace vggplan::timing;
-using base::DType;
-using base::Layout;
-using base::MathMode;
-using Catch::Detail::Approx;
 
 /// round_gpu() with as many SMs, of such a clock and bandwidth.
 hardware::Gpu with(std::int64_t sms, double mhz = 1000, double bandwidth = 1e12) {
@@ -288,3 +281,5 @@ TEST_CASE("the GPU to carry over from is that of the nearest bandwidth for its f
     CHECK(most_alike(measured, gpu(1e9, 1e15)) == 0);
   }
 }
+
+}  // namespace vggplan::timing

@@ -3,16 +3,13 @@
 // send 1 GB in 10 ms each.
 #include <algorithm>
 
-#include "support/catch.hpp"
 #include "unit/timing/fixtures.hpp"
 #include "vggplan/timing/parallel.hpp"
 
+namespace vggplan::timing {
 namespace {
 
-using namespace vggplan;
-using namespace vggplan::timing;
 using base::Sharding;
-using Catch::Detail::Approx;
 using hardware::Topology;
 
 Calibration plain_links() {
@@ -228,3 +225,5 @@ TEST_CASE("the mean of steps has the mean of each of their parts and is as sure 
   std::for_each(parts.begin(), parts.end(), [&](auto part) { check(average.step.*part); });
   std::for_each(more.begin(), more.end(), [&](auto part) { check(average.*part); });
 }
+
+}  // namespace vggplan::timing

@@ -3,21 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
-#include "support/catch.hpp"
 #include "timing/fit.hpp"
 #include "timing/host.hpp"
 #include "timing/rates.hpp"
 #include "unit/timing/fixtures.hpp"
 
+namespace vggplan::timing {
 namespace {
 
-using namespace vggplan;
-using namespace vggplan::timing;
-using base::DType;
-using base::Layout;
-using base::MathMode;
 using base::Phase;
-using Catch::Detail::Approx;
 using enum OpKind;
 
 /// An op so small that the GPU has nothing to do.
@@ -260,3 +254,5 @@ TEST_CASE("a host's speed is half way between the ends of those that are known")
   fit_host_speed(std::vector<StepSample>(3), unknown);
   CHECK(unknown.host_speed == HostSpeed{});
 }
+
+}  // namespace vggplan::timing

@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 
-#include "support/catch.hpp"
 #include "timing/fit.hpp"
+#include "unit/timing/fixtures.hpp"
 
-namespace {
-
-using namespace vggplan;
-using namespace vggplan::timing;
-using Catch::Detail::Approx;
-
-}  // namespace
+namespace vggplan::timing {
 
 TEST_CASE("stages are medians by size, and the largest copy tells the rate") {
   Samples samples;
@@ -68,3 +62,5 @@ TEST_CASE("what loops take beyond their stages is the hand-over, of those that d
     CHECK(other.input.inline_seconds_per_byte == InputRates{}.inline_seconds_per_byte);
   }
 }
+
+}  // namespace vggplan::timing

@@ -3,20 +3,14 @@
 #include <algorithm>
 #include <cmath>
 
-#include "support/catch.hpp"
 #include "timing/fit.hpp"
 #include "timing/host.hpp"
 #include "timing/rates.hpp"
 #include "unit/timing/fixtures.hpp"
 
+namespace vggplan::timing {
 namespace {
 
-using namespace vggplan;
-using namespace vggplan::timing;
-using base::DType;
-using base::Layout;
-using base::MathMode;
-using Catch::Detail::Approx;
 using enum OpKind;
 
 struct Group {
@@ -223,3 +217,5 @@ TEST_CASE("true fp32 and Linear layers: the first has no level, the others are r
   CHECK(factor(make_op(conv_input_grad, MathMode::fp32, DType::f32, Layout::nhwc, {9, 64, 64, 8, 8}), gradients) ==
         1.0);
 }
+
+}  // namespace vggplan::timing

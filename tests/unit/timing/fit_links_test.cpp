@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "support/catch.hpp"
 #include "timing/fit.hpp"
 #include "unit/timing/fixtures.hpp"
 
+namespace vggplan::timing {
 namespace {
 
-using namespace vggplan;
-using namespace vggplan::timing;
 using base::Phase;
-using Catch::Detail::Approx;
 
 }  // namespace
 
@@ -85,3 +82,5 @@ TEST_CASE("what collectives cost the kernels beside them, and what GPUs differ b
   CHECK(found.links.overlap_share == Approx(0.25).epsilon(0.05));
   CHECK(found.links.spread_share == Approx(0.04).epsilon(0.05));
 }
+
+}  // namespace vggplan::timing

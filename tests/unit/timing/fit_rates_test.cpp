@@ -3,21 +3,14 @@
 #include <cmath>
 #include <random>
 
-#include "support/catch.hpp"
 #include "timing/fit.hpp"
 #include "timing/least_squares.hpp"
 #include "timing/rates.hpp"
 #include "timing/tiles.hpp"
 #include "unit/timing/fixtures.hpp"
 
+namespace vggplan::timing {
 namespace {
-
-using namespace vggplan;
-using namespace vggplan::timing;
-using base::DType;
-using base::Layout;
-using base::MathMode;
-using Catch::Detail::Approx;
 
 StreamRate fitted_stream(const std::vector<OpSample>& samples) {
   Calibration found;
@@ -327,3 +320,5 @@ TEST_CASE("few convolutions of other filters are joined by those of half and twi
           Approx(0.01 * std::pow(2000.0, 0.4)).epsilon(0.03));
   }
 }
+
+}  // namespace vggplan::timing

@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "support/catch.hpp"
 #include "timing/fit.hpp"
 #include "timing/host.hpp"
 #include "unit/timing/fixtures.hpp"
 
+namespace vggplan::timing {
 namespace {
 
-using namespace vggplan;
-using namespace vggplan::timing;
-using base::DType;
-using base::Layout;
-using base::MathMode;
-using Catch::Detail::Approx;
 using enum OpKind;
 
 /// Steps that take 1 + (i - 50) / 100 `width` times what the model says, for i from 0 to 100, in no order.
@@ -110,3 +104,5 @@ TEST_CASE("ranges are from the 2nd to the 98th percentile of each kind of step, 
     check_spread(fitted(steps).spread, 1.0 - 0.24 - 0.02, 1.0 + 0.24 + 0.02);  // a host of 20 us decides nothing
   }
 }
+
+}  // namespace vggplan::timing

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: MIT
-// A made-up GPU with round figures, so that times can be worked out by hand.
+// A made-up GPU with round figures, so that times can be worked out by hand; the names that these tests use.
 #pragma once
 
+#include "support/catch.hpp"
 #include "vggplan/hardware/hardware.hpp"
 #include "vggplan/timing/calibration.hpp"
 #include "vggplan/timing/op.hpp"
 
 namespace vggplan::timing {
+
+using base::DType;
+using base::Layout;
+using base::MathMode;
+using Catch::Detail::Approx;
 
 inline hardware::Gpu round_gpu() {
   hardware::Gpu gpu;

@@ -4,13 +4,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "support/catch.hpp"
+#include "unit/timing/fixtures.hpp"
 
+namespace vggplan::timing {
 namespace {
-
-using namespace vggplan;
-using namespace vggplan::timing;
-using Catch::Detail::Approx;
 
 InputRates rates() {
   InputRates r;
@@ -216,14 +213,4 @@ TEST_CASE("rates without bound ask for no more workers than can be counted") {
   CHECK(demand.workers == 2'000'000'000'000);
 }
 
-TEST_CASE("stages and bounds are named as calibrations and reports write them") {
-  using base::ImageFormat;
-  using base::Pipeline;
-  CHECK(stage_name(Pipeline::pil_float, ImageFormat::png) == "decode-pil-png");
-  CHECK(stage_name(Pipeline::tv_uint8, ImageFormat::jpeg) == "decode-torchvision-jpeg");
-  CHECK(stage_name(Pipeline::nvjpeg, ImageFormat::jpeg) == "decode-nvjpeg-jpeg");
-  CHECK(name_of(Bound::gpu) == "gpu");
-  CHECK(name_of(Bound::workers) == "workers");
-  CHECK(name_of(Bound::copy) == "copy");
-  CHECK(name_of(Bound::storage) == "storage");
-}
+}  // namespace vggplan::timing

@@ -3,16 +3,12 @@
 
 #include <vector>
 
-#include "support/catch.hpp"
+#include "unit/timing/fixtures.hpp"
 #include "vggplan/timing/op.hpp"
 
+namespace vggplan::timing {
 namespace {
 
-using namespace vggplan;
-using namespace vggplan::timing;
-using base::DType;
-using base::Layout;
-using Catch::Detail::Approx;
 using enum OpKind;
 
 Op pool_or_norm(OpKind kind, const Extent& extent, DType type = DType::f32, Layout layout = Layout::nchw) {
@@ -109,3 +105,5 @@ TEST_CASE("as many images of a pool run at a time as 32,768 maps leave room for"
   CHECK(of(100, 512) == 64.0);
   CHECK(of(100, 65536) == 1.0);
 }
+
+}  // namespace vggplan::timing

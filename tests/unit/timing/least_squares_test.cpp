@@ -6,12 +6,10 @@
 #include <cmath>
 #include <random>
 
-#include "support/catch.hpp"
+#include "unit/timing/fixtures.hpp"
 
+namespace vggplan::timing {
 namespace {
-
-using namespace vggplan::timing;
-using Catch::Detail::Approx;
 
 double uniform(std::mt19937& random, double low, double high) {
   return low + (high - low) * static_cast<double>(random() % 10'000) / 10'000.0;
@@ -56,37 +54,6 @@ void check_is_best(const std::vector<double>& heights, const std::vector<double>
 }
 
 }  // namespace
-
-TEST_CASE("what is solved solves the equations, tried on random matrices") {
-  std::mt19937 random(1);
-  for (std::size_t n = 1; n <= 6; ++n) {
-    std::vector<std::vector<double>> root(n, std::vector<double>(n));
-    for (auto& row : root) {
-      for (double& value : row) {
-        value = uniform(random, -1.0, 1.0);
-      }
-    }
-    std::vector<std::vector<double>> a(n, std::vector<double>(n, 0.0));
-    std::vector<double> b(n);
-    for (std::size_t i = 0; i < n; ++i) {
-      b[i] = uniform(random, -5.0, 5.0);
-      a[i][i] = 0.3;
-      for (std::size_t j = 0; j < n; ++j) {
-        for (std::size_t k = 0; k < n; ++k) {
-          a[i][j] += root[k][i] * root[k][j];
-        }
-      }
-    }
-    const std::vector<double> x = solve(a, b);
-    for (std::size_t i = 0; i < n; ++i) {
-      double sum = 0.0;
-      for (std::size_t j = 0; j < n; ++j) {
-        sum += a[i][j] * x[j];
-      }
-      CHECK(sum == Approx(b[i]));
-    }
-  }
-}
 
 TEST_CASE("no other line through nodes misses its points by less, with points beyond the ends and nodes without any") {
   std::mt19937 random(2);
@@ -156,27 +123,4 @@ TEST_CASE("percentiles lie on straight lines between the values in order") {
   CHECK(percentile({7.0}, 0.98) == 7.0);
 }
 
-TEST_CASE("a search ends where no coefficient is better by its last stride, from either side") {
-  struct Values {
-    double a{1.0};
-    double b{1.0};
-    double untouched{1.0};
-  };
-  for (const double a : {0.02, 1.0, 30.0}) {
-    for (const double b : {0.5, 700.0}) {
-      int calls = 0;
-      const auto loss = [&, a = a, b = b](const Values& values) {
-        ++calls;
-        const double x = std::log(values.a / a);
-        const double y = std::log(values.b / b);
-        return x * x + y * y + 0.5 * x * y + values.untouched;
-      };
-      const Values found =
-          search(Values{}, std::array{&Values::a, &Values::b}, Stride{.first = 1.6, .last = 1.01}, loss);
-      CHECK(found.a == Approx(a).epsilon(0.01));
-      CHECK(found.b == Approx(b).epsilon(0.01));
-      CHECK(found.untouched == 1.0);
-      CHECK(calls < 400);
-    }
-  }
-}
+}  // namespace vggplan::timing

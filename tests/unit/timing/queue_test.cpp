@@ -6,14 +6,10 @@
 #include <algorithm>
 #include <random>
 
-#include "support/catch.hpp"
 #include "unit/timing/fixtures.hpp"
 
+namespace vggplan::timing {
 namespace {
-
-using namespace vggplan;
-using namespace vggplan::timing;
-using Catch::Detail::Approx;
 
 /// What a step starts, one after another.
 std::vector<Work> started(const std::vector<Work>& work, std::int64_t micro_batches) {
@@ -155,5 +151,6 @@ TEST_CASE("an op keeps the GPU busy with its kernels and a gap for each; a value
   CHECK(work_of(read, 1e-3, costs, {}).device == 1e-3);
   CHECK(work_of(read, 1e-3, costs, {}).waits);
   CHECK(work_of(read, 1e-3, costs, {}).phase == base::Phase::optimizer);
-  CHECK(work_of(relu(1'000'000), round_gpu(), round_calibration()).device == Approx(1e-6 + 8e6 / 1e12));
 }
+
+}  // namespace vggplan::timing

@@ -6,19 +6,12 @@
 #include <map>
 #include <random>
 
-#include "support/catch.hpp"
 #include "timing/kernel_work.hpp"
 #include "timing/tiles.hpp"
 #include "unit/timing/fixtures.hpp"
 
+namespace vggplan::timing {
 namespace {
-
-using namespace vggplan;
-using namespace vggplan::timing;
-using base::DType;
-using base::Layout;
-using base::MathMode;
-using Catch::Detail::Approx;
 
 constexpr double kUnknown = 0.66;  // of the roofline that what nobody measured is said to reach
 
@@ -318,3 +311,5 @@ TEST_CASE("an op counts as measured where its own kernels were, on channels of i
   CHECK(measured(bias_sum(8, 8)));
   CHECK_FALSE(op_time(conv(64, 64), round_gpu(), {}).measured);
 }
+
+}  // namespace vggplan::timing

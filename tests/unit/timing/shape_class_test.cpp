@@ -5,17 +5,10 @@
 #include <cmath>
 #include <limits>
 
-#include "support/catch.hpp"
 #include "unit/timing/fixtures.hpp"
 
+namespace vggplan::timing {
 namespace {
-
-using namespace vggplan;
-using namespace vggplan::timing;
-using base::DType;
-using base::Layout;
-using base::MathMode;
-using Catch::Detail::Approx;
 
 constexpr auto kNchw = Layout::nchw;
 constexpr auto kNhwc = Layout::nhwc;
@@ -379,3 +372,20 @@ TEST_CASE("pools of other windows than VGG's are classes of their own, and only 
   CHECK(classify(make_op(bilinear_forward, MathMode::fp32, DType::f32, kNchw, {1, 8, 8, 8, 8}, three)).filter ==
         Filter{});
 }
+
+TEST_CASE("a filter that is stated as VGG's has the class that VGG's has") {
+  const auto shape = [](const Filter& filter) {
+    return classify(make_op(OpKind::conv_forward, MathMode::tf32, DType::f32, Layout::nchw, {2, 64, 64, 8, 8}, filter));
+  };
+  CHECK(shape({}) == shape({3, 3, 1, 1, 1, false, 8, 8}));
+  CHECK(shape({}) != shape({3, 3, 1, 2, 1, false, 8, 8}));
+  CHECK(distance(shape({}), shape({1, 1, 1, 1, 1, false, 8, 8})) > 1e300);
+  const auto pool = [](const Filter& filter) {
+    return classify(
+        make_op(OpKind::max_pool_forward, MathMode::fp32, DType::f32, Layout::nchw, {2, 64, 64, 8, 8}, filter));
+  };
+  CHECK(pool({}) == pool({2, 2, 2, 1, 1, false, 4, 4}));
+  CHECK(pool({}) != pool({3, 3, 1, 1, 1, false, 8, 8}));
+}
+
+}  // namespace vggplan::timing

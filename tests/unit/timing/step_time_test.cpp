@@ -1,21 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "vggplan/timing/step_time.hpp"
 
-#include <cmath>
-
-#include "support/catch.hpp"
 #include "timing/host.hpp"
 #include "timing/kernel_work.hpp"
-#include "timing/queue.hpp"
-#include "timing/rates.hpp"
-#include "timing/spread.hpp"
 #include "unit/timing/fixtures.hpp"
 
+namespace vggplan::timing {
 namespace {
-
-using namespace vggplan;
-using namespace vggplan::timing;
-using Catch::Detail::Approx;
 
 double seconds(const std::vector<Op>& ops, const Calibration& calibration, const StepOptions& options = {}) {
   return step_time(ops, round_gpu(), calibration, options).step.value.count();
@@ -28,51 +19,6 @@ TEST_CASE("a streaming op takes its start and its bytes at the rate of cache or 
   // In place: 1e6 floats are 4 MB touched (in a cache of 10 MB) and 8 MB moved.
   CHECK(op_seconds(relu(1'000'000), round_gpu(), calibration).count() == Approx(1e-6 + 8e6 / 1e12));
   CHECK(op_seconds(relu(100'000'000), round_gpu(), calibration).count() == Approx(1e-6 + 8e8 / 1e11));
-  SECTION("between seven tenths of the cache and all of it the two mix") {
-    CHECK(cached_share(7e6, base::Bytes(10'000'000)) == Approx(1.0));
-    CHECK(cached_share(8.5e6, base::Bytes(10'000'000)) == Approx(0.5));
-    CHECK(cached_share(1e7, base::Bytes(10'000'000)) == Approx(0.0));
-  }
-}
-
-TEST_CASE("where cuDNN takes a fast or a slow kernel for few channels the range has room for both") {
-  const auto gradient = [](std::int64_t images, std::int64_t channels, base::Layout layout, base::DType type) {
-    return make_op(OpKind::conv_input_grad, base::MathMode::bf16, type, layout, {images, channels, channels, 512, 512});
-  };
-  const auto slow = [&](const Op& op) { return wavering(op, 1e-4).slow; };
-  using base::DType;
-  using base::Layout;
-  // 32 channels of 512 x 512 at 0.2 ns: 1.7 ms, for one image as for four.
-  CHECK(slow(gradient(1, 32, Layout::nchw, DType::bf16)) == Approx(0.2e-9 * 32 * 512 * 512));
-  CHECK(slow(gradient(4, 32, Layout::nchw, DType::bf16)) == Approx(0.2e-9 * 32 * 512 * 512));
-  CHECK(slow(gradient(16, 32, Layout::nchw, DType::bf16)) == 0.0);  // beyond 2.4 million pixels
-  CHECK(slow(gradient(1, 64, Layout::nchw, DType::bf16)) == 0.0);
-  CHECK(slow(gradient(1, 32, Layout::nhwc, DType::bf16)) == 0.0);
-  CHECK(slow(gradient(1, 32, Layout::nchw, DType::f32)) == 0.0);
-  // A tenth of a step that may take eight times as long, or a quarter.
-  const Spread wide = widened(Spread{1.0, 1.0}, Wavering{0.1, 0.8}, 1.0);
-  CHECK(wide.low == Approx(0.925));
-  CHECK(wide.high == Approx(1.7));
-}
-
-TEST_CASE("a step of channels that were not measured says so, and its range is wider") {
-  Calibration calibration = round_calibration();
-  const Op known = convolution(OpKind::conv_forward, {1, 64, 64, 512, 512});
-  calibration.curves.push_back({classify(known), 10.0, 2.0, {0.5}});
-  const auto time = [&](const Op& op) { return step_time(std::vector<Op>{op}, round_gpu(), calibration).step; };
-  const auto near = time(known);
-  const auto far = time(convolution(OpKind::conv_forward, {1, 61, 61, 512, 512}));
-  CHECK(near.basis == base::Basis::calibrated);
-  CHECK(far.basis == base::Basis::modelled);
-  CHECK(far.high.count() / far.value.count() > near.high.count() / near.value.count());
-  CHECK(far.low.count() / far.value.count() < near.low.count() / near.value.count());
-  Op stand_in = known;
-  stand_in.stands_in = true;
-  const auto alike = time(stand_in);
-  CHECK(alike.basis == base::Basis::modelled);
-  CHECK(alike.value == near.value);
-  CHECK(alike.high > near.high);
-  CHECK(alike.low < near.low);
 }
 
 TEST_CASE("additions of an adaptive pool that meet at one pixel are tried again in 16 bits") {
@@ -88,15 +34,6 @@ TEST_CASE("additions of an adaptive pool that meet at one pixel are tried again 
   CHECK(work(base::DType::bf16, 7, base::Layout::nchw) == Approx(work(base::DType::f32, 7, base::Layout::nchw)));
   // channels_last gathers instead: what it reads and writes.
   CHECK(work(base::DType::bf16, 1, base::Layout::nhwc) == Approx(64.0 * 512.0 * 50.0));
-}
-
-TEST_CASE("ops of unknown kind are timed by the roofline rather than not at all") {
-  for (const OpKind kind : {OpKind::conv_forward, OpKind::linear_forward, OpKind::relu_forward, OpKind::optimizer}) {
-    for (const auto math : {base::MathMode::fp32, base::MathMode::tf32}) {
-      const Op op = make_op(kind, math, base::DType::f32, base::Layout::nhwc, {1, 512, 512, 64, 64});
-      CHECK(op_seconds(op, round_gpu(), Calibration{}).count() > roofline_seconds(op, round_gpu()));
-    }
-  }
 }
 
 TEST_CASE("slowed down, every op and every step takes that many times as long, whatever decides it") {
@@ -116,21 +53,6 @@ TEST_CASE("slowed down, every op and every step takes that many times as long, w
       CHECK(seconds(step, slowed) == Approx(1.7 * seconds(step, calibration)));
     }
   }
-}
-
-TEST_CASE("images run side by side as long as their maps leave room, and at least one runs") {
-  const auto side_by_side = [](std::int64_t images, std::int64_t channels) {
-    return images_side_by_side(convolution(OpKind::conv_forward, {images, channels, channels, 8, 8}));
-  };
-  for (const std::int64_t channels : {1, 64, 4096, 32'768, 100'000}) {
-    CHECK(side_by_side(1, channels) == 1);
-    for (const std::int64_t images : {2, 30, 5000}) {
-      CHECK(side_by_side(images, channels) >= 1);
-      CHECK(side_by_side(images, channels) <= static_cast<double>(images));
-      CHECK(side_by_side(images, channels) >= side_by_side(images, channels + 1));
-    }
-  }
-  CHECK(side_by_side(5000, 100'000) == 1);
 }
 
 TEST_CASE("where kernels are long a step takes their sum, where they are short it takes the host's time") {
@@ -312,42 +234,4 @@ TEST_CASE("micro-batches add up, and the optimizer comes once") {
   CHECK(time.device_busy.count() == Approx(101 * one));
 }
 
-TEST_CASE("a host that runs ahead during micro-batches changes the optimizer's time once, not once more for each") {
-  Calibration calibration = round_calibration();
-  calibration.host = HostCosts{};
-  calibration.host.forward_op_seconds = calibration.host.backward_op_seconds = 20e-6;
-  calibration.host.optimizer_pass_seconds = 12e-3;  // longer than the kernel, until the host is far enough ahead
-  const std::vector<Op> ops{relu(100'000'000), relu(100'000'000, base::Phase::backward),
-                            relu(100'000'000, base::Phase::optimizer)};
-  const double kernel = op_seconds(ops.back(), round_gpu(), calibration).count();
-  for (const std::int64_t n : {1, 2, 3, 4, 16, 256}) {
-    const StepTime time = step_time(ops, round_gpu(), calibration, {n, false});
-    CHECK(time.optimizer.value.count() >= Approx(kernel));
-    CHECK(time.optimizer.value.count() <= kernel + 12e-3);
-    CHECK(time.optimizer.low <= time.optimizer.high);
-  }
-}
-
-TEST_CASE("times of layers add up to those of the device") {
-  std::vector<Op> ops;
-  for (std::size_t layer = 0; layer < 4; ++layer) {
-    ops.push_back(relu(1'000'000 << layer));
-    ops.back().layer = layer;
-    ops.push_back(relu(3'000'000, base::Phase::backward));
-    ops.back().layer = layer;
-  }
-  const StepTime time = step_time(ops, round_gpu(), round_calibration(), {3, false});
-  double sum = 0.0;
-  for (const LayerSeconds& layer : time.layers) {
-    sum += layer.forward.count() + layer.backward.count();
-  }
-  CHECK(time.layers.size() == 4);
-  CHECK(sum == Approx(time.device_busy.count()));
-}
-
-TEST_CASE("a step is given with a range that holds it") {
-  const StepTime time = step_time(std::vector<Op>{relu(100)}, round_gpu(), round_calibration());
-  CHECK(time.step.low < time.step.value);
-  CHECK(time.step.value < time.step.high);
-  CHECK(time.step.basis == base::Basis::calibrated);
-}
+}  // namespace vggplan::timing

@@ -3,13 +3,12 @@
 #include <map>
 #include <set>
 
-#include "support/catch.hpp"
+#include "unit/timing/fixtures.hpp"
 #include "vggplan/timing/op.hpp"
 
+namespace vggplan::timing {
 namespace {
 
-using namespace vggplan;
-using namespace vggplan::timing;
 using enum OpKind;
 
 /// How often the kernels of an op go through a tensor as large as its input, and as large as its result.
@@ -172,3 +171,5 @@ TEST_CASE("convolutions, Linear layers and batch norms are told by their names")
     CHECK(is_batch_norm(row.value) == row.name.starts_with("batch_norm_"));
   }
 }
+
+}  // namespace vggplan::timing
