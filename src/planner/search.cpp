@@ -79,7 +79,8 @@ std::vector<double> bounds_per_gpu(const PlanRequest& request, const std::vector
     const auto bound = [&](const Group& group) -> double& {
       return bounds[static_cast<std::size_t>(&group - groups.data())];
     };
-    const auto mine = std::ranges::equal_range(groups, candidate, {}, &Group::candidate);
+    const std::span mine(std::ranges::lower_bound(groups, candidate, {}, &Group::candidate),
+                         std::ranges::upper_bound(groups, candidate, {}, &Group::candidate));
     for (const Group& group : mine) {
       const Group& same = *std::ranges::find_if(
           mine, [&](const Group& other) { return other.settings.same_arithmetic(group.settings); });

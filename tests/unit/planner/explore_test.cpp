@@ -336,22 +336,6 @@ TEST_CASE("a limit that only a batch between two rungs keeps is kept") {
   CHECK_FALSE(plan(request, models.engine)->recommendation);
 }
 
-TEST_CASE("of batches within one percent the smallest is taken") {
-  World world;
-  world.update = 0;
-  for (const double launch : {0.0001, 0.0003, 0.0004, 0.001}) {
-    world.launch = launch;
-    const PlanRequest request = one_setting(2000);  // eight images
-    job::Job job = request.job;
-    job.batch = 8;
-    const double least = world.images_per_second(job) / 1.01;
-    for (job.batch = 1; world.images_per_second(job) < least;) {
-      ++job.batch;
-    }
-    CHECK(plan(request, support::engine_of(world))->job.batch == job.batch);
-  }
-}
-
 TEST_CASE("what has no time is no candidate") {
   World world;
   world.image_seconds = 10;

@@ -24,11 +24,6 @@ PlanRequest request_for(std::vector<Candidate> candidates) {
   return request;
 }
 
-const Remedy* remedy(const Plan& plan, const std::string& code) {
-  const auto found = std::ranges::find(plan.remedies, code, &Remedy::code);
-  return found == plan.remedies.end() ? nullptr : &*found;
-}
-
 std::string error_of(const PlanRequest& request) {
   const auto answer = plan(request, engine_of(World{}));
   REQUIRE_FALSE(answer.has_value());
@@ -271,54 +266,6 @@ TEST_CASE("the plan's counts are those of one image, its storage that of the rec
   CHECK(refused->storage.total == base::Bytes(101));
 }
 
-TEST_CASE("where even one image needs cache flushes nothing is recommended, and the limits say what runs") {
-  World world;
-  world.slack = 1.3;
-  PlanRequest request = request_for({made_up_gpu("a", 1320, 1)});
-  request.precision = Precision::tf32;
-  request.layout = base::Layout::nchw;
-  request.checkpointing = job::Checkpointing{};
-  const auto answer = plan(request, engine_of(world));
-  REQUIRE(answer.has_value());
-  CHECK_FALSE(answer->recommendation);
-  CHECK(answer->failure->reason == "cache-flushes");
-  CHECK(answer->max_batch.at(0).steady == 0);
-  CHECK(answer->max_batch.at(0).hard == 1);
-  for (const Remedy& one : answer->remedies) {
-    CHECK(one.memory.verdict == Verdict::fits);
-  }
-}
-
-TEST_CASE("a candidate whose upper end does not fit comes after all whose upper end does, and is no alternative") {
-  World world;
-  world.launch = 10;  // the larger the batch, the better
-  world.slack = 1;
-  PlanRequest request = request_for({made_up_gpu("a", 2600, 1)});
-  request.precision = Precision::tf32;
-  request.layout = base::Layout::nchw;
-  request.checkpointing = job::Checkpointing{};
-  auto engine = engine_of(world);
-  const auto exact = plan(request, engine);
-  REQUIRE(exact->recommendation->estimate.job.batch == 16);
-  engine.reserved_high = [=](const job::Job& job, const estimate::Target&) -> base::Result<base::Bytes> {
-    return base::Bytes(static_cast<std::int64_t>(world.reserved(job)) + 250);
-  };
-  const auto careful = plan(request, engine);
-  CHECK(careful->recommendation->estimate.job.batch == 13);  // 1000 + 1300 + 250 bytes of 2600
-  CHECK(careful->max_batch.at(0).steady == 16);
-  const auto row = std::ranges::find(careful->rejected, "uncertain", &Rejection::reason);
-  REQUIRE(row != careful->rejected.end());
-  CHECK_FALSE(row->example.empty());
-  for (const auto* list : {&careful->alternatives, &careful->pareto}) {
-    CHECK(std::ranges::all_of(*list, [](const Evaluated& e) { return e.job.batch <= 13; }));
-  }
-  request.reserve.percent = 10;
-  CHECK(plan(request, engine)->recommendation->estimate.job.batch == 10);  // 1000 + 1000 + 250 of 2600 less 260
-  request.reserve.percent = 0;
-  engine.reserved_high = [](const job::Job&, const estimate::Target&) { return base::Result(base::Bytes(9999)); };
-  CHECK(plan(request, engine)->recommendation->estimate.job.batch == 16);  // nothing is certain
-}
-
 TEST_CASE("a batch that fits above one that does not is warned of") {
   World world;
   auto engine = engine_of(world);
@@ -400,31 +347,6 @@ TEST_CASE("what is rejected says by how much the nearest misses, in the unit of 
   request.batch.reset();
   const auto open = plan(request, engine);
   CHECK(std::get<base::Bytes>(miss(*open, "memory")) > base::Bytes(0));
-}
-
-TEST_CASE("tiles keep a deadline only where all tiles of an image do") {
-  World world;
-  PlanRequest request = request_for({made_up_gpu("a", 8000, 1)});
-  request.precision = Precision::tf32;
-  request.layout = base::Layout::nchw;
-  request.checkpointing = job::Checkpointing{};
-  request.batch = 6;
-  request.job.image = {3, 2000, 1600};
-  request.job.data.images = 1200;
-  request.deadline = base::Seconds(1e12);
-  const auto engine = engine_of(world);
-  const auto patient = plan(request, engine);
-  const Remedy* tiles = remedy(*patient, "tiles");
-  REQUIRE(tiles != nullptr);
-  const double pieces = std::stod(tiles->change.substr(tiles->change.find("into ") + 5));
-  REQUIRE(pieces > 1);
-  const double one_piece = 1200 / world.images_per_second(tiles->job);  // of each image
-  request.deadline = base::Seconds(pieces * one_piece * 1.01);
-  const auto enough = plan(request, engine);
-  CHECK(remedy(*enough, "tiles") != nullptr);
-  request.deadline = base::Seconds(pieces * one_piece * 0.99);
-  const auto hasty = plan(request, engine);
-  CHECK(remedy(*hasty, "tiles") == nullptr);
 }
 
 }  // namespace

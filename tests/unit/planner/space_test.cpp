@@ -77,23 +77,6 @@ TEST_CASE("counts of GPUs: each of a machine, then whole machines an eighth apar
   }
 }
 
-TEST_CASE("what the user fixes stays fixed in every candidate") {
-  PlanRequest request = request_on({made_up_gpu("a", 1000, 3)});
-  request.precision = Precision::fp32;
-  request.layout = base::Layout::nhwc;
-  request.checkpointing = job::Checkpointing{job::Checkpointing::Kind::sequential, 3};
-  request.sharding = Sharding::zero1;
-  const auto groups = enumerate_groups(request);
-  CHECK(groups.size() == 3);
-  for (const Group& group : groups) {
-    CHECK(group.settings.precision == Precision::fp32);
-    CHECK(group.settings.layout == base::Layout::nhwc);
-    CHECK(group.settings.checkpointing == request.checkpointing);
-    CHECK(group.settings.sharding == Sharding::zero1);
-    CHECK(refuse(request, group).has_value() == (group.gpus == 1));  // nothing to spread it over
-  }
-}
-
 TEST_CASE("a fixed number of machines stays, each with as many GPUs as the others") {
   PlanRequest request = request_on({made_up_gpu("a", 1000, 8)});
   request.nodes = 3;
@@ -103,20 +86,6 @@ TEST_CASE("a fixed number of machines stays, each with as many GPUs as the other
     counts.insert(group.gpus);
   }
   CHECK(counts == std::set<std::int64_t>{3, 6});
-}
-
-TEST_CASE("beyond 16 machines counts are an eighth apart at most, and the largest is always there") {
-  std::int64_t last = 0;
-  std::set<std::int64_t> counts;
-  for (const Group& group : enumerate_groups(request_on({made_up_gpu("a", 1000, 4096)}))) {
-    counts.insert(group.gpus);
-  }
-  CHECK(counts.size() < 100);
-  for (const std::int64_t gpus : counts) {
-    CHECK(gpus - last <= (gpus <= 8 ? 1 : std::max<std::int64_t>(8, last / 8)));
-    last = gpus;
-  }
-  CHECK(last == 4096);
 }
 
 TEST_CASE("what needs no model to be refused is refused for a reason of its own, unless it is asked for") {
