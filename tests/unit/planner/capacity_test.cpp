@@ -30,6 +30,7 @@ MadeUpQuestion question_of_card(std::uint32_t seed) {
   asked.request.job.data = {};
   asked.world.image *= seed % 2 == 0 ? 0.1 : 1;
   asked.world.range = seed % 5 == 0 ? 10 : asked.world.range;  // nothing is certain
+  asked.world.image_seconds *= seed % 3 == 0 ? 100 : 1;
   asked.engine = support::engine_of(asked.world, asked.prices);
   return asked;
 }
