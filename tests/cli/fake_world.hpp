@@ -104,12 +104,14 @@ struct Ran {
   std::string err{};
 };
 
-inline Ran run(std::string_view arguments, FakeWorld& world) {
+inline Ran run(const std::vector<std::string>& words, FakeWorld& world) {
   world.out.clear();
   world.err.clear();
-  const int code = app::run(split_words(arguments), world);
+  const int code = app::run(words, world);
   return {code, world.out, world.err};
 }
+
+inline Ran run(std::string_view arguments, FakeWorld& world) { return run(split_words(arguments), world); }
 
 inline Ran run(std::string_view arguments) {
   FakeWorld world;
