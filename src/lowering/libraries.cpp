@@ -51,8 +51,7 @@ void Step::convolution_scratch(NodeId id, ConvPass pass, bool recompute) {
     conv.layout = base::Layout::nchw;
   }
   // Plans are cached per thread, and recomputation runs in the backward thread.
-  const std::int64_t key = (size_drawn << 32) + static_cast<std::int64_t>(id) * 16 +
-                           static_cast<std::int64_t>(pass) * 4 + (recompute ? 1 : 0) + (evaluating ? 2 : 0);
+  const TapeBuilder::Key key{size_drawn, layer_id(id), static_cast<std::int64_t>(pass), recompute, evaluating};
   if (job.cudnn_benchmark) {
     const auto trials = [&] {
       std::vector<std::int64_t> plans = benchmark_plans(framework, pass, conv);
@@ -61,7 +60,7 @@ void Step::convolution_scratch(NodeId id, ConvPass pass, bool recompute) {
       }
       return plans;
     };
-    tape.trial(-1 - key, trials, layer_id(id));
+    tape.trial(key, trials, layer_id(id));
   }
   const auto plans = [&] {
     std::vector<std::int64_t> found = workspace_plans(framework, pass, conv, device);

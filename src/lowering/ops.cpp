@@ -14,9 +14,8 @@ namespace {
 void append_optimizer(const graph::Network& network, const job::Job& job, std::vector<timing::Op>& ops) {
   const Share held = held_gradients(network, job);
   if (job.accumulation * job.forward_passes > 1) {
-    timing::Op op =
-        timing::make_op(timing::OpKind::grad_accumulate, base::MathMode::fp32, job::parameter_type(job.precision),
-                        base::Layout::nchw, {held.elements, 1, 1, 1, 1});
+    timing::Op op = timing::make_op(timing::OpKind::grad_accumulate, base::MathMode::fp32,
+                                    job::parameter_type(job.precision), base::Layout::nchw, {held.elements});
     op.phase = base::Phase::backward;
     op.kernels = held.tensors;
     op.after_first = true;

@@ -17,16 +17,17 @@ constexpr std::int64_t power_of_two_below(std::int64_t value) {
 /// The launch shape of one reduction: names and arithmetic as in Reduce.cuh.
 struct ReductionShape {
   std::int64_t outputs{};
-  std::int64_t inputs{};   ///< per output
-  bool along_input{};      ///< the fastest dimension is reduced (NCHW); else outputs lie side by side (NHWC)
+  std::int64_t inputs{};  ///< per output
+  /// The fastest dimension is reduced (NCHW), by loads of several values, which no sum that is split would show; else
+  /// outputs lie side by side (NHWC).
+  bool along_input{};
   std::int64_t vector{1};  ///< outputs per thread (NHWC)
-  std::int64_t input_vector{1};
 };
 
 /// Outputs that lie side by side: a thread takes up to four of them.
 ReductionShape side_by_side(std::int64_t outputs, std::int64_t inputs) {
   const std::int64_t vector = outputs % 4 == 0 ? 4 : outputs % 2 == 0 ? 2 : 1;
-  return {outputs, inputs, false, vector, 1};
+  return {outputs, inputs, false, vector};
 }
 
 constexpr std::int64_t kMaxThreads = 512;
@@ -36,7 +37,7 @@ constexpr std::int64_t kMaxValues = 256;
 constexpr std::int64_t kAccumulator = 4;  // sums are kept in fp32
 
 ReductionBuffers buffers_of(const ReductionShape& shape, const Device& device) {
-  const std::int64_t dim0 = shape.along_input ? shape.inputs / shape.input_vector : shape.outputs / shape.vector;
+  const std::int64_t dim0 = shape.along_input ? shape.inputs : shape.outputs / shape.vector;
   const std::int64_t dim1 = shape.along_input ? shape.outputs : shape.inputs;
   const std::int64_t most = kMaxThreads / shape.vector;
   const std::int64_t d0 = std::min(power_of_two_below(dim0), most);
@@ -66,18 +67,16 @@ ReductionBuffers buffers_of(const ReductionShape& shape, const Device& device) {
 
 ReductionBuffers bias_reduction(const Convolution& conv, const Device& device) {
   constexpr std::int64_t kOffsetLimit = base::kLargestInt32;  // TensorIterator: byte offsets fit, or it splits
-  ReductionShape shape{conv.out_channels, conv.pixels_out(), true, 1, 1};
+  ReductionShape shape{conv.out_channels, conv.pixels_out(), true};
   const bool nhwc = conv.layout == base::Layout::nhwc && conv.pixels_out() > conv.images;
   if (nhwc) {
     shape = side_by_side(shape.outputs, shape.inputs);
-  } else if (conv.images == 1 && shape.inputs >= 128) {
-    shape.input_vector = 4;  // one contiguous run per output: vector loads
   }
   // The dimension with the largest stride is halved until offsets fit: channels (N = 1, NCHW), else images or rows.
   std::int64_t pieces = 1;
   std::int64_t bytes = conv.out_channels * conv.pixels_out() * conv.element_bytes;
   std::int64_t& halved = !nhwc && conv.images == 1 ? shape.outputs : shape.inputs;
-  while (bytes > kOffsetLimit && halved > 1) {
+  while (bytes > kOffsetLimit) {
     halved = base::ceil_div(halved, 2);
     bytes = base::ceil_div(bytes, 2);
     pieces *= 2;
@@ -92,7 +91,7 @@ ReductionBuffers mean_reduction(std::int64_t channels, std::int64_t pixels, base
   if (layout == base::Layout::nhwc) {
     return buffers_of(side_by_side(channels, pixels), device);
   }
-  return buffers_of({channels, pixels, true, 1, pixels >= 128 ? 4 : 1}, device);
+  return buffers_of({channels, pixels, true}, device);
 }
 
 ReductionBuffers linear_bias_reduction(std::int64_t features, std::int64_t images, const Device& device) {

@@ -51,13 +51,11 @@ class Blocks {
   int add(NodeId begin, NodeId end, int depth = 0) {
     int branched = 0;
     chain_ = begin;
-    extends_ = false;
     for (NodeId id = begin; id < end;) {
       const std::optional<NodeId> after = region_end(id, end);
       if (!after) {
         end_chain(id);
         chain_ = ++id;
-        extends_ = false;
         continue;
       }
       if (joins(id, *after)) {
@@ -67,8 +65,6 @@ class Blocks {
         ++branched;
       } else if (id > chain_ && !follows(id, *after)) {
         end_chain(id);
-        chain_ = id;
-        extends_ = false;
       }
       id = *after;
       if (std::holds_alternative<graph::MaxPool>(network_.nodes[id - 1].kind) && convolutions(chain_, id) >= kEnough) {
@@ -89,7 +85,7 @@ class Blocks {
   bool add_branched(const Segment& region, NodeId end, int depth) {
     const std::size_t count = found_.size();
     const NodeId meet = last_read_below(network_.nodes[region.first].inputs.front(), end);
-    const int inside = depth < kDeepest && meet > region.first ? add(region.first, meet, depth + 1) : 0;
+    const int inside = depth < kDeepest ? add(region.first, meet, depth + 1) : 0;
     if (inside > 1 || std::any_of(at(region.first), at(region.last), enlarges)) {
       return false;
     }
@@ -150,12 +146,9 @@ class Blocks {
 
   /// A chain is over: a block of its own, the rest of the block that it follows, or too little for either.
   void end_chain(NodeId after) {
-    if (chain_ >= after) {
-      return;
-    }
     if (convolutions(chain_, after) >= kEnough && !works_in_place(network_, chain_)) {
       found_.push_back({chain_, after});
-    } else if (extends_ && follows(chain_, after)) {
+    } else if (extends_ && chain_ < after && follows(chain_, after)) {
       found_.back().last = after;
     }
     chain_ = after;

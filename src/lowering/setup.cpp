@@ -12,7 +12,7 @@ std::vector<TensorId> evaluate(Step& step, std::int64_t images) {
   const std::int64_t batch = std::exchange(step.batch, images);
   const bool live = step.outputs_live;
   step.evaluating = true;
-  const std::map<NodeId, TensorId> named = std::exchange(step.outputs, {});
+  step.outputs.clear();  // which the next pass names
   const std::int64_t bytes = images * step.network.input.elements() * step.parameter_bytes;
   const TensorId image = std::exchange(step.image, step.tape.allocate(bytes, Category::input, memory::kNoLayer));
   forward(step);
@@ -21,7 +21,6 @@ std::vector<TensorId> evaluate(Step& step, std::int64_t images) {
     outputs.push_back(step.values[output]);
   }
   step.tape.drop(std::exchange(step.image, image));
-  step.outputs = named;
   step.outputs_live = live;
   step.evaluating = false;
   step.batch = batch;
@@ -120,7 +119,6 @@ void place_input(Step& step) {
   }
   step.image = step.views.front().image;
   for (Parameter& image : step.parameters_of(0)) {
-    image.tensor = step.image;
     image.gradient = step.tape.reserve();
   }
   step.target = step.training() && step.node(0).trained

@@ -7,7 +7,7 @@
 #include <variant>
 
 #include "lowering/compiled/capture.hpp"
-#include "lowering/compiled/emit.hpp"
+#include "lowering/compiled/compiled_step.hpp"
 #include "lowering/kinds/kinds.hpp"
 #include "lowering/layout.hpp"
 

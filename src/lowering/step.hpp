@@ -111,7 +111,7 @@ struct Kept {
   std::int64_t loss{};
 };
 
-struct CompiledStep;  ///< compiled/emit.cpp
+struct CompiledStep;  ///< compiled/emission.hpp
 
 struct Step {
   Step(const graph::Network& network_, const job::Job& job_, const std::vector<Segment>& segments_,
@@ -138,9 +138,9 @@ struct Step {
   LbfgsVectors lbfgs{};
   TensorId first_bucket{kNothing};  ///< DDP: of all gradients, until its buckets are laid out
   TensorId image{kNothing};
-  std::int64_t size_drawn{0};      ///< tells sizes apart: cuDNN has plans for each
-  std::vector<View> views{};       ///< one for each forward pass
-  std::int64_t passes_to_come{0};  ///< of these, whose backward is still to come
+  std::int64_t size_drawn{0};     ///< tells sizes apart: cuDNN has plans for each
+  std::vector<View> views{};      ///< one for each forward pass
+  std::int64_t passes_to_come{};  ///< of these, whose backward is still to come
   TensorId target{kNothing};
   std::map<NodeId, TensorId> outputs{};  ///< Python holds the storages of outputs from one step into the next
   TensorId loss_value{kNothing};         ///< and the loss

@@ -66,7 +66,6 @@ void run_passes(Step& step, bool last_micro_batch) {
 }
 
 struct StepKind {
-  bool fresh{};    ///< no gradients from an earlier step
   bool skipped{};  ///< GradScaler found infinities
   bool first{};    ///< the first that updates: the optimizer makes its state
   bool rebuild{};  ///< DDP lays its buckets out anew
@@ -76,7 +75,7 @@ struct StepKind {
 void find_gradients(Step& step, const StepKind& kind) {
   for (std::int64_t micro = 0; micro < step.job.accumulation; ++micro) {
     step.tape.begin(base::Phase::forward);
-    if (micro == 0 && !kind.fresh) {
+    if (micro == 0) {
       release_gradients(step);
     }
     drop_outputs(step);
@@ -91,7 +90,7 @@ void find_gradients(Step& step, const StepKind& kind) {
 /// The outputs are the closure's own, and end with it.
 void closure_step(Step& step, const StepKind& kind) {
   for (std::int64_t i = 0; i < step.job.lbfgs.max_iter; ++i) {
-    find_gradients(step, {.fresh = kind.fresh && i == 0});
+    find_gradients(step, {});
     drop_outputs(step);
     optimizer_step(step, true, kind.first);
   }
@@ -171,10 +170,8 @@ std::vector<std::vector<memory::Event>> training_steps(Step& step, std::span<con
     if (i < draws.size()) {
       draw(step, sizes, draws[i]);
     }
-    steps.push_back(training_step(step, {.fresh = i == 0,
-                                         .skipped = never || i < skipped,
-                                         .first = i == skipped,
-                                         .rebuild = i == 1 && step.replicated()}));
+    steps.push_back(training_step(
+        step, {.skipped = never || i < skipped, .first = i == skipped, .rebuild = i == 1 && step.replicated()}));
   }
   if (step.job.eval_batch > 0) {
     steps.push_back(training_step(step, {.skipped = never}));

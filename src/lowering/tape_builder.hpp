@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <utility>
 #include <vector>
@@ -54,14 +55,16 @@ class TapeBuilder {
     events_.push_back({.kind = Kind::release, .tensor = id});
   }
 
-  /// Allocated and freed at once: plans are tried in order. `key` tells the operation apart; `make_plans` is
-  /// asked once per operation.
+  /// What tells an operation apart, in numbers.
+  using Key = std::array<std::int64_t, 5>;
+
+  /// Allocated and freed at once: plans are tried in order. `make_plans` is asked once per operation.
   template <class MakePlans>
-  void scratch(std::int64_t key, MakePlans make_plans, memory::LayerId layer) {
+  void scratch(const Key& key, MakePlans make_plans, memory::LayerId layer) {
     emit_scratch(Kind::scratch, key, make_plans, layer);
   }
   template <class MakePlans>
-  void trial(std::int64_t key, MakePlans make_plans, memory::LayerId layer) {
+  void trial(const Key& key, MakePlans make_plans, memory::LayerId layer) {
     emit_scratch(Kind::trial, key, make_plans, layer);
   }
 
@@ -97,8 +100,8 @@ class TapeBuilder {
     return id;
   }
   template <class MakePlans>
-  void emit_scratch(Kind kind, std::int64_t key, MakePlans& make_plans, memory::LayerId layer) {
-    const auto [place, fresh] = scratch_of_.try_emplace(key, static_cast<TensorId>(scratch_.size()));
+  void emit_scratch(Kind kind, const Key& key, MakePlans& make_plans, memory::LayerId layer) {
+    const auto [place, fresh] = scratch_of_.try_emplace({kind, key}, static_cast<TensorId>(scratch_.size()));
     if (fresh) {
       scratch_.push_back({make_plans()});
     }
@@ -115,7 +118,7 @@ class TapeBuilder {
   std::vector<int> holders_{};
   std::vector<std::int64_t> bytes_{};
   std::vector<TensorId> spare_{};
-  std::map<std::int64_t, TensorId> scratch_of_{};
+  std::map<std::pair<Kind, Key>, TensorId> scratch_of_{};
   std::vector<memory::Scratch> scratch_{};
   std::int64_t live_{0};
   std::int64_t peak_{0};

@@ -46,6 +46,15 @@ inline memory::Tape tape_of(const job::Job& job, const lowering::Framework& fram
   return tape_of(*network, job, framework, device, variation);
 }
 
+/// Bytes of a category that are asked for, in all.
+inline std::int64_t taken(const std::vector<memory::Event>& events, memory::Category category) {
+  std::int64_t bytes = 0;
+  for (const memory::Event& event : events) {
+    bytes += event.kind == memory::Event::Kind::allocate && event.category == category ? event.bytes : 0;
+  }
+  return bytes;
+}
+
 /// What the allocator is asked: bytes, negative where they are freed. A workspace is freed at once.
 class RequestList {
  public:

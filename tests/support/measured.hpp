@@ -88,7 +88,7 @@ inline job::Job job_of(const Row& row) {
   if (checkpoint.starts_with("seq")) {
     checkpoint.insert(3, ":");
   }
-  job.checkpointing = job::parse_checkpointing(checkpoint).value();
+  job.checkpointing = job::parse_checkpointing(checkpoint, "").value();
   job.compile = named<job::Compile>(text_of(row, "compile", "none"));
   job.cudnn_benchmark = row.value("benchmark", false);
   job.expandable_segments = row.value("expandable", false);

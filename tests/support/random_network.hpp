@@ -22,16 +22,20 @@ class RandomNetwork {
   graph::Network build() {
     unit();
     for (std::int64_t parts = pick(random_, 1, 7); parts > 0; --parts) {
-      switch (random_() % 6) {
+      switch (random_() % 7) {
         case 0: unit(); break;
         case 1: pool(); break;
         case 2: dense_block(); break;
         case 3: squeeze(); break;
         case 4: detour(); break;
+        case 5: gate(); break;
         default: residual(); break;
       }
     }
     b_.end_features();
+    if (random_() % 4 == 0) {
+      activate();
+    }
     add(graph::AdaptiveAveragePool{1, 1}, {b_.last()});
     add(graph::Flatten{}, {b_.last()});
     add(graph::Linear{b_.shape().channels, kClasses}, {b_.last()});
@@ -51,6 +55,9 @@ class RandomNetwork {
 
   /// Keeps the map's size.
   NodeId convolve(std::int64_t channels) {
+    if (random_() % 8 == 0) {
+      return append(graph::Linear{b_.shape().channels, channels, coin()});
+    }
     const bool wide = coin();
     graph::Convolution conv{b_.shape().channels, channels};
     conv.kernel = wide ? graph::Pair{3, 3} : graph::Pair{1, 1};
@@ -71,12 +78,20 @@ class RandomNetwork {
 
   NodeId unit() {
     convolve(pick(random_, least_, most_));
-    return coin() ? activate() : b_.last();
+    if (coin()) {
+      activate();
+    }
+    return random_() % 4 == 0 ? append(graph::Dropout{}) : b_.last();
   }
 
   void pool() {
+    if (random_() % 4 == 0) {  // as VGG's pool of 7x7, which does nothing at 224x224
+      append(graph::AdaptiveAveragePool{b_.shape().height, b_.shape().width});
+    }
     if (std::min(b_.shape().height, b_.shape().width) >= 4) {
-      append(coin() ? graph::Kind(graph::MaxPool{}) : graph::Kind(graph::AveragePool{}));
+      const graph::Window overlapping{{3, 3}, {2, 2}, {1, 1}};
+      const graph::Window window = random_() % 3 == 0 ? overlapping : graph::Window{};
+      append(coin() ? graph::Kind(graph::MaxPool{window}) : graph::Kind(graph::AveragePool{window}));
     }
   }
 
@@ -117,6 +132,12 @@ class RandomNetwork {
     } else {
       append(graph::Linear{channels, channels});
     }
+    const NodeId scale = append(graph::Activation{graph::Function::sigmoid, false});
+    add(graph::Multiply{}, {input, scale});
+  }
+
+  void gate() {
+    const NodeId input = b_.last();
     const NodeId scale = append(graph::Activation{graph::Function::sigmoid, false});
     add(graph::Multiply{}, {input, scale});
   }

@@ -141,10 +141,13 @@ class SavedWalk {
     return base::Bytes{};  // a flatten, a sum, a concatenation
   }
 
-  /// Weights that autocast casts: not those of batch norm, which runs in fp32.
+  /// Weights that autocast casts: not those of batch norm, which runs in fp32. That of a Linear layer is kept for the
+  /// gradient of its input, which the image lacks.
   [[nodiscard]] base::Bytes weight_copy(const graph::Node& node) const {
     const std::vector<graph::ParameterTensor> tensors = graph::parameter_tensors(node);
-    const bool cast = autocast_ && !tensors.empty() && !std::holds_alternative<graph::BatchNorm>(node.kind);
+    const bool reads_image = std::holds_alternative<graph::Linear>(node.kind) && node.inputs.front() == 0;
+    const bool cast =
+        autocast_ && !tensors.empty() && !std::holds_alternative<graph::BatchNorm>(node.kind) && !reads_image;
     return base::Bytes(cast ? tensors.front().elements * base::size_of(type_) : 0);
   }
 

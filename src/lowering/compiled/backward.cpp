@@ -45,159 +45,6 @@ namespace {
 using memory::Category;
 using timing::OpKind;
 
-/// The buffer of a parameter's gradient, in the type of the parameter.
-BufferId parameter_gradient(Capture& capture, NodeId id, std::size_t which, base::DType type) {
-  const std::int64_t elements = graph::parameter_tensors(capture.node(id))[which].elements;
-  return capture.buffer(id, elements * base::size_of(type), type, Category::gradients);
-}
-
-/// Under autocast gradients of weights are cast back.
-void hand_over_weight(Capture& capture, NodeId id, BufferId gradient) {
-  if (!capture.step.autocast) {
-    capture.hand_over(id, 0, gradient);
-    return;
-  }
-  const BufferId cast = parameter_gradient(capture, id, 0, base::DType::f32);
-  capture.pointwise(id, {.reads = {gradient}, .writes = {cast}, .trials = 2});
-  capture.hand_over(id, 0, cast);
-}
-
-struct Sum {
-  std::int64_t length{};
-  std::int64_t outputs{};
-  bool outer{};
-  std::int64_t splits{};
-};
-
-/// Of the gradient of a bias.
-Sum sum_of(const Capture& capture, NodeId id) {
-  const graph::Shape& shape = capture.node(id).output;
-  const bool rows = capture.last[capture.contiguous_reader(id)] || shape.height * shape.width == 1;
-  Sum sum{capture.step.batch * shape.height * shape.width, shape.channels, rows, 1};
-  sum.splits = reduction_splits(capture.step.device, sum.length, sum.outputs, sum.outer);
-  return sum;
-}
-
-/// Whether the node ends with a bias whose gradient is the sum of the node's own.
-bool sums_bias(const Capture& capture, NodeId id) {
-  return capture.node(id).trained && graph::parameter_tensors(capture.node(id)).size() > 1 &&
-         capture.result.gradients[parameter_index(capture, id, 1)] == kNoBuffer;
-}
-
-/// The gradient of a bias, of a sum that is written already.
-void bias_gradient(Capture& capture, NodeId id, BufferId incoming) {
-  const Sum sum = sum_of(capture, id);
-  const BufferId out = parameter_gradient(capture, id, 1, capture.parameter_type());
-  if (sum.splits > 1) {
-    const BufferId parts = capture.buffer(id, sum.splits * sum.outputs * kFp32, base::DType::f32, Category::other);
-    capture.pointwise(id, {.reads = {incoming}, .writes = {parts}});
-    capture.pointwise(id, {.reads = {parts}, .writes = {out}});
-  } else {
-    capture.pointwise(id, {.reads = {incoming}, .writes = {out}});
-  }
-  capture.hand_over(id, 1, out);
-}
-
-/// The incoming gradient of a convolution or a Linear layer, and with it the gradient of the bias: in one kernel where
-/// the sum is not split, or into the rows of the map, which the loops of both walk alike.
-BufferId incoming_gradient(Capture& capture, NodeId id) {
-  Value& gradient = capture.gradients[id];
-  const bool bias = sums_bias(capture, id);
-  const Sum sum = sum_of(capture, id);
-  const bool by_rows = sum.splits > 1 && sum.outer && sum.splits * capture.node(id).output.width == sum.length;
-  if (!bias || gradient.buffer != kNoBuffer || (sum.splits > 1 && !by_rows)) {
-    const BufferId made = capture.realise(id, gradient, id, Category::activation_gradients);
-    if (bias) {
-      bias_gradient(capture, id, made);
-    }
-    return made;
-  }
-  const BufferId made = capture.map_buffer(id, id, Category::activation_gradients);
-  const BufferId out = parameter_gradient(capture, id, 1, capture.parameter_type());
-  const BufferId parts =
-      by_rows ? capture.buffer(id, sum.splits * sum.outputs * kFp32, base::DType::f32, Category::other) : out;
-  capture.pointwise(id,
-                    {.reads = gradient.sources,
-                     .writes = {made, parts},
-                     .over = gradient.over,
-                     .inner = gradient.inner,
-                     .trials = by_rows ? 1 : 4},
-                    gradient.least);
-  if (by_rows) {
-    capture.pointwise(id, {.reads = {parts}, .writes = {out}});
-  }
-  capture.hand_over(id, 1, out);
-  gradient = {.buffer = made, .sources = {made}, .over = {made}};
-  return made;
-}
-
-void convolve_backward(Capture& capture, NodeId id) {
-  const NodeId input = capture.node(id).inputs.front();
-  const Keeps& keeps = capture.keeps[id];
-  // What reads the convolution may lie contiguous: its gradient is turned.
-  const bool lies_otherwise = capture.turned && !capture.last[capture.contiguous_reader(id)];
-  const BufferId incoming = incoming_gradient(capture, id);
-  std::vector<BufferId> reads{incoming, capture.recall(keeps.input)};
-  std::vector<BufferId> returns;
-  Work work{.node = id};
-  if (lies_otherwise) {
-    work.copied = capture.step.value_size(id);
-    work.ops.push_back(capture.stream(capture.type(), work.copied, work.copied));
-  }
-  if (keeps.weight != kNoBuffer) {
-    reads.push_back(capture.recall(keeps.weight));
-  }
-  BufferId outgoing = kNoBuffer;
-  if (capture.step.needs_gradient(input)) {
-    outgoing = capture.buffer(id, capture.step.activation_size(capture.node(id).input), capture.type(),
-                              Category::activation_gradients);
-    returns.push_back(outgoing);
-    work.passes.push_back(ConvPass::input_gradient);
-    work.ops.push_back(capture.convolution_op(id, OpKind::conv_input_grad));
-  }
-  BufferId weight = kNoBuffer;
-  if (capture.node(id).trained) {
-    weight = parameter_gradient(capture, id, 0, capture.type());
-    returns.push_back(weight);
-    work.passes.push_back(ConvPass::weight_gradient);
-    work.ops.push_back(capture.convolution_op(id, OpKind::conv_weight_grad));
-  }
-  capture.call(id, std::move(reads), returns, std::move(work));
-  if (weight != kNoBuffer) {
-    hand_over_weight(capture, id, weight);
-    capture.result.relaid[parameter_index(capture, id, 0)] =
-        capture.turned && !capture.step.nhwc() && std::get<graph::Convolution>(capture.node(id).kind).taps() > 1;
-  }
-  if (outgoing != kNoBuffer) {
-    capture.deliver(input, {.buffer = outgoing, .sources = {outgoing}});
-  }
-}
-
-void product(Capture& capture, NodeId id, OpKind kind, std::vector<BufferId> reads, BufferId write) {
-  capture.launch({.reads = std::move(reads), .writes = {write}},
-                 {.node = id, .product = true, .ops = {capture.product_op(id, kind)}});
-}
-
-void multiply_rows_backward(Capture& capture, NodeId id) {
-  const NodeId input = capture.node(id).inputs.front();
-  const Keeps& keeps = capture.keeps[id];
-  const BufferId incoming = incoming_gradient(capture, id);
-  if (capture.step.needs_gradient(input)) {
-    const BufferId outgoing = capture.map_buffer(id, input, Category::activation_gradients);
-    std::vector<BufferId> reads{incoming};
-    if (keeps.weight != kNoBuffer) {
-      reads.push_back(capture.recall(keeps.weight));
-    }
-    product(capture, id, OpKind::linear_input_grad, std::move(reads), outgoing);
-    capture.deliver(input, {.buffer = outgoing, .sources = {outgoing}, .over = {outgoing}});
-  }
-  if (capture.node(id).trained) {
-    const BufferId weight = parameter_gradient(capture, id, 0, capture.type());
-    product(capture, id, OpKind::linear_weight_grad, {incoming, capture.recall(keeps.input)}, weight);
-    hand_over_weight(capture, id, weight);
-  }
-}
-
 /// Joins whoever reads the gradient of the input.
 void pend(Capture& capture, NodeId id, const std::vector<BufferId>& more, const std::vector<BufferId>& over) {
   Value gradient = capture.gradients[id];
@@ -269,8 +116,8 @@ void adaptive_pool_backward(Capture& capture, NodeId id) {
     return;
   }
   const BufferId outgoing = capture.map_buffer(id, input, Category::activation_gradients);
-  capture.call(id, {incoming, capture.recall(capture.keeps[id].input)}, {outgoing},
-               {.node = id, .ops = {capture.average_op(id, OpKind::avg_pool_backward)}});
+  capture.call_library(id, {incoming, capture.recall(capture.keeps[id].input)}, {outgoing},
+                       {.node = id, .ops = {capture.average_op(id, OpKind::avg_pool_backward)}});
   capture.deliver(input, {.buffer = outgoing, .sources = {outgoing}});
 }
 
@@ -343,10 +190,8 @@ void capture_backward(Capture& capture) {
   capture.result.gradients.assign(parameters, kNoBuffer);
   capture.result.relaid.assign(parameters, false);
   for (const NodeId output : capture.step.network.nodes.back().inputs) {
-    BufferId tangent = capture.map_buffer(output, output, Category::activation_gradients);
-    Buffer& given = capture.result.backward.buffers[tangent];
-    given.given = true;
-    capture.result.tangents.push_back(tangent);
+    const BufferId tangent = capture.map_buffer(output, output, Category::activation_gradients);
+    capture.result.backward.buffers[tangent].given = true;
     capture.deliver(output, {.buffer = tangent, .sources = {tangent}});
   }
   for (NodeId id = nodes - 1; id-- > kFirstNode;) {

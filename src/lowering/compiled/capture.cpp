@@ -94,12 +94,16 @@ Capture::Capture(const Step& step_)
       turned(step_.nhwc() || turns_convolutions(step_)),
       last(channels_last(step_, turned)),
       readers(step_.network.nodes.size()),
+      first_reader(step_.network.nodes.size()),
       values(step_.network.nodes.size()),
       gradients(step_.network.nodes.size()),
-      keeps(step_.network.nodes.size()) {
-  for (const graph::Node& each : step.network.nodes) {
-    for (const NodeId input : each.inputs) {
+      keeps(step_.network.nodes.size()),
+      weights(step_.network.nodes.size(), kNoBuffer) {
+  for (NodeId id = readers.size(); id-- > 0;) {
+    first_reader[id] = readers[id] == 0 ? id : first_reader[id];
+    for (const NodeId input : node(id).inputs) {
       ++readers[input];
+      first_reader[input] = id;
     }
   }
 }
@@ -112,18 +116,27 @@ BufferId Capture::map_buffer(NodeId id, NodeId value, memory::Category category)
   return buffer(id, step.value_size(value), value_type(value), category);
 }
 
-void Capture::launch(Kernel kernel, Work work) {
-  std::vector<Work>& all = in_backward ? result.backward_work : result.forward_work;
-  kernel.work = all.size();
-  all.push_back(std::move(work));
-  std::ranges::sort(kernel.reads);
-  kernel.reads.erase(std::unique(kernel.reads.begin(), kernel.reads.end()), kernel.reads.end());
+namespace {
+
+/// In the order of their names.
+void name_once(std::vector<BufferId>& buffers) {
+  std::ranges::sort(buffers);
+  buffers.erase(std::unique(buffers.begin(), buffers.end()), buffers.end());
+}
+
+}  // namespace
+
+void Capture::launch(Kernel kernel, Call call) {
+  std::vector<Call>& all = in_backward ? result.backward_calls : result.forward_calls;
+  kernel.call = all.size();
+  all.push_back(std::move(call));
+  name_once(kernel.reads);
   program().kernels.push_back(std::move(kernel));
 }
 
 timing::Op Capture::stream(base::DType type, std::int64_t read, std::int64_t written) const {
   timing::Op op = timing::make_op(timing::OpKind::fused, base::MathMode::fp32, type, base::Layout::nchw,
-                                  {std::max<std::int64_t>(1, written / base::size_of(type)), 1, 1, 1, 1});
+                                  {std::max<std::int64_t>(1, written / base::size_of(type))});
   op.read = base::Bytes(read);
   op.written = base::Bytes(written);
   return op;
@@ -153,6 +166,7 @@ timing::Op Capture::product_op(NodeId id, timing::OpKind kind) const {
 void Capture::pointwise(NodeId id, Kernel kernel, std::int64_t least) {
   std::int64_t read = 0;
   std::int64_t written = 0;
+  name_once(kernel.reads);
   for (const BufferId b : kernel.reads) {
     read += program().buffers[b].bytes;
   }
@@ -165,9 +179,9 @@ void Capture::pointwise(NodeId id, Kernel kernel, std::int64_t least) {
   launch(std::move(kernel), {.node = id, .ops = {stream(wide ? first : type(), read, written)}});
 }
 
-void Capture::call(NodeId id, std::vector<BufferId> reads, const std::vector<BufferId>& returns, Work work) {
+void Capture::call_library(NodeId id, std::vector<BufferId> reads, const std::vector<BufferId>& returns, Call call) {
   const BufferId tuple = buffer(id, 0, base::DType::u8, memory::Category::other);
-  launch({.reads = std::move(reads), .writes = {tuple}, .returns = returns}, std::move(work));
+  launch({.reads = std::move(reads), .writes = {tuple}, .returns = returns}, std::move(call));
   for (const BufferId b : returns) {
     program().buffers[b].returned = true;
     launch({.reads = {tuple}, .writes = {b}, .unpacks = true}, {.node = id});
@@ -190,15 +204,6 @@ BufferId Capture::realise(NodeId id, Value& value, NodeId shape, memory::Categor
 
 BufferId Capture::operand(NodeId reader, NodeId input) {
   return realise(reader, values[input], input, memory::Category::activations);
-}
-
-NodeId Capture::contiguous_reader(NodeId id) const {
-  for (NodeId reader = id + 1; reader < last.size(); ++reader) {
-    if (std::ranges::count(node(reader).inputs, id) > 0) {
-      return std::holds_alternative<graph::Loss>(node(reader).kind) ? id : reader;
-    }
-  }
-  return id;
 }
 
 BufferId Capture::keep(BufferId buffer) {

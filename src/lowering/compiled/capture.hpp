@@ -12,8 +12,8 @@
 
 namespace vggplan::lowering::compiled {
 
-/// What a kernel is beside its buffers: whom it calls, and the work that this is.
-struct Work {
+/// What a kernel is beside its buffers: a call of a library or of Triton's code, and the work that this is.
+struct Call {
   NodeId node{};
   std::vector<ConvPass> passes{};  ///< of a convolution: one for each of its writes
   std::int64_t copied{0};          ///< an operand that the library turns for itself
@@ -25,10 +25,9 @@ struct Work {
 struct Captured {
   Program forward{};
   Program backward{};
-  std::vector<Work> forward_work{};
-  std::vector<Work> backward_work{};
+  std::vector<Call> forward_calls{};
+  std::vector<Call> backward_calls{};
   std::vector<BufferId> outputs{};                    ///< of forward, by output of the network
-  std::vector<BufferId> tangents{};                   ///< their gradients, of backward
   std::vector<std::pair<BufferId, BufferId>> kept{};  ///< what forward saved, and its name in backward
   bool keeps_image{false};                            ///< for backward, as it was given
   std::vector<BufferId> gradients{};                  ///< of backward, by parameter; kNoBuffer where there is none

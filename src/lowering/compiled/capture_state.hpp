@@ -35,12 +35,16 @@ struct Capture {
   const Step& step;
   Captured result{};
   bool training{};
-  bool turned{};                ///< convolutions run in channels_last
-  std::vector<bool> last{};     ///< by node: its map lies channels_last
-  std::vector<int> readers{};   ///< by node
-  std::vector<Value> values{};  ///< by node
+  bool turned{};                       ///< convolutions run in channels_last
+  std::vector<bool> last{};            ///< by node: its map lies channels_last
+  std::vector<int> readers{};          ///< by node
+  std::vector<NodeId> first_reader{};  ///< by node, the first of them; itself where none is
+  std::vector<Value> values{};         ///< by node
   std::vector<Value> gradients{};
   std::vector<Keeps> keeps{};
+  std::vector<BufferId> weights{};       ///< by node: the copy that a convolution reads
+  BufferId image{kNoBuffer};             ///< as convolutions read it
+  BufferId seeds{kNoBuffer};             ///< of all dropouts
   std::map<BufferId, BufferId> saved{};  ///< of forward, their names in backward
   bool in_backward{false};
 
@@ -52,12 +56,12 @@ struct Capture {
 
   BufferId buffer(NodeId id, std::int64_t bytes, base::DType type, memory::Category category);
   BufferId map_buffer(NodeId id, NodeId value, memory::Category category);
-  void launch(Kernel kernel, Work work);
+  void launch(Kernel kernel, Call call);
   /// Adds a kernel; its work is to read and write its buffers, if that takes longer than its instructions: those are
   /// told as the bytes, `least`, that could be streamed meanwhile.
   void pointwise(NodeId id, Kernel kernel, std::int64_t least = 0);
   /// A call of a library that returns buffers of its own.
-  void call(NodeId id, std::vector<BufferId> reads, const std::vector<BufferId>& returns, Work work);
+  void call_library(NodeId id, std::vector<BufferId> reads, const std::vector<BufferId>& returns, Call call);
   /// Makes a kernel of a pending value.
   BufferId realise(NodeId id, Value& value, NodeId shape, memory::Category category);
   BufferId operand(NodeId reader, NodeId input);
@@ -69,12 +73,22 @@ struct Capture {
   /// The gradient of a parameter of the node.
   void hand_over(NodeId id, std::size_t which, BufferId gradient);
   /// Who reads a convolution's output: where that lies contiguous, so does the gradient.
-  [[nodiscard]] NodeId contiguous_reader(NodeId id) const;
+  [[nodiscard]] NodeId contiguous_reader(NodeId id) const {
+    return std::holds_alternative<graph::Loss>(node(first_reader[id]).kind) ? id : first_reader[id];
+  }
   [[nodiscard]] timing::Op convolution_op(NodeId id, timing::OpKind kind) const;
   [[nodiscard]] timing::Op average_op(NodeId id, timing::OpKind kind) const;
   [[nodiscard]] timing::Op product_op(NodeId id, timing::OpKind kind) const;
   [[nodiscard]] timing::Op stream(base::DType type, std::int64_t read, std::int64_t written) const;
 };
+
+/// products.cpp
+void convolve(Capture& capture, NodeId id);
+void convolve_backward(Capture& capture, NodeId id);
+void multiply_rows(Capture& capture, NodeId id);
+void multiply_rows_backward(Capture& capture, NodeId id);
+/// Contiguous weights that backward needs as well are turned before all else, the first of them before the image.
+void turn_weights(Capture& capture);
 
 /// normalization.cpp
 void normalise(Capture& capture, NodeId id);

@@ -61,7 +61,7 @@ struct Plan {
   std::vector<std::int64_t> size{};  ///< of what a kernel writes
 };
 
-/// Of what is live beside parameters while each kernel runs, the most.
+/// What is live beside parameters while each kernel runs, at most: how much more than was given.
 std::int64_t peak_of(const Plan& plan, const Order& order) {
   std::vector<std::size_t> step(order.size());
   for (std::size_t i = 0; i < order.size(); ++i) {
@@ -80,7 +80,6 @@ std::int64_t peak_of(const Plan& plan, const Order& order) {
   };
   for (BufferId b = 0; b < plan.program.buffers.size(); ++b) {
     if (plan.program.buffers[b].spent) {
-      change[0] += plan.program.buffers[b].bytes;
       dies(b, 0);
     }
   }
@@ -92,7 +91,7 @@ std::int64_t peak_of(const Plan& plan, const Order& order) {
     }
   }
   std::int64_t now = 0;
-  std::int64_t most = 0;
+  std::int64_t most = std::numeric_limits<std::int64_t>::min();
   for (const std::int64_t more : change) {
     now += more;
     most = std::max(most, now);

@@ -35,15 +35,14 @@ struct Kernel {
   /// Buffers that are read element by element where `writes.front()` is written: the storage of the first that nobody
   /// else reads later is taken over.
   std::vector<BufferId> over{};
-  /// A library allocates what it returns, in one tuple that kernels of no work take apart: `reads.front()` is the
+  /// A library allocates what it returns, in one tuple that kernels of their own take apart: `reads.front()` is the
   /// tuple.
   std::vector<BufferId> returns{};
   bool unpacks{false};
-  bool own{false};                 ///< the library allocates its one output
-  std::int64_t inner{0};           ///< values that fusion has kept from memory: the reordering counts them nevertheless
-  int trials{0};                   ///< configurations that Triton times at the first launch, if more than one
-  std::size_t work{kNothingDone};  ///< what is called or listed meanwhile, an entry of the caller's
-  static constexpr std::size_t kNothingDone = static_cast<std::size_t>(-1);
+  bool own{false};        ///< the library allocates its one output
+  std::int64_t inner{0};  ///< values that fusion has kept from memory: the reordering counts them nevertheless
+  int trials{0};          ///< configurations that Triton times at the first launch, if more than one
+  std::size_t call{};     ///< what is called meanwhile, an entry of the caller's
 };
 
 struct Program {

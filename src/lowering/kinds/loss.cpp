@@ -24,7 +24,7 @@ TensorId allocate(Step& step, std::int64_t bytes, Category category = Category::
 void list(Step& step, base::Phase phase, const graph::Shape& scores) {
   step.begin_ops(timing::kNoLayer, phase, false);
   step.op(phase == base::Phase::forward ? OpKind::loss_forward : OpKind::loss_backward,
-          {step.batch * scores.height * scores.width, scores.channels, 1, 1, 1});
+          {step.batch * scores.height * scores.width, scores.channels});
 }
 
 /// The same of losses over maps, which have kernels of their own: `kinds` forward and backward.

@@ -37,7 +37,7 @@ void list_casts(Step& step, NodeId id, base::DType to) {
   }
   for (const Parameter& parameter : step.parameters_of(id)) {
     if (parameter.trained || to != base::DType::f32) {
-      step.op(timing::OpKind::cast, to, {parameter.elements, 1, 1, 1, 1});
+      step.op(timing::OpKind::cast, to, {parameter.elements});
     }
   }
 }
@@ -48,7 +48,7 @@ TensorId cast_operand(Step& step, const Run& run, TensorId input) {
     step.tape.retain(input);
     return input;
   }
-  step.op(timing::OpKind::cast, {step.batch, run.node.input.elements(), 1, 1, 1});
+  step.op(timing::OpKind::cast, {step.batch, run.node.input.elements()});
   return step.tape.allocate(step.activation_size(run.node.input), from == 0 ? Category::input : Category::activations,
                             layer_id(run.id));
 }
@@ -141,7 +141,7 @@ TensorId uncast(Step& step, const Run& run, TensorId gradient) {
   if (gradient == kNothing || !step.wide[input]) {
     return gradient;
   }
-  step.op(OpKind::cast, base::DType::f32, {step.batch, run.node.input.elements(), 1, 1, 1});
+  step.op(OpKind::cast, base::DType::f32, {step.batch, run.node.input.elements()});
   const TensorId cast = input == 0 ? fresh_gradient(step, step.parameters_of(0).front(), step.parameter_bytes)
                                    : step.gradient_of(run.id, input);
   step.tape.drop(gradient);

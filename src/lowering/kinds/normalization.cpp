@@ -74,7 +74,7 @@ TensorId normalize(Step& step, const Run& run) {
   if (by_batch(step, run)) {
     take_scratch(step, run);
     step.op(OpKind::batch_norm_forward, step.map(shape));
-    step.op(OpKind::fill, base::DType::i64, {1, 1, 1, 1, 1});  // num_batches_tracked += 1
+    step.op(OpKind::fill, base::DType::i64, {});  // num_batches_tracked += 1
   } else {
     step.op(OpKind::batch_norm_inference, step.map(shape));
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What must hold of a compiled network, whatever it is: of random ones whose paths fork and meet.
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <random>
 #include <set>
@@ -21,7 +22,7 @@ using support::is_product;
 using Nodes = std::set<NodeId>;
 
 /// Of which products each buffer of a program is made, by way of others.
-std::vector<Nodes> made_of(const Program& program, const std::vector<Work>& work) {
+std::vector<Nodes> made_of(const Program& program, const std::vector<Call>& work) {
   std::vector<Nodes> made(program.buffers.size());
   std::set<BufferId> there;
   for (BufferId b = 0; b < made.size(); ++b) {
@@ -31,8 +32,8 @@ std::vector<Nodes> made_of(const Program& program, const std::vector<Work>& work
   }
   std::set<std::size_t> done;
   for (const Kernel& kernel : program.kernels) {
-    const Work& here = work.at(kernel.work);
-    CHECK(done.insert(kernel.work).second);
+    const Call& here = work.at(kernel.call);
+    CHECK(done.insert(kernel.call).second);
     Nodes nodes;
     if (here.product || !here.passes.empty()) {
       nodes.insert(here.node);
@@ -48,7 +49,8 @@ std::vector<Nodes> made_of(const Program& program, const std::vector<Work>& work
       CHECK(there.insert(b).second);
       made[b] = nodes;
     }
-    CHECK(std::ranges::is_sorted(kernel.reads));
+    CHECK((kernel.returns.empty() || program.buffers[kernel.writes.front()].bytes == 0));  // a tuple
+    CHECK(std::ranges::adjacent_find(kernel.reads, std::greater_equal<>()) == kernel.reads.end());
   }
   CHECK(done.size() == work.size());
   CHECK(there.size() == made.size());
@@ -94,11 +96,11 @@ TEST_CASE("compiled, each layer is computed of those before it, and each gradien
     const CompiledCase some(random);
     const Captured captured = some.captured();
     const Around around(some.network);
-    const std::vector<Nodes> forward = made_of(captured.forward, captured.forward_work);
-    const std::vector<Nodes> backward = made_of(captured.backward, captured.backward_work);
+    const std::vector<Nodes> forward = made_of(captured.forward, captured.forward_calls);
+    const std::vector<Nodes> backward = made_of(captured.backward, captured.backward_calls);
     // Forward: every product of those before it.
     for (const Kernel& kernel : captured.forward.kernels) {
-      const Work& work = captured.forward_work[kernel.work];
+      const Call& work = captured.forward_calls[kernel.call];
       if (work.product || !work.passes.empty()) {
         Nodes expected = around.before[work.node];
         expected.insert(work.node);
@@ -141,7 +143,7 @@ TEST_CASE("compiled, each layer is computed of those before it, and each gradien
       saved[theirs] = ours;
     }
     for (const Kernel& kernel : captured.backward.kernels) {
-      const Work& work = captured.backward_work[kernel.work];
+      const Call& work = captured.backward_calls[kernel.call];
       const bool of_weight = std::ranges::count(work.passes, ConvPass::weight_gradient) > 0;
       const bool reads_input = std::ranges::any_of(kernel.reads, [&](BufferId b) {
         const Buffer& buffer = captured.backward.buffers[b];
@@ -161,16 +163,23 @@ bool may_wait(const graph::Node& node) {
 TEST_CASE("compiled, convolutions and products do what the network's do, and kernels stream what they read and write") {
   std::mt19937 random(42);
   int with_all = 0;
+  int copies = 0;
   for (int i = 0; i < 80; ++i) {
     INFO(i);
-    const CompiledCase some(random);
+    CompiledCase some(random);
+    some.job.mode = random() % 3 == 0 ? job::Mode::infer : job::Mode::train;
     const Captured captured = some.captured();
+    made_of(captured.forward, captured.forward_calls);
     // Where instructions take longer than memory they count as bytes.
     const bool waits = std::ranges::any_of(some.network.nodes, may_wait);
     with_all += waits ? 0 : 1;
-    const auto check = [&](const Program& program, const std::vector<Work>& work) {
+    const auto check = [&](const Program& program, const std::vector<Call>& work) {
       for (const Kernel& kernel : program.kernels) {
-        const Work& here = work[kernel.work];
+        const Call& here = work[kernel.call];
+        if (here.copied > 0) {  // before the library runs
+          ++copies;
+          CHECK(here.ops.front().bytes().count() == 2 * here.copied);
+        }
         if (here.cast || here.product || !here.passes.empty() || here.ops.empty() ||
             here.ops.front().kind != timing::OpKind::fused) {
           continue;
@@ -183,14 +192,47 @@ TEST_CASE("compiled, convolutions and products do what the network's do, and ker
           return sum;
         };
         CHECK(here.ops.front().written.count() == bytes(kernel.writes));
+        const bool wide = program.buffers[kernel.writes.front()].type == base::DType::f32;
+        CHECK(here.ops.front().type == (wide ? base::DType::f32 : job::activation_type(some.job.precision)));
         const std::int64_t read = here.ops.front().read.count();
         CHECK((waits ? read >= bytes(kernel.reads) : read == bytes(kernel.reads)));
       }
     };
-    check(captured.forward, captured.forward_work);
-    check(captured.backward, captured.backward_work);
+    check(captured.forward, captured.forward_calls);
+    check(captured.backward, captured.backward_calls);
   }
   CHECK(with_all >= 10);
+  CHECK(copies > 0);
+}
+
+/// Triton has two for what goes element by element or over windows, four where the sum of a bias joins it, and one
+/// where something is summed or a layout turned; libraries are not timed.
+int configurations(const CompiledCase& some, const Program& program, const Kernel& kernel, const Call& call,
+                   const std::set<BufferId>& weights) {
+  using memory::Category;
+  const Buffer& first = program.buffers[kernel.writes.front()];
+  const graph::Node& node = some.network.nodes[call.node];
+  if (call.product || !call.passes.empty() || call.ops.empty() || !kernel.returns.empty()) {
+    return 1;
+  }
+  if (first.category == Category::weight_copies || first.category == Category::input) {
+    const auto* conv = std::get_if<graph::Convolution>(&node.kind);
+    const bool turned = some.turns() && conv != nullptr && (first.category == Category::input || conv->taps() > 1);
+    return turned || kernel.reads.size() + (call.cast ? 1 : 0) == 0 ? 1 : 2;  // the copy of a bias is small
+  }
+  if (first.category == Category::gradients) {  // a cast, or a sum
+    return weights.contains(kernel.writes.front()) ? 2 : 1;
+  }
+  if (first.category == Category::activations) {
+    const bool averages = std::holds_alternative<graph::AdaptiveAveragePool>(node.kind) &&
+                          first.bytes < program.buffers[kernel.reads.front()].bytes;
+    const bool statistics = std::holds_alternative<graph::BatchNorm>(node.kind) && kernel.writes.size() == 3;
+    return averages || statistics ? 1 : 2;
+  }
+  if (first.category == Category::activation_gradients && kernel.writes.size() > 1) {
+    return program.buffers[kernel.writes.back()].category == Category::gradients ? 4 : 1;
+  }
+  return first.category == Category::other && first.type == base::DType::f32 ? 1 : 2;
 }
 
 TEST_CASE("each kernel is timed in its configurations when buffers of its sizes are first met, and never again") {
@@ -198,20 +240,30 @@ TEST_CASE("each kernel is timed in its configurations when buffers of its sizes 
   for (int i = 0; i < 30; ++i) {
     INFO(i);
     CompiledCase some(random);
-    some.job.compile = job::Compile::usual;
-    some.job.batch = support::pick(random, 1, 3);  // of so few rows no padding is tried
+    some.job.compile = job::Compile::reduce_overhead;  // with which no padding is tried
     const Captured captured = some.captured();
     std::map<std::vector<std::int64_t>, int> trials;
-    for (const Program* program : {&captured.forward, &captured.backward}) {
+    std::set<BufferId> weights;
+    const std::vector<NodeId> nodes = nodes_of_parameters(some.network);
+    for (std::size_t p = 0; p < nodes.size(); ++p) {
+      const bool first = p == 0 || nodes[p - 1] != nodes[p];
+      if (first && is_product(some.network.nodes[nodes[p]])) {
+        weights.insert(captured.gradients[p]);
+      }
+    }
+    for (const bool backward : {false, true}) {
+      const Program* program = backward ? &captured.backward : &captured.forward;
+      const std::vector<Call>& calls = backward ? captured.backward_calls : captured.forward_calls;
       for (const Kernel& kernel : program->kernels) {
-        std::vector<std::int64_t> sizes{kernel.trials};
+        const int tried = configurations(some, *program, kernel, calls[kernel.call], weights);
+        std::vector<std::int64_t> sizes{tried};
         for (const auto* list : {&kernel.reads, &kernel.writes}) {
           sizes.push_back(-1);
           for (const BufferId b : *list) {
             sizes.push_back(program->buffers[b].bytes);
           }
         }
-        trials[sizes] = kernel.trials > 1 ? kernel.trials : 0;
+        trials[sizes] = tried > 1 ? tried : 0;
       }
     }
     std::int64_t expected = 0;

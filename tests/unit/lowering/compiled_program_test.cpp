@@ -46,7 +46,7 @@ class Drawn {
     return {some.begin(), some.end()};
   }
   void add(Kernel kernel) {
-    kernel.work = program_.kernels.size();
+    kernel.call = program_.kernels.size();
     program_.kernels.push_back(std::move(kernel));
   }
   void launch() {
@@ -265,31 +265,11 @@ TEST_CASE("of four orders the one of the least peak is taken, the first of those
     reorder_for_peak(program);
     Order mine;
     for (const Kernel& kernel : program.kernels) {
-      mine.push_back(kernel.work);
+      mine.push_back(kernel.call);
     }
     CHECK(mine == *best);
   }
   CHECK(taken.size() == 4);  // each of them sometimes
-}
-
-TEST_CASE("leaves that only add to memory wait until it has fallen") {
-  // A chain that frees 100 of saved buffers at a time, and a gradient of 90 that could be made at once.
-  Program program;
-  const BufferId tangent = program.add({.bytes = 1, .given = true});
-  std::vector<BufferId> saved;
-  for (int i = 0; i < 3; ++i) {
-    saved.push_back(program.add({.bytes = 100, .given = true, .spent = true}));
-  }
-  const BufferId leaf = program.add({.bytes = 90, .output = true});
-  program.kernels.push_back({.reads = {tangent}, .writes = {leaf}, .work = 0});
-  BufferId flow = tangent;
-  for (std::size_t i = 0; i < saved.size(); ++i) {
-    const BufferId next = program.add({.bytes = 10, .output = i + 1 == saved.size()});
-    program.kernels.push_back({.reads = {flow, saved[i]}, .writes = {next}, .work = i + 1});
-    flow = next;
-  }
-  reorder_for_peak(program);
-  CHECK(program.kernels.back().work == 0);
 }
 
 /// inductor's wrapper, kernel by kernel: what is free is looked up in a list, and memory is counted anew each time.
@@ -420,27 +400,6 @@ TEST_CASE("no two buffers that are live together lie in one storage") {
       CHECK(std::ranges::all_of(in, [](const auto& storage) { return storage.second <= 1; }));
     }
   }
-}
-
-TEST_CASE("a buffer takes over what it overwrites, else what was freed last of its type and size") {
-  Program program;
-  const BufferId given = program.add({.bytes = 64, .given = true});
-  const BufferId a = program.add({.bytes = 64});
-  const BufferId b = program.add({.bytes = 64});
-  const BufferId c = program.add({.bytes = 64});
-  const BufferId half = program.add({.bytes = 64, .type = base::DType::f16});
-  const BufferId d = program.add({.bytes = 64, .output = true});
-  program.kernels = {{.reads = {given}, .writes = {a}},
-                     {.reads = {a}, .writes = {b}, .over = {a}},
-                     {.reads = {b}, .writes = {c}},
-                     {.reads = {c}, .writes = {half}, .over = {c}},
-                     {.reads = {half}, .writes = {d}}};
-  const Placement placement = place(program);
-  CHECK(placement.storage[b] == a);        // in place
-  CHECK(placement.storage[c] == c);        // while a is still read
-  CHECK(placement.storage[half] == half);  // of another type
-  CHECK(placement.storage[d] == c);        // freed last
-  CHECK(placement.last[c] == program.kernels.size());
 }
 
 }  // namespace

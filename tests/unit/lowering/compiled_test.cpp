@@ -141,14 +141,13 @@ struct Trial {
 
 TEST_CASE("a trial holds the operands, copies of those that need padding, and the result while each is timed") {
   constexpr std::int64_t kElement = 2;
-  graph::Builder builder("products", {16, 1, 1}, 8);
-  builder.append("flatten", graph::Flatten{});
+  graph::Builder builder("products", {16, 3, 2}, 8);  // each pixel is a row
   builder.append("fc1", graph::Linear{16, 20});
   builder.append("fc2", graph::Linear{20, 8, false});
   builder.append("fc3", graph::Linear{8, 8});
-  const graph::Network network = std::move(builder).finish(graph::Objective::cross_entropy).value();
+  const graph::Network network = std::move(builder).finish(graph::Objective::pixel_cross_entropy).value();
   job::Job job;
-  job.batch = 24;
+  job.batch = 4;
   job.precision = job::Precision::bf16;
   job.compile = job::Compile::usual;
   const memory::Tape tape = support::tape_of(network, job, support::without_workspaces());
@@ -290,6 +289,8 @@ TEST_CASE("sums of any length are split by divisors near to what fills the GPU")
     check(support::pick(random, 1, std::int64_t{1} << support::pick(random, 3, 22)), outputs);
   }
   constexpr std::int64_t kThreads = std::int64_t{132} * 2048;
+  check(462 * 10007, 64);  // 50 less than 512: too far away
+  check(562 * 10007, 64);
   for (const std::int64_t more : {-1, 0, 1}) {  // each bound, and beside it
     check(32 + more, 64);
     check(8192 + more, 64);
@@ -313,16 +314,6 @@ TEST_CASE("CUDA graphs allocate nothing but their outputs once they are recorded
   };
   CHECK(empties(0) == 0);
   CHECK(empties(1) == 1);
-}
-
-TEST_CASE("nothing is timed once a step is compiled") {
-  Device device;
-  const memory::Tape tape = support::tape_of(vgg16(job::Compile::usual), support::without_workspaces(), device);
-  const auto timed = [&](std::size_t step) {
-    return std::ranges::count(tape.steps.at(step), device.l2_cache.count(), &memory::Event::bytes);
-  };
-  CHECK(timed(0) > 0);
-  CHECK(timed(1) == 0);
 }
 
 TEST_CASE("of replayed CUDA graphs those gradients are seen that autograd copies to the layout of their weight") {

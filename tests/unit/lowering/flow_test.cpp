@@ -93,13 +93,7 @@ TEST_CASE("a gradient that others wait for is not added to: the sum is a new ten
 
 /// Bytes allocated in set-up and the first step.
 std::int64_t allocated(const memory::Tape& tape, Category category) {
-  std::int64_t bytes = 0;
-  for (const auto* events : {&tape.setup, &tape.steps.front()}) {
-    for (const Event& event : *events) {
-      bytes += event.kind == Event::Kind::allocate && event.category == category ? event.bytes : 0;
-    }
-  }
-  return bytes;
+  return support::taken(tape.setup, category) + support::taken(tape.steps.front(), category);
 }
 
 graph::Network frozen_vgg16(std::int64_t convolutions) {
@@ -133,20 +127,6 @@ TEST_CASE("frozen layers keep nothing, and have neither gradient nor optimizer s
   CHECK(allocated(tape, Category::gradients) == 4 * kHead);
   CHECK(allocated(tape, Category::optimizer_state) == 4 * kHead);
   CHECK(allocated(tape, Category::parameters) == 4 * 138'357'544LL);
-}
-
-TEST_CASE("backward ends at the first layer that is trained") {
-  const std::vector<timing::Op> ops = lower_ops(frozen_vgg16(7), vgg16_job(), {});
-  const auto count = [&](timing::OpKind kind) {
-    return std::count_if(ops.begin(), ops.end(), [kind](const timing::Op& op) { return op.kind == kind; });
-  };
-  CHECK(count(timing::OpKind::conv_forward) == 13);
-  CHECK(count(timing::OpKind::conv_weight_grad) == 6);
-  CHECK(count(timing::OpKind::conv_input_grad) == 5);
-  CHECK(count(timing::OpKind::max_pool_backward) == 2);
-  const auto update =
-      std::find_if(ops.begin(), ops.end(), [](const timing::Op& op) { return op.kind == timing::OpKind::optimizer; });
-  CHECK(update->tensors == 32 - 2 * 7);
 }
 
 TEST_CASE("autocast casts frozen parameters in every call and caches no copy of them") {

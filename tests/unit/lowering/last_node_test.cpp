@@ -21,6 +21,7 @@ TEST_CASE("a network may end with any kind of layer, as SqueezeNet ends with a v
                                             {graph::AdaptiveAveragePool{1, 1}, graph::Flatten{}, graph::Dropout{0}},
                                             {graph::Softmax{}},
                                             {graph::MaxPool{}},
+                                            {graph::Add{.in_place = true}},
                                             {graph::BatchNorm{8}},
                                             {graph::Resize{{16, 16}}}};
   const Framework framework = support::without_workspaces();
@@ -28,7 +29,11 @@ TEST_CASE("a network may end with any kind of layer, as SqueezeNet ends with a v
     graph::Builder builder("end", {3, 8, 8}, 0);
     builder.append("conv", graph::Convolution{3, 8});
     for (const Kind& kind : ends[i / 2]) {
-      builder.append("end" + std::to_string(builder.last()), kind);
+      std::vector<graph::NodeId> inputs{builder.last()};
+      if (std::holds_alternative<graph::Add>(kind)) {
+        inputs.push_back(builder.add("other", graph::Convolution{3, 8}, {0}));
+      }
+      builder.add("end" + std::to_string(builder.last()), kind, inputs);
     }
     const graph::Network network =
         std::move(builder).finish(i % 2 == 0 ? graph::Objective::mse : graph::Objective::cross_entropy).value();

@@ -2,6 +2,7 @@
 // L-BFGS against hand counts of torch/optim/lbfgs.py.
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 #include <vector>
 
@@ -33,6 +34,7 @@ struct Vectors {
 };
 std::vector<Vectors> vectors_of(const memory::Tape& tape) {
   std::map<memory::TensorId, std::int64_t> sizes;
+  std::set<memory::TensorId> outputs;  // of the closure, which end with it
   std::int64_t live = 0;
   std::vector<Vectors> steps;
   for (const auto& events : tape.steps) {
@@ -40,7 +42,13 @@ std::vector<Vectors> vectors_of(const memory::Tape& tape) {
     for (const Event& event : events) {
       const bool vector =
           event.category == Category::optimizer_state || event.category == Category::optimizer_temporaries;
+      if (event.kind == Event::Kind::allocate && event.category == Category::activations) {
+        outputs.insert(event.tensor);
+      } else if (event.kind == Event::Kind::release && outputs.erase(event.tensor) > 0) {
+        continue;
+      }
       if (event.kind == Event::Kind::allocate && vector) {
+        CHECK(outputs.empty());
         CHECK(event.bytes == kParameterBytes);
         sizes[event.tensor] = event.bytes;
         step.most = std::max(step.most, ++live);

@@ -76,20 +76,6 @@ TEST_CASE(
   CHECK(fft_workspace({1, 64, 64, 32, 32, 4, MathMode::tf32, Layout::nchw}) > 0);
 }
 
-TEST_CASE("zero1 spreads optimizer state by whole tensors: rank 0 keeps fc1") {
-  Job job = vgg16_job(1, job::Optimizer::momentum);
-  job.parallel = {2, 1, job::Sharding::zero1, job.parallel.bucket, false};
-  const memory::Tape tape = support::tape_of(job, support::without_workspaces());
-  std::vector<std::int64_t> state;
-  for (const Event& event : tape.steps.at(0)) {
-    if (event.kind == Event::Kind::allocate && event.category == Category::optimizer_state) {
-      state.push_back(event.bytes);
-    }
-  }
-  // fc1.weight is more than all others together.
-  CHECK(state == std::vector<std::int64_t>{411041792});
-}
-
 TEST_CASE("a bucket is closed when it is full, and the last holds what is left") {
   const auto bytes = [](const std::vector<std::int64_t>& sizes, std::int64_t first, std::int64_t limit) {
     std::vector<std::int64_t> list;
@@ -117,32 +103,12 @@ TEST_CASE("zero1's emptiest rank owns what the first leaves, and none where ther
     job.parallel.gpus = gpus;
     job.parallel.sharding = job::Sharding::zero1;
     const memory::Tape tape = support::tape_of(job, support::without_workspaces(), {}, {.emptiest_rank = emptiest});
-    std::int64_t bytes = 0;
-    for (const Event& event : tape.steps.at(0)) {
-      const bool taken = event.kind == Event::Kind::allocate && event.category == Category::optimizer_state;
-      bytes += taken ? event.bytes : 0;
-    }
-    return bytes;
+    return support::taken(tape.steps.at(0), Category::optimizer_state);
   };
   constexpr std::int64_t kFirstLinear = 25088 * 4096;  // more than all else together
   CHECK(state(2, false) == kFirstLinear * 4);
   CHECK(state(2, true) == (138357544 - kFirstLinear) * 4);
   CHECK(state(64, true) == 0);  // VGG16 has 32 tensors
-}
-
-TEST_CASE("fsdp2 leaves each rank its rows between steps") {
-  Job job = vgg16_job(1, job::Optimizer::momentum);
-  job.parallel = {2, 1, job::Sharding::fsdp2, job.parallel.bucket, false};
-  const memory::Tape tape = support::tape_of(job, support::without_workspaces());
-  const auto total = [](const std::vector<Event>& events, Category category) {
-    std::int64_t bytes = 0;
-    for (const Event& event : events) {
-      bytes += event.kind == Event::Kind::allocate && event.category == category ? event.bytes : 0;
-    }
-    return bytes;
-  };
-  CHECK(total(tape.steps.at(0), Category::optimizer_state) == 138357544 * 2LL);
-  CHECK(total(tape.setup, Category::parameters) == 138357544 * 6LL);  // whole, then half
 }
 
 /// VGG16 whose first layers with parameters are frozen.

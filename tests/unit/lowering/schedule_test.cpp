@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 
 #include "support/catch.hpp"
 #include "support/checkpointing.hpp"
@@ -36,28 +35,12 @@ std::vector<Visit> visits_of(const graph::Network& net, const Checkpointing& how
   return schedule(net, cut_of(net, how), mode);
 }
 
-std::vector<std::size_t> layers_of(const std::vector<Visit>& visits, Pass pass) {
-  std::vector<std::size_t> layers;
-  for (const Visit& visit : visits) {
-    if (visit.pass == pass) {
-      layers.push_back(visit.node);
-    }
-  }
-  return layers;
-}
-
 /// What torchvision counts from 0 are nodes behind the image.
 std::vector<Segment> modules(std::vector<Segment> segments) {
   for (Segment& segment : segments) {
     segment = {kFirstNode + segment.first, kFirstNode + segment.last};
   }
   return segments;
-}
-
-std::vector<std::size_t> modules(std::size_t first, std::size_t last) {
-  std::vector<std::size_t> numbers(last - first);
-  std::iota(numbers.begin(), numbers.end(), kFirstNode + first);
-  return numbers;
 }
 
 // torchvision's vgg16.features: 31 modules, pools at 4, 9, 16, 23, 30.
@@ -154,50 +137,6 @@ TEST_CASE("a segment is run again just before its own backward") {
       {Pass::backward, 3, 0},          {Pass::backward, 2, 0},          {Pass::backward, 1, 0},
   };
   CHECK(visits_of(net, kBlock) == expected);
-}
-
-TEST_CASE("recomputation stops before a convolution that ends its segment") {
-  const graph::Network net = vgg16(224, 224);
-  // seq:2 checkpoints modules 0 to 14; module 14 is conv3_3.
-  REQUIRE(net.nodes[kFirstNode + 14].name == "conv3_3");
-  CHECK(layers_of(visits_of(net, sequential(2)), Pass::recompute) == modules(0, 14));
-  // seq:3: module 9 is pool2, module 19 is conv4_2. The later segment is run again first.
-  auto expected = modules(10, 19);
-  for (const std::size_t layer : modules(0, 10)) {
-    expected.push_back(layer);
-  }
-  CHECK(layers_of(visits_of(net, sequential(3)), Pass::recompute) == expected);
-}
-
-TEST_CASE("recomputation runs a ReLU, a pool or a batch norm that ends its segment") {
-  const graph::Network plain = vgg16(224, 224);
-  // seq:4: modules 6 relu2_1, 13 relu3_2, 20 relu4_2.
-  CHECK(layers_of(visits_of(plain, sequential(4)), Pass::recompute).size() == 21);
-  CHECK(layers_of(visits_of(plain, kBlock), Pass::recompute).size() == 31);
-  // vgg16_bn, seq:2: module 21 is bn3_3.
-  const graph::Network normed = network(vgg(16, true), {3, 224, 224});
-  CHECK(layers_of(visits_of(normed, sequential(2)), Pass::recompute) == modules(0, 22));
-}
-
-TEST_CASE("forward covers every layer once and backward every layer in reverse") {
-  for (const int depth : {11, 13, 16, 19}) {
-    for (const bool batch_norm : {false, true}) {
-      const graph::Network net = network(vgg(depth, batch_norm), {3, 64, 64});
-      std::vector<Checkpointing> ways{{}, kBlock};
-      for (std::int64_t count = 1; count <= 50; ++count) {
-        if (segments(net, sequential(count)).has_value()) {
-          ways.push_back(sequential(count));
-        }
-      }
-      for (const Checkpointing& how : ways) {
-        const auto visits = visits_of(net, how);
-        auto backward = layers_of(visits, Pass::backward);
-        std::ranges::reverse(backward);
-        CHECK(layers_of(visits, Pass::forward) == modules(0, support::layer_count(net)));
-        CHECK(backward == modules(0, support::layer_count(net)));
-      }
-    }
-  }
 }
 
 }  // namespace

@@ -88,8 +88,9 @@ TEST_CASE("the same of a U-Net whose encoder is not told apart, as of a file") {
   }
 }
 
-/// `units` residual blocks of two convolutions, each with a squeeze if that is asked for, under a skip over all.
-Network under_a_skip(int units, bool squeezes) {
+/// `units` residual blocks of two convolutions, each with a squeeze if that is asked for, under a skip over all, and if
+/// that is asked for under one from the last of them.
+Network under_a_skip(int units, bool squeezes, bool skips_last = false) {
   graph::Builder b("skipped", {3, 8, 8}, 4);
   const NodeId all = b.append("stem", graph::Convolution{3, 4});
   for (int i = 1; i <= units; ++i) {
@@ -104,8 +105,9 @@ Network under_a_skip(int units, bool squeezes) {
     }
     b.add(name + ".add", graph::Add{}, {b.last(), input});
   }
-  b.append("last", graph::Convolution{4, 4});
-  b.add("sum", graph::Add{}, {b.last(), all});
+  const NodeId inner = b.last();
+  const NodeId last = b.append("last", graph::Convolution{4, 4});
+  b.add("sum", graph::Add{}, skips_last ? std::vector<NodeId>{last, all, inner} : std::vector<NodeId>{last, all});
   b.end_features();
   b.append("score", graph::Convolution{4, 4});
   return std::move(b).finish(graph::Objective::mse).value();
@@ -114,6 +116,8 @@ Network under_a_skip(int units, bool squeezes) {
 TEST_CASE("under a skip over several residual blocks these are the blocks; one with a squeeze inside stays whole") {
   CHECK(names_of(under_a_skip(3, false), kBlock) ==
         Names{{"block1.conv1", "block1.add"}, {"block2.conv1", "block2.add"}, {"block3.conv1", "last"}});
+  CHECK(names_of(under_a_skip(2, false, true), kBlock) ==
+        Names{{"block1.conv1", "block1.add"}, {"block2.conv1", "block2.add"}});
   CHECK(names_of(under_a_skip(2, true), kBlock) == Names{{"block1.conv1", "block1.add"}, {"block2.conv1", "last"}});
 }
 
@@ -164,6 +168,39 @@ TEST_CASE("of a chain between blocks each pool ends a block, behind two convolut
   CHECK(names_of(network, kBlock) == Names{{"conv1", "pool2"}, {"conv3", "pool4"}, {"conv5", "sum"}});
 }
 
+TEST_CASE("what activates a sum belongs to the sum, not to the convolutions behind it") {
+  graph::Builder b("activated", {4, 8, 8}, 4);
+  const NodeId map = b.append("stem", graph::Convolution{4, 4});
+  const NodeId branch = b.append("conv", graph::Convolution{4, 4});
+  b.add("sum", graph::Add{}, {branch, map});
+  b.append("relu", graph::Activation{graph::Function::relu, false});
+  b.append("one", graph::Convolution{4, 4});
+  b.append("two", graph::Convolution{4, 4});
+  b.end_features();
+  CHECK(names_of(std::move(b).finish(graph::Objective::mse).value(), kBlock) ==
+        Names{{"conv", "relu"}, {"one", "two"}});
+}
+
+TEST_CASE("a block ends with the features, though what follows them is an activation") {
+  graph::Builder b("ends", {4, 8, 8}, 4);
+  const NodeId map = b.append("stem", graph::Convolution{4, 4});
+  const NodeId branch = b.append("conv", graph::Convolution{4, 4});
+  b.add("sum", graph::Add{}, {branch, map});
+  b.end_features();
+  b.append("relu", graph::Activation{graph::Function::relu, false});
+  CHECK(names_of(std::move(b).finish(graph::Objective::mse).value(), kBlock) == Names{{"conv", "sum"}});
+}
+
+TEST_CASE("features that are a chain stay one whoever reads their end, and end there") {
+  graph::Builder b("heads", {4, 8, 8}, 4);
+  b.append("conv", graph::Convolution{4, 4});
+  const NodeId map = b.append("relu", graph::Activation{});
+  b.end_features();
+  const NodeId pool = b.append("pool", graph::MaxPool{});
+  const NodeId score = b.add("score", graph::Convolution{4, 4}, {map});
+  CHECK(names_of(std::move(b).finish(graph::Objective::mse, {pool, score}).value(), kBlock) == Names{{"conv", "relu"}});
+}
+
 TEST_CASE("seq:N moves each cut to the nearest place that one tensor alone crosses") {
   // 66 layers: wanted behind 33, or 22 and 44. The nearest ends of blocks lie behind 4, 11, 18, 27, 34, 43, 50, 59, 66.
   const Network net = shipped("resnet18");
@@ -180,6 +217,8 @@ TEST_CASE("more segments than there are cuts are refused, with what works") {
   CHECK(error("unet-vgg16", 4).rule ==
         "seq:4 needs 3 cuts that one tensor alone crosses, but the features of unet-vgg16 have 2");
   CHECK(error("unet-vgg16", 4).remedy == "use block, seq:2, seq:3");
+  // Cuts lie before the first norm, the pool and each of eight blocks.
+  CHECK(error("resnet18", 67).remedy == "use block, seq:9, seq:10, seq:11");
   CHECK(error("resnet18", 67).rule ==
         "takes seq:N with N from 1 to 66, the layers of the features of resnet18, not 67");
 }
@@ -223,28 +262,6 @@ Network two_blocks() {
   return std::move(b).finish(graph::Objective::cross_entropy).value();
 }
 
-TEST_CASE("two residual blocks keep their inputs, and what is around them is as before: counted by hand") {
-  const Network net = two_blocks();
-  job::Job job;
-  job.image = net.input;
-  job.classes = 10;
-  constexpr std::int64_t kBytes = 4 * 8 * 8 * 4;  // bytes
-  constexpr std::int64_t kStatistics = 2 * 4 * 4;
-  const std::vector<Segment> found = cut(net, kBlock);
-  REQUIRE(found == std::vector<Segment>{{4, 11}, {11, 18}});
-  // The image; the stem's convolution and ReLU; statistics. The pool is a mean; Linear keeps four values; the loss
-  // ten scores, a target and a total.
-  const std::int64_t around = 3 * 8 * 8 * 4 + 2 * kBytes + kStatistics + 4 * 4 + (10 * 4 + 8 + 4);
-  // A block: both convolutions' outputs, the first ReLU, the last ReLU.
-  const std::int64_t block = 4 * kBytes + 2 * kStatistics;
-  CHECK(saved_bytes(net, {}, job).total().count() == around + 2 * block);
-  // The first block's input is the stem's ReLU, which the stem keeps; the second's is the first one's ReLU.
-  const SavedBytes kept = saved_bytes(net, found, job);
-  CHECK(kept.total().count() == around + kBytes);
-  CHECK(kept.layers[4].count() == 0);
-  CHECK(kept.layers[11].count() == kBytes);
-}
-
 TEST_CASE("a block that ends with a sum runs again once the gradient has passed the sum, up to its last norm") {
   Network net = two_blocks();
   net.nodes[17].kind = graph::Dropout{0};  // two.relu2 saves nothing any more: the sum and it are behind two.conv2.norm
@@ -268,32 +285,6 @@ TEST_CASE("frozen blocks are not checkpointed: autograd saves nothing of them") 
     node.trained = node.name == "fc";
   }
   CHECK(cut(net, kBlock).empty());
-}
-
-// tools/autograd/gen_variable_type.py: operands are packed before the kernel runs, results after.
-TEST_CASE("recomputation stops before a last node that saves operands alone, and runs one that saves results") {
-  using graph::Function;
-  const auto runs_again = [](const graph::Kind& last) {
-    graph::Builder b("ends", {3, 8, 8}, 4);
-    b.append("conv", graph::Convolution{3, 4});
-    b.append("last", last);
-    const Network net = std::move(b).finish(graph::Objective::mse).value();
-    const std::vector<Visit> visits = schedule(net, {{1, 3}}, job::Mode::train);
-    return std::find(visits.begin(), visits.end(), Visit{Pass::recompute, 2, 0}) != visits.end();
-  };
-  CHECK_FALSE(runs_again(graph::Convolution{4, 4}));
-  CHECK_FALSE(runs_again(graph::AveragePool{}));
-  CHECK_FALSE(runs_again(graph::AdaptiveAveragePool{2, 2}));
-  CHECK_FALSE(runs_again(graph::Activation{Function::silu, false}));
-  CHECK_FALSE(runs_again(graph::Activation{Function::relu6, true}));  // a clone of its input
-  CHECK_FALSE(runs_again(graph::AdaptiveAveragePool{1, 1}));          // a mean saves nothing
-  CHECK_FALSE(runs_again(graph::Dropout{0}));
-  CHECK(runs_again(graph::Activation{Function::relu, true}));
-  CHECK(runs_again(graph::Activation{Function::sigmoid, false}));
-  CHECK(runs_again(graph::BatchNorm{4}));
-  CHECK(runs_again(graph::MaxPool{}));
-  CHECK(runs_again(graph::Dropout{}));
-  CHECK(runs_again(graph::Softmax{}));
 }
 
 }  // namespace

@@ -24,12 +24,7 @@ std::vector<std::int64_t> state_made(const job::Job& job, Skips skips) {
   const memory::Tape tape = support::tape_of(job, support::without_workspaces(), {}, {.skips = skips});
   std::vector<std::int64_t> made;
   for (const std::vector<memory::Event>& step : tape.steps) {
-    made.push_back(0);
-    for (const memory::Event& event : step) {
-      const bool state =
-          event.kind == memory::Event::Kind::allocate && event.category == memory::Category::optimizer_state;
-      made.back() += state ? event.bytes : 0;
-    }
+    made.push_back(support::taken(step, memory::Category::optimizer_state));
   }
   return made;
 }

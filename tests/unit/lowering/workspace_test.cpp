@@ -120,6 +120,8 @@ TEST_CASE("a tree picks the kernel by sizes, each bound with what is above it") 
     CHECK(asked(axis, size));
     CHECK_FALSE(asked(axis, size + 1));
   }
+  rule.tree = {{.axis = SizeAxis::pixels_alignment, .from = 65, .below = 0, .above = 1}};
+  CHECK(bytes(1, 64, 16, 16, Layout::nchw) == 1);  // 256 is divided by 64 as well, and told no further
   // Two levels: few pixels take kernel 3, of the others NHWC kernel 0 and NCHW kernel 1.
   rule.tree = {{SizeAxis::pixels, 100, 3, 1, true, false}, {SizeAxis::nchw, 1, 0, 1}};
   CHECK(bytes(1, 64, 9, 11, Layout::nchw) == 4);
@@ -181,6 +183,10 @@ TEST_CASE("Winograd transforms whole tiles of 4x4 pixels") {
   CHECK(bytes(ConvPass::weight_gradient, conv) == 20201472);
   conv.layout = Layout::nhwc;  // maps of 4160 pixels and the weight are copied
   CHECK(bytes(ConvPass::weight_gradient, conv) == 20201472 + (384 * 4160 + 9 * 128 * 256) * 4 + 16);
+  Convolution odd{1, 3, 5, 8, 8, 4, MathMode::tf32, Layout::nchw};  // copies are not padded
+  const std::int64_t contiguous = bytes(ConvPass::forward, odd);
+  odd.layout = Layout::nhwc;
+  CHECK(bytes(ConvPass::forward, odd) == contiguous + ((3 + 5) * 64 + 9 * 3 * 5) * 4 + 16);
   // Recorded of an input gradient in bfloat16: 40 channels of one map of 737 x 913 take what 16 maps would.
   const Convolution narrow{1, 40, 40, 737, 913, 2, MathMode::bf16, Layout::nchw};
   CHECK(bytes(ConvPass::input_gradient, narrow) == 7808947200);
@@ -235,6 +241,18 @@ TEST_CASE("of convolutions that no rule was read from half take just what was me
   CHECK(near >= 12482);
 }
 
+TEST_CASE("cudnn.benchmark may try FFT and what its rule says, the larger first") {
+  Framework framework = copying(MathMode::fp32);
+  std::swap(framework.workspace, framework.benchmark);
+  const Convolution conv{1, 4, 4, 8, 8, 4, MathMode::fp32, Layout::nchw};
+  using Plans = std::vector<std::int64_t>;
+  const std::int64_t fft = fft_workspace(conv);
+  CHECK(benchmark_plans(framework, ConvPass::forward, conv) == Plans{fft, 100, 0});
+  framework.benchmark[0].kernels[0].size.bytes = fft + 1;
+  CHECK(benchmark_plans(framework, ConvPass::forward, conv) == Plans{fft + 1, fft, 0});
+  CHECK(benchmark_plans(framework, ConvPass::input_gradient, conv) == Plans{fft, 0, 0});
+}
+
 TEST_CASE("a batch beyond the limit of elements runs in chunks of as many images as keep it, if one does") {
   Framework framework = copying(MathMode::bf16);
   framework.split_elements = 100 * 128 * 60;  // of the larger operand
@@ -260,20 +278,6 @@ TEST_CASE("cuBLAS has the workspace of the first line that names the architectur
   framework.cublas_workspaces.pop_back();
   CHECK(bytes(8) == 2);
   CHECK(bytes(7) == 0);
-}
-
-TEST_CASE("the bias of a linear layer sums over images, in several blocks from 1021 on") {
-  // Reduce.cuh on 132 SMs: 32 x 4 threads take 4 features each, so 4096 features are 32 columns of blocks. Each thread
-  // has a quarter of the images, which are split only from 256 on, into parts of no fewer than 16: 16 blocks, then 32.
-  Device device;
-  device.sm_count = 132;
-  device.threads_per_sm = 2048;
-  CHECK(linear_bias_reduction(4096, 1020, device).partial_sums == 0);
-  CHECK(linear_bias_reduction(4096, 1021, device).partial_sums == 32 << 20);
-  const ReductionBuffers buffers = linear_bias_reduction(4096, 2048, device);
-  CHECK(buffers.partial_sums == 64 << 20);  // as measured: a step of vgg16 with 2048 images holds 64 MiB and 512 bytes
-  CHECK(buffers.counters == 32 * 4);
-  CHECK(linear_bias_reduction(21, 2048, device).partial_sums == 0);
 }
 
 TEST_CASE("that sum takes its buffers while backward makes the gradient of the bias") {
