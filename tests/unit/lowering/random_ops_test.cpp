@@ -147,6 +147,7 @@ TEST_CASE("each node starts the operations of its kind, forward and back, of its
         const bool slice = op.kind == OpKind::slice_relu_backward;
         slices += slice ? 1 : 0;
         CHECK(gets_a_slice(network, job.batch, op.layer).value_or(slice) == slice);
+        CHECK(std::get<graph::Activation>(node.kind).function == graph::Function::relu);
       }
       CHECK((op.kind != OpKind::fill || op.bytes().count() == 8));  // a counter of 64 bits
       if (timing::is_linear(op.kind)) {
