@@ -383,6 +383,25 @@ TEST_CASE("an activation's gradient is written for batch norm's sums where searc
   CHECK(written(true, false) == 1);
 }
 
+TEST_CASE("sums of batch norm that are not split have its gradient in fp32 first: in the kernel, or beside 16 bits") {
+  for (const job::Precision precision : {job::Precision::tf32, job::Precision::bf16}) {
+    CompiledCase some =
+        row_of({4, 8, 8}, {graph::Convolution{4, 4}, graph::BatchNorm{4}, graph::Convolution{4, 4}, graph::Flatten{}});
+    some.job.precision = precision;
+    some.job.batch = 2;
+    const Captured captured = some.captured();
+    std::int64_t inside = 0;
+    for (const Kernel& kernel : captured.backward.kernels) {
+      inside += kernel.inner;
+    }
+    const auto beside = std::ranges::count_if(captured.backward.buffers, [](const Buffer& buffer) {
+      return buffer.bytes == 2 * 4 * 64 * 4 && buffer.layer == 2 && buffer.type == base::DType::f32;
+    });
+    CHECK(inside == (precision == job::Precision::tf32 ? 2 * 4 * 64 * 4 : 0));
+    CHECK(beside == 1);  // the gradient itself, or what it is made of
+  }
+}
+
 TEST_CASE("a map is turned if one of those that read it leads to a convolution, and flattening then copies it") {
   for (const bool leads : {false, true}) {
     graph::Builder builder("heads", {80, 4, 4}, 4);
