@@ -122,13 +122,20 @@ TEST_CASE("a batch norm by running statistics joins a sum, one by those of the b
   CHECK(kernels(false) > kernels(true));
 }
 
-TEST_CASE("weights of several taps are turned, in training as in inference") {
+TEST_CASE("weights of several taps are turned, in training as in inference; autocast copies each once") {
   for (const job::Mode mode : {job::Mode::train, job::Mode::infer}) {
     const graph::Convolution square{80, 80};
     const graph::Convolution point{80, 80, {1, 1}, {1, 1}, {0, 0}};
     const graph::Convolution pair{80, 80, {1, 2}, {1, 1}, {0, 0}};
-    const Captured captured = row_of({80, 6, 6}, {square, point, pair, graph::Flatten{}}, mode).captured();
-    CHECK(std::ranges::count(captured.forward.buffers, Category::weight_copies, &Buffer::category) == 2);
+    CompiledCase some = row_of({80, 6, 6}, {square, point, pair, graph::Flatten{}}, mode);
+    const auto copies = [](const Captured& of) {
+      return std::ranges::count(of.forward.buffers, Category::weight_copies, &Buffer::category);
+    };
+    const Captured captured = some.captured();
+    CHECK(copies(captured) == 2);
+    CHECK(std::ranges::count(captured.relaid, true) == (mode == job::Mode::train ? 2 : 0));
+    some.job.precision = job::Precision::amp_bf16;
+    CHECK(copies(some.captured()) == 3);
     std::int64_t bytes = 0;
     for (const Call& call : captured.forward_calls) {
       bytes += call.cast && call.passes.empty() ? call.ops.front().bytes().count() : 0;
