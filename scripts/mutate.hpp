@@ -65,6 +65,7 @@ struct Left {
   int number;
 };
 
+// Texts cannot be subtracted: their terms are swapped.
 #define VGGPLAN_MUTATED(symbol, right, wrong)                 \
   template <class T>                                          \
   constexpr Left<T> operator symbol(T&& a, Op op) {           \
@@ -78,6 +79,8 @@ struct Left {
       if (on(left.number)) {                                  \
         return static_cast<Result>(wrong);                    \
       }                                                       \
+    } else if (on(left.number)) {                             \
+      return static_cast<Result>(b symbol a);                 \
     }                                                         \
     return static_cast<Result>(right);                        \
   }

@@ -17,39 +17,9 @@ namespace vggplan::app {
 
 namespace {
 
-base::Result<int> finish(const base::Status& error, int code) {
-  TRY(error);
-  return code;
-}
-
 base::Result<int> print(std::string_view text, const Options& options, World& world) {
-  return finish(emit(text, options, world), kYes);
-}
-
-base::Result<int> dispatch(const Request& request, World& world) {
-  switch (request.command) {
-    case Command::plan: return run_plan(request, world);
-    case Command::estimate: return run_estimate(request, world);
-    case Command::fit: return run_fit(request, world);
-    case Command::layers: return run_layers(request, world);
-    case Command::sweep: return run_sweep(request, world);
-    case Command::gpus:
-    case Command::machines:
-    case Command::models: return run_catalogue(request, world);
-    case Command::show: return run_show(request, world);
-    case Command::diff: return run_diff(request, world);
-    case Command::check: return run_check(request, world);
-    case Command::launch: return run_launch(request, world);
-    case Command::verify: return run_verify(request, world);
-    case Command::calibrate: return run_calibrate(request, world);
-    case Command::schema: return run_schema(request, world);
-    case Command::completion: {
-      const base::Result<std::string> script = completion(request.positionals.front());
-      return script ? print(*script, request.options, world) : script.error();
-    }
-    case Command::man: return print(man_page(), request.options, world);
-  }
-  return kProgramFault;
+  TRY(emit(text, options, world));
+  return kYes;
 }
 
 base::Status count_positionals(const Invocation& invocation) {
@@ -112,7 +82,8 @@ base::Result<int> answer(const std::vector<std::string>& given, World& world) {
     return kWrongQuestion;
   }
   TRY(count_positionals(invocation));
-  return dispatch({invocation.command, std::move(options), std::move(settled), invocation.positionals}, world);
+  return info(invocation.command)
+      .run({invocation.command, std::move(options), std::move(settled), invocation.positionals}, world);
 }
 
 }  // namespace

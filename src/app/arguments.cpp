@@ -21,15 +21,10 @@ base::Diagnostic unknown_flag(const std::string& argument, Command command) {
     return base::wrong(name, fmt::format("is not a flag of '{}'", base::name_of_enum(command)),
                        "it belongs to " + command_list(*elsewhere, ", "));
   }
-  std::vector<std::string> known;
-  for (const Flag& flag : flags()) {
-    if (flag.applies_to(command)) {
-      known.push_back(dashed(flag.name));
-    }
-  }
-  const std::string help = fmt::format("see vggplan {} --help", base::name_of_enum(command));
-  const std::vector<std::string> near = base::nearest(name, known);
-  return base::wrong(base::quoted(name), "is not a known flag", near.empty() ? help : base::suggestion(name, known));
+  std::vector<std::string> known = names_of_flags([&](const Flag& flag) { return flag.applies_to(command); });
+  std::ranges::transform(known, known.begin(), dashed);
+  return base::wrong(base::quoted(name), "is not a known flag",
+                     base::suggestion(name, known, fmt::format("see vggplan {} --help", base::name_of_enum(command))));
 }
 
 base::Result<Command> parse_command(const std::string& word) {

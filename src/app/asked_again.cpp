@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "app/asked_again.hpp"
-
 #include "app/model_file.hpp"
+#include "app/reports.hpp"
 #include "app/settings.hpp"
 
 namespace vggplan::app {

@@ -2,7 +2,6 @@
 // Which of several changed inputs does what.
 #include <algorithm>
 
-#include "app/asked_again.hpp"
 #include "app/reports.hpp"
 #include "vggplan/report/build.hpp"
 #include "vggplan/report/compare.hpp"
@@ -47,9 +46,8 @@ Values stepped(Values values, const Values& after, const std::string& input) {
 
 base::Result<Document> answer(const Values& values, World& world) {
   const Asked asked = TRY(ask_again(values, world));
-  const base::Result<estimate::Estimate> estimate =
-      estimate::estimate(asked.question.job, asked.question.target, asked.knowledge, {});
-  return estimate ? base::Result<Document>(report::build_estimate(*estimate)) : estimate.error();
+  return report::build_estimate(
+      TRY(estimate::estimate(asked.question.job, asked.question.target, asked.knowledge, {})));
 }
 
 }  // namespace

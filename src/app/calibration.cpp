@@ -4,22 +4,20 @@
 #include <fmt/format.h>
 
 #include "vggplan/graph/graph.hpp"
+#include "vggplan/job/job.hpp"
 #include "vggplan/lowering/ops.hpp"
 #include "vggplan/lowering/schedule.hpp"
 
 namespace vggplan::app {
 namespace {
 
-/// Reads one word of a row into `value`; the first that is unknown goes to `error`.
 template <class E>
-void read_word(const std::string& place, std::string_view key, const std::string& word, E& value, base::Status& error) {
+base::Status read_word(const std::string& place, std::string_view key, const std::string& word, E& value) {
   const auto parsed = base::parse_enum<E>(word);
-  if (parsed) {
-    value = *parsed;
-  } else if (!error) {
-    error =
-        base::wrong(place, fmt::format("unknown {} '{}'", key, word), base::suggestion(word, base::enum_names<E>()));
-  }
+  value = parsed.value_or(value);
+  return parsed ? std::nullopt
+                : base::Status(base::wrong(place, fmt::format("unknown {} '{}'", key, word),
+                                           base::suggestion(word, base::enum_names<E>())));
 }
 
 std::string label_of(const catalog::MeasuredStep& s) {
@@ -31,13 +29,10 @@ std::string label_of(const catalog::MeasuredStep& s) {
                      s.compile == "none" ? "" : " compile " + s.compile);
 }
 
-}  // namespace
-
 base::Result<job::Job> job_of(const catalog::MeasuredStep& step, const catalog::Catalog& catalog) {
   job::Job job;
   if (step.features.empty()) {
-    auto model = TRY(catalog.model(step.model));
-    job.model = std::move(model);
+    job.model = TRY(catalog.model(step.model));
   } else {
     job.model = {step.model, step.features, step.batch_norm};
   }
@@ -51,42 +46,19 @@ base::Result<job::Job> job_of(const catalog::MeasuredStep& step, const catalog::
   job.parallel.gpus = step.gpus;
   job.parallel.bucket = base::Bytes(step.bucket_mb * 1024 * 1024);
   job.parallel.bucket_view = step.bucket_view;
-  base::Status error;
-  read_word(step.place, "precision", step.precision, job.precision, error);
-  read_word(step.place, "layout", step.layout, job.layout, error);
-  read_word(step.place, "optimizer", step.optimizer, job.optimizer, error);
-  read_word(step.place, "optimizer implementation", step.optimizer_impl, job.optimizer_impl, error);
-  read_word(step.place, "head", step.head, job.head, error);
-  read_word(step.place, "mode", step.mode, job.mode, error);
-  read_word(step.place, "frozen norm", step.frozen_norm, job.scope.norm, error);
-  read_word(step.place, "train", step.trained, job.scope.trained, error);
-  read_word(step.place, "compile", step.compile, job.compile, error);
-  read_word(step.place, "sharding", step.sharding, job.parallel.sharding, error);
-  TRY(error);
-  auto checkpointing = TRY(job::parse_checkpointing(step.checkpointing));
-  job.checkpointing = checkpointing;
+  TRY(read_word(step.place, "precision", step.precision, job.precision));
+  TRY(read_word(step.place, "layout", step.layout, job.layout));
+  TRY(read_word(step.place, "optimizer", step.optimizer, job.optimizer));
+  TRY(read_word(step.place, "optimizer implementation", step.optimizer_impl, job.optimizer_impl));
+  TRY(read_word(step.place, "head", step.head, job.head));
+  TRY(read_word(step.place, "mode", step.mode, job.mode));
+  TRY(read_word(step.place, "frozen norm", step.frozen_norm, job.scope.norm));
+  TRY(read_word(step.place, "train", step.trained, job.scope.trained));
+  TRY(read_word(step.place, "compile", step.compile, job.compile));
+  TRY(read_word(step.place, "sharding", step.sharding, job.parallel.sharding));
+  job.checkpointing = TRY(job::parse_checkpointing(step.checkpointing, "--checkpointing"));
   TRY(job::validate(job));
   return job;
-}
-
-namespace {
-
-/// A job with its network lowered.
-struct Lowered {
-  job::Job job{};
-  graph::Network network{};
-  std::vector<timing::Op> ops{};
-};
-
-base::Result<Lowered> lower(const catalog::MeasuredStep& step, const catalog::Catalog& catalog) {
-  Lowered lowered;
-  auto job = TRY(job_of(step, catalog));
-  lowered.job = std::move(job);
-  auto network = TRY(job::network_of(lowered.job));
-  lowered.network = std::move(network);
-  const auto segments = TRY(lowering::segments(lowered.network, lowered.job.checkpointing));
-  lowered.ops = lowering::lower_ops(lowered.network, lowered.job, segments);
-  return lowered;
 }
 
 base::Result<timing::Fabric> fabric_of(const hardware::Gpu& gpu, std::int64_t gpus, const catalog::Catalog& catalog) {
@@ -101,17 +73,20 @@ base::Result<timing::Fabric> fabric_of(const hardware::Gpu& gpu, std::int64_t gp
 
 base::Status add_step(const catalog::MeasuredStep& step, const hardware::Gpu& gpu, const lowering::Framework& framework,
                       const catalog::Catalog& catalog, timing::Samples& samples) {
-  auto lowered = TRY(lower(step, catalog));
+  const job::Job job = TRY(job_of(step, catalog));
+  const graph::Network network = TRY(job::network_of(job));
+  const auto segments = TRY(lowering::segments(network, job.checkpointing));
+  std::vector<timing::Op> ops = lowering::lower_ops(network, job, segments);
   if (step.gpus > 1) {
     const auto fabric = TRY(fabric_of(gpu, step.gpus, catalog));
     samples.parallel.push_back({label_of(step),
-                                std::move(lowered.ops),
+                                std::move(ops),
                                 {step.accumulation, step.benchmark},
-                                lowering::exchange_of(lowered.network, lowered.job, framework),
+                                lowering::exchange_of(network, job, framework),
                                 fabric,
                                 step.step});
   } else if (step.forward.count() > 0.0) {
-    samples.steps.push_back({label_of(step), std::move(lowered.ops), step.step, step.forward, step.backward,
+    samples.steps.push_back({label_of(step), std::move(ops), step.step, step.forward, step.backward,
                              step.optimizer_step, step.benchmark, step.for_ranges, step.on_host, step.host_operation});
   }
   return std::nullopt;

@@ -7,12 +7,10 @@
 #include "vggplan/base/result.hpp"
 #include "vggplan/catalog/catalog.hpp"
 #include "vggplan/catalog/measurements.hpp"
-#include "vggplan/job/job.hpp"
 #include "vggplan/timing/calibrate.hpp"
 
 namespace vggplan::app {
 
-base::Result<job::Job> job_of(const catalog::MeasuredStep& step, const catalog::Catalog& catalog);
 /// Everything that `rows` say about `gpu`, as the fit takes it. Steps and collectives on several GPUs are taken to
 /// have run over the links that GPUs of this form have.
 base::Result<timing::Samples> samples_of(const catalog::Measurements& rows, const hardware::Gpu& gpu,

@@ -6,6 +6,8 @@
 #include <algorithm>
 
 #include "app/help.hpp"
+#include "app/output.hpp"
+#include "app/run.hpp"
 #include "vggplan/base/format.hpp"
 
 namespace vggplan::app {
@@ -152,13 +154,15 @@ std::string completed(const std::vector<std::string>& words) {
   return text;
 }
 
-base::Result<std::string> completion(const std::string& shell) {
+base::Result<int> run_completion(const Request& request, World& world) {
+  const std::string& shell = request.positionals.front();
   const std::string_view script = shell == "bash" ? kBash : shell == "zsh" ? kZsh : shell == "fish" ? kFish : "";
-  if (!script.empty()) {
-    return std::string(script);
+  if (script.empty()) {
+    return base::wrong("completion", fmt::format("{} is not a shell that it is made for", base::quoted(shell)),
+                       base::suggestion(shell, known_shells()));
   }
-  return base::wrong("completion", fmt::format("{} is not a shell that it is made for", base::quoted(shell)),
-                     base::suggestion(shell, known_shells()));
+  TRY(emit(script, request.options, world));
+  return kYes;
 }
 
 }  // namespace vggplan::app

@@ -25,55 +25,6 @@ namespace vggplan::app {
 
 namespace {
 
-/// A scalar as it would be written behind a flag; none for what no flag takes.
-std::optional<std::string> scalar_text(const toml::node& node) {
-  if (const auto* text = node.as_string()) {
-    return text->get();
-  }
-  if (const auto* whole = node.as_integer()) {
-    return fmt::format("{}", whole->get());
-  }
-  if (const auto* number = node.as_floating_point()) {
-    return fmt::format("{}", number->get());
-  }
-  if (const auto* truth = node.as_boolean()) {
-    return truth->get() ? "true" : "false";
-  }
-  return std::nullopt;
-}
-
-/// One or more values of a flag: a scalar, a list of them, or a table of NAME = VALUE.
-std::optional<std::vector<std::string>> values_of(const toml::node& node, const Flag& flag) {
-  std::vector<std::string> values;
-  if (const auto* list = node.as_array()) {
-    for (const toml::node& item : *list) {
-      const std::optional<std::string> text = scalar_text(item);
-      if (!text) {
-        return std::nullopt;
-      }
-      values.push_back(*text);
-    }
-    if (!flag.repeatable) {
-      // Lists of one flag are joined by commas, as on the command line: gpus = ["a100x4", "h100x4"].
-      values = {fmt::format("{}", fmt::join(values, ","))};
-    }
-    return values;
-  }
-  const toml::table* table = node.as_table();
-  if (table != nullptr && flag.repeatable) {
-    for (const auto& [key, value] : *table) {
-      const std::optional<std::string> text = scalar_text(value);
-      if (!text) {
-        return std::nullopt;
-      }
-      values.push_back(fmt::format("{}={}", key.str(), *text));
-    }
-    return values;
-  }
-  const std::optional<std::string> text = scalar_text(node);
-  return text ? std::optional(std::vector{*text}) : std::nullopt;
-}
-
 report::Document as_json(const toml::node& node) {
   if (const auto* table = node.as_table()) {
     report::Document object = report::Document::object();
@@ -102,22 +53,48 @@ report::Document as_json(const toml::node& node) {
   return text == nullptr ? report::Document() : report::Document(text->get());
 }
 
+/// A scalar as it would be written behind a flag; none for what no flag takes.
+std::optional<std::string> scalar_text(const report::Document& value) {
+  if (value.is_string()) {
+    return value.get<std::string>();
+  }
+  if (value.is_number_float()) {
+    return fmt::format("{}", value.get<double>());  // 2.0 is 2
+  }
+  return value.is_structured() || value.is_null() ? std::nullopt : std::optional(value.dump());
+}
+
+/// One or more values of a flag: a scalar, a list of them, or a table of NAME = VALUE.
+std::optional<std::vector<std::string>> values_of(const report::Document& value, const Flag& flag) {
+  if (value.is_object() && !flag.repeatable) {
+    return std::nullopt;
+  }
+  const report::Document items = value.is_structured() ? value : report::Document::array({value});
+  std::vector<std::string> values;
+  for (const auto& [key, item] : items.items()) {
+    const std::optional<std::string> text = scalar_text(item);
+    if (!text) {
+      return std::nullopt;
+    }
+    values.push_back(value.is_object() ? fmt::format("{}={}", key, *text) : *text);
+  }
+  if (value.is_array() && !flag.repeatable) {
+    // Lists of one flag are joined by commas, as on the command line: gpus = ["a100x4", "h100x4"].
+    values = {fmt::format("{}", fmt::join(values, ","))};
+  }
+  return values;
+}
+
 base::Diagnostic not_toml(const toml::parse_error& error, const std::string& path) {
   return base::wrong(fmt::format("{}:{}", path, error.source().begin.line),
                      fmt::format("is not TOML: {}", error.description()), "");
 }
 
 base::Diagnostic unknown_key(std::string_view key, const std::string& place) {
-  std::vector<std::string> known;
-  for (const Flag& flag : flags()) {
-    if (flag.configurable) {
-      known.emplace_back(flag.name);
-    }
-  }
-  const std::vector<std::string> near = base::nearest(base::with_dashes(key), known);
-  return base::wrong(place, fmt::format("{} is not a setting", base::quoted(key)),
-                     near.empty() ? "settings are named like flags; see vggplan --help"
-                                  : base::suggestion(base::with_dashes(key), known));
+  const std::vector<std::string> known = names_of_flags([](const Flag& flag) { return flag.configurable; });
+  return base::wrong(
+      place, fmt::format("{} is not a setting", base::quoted(key)),
+      base::suggestion(base::with_dashes(key), known, "settings are named like flags; see vggplan --help"));
 }
 
 /// toml++ counts brackets that nest, but not the parts of a.a.a, and recurses over either.
@@ -160,7 +137,7 @@ base::Result<std::vector<Setting>> parse_config(std::string_view text, const std
       return unknown_key(key.str(), source);
     }
     const std::string place = fmt::format("{}: {}", source, key.str());
-    const std::optional<std::vector<std::string>> values = values_of(node, *flag);
+    const std::optional<std::vector<std::string>> values = values_of(as_json(node), *flag);
     if (!values) {
       return base::wrong(place, "takes a plain value", "write a number, a string, true or false");
     }

@@ -23,8 +23,6 @@ class SignalsWait {
   SignalsWait();
   SignalsWait(const SignalsWait&) = delete;
   SignalsWait& operator=(const SignalsWait&) = delete;
-  SignalsWait(SignalsWait&&) = delete;
-  SignalsWait& operator=(SignalsWait&&) = delete;
   ~SignalsWait();
 
  private:

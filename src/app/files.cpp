@@ -47,8 +47,6 @@ class Staged {
   }
   Staged(const Staged&) = delete;
   Staged& operator=(const Staged&) = delete;
-  Staged(Staged&&) = delete;
-  Staged& operator=(Staged&&) = delete;
   ~Staged() {
     if (made_) {
       ::unlink(temporary_.c_str());

@@ -14,6 +14,9 @@
 
 namespace vggplan::app {
 
+class World;
+struct Request;
+
 enum class Group { job, machine, data, goal, sweep, gate, run, output, program };
 
 using CommandSet = unsigned;
@@ -21,17 +24,17 @@ constexpr CommandSet only(Command command) { return 1U << static_cast<unsigned>(
 
 struct Flag {
   std::string_view name{};      ///< without dashes
-  char letter{};                ///< short form, or 0
   std::string_view value{};     ///< what it takes, as help shows it; empty for a switch
   std::string_view fallback{};  ///< default as help shows it; may be empty
   std::string_view help{};
   Group group{Group::job};
   CommandSet commands{};
-  bool repeatable{false};
-  bool configurable{true};                         ///< may also come from a file or the environment
-  std::vector<std::string> (*choices)(){nullptr};  ///< what it may be, or begins with where that ends in '='
   /// Stores one value; `place` is what errors call it. Null: the value acts before options are built.
   base::Status (*store)(Options&, std::string_view value, std::string_view place){nullptr};
+  std::vector<std::string> (*choices)(){nullptr};  ///< what it may be, or begins with where that ends in '='
+  char letter{};                                   ///< short form, or 0
+  bool configurable{true};                         ///< may also come from a file or the environment
+  bool repeatable{false};
 
   [[nodiscard]] bool takes_value() const { return !value.empty(); }
   [[nodiscard]] bool applies_to(Command command) const { return (commands & only(command)) != 0; }
@@ -44,10 +47,21 @@ inline constexpr std::string_view kChosen = "chosen";
 /// The names of the commands that take the flag.
 std::string command_list(const Flag& flag, std::string_view separator);
 const Flag* find_flag(std::string_view name);
+template <class Wanted>
+std::vector<std::string> names_of_flags(Wanted wanted) {
+  std::vector<std::string> names;
+  for (const Flag& flag : flags()) {
+    if (wanted(flag)) {
+      names.emplace_back(flag.name);
+    }
+  }
+  return names;
+}
 std::string_view title(Group group);
 
 struct CommandUsage {
   Command command{};
+  base::Result<int> (*run)(const Request& request, World& world){};
   std::string_view help{};
   std::string_view positional{};  ///< as usage shows it: "REPORT.json", "[NAME]"
   std::size_t fewest{0};          ///< positional arguments

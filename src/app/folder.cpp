@@ -35,8 +35,6 @@ class Staging {
         made_(::mkdtemp(name_.data()) != nullptr) {}
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
-  Staging(Staging&&) = delete;
-  Staging& operator=(Staging&&) = delete;
   ~Staging() {
     if (!made_) {
       return;

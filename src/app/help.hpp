@@ -19,10 +19,8 @@ std::string short_usage();
 std::string program_help(std::size_t columns);
 std::string command_help(Command command, std::size_t columns);
 
-base::Result<std::string> completion(const std::string& shell);
 /// What may stand in the place of the last of `words`, a line each.
 std::string completed(const std::vector<std::string>& words);
-std::string man_page();
 
 /// The help of a flag with its choices and default, for one command or for all.
 std::string described(const Flag& flag, std::optional<Command> command = std::nullopt);

@@ -13,12 +13,10 @@ namespace {
 
 base::Result<catalog::Catalog> with_calibration(const catalog::Catalog& catalog, const Options& options, World& world) {
   const std::string& path = *options.calibration;
-  const base::Result<std::string> text = world.read_file(path);
-  if (!text) {
-    return named_file(text.error(), options.place("calibration"), "vggplan calibrate writes such files");
-  }
-  const auto calibration = TRY(catalog::read_calibration(*text, path));
-  const catalog::ConfigFile file{"calibration/" + calibration.gpu + ".json", *text, path};
+  const std::string text =
+      TRY(named_file(world.read_file(path), options.place("calibration"), "vggplan calibrate writes such files"));
+  const auto calibration = TRY(catalog::read_calibration(text, path));
+  const catalog::ConfigFile file{"calibration/" + calibration.gpu + ".json", text, path};
   return catalog.with_overrides(std::span(&file, 1));
 }
 
@@ -47,60 +45,36 @@ base::Result<std::vector<catalog::ConfigFile>> files_in(const std::string& folde
   return files;
 }
 
-}  // namespace
-
-namespace {
-
 base::Result<catalog::Catalog> with_prices(const catalog::Catalog& catalog, const Options& options, World& world) {
   catalog::PriceList prices;
-  const catalog::AskedPrices asked{options.regions, options.spot, options.today};
+  const catalog::AskedPrices asked{options.regions, options.spot, options.today, options.place("region")};
   if (options.price_list) {
-    const base::Result<std::string> text = world.read_file(*options.price_list);
-    if (!text) {
-      return named_file(text.error(), options.place("prices"),
-                        "name a vms.csv of SkyPilot's catalogue, or JSON: vggplan schema prices");
-    }
-    prices = TRY(catalog::PriceList::read(*text, *options.price_list, options.prices_date, asked));
+    const std::string text = TRY(named_file(world.read_file(*options.price_list), options.place("prices"),
+                                            "name a vms.csv of SkyPilot's catalogue, or JSON: vggplan schema prices"));
+    prices = TRY(catalog::PriceList::read(text, *options.price_list, options.prices_date, asked));
   } else if (!options.prices_date.empty()) {
     return base::wrong(options.place("prices-date"), "is of a list of prices, and none is given",
                        "name it with --prices FILE");
   }
-  base::Result<catalog::Catalog> priced = catalog.with_prices(std::move(prices), asked);
-  if (!priced && priced.error().place == "region") {
-    base::Diagnostic error = priced.error();
-    error.place = options.place("region");
-    return error;
-  }
-  return priced;
+  return catalog.with_prices(std::move(prices), asked);
 }
 
 }  // namespace
 
 base::Result<catalog::Catalog> load_catalog(const Options& options, World& world) {
-  base::Result<catalog::Catalog> catalog = catalog::Catalog::built_in();
+  catalog::Catalog catalog = catalog::Catalog::built_in();
   if (options.config_dir) {
-    const base::Result<std::vector<catalog::ConfigFile>> files = files_in(*options.config_dir, world);
-    if (!files) {
-      return named_file(files.error(), options.place("config-dir"),
-                        "name a folder with gpus/NAME.json, machines/NAME.json and the like");
-    }
-    catalog = catalog->with_overrides(*files);
-    if (!catalog) {
-      return catalog;
-    }
+    const auto files = TRY(named_file(files_in(*options.config_dir, world), options.place("config-dir"),
+                                      "name a folder with gpus/NAME.json, machines/NAME.json and the like"));
+    catalog = TRY(catalog.with_overrides(files));
   }
   if (options.gpu_file) {
-    const base::Result<std::string> text = world.read_file(*options.gpu_file);
-    if (!text) {
-      return named_file(text.error(), options.place("gpu-file"),
-                        "name a JSON file with a GPU; vggplan schema gpu tells its keys");
-    }
-    catalog = catalog->with_gpu_file({*options.gpu_file, *text, *options.gpu_file});
+    const std::string text = TRY(named_file(world.read_file(*options.gpu_file), options.place("gpu-file"),
+                                            "name a JSON file with a GPU; vggplan schema gpu tells its keys"));
+    catalog = TRY(catalog.with_gpu_file({*options.gpu_file, text, *options.gpu_file}));
   }
-  if (catalog) {
-    catalog = with_prices(*catalog, options, world);
-  }
-  return catalog && options.calibration ? with_calibration(*catalog, options, world) : catalog;
+  catalog = TRY(with_prices(catalog, options, world));
+  return options.calibration ? with_calibration(catalog, options, world) : catalog;
 }
 
 }  // namespace vggplan::app

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include "app/help.hpp"
+#include "app/output.hpp"
+#include "app/run.hpp"
 #include "vggplan/base/version.hpp"
 
 namespace vggplan::app {
@@ -60,8 +62,6 @@ std::string example_section() {
   return text;
 }
 
-}  // namespace
-
 std::string man_page() {
   std::string text = fmt::format(".TH VGGPLAN 1 \"\" \"vggplan {}\" \"User Commands\"\n", base::kVersion);
   text +=
@@ -85,6 +85,13 @@ std::string man_page() {
       "set\n"
       ".PP\nFlags win over variables, these over the working folder, that over the user.\n";
   return text + example_section();
+}
+
+}  // namespace
+
+base::Result<int> run_man(const Request& request, World& world) {
+  TRY(emit(man_page(), request.options, world));
+  return kYes;
 }
 
 }  // namespace vggplan::app

@@ -12,25 +12,21 @@
 namespace vggplan::app {
 
 bool is_file_name(std::string_view model) {
-  constexpr std::array<std::string_view, 3> kEndings{".json", ".onnx", ".pt2"};
+  constexpr std::array<std::string_view, 3> kFormats{".json", ".onnx", ".pt2"};
   return model.find('/') != std::string_view::npos ||
-         std::ranges::any_of(kEndings, [&](std::string_view ending) { return model.ends_with(ending); });
+         std::ranges::any_of(kFormats, [&](std::string_view ending) { return model.ends_with(ending); });
 }
 
 base::Result<graph::ModelSpec> read_model_file(const std::string& path, std::string_view place, World& world) {
-  const base::Result<std::string> text = world.read_file(path);
-  if (!text) {
-    return named_file(text.error(), place,
-                      "name a model, or a file: ONNX, a .pt2 of torch.export, or JSON as vggplan schema network and "
-                      "vggplan schema model tell");
+  const std::string text = TRY(named_file(world.read_file(path), place,
+                                          "name a model, or a file: ONNX, a .pt2 of torch.export, or JSON as vggplan "
+                                          "schema network and vggplan schema model tell"));
+  if (!importers::is_network(text)) {
+    return catalog::model_from({path, text, path});
   }
-  if (!importers::is_network(*text)) {
-    return catalog::model_from({path, *text, path});
-  }
-  auto file = TRY(importers::open_network(*text, path));
   graph::ModelSpec spec;
   spec.name = base::printable(path);
-  spec.own = std::move(file);
+  spec.own = TRY(importers::open_network(text, path));
   return spec;
 }
 

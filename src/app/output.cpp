@@ -14,15 +14,10 @@ namespace vggplan::app {
 
 namespace {
 
-std::string variable(World& world, const char* name) {
-  const auto found = world.environment().find(name);
-  return found == world.environment().end() ? std::string() : found->second;
-}
-
 /// The character set of the terminal, by the variables that C libraries look at, in their order.
 bool locale_is_utf8(World& world) {
   for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
-    std::string value = variable(world, name);
+    std::string value = world.variable(name);
     if (value.empty()) {
       continue;
     }
@@ -39,14 +34,14 @@ bool wants_color(const Options& options, World& world, bool to_file) {
     case Color::never: return false;
     case Color::automatic: break;
   }
-  if (!variable(world, "NO_COLOR").empty()) {
+  if (!world.variable("NO_COLOR").empty()) {
     return false;
   }
-  const std::string forced = variable(world, "FORCE_COLOR");
+  const std::string forced = world.variable("FORCE_COLOR");
   if (!forced.empty()) {
     return forced != "0";
   }
-  return !to_file && world.out_is_terminal() && variable(world, "TERM") != "dumb";
+  return !to_file && world.out_is_terminal() && world.variable("TERM") != "dumb";
 }
 
 /// One message: on a terminal on lines that end between words, in a file on one that can be searched.
@@ -111,11 +106,10 @@ base::Status check_targets(const Options& options, World& world) {
   return std::nullopt;
 }
 
-base::Status deliver(const report::Document& report, const Options& options, World& world,
-                     std::vector<TextFile> files) {
+base::Status hand_out(const std::string& text, const report::Document& report, const Options& options, World& world,
+                      std::vector<TextFile> files) {
   // All formats before the first byte leaves, and files before standard output, which cannot be taken back: a report
   // that one of them cannot hold is not half delivered.
-  const std::string text = rendered(report, options.format, options, world, options.output.has_value());
   for (const Export& copy : options.exports) {
     files.push_back({copy.path, rendered(report, copy.format, options, world, true)});
   }
@@ -124,6 +118,13 @@ base::Status deliver(const report::Document& report, const Options& options, Wor
   }
   TRY(world.write_files(files));
   return options.output ? std::nullopt : emit(text, options, world);
+}
+
+base::Result<int> deliver(const report::Document& report, const Options& options, World& world, int code,
+                          std::vector<TextFile> files) {
+  const std::string text = rendered(report, options.format, options, world, options.output.has_value());
+  TRY(hand_out(text, report, options, world, std::move(files)));
+  return code;
 }
 
 void say(World& world, const base::Diagnostic& error) {

@@ -24,9 +24,12 @@ base::Status emit(std::string_view text, const Options& options, World& world);
 /// Whether --output and every --export write to files of their own, by whatever names.
 base::Status check_targets(const Options& options, World& world);
 
-/// The report in the format asked for, every --export, and `files` that belong to them.
-base::Status deliver(const report::Document& report, const Options& options, World& world,
-                     std::vector<TextFile> files = {});
+/// The report in the format asked for, every --export, and `files` that belong to them; then the exit code.
+base::Result<int> deliver(const report::Document& report, const Options& options, World& world, int code = kYes,
+                          std::vector<TextFile> files = {});
+/// The same where the report was written as `text` already.
+base::Status hand_out(const std::string& text, const report::Document& report, const Options& options, World& world,
+                      std::vector<TextFile> files = {});
 
 void say(World& world, const base::Diagnostic& error);
 void note(World& world, const Options& options, std::string_view text);

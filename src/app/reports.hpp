@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Reports that commands start from.
+// Reports that commands start from, and the questions that they answer.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "app/run.hpp"
+#include "app/session.hpp"
 #include "vggplan/app/app.hpp"
 #include "vggplan/report/document.hpp"
 
@@ -20,6 +22,15 @@ base::Result<report::Document> read_comparable(const std::string& path, World& w
 /// rows sum to the whole difference. Empty where fewer than two inputs differ. An error where the figures cannot be
 /// had again from the inputs: another version or calibration wrote them, or a job on the way is not possible.
 base::Result<report::Document> attribute(const report::Document& before, const report::Document& after, World& world);
+
+/// Flags as they would be written to get a report again.
+using Values = std::map<std::string, std::string, std::less<>>;
+
+/// `report`: an estimate, or the recommendation of a plan.
+Values flags_of(const report::Document& report);
+
+/// The question that a saved report answers, put again.
+base::Result<Asked> ask_again(const Values& values, World& world);
 
 /// What `plan` answers to the request's options.
 base::Result<report::Document> plan_report(const Request& request, World& world);

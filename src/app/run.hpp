@@ -32,5 +32,7 @@ base::Result<int> run_launch(const Request& request, World& world);
 base::Result<int> run_verify(const Request& request, World& world);
 base::Result<int> run_calibrate(const Request& request, World& world);
 base::Result<int> run_schema(const Request& request, World& world);
+base::Result<int> run_completion(const Request& request, World& world);
+base::Result<int> run_man(const Request& request, World& world);
 
 }  // namespace vggplan::app

@@ -43,8 +43,7 @@ base::Result<int> run_calibrate(const Request& request, World& world) {
   TRY(emit(catalog::write_calibration(fit.calibration), request.options, world));
   // The calibration is the result; what is said about it goes to the screen that is free.
   if (request.options.output) {
-    TRY(world.write_out(describe(fit)));
-    TRY(world.flush_out());
+    TRY(emit(describe(fit), {}, world));
   } else {
     note(world, request.options, describe(fit));
   }

@@ -61,13 +61,7 @@ base::Result<Document> machines(const Request& request, const Catalog& catalog) 
   const std::vector<std::string> names = request.positionals.empty() ? catalog.machine_names() : request.positionals;
   std::vector<hardware::Machine> entries;
   for (const std::string& name : names) {
-    base::Result<hardware::Machine> machine = catalog.machine(name);
-    if (!machine) {
-      base::Diagnostic error = machine.error();
-      error.place = error.place == "machine" ? "machines" : error.place;
-      return error;
-    }
-    entries.push_back(std::move(*machine));
+    entries.push_back(TRY(catalog.machine(name, "machines")));
   }
   return report::build_machines(entries);
 }
@@ -105,8 +99,7 @@ base::Result<int> run_catalogue(const Request& request, World& world) {
   const Document report = TRY(request.command == Command::gpus       ? gpus(request, catalog, world)
                               : request.command == Command::machines ? machines(request, catalog)
                                                                      : models(request, catalog, world));
-  TRY(deliver(report, request.options, world));
-  return kYes;
+  return deliver(report, request.options, world);
 }
 
 base::Result<int> run_schema(const Request& request, World& world) {

@@ -6,7 +6,6 @@
 #include "app/output.hpp"
 #include "app/reports.hpp"
 #include "app/run.hpp"
-#include "app/session.hpp"
 #include "vggplan/base/parallel.hpp"
 #include "vggplan/report/build.hpp"
 
@@ -83,11 +82,6 @@ base::Result<Answer> answer(const Request& request, World& world, const estimate
   return Answer{std::move(estimate), std::move(knowledge)};
 }
 
-base::Result<int> finish(const report::Document& report, const Request& request, World& world, int code) {
-  TRY(deliver(report, request.options, world));
-  return code;
-}
-
 /// Estimates of what the plan lists in short.
 base::Result<report::PlanDetails> in_full(const planner::Plan& plan, const planner::PlanRequest& request,
                                           const estimate::Engine& engine) {
@@ -131,6 +125,22 @@ base::Status add_extras(planner::Plan& plan, report::PlanDetails& details, const
   return std::nullopt;
 }
 
+std::vector<std::string> gpus_of(const planner::PlanRequest& request) {
+  std::vector<std::string> names;
+  std::ranges::transform(request.candidates, std::back_inserter(names),
+                         [](const planner::Candidate& candidate) { return candidate.target.gpu.name; });
+  return names;
+}
+
+/// With the GPUs that remedies may name, which are timed by what is like them.
+base::Result<estimate::Knowledge> knowledge_for(const planner::PlanRequest& request, const Options& options,
+                                                const Session& session) {
+  std::vector<std::string> names = gpus_of(request);
+  std::ranges::transform(request.others, std::back_inserter(names),
+                         [](const estimate::Target& other) { return other.gpu.name; });
+  return session.knowledge(options, names);
+}
+
 }  // namespace
 
 base::Result<int> run_estimate(const Request& request, World& world) {
@@ -140,53 +150,30 @@ base::Result<int> run_estimate(const Request& request, World& world) {
     others = TRY(by_batch(answered.estimate, answered.knowledge));
   }
   const bool runs = answered.estimate.memory.verdict != estimate::Verdict::does_not_fit;
-  return finish(report::build_estimate(answered.estimate, others), request, world, runs ? kYes : kNo);
+  return deliver(report::build_estimate(answered.estimate, others), request.options, world, runs ? kYes : kNo);
 }
-
-namespace {
-
-struct GpuNames {
-  std::vector<std::string> asked{};
-  std::vector<std::string> all{};  ///< with those that remedies may name, which are timed by what is like them
-};
-
-GpuNames names_of(const planner::PlanRequest& request) {
-  GpuNames names;
-  for (const planner::Candidate& candidate : request.candidates) {
-    names.asked.push_back(candidate.target.gpu.name);
-  }
-  names.all = names.asked;
-  for (const estimate::Target& other : request.others) {
-    names.all.push_back(other.gpu.name);
-  }
-  return names;
-}
-
-}  // namespace
 
 base::Result<int> run_fit(const Request& request, World& world) {
   Session session = TRY(Session::open(request.options, world));
   const PlanQuestion question = TRY(session.fit(request.options));
-  const GpuNames gpus = names_of(question.request);
-  const estimate::Knowledge knowledge = TRY(session.knowledge(request.options, gpus.all));
+  const estimate::Knowledge knowledge = TRY(knowledge_for(question.request, request.options, session));
   planner::Capacity capacity = TRY(planner::capacity(question.request, estimate::make_engine(knowledge)));
   put_first(capacity.estimate.warnings, question.warnings);
-  return finish(report::build_fit(capacity), request, world, capacity.fits() ? kYes : kNo);
+  return deliver(report::build_fit(capacity), request.options, world, capacity.fits() ? kYes : kNo);
 }
 
 base::Result<int> run_layers(const Request& request, World& world) {
   const Answer answered = TRY(answer(request, world, {.timeline = false, .layers = true}));
-  return finish(report::build_layers(answered.estimate), request, world, kYes);
+  return deliver(report::build_layers(answered.estimate), request.options, world, kYes);
 }
 
 base::Result<report::Document> plan_report(const Request& request, World& world) {
   Session session = TRY(Session::open(request.options, world));
   const PlanQuestion question = TRY(session.plan(request.options));
-  const GpuNames gpus = names_of(question.request);
-  const estimate::Knowledge knowledge = TRY(session.knowledge(request.options, gpus.all));
+  const estimate::Knowledge knowledge = TRY(knowledge_for(question.request, request.options, session));
   const estimate::Engine engine = estimate::make_engine(knowledge);
   planner::Plan plan = TRY(planner::plan(question.request, engine));
-  put_first(plan.warnings, unused_prices(request.options, gpus.asked, knowledge));
+  put_first(plan.warnings, unused_prices(request.options, gpus_of(question.request), knowledge));
   put_first(plan.warnings, question.warnings);
   report::PlanDetails details = TRY(in_full(plan, question.request, engine));
   TRY(add_extras(plan, details, request.options, knowledge));
@@ -196,7 +183,7 @@ base::Result<report::Document> plan_report(const Request& request, World& world)
 
 base::Result<int> run_plan(const Request& request, World& world) {
   const report::Document report = TRY(plan_report(request, world));
-  return finish(report, request, world, report.contains("recommendation") ? kYes : kNo);
+  return deliver(report, request.options, world, report.contains("recommendation") ? kYes : kNo);
 }
 
 }  // namespace vggplan::app

@@ -72,12 +72,6 @@ std::string listing(const std::vector<launch::File>& files, const std::string& f
   return text;
 }
 
-base::Result<int> print_all(std::string_view text, World& world, int code) {
-  TRY(world.write_out(text));
-  TRY(world.flush_out());
-  return code;
-}
-
 }  // namespace
 
 std::string launch_command(const Settled& settled) {
@@ -109,12 +103,14 @@ base::Result<int> run_launch(const Request& request, World& world) {
                        "asks about inference, and a run trains", "plan with --mode train");
   }
   if (!plan.contains("recommendation")) {
-    return print_all(rendered(plan, Format::text, options, world, false), world, kNo);
+    TRY(emit(rendered(plan, Format::text, options, world, false), {}, world));
+    return kNo;
   }
   std::vector<launch::File> files = launch::run_folder(plan, options.engine);
   files.insert(files.begin(), {"plan.json", rendered(plan, Format::json, options, world, true), "the plan", false});
   TRY(world.write_folder(*options.output, files, options.force));
-  return print_all(listing(files, *options.output, text_options(options, world, false).columns), world, kYes);
+  TRY(emit(listing(files, *options.output, text_options(options, world, false).columns), {}, world));
+  return kYes;
 }
 
 }  // namespace vggplan::app

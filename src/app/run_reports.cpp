@@ -2,9 +2,12 @@
 // show, diff and check: what is done with saved reports.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "app/output.hpp"
 #include "app/reports.hpp"
 #include "app/run.hpp"
+#include "vggplan/base/csv.hpp"
 #include "vggplan/base/json_text.hpp"
 #include "vggplan/catalog/catalog.hpp"
 #include "vggplan/report/build.hpp"
@@ -16,18 +19,14 @@ namespace {
 
 using report::Document;
 
-constexpr const char* kBlank = " \t\r";
-
 /// The lines of a text with their numbers, without blank ones.
 std::vector<std::pair<std::size_t, std::string_view>> lines_of(std::string_view text) {
   std::vector<std::pair<std::size_t, std::string_view>> lines;
   for (std::size_t number = 1; !text.empty(); ++number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
-    if (line.find_first_not_of(kBlank) != std::string_view::npos) {
+    const std::string_view line = base::next_line(text).text;
+    if (!base::trimmed(line).empty()) {
       lines.emplace_back(number, line);
     }
-    text.remove_prefix(std::min(end + 1, text.size()));
   }
   return lines;
 }
@@ -38,10 +37,9 @@ bool holds_lines(std::string_view text) {
   if (lines.size() < 2) {
     return false;
   }
-  const std::string_view first = lines.front().second;
-  const std::size_t last = first.find_last_not_of(kBlank);
-  return first.substr(first.find_first_not_of(kBlank)).starts_with("{\"") && first[last] == '}' &&
-         !base::check_json_text(first, "") && Document::accept(first.begin(), first.end());
+  const std::string_view first = base::trimmed(lines.front().second);
+  return first.starts_with("{\"") && first.ends_with('}') && !base::check_json_text(first, "") &&
+         Document::accept(first.begin(), first.end());
 }
 
 /// JSON Lines as the sweep that they are, or would be: estimates that were put into one file are shown like one.
@@ -58,20 +56,13 @@ base::Result<Document> read_lines(std::string_view text, const Document& schema,
   return report::build_sweep(std::move(estimates));
 }
 
-}  // namespace
-
-base::Result<Document> read_comparable(const std::string& path, World& world) {
-  const Document report = TRY(read_report(path, world));
-  return report::comparable(report, path);
-}
-
-namespace {
-
 base::Result<Document> read_budget_file(const std::string& path, World& world) {
   const std::string text = TRY(world.read_file(path));
-  base::Result<Document> budget =
-      path.ends_with(".toml") ? parse_toml(text, path) : base::parse_json<Document>(text, path);
-  if (!budget && !path.ends_with(".toml")) {
+  if (path.ends_with(".toml")) {
+    return parse_toml(text, path);
+  }
+  base::Result<Document> budget = base::parse_json<Document>(text, path);
+  if (!budget) {
     base::Diagnostic error = budget.error();
     error.remedy = "a budget in TOML is named something.toml";
     return error;
@@ -90,15 +81,15 @@ base::Result<std::vector<report::Rule>> read_rules(const Options& options, const
 }
 
 bool needs_base(const std::vector<report::Rule>& rules) {
-  for (const report::Rule& rule : rules) {
-    if (rule.max || rule.min) {
-      return false;
-    }
-  }
-  return true;
+  return std::ranges::none_of(rules, [](const report::Rule& rule) { return rule.max || rule.min; });
 }
 
 }  // namespace
+
+base::Result<Document> read_comparable(const std::string& path, World& world) {
+  const Document report = TRY(read_report(path, world));
+  return report::comparable(report, path);
+}
 
 base::Result<Document> read_report(const std::string& path, World& world) {
   const std::string text = TRY(world.read_file(path));
@@ -109,8 +100,7 @@ base::Result<Document> read_report(const std::string& path, World& world) {
 
 base::Result<int> run_show(const Request& request, World& world) {
   const Document report = TRY(read_report(request.positionals.front(), world));
-  TRY(deliver(report, request.options, world));
-  return kYes;
+  return deliver(report, request.options, world);
 }
 
 base::Result<int> run_diff(const Request& request, World& world) {
@@ -123,8 +113,7 @@ base::Result<int> run_diff(const Request& request, World& world) {
   } else if (!rows->empty()) {
     report["attribution"] = *rows;
   }
-  TRY(deliver(report, request.options, world));
-  return kYes;
+  return deliver(report, request.options, world);
 }
 
 base::Result<int> run_check(const Request& request, World& world) {
@@ -146,8 +135,7 @@ base::Result<int> run_check(const Request& request, World& world) {
                        "give --against BASE.json, or a --budget with max or min");
   }
   const Document report = TRY(report::build_check(actual, base_report ? &*base_report : nullptr, rules));
-  TRY(deliver(report, request.options, world));
-  return report.at("passed").get<bool>() ? kYes : kNo;
+  return deliver(report, request.options, world, report.at("passed").get<bool>() ? kYes : kNo);
 }
 
 }  // namespace vggplan::app

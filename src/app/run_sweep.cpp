@@ -54,8 +54,6 @@ class Progress {
       : world_(world), total_(total), wanted_(!options.quiet && world.err_is_terminal()), start_(world.seconds()) {}
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
-  Progress(Progress&&) = delete;
-  Progress& operator=(Progress&&) = delete;
   ~Progress() { clear(); }
 
   void show(std::int64_t done) {
@@ -128,19 +126,7 @@ class Sink {
     if (options_.format == Format::markdown || options_.format == Format::html) {
       collected_ = rendered(report, options_.format, options_, world_, options_.output.has_value());
     }
-    std::vector<TextFile> files;
-    for (const Export& copy : options_.exports) {
-      files.push_back({copy.path, rendered(report, copy.format, options_, world_, true)});
-    }
-    if (options_.output) {
-      files.push_back({*options_.output, collected_});
-    }
-    base::Status error = world_.write_files(files);
-    if (error || options_.output) {
-      return error;
-    }
-    error = world_.write_out(collected_);
-    return error ? error : world_.flush_out();
+    return hand_out(collected_, report, options_, world_);
   }
 
  private:

@@ -2,7 +2,6 @@
 // verify: a plan against what a run of it left behind.
 #include <fmt/format.h>
 
-#include "app/asked_again.hpp"
 #include "app/output.hpp"
 #include "app/reports.hpp"
 #include "app/run.hpp"
@@ -62,8 +61,8 @@ base::Result<int> run_verify(const Request& request, World& world) {
   if (comparable && request.options.calibrate) {
     files.push_back({*request.options.calibrate, TRY(correction(plan, run, world))});
   }
-  TRY(deliver(report, request.options, world, std::move(files)));
-  return !comparable ? kWrongQuestion : report.at("passed").get<bool>() ? kYes : kNo;
+  const int code = !comparable ? kWrongQuestion : report.at("passed").get<bool>() ? kYes : kNo;
+  return deliver(report, request.options, world, code, std::move(files));
 }
 
 }  // namespace vggplan::app

@@ -193,16 +193,14 @@ base::Result<graph::ModelSpec> Session::model(const Options& options) {
   if (known != models_.end()) {
     return known->second;
   }
-  base::Result<graph::ModelSpec> spec = base::Diagnostic{};
+  graph::ModelSpec spec;
   if (is_file_name(name)) {
-    spec = read_model_file(name, options.place("model"), world_);
+    spec = TRY(read_model_file(name, options.place("model"), world_));
   } else {
     TRY(check_known("model", name, catalog_.model_names(), options));
-    spec = catalog_.model(name);
+    spec = TRY(catalog_.model(name));
   }
-  if (spec) {
-    models_.emplace(name, *spec);
-  }
+  models_.emplace(name, spec);
   return spec;
 }
 
@@ -247,13 +245,7 @@ base::Result<std::optional<hardware::Machine>> Session::machine(const Options& o
   if (!options.machine) {
     return std::optional<hardware::Machine>();
   }
-  base::Result<hardware::Machine> found = catalog_.machine(*options.machine);
-  if (found) {
-    return std::optional(std::move(*found));
-  }
-  base::Diagnostic error = found.error();
-  error.place = error.place == "machine" ? options.place("machine") : error.place;
-  return error;
+  return std::optional(TRY(catalog_.machine(*options.machine, options.place("machine"))));
 }
 
 base::Result<std::vector<catalog::GpuRequest>> Session::requests(const Options& options,
@@ -278,30 +270,24 @@ base::Result<std::vector<catalog::GpuRequest>> Session::requests(const Options& 
   if (known != requests_.end()) {
     return known->second;
   }
-  base::Result<std::vector<catalog::GpuRequest>> parsed =
-      catalog::parse_gpu_request(catalog_, text, options.place("gpus"));
-  if (!parsed) {
-    return parsed;
-  }
-  for (catalog::GpuRequest& request : *parsed) {
+  std::vector<catalog::GpuRequest> parsed = TRY(catalog::parse_gpu_request(catalog_, text, options.place("gpus")));
+  for (catalog::GpuRequest& request : parsed) {
     if (machine) {
       TRY(take_variant_of_machine(request.choice, *machine, catalog_));
       TRY(match_machine(*machine, request.choice.gpu));
     }
   }
-  requests_.emplace(key, *parsed);
+  requests_.emplace(key, parsed);
   return parsed;
 }
 
 base::Result<Session::Parts> Session::parts(const Options& options, Command command) {
-  base::Result<std::optional<hardware::Machine>> found = machine(options);
   // What is missing of the job is told ahead of what is missing of the machine.
-  base::Result<job::Job> made = job(options);
-  if (!made || !found) {
-    return made ? found.error() : made.error();
-  }
-  std::vector<catalog::GpuRequest> requested = TRY(requests(options, *found, command));
-  return Parts{std::move(*made), std::move(*found), std::move(requested)};
+  Parts parts;
+  parts.job = TRY(job(options));
+  parts.machine = TRY(machine(options));
+  parts.requests = TRY(requests(options, parts.machine, command));
+  return parts;
 }
 
 base::Result<EstimateQuestion> Session::estimate(const Options& options, Command command) {
@@ -382,11 +368,8 @@ base::Result<PlanQuestion> Session::plan(const Options& options) {
 }
 
 base::Result<PlanQuestion> Session::fit(const Options& options) {
-  base::Result<PlanQuestion> question = plan(options);
-  if (!question) {
-    return question;
-  }
-  planner::PlanRequest& request = question->request;
+  PlanQuestion question = TRY(plan(options));
+  planner::PlanRequest& request = question.request;
   if (request.candidates.size() != 1) {
     return base::wrong("--gpus", fmt::format("names {} kinds of GPUs, and fit looks at one", request.candidates.size()),
                        "let plan choose: vggplan --gpus ...");

@@ -54,35 +54,17 @@ base::Status write_out_short_form(const Setting& setting, std::vector<Setting>& 
   return std::nullopt;
 }
 
-/// Whether the flag names what the job runs on. A stronger origin that names it sets aside all that a
-/// weaker one said of it: a count without its GPU would mean something else.
-bool names_hardware(std::string_view flag) { return flag == "gpus" || flag == "machine"; }
-bool belongs_to_hardware(std::string_view flag) {
-  return names_hardware(flag) || flag == "gpu-count" || flag == "nodes";
-}
-
-void set_weaker_hardware_aside(std::vector<Setting>& settings) {
+/// Takes away what weaker origins say with one of `flags` than the strongest that gives one of `named`.
+void set_weaker_aside(std::vector<Setting>& settings, std::initializer_list<std::string_view> named,
+                      std::initializer_list<std::string_view> flags) {
+  const auto among = [](const Setting& setting, std::initializer_list<std::string_view> names) {
+    return std::ranges::find(names, setting.flag->name) != names.end();
+  };
   Origin strongest = Origin::user_file;
   for (const Setting& setting : settings) {
-    if (names_hardware(setting.flag->name)) {
-      strongest = std::max(strongest, setting.origin);
-    }
+    strongest = among(setting, named) ? std::max(strongest, setting.origin) : strongest;
   }
-  std::erase_if(settings, [&](const Setting& setting) {
-    return belongs_to_hardware(setting.flag->name) && setting.origin < strongest;
-  });
-}
-
-/// One size that a stronger origin gives stands for several of a weaker one.
-void set_weaker_sizes_aside(std::vector<Setting>& settings) {
-  Origin strongest = Origin::user_file;
-  for (const Setting& setting : settings) {
-    if (setting.flag->name == "height" || setting.flag->name == "width") {
-      strongest = std::max(strongest, setting.origin);
-    }
-  }
-  std::erase_if(settings,
-                [&](const Setting& setting) { return setting.flag->name == "sizes" && setting.origin < strongest; });
+  std::erase_if(settings, [&](const Setting& setting) { return among(setting, flags) && setting.origin < strongest; });
 }
 
 /// Commands whose answer hangs on the project's file: those about a job, and the gate.
@@ -97,16 +79,12 @@ bool needs_no_settings(Command command) {
   return command == Command::schema || command == Command::completion || command == Command::man;
 }
 
-std::string user_file(const std::map<std::string, std::string>& environment) {
-  const auto value = [&](const char* name) {
-    const auto found = environment.find(name);
-    return found == environment.end() ? std::string() : found->second;
-  };
-  const std::string base = value("XDG_CONFIG_HOME");
+std::string user_file(World& world) {
+  const std::string base = world.variable("XDG_CONFIG_HOME");
   if (!base.empty()) {
     return base + "/vggplan/config.toml";
   }
-  const std::string home = value("HOME");
+  const std::string home = world.variable("HOME");
   return home.empty() ? "" : home + "/.config/vggplan/config.toml";
 }
 
@@ -124,7 +102,7 @@ base::Status add_file(std::vector<Setting>& all, World& world, const std::string
 /// a job and the gate, and nothing else.
 base::Status add_files(std::vector<Setting>& all, World& world, const Setting* named, Command command,
                        std::vector<std::string>& notes) {
-  const std::string user = user_file(world.environment());
+  const std::string user = user_file(world);
   if (!user.empty() && !needs_no_settings(command) && world.is_file(user)) {
     TRY(add_file(all, world, user, Origin::user_file));
   }
@@ -163,24 +141,19 @@ std::vector<Setting> environment_settings(const std::map<std::string, std::strin
                                           std::vector<std::string>& notes) {
   constexpr std::string_view kPrefix = "VGGPLAN_";
   std::vector<Setting> settings;
-  std::vector<std::string> known;
-  for (const Flag& flag : flags()) {
-    if (flag.configurable || flag.name == "config") {
-      known.push_back(environment_name(flag.name));
-    }
-  }
+  const auto may_be_set = [](const Flag& flag) { return flag.configurable || flag.name == "config"; };
   for (const auto& [name, value] : environment) {
     if (!name.starts_with(kPrefix)) {
       continue;
     }
-    const auto found = std::find_if(flags().begin(), flags().end(), [&wanted = name](const Flag& flag) {
-      return environment_name(flag.name) == wanted;
+    const auto found = std::ranges::find_if(flags(), [&, &wanted = name](const Flag& flag) {
+      return may_be_set(flag) && environment_name(flag.name) == wanted;
     });
-    if (found == flags().end() || std::ranges::find(known, name) == known.end()) {
+    if (found == flags().end()) {
       // By what follows the prefix: with it, any two names are much alike.
       std::vector<std::string> endings;
-      for (const std::string& whole : known) {
-        endings.push_back(whole.substr(kPrefix.size()));
+      for (const std::string& flag : names_of_flags(may_be_set)) {
+        endings.push_back(environment_name(flag).substr(kPrefix.size()));
       }
       const std::vector<std::string> near = base::nearest(name.substr(kPrefix.size()), endings, 1);
       if (!near.empty()) {
@@ -205,8 +178,10 @@ base::Result<Settled> settle(const std::vector<Setting>& settings, Command comma
     }
     TRY(write_out_short_form(setting, all));
   }
-  set_weaker_hardware_aside(all);
-  set_weaker_sizes_aside(all);
+  // A count without its GPU would mean something else.
+  set_weaker_aside(all, {"gpus", "machine"}, {"gpus", "machine", "gpu-count", "nodes"});
+  // One size stands for several.
+  set_weaker_aside(all, {"height", "width"}, {"sizes"});
   Settled settled;
   for (Setting& setting : all) {
     std::vector<Setting>& held = settled[std::string(setting.flag->name)];

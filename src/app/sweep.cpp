@@ -24,24 +24,14 @@ base::Status check_axis(const Axis& axis) {
   if (flag != nullptr && can_vary(*flag)) {
     return std::nullopt;
   }
-  const std::vector<std::string> known = sweepable_flags();
-  const std::vector<std::string> near = base::nearest(axis.flag, known);
   return base::wrong("--sweep", fmt::format("{} is not a flag that can vary", base::quoted(axis.flag)),
-                     near.empty() ? "name a flag of the job, the machine or the data set, without its dashes"
-                                  : base::suggestion(axis.flag, known));
+                     base::suggestion(axis.flag, sweepable_flags(),
+                                      "name a flag of the job, the machine or the data set, without its dashes"));
 }
 
 }  // namespace
 
-std::vector<std::string> sweepable_flags() {
-  std::vector<std::string> names;
-  for (const Flag& flag : flags()) {
-    if (can_vary(flag)) {
-      names.emplace_back(flag.name);
-    }
-  }
-  return names;
-}
+std::vector<std::string> sweepable_flags() { return names_of_flags(can_vary); }
 
 base::Result<Space> Space::make(std::vector<Axis> axes) {
   if (axes.empty()) {

@@ -40,21 +40,21 @@ base::Result<E> parse_choice(std::string_view text, std::string_view place) {
     return *value;
   }
   const std::vector<std::string> names = base::enum_names<E>();
-  const std::vector<std::string> near = base::nearest(text, names);
   return base::wrong(place, fmt::format("takes one of {}, not {}", fmt::join(names, ", "), base::quoted(text)),
-                     near.empty() ? "" : base::suggestion(text, names));
+                     base::suggestion(text, names, ""));
 }
 
 /// An error about a file that a flag names: one that cannot be read is told with the flag and what it takes.
 base::Diagnostic named_file(base::Diagnostic error, std::string_view place, std::string_view remedy);
+template <class T>
+base::Result<T> named_file(base::Result<T> read, std::string_view place, std::string_view remedy) {
+  return read ? std::move(read) : named_file(read.error(), place, remedy);
+}
 
 /// Stores a value that was parsed, or passes the error on.
 template <class T, class U>
 base::Status put(T& target, base::Result<U> value) {
-  if (!value) {
-    return value.error();
-  }
-  target = static_cast<T>(std::move(*value));
+  target = static_cast<T>(TRY(std::move(value)));
   return std::nullopt;
 }
 

@@ -157,11 +157,7 @@ std::string format_bytes(Bytes size) {
                      kUnits.at(scaled.unit));
 }
 
-std::string format_decimal_bytes(Bytes size) {
-  constexpr std::array<std::string_view, 6> kUnits{"B", "kB", "MB", "GB", "TB", "PB"};
-  const Scaled scaled = scale(std::abs(size.as_double()), 1000, 999.5, kUnits.size());
-  return fmt::format("{}{} {}", sign_of(size.as_double()), three_digits(scaled.value), kUnits.at(scaled.unit));
-}
+std::string format_decimal_bytes(Bytes size) { return format_scaled(size.as_double(), "B"); }
 
 std::string format_seconds(Seconds time) {
   const double seconds = std::abs(time.count());

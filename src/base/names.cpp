@@ -109,9 +109,14 @@ std::vector<std::string> nearest(std::string_view word, std::span<const std::str
 }
 
 std::string suggestion(std::string_view word, std::span<const std::string> candidates) {
+  return suggestion(word, candidates,
+                    candidates.empty() ? "" : fmt::format("choose from {}", fmt::join(candidates, ", ")));
+}
+
+std::string suggestion(std::string_view word, std::span<const std::string> candidates, std::string otherwise) {
   const std::vector<std::string> near = nearest(word, candidates);
   if (near.empty()) {
-    return candidates.empty() ? "" : fmt::format("choose from {}", fmt::join(candidates, ", "));
+    return otherwise;
   }
   std::string list;
   for (std::size_t i = 0; i < near.size(); ++i) {

@@ -77,12 +77,13 @@ double fraction_value(std::string_view digits) {
   return value;
 }
 
-struct SizeUnit {
+template <class T>
+struct Unit {
   std::string_view name{};
-  std::int64_t bytes{};
+  T size{};
 };
 
-constexpr std::array<SizeUnit, 11> kSizeUnits{{
+constexpr std::array<Unit<std::int64_t>, 11> kSizeUnits{{
     {"B", 1},
     {"kB", 1'000},
     {"MB", 1'000'000},
@@ -96,19 +97,14 @@ constexpr std::array<SizeUnit, 11> kSizeUnits{{
     {"PiB", 1LL << 50},
 }};
 
-struct TimeUnit {
-  std::string_view name{};
-  double seconds{};
-};
-
 /// Longest first: the order in which a compound such as 1h30min must name them.
-constexpr std::array<TimeUnit, 7> kTimeUnits{
+constexpr std::array<Unit<double>, 7> kTimeUnits{
     {{"d", 86'400}, {"h", 3600}, {"min", 60}, {"m", 60}, {"s", 1}, {"ms", 1e-3}, {"us", 1e-6}}};
 constexpr double kLongestDuration = 100 * 365.25 * 86'400;
 
-template <class Unit, std::size_t N>
-const Unit* find_unit(const std::array<Unit, N>& units, std::string_view name) {
-  const auto found = std::ranges::find_if(units, [&](const Unit& u) { return same_letters(u.name, name); });
+template <class T, std::size_t N>
+const Unit<T>* find_unit(const std::array<Unit<T>, N>& units, std::string_view name) {
+  const auto found = std::ranges::find_if(units, [&](const Unit<T>& u) { return same_letters(u.name, name); });
   return found == units.end() ? nullptr : &*found;
 }
 
@@ -131,24 +127,25 @@ Diagnostic unknown_size_unit(std::string_view text, const Amount& amount, std::s
 }  // namespace
 
 Result<Bytes> parse_bytes(std::string_view text, std::string_view place) {
+  const auto refused = [&](std::string rule) { return wrong(place, std::move(rule), std::string(kSizeRemedy)); };
   std::string_view rest = text;
   if (rest.starts_with('-')) {
-    return wrong(place, fmt::format("a size cannot be negative, as {} is", quoted(text)), std::string(kSizeRemedy));
+    return refused(fmt::format("a size cannot be negative, as {} is", quoted(text)));
   }
   const std::optional<Amount> amount = take_amount(rest);
   if (!amount || !rest.empty() || text.ends_with(' ')) {
-    return wrong(place, fmt::format("{} is not a size", quoted(text)), std::string(kSizeRemedy));
+    return refused(fmt::format("{} is not a size", quoted(text)));
   }
-  const SizeUnit* unit = find_unit(kSizeUnits, amount->unit.empty() ? "B" : amount->unit);
+  const auto* unit = find_unit(kSizeUnits, amount->unit.empty() ? "B" : amount->unit);
   if (unit == nullptr) {
     return unknown_size_unit(text, *amount, place);
   }
-  if (unit->bytes == 1 && !amount->fraction.empty()) {
-    return wrong(place, fmt::format("{} is not a whole number of bytes", quoted(text)), std::string(kSizeRemedy));
+  if (unit->size == 1 && !amount->fraction.empty()) {
+    return refused(fmt::format("{} is not a whole number of bytes", quoted(text)));
   }
   const std::optional<std::int64_t> number = whole_number(amount->whole);
-  const std::optional<std::int64_t> whole = number ? checked_mul(*number, unit->bytes) : std::nullopt;
-  const double part = fraction_value(amount->fraction) * static_cast<double>(unit->bytes);
+  const std::optional<std::int64_t> whole = number ? checked_mul(*number, unit->size) : std::nullopt;
+  const double part = fraction_value(amount->fraction) * static_cast<double>(unit->size);
   if (!whole || *whole > kLargestExact || *whole + std::llround(part) > kLargestExact) {
     return wrong(place,
                  fmt::format("{} is more than {}, the largest size that is counted", quoted(text),
@@ -172,34 +169,32 @@ std::optional<double> parse_number(std::string_view text) {
 }
 
 Result<Seconds> parse_duration(std::string_view text, std::string_view place) {
+  const auto refused = [&](std::string rule) { return wrong(place, std::move(rule), std::string(kDurationRemedy)); };
   std::string_view rest = text;
   if (rest.starts_with('-')) {
-    return wrong(place, fmt::format("a duration cannot be negative, as {} is", quoted(text)),
-                 std::string(kDurationRemedy));
+    return refused(fmt::format("a duration cannot be negative, as {} is", quoted(text)));
   }
   double total = 0;
   double last_unit = std::numeric_limits<double>::infinity();
   do {
     const std::optional<Amount> amount = take_amount(rest);
     if (!amount || text.ends_with(' ')) {
-      return wrong(place, fmt::format("{} is not a duration", quoted(text)), std::string(kDurationRemedy));
+      return refused(fmt::format("{} is not a duration", quoted(text)));
     }
     if (amount->unit.empty()) {
-      return wrong(place, fmt::format("the duration {} lacks a unit", quoted(text)), std::string(kDurationRemedy));
+      return refused(fmt::format("the duration {} lacks a unit", quoted(text)));
     }
-    const TimeUnit* unit = find_unit(kTimeUnits, amount->unit);
+    const auto* unit = find_unit(kTimeUnits, amount->unit);
     if (unit == nullptr) {
-      return wrong(place, fmt::format("unknown unit {} in the duration {}", quoted(amount->unit), quoted(text)),
-                   std::string(kDurationRemedy));
+      return refused(fmt::format("unknown unit {} in the duration {}", quoted(amount->unit), quoted(text)));
     }
-    if (unit->seconds >= last_unit) {
-      return wrong(place, fmt::format("the units of {} do not go from long to short", quoted(text)),
-                   std::string(kDurationRemedy));
+    if (unit->size >= last_unit) {
+      return refused(fmt::format("the units of {} do not go from long to short", quoted(text)));
     }
-    last_unit = unit->seconds;
+    last_unit = unit->size;
     const std::optional<std::int64_t> whole = whole_number(amount->whole);
     const double number = whole ? static_cast<double>(*whole) : std::numeric_limits<double>::infinity();
-    total += (number + fraction_value(amount->fraction)) * unit->seconds;
+    total += (number + fraction_value(amount->fraction)) * unit->size;
   } while (!rest.empty());
   if (total > kLongestDuration) {
     return wrong(place, fmt::format("{} is more than a hundred years", quoted(text)), "check the unit");

@@ -181,12 +181,15 @@ void read_family(ObjectReader& reader, Calibration& calibration) {
   }
 }
 
+template <class Keys, class Part>
+void read_keys(ObjectReader& reader, const Keys& keys, Part& part) {
+  for (const auto& key : keys) {
+    part.*key.field = reader.number(key.key, {0, 10});
+  }
+}
+
 void read_costs(ObjectReader& parent, Calibration& calibration) {
-  parent.inside("host", [&](ObjectReader& reader) {
-    for (const auto& key : kHostKeys) {
-      calibration.host.*key.field = reader.number(key.key, {0, 10});
-    }
-  });
+  parent.inside("host", [&](ObjectReader& reader) { read_keys(reader, kHostKeys, calibration.host); });
   const auto read_speed = [&](ObjectReader& reader) {
     HostSpeed& speed = calibration.host_speed;
     speed.operation = reader.number("operation_seconds", {0, 1, true});
@@ -194,11 +197,7 @@ void read_costs(ObjectReader& parent, Calibration& calibration) {
     speed.high = reader.number("high", {speed.operation, 1});
   };
   parent.inside("host_speed", read_speed, false);
-  parent.inside("links", [&](ObjectReader& reader) {
-    for (const auto& key : kLinkKeys) {
-      calibration.links.*key.field = reader.number(key.key, {0, 10});
-    }
-  });
+  parent.inside("links", [&](ObjectReader& reader) { read_keys(reader, kLinkKeys, calibration.links); });
   parent.inside("spread", [&](ObjectReader& reader) {
     for (const auto& key : kSpreadKeys) {
       reader.inside(key.key, [&](ObjectReader& ends) {
@@ -249,6 +248,15 @@ std::string shape_text(const ShapeClass& shape) {
 }
 
 std::string number(double value) { return fmt::format("{:.4g}", value); }
+
+template <class Keys, class Part>
+std::string keys_text(const Keys& keys, const Part& part) {
+  std::string text;
+  for (const auto& key : keys) {
+    text += fmt::format("{}\n    \"{}\": {}", text.empty() ? "" : ",", key.key, number(part.*key.field));
+  }
+  return text;
+}
 
 std::string input_text(const timing::InputRates& rates) {
   std::string stages;
@@ -329,20 +337,12 @@ base::Result<Calibration> read_calibration(std::string_view text, const std::str
 }
 
 std::string write_calibration(const Calibration& calibration) {
-  std::string host;
-  for (const auto& key : kHostKeys) {
-    host += fmt::format("{}\n    \"{}\": {}", host.empty() ? "" : ",", key.key, number(calibration.host.*key.field));
-  }
   const HostSpeed& speed = calibration.host_speed;
   const std::string host_speed =
       speed.operation > 0.0
           ? fmt::format("  \"host_speed\": {{\"operation_seconds\": {}, \"low\": {}, \"high\": {}}},\n",
                         number(speed.operation), number(speed.low), number(speed.high))
           : "";
-  std::string links;
-  for (const auto& key : kLinkKeys) {
-    links += fmt::format("{}\n    \"{}\": {}", links.empty() ? "" : ",", key.key, number(calibration.links.*key.field));
-  }
   std::string spread;
   for (const auto& key : kSpreadKeys) {
     const Spread& s = calibration.*key.field;
@@ -353,7 +353,8 @@ std::string write_calibration(const Calibration& calibration) {
       "{{\n  \"$schema\": \"../schema/calibration.schema.json\",\n  \"gpu\": \"{}\",\n  \"l2_cache_bytes\": {},\n"
       "  \"host\": {{{}\n  }},\n{}  \"links\": {{{}\n  }},\n  \"input\": {{{}\n  }},\n  \"spread\": {{{}\n  }},\n  "
       "\"streams\": [{}],\n  \"curves\": [{}]\n}}\n",
-      calibration.gpu, calibration.l2_cache.count(), host, host_speed, links, input_text(calibration.input), spread,
+      calibration.gpu, calibration.l2_cache.count(), keys_text(kHostKeys, calibration.host), host_speed,
+      keys_text(kLinkKeys, calibration.links), input_text(calibration.input), spread,
       families_text(calibration.streams), families_text(calibration.curves));
 }
 

@@ -15,7 +15,6 @@
 #include "vggplan/base/names.hpp"
 #include "vggplan/catalog/calibration.hpp"
 #include "vggplan/catalog/embedded.hpp"
-#include "vggplan/catalog/framework.hpp"
 #include "vggplan/catalog/json_reader.hpp"
 
 namespace vggplan::catalog {
@@ -25,16 +24,6 @@ namespace {
 constexpr std::string_view kLinksFile = "links.json";
 constexpr std::string_view kOtherGpusFile = "other-gpus.json";
 constexpr std::string_view kExtension = ".json";
-/// Folders that a user's files may go to, and what one record of each is called.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kFolders{{
-    {"gpus", "GPU"},
-    {"machines", "machine"},
-    {"models", "model"},
-    {"storage", "storage"},
-    {"frameworks", "framework"},
-    {"calibration", "calibration"},
-}};
-
 /// Nothing where one of the days is not known, or the price is of a later one.
 std::optional<hardware::PriceAge> age_of(const hardware::Price& price, const std::string& today) {
   const auto from = base::days(price.date);
@@ -43,12 +32,6 @@ std::optional<hardware::PriceAge> age_of(const hardware::Price& price, const std
     return std::nullopt;
   }
   return hardware::PriceAge{today, std::max<std::int64_t>(*to - from->last, 0), *to - from->first};
-}
-
-std::string_view record_kind(std::string_view folder) {
-  const auto row =
-      std::find_if(kFolders.begin(), kFolders.end(), [&](const auto& pair) { return pair.first == folder; });
-  return row == kFolders.end() ? "file" : row->second;
 }
 
 /// Folder and name of "gpus/a100.json"; empty strings for anything of another shape.
@@ -81,24 +64,35 @@ base::Status check_record(const base::Result<T>& record, const std::string& show
   return (*record).*name == stem ? base::Status{} : wrong_name(shown, key, (*record).*name, stem);
 }
 
-base::Status check_file(std::string_view folder, std::string_view stem, const std::string& text,
-                        const std::string& shown) {
-  if (folder == "gpus") {
-    return check_record(read_gpu(text, shown), shown, stem);
-  }
-  if (folder == "machines") {
-    return check_record(read_machine(text, shown), shown, stem);
-  }
-  if (folder == "models") {
-    return check_record(read_model(text, shown), shown, stem);
-  }
-  if (folder == "storage") {
-    return check_record(read_storage(text, shown), shown, stem);
-  }
-  if (folder == "frameworks") {  // once all are there: check_frameworks()
-    return {};
-  }
+template <auto Read>
+base::Status check_text(std::string_view text, const std::string& shown, std::string_view stem) {
+  return check_record(Read(text, shown), shown, stem);
+}
+base::Status check_calibration(std::string_view text, const std::string& shown, std::string_view stem) {
   return check_record(read_calibration(text, shown), shown, stem, &timing::Calibration::gpu, "gpu");
+}
+/// Once all are there: Catalog::check_frameworks().
+base::Status check_later(std::string_view, const std::string&, std::string_view) { return std::nullopt; }
+
+/// Folders that a user's files may go to.
+struct FolderKind {
+  std::string_view folder{};
+  std::string_view record{};  ///< what one of them is called
+  base::Status (*check)(std::string_view text, const std::string& shown, std::string_view stem){};
+};
+constexpr std::array<FolderKind, 6> kFolders{{
+    {"gpus", "GPU", check_text<read_gpu>},
+    {"machines", "machine", check_text<read_machine>},
+    {"models", "model", check_text<read_model>},
+    {"storage", "storage", check_text<read_storage>},
+    {"frameworks", "framework", check_later},
+    {"calibration", "calibration", check_calibration},
+}};
+
+/// Null for a folder of none of these.
+const FolderKind* folder_kind(std::string_view folder) {
+  const auto* row = std::ranges::find(kFolders, folder, &FolderKind::folder);
+  return row == kFolders.end() ? nullptr : row;
 }
 
 }  // namespace
@@ -127,15 +121,15 @@ base::Status Catalog::add(const ConfigFile& file) {
     return {};
   }
   const auto [folder, name] = split_path(file.path);
-  if (folder.empty() || record_kind(folder) == "file") {
+  const FolderKind* kind = folder_kind(folder);
+  if (kind == nullptr) {
     std::vector<std::string_view> known;
-    std::transform(kFolders.begin(), kFolders.end(), std::back_inserter(known),
-                   [](const auto& row) { return row.first; });
+    std::ranges::transform(kFolders, std::back_inserter(known), &FolderKind::folder);
     return base::wrong(
         entry.shown, "is no file of a known kind",
         fmt::format("put NAME.json in one of {}, or links beside them in {}", fmt::join(known, ", "), kLinksFile));
   }
-  TRY(check_file(folder, name, file.text, entry.shown));
+  TRY(kind->check(file.text, entry.shown, name));
   folders_[std::string(folder)].insert_or_assign(std::string(name), std::move(entry));
   return {};
 }
@@ -207,7 +201,7 @@ base::Status Catalog::check_regions() const {
   for (const std::string& region : asked_.regions) {
     if (!known.contains(region)) {
       const std::vector<std::string> candidates(known.begin(), known.end());
-      return base::wrong("region", fmt::format("no price is of {}", base::quoted(region)),
+      return base::wrong(asked_.place, fmt::format("no price is of {}", base::quoted(region)),
                          base::suggestion(region, candidates));
     }
   }
@@ -238,7 +232,8 @@ std::vector<std::string> Catalog::names(std::string_view folder) const {
   return out;
 }
 
-base::Result<const Catalog::Entry*> Catalog::entry(std::string_view folder, std::string_view name) const {
+base::Result<const Catalog::Entry*> Catalog::entry(std::string_view folder, std::string_view name,
+                                                   std::string_view place) const {
   const auto found = folders_.find(folder);
   if (found != folders_.end()) {
     if (const auto exact = found->second.find(name); exact != found->second.end()) {
@@ -251,13 +246,14 @@ base::Result<const Catalog::Entry*> Catalog::entry(std::string_view folder, std:
       }
     }
   }
-  return base::wrong(std::string(record_kind(folder)),
-                     fmt::format("unknown {} {}", record_kind(folder), base::quoted(name)),
+  const FolderKind* known = folder_kind(folder);
+  const std::string_view kind = known == nullptr ? "file" : known->record;
+  return base::wrong(place.empty() ? kind : place, fmt::format("unknown {} {}", kind, base::quoted(name)),
                      base::suggestion(name, names(folder)));
 }
 
-base::Result<hardware::Machine> Catalog::machine(std::string_view name) const {
-  const auto found = TRY(entry("machines", name));
+base::Result<hardware::Machine> Catalog::machine(std::string_view name, std::string_view place) const {
+  const auto found = TRY(entry("machines", name, place));
   base::Result<hardware::Machine> machine = read_machine(found->text, found->shown);
   if (machine) {
     settle_price(*machine);

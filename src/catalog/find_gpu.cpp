@@ -26,10 +26,9 @@ std::string note_of(std::string_view asked, const hardware::Gpu& taken, const st
 
 }  // namespace
 
-base::Result<GpuChoice> Catalog::load_gpu(const std::string& name) const {
+base::Result<hardware::Gpu> Catalog::load_gpu(std::string_view name) const {
   const auto found = TRY(entry("gpus", name));
-  auto gpu = TRY(read_gpu(found->text, found->shown));
-  return GpuChoice{std::move(gpu), "", {}};
+  return read_gpu(found->text, found->shown);
 }
 
 std::vector<std::string> Catalog::card_names() const {
@@ -38,22 +37,13 @@ std::vector<std::string> Catalog::card_names() const {
   return names;
 }
 
-base::Result<std::vector<hardware::Gpu>> Catalog::gpus() const {
-  std::vector<hardware::Gpu> all;
-  for (const std::string& name : gpu_names()) {
-    auto choice = TRY(load_gpu(name));
-    all.push_back(std::move(choice.gpu));
-  }
-  return all;
-}
-
 base::Diagnostic Catalog::unknown(std::string_view name, std::string_view place) const {
-  const auto known = gpus();
-  const auto others = read_other_gpus(other_gpus_.text, other_gpus_.shown);
-  if (!known || !others) {
-    return known ? others.error() : known.error();
+  std::vector<hardware::Gpu> known;
+  for (const std::string& gpu : gpu_names()) {
+    known.push_back(TRY(load_gpu(gpu)));
   }
-  return unknown_gpu(name, place, *known, *others);
+  const auto others = TRY(read_other_gpus(other_gpus_.text, other_gpus_.shown));
+  return unknown_gpu(name, place, known, others);
 }
 
 /// "RTX 3060 12GB": most names have no size in them. Of those that the rest could mean, the one of that size.
@@ -65,8 +55,8 @@ base::Result<NameMatch> Catalog::match_with_memory(std::string_view name) const 
   }
   NameMatch sized;
   for (const std::string& other : match.others) {
-    const auto choice = TRY(load_gpu(other));
-    if (hardware::gigabytes_as_sold(choice.gpu) == asked->gigabytes) {
+    const hardware::Gpu gpu = TRY(load_gpu(other));
+    if (hardware::gigabytes_as_sold(gpu) == asked->gigabytes) {
       sized.kind = sized.name.empty() ? NameMatch::Kind::found : NameMatch::Kind::ambiguous;
       sized.name = other;
       sized.others.push_back(other);
@@ -91,46 +81,34 @@ bool Catalog::knows_gpu(std::string_view name) const {
   return match && match->kind == NameMatch::Kind::found;
 }
 
-base::Result<GpuChoice> Catalog::of_size(std::int64_t gigabytes) const {
-  auto choice = load_gpu(std::string(stand_in_for(gigabytes)));
-  if (choice) {
-    choice->gpu = card_of_size(choice->gpu, gigabytes);
-  }
-  return choice;
-}
-
 base::Result<GpuChoice> Catalog::find_gpu(std::string_view name, std::string_view place) const {
   if (const auto size = size_of_card(name)) {
-    return of_size(*size);
+    const hardware::Gpu like = TRY(load_gpu(stand_in_for(*size)));
+    return GpuChoice{card_of_size(like, *size), "", {}};
   }
-  auto matched = match_gpu(name);
-  if (!matched || matched->kind == NameMatch::Kind::unknown) {
-    return matched ? unknown(name, place) : matched.error();
+  NameMatch match = TRY(match_gpu(name));
+  if (match.kind == NameMatch::Kind::unknown) {
+    return unknown(name, place);
   }
-  NameMatch& match = *matched;
   if (match.kind == NameMatch::Kind::ambiguous) {
     const bool one = match.others.size() == 1;
     return base::wrong(
         place, fmt::format("{} could be {}{}", base::quoted(name), one ? "" : "any of ", fmt::join(match.others, ", ")),
         one ? "write its full name" : "write one of them");
   }
-  auto choice = load_gpu(match.name);
-  if (!choice || match.others.empty()) {
+  GpuChoice choice{TRY(load_gpu(match.name)), "", {}};
+  if (match.others.empty()) {
     return choice;
   }
   std::vector<hardware::Gpu> others;
   for (const std::string& other : match.others) {
-    const auto variant = TRY(load_gpu(other));
-    others.push_back(variant.gpu);
+    others.push_back(TRY(load_gpu(other)));
   }
-  choice->note = note_of(name, choice->gpu, others);
-  choice->alternatives = std::move(match.others);
+  choice.note = note_of(name, choice.gpu, others);
+  choice.alternatives = std::move(match.others);
   return choice;
 }
 
-base::Result<hardware::Gpu> Catalog::gpu(std::string_view name) const {
-  auto choice = TRY(find_gpu(name, "GPU"));
-  return std::move(choice.gpu);
-}
+base::Result<hardware::Gpu> Catalog::gpu(std::string_view name) const { return TRY(find_gpu(name, "GPU")).gpu; }
 
 }  // namespace vggplan::catalog

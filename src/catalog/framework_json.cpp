@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "catalog/read_record.hpp"
+#include "catalog/records.hpp"
 #include "catalog/workspace_json.hpp"
 #include "vggplan/base/format.hpp"
-#include "vggplan/catalog/framework.hpp"
 
 namespace vggplan::catalog {
 
@@ -22,11 +22,7 @@ memory::AllocatorRules read_allocator(ObjectReader& reader) {
 }
 
 lowering::Observed read_observed(ObjectReader& reader) {
-  const auto bytes = [&reader](std::string_view key) {
-    const auto count = reader.optional_integer(key, 1);
-    return count ? std::optional(base::Bytes(*count)) : std::nullopt;
-  };
-  return {bytes("fp32_step_bytes"), bytes("benchmark_step_bytes"),
+  return {reader.optional_bytes("fp32_step_bytes"), reader.optional_bytes("benchmark_step_bytes"),
           reader.optional_number("cache_flush_slowdown", {1, 1000})};
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "catalog/gpu_names.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -126,13 +129,7 @@ Words split(std::string_view text) {
   return words;
 }
 
-std::string join(const Words& words) {
-  std::string out;
-  for (const std::string& word : words) {
-    out += word;
-  }
-  return out;
-}
+std::string join(const Words& words) { return fmt::format("{}", fmt::join(words, "")); }
 
 /// "2080ti" and "rtx2080" for rtx-2080-ti: `asked` is neighbouring words written as one.
 bool run_together(std::string_view asked, const Words& words) {
@@ -178,9 +175,7 @@ bool leaves_out_form(const Words& asked, const Words& name) {
 }
 
 bool any_names_chip(const Words& asked, const Words& name) {
-  return std::any_of(asked.begin(), asked.end(), [&](const std::string& word) {
-    return names_chip(word) && std::find(name.begin(), name.end(), word) != name.end();
-  });
+  return std::ranges::any_of(asked, [&](const std::string& word) { return names_chip(word) && has(name, word); });
 }
 
 std::optional<std::string> default_of(const Words& asked, const std::vector<std::string>& candidates) {

@@ -106,10 +106,8 @@ const json* ObjectReader::find(std::string_view key, bool required) {
   return nullptr;
 }
 
-void ObjectReader::skip(std::string_view key) { known_.emplace(key); }
-
-std::optional<std::string> ObjectReader::text_of(std::string_view key, bool required) {
-  const json* value = find(key, required);
+std::optional<std::string> ObjectReader::optional_text(std::string_view key) {
+  const json* value = find(key);
   if (value == nullptr) {
     return std::nullopt;
   }
@@ -124,8 +122,8 @@ std::optional<std::string> ObjectReader::text_of(std::string_view key, bool requ
   return text;
 }
 
-std::optional<std::string> ObjectReader::name_of(std::string_view key, bool required) {
-  auto text = text_of(key, required);
+std::optional<std::string> ObjectReader::optional_name(std::string_view key) {
+  auto text = optional_text(key);
   if (text && !text->empty() && !plain_name(*text)) {
     report(key, fmt::format("{} is not a name", base::quoted(*text)),
            "use up to 64 letters, digits, '.', '_' and '-', a letter or a digit first");
@@ -133,9 +131,8 @@ std::optional<std::string> ObjectReader::name_of(std::string_view key, bool requ
   return text;
 }
 
-std::optional<std::int64_t> ObjectReader::integer_of(std::string_view key, bool required, std::int64_t low,
-                                                     std::int64_t high) {
-  const json* value = find(key, required);
+std::optional<std::int64_t> ObjectReader::optional_integer(std::string_view key, std::int64_t low, std::int64_t high) {
+  const json* value = find(key);
   if (value == nullptr) {
     return std::nullopt;
   }
@@ -151,8 +148,8 @@ std::optional<std::int64_t> ObjectReader::integer_of(std::string_view key, bool 
   return count;
 }
 
-std::optional<double> ObjectReader::number_of(std::string_view key, bool required, Range range) {
-  const json* value = find(key, required);
+std::optional<double> ObjectReader::optional_number(std::string_view key, Range range) {
+  const json* value = find(key);
   if (value == nullptr) {
     return std::nullopt;
   }
@@ -167,29 +164,12 @@ std::optional<double> ObjectReader::number_of(std::string_view key, bool require
   return number;
 }
 
-std::string ObjectReader::text(std::string_view key) { return text_of(key, true).value_or(""); }
-std::string ObjectReader::name(std::string_view key) { return name_of(key, true).value_or(""); }
-std::int64_t ObjectReader::integer(std::string_view key, std::int64_t low, std::int64_t high) {
-  return integer_of(key, true, low, high).value_or(low);
-}
-double ObjectReader::number(std::string_view key, Range range) {
-  return number_of(key, true, range).value_or(range.low);
-}
-std::optional<std::string> ObjectReader::optional_text(std::string_view key) { return text_of(key, false); }
-std::optional<std::string> ObjectReader::optional_name(std::string_view key) { return name_of(key, false); }
-std::optional<std::int64_t> ObjectReader::optional_integer(std::string_view key, std::int64_t low, std::int64_t high) {
-  return integer_of(key, false, low, high);
-}
-std::optional<double> ObjectReader::optional_number(std::string_view key, Range range) {
-  return number_of(key, false, range);
-}
-
-bool ObjectReader::boolean(std::string_view key) {
-  const json* value = find(key, true);
+bool ObjectReader::optional_boolean(std::string_view key, bool otherwise) {
+  const json* value = find(key);
   if (value != nullptr && !value->is_boolean()) {
     report(key, fmt::format("must be true or false, not {}", kind_of(*value)), "");
   }
-  return value != nullptr && value->is_boolean() && value->get<bool>();
+  return value != nullptr && value->is_boolean() ? value->get<bool>() : otherwise;
 }
 
 const json* ObjectReader::array(std::string_view key, bool required) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "vggplan/base/checked.hpp"
+#include "vggplan/base/csv.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/base/json_text.hpp"
 #include "vggplan/base/names.hpp"
@@ -322,19 +323,16 @@ base::Status read_line(const json& value, const std::string& place, Measurements
     return wrong_row(place, "a line is one JSON object");
   }
   if (value.contains("op") && value.contains("us")) {
-    auto sample = TRY(op_of(value, place));
-    measurements.ops.push_back(sample);
+    measurements.ops.push_back(TRY(op_of(value, place)));
     return std::nullopt;
   }
   const std::string kind = value.contains("kind") && value["kind"].is_string() ? value["kind"].get<std::string>() : "";
   if (const auto collective = collective_of(kind)) {
-    auto measured = TRY(collective_row(value, *collective, place));
-    measurements.collectives.push_back(std::move(measured));
+    measurements.collectives.push_back(TRY(collective_row(value, *collective, place)));
   } else if (is_input(kind)) {
     return read_input(value, kind, place, measurements);
   } else if (value.contains("ms_loop") || kind == "train") {
-    auto step = TRY(step_of(value, place));
-    measurements.steps.push_back(std::move(step));
+    measurements.steps.push_back(TRY(step_of(value, place)));
   }
   return std::nullopt;
 }
@@ -343,18 +341,16 @@ base::Status read_line(const json& value, const std::string& place, Measurements
 
 base::Result<Measurements> read_measurements(std::string_view text, const std::string& shown,
                                              Measurements measurements) {
-  std::size_t number = 1;
-  for (std::size_t begin = 0; begin < text.size(); ++number) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string_view line = text.substr(begin, end - begin);
-    if (line.find_first_not_of(" \t\r") != std::string_view::npos) {
-      const base::Result<json> value = base::parse_json<json>(line, shown, number);
-      if (!value) {
-        return wrong_row(value.error().place, value.error().rule);
-      }
-      TRY(read_line(*value, shown + ":" + std::to_string(number), measurements));
+  for (std::size_t number = 1; !text.empty(); ++number) {
+    const std::string_view line = base::next_line(text).text;
+    if (base::trimmed(line).empty()) {
+      continue;
     }
-    begin = end + 1;
+    const base::Result<json> value = base::parse_json<json>(line, shown, number);
+    if (!value) {
+      return wrong_row(value.error().place, value.error().rule);
+    }
+    TRY(read_line(*value, shown + ":" + std::to_string(number), measurements));
   }
   return measurements;
 }

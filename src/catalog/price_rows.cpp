@@ -73,26 +73,15 @@ class CsvRows {
     if (cells.size() != width_) {
       return base::wrong(at, fmt::format("has {} columns, and the header {}", cells.size(), width_));
     }
-    PriceRow row{text(cells, Column::machine),
-                 text(cells, Column::accelerator),
-                 0,
-                 text(cells, Column::region),
-                 text(cells, Column::zone),
-                 {},
-                 {},
-                 {}};
-    const auto count = number(cells, Column::count, at, static_cast<double>(hardware::kMostGpus));
-    const auto price = number(cells, Column::price, at, kPrice.high);
-    const auto spot = number(cells, Column::spot, at, kPrice.high);
-    for (const auto* figure : {&count, &price, &spot}) {
-      if (!*figure) {
-        return figure->error();
-      }
-    }
-    const double gpus = count->value_or(0);
+    PriceRow row;
+    row.machine = text(cells, Column::machine);
+    row.accelerator = text(cells, Column::accelerator);
+    row.region = text(cells, Column::region);
+    row.zone = text(cells, Column::zone);
+    const double gpus = TRY(number(cells, Column::count, at, static_cast<double>(hardware::kMostGpus))).value_or(0);
     row.count = static_cast<std::int64_t>(gpus);
-    row.on_demand = *price ? std::optional(base::Usd(**price)) : std::nullopt;
-    row.spot = *spot ? std::optional(base::Usd(**spot)) : std::nullopt;
+    row.on_demand = TRY(price(cells, Column::price, at));
+    row.spot = TRY(price(cells, Column::spot, at));
     const bool whole = std::floor(gpus) == gpus && (row.accelerator.empty() || gpus > 0);
     if (whole && (row.on_demand || row.spot)) {
       rows_.rows.push_back(std::move(row));
@@ -123,6 +112,11 @@ class CsvRows {
                       most, base::quoted(found->text)));
     }
     return value;
+  }
+
+  base::Result<std::optional<base::Usd>> price(const Cells& cells, Column column, const std::string& at) const {
+    const std::optional<double> amount = TRY(number(cells, column, at, kPrice.high));
+    return amount ? std::optional(base::Usd(*amount)) : std::nullopt;
   }
 
   const std::string& shown_;

@@ -84,14 +84,12 @@ std::vector<PriceRow> joined(std::vector<PriceRow> rows) {
     }
     const auto sum = [](const auto& a, const auto& b) { return a && b ? std::optional(*a + *b) : std::nullopt; };
     const PriceRow& other = *half->second;
-    whole.push_back({row.machine,
-                     name,
-                     other.count,
-                     row.region,
-                     row.zone,
-                     sum(row.on_demand, other.on_demand),
-                     sum(row.spot, other.spot),
-                     {}});
+    PriceRow both = row;
+    both.accelerator = name;
+    both.count = other.count;
+    both.on_demand = sum(row.on_demand, other.on_demand);
+    both.spot = sum(row.spot, other.spot);
+    whole.push_back(std::move(both));
   }
   std::copy_if(std::make_move_iterator(rows.begin()), std::make_move_iterator(rows.end()), std::back_inserter(whole),
                [](const PriceRow& row) { return !row.machine.empty() && row.count != 0; });

@@ -63,13 +63,11 @@ void check_compute_capability(ObjectReader& reader, const std::string& text) {
 
 void read_nvlink(ObjectReader& reader, hardware::Gpu& gpu) {
   gpu.nvlink = reader.optional_name("nvlink");
+  reader.skip("nvlink_topology");
   if (gpu.nvlink) {
     gpu.nvlink_topology = reader.enumeration<hardware::Topology>("nvlink_topology");
   } else if (reader.has("nvlink_topology")) {
-    reader.skip("nvlink_topology");
     reader.report("nvlink_topology", "says how a link is used, but there is no 'nvlink'", "add it or leave both out");
-  } else {
-    reader.skip("nvlink_topology");
   }
 }
 
@@ -88,7 +86,7 @@ hardware::Gpu gpu_fields(ObjectReader& reader) {
     reader.report("context_memory_bytes", "must be less than memory_total_bytes", "");
   }
   gpu.l2_cache = reader.bytes("l2_cache_bytes");
-  gpu.l2_reported = base::Bytes(reader.optional_integer("l2_reported_bytes", 1).value_or(gpu.l2_cache.count()));
+  gpu.l2_reported = reader.optional_bytes("l2_reported_bytes").value_or(gpu.l2_cache);
   gpu.memory_bandwidth = base::BytesPerSecond(reader.number("memory_bandwidth_bytes_per_second", kRate));
   gpu.fp32 = reader.optional_quantity<base::FlopsPerSecond>("fp32_flops_per_second");
   gpu.tf32_tensor = reader.optional_quantity<base::FlopsPerSecond>("tf32_tensor_flops_per_second");
@@ -125,12 +123,8 @@ hardware::Machine machine_fields(ObjectReader& reader) {
     reader.report("topology", "must be 'none' for one GPU, and something else for several", "");
   }
   machine.vcpus = reader.optional_integer("vcpus", 1, kMostVcpus);
-  if (const auto ram = reader.optional_integer("ram_bytes", 1)) {
-    machine.ram = base::Bytes(*ram);
-  }
-  if (const auto local = reader.optional_integer("local_storage_bytes", 1)) {
-    machine.local_storage = base::Bytes(*local);
-  }
+  machine.ram = reader.optional_bytes("ram_bytes");
+  machine.local_storage = reader.optional_bytes("local_storage_bytes");
   machine.network = reader.optional_quantity<base::BytesPerSecond>("network_bytes_per_second");
   reader.inside(
       "price", [&](ObjectReader& item) { read_price(item, machine); }, false);

@@ -2,6 +2,7 @@
 // One record of each kind from the text of its file.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "vggplan/base/result.hpp"
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/hardware/hardware.hpp"
+#include "vggplan/lowering/framework.hpp"
 
 namespace vggplan::catalog {
 
@@ -22,5 +24,12 @@ base::Result<hardware::Storage> read_storage(std::string_view text, const std::s
 base::Result<std::vector<hardware::Link>> read_links(std::string_view text, const std::string& shown);
 base::Result<std::vector<hardware::OtherGpu>> read_other_gpus(std::string_view text, const std::string& shown);
 base::Result<graph::ModelSpec> read_model(std::string_view text, const std::string& shown);
+
+/// The profile of that name.
+using FindFramework = std::function<base::Result<lowering::Framework>(std::string_view name)>;
+
+/// What a profile with `rules_of` does not say is as in the one that it names, which has to say all itself.
+base::Result<lowering::Framework> read_framework(std::string_view text, const std::string& shown,
+                                                 const FindFramework& find = {});
 
 }  // namespace vggplan::catalog

@@ -65,10 +65,8 @@ std::array<std::int64_t, 2> read_pair(ObjectReader& reader, std::string_view key
 
 WorkspaceKernel read_kernel(ObjectReader& reader) {
   WorkspaceKernel kernel;
-  kernel.copies = reader.has("copies") && reader.boolean("copies");
-  reader.skip("copies");
-  kernel.winograd = reader.has("winograd") && reader.boolean("winograd");
-  reader.skip("winograd");
+  kernel.copies = reader.optional_boolean("copies", false);
+  kernel.winograd = reader.optional_boolean("winograd", false);
   kernel.size = read_size(reader);
   const auto read_split = [&](ObjectReader& split) {
     kernel.split = lowering::SplitTiles{read_pair(split, "tile"), read_pair(split, "cluster"),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
 
-#include "estimate/notes.hpp"
+#include "estimate/parts.hpp"
 #include "vggplan/base/format.hpp"
 
 namespace vggplan::estimate {

@@ -2,11 +2,9 @@
 // torch/nn/parallel: one process. In each step it copies all parameters to the other GPUs, starts a thread for each of
 // them, gathers the outputs on the first, and after backward, not beside it, adds the gradients up there. The optimizer
 // runs on the first GPU alone.
-#include "estimate/data_parallel.hpp"
-
 #include <algorithm>
 
-#include "estimate/time_part.hpp"
+#include "estimate/parts.hpp"
 #include "vggplan/timing/collectives.hpp"
 
 namespace vggplan::estimate {

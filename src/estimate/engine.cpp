@@ -124,7 +124,7 @@ class Models {
  public:
   explicit Models(Knowledge knowledge) : knowledge_(std::move(knowledge)) {}
 
-  Bytes memory_floor(const job::Job& job) {
+  Bytes memory_floor(const job::Job& job, const Target& /*target*/) {
     Key key;
     add_settings(key, job);
     add_sharing(key, job);
@@ -147,10 +147,8 @@ class Models {
 
   base::Result<Bytes> reserved_high(const job::Job& job, const Target& target) {
     return reserved_highs_.get(memory_key(job, target), [&]() -> base::Result<Bytes> {
-      const auto expected = memory(job, target);
-      return expected
-                 ? base::Result(estimate::reserved_high(**lower(job), job, target, knowledge_.framework, *expected))
-                 : expected.error();
+      const MemoryAnswer expected = TRY(memory(job, target));
+      return estimate::reserved_high(**lower(job), job, target, knowledge_.framework, expected);
     });
   }
 
@@ -162,11 +160,7 @@ class Models {
     if (!job.sizes.empty()) {
       Seconds sum;
       for (const graph::Shape& size : job.sizes) {
-        const base::Result<Seconds> one = time_floor(job::of_size(job, size), target);
-        if (!one) {
-          return one;
-        }
-        sum += *one;
+        sum += TRY(time_floor(job::of_size(job, size), target));
       }
       return sum * (1.0 / static_cast<double>(job.sizes.size()));
     }
@@ -195,11 +189,7 @@ class Models {
     if (!*calibration) {
       return calibration->error();
     }
-    const base::Result<timing::ParallelTime> known = parallel_time(job, target, **calibration);
-    if (!known) {
-      return known.error();
-    }
-    const timing::ParallelTime& parallel = *known;
+    const timing::ParallelTime parallel = TRY(parallel_time(job, target, **calibration));
     const timing::InputThroughput throughput = feed(job, target, knowledge_, **calibration, parallel.step.step.value);
     return TimeAnswer{parallel.step.step.value, parallel.exposed.value, images_per_second(job, throughput),
                       bound_by(parallel, throughput), usd_per_hour(job, target, knowledge_)};
@@ -213,11 +203,7 @@ class Models {
                                                    const timing::Calibration& calibration) {
     std::vector<timing::ParallelTime> times;
     for (const graph::Shape& size : job.sizes) {
-      const auto one = parallel_time(job::of_size(job, size), target, calibration);
-      if (!one) {
-        return one;
-      }
-      times.push_back(*one);
+      times.push_back(TRY(parallel_time(job::of_size(job, size), target, calibration)));
     }
     if (!times.empty()) {
       return timing::mean(times);
@@ -305,17 +291,16 @@ class Models {
 
 Engine make_engine(Knowledge knowledge) {
   const auto models = std::make_shared<Models>(std::move(knowledge));
-  Engine engine;
-  engine.memory_floor = [models](const job::Job& job, const Target&) { return models->memory_floor(job); };
-  engine.usable = [models](const job::Job& job, const Target& target) { return models->usable(job, target); };
-  engine.reserved_high = [models](const job::Job& job, const Target& target) {
-    return models->reserved_high(job, target);
+  const auto ask = [&](auto question) {
+    return [models, question](const job::Job& job, const Target& target) { return ((*models).*question)(job, target); };
   };
-  engine.time_floor = [models](const job::Job& job, const Target& target) { return models->time_floor(job, target); };
-  engine.memory = [models](const job::Job& job, const Target& target) { return models->memory(job, target); };
-  engine.time = [models](const job::Job& job, const Target& target) { return models->time(job, target); };
-  engine.full = [models](const job::Job& job, const Target& target) { return models->full(job, target); };
-  return engine;
+  return {.usable = ask(&Models::usable),
+          .memory_floor = ask(&Models::memory_floor),
+          .time_floor = ask(&Models::time_floor),
+          .memory = ask(&Models::memory),
+          .reserved_high = ask(&Models::reserved_high),
+          .time = ask(&Models::time),
+          .full = ask(&Models::full)};
 }
 
 }  // namespace vggplan::estimate

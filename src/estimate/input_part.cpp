@@ -27,7 +27,7 @@ std::optional<hardware::Storage> storage_of(const job::Job& job, const Knowledge
 }
 
 /// Every process has the same number of workers.
-std::int64_t whole_per_gpu(std::int64_t workers, std::int64_t gpus) { return (workers + gpus - 1) / gpus * gpus; }
+std::int64_t whole_per_gpu(std::int64_t workers, std::int64_t gpus) { return base::round_up(workers, gpus); }
 
 base::Seconds seconds_per_image(const job::Job& job, base::Seconds step) {
   return step / static_cast<double>(job.batch * job.accumulation);

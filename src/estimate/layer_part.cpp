@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "estimate/layer_part.hpp"
-
 #include <algorithm>
 
+#include "estimate/parts.hpp"
 #include "vggplan/graph/flow.hpp"
 #include "vggplan/lowering/saved.hpp"
 #include "vggplan/lowering/tape.hpp"

@@ -63,14 +63,6 @@ bool is_plain(const graph::Network& network) {
   });
 }
 
-std::int64_t largest_output(const graph::Network& network) {
-  std::int64_t most = 0;
-  for (const graph::Node& node : network.nodes) {
-    most = std::max(most, node.output.elements());
-  }
-  return most;
-}
-
 /// Workspace rules were made from images of 200 pixels and more in batches up to 256, smaller ones in batches up to 64,
 /// and tensors up to 2^31 elements.
 Kind kind_of(const job::Job& job, const graph::Network& network) {
@@ -127,6 +119,14 @@ bool one_of_few(const job::Job& job) {
 }
 
 }  // namespace
+
+std::int64_t largest_output(const graph::Network& network) {
+  std::int64_t most = 0;
+  for (const graph::Node& node : network.nodes) {
+    most = std::max(most, node.output.elements());
+  }
+  return most;
+}
 
 bool measured_way(const job::Job& job) { return job.forward_passes == 1 || !job::is_autocast(job.precision); }
 

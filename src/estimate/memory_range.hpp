@@ -38,6 +38,9 @@ Bytes outside_allocator(const job::Job& job, const hardware::Gpu& gpu, const low
 /// True fp32 and cudnn.benchmark: cuDNN chooses among workspaces of any size, by what is free.
 bool cudnn_is_free(const job::Job& job, const hardware::Gpu& gpu);
 
+/// Elements of one image's largest tensor.
+std::int64_t largest_output(const graph::Network& network);
+
 /// Several passes under one autocast context were not measured.
 bool measured_way(const job::Job& job);
 

@@ -3,12 +3,8 @@
 
 #include <algorithm>
 
-#include "estimate/data_parallel.hpp"
-#include "estimate/layer_part.hpp"
-#include "estimate/memory_part.hpp"
-#include "estimate/notes.hpp"
+#include "estimate/parts.hpp"
 #include "estimate/storage_part.hpp"
-#include "estimate/time_part.hpp"
 #include "vggplan/lowering/saved.hpp"
 #include "vggplan/lowering/tape.hpp"
 

@@ -58,8 +58,6 @@ Tensors tensors_of(const graph::Network& network) {
 constexpr std::int64_t kScalarBytes = 16 + 34;
 constexpr Bytes kLogBytesPerStep{4 * kScalarBytes};
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 }  // namespace
 
 Bytes bytes_per_image(const job::Job& job) {
@@ -121,7 +119,7 @@ std::int64_t kept_checkpoints(const job::DataSet& data) {
 }
 
 std::int64_t steps_of(const job::Job& job) {
-  return ceil_div(*job.data.images, job::global_batch(job)) * epochs_of(job);
+  return base::ceil_div(*job.data.images, job::global_batch(job)) * epochs_of(job);
 }
 
 }  // namespace
@@ -213,7 +211,7 @@ std::optional<double> images_of_epoch(const job::Job& job) {
   if (!job.data.images) {
     return std::nullopt;
   }
-  const std::int64_t steps = ceil_div(*job.data.images, job::global_batch(job));
+  const std::int64_t steps = base::ceil_div(*job.data.images, job::global_batch(job));
   return static_cast<double>(steps) * static_cast<double>(job::global_batch(job));
 }
 

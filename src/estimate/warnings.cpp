@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
 
-#include <algorithm>
 
-#include "estimate/notes.hpp"
+#include "estimate/memory_range.hpp"
+#include "estimate/parts.hpp"
 #include "vggplan/base/checked.hpp"
 #include "vggplan/base/format.hpp"
 
@@ -14,14 +14,6 @@ namespace {
 constexpr std::int64_t kInt32Elements = 2147483648;
 
 using Warnings = std::vector<Warning>;
-
-std::int64_t largest_tensor(const graph::Network& network, const job::Job& job) {
-  std::int64_t largest = 0;
-  for (const graph::Node& node : network.nodes) {
-    largest = std::max(largest, node.output.elements());
-  }
-  return largest * job.batch;
-}
 
 void add_memory_warnings(const Estimate& estimate, const lowering::Framework& framework, Warnings& warnings) {
   const Memory& memory = estimate.memory;
@@ -231,7 +223,7 @@ void add_training_warnings(const Lowered& lowered, const Estimate& estimate, War
                      job.batch == 1 ? "" : "s", kSmallNormBatch),
          "use SyncBatchNorm, --freeze-norm statistics, or a model without batch norm"});
   }
-  if (largest_tensor(lowered.network, job) > kInt32Elements) {
+  if (largest_output(lowered.network) * job.batch > kInt32Elements) {
     warnings.push_back({"beyond-2^31", "a tensor has more than 2^31 elements: cuDNN runs the batch in chunks",
                         "measured up to 12 images of 4024x3036; results beyond that are extrapolated"});
   }

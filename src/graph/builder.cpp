@@ -15,9 +15,7 @@ namespace vggplan::graph {
 
 using base::kLargestExact;
 
-bool is_layer(const Node& node) {
-  return !std::holds_alternative<Image>(node.kind) && !std::holds_alternative<Loss>(node.kind);
-}
+bool is_layer(const Node& node) { return !is_any<Image, Loss>(node.kind); }
 
 base::Status check_sizes(const Shape& image, std::int64_t classes, std::int64_t least_side, std::string_view why) {
   using base::Range;

@@ -43,12 +43,7 @@ std::optional<LayerCounts> counts_of(const Kind& kind, const Shape& output, cons
                          linear->bias ? linear->out_features : 0, checked_mul(output.height, output.width), gradients);
   }
   LayerCounts counts;
-  if (const auto* norm = std::get_if<BatchNorm>(&kind)) {
-    counts.parameters = 2 * norm->channels;
-  }
-  if (std::holds_alternative<LayerNorm>(kind)) {
-    counts.parameters = 2 * output.channels;
-  }
+  counts.parameters = is_any<BatchNorm, LayerNorm>(kind) ? 2 * output.channels : 0;
   return counts;
 }
 
@@ -88,10 +83,8 @@ std::int64_t activation_elements(const Network& network) {
 
 base::Bytes output_bytes(const Node& node, base::DType type) {
   const auto* dropout = std::get_if<Dropout>(&node.kind);
-  const auto* activation = std::get_if<Activation>(&node.kind);
-  const auto* add = std::get_if<Add>(&node.kind);
-  const bool nothing = (activation != nullptr && activation->in_place) || (add != nullptr && add->in_place) ||
-                       std::holds_alternative<Flatten>(node.kind) || (dropout != nullptr && dropout->passes_through());
+  const bool nothing =
+      works_in_place(node.kind) || is_any<Flatten>(node.kind) || (dropout != nullptr && dropout->passes_through());
   return base::Bytes(nothing ? 0 : node.output.elements() * base::size_of(type));
 }
 
@@ -110,13 +103,9 @@ std::vector<ParameterTensor> parameter_tensors(const Node& node) {
   if (const auto* linear = std::get_if<Linear>(&node.kind)) {
     return matrix(linear->in_features * linear->out_features, linear->out_features, linear->out_features, linear->bias);
   }
-  if (const auto* norm = std::get_if<BatchNorm>(&node.kind)) {
-    return {{norm->channels, norm->channels}, {norm->channels, norm->channels}};
-  }
-  if (std::holds_alternative<LayerNorm>(node.kind)) {
-    return {{node.output.channels, node.output.channels}, {node.output.channels, node.output.channels}};
-  }
-  return {};
+  const std::int64_t channels = node.output.channels;
+  return is_any<BatchNorm, LayerNorm>(node.kind) ? std::vector<ParameterTensor>(2, {channels, channels})
+                                                 : std::vector<ParameterTensor>();
 }
 
 std::vector<ParameterTensor> trained_tensors(const Network& network) {

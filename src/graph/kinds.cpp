@@ -41,6 +41,12 @@ struct Namer {
 
 }  // namespace
 
+bool works_in_place(const Kind& kind) {
+  const auto* activation = std::get_if<Activation>(&kind);
+  const auto* add = std::get_if<Add>(&kind);
+  return (activation != nullptr && activation->in_place) || (add != nullptr && add->in_place);
+}
+
 std::string_view kind_name(const Kind& kind) { return std::visit(Namer{}, kind); }
 
 }  // namespace vggplan::graph

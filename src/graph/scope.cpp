@@ -86,18 +86,14 @@ base::Status freeze(Network& network, const std::string& what) {
   } else if (what.starts_with(kFirst)) {
     return freeze_first(network, std::string_view(what).substr(kFirst.size()));
   } else {
-    const auto named = [&](NodeId id) { return matches(what, network.nodes[id].name); };
-    bool any = false;
-    for (NodeId id = 1; id < network.nodes.size(); ++id) {
-      any = any || (named(id) && is_layer(network.nodes[id]));
-    }
-    if (!any) {
+    const auto named = [&](const Node& node) { return matches(what, node.name); };
+    if (std::ranges::none_of(network.nodes, [&](const Node& node) { return is_layer(node) && named(node); })) {
       return base::wrong(std::string(kFreeze),
                          fmt::format("no layer of {} is named like {}", network.name, base::quoted(what)),
                          "give none, features, all-but-last, first:N, or a pattern such as conv1_*; vggplan layers "
                          "lists the names");
     }
-    freeze_where(network, named);
+    freeze_where(network, [&](NodeId id) { return named(network.nodes[id]); });
   }
   return std::nullopt;
 }

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::int64_t kMostPools = 20;  // halve kLargestSide to one pixel
 
+/// Widths and dropout are as whoever read them has checked.
 base::Status check_spec(const ModelSpec& spec) {
   const std::string place = fmt::format("model {}", spec.name);
   const auto wrong = [&](std::string rule, std::string remedy) {
@@ -25,25 +26,6 @@ base::Status check_spec(const ModelSpec& spec) {
   if (std::count(spec.features.begin(), spec.features.end(), kPool) > kMostPools) {
     return wrong(fmt::format("has more than {} pools, which leave nothing of any image", kMostPools),
                  "take pools out of features");
-  }
-  const auto bad_width = [](std::int64_t width) { return width < 1 || width > kMostChannels; };
-  for (const std::int64_t width : spec.features) {
-    if (width != kPool && bad_width(width)) {
-      return wrong(fmt::format("the width of a convolution must be 1 to {}, but is {}", kMostChannels, width), "");
-    }
-  }
-  if (spec.hidden.size() > kMostHidden) {
-    return wrong(fmt::format("has {} hidden layers, more than {}", spec.hidden.size(), kMostHidden),
-                 "take widths out of hidden");
-  }
-  for (const std::int64_t width : spec.hidden) {
-    if (bad_width(width)) {
-      return wrong(fmt::format("the width of a hidden layer must be 1 to {}, but is {}", kMostChannels, width), "");
-    }
-  }
-  if (!(spec.dropout >= 0 && spec.dropout < 1)) {
-    return wrong(fmt::format("dropout must be at least 0 and below 1, but is {}", spec.dropout),
-                 "give the probability of zeroing an element, for example 0.5");
   }
   return std::nullopt;
 }

@@ -14,23 +14,14 @@ namespace {
 using graph::NodeId;
 using graph::Shape;
 
-bool works_in_place(const graph::Kind& kind) {
-  const auto* activation = std::get_if<graph::Activation>(&kind);
-  const auto* add = std::get_if<graph::Add>(&kind);
-  return (activation != nullptr && activation->in_place) || (add != nullptr && add->in_place);
-}
-
 /// Neither the image, nor what is computed from the output itself in backward.
 bool lets_change(const graph::Kind& kind) {
-  return std::holds_alternative<graph::Convolution>(kind) || std::holds_alternative<graph::BatchNorm>(kind) ||
-         std::holds_alternative<graph::Linear>(kind) || std::holds_alternative<graph::Add>(kind) ||
-         std::holds_alternative<graph::Concatenate>(kind);
+  return graph::is_any<graph::Convolution, graph::BatchNorm, graph::Linear, graph::Add, graph::Concatenate>(kind);
 }
 
 bool follows_the_last_map(const graph::Kind& kind) {
-  return std::holds_alternative<graph::AdaptiveAveragePool>(kind) || std::holds_alternative<graph::Flatten>(kind) ||
-         std::holds_alternative<graph::Linear>(kind) || std::holds_alternative<graph::Dropout>(kind) ||
-         std::holds_alternative<graph::Activation>(kind);
+  return graph::is_any<graph::AdaptiveAveragePool, graph::Flatten, graph::Linear, graph::Dropout, graph::Activation>(
+      kind);
 }
 
 /// How many nodes run before the head: VGG's begins with avgpool, and a network that ends in a map has none.
@@ -38,12 +29,24 @@ std::size_t features_of(const graph::Network& network) {
   const std::size_t layers = network.nodes.size() - 1;
   std::size_t features = layers;
   for (std::size_t id = layers; id-- > 1 && follows_the_last_map(network.nodes[id].kind);) {
-    const graph::Kind& kind = network.nodes[id].kind;
-    const bool begins =
-        std::holds_alternative<graph::AdaptiveAveragePool>(kind) || std::holds_alternative<graph::Flatten>(kind);
+    const bool begins = graph::is_any<graph::AdaptiveAveragePool, graph::Flatten>(network.nodes[id].kind);
     features = begins ? id : features;
   }
   return features;
+}
+
+graph::Objective usual_objective(const std::vector<Shape>& outputs) {
+  constexpr std::int64_t kBox = 4;  // values of it
+  const bool boxes = outputs.size() == 2 && outputs[0].height == kBox && outputs[1].height > 1 &&
+                     outputs[0].channels == outputs[1].channels && outputs[0].width == 1 && outputs[1].width == 1;
+  if (boxes) {
+    return graph::Objective::ssd;
+  }
+  if (outputs.size() != 1 || outputs.front().channels == 1) {
+    return graph::Objective::mse;
+  }
+  const bool flat = outputs.front().height == 1 && outputs.front().width == 1;
+  return flat ? graph::Objective::cross_entropy : graph::Objective::pixel_cross_entropy;
 }
 
 }  // namespace
@@ -65,10 +68,16 @@ base::Status Assembly::read_inputs(const std::string& place, const graph::Kind& 
     }
     nodes_[input].read = true;
   }
-  if (works_in_place(kind)) {
+  if (graph::works_in_place(kind)) {
     nodes_[inputs.front()].changed_by = reader;
   }
   return std::nullopt;
+}
+
+std::vector<Shape> Assembly::shapes_of(const std::vector<NodeId>& nodes) const {
+  std::vector<Shape> shapes;
+  std::ranges::transform(nodes, std::back_inserter(shapes), [&](NodeId node) { return shape(node); });
+  return shapes;
 }
 
 base::Result<NodeId> Assembly::add(const std::string& place, std::string name, graph::Kind kind,
@@ -79,11 +88,7 @@ base::Result<NodeId> Assembly::add(const std::string& place, std::string name, g
   if (!names_.insert(name).second) {
     return base::wrong(place, fmt::format("the name {} is taken", base::quoted(name)), "give each node its own");
   }
-  std::vector<Shape> shapes;
-  for (const NodeId input : inputs) {
-    shapes.push_back(builder_.shape(input));
-  }
-  TRY(complete(kind, shapes, place));
+  TRY(complete(kind, shapes_of(inputs), place));
   TRY(read_inputs(place, kind, inputs, name));
   const bool changeable = lets_change(kind);
   const NodeId id = builder_.add(name, kind, std::move(inputs));
@@ -99,7 +104,8 @@ base::Result<NodeId> Assembly::add(const std::string& place, std::string name, g
   return id;
 }
 
-base::Result<graph::Network> Assembly::finish(graph::Objective objective, const std::vector<NodeId>& outputs) && {
+base::Result<graph::Network> Assembly::finish(std::optional<graph::Objective> objective,
+                                              const std::vector<NodeId>& outputs) && {
   if (nodes_.size() < 2) {
     return base::wrong(shown_, "has no nodes");
   }
@@ -112,52 +118,32 @@ base::Result<graph::Network> Assembly::finish(graph::Objective objective, const 
     return base::wrong(shown_, fmt::format("nothing reads {}, and it is no output", base::quoted(unread->name)),
                        "leave it out, or make it an output");
   }
-  base::Result<graph::Network> network = std::move(builder_).finish(objective, outputs);
-  if (network) {
-    network->classes = network->nodes.back().input.channels;
-    network->features = features_of(*network);
-    for (const NodeId node : frozen_) {
-      network->nodes[node].trained = false;
-    }
+  const graph::Objective loss = objective ? *objective : usual_objective(shapes_of(outputs));
+  graph::Network network = TRY(std::move(builder_).finish(loss, outputs));
+  network.classes = network.nodes.back().input.channels;
+  network.features = features_of(network);
+  for (const NodeId node : frozen_) {
+    network.nodes[node].trained = false;
   }
   return network;
 }
 
-std::string misfit_of_fixed_size(const std::optional<graph::Pair>& exported, const Shape& image,
-                                 const graph::Pair& size) {
-  const bool fits = !exported || *exported == graph::Pair{image.height, image.width};
-  return fits ? ""
-              : fmt::format("the file fixes the size {}x{}, and was exported with images of {}x{}", size.height,
-                            size.width, exported->height, exported->width);
-}
-
-std::string hold_warning(const graph::Network& network) {
+void warn_of_holds(Imported& imported) {
+  const std::vector<graph::Node>& nodes = imported.network.nodes;
   const auto enlarged = [&](NodeId id) {
-    const graph::Kind& kind = network.nodes[id].kind;
-    const auto* conv = std::get_if<graph::Convolution>(&kind);
-    return std::holds_alternative<graph::Resize>(kind) || (conv != nullptr && conv->transposed);
+    const auto* conv = std::get_if<graph::Convolution>(&nodes[id].kind);
+    return std::holds_alternative<graph::Resize>(nodes[id].kind) || (conv != nullptr && conv->transposed);
   };
-  const bool joined = std::ranges::any_of(network.nodes, [&](const graph::Node& node) {
+  const bool joined = std::ranges::any_of(nodes, [&](const graph::Node& node) {
     return std::holds_alternative<graph::Concatenate>(node.kind) && std::ranges::any_of(node.inputs, enlarged);
   });
-  return joined ? "the file does not tell how long variables of forward() hold maps that are resized and joined, as "
-                  "those of a U-Net: they are taken as freed when they were joined, and where the layers behind still "
-                  "hold them, the peak is larger by them; a JSON graph tells it (held_until)"
-                : "";
-}
-
-graph::Objective usual_objective(std::span<const Shape> outputs) {
-  constexpr std::int64_t kBox = 4;  // values of it
-  const bool boxes = outputs.size() == 2 && outputs[0].height == kBox && outputs[1].height > 1 &&
-                     outputs[0].channels == outputs[1].channels && outputs[0].width == 1 && outputs[1].width == 1;
-  if (boxes) {
-    return graph::Objective::ssd;
+  if (joined) {
+    imported.warnings.emplace_back(
+        "the file does not tell how long variables of forward() hold maps that are resized and joined, as those of a "
+        "U-Net: they are taken as freed when they were joined, and where the layers behind still hold them, the peak "
+        "is "
+        "larger by them; a JSON graph tells it (held_until)");
   }
-  if (outputs.size() != 1 || outputs.front().channels == 1) {
-    return graph::Objective::mse;
-  }
-  const bool flat = outputs.front().height == 1 && outputs.front().width == 1;
-  return flat ? graph::Objective::cross_entropy : graph::Objective::pixel_cross_entropy;
 }
 
 }  // namespace vggplan::importers

@@ -6,10 +6,10 @@
 #include <set>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "vggplan/graph/builder.hpp"
+#include "vggplan/importers/importers.hpp"
 
 namespace vggplan::importers {
 
@@ -30,10 +30,13 @@ class Assembly {
   /// What made it does not keep it for backward.
   [[nodiscard]] bool may_be_changed(graph::NodeId node) const { return nodes_[node].may_be_changed; }
 
-  /// The layers behind the last map, from its pooling on, are the head. Every node has to be read or an output.
-  base::Result<graph::Network> finish(graph::Objective objective, const std::vector<graph::NodeId>& outputs) &&;
+  /// The layers behind the last map, from its pooling on, are the head. Every node has to be read or an output. Where
+  /// no loss is named it is the one that such outputs are trained with as a rule.
+  base::Result<graph::Network> finish(std::optional<graph::Objective> objective,
+                                      const std::vector<graph::NodeId>& outputs) &&;
 
  private:
+  [[nodiscard]] std::vector<graph::Shape> shapes_of(const std::vector<graph::NodeId>& nodes) const;
   struct Added {
     std::string name{};
     bool read{false};
@@ -50,16 +53,7 @@ class Assembly {
   std::vector<graph::NodeId> frozen_{};
 };
 
-/// What is wrong with a size that a file fixes, where the image is another than it was exported with; else empty.
-std::string misfit_of_fixed_size(const std::optional<graph::Pair>& exported, const graph::Shape& image,
-                                 const graph::Pair& size);
-inline constexpr std::string_view kFixedSizeRemedy =
-    "give --size as the file was exported with, or export with sizes left open (dynamic_shapes, dynamic_axes)";
-
-/// Where maps are resized to be joined, files of PyTorch do not tell how long variables hold them. Empty elsewhere.
-std::string hold_warning(const graph::Network& network);
-
-/// The loss that outputs of these shapes are trained with as a rule.
-graph::Objective usual_objective(std::span<const graph::Shape> outputs);
+/// Where maps are resized to be joined, files of PyTorch do not tell how long variables hold them.
+void warn_of_holds(Imported& imported);
 
 }  // namespace vggplan::importers

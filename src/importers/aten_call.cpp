@@ -51,7 +51,8 @@ std::string text_of(const json& value, std::string_view key) {
   return text.is_string() ? text.get<std::string>() : "";
 }
 
-Call::Call(Walk& walk, const json& node, std::string place) : Checked(std::move(place)), walk_(walk), node_(node) {
+Call::Call(Walk& walk, const json& node, std::string place)
+    : Checked(walk, std::move(place)), walk_(walk), node_(node) {
   const json& outputs = member(node, "outputs");
   if (outputs.is_array() && !outputs.empty()) {
     output_ = text_of(member(outputs.front(), "as_tensor"), "name");
@@ -113,11 +114,10 @@ std::vector<NodeId> Call::maps(std::string_view name) {
 }
 
 const Weight& Call::weight(std::string_view name) {
-  static const Weight kNone{"", {0, 0, 0, 0}, true, {}};
   const auto* weight = find<Weight>(name);
   if (weight == nullptr) {
     fail(fmt::format("its argument '{}' must be a parameter", name));
-    return kNone;
+    return kNoWeight;
   }
   module_ = module_of(weight->name);
   frozen_ = !weight->trained;
@@ -189,20 +189,15 @@ std::string Call::name_of_node(std::string_view module) const {
                         : std::string(module);
 }
 
-NodeId Call::emit(graph::Kind kind, const std::vector<NodeId>& inputs) {
-  if (error_) {
-    return 0;
-  }
-  const auto id = walk_.assembly.add(place_, walk_.names.unique(name_of_node(module_)), kind, inputs);
-  if (!id) {
-    error_ = id.error();
-    return 0;
-  }
-  if (frozen_) {
+NodeId Call::emit(const graph::Kind& kind, const std::vector<NodeId>& inputs) {
+  const auto id = add(name_of_node(module_), kind, inputs);
+  if (id && frozen_) {
     walk_.assembly.freeze(*id);
   }
-  keep(*id);
-  return *id;
+  if (id) {
+    keep(*id);
+  }
+  return id.value_or(0);
 }
 
 void Call::alias(std::string_view name) {

@@ -8,9 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "importers/assembly.hpp"
 #include "importers/checked.hpp"
-#include "importers/values.hpp"
 
 namespace vggplan::importers::aten {
 
@@ -21,15 +19,9 @@ const nlohmann::json& member(const nlohmann::json& value, std::string_view key);
 /// The member as text, empty where it is none.
 std::string text_of(const nlohmann::json& value, std::string_view key);
 
-/// What is known while the nodes are walked.
-struct Walk {
-  Assembly assembly;
-  Values values{};
-  Names names{};
+struct Walk : NodeWalk {
   std::vector<graph::NodeId> fixed_norms{};  ///< batch norms that were exported with training=False
-  bool training{false};                      ///< something was exported with training=True
   bool lost_dropout{false};                  ///< a dropout was exported with train=False
-  std::optional<graph::Pair> exported{};     ///< sides of the image that all sizes in the file were written for
 };
 
 class Call : public Checked {
@@ -56,13 +48,12 @@ class Call : public Checked {
   /// One number for both sides, or two.
   graph::Pair pair(std::string_view argument, graph::Pair otherwise);
 
-  graph::NodeId emit(graph::Kind kind, const std::vector<graph::NodeId>& inputs);
+  graph::NodeId emit(const graph::Kind& kind, const std::vector<graph::NodeId>& inputs);
   void alias(std::string_view argument);
   void keep(Value output);  ///< of a node that is none of the network's
 
   [[nodiscard]] bool in_place() const { return in_place_; }
   [[nodiscard]] Walk& walk() { return walk_; }
-  [[nodiscard]] const graph::Shape& shape(graph::NodeId id) const { return walk_.assembly.shape(id); }
 
  private:
   [[nodiscard]] const nlohmann::json& argument(std::string_view name) const;

@@ -169,21 +169,13 @@ void concatenate(Call& call) {
   call.emit(graph::Concatenate{}, call.maps("tensors"));
 }
 
-/// A size that the file fixes is the one that was meant for the image that it was exported with.
-void expect_fixed(Call& call, const Pair& size) {
-  std::string misfit = misfit_of_fixed_size(call.walk().exported, call.shape(0), size);
-  if (!misfit.empty()) {
-    call.fail(std::move(misfit), std::string(kFixedSizeRemedy));
-  }
-}
-
 void upsample(Call& call, bool bilinear) {
   const NodeId input_id = call.map(call.has("self") ? "self" : "input");
   const Shape input = call.shape(input_id);
   const auto factors = call.numbers("scale_factors");
   graph::Resize resize{call.pair("output_size", {0, 0}), bilinear};
   if (call.has("output_size")) {
-    expect_fixed(call, resize.size);
+    call.expect_exported(resize.size);
   }
   if (!call.has("output_size") && factors.size() == 2) {
     const auto scaled = [](std::int64_t side, double factor) {

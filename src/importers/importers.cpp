@@ -5,15 +5,13 @@
 #include <nlohmann/json.hpp>
 
 #include "importers/formats.hpp"
+#include "vggplan/base/csv.hpp"
 #include "vggplan/base/json_text.hpp"
 
 namespace vggplan::importers {
 namespace {
 
-bool is_json(std::string_view bytes) {
-  const std::size_t first = bytes.find_first_not_of(" \t\r\n");
-  return first != std::string_view::npos && bytes[first] == '{';
-}
+bool is_json(std::string_view bytes) { return base::trimmed(bytes).starts_with('{'); }
 
 }  // namespace
 
@@ -27,10 +25,7 @@ bool is_network(std::string_view bytes) {
   return root && root->contains("nodes");
 }
 
-base::Result<graph::Network> NetworkFile::network(graph::Shape image) const {
-  base::Result<Imported> imported = read(image);
-  return imported ? base::Result<graph::Network>(std::move(imported->network)) : imported.error();
-}
+base::Result<graph::Network> NetworkFile::network(graph::Shape image) const { return TRY(read(image)).network; }
 
 base::Result<std::shared_ptr<const NetworkFile>> open_network(std::string_view bytes, const std::string& shown) {
   if (is_json(bytes)) {

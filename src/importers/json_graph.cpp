@@ -2,6 +2,7 @@
 // The JSON graph that `vggplan schema network` describes.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -23,11 +24,6 @@ using graph::Shape;
 using nlohmann::json;
 
 constexpr std::int64_t kMost = graph::kLargestSide;
-
-bool flag(ObjectReader& node, std::string_view key, bool otherwise) {
-  static_cast<void>(node.find(key));
-  return node.has(key) ? node.boolean(key) : otherwise;
-}
 
 /// A number for both sides, or [height, width].
 std::optional<Pair> optional_pair(ObjectReader& node, std::string_view key, std::int64_t least) {
@@ -72,7 +68,7 @@ graph::Convolution convolution(ObjectReader& node) {
   conv.padding = pair_or(node, "padding", 0, {0, 0});
   conv.dilation = pair_or(node, "dilation", 1, {1, 1});
   conv.groups = node.optional_integer("groups", 1, graph::kMostChannels).value_or(1);
-  conv.bias = flag(node, "bias", true);
+  conv.bias = node.optional_boolean("bias", true);
   return conv;
 }
 
@@ -88,7 +84,7 @@ graph::Window window(ObjectReader& node) {
   window.kernel = pair(node, "kernel_size", 1);
   window.stride = pair_or(node, "stride", 1, window.kernel);
   window.padding = pair_or(node, "padding", 0, {0, 0});
-  window.ceil = flag(node, "ceil_mode", false);
+  window.ceil = node.optional_boolean("ceil_mode", false);
   return window;
 }
 
@@ -100,7 +96,7 @@ Kind adaptive_pool(ObjectReader& node, const Shape&) {
 Kind linear(ObjectReader& node, const Shape&) {
   graph::Linear linear;
   linear.out_features = node.integer("out_features", 1, graph::kMostClasses);
-  linear.bias = flag(node, "bias", true);
+  linear.bias = node.optional_boolean("bias", true);
   return linear;
 }
 
@@ -129,7 +125,7 @@ Kind resize(ObjectReader& node, const Shape& input) {
 
 template <Function kFunction, bool kInPlace>
 Kind activation(ObjectReader& node, const Shape&) {
-  return graph::Activation{kFunction, flag(node, "in_place", kInPlace)};
+  return graph::Activation{kFunction, node.optional_boolean("in_place", kInPlace)};
 }
 
 /// The operators, in words of torch.nn, and what reads their keys.
@@ -140,7 +136,7 @@ const std::map<std::string, Maker, std::less<>>& makers() {
       {"conv_transpose2d", transposed_convolution},
       {"batch_norm2d",
        [](ObjectReader& n, const Shape&) -> Kind {
-         return graph::BatchNorm{0, flag(n, "frozen", false)};
+         return graph::BatchNorm{0, n.optional_boolean("frozen", false)};
        }},
       {"relu", activation<Function::relu, true>},
       {"relu6", activation<Function::relu6, true>},
@@ -157,7 +153,7 @@ const std::map<std::string, Maker, std::less<>>& makers() {
       {"linear", linear},
       {"dropout", [](ObjectReader& n, const Shape&) -> Kind { return dropout(n, false); }},
       {"dropout2d", [](ObjectReader& n, const Shape&) -> Kind { return dropout(n, true); }},
-      {"add", [](ObjectReader& n, const Shape&) -> Kind { return graph::Add{flag(n, "in_place", false)}; }},
+      {"add", [](ObjectReader& n, const Shape&) -> Kind { return graph::Add{n.optional_boolean("in_place", false)}; }},
       {"multiply", [](ObjectReader&, const Shape&) -> Kind { return graph::Multiply{}; }},
       {"concatenate", [](ObjectReader&, const Shape&) -> Kind { return graph::Concatenate{}; }},
       {"resize", resize},
@@ -193,7 +189,7 @@ class GraphReader {
     if (maker == makers().end() && reader.has("op")) {
       reader.report("op", fmt::format("unknown operator {}", base::quoted(op)), base::suggestion(op, operators()));
     }
-    const bool trained = flag(reader, "trained", true);
+    const bool trained = reader.optional_boolean("trained", true);
     const auto held = reader.optional_text("held_until");
     if (context_.error) {
       if (!reader.has("op")) {
@@ -213,7 +209,7 @@ class GraphReader {
 
   base::Result<graph::Network> finish(ObjectReader& root) && {
     const std::vector<NodeId> outputs = named(root, "outputs", false);
-    const graph::Objective loss = objective(root, outputs);
+    const std::optional<graph::Objective> loss = objective(root);
     for (const Held& held : held_) {
       const auto until = known_.find(held.until);
       if (until == known_.end() || until->second < held.node) {
@@ -269,27 +265,15 @@ class GraphReader {
     known_.emplace(name, *id);
   }
 
-  graph::Objective objective(ObjectReader& root, const std::vector<NodeId>& outputs) const {
-    static const std::map<std::string, graph::Objective, std::less<>> kNames{
-        {"cross_entropy", graph::Objective::cross_entropy},
-        {"mse", graph::Objective::mse},
-        {"pixel_cross_entropy", graph::Objective::pixel_cross_entropy},
-        {"ssd", graph::Objective::ssd}};
+  static std::optional<graph::Objective> objective(ObjectReader& root) {
+    static constexpr auto kNames = base::NamesAsWritten<graph::Objective>::table;
     const auto name = root.optional_text("loss");
-    const auto found = kNames.find(name.value_or(""));
+    const auto* found = std::ranges::find(kNames, name.value_or(""), &base::Named<graph::Objective>::name);
     if (name && found == kNames.end()) {
       root.report("loss", fmt::format("unknown loss {}", base::quoted(*name)),
                   "give cross_entropy, pixel_cross_entropy, mse or ssd");
     }
-    return found == kNames.end() ? usual(outputs) : found->second;
-  }
-
-  graph::Objective usual(const std::vector<NodeId>& outputs) const {
-    std::vector<Shape> shapes;
-    for (const NodeId output : outputs) {
-      shapes.push_back(assembly_.shape(output));
-    }
-    return usual_objective(shapes);
+    return found == kNames.end() ? std::nullopt : std::optional(found->value);
   }
 
   Assembly assembly_;
@@ -312,8 +296,7 @@ base::Result<Imported> network_of(const json& root, const std::string& shown, Sh
   for (std::size_t i = 0; nodes != nullptr && i < nodes->size() && !context.error; ++i) {
     graph.node((*nodes)[i], fmt::format("/nodes/{}", i));
   }
-  graph::Network network = TRY(std::move(graph).finish(reader));
-  return Imported{std::move(network), {}};
+  return Imported{TRY(std::move(graph).finish(reader)), {}};
 }
 
 }  // namespace

@@ -56,23 +56,20 @@ base::Status prepare(Walk& walk, const std::string& shown) {
 }
 
 base::Result<Imported> network_of(const Graph& graph, const std::string& shown, Shape image) {
-  Walk walk{graph, Assembly(shown, base::printable(graph.name.empty() ? shown : graph.name), image)};
+  Walk walk{{Assembly(shown, base::printable(graph.name.empty() ? shown : graph.name), image)}, graph};
   TRY(prepare(walk, shown));
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     TRY(walk.fused.contains(i) ? std::nullopt : run_node(walk, i, shown));
   }
   std::vector<NodeId> outputs;
-  std::vector<Shape> shapes;
   for (const std::string& name : graph.outputs) {
     const auto id = output_node(walk.values, name);
     if (!id) {
       return base::wrong(shown, fmt::format("no node makes its output {}", base::quoted(name)));
     }
     outputs.push_back(*id);
-    shapes.push_back(walk.assembly.shape(*id));
   }
-  auto network = TRY(std::move(walk.assembly).finish(usual_objective(shapes), outputs));
-  Imported imported{std::move(network), {}};
+  Imported imported{TRY(std::move(walk.assembly).finish(std::nullopt, outputs)), {}};
   if (!walk.training) {
     imported.warnings.push_back(
         "the file was exported for inference: dropout is lost, and batch norm may be folded into convolutions; export "
@@ -82,9 +79,7 @@ base::Result<Imported> network_of(const Graph& graph, const std::string& shown, 
       "ONNX does not tell which layers work in place, nor which are frozen: ReLU, ReLU6, SiLU and Hardswish are taken "
       "as "
       "in place where nothing else reads their input, sums as not, and all parameters as trained");
-  if (std::string warning = hold_warning(imported.network); !warning.empty()) {
-    imported.warnings.push_back(std::move(warning));
-  }
+  warn_of_holds(imported);
   return imported;
 }
 

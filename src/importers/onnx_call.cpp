@@ -29,29 +29,32 @@ std::string module_path(std::string_view name) {
 
 }  // namespace
 
-NodeId Call::map(std::size_t input) {
+const Value* Call::value(std::size_t input) const {
   const auto found = has(input) ? walk_.values.find(node_.inputs[input]) : walk_.values.end();
-  if (found == walk_.values.end()) {
+  return found == walk_.values.end() ? nullptr : &found->second;
+}
+
+NodeId Call::map(std::size_t input) {
+  if (value(input) == nullptr) {
     fail(has(input) ? fmt::format("reads {}, which nothing before it makes", base::quoted(node_.inputs[input]))
                     : fmt::format("has no input {}", input + 1));
     return 0;
   }
-  const auto* id = std::get_if<NodeId>(&found->second);
+  const auto* id = find<NodeId>(input);
   if (id == nullptr) {
     fail(fmt::format("its input {} is a constant, or a permuted map; maps of features are supported there",
-                     base::quoted(found->first)));
+                     base::quoted(node_.inputs[input])));
   }
   return id == nullptr ? 0 : *id;
 }
 
 const Weight& Call::weight(std::size_t input) {
-  static const Weight kNone{"", {0, 0, 0, 0}, true, {}};
   const auto* weight = find<Weight>(input);
   if (weight == nullptr) {
     fail(fmt::format("its input {} must be a weight that the file holds", input + 1),
          "export with weights (export_params=True)");
   }
-  return weight == nullptr ? kNone : *weight;
+  return weight == nullptr ? kNoWeight : *weight;
 }
 
 std::optional<Numbers> Call::constant(std::size_t input) const {
@@ -70,23 +73,6 @@ std::optional<Numbers> Call::constant_or_attribute(std::size_t input, std::strin
   Numbers numbers(found->second.integers.begin(), found->second.integers.end());
   numbers.insert(numbers.end(), found->second.numbers.begin(), found->second.numbers.end());
   return numbers;
-}
-
-std::int64_t Call::integer(std::string_view name, std::int64_t otherwise) const {
-  const auto found = node_.attributes.find(name);
-  return found == node_.attributes.end() ? otherwise : found->second.integer;
-}
-double Call::number(std::string_view name, double otherwise) const {
-  const auto found = node_.attributes.find(name);
-  return found == node_.attributes.end() ? otherwise : found->second.number;
-}
-std::string Call::text(std::string_view name, std::string_view otherwise) const {
-  const auto found = node_.attributes.find(name);
-  return found == node_.attributes.end() ? std::string(otherwise) : found->second.text;
-}
-std::vector<std::int64_t> Call::integers(std::string_view name, const std::vector<std::int64_t>& otherwise) const {
-  const auto found = node_.attributes.find(name);
-  return found == node_.attributes.end() ? otherwise : found->second.integers;
 }
 
 Pair Call::pair(std::string_view name, std::int64_t otherwise) {
@@ -108,9 +94,8 @@ Pair Call::pads() {
 }
 
 std::string Call::name_of_node() const {
-  for (const std::string& input : node_.inputs) {
-    const auto found = walk_.values.find(input);
-    const auto* weight = found == walk_.values.end() ? nullptr : std::get_if<Weight>(&found->second);
+  for (std::size_t input = 0; input < node_.inputs.size(); ++input) {
+    const auto* weight = find<Weight>(input);
     const std::string module = weight == nullptr ? "" : module_of(weight->name);
     if (!module.empty()) {
       return module;
@@ -120,28 +105,22 @@ std::string Call::name_of_node() const {
   return path.empty() ? fmt::format("{}_{}", node_.op, index_) : path;
 }
 
-void Call::emit(graph::Kind kind, const std::vector<NodeId>& inputs) {
-  if (error_) {
-    return;
+void Call::emit(const graph::Kind& kind, const std::vector<NodeId>& inputs) {
+  if (const auto id = add(name_of_node(), kind, inputs)) {
+    keep(*id);
   }
-  const auto id = walk_.assembly.add(place_, walk_.names.unique(name_of_node()), kind, inputs);
-  if (!id) {
-    error_ = id.error();
-    return;
-  }
-  keep(*id);
 }
 
 void Call::alias(std::size_t input) {
-  const auto found = has(input) ? walk_.values.find(node_.inputs[input]) : walk_.values.end();
-  if (found == walk_.values.end()) {
+  const Value* found = value(input);
+  if (found == nullptr) {
     static_cast<void>(map(input));  // says what is missing
     return;
   }
-  if (const auto* id = std::get_if<NodeId>(&found->second)) {
+  if (const auto* id = std::get_if<NodeId>(found)) {
     walk_.aliased.insert(*id);
   }
-  keep(found->second);
+  keep(*found);
 }
 
 void Call::keep(Value value) {

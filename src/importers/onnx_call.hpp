@@ -9,30 +9,22 @@
 #include <string_view>
 #include <vector>
 
-#include "importers/assembly.hpp"
 #include "importers/checked.hpp"
 #include "importers/onnx_file.hpp"
-#include "importers/values.hpp"
 
 namespace vggplan::importers::onnx {
 
-/// What is known while the nodes are walked.
-struct Walk {
+struct Walk : NodeWalk {
   const Graph& graph;
-  Assembly assembly;
-  Values values{};
   std::map<std::string, std::vector<std::size_t>, std::less<>> readers{};  ///< of each value: indices of nodes
   std::set<std::size_t> fused{};  ///< nodes that an earlier one has taken in: the product of SiLU, the bias of MatMul
   std::set<graph::NodeId> aliased{};
-  Names names{};
-  bool training{false};                   ///< something is as it is in training
-  std::optional<graph::Pair> exported{};  ///< sides of the image that all sizes in the file were written for
 };
 
 class Call : public Checked {
  public:
   Call(Walk& walk, std::size_t index, std::string place)
-      : Checked(std::move(place)),
+      : Checked(walk, std::move(place)),
         walk_(walk),
         node_(walk.graph.nodes[index]),
         index_(index),
@@ -44,21 +36,29 @@ class Call : public Checked {
   /// The input, where it is of this sort.
   template <class T>
   [[nodiscard]] const T* find(std::size_t input) const {
-    const auto found = has(input) ? walk_.values.find(node_.inputs[input]) : walk_.values.end();
-    return found == walk_.values.end() ? nullptr : std::get_if<T>(&found->second);
+    const Value* found = value(input);
+    return found == nullptr ? nullptr : std::get_if<T>(found);
   }
   std::optional<Numbers> constant(std::size_t input) const;
   std::optional<Numbers> constant_or_attribute(std::size_t input, std::string_view name) const;
 
-  std::int64_t integer(std::string_view name, std::int64_t otherwise) const;
-  double number(std::string_view name, double otherwise) const;
-  std::string text(std::string_view name, std::string_view otherwise) const;
-  std::vector<std::int64_t> integers(std::string_view name, const std::vector<std::int64_t>& otherwise) const;
+  std::int64_t integer(std::string_view name, std::int64_t otherwise) const {
+    return attribute(name, &Attribute::integer, otherwise);
+  }
+  double number(std::string_view name, double otherwise) const {
+    return attribute(name, &Attribute::number, otherwise);
+  }
+  std::string text(std::string_view name, std::string otherwise) const {
+    return attribute(name, &Attribute::text, std::move(otherwise));
+  }
+  std::vector<std::int64_t> integers(std::string_view name, std::vector<std::int64_t> otherwise) const {
+    return attribute(name, &Attribute::integers, std::move(otherwise));
+  }
   graph::Pair pair(std::string_view name, std::int64_t otherwise);
   graph::Pair pads();  ///< the same on both sides
 
-  void emit(graph::Kind kind) { emit(kind, {map(0)}); }
-  void emit(graph::Kind kind, const std::vector<graph::NodeId>& inputs);
+  void emit(const graph::Kind& kind) { emit(kind, {map(0)}); }
+  void emit(const graph::Kind& kind, const std::vector<graph::NodeId>& inputs);
   void alias(std::size_t input);  ///< the output is that input
   void keep(Value output);        ///< of a node that is none of the network's
 
@@ -70,9 +70,14 @@ class Call : public Checked {
 
   [[nodiscard]] const Node& node() const { return node_; }
   [[nodiscard]] Walk& walk() { return walk_; }
-  [[nodiscard]] const graph::Shape& shape(graph::NodeId id) const { return walk_.assembly.shape(id); }
 
  private:
+  [[nodiscard]] const Value* value(std::size_t input) const;  ///< null where nothing made it
+  template <class T>
+  T attribute(std::string_view name, T Attribute::*member, T otherwise) const {
+    const auto found = node_.attributes.find(name);
+    return found == node_.attributes.end() ? otherwise : found->second.*member;
+  }
   std::string name_of_node() const;
 
   Walk& walk_;

@@ -172,10 +172,7 @@ void resize(Call& call) {
   graph::Resize resize{{}, mode == "linear"};
   if (sizes && sizes->size() == 4) {
     resize.size = {whole((*sizes)[2]), whole((*sizes)[3])};
-    std::string misfit = misfit_of_fixed_size(call.walk().exported, call.shape(0), resize.size);
-    if (!misfit.empty()) {
-      call.fail(std::move(misfit), std::string(kFixedSizeRemedy));
-    }
+    call.expect_exported(resize.size);
   } else if (scales && scales->size() == 4) {
     const auto scaled = [](std::int64_t side, double scale) {
       return whole(std::floor(static_cast<double>(side) * scale));

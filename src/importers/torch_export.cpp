@@ -125,22 +125,15 @@ base::Result<Imported> network_of(const json& program, const std::string& shown,
   if (!nodes.is_array()) {
     return base::wrong(shown, "its graph has no nodes", "write it with torch.export.save()");
   }
-  Walk walk{Assembly(shown, base::printable(shown), image)};
+  Walk walk{{Assembly(shown, base::printable(shown), image)}};
   TRY(prepare(walk, graph, member(module, "signature"), shown));
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     TRY(run_node(walk, nodes[i], shown, i));
   }
   const auto outputs = TRY(outputs_of(walk, member(module, "signature"), shown));
-  std::vector<Shape> shapes;
-  for (const NodeId output : outputs) {
-    shapes.push_back(walk.assembly.shape(output));
-  }
-  auto network = TRY(std::move(walk.assembly).finish(usual_objective(shapes), outputs));
-  Imported imported{std::move(network), {}};
+  Imported imported{TRY(std::move(walk.assembly).finish(std::nullopt, outputs)), {}};
   add_warnings(walk, imported);
-  if (std::string warning = hold_warning(imported.network); !warning.empty()) {
-    imported.warnings.push_back(std::move(warning));
-  }
+  warn_of_holds(imported);
   return imported;
 }
 

@@ -22,6 +22,8 @@ struct Weight {
   bool trained{true};
   Numbers values{};  ///< of small ones
 };
+/// Stands for one where there is none; the error is told.
+inline const Weight kNoWeight{"", {0, 0, 0, 0}, true, {}};
 /// A map after permute(0, 2, 3, 1): a reshape makes rows of values of it, as heads of detection do.
 struct Turned {
   graph::NodeId map{};

@@ -22,7 +22,7 @@ std::string to_string(const Checkpointing& checkpointing) {
   return "";
 }
 
-base::Result<Checkpointing> parse_checkpointing(std::string_view text) {
+base::Result<Checkpointing> parse_checkpointing(std::string_view text, std::string_view place) {
   if (text == "none") {
     return Checkpointing{};
   }
@@ -38,8 +38,7 @@ base::Result<Checkpointing> parse_checkpointing(std::string_view text) {
     }
   }
   return base::wrong(
-      "--checkpointing",
-      fmt::format("must be none, block or seq:N with N segments, N at least 1, but is {}", base::quoted(text)),
+      place, fmt::format("must be none, block or seq:N with N segments, N at least 1, but is {}", base::quoted(text)),
       "for example --checkpointing block, or --checkpointing seq:4");
 }
 

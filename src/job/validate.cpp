@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <initializer_list>
 
 #include "vggplan/base/checked.hpp"
 #include "vggplan/base/range.hpp"
@@ -124,57 +126,61 @@ Status check_data(const Job& job, const graph::Network& network, std::int64_t pa
   return std::nullopt;
 }
 
+/// Settings that do not go together.
+struct Clash {
+  bool there{};
+  std::string_view flag{};
+  std::string_view rule{};
+  std::string_view remedy{};
+};
+Status first_of(std::initializer_list<Clash> clashes) {
+  const auto* found = std::ranges::find(clashes, true, &Clash::there);
+  return found == clashes.end() ? Status{}
+                                : base::wrong(found->flag, std::string(found->rule), std::string(found->remedy));
+}
+
+bool trains_image(const Job& job) { return job.scope.trained == graph::Trained::image && job.mode == Mode::train; }
+bool shards_parameters(const Job& job) { return job.parallel.gpus > 1 && job.parallel.sharding == Sharding::fsdp2; }
+
 /// Several passes go back together: what keeps, shards or trains nothing of its own between them is known.
 Status check_passes(const Job& job) {
   if (job.forward_passes == 1) {
     return std::nullopt;
   }
-  if (job.mode == Mode::infer) {
-    return base::wrong("--forward-passes", "inference keeps nothing of a pass for a later one",
-                       "leave --forward-passes out");
-  }
-  if (job.scope.trained == graph::Trained::image) {
-    return base::wrong("--forward-passes", "--train image has one image to pass", "leave one of the two out");
-  }
-  if (job.parallel.gpus > 1 && job.parallel.sharding == Sharding::fsdp2) {
-    return base::wrong("--forward-passes", "when fsdp2 gathers and reduces for several passes is not modelled",
-                       "use --sharding ddp or zero1");
-  }
-  return std::nullopt;
+  return first_of(
+      {{job.mode == Mode::infer, "--forward-passes", "inference keeps nothing of a pass for a later one",
+        "leave --forward-passes out"},
+       {job.scope.trained == graph::Trained::image, "--forward-passes", "--train image has one image to pass",
+        "leave one of the two out"},
+       {shards_parameters(job), "--forward-passes", "when fsdp2 gathers and reduces for several passes is not modelled",
+        "use --sharding ddp or zero1"}});
 }
 
 /// One process has one model for images of all sizes.
 Status check_sizes_drawn(const Job& job) {
-  if (job.sizes.empty()) {
-    return std::nullopt;
-  }
   if (job.sizes.size() > kMostSizes) {
     return base::wrong("--size", fmt::format("gives {} sizes, more than {}", job.sizes.size(), kMostSizes),
                        "take a larger step, such as 224:512:32");
   }
-  if (job.head == graph::Head::flatten) {
-    return base::wrong("--size", "gives several sizes, and the first Linear of --head flatten is as large as one map",
-                       "use --head adaptive, gap or linear");
+  if (job.sizes.empty()) {
+    return std::nullopt;
   }
-  if (job.compile != Compile::none) {
-    return base::wrong("--compile", "compiled steps are modelled with images of one size alone",
-                       "give one --size, or --compile none");
-  }
-  if (job.scope.trained == graph::Trained::image && job.mode == Mode::train) {
-    return base::wrong("--train", "image is trained, and --size gives several", "give one size");
-  }
-  return std::nullopt;
+  return first_of({{job.head == graph::Head::flatten, "--size",
+                    "gives several sizes, and the first Linear of --head flatten is as large as one map",
+                    "use --head adaptive, gap or linear"},
+                   {job.compile != Compile::none, "--compile",
+                    "compiled steps are modelled with images of one size alone", "give one --size, or --compile none"},
+                   {trains_image(job), "--train", "image is trained, and --size gives several", "give one size"}});
 }
 
 /// Settings that other settings rule out.
 Status check_settings(const Job& job) {
-  if (job.mode == Mode::infer && job.accumulation > 1) {
-    return base::wrong("--accumulation", "inference has no optimizer step to accumulate gradients for",
-                       "leave --accumulation out, or give a larger --batch");
-  }
-  if (job.mode == Mode::train && job.optimizer == Optimizer::rmsprop && job.optimizer_impl == OptimizerImpl::fused) {
-    return base::wrong("--optimizer-impl", "PyTorch has no fused rmsprop", "use foreach or loop");
-  }
+  TRY(first_of(
+      {{job.mode == Mode::infer && job.accumulation > 1, "--accumulation",
+        "inference has no optimizer step to accumulate gradients for",
+        "leave --accumulation out, or give a larger --batch"},
+       {job.mode == Mode::train && job.optimizer == Optimizer::rmsprop && job.optimizer_impl == OptimizerImpl::fused,
+        "--optimizer-impl", "PyTorch has no fused rmsprop", "use foreach or loop"}}));
   if (job.data.pipeline == Pipeline::nvjpeg && job.data.format != ImageFormat::jpeg) {
     return base::wrong(
         "--pipeline",
@@ -189,25 +195,18 @@ Status check_lbfgs(const Job& job) {
   if (!uses_lbfgs(job)) {
     return std::nullopt;
   }
-  if (job.optimizer_impl == OptimizerImpl::fused) {
-    return base::wrong("--optimizer-impl", "PyTorch has no fused lbfgs", "leave it out");
-  }
-  if (job.layout == base::Layout::nhwc) {
-    // It flattens every gradient by view(-1), which strides of channels_last do not allow (torch/optim/lbfgs.py).
-    return base::wrong("--layout", "lbfgs refuses gradients in channels_last (nhwc)", "use --layout nchw");
-  }
-  if (job.precision == Precision::amp_fp16) {
-    return base::wrong("--precision", "GradScaler takes no optimizer with a closure, as lbfgs is",
-                       "use amp-bf16 or tf32");
-  }
-  if (job.parallel.gpus > 1) {
-    return base::wrong("--optimizer", "lbfgs is modelled on one GPU alone, where PyTorch wants all parameters",
-                       "ask for one GPU");
-  }
-  if (job.compile != Compile::none) {
-    return base::wrong("--compile", "compiled steps are not modelled with the closures of lbfgs", "use --compile none");
-  }
-  return std::nullopt;
+  return first_of(
+      {{job.optimizer_impl == OptimizerImpl::fused, "--optimizer-impl", "PyTorch has no fused lbfgs", "leave it out"},
+       // It flattens every gradient by view(-1), which strides of channels_last do not allow
+       // (torch/optim/lbfgs.py).
+       {job.layout == base::Layout::nhwc, "--layout", "lbfgs refuses gradients in channels_last (nhwc)",
+        "use --layout nchw"},
+       {job.precision == Precision::amp_fp16, "--precision",
+        "GradScaler takes no optimizer with a closure, as lbfgs is", "use amp-bf16 or tf32"},
+       {job.parallel.gpus > 1, "--optimizer", "lbfgs is modelled on one GPU alone, where PyTorch wants all parameters",
+        "ask for one GPU"},
+       {job.compile != Compile::none, "--compile", "compiled steps are not modelled with the closures of lbfgs",
+        "use --compile none"}});
 }
 
 /// What torch.compile was not modelled with: a graph broken at checkpoints, or at each gathered group of FSDP2.
@@ -215,24 +214,16 @@ Status check_compile(const Job& job) {
   if (job.compile == Compile::none) {
     return std::nullopt;
   }
-  if (job.checkpointing.kind != Checkpointing::Kind::none && job.mode == Mode::train) {
-    return base::wrong("--compile", "compiled steps are modelled without checkpointing alone",
-                       "use --checkpointing none, or --compile none");
-  }
-  if (job.forward_passes > 1) {
-    return base::wrong("--compile", "compiled steps are modelled with one forward pass alone",
-                       "use --forward-passes 1, or --compile none");
-  }
-  if (job.scope.trained == graph::Trained::image && job.mode == Mode::train) {
-    return base::wrong("--compile",
-                       "compiled steps are modelled with trained parameters alone, and --train asks for the image",
-                       "use --compile none");
-  }
-  if (job.parallel.sharding == Sharding::fsdp2 && job.parallel.gpus > 1) {
-    return base::wrong("--compile", "compiled steps are not modelled under fsdp2",
-                       "use --sharding ddp or zero1, or --compile none");
-  }
-  return std::nullopt;
+  return first_of(
+      {{job.checkpointing.kind != Checkpointing::Kind::none && job.mode == Mode::train, "--compile",
+        "compiled steps are modelled without checkpointing alone", "use --checkpointing none, or --compile none"},
+       {job.forward_passes > 1, "--compile", "compiled steps are modelled with one forward pass alone",
+        "use --forward-passes 1, or --compile none"},
+       {trains_image(job), "--compile",
+        "compiled steps are modelled with trained parameters alone, and --train asks for the image",
+        "use --compile none"},
+       {shards_parameters(job), "--compile", "compiled steps are not modelled under fsdp2",
+        "use --sharding ddp or zero1, or --compile none"}});
 }
 
 Status check_parallel(const Job& job) {
@@ -244,26 +235,21 @@ Status check_parallel(const Job& job) {
                     parallel.gpus == 1 ? "1 GPU is" : fmt::format("{} GPUs are", parallel.gpus), parallel.nodes),
         "give a number of nodes that divides the number of GPUs");
   }
-  if (job.scope.trained == graph::Trained::image && job.mode == Mode::train && parallel.gpus > 1) {
-    return base::wrong("--train",
-                       "image leaves no parameters to train, and DistributedDataParallel takes no network without",
-                       "ask for one GPU");
-  }
-  if (parallel.data_parallel && parallel.nodes > 1) {
-    return base::wrong("--sharding", "dp, torch.nn.DataParallel, is one process on one machine", "use ddp");
-  }
+  TRY(first_of(
+      {{trains_image(job) && parallel.gpus > 1, "--train",
+        "image leaves no parameters to train, and DistributedDataParallel takes no network without", "ask for one GPU"},
+       {parallel.data_parallel && parallel.nodes > 1, "--sharding",
+        "dp, torch.nn.DataParallel, is one process on one machine", "use ddp"}}));
   if ((parallel.sharding != Sharding::ddp || parallel.data_parallel) && parallel.gpus == 1) {
     return base::wrong("--sharding",
                        fmt::format("{} spreads a job over several GPUs, but there is one",
                                    parallel.data_parallel ? "dp" : base::name_of_enum(parallel.sharding)),
                        "leave --sharding out, or give more GPUs");
   }
-  if (parallel.sharding == Sharding::fsdp2 && job.layout == base::Layout::nhwc) {
-    // fully_shard takes contiguous parameters alone (torch/distributed/fsdp/_fully_shard/_fsdp_param.py).
-    return base::wrong("--sharding", "fsdp2 refuses parameters in channels_last (nhwc)",
-                       "use --layout nchw, or --sharding ddp or zero1");
-  }
-  return std::nullopt;
+  // fully_shard takes contiguous parameters alone (torch/distributed/fsdp/_fully_shard/_fsdp_param.py).
+  return first_of(
+      {{parallel.sharding == Sharding::fsdp2 && job.layout == base::Layout::nhwc, "--sharding",
+        "fsdp2 refuses parameters in channels_last (nhwc)", "use --layout nchw, or --sharding ddp or zero1"}});
 }
 
 /// What can be told without the network.
@@ -276,7 +262,7 @@ Status check_fields(const Job& job) {
   TRY(check_sizes_drawn(job));
   TRY(check_compile(job));
   if (job.checkpointing.kind == Checkpointing::Kind::sequential && job.checkpointing.segments < 1) {
-    return parse_checkpointing(to_string(job.checkpointing)).error();
+    return parse_checkpointing(to_string(job.checkpointing), "--checkpointing").error();
   }
   return std::nullopt;
 }
@@ -309,8 +295,7 @@ Status validate(const Job& job, const graph::Network& network) {
 
 Status validate(const Job& job) {
   TRY(check_fields(job));
-  const auto network = network_of(job);
-  return network ? check_sizes(job, *network) : network.error();
+  return check_sizes(job, TRY(network_of(job)));
 }
 
 }  // namespace vggplan::job

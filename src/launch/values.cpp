@@ -96,21 +96,25 @@ std::int64_t disk_gb(const Document& best) {
   return 100 + std::llround(std::ceil(best.at("storage").at("total_bytes").get<double>() / 1e9));
 }
 
-bool train_alike(Document one, Document other) {
-  one.erase("gpu");
-  other.erase("gpu");
-  return one == other;
+/// The settings of a recommendation that alternatives have, too, or those of an alternative; on whatever GPU.
+Document settings_of(Document launch) {
+  for (const char* key : {"gpu", "workers", "reserve_bytes", "command"}) {
+    launch.erase(key);
+  }
+  return launch;
 }
 
 /// The recommended GPU, then those of alternatives that train by the same settings: SkyPilot takes the first that is to
 /// be had.
-std::string skypilot_accelerators(const Document& plan, const Document& settings, std::int64_t gpus_per_node) {
-  std::vector<std::string> ranked{
-      fmt::format("accelerators: {}:{}", skypilot_name(word(settings, "gpu")), gpus_per_node)};
+std::string skypilot_accelerators(const Document& plan, const Document& launch, std::int64_t gpus_per_node) {
+  const auto row_of = [&](const Document& settings) {
+    return fmt::format("accelerators: {}:{}", skypilot_name(word(settings, "gpu")), gpus_per_node);
+  };
+  std::vector<std::string> ranked{row_of(launch)};
   for (const Document& alternative : plan.at("alternatives")) {
     const Document& other = alternative.at("settings");
-    const std::string row = fmt::format("accelerators: {}:{}", skypilot_name(word(other, "gpu")), gpus_per_node);
-    if (train_alike(settings, other) && std::ranges::find(ranked, row) == ranked.end()) {
+    const std::string row = row_of(other);
+    if (settings_of(launch) == settings_of(other) && std::ranges::find(ranked, row) == ranked.end()) {
       ranked.push_back(row);
     }
   }
@@ -131,18 +135,6 @@ std::string dstack_gpu(const std::string& gpu, std::int64_t gpus_per_node) {
   const std::size_t digits = std::min(end.find_first_not_of("0123456789"), end.size());
   const std::string memory = digits > 0 && end.substr(digits) == "gb" ? ":" + end.substr(0, digits) + "GB" : "";
   return fmt::format("{}{}:{}", dstack_name(gpu), memory, gpus_per_node);
-}
-
-/// The settings of the recommendation that alternatives have, too.
-Document settings_of(const Document& launch) {
-  Document settings;
-  for (const char* key : {"gpu", "gpu_count", "nodes", "batch", "accumulation", "global_batch", "precision", "layout",
-                          "checkpointing", "compile", "sharding"}) {
-    if (launch.contains(key)) {
-      settings[key] = launch.at(key);
-    }
-  }
-  return settings;
 }
 
 /// The minor version of PyTorch 2: 11 of "pytorch-2.11".
@@ -175,7 +167,7 @@ Values values_of(const report::Document& plan) {
   const std::int64_t gpus = number(launch, "gpu_count");
   const std::int64_t nodes = number(launch, "nodes");
   const std::int64_t each = std::max<std::int64_t>(1, gpus / nodes);
-  const std::string accelerators = skypilot_accelerators(plan, settings_of(launch), each);
+  const std::string accelerators = skypilot_accelerators(plan, launch, each);
   Values values{
       {"TITLE", title(best)},
       {"NAME", run_name(best.at("job"))},

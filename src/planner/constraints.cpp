@@ -26,7 +26,7 @@ std::string at_least(base::Usd amount) { return base::format_usd(base::Usd(std::
 std::string at_most(base::Usd amount) {
   int digits = 2;
   double scale = 100;
-  while (amount.count() * scale < 10 && digits < 9) {
+  while (amount.count() * scale < 10) {
     scale *= 10;
     ++digits;
   }
@@ -154,10 +154,7 @@ class Relaxation {
              const std::string& costs) {
     const estimate::Target& target = request_.candidates[contender.candidate].target;
     const auto memory = engine_.memory(job, target);
-    const auto figures = memory ? evaluate(job, target, *memory, engine_) : std::nullopt;
-    if (!figures) {
-      return;
-    }
+    const auto figures = evaluate(job, target, *memory, engine_);
     const Evaluated& before = contender.figures;
     Remedy remedy{.code = code,
                   .change = change,
@@ -191,13 +188,16 @@ class Relaxation {
   /// Nothing is invented: what the price must be is all that can be said.
   void priced() {
     const Contender* best = near_.least(What::price, gpu_hours);
-    const base::Usd most(best == nullptr ? 0 : request_.max_cost->count() / gpu_hours(best->figures));
-    if (most.count() >= 0.001) {  // no machine is as cheap as less
-      offer("price",
-            fmt::format("give the price of {0} (--price {0}=USD_PER_HOUR): it is within the budget up to {1} an hour",
-                        best->figures.gpu, at_most(most)),
-            *best, best->figures.job, "nothing");
+    if (best == nullptr) {
+      return;
     }
+    const base::Usd most(request_.max_cost->count() / gpu_hours(best->figures));
+    const bool possible = most.count() >= 0.001;  // no machine is as cheap as less
+    offer("price",
+          fmt::format("give the price of {0} (--price {0}=USD_PER_HOUR){1}", best->figures.gpu,
+                      possible ? fmt::format(": it is within the budget up to {} an hour", at_most(most))
+                               : ", and allow more than " + base::format_usd(*request_.max_cost)),
+          *best, best->figures.job, possible ? "nothing" : "money");
   }
 
   const PlanRequest& request_;

@@ -67,7 +67,7 @@ class Walk {
   std::int64_t ceiling(std::int64_t accumulation) {
     const std::int64_t floor = by_floor(accumulation);
     const auto makes_sense = [&](std::int64_t batch) { return valid({batch, accumulation}); };
-    return floor == 0 || makes_sense(floor) ? floor : bisected(floor, makes_sense);
+    return makes_sense(floor) ? floor : bisected(floor, makes_sense);
   }
 
   Explored out{};
@@ -78,8 +78,7 @@ class Walk {
     const std::int64_t last = valid({floor + 1, accumulation}) ? floor + 1 : ceiling(accumulation);
     const auto most = batch_of_data(request_, out.group.gpus, accumulation);
     const std::int64_t parts = out.group.gpus * accumulation;
-    const std::int64_t end = most ? std::clamp<std::int64_t>(*most, 1, std::max<std::int64_t>(last, 1)) : last;
-    std::vector<std::int64_t> batches = batch_ladder(end);
+    std::vector<std::int64_t> batches = batch_ladder(most ? std::min(last, std::max<std::int64_t>(*most, 1)) : last);
     if (most) {
       // The smallest batch of as many steps wastes least in the last of them.
       for (std::int64_t& batch : batches) {
@@ -159,17 +158,20 @@ class Walk {
     for (std::size_t i = 0; i + 1 < rungs.size(); ++i) {
       const std::int64_t below = rungs[i].batch;
       const std::int64_t gap = rungs[i + 1].batch - below - 1;
-      const bool open = gap > 0 && (rate(rungs[i]) > least || rate(rungs[i + 1]) > least);
-      const std::int64_t stride = base::ceil_div(std::max<std::int64_t>(gap, 1), kMostTimed);
-      for (std::int64_t n = gap; open && n >= 1; n -= stride) {
-        faster.push_back({{below + n, accumulation}, rate({below + n, accumulation})});
+      const auto above = [&](std::int64_t n) { return BatchChoice{below + n, accumulation}; };
+      if (gap == 0) {
+        continue;
       }
-      if (!open && gap > 0 && below == best.job.batch) {
+      if (rate(rungs[i]) > least || rate(rungs[i + 1]) > least) {
+        const std::int64_t stride = base::ceil_div(gap, kMostTimed);
+        for (std::int64_t n = gap; n >= 1; n -= stride) {
+          faster.push_back({above(n), rate(above(n))});
+        }
+      } else if (below == best.job.batch) {
         const std::int64_t more = bisected(gap, [&](std::int64_t n) {
-          return rate({below + n, accumulation}) > best.useful_images_per_second &&
-                 acceptable({below + n, accumulation});
+          return rate(above(n)) > best.useful_images_per_second && acceptable(above(n));
         });
-        faster.push_back({{below + more, accumulation}, rate({below + more, accumulation})});
+        faster.push_back({above(more), rate(above(more))});
       }
     }
     std::erase_if(faster, [&](const Promise& p) { return p.rate <= best.useful_images_per_second; });
@@ -185,8 +187,7 @@ class Walk {
   /// Useful images per second that it cannot exceed.
   double most(BatchChoice choice) {
     const auto floor = engine_.time_floor(job(choice), target_);
-    const bool known = floor && floor->count() > 0;
-    return known ? static_cast<double>(job::global_batch(job_)) / floor->count() * useful_share(job_) : HUGE_VAL;
+    return floor ? static_cast<double>(job::global_batch(job_)) / floor->count() * useful_share(job_) : HUGE_VAL;
   }
   void reject(const Refusal& refusal, BatchChoice choice, Miss miss) {
     out.rejected.add(refusal, miss, [&] { return describe(job(choice), target_.gpu.name); });

@@ -148,7 +148,7 @@ Score score(const PlanRequest& request, const Evaluated& figures) {
 
 std::vector<Missed> constraints_missed(const PlanRequest& request, const Evaluated& figures) {
   std::vector<Missed> missed;
-  if (request.deadline && figures.total && *figures.total > *request.deadline) {
+  if (request.deadline && *figures.total > *request.deadline) {
     missed.push_back({What::deadline,
                       {"deadline", fmt::format("takes longer than {}", base::format_seconds(*request.deadline))},
                       *figures.total - *request.deadline});

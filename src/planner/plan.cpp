@@ -49,8 +49,9 @@ base::Status check(const PlanRequest& request) {
 
 /// Why none of the group's batches makes sense, if so.
 base::Status error_of(const PlanRequest& request, const Group& group) {
-  const auto fixed = fixed_batches(request, group.gpus);
-  if (fixed && fixed->empty()) {
+  const std::vector<BatchChoice> choices =
+      fixed_batches(request, group.gpus).value_or(std::vector{BatchChoice{1, request.accumulation.value_or(1)}});
+  if (choices.empty()) {
     const std::int64_t unit = group.gpus * request.batch.value_or(1) * request.accumulation.value_or(1);
     return wrong("--global-batch",
                  fmt::format("{} images do not divide into whole micro-batches on {} GPU{}", *request.global_batch,
@@ -60,42 +61,35 @@ base::Status error_of(const PlanRequest& request, const Group& group) {
                                    *request.batch, *request.accumulation)
                      : fmt::format("give a multiple of {}", unit));
   }
-  const BatchChoice one{1, request.accumulation.value_or(1)};
-  base::Status first;  // too many micro-batches are no reason as long as another choice has fewer
-  for (const BatchChoice choice : fixed.value_or(std::vector{one})) {
+  base::Status error;
+  for (const BatchChoice choice : choices) {
     const job::Job job = job_of(request, group, choice);
-    auto error = job::validate(job);
+    error = job::validate(job);
     if (!error) {
       return estimate::check_precision(job, request.candidates[group.candidate].target.gpu);
     }
-    if (!first || first->place == "--accumulation") {
-      first = std::move(error);
-    }
   }
-  if (request.global_batch && !job::validate(job_of(request, group, {}))) {
-    return wrong(
-        "--global-batch",
-        fmt::format("{} images are too many for one step ({}: {})", *request.global_batch, first->place, first->rule),
-        "give a smaller one");
+  if (!request.global_batch) {
+    return error;
   }
-  return first;
+  auto of_settings = job::validate(job_of(request, group, {}));
+  return of_settings ? std::move(of_settings)
+                     : wrong("--global-batch",
+                             fmt::format("{} images are too many for one step ({}: {})", *request.global_batch,
+                                         error->place, error->rule),
+                             "give a smaller one");
 }
 
 /// An error where what is fixed makes sense for no candidate: that of the most GPUs of the last one, and of the
 /// first of its settings, in which the plan's own choices are PyTorch's defaults.
 base::Status common_error(const PlanRequest& request) {
-  base::Status shown;
   const std::vector<Group> groups = enumerate_groups(request);
-  for (std::size_t i = 0; i < groups.size(); ++i) {
-    auto error = error_of(request, groups[i]);
-    if (!error) {
-      return std::nullopt;
-    }
-    if (i == 0 || groups[i].gpus != groups[i - 1].gpus || groups[i].candidate != groups[i - 1].candidate) {
-      shown = std::move(error);
-    }
+  if (std::ranges::any_of(groups, [&](const Group& group) { return !error_of(request, group); })) {
+    return std::nullopt;
   }
-  return shown;
+  return error_of(request, *std::ranges::find_if(groups, [last = groups.back()](const Group& group) {
+                    return group.candidate == last.candidate && group.gpus == last.gpus;
+                  }));
 }
 
 void add_figures(Plan& plan, const PlanRequest& request, const Search& found, std::size_t chosen) {
@@ -122,11 +116,12 @@ void add_warnings(Plan& plan, const PlanRequest& request, const Search& found, c
                                  : "some of the GPUs have no price; they come after the priced ones, by GPU-hours",
                              "give prices with --price NAME=USD_PER_HOUR"});
   }
-  const auto& images = request.job.data.images;
-  if (plan.recommendation && images && job::global_batch(plan.job) > *images) {
+  const std::int64_t global = job::global_batch(plan.job);
+  const std::int64_t images = request.job.data.images.value_or(global);
+  if (plan.recommendation && global > images) {
     plan.warnings.push_back({"batch-above-data-set",
                              fmt::format("one optimizer step takes {} images, and the data set has {}",
-                                         base::format_count(job::global_batch(plan.job)), base::format_count(*images)),
+                                         base::format_count(global), base::format_count(images)),
                              "fewer GPUs or a smaller batch waste nothing"});
   }
   if (request.reserve.percent > 0 || request.reserve.bytes > base::Bytes(0)) {

@@ -38,14 +38,11 @@ bool contain(const std::vector<Change>& changes, bool Remedy::*trait) {
   return std::ranges::any_of(changes, [trait](const Change& change) { return change.remedy.*trait; });
 }
 
-/// "63 %", "99.4 %", "0.5 %": three digits say more than they need near the ends only.
+/// "63 %", "0.076 %", "99.4 %", "99.960 %": two digits, or as many as tell it from all.
 std::string share(double ratio) {
   const double percent = 100 * ratio;
-  return fmt::format("{:.{}f} %", percent,
-                     percent >= 9.95 && percent < 98.95 ? 0
-                     : percent < 0.0995                 ? 4
-                     : percent < 99.95                  ? 1
-                                                        : 3);
+  return percent < 98.95 ? fmt::format("{:.2g} %", percent)
+                         : fmt::format("{:.{}f} %", percent, percent < 99.95 ? 1 : 3);
 }
 
 /// What a combination may touch; each includes those before.
@@ -101,7 +98,7 @@ class Doctor {
   [[nodiscard]] bool keeps_limits(const job::Job& job, const Target& target, const MemoryAnswer& memory,
                                   double pieces) const {
     auto figures = evaluate(job, target, memory, engine_);
-    if (figures && figures->total) {
+    if (figures) {
       figures->total = *figures->total * pieces;
       figures->cost = figures->cost ? std::optional(*figures->cost * pieces) : std::nullopt;
     }

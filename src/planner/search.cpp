@@ -65,7 +65,7 @@ double bound_of(const PlanRequest& request, const Group& group, const estimate::
     job.batch = batch;
     const auto floor = engine.time_floor(job, candidate.target);
     const auto images = static_cast<double>(job.batch * job.accumulation);
-    most = std::max(most, floor && floor->count() > 0 ? images / floor->count() : 0);
+    most = std::max(most, floor ? images / floor->count() : 0);
   }
   return kBetweenRungs * most;
 }
@@ -76,12 +76,14 @@ std::vector<double> bounds_per_gpu(const PlanRequest& request, const std::vector
                                    const estimate::Engine& engine) {
   std::vector<double> bounds(groups.size());
   base::parallel_for(request.candidates.size(), request.threads, [&](std::size_t candidate) {
-    const auto first = std::ranges::find(groups, candidate, &Group::candidate);
-    for (auto group = first; group != groups.end() && group->candidate == candidate; ++group) {
-      const auto same = std::find_if(
-          first, group, [&](const Group& other) { return other.settings.same_arithmetic(group->settings); });
-      bounds[static_cast<std::size_t>(group - groups.begin())] =
-          same == group ? bound_of(request, *group, engine) : bounds[static_cast<std::size_t>(same - groups.begin())];
+    const auto bound = [&](const Group& group) -> double& {
+      return bounds[static_cast<std::size_t>(&group - groups.data())];
+    };
+    const auto mine = std::ranges::equal_range(groups, candidate, {}, &Group::candidate);
+    for (const Group& group : mine) {
+      const Group& same = *std::ranges::find_if(
+          mine, [&](const Group& other) { return other.settings.same_arithmetic(group.settings); });
+      bound(group) = &same == &group ? bound_of(request, group, engine) : bound(same);
     }
   });
   return bounds;
@@ -99,7 +101,6 @@ class Reached {
       const Score now = score(request_, figures);
       best = best ? std::min(*best, now) : now;
       if (std::ranges::none_of(front_, [&](const Evaluated& other) { return is_better(other, figures, 1); })) {
-        std::erase_if(front_, [&](const Evaluated& other) { return is_better(figures, other, 1); });
         front_.push_back(figures);
       }
     }
@@ -170,10 +171,11 @@ class Exploration {
   [[nodiscard]] std::vector<Pool> pools() const {
     std::vector<Pool> all;
     for (std::size_t i = 0; i < groups_.size(); ++i) {
-      const bool same =
-          i > 0 && groups_[i].candidate == groups_[i - 1].candidate && groups_[i].gpus == groups_[i - 1].gpus;
-      if (!same) {
-        all.push_back({i, i, 0, {}});
+      const auto holds = [&, &group = groups_[i]](const Pool& pool) {
+        return groups_[pool.begin].candidate == group.candidate && groups_[pool.begin].gpus == group.gpus;
+      };
+      if (all.empty() || !holds(all.back())) {
+        all.push_back({.begin = i});
       }
       all.back().end = i + 1;
     }

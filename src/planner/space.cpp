@@ -77,8 +77,8 @@ std::optional<Refusal> refuse_precision(const PlanRequest& request, const hardwa
 /// More GPUs than the data set keeps busy, where fewer would do.
 std::optional<Refusal> refuse_idle(const PlanRequest& request, const Group& group) {
   const bool fixed = request.candidates[group.candidate].exactly || request.global_batch || group.gpus == 1;
-  const auto most = batch_of_data(request, group.gpus, request.accumulation.value_or(1));
-  if (fixed || !most || *most >= request.batch.value_or(1)) {
+  const std::int64_t batch = request.batch.value_or(1);
+  if (fixed || batch_of_data(request, group.gpus, request.accumulation.value_or(1)).value_or(batch) >= batch) {
     return std::nullopt;
   }
   return Refusal{"data-set", "one optimizer step would take more images than the data set has"};

@@ -100,10 +100,10 @@ void Story::objective() {
 }
 
 void Story::limits() {
-  if (request_.deadline && best_.total) {
+  if (request_.deadline) {
     say("The run takes {} of the {} allowed.", format_seconds(*best_.total), format_seconds(*request_.deadline));
   }
-  if (request_.max_cost && best_.cost) {
+  if (request_.max_cost) {
     say("The run costs {} of the {} allowed.", format_usd(*best_.cost), format_usd(*request_.max_cost));
   }
 }

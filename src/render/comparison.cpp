@@ -56,12 +56,6 @@ Table attribution_table(const Document& report) {
   return table;
 }
 
-/// Whose figures are compared: of the new report. Those before 1.1 do not say.
-void name_job(Headline& head, const Document& report) {
-  head.title += has(report, "job") ? ": " + subject(report.at("job")) : "";
-  head.on = has(report, "machine") ? machine_name(report.at("machine")) : "";
-}
-
 /// Figures that follow from others: for those who ask.
 bool follows_from_others(const std::string& metric) {
   for (const std::string_view name : {"memory.phases.", "memory.first_step", "memory.steady", "memory.after_forward",
@@ -109,6 +103,11 @@ std::string skipped_checks(const Document& report) {
 }
 
 }  // namespace
+
+void name_job(Headline& head, const Document& report) {
+  head.title += has(report, "job") ? ": " + subject(report.at("job")) : "";
+  head.on = has(report, "machine") ? machine_name(report.at("machine")) : "";
+}
 
 Table changes_table(const Document& report) {
   Table table = make_table(report.at("changes"), {{"/metric", "metric", Align::left},

@@ -28,6 +28,8 @@ Fact fact(std::string label, std::string_view key, const Document& object);
 
 /// `estimate`: an estimate report, or the recommendation of a plan.
 Headline headline(const Document& estimate);
+/// Whose figures are compared: of the new report. Those before 1.1 do not say.
+void name_job(Headline& head, const Document& report);
 /// Which price costs are reckoned with, and how old it is.
 void add_price(std::vector<Fact>& facts, const Document& estimate);
 Section memory_section(const Document& estimate);

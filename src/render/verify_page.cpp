@@ -103,10 +103,7 @@ Page verify_page(const Document& report) {
   const bool passed = report.at("passed").get<bool>();
   Page page;
   page.head.title = "Plan and run";
-  if (has(report, "job")) {
-    page.head.title += ": " + subject(report.at("job"));
-  }
-  page.head.on = has(report, "machine") ? machine_name(report.at("machine")) : "";
+  name_job(page.head, report);
   page.head.tone = passed ? Tone::good : Tone::bad;
   page.head.verdict = !comparable ? "Not comparable" : passed ? "Inside" : "Outside";
   page.head.detail = !comparable ? "the run had other settings than the plan" : "";

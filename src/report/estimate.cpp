@@ -90,10 +90,10 @@ Document memory_part(const Estimate& estimate) {
                                           {"backward", when(training, quantity(memory.backward_peak))},
                                           {"optimizer", when(training, quantity(memory.optimizer_peak))}})},
                     {"breakdown_at_peak", byte_table(memory.breakdown)},
-                    {"breakdown_by_layer", when(!memory.breakdown_layers.empty(), byte_table(memory.breakdown_layers))},
-                    {"allocator_settings", when(!memory.allocator_settings.empty(), memory.allocator_settings)},
+                    {"breakdown_by_layer", filled(byte_table(memory.breakdown_layers))},
+                    {"allocator_settings", plain(memory.allocator_settings)},
                     {"shortfall", memory.shortfall ? shortfall_part(*memory.shortfall) : Document()},
-                    {"timeline", when(!memory.timeline.empty(), timeline_part(memory.timeline))}});
+                    {"timeline", filled(timeline_part(memory.timeline))}});
 }
 
 Document size_row(const std::pair<graph::Shape, base::Estimated<base::Seconds>>& size) {
@@ -237,6 +237,19 @@ Document timeline_part(const std::vector<TimelinePoint>& timeline) {
                       {"reserved_bytes", plain(point.reserved)},
                       {"categories", filled(byte_table(point.categories))}});
   });
+}
+
+Document short_memory_part(const estimate::Memory& memory) {
+  return {{"verdict", enum_name(memory.verdict)},
+          {"allocated_peak_bytes", quantity(memory.allocated_peak)},
+          {"reserved_peak_bytes", quantity(memory.reserved_peak)},
+          {"usable_bytes", plain(memory.usable)}};
+}
+
+Document short_time_part(const estimate::Time& time) {
+  return {{"step_seconds", quantity(time.step)},
+          {"images_per_second", quantity(time.images_per_second)},
+          {"bound_by", time.bound_by}};
 }
 
 Document data_parallel_part(const estimate::DataParallel& told) {

@@ -24,19 +24,6 @@ Document holding_part(const planner::Holding& held) {
                     {"slowdown", plain(held.slowdown)}});
 }
 
-Document memory_of(const estimate::Memory& memory) {
-  return {{"verdict", enum_name(memory.verdict)},
-          {"allocated_peak_bytes", quantity(memory.allocated_peak)},
-          {"reserved_peak_bytes", quantity(memory.reserved_peak)},
-          {"usable_bytes", plain(memory.usable)}};
-}
-
-Document time_of(const estimate::Time& time) {
-  return {{"step_seconds", quantity(time.step)},
-          {"images_per_second", quantity(time.images_per_second)},
-          {"bound_by", time.bound_by}};
-}
-
 }  // namespace
 
 Document build_fit(const planner::Capacity& capacity) {
@@ -51,8 +38,8 @@ Document build_fit(const planner::Capacity& capacity) {
                {"image_batch", first.image.batch}});
   if (capacity.fits()) {
     add(report, {{"settings", settings_part(estimate.job, estimate.target.gpu.name)},
-                 {"memory", memory_of(estimate.memory)},
-                 {"time", time_of(estimate.time)}});
+                 {"memory", short_memory_part(estimate.memory)},
+                 {"time", short_time_part(estimate.time)}});
   } else {
     add(report, {{"remedies", list_of(capacity.remedies, remedy_part)}});
   }

@@ -17,6 +17,10 @@ Document storage_part(const estimate::StorageNeed& storage, job::Mode mode);
 Document warnings_part(const std::vector<estimate::Warning>& warnings);
 Document assumptions_part(const std::vector<estimate::Assumption>& assumptions);
 
+/// What lists tell of an estimate.
+Document short_memory_part(const estimate::Memory& memory);
+Document short_time_part(const estimate::Time& time);
+
 /// Settings that a plan may choose, in the order in which people name them.
 Document settings_part(const job::Job& job, const std::string& gpu);
 Document remedy_part(const planner::Remedy& remedy);

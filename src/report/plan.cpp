@@ -47,15 +47,8 @@ Document evaluated_part(const planner::Evaluated& evaluated, const estimate::Est
   }
   add_rates(run, evaluated);
   return {{"settings", settings_part(evaluated.job, evaluated.gpu)},
-          {"memory",
-           {{"verdict", enum_name(estimate.memory.verdict)},
-            {"allocated_peak_bytes", quantity(estimate.memory.allocated_peak)},
-            {"reserved_peak_bytes", quantity(estimate.memory.reserved_peak)},
-            {"usable_bytes", plain(estimate.memory.usable)}}},
-          {"time",
-           {{"step_seconds", quantity(estimate.time.step)},
-            {"images_per_second", quantity(estimate.time.images_per_second)},
-            {"bound_by", evaluated.bound_by}}},
+          {"memory", short_memory_part(estimate.memory)},
+          {"time", short_time_part(estimate.time)},
           {"run", std::move(run)}};
 }
 

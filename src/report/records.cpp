@@ -95,21 +95,17 @@ Document model_record(const ModelEntry& entry) {
         entry.network.nodes, [](const graph::Node& node) { return std::holds_alternative<Kind>(node.kind); }));
   };
   const graph::LayerCounts counts = graph::count(entry.network);
-  Document record = object_of({{"name", entry.spec.name},
-                               {"convolutions", nodes_of(std::type_identity<graph::Convolution>())},
-                               {"batch_norm", nodes_of(std::type_identity<graph::BatchNorm>()) > 0},
-                               {"parameters", counts.parameters},
-                               {"image_side", entry.network.input.height},
-                               {"macs_forward", counts.macs},
-                               {"flops_forward", plain(counts.flops_forward)},
-                               {"source", plain(entry.spec.source)}});
-  if (entry.from_file) {
-    record["nodes"] = std::ranges::count_if(entry.network.nodes, graph::is_layer);
-  }
-  if (!entry.warnings.empty()) {
-    record["warnings"] = entry.warnings;
-  }
-  return record;
+  const std::int64_t layers = std::ranges::count_if(entry.network.nodes, graph::is_layer);
+  return object_of({{"name", entry.spec.name},
+                    {"convolutions", nodes_of(std::type_identity<graph::Convolution>())},
+                    {"batch_norm", nodes_of(std::type_identity<graph::BatchNorm>()) > 0},
+                    {"parameters", counts.parameters},
+                    {"image_side", entry.network.input.height},
+                    {"macs_forward", counts.macs},
+                    {"flops_forward", plain(counts.flops_forward)},
+                    {"source", plain(entry.spec.source)},
+                    {"nodes", when(entry.from_file, layers)},
+                    {"warnings", filled(entry.warnings)}});
 }
 
 template <class T, class Build>

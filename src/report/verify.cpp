@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cmath>
 
 #include "report/values.hpp"
@@ -35,7 +34,7 @@ Document planned_setting(const Document& plan, const std::string& name) {
 
 /// "nvidia-a100-sxm4-80gb" has the word "a100", and "tesla v100-..." no "a100".
 bool has_word(std::string_view text, std::string_view word) {
-  const auto joins = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  const auto joins = [](char c) { return base::is_letter(c) || base::is_digit(c); };
   for (std::size_t at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) {
     const std::size_t end = at + word.size();
     if ((at == 0 || !joins(text[at - 1])) && (end == text.size() || !joins(text[end]))) {
@@ -48,8 +47,7 @@ bool has_word(std::string_view text, std::string_view word) {
 /// Whether the driver's name is one for the chip that the catalogue's name begins with: "h200", "rtx-4090", "titan-v".
 /// Of the forms only SXM goes without saying: "NVIDIA H100 PCIe", but "NVIDIA H100 80GB HBM3".
 bool names_gpu(std::string_view driver_name, std::string_view gpu) {
-  std::string text(driver_name);
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string text = base::lower(driver_name);
   for (const std::string_view form : {"pcie", "nvl"}) {
     if (has_word(text, form) != has_word(gpu, form)) {
       return false;

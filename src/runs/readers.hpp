@@ -2,6 +2,7 @@
 // One reader for each format.
 #pragma once
 
+#include <array>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,18 @@
 namespace vggplan::runs {
 
 using Json = nlohmann::ordered_json;
+
+/// What a tool calls a figure, and what run.jsonl does.
+struct Meaning {
+  std::string_view name{};
+  std::string_view figure{};
+  double unit{1};
+};
+/// Of torch.cuda.memory_stats(), which Lightning logs as well.
+inline constexpr std::array kStatistics{Meaning{"allocated_bytes.all.peak", "allocated_peak_bytes"},
+                                        Meaning{"reserved_bytes.all.peak", "reserved_peak_bytes"},
+                                        Meaning{"num_alloc_retries", "allocation_retries"},
+                                        Meaning{"num_ooms", "out_of_memory"}};
 
 bool looks_like_snapshot(std::string_view bytes);
 bool looks_like_table(std::string_view text);

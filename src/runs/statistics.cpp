@@ -1,21 +1,10 @@
 // SPDX-License-Identifier: MIT
 // torch.cuda.memory_stats() as JSON, flat ("allocated_bytes.all.peak") or nested as memory_stats_as_nested_dict() is.
-#include <array>
-
 #include "runs/readers.hpp"
 
 namespace vggplan::runs {
 
 namespace {
-
-struct Statistic {
-  const char* name{};
-  const char* figure{};
-};
-constexpr std::array kStatistics{Statistic{"allocated_bytes.all.peak", "allocated_peak_bytes"},
-                                 Statistic{"reserved_bytes.all.peak", "reserved_peak_bytes"},
-                                 Statistic{"num_alloc_retries", "allocation_retries"},
-                                 Statistic{"num_ooms", "out_of_memory"}};
 
 const Json* nested(const Json& object, std::string_view path) {
   const std::size_t dot = path.find('.');
@@ -34,14 +23,14 @@ const Json* nested(const Json& object, std::string_view path) {
 base::Result<Run> read_statistics(const Json& object, std::string_view place) {
   Run run;
   run.format = Format::memory_stats;
-  for (const Statistic& statistic : kStatistics) {
-    const auto flat = object.find(statistic.name);
+  for (const Meaning& statistic : kStatistics) {
+    const auto flat = object.find(std::string(statistic.name));
     const Json* value = flat != object.end() ? &*flat : nested(object, statistic.name);
     if (value == nullptr) {
       continue;
     }
     const double figure = TRY(figure_of(*value, place, statistic.name));
-    run.figures[statistic.figure] = figure;
+    run.figures[std::string(statistic.figure)] = figure;
   }
   if (!run.figures.contains("allocated_peak_bytes") && !run.figures.contains("reserved_peak_bytes")) {
     return base::wrong(place, "has no allocated_bytes.all.peak, which torch.cuda.memory_stats() tells",

@@ -16,18 +16,6 @@ namespace {
 
 using Cells = std::vector<base::CsvCell>;
 
-/// A column that is read: what it is called and what it tells.
-struct Meaning {
-  std::string_view name{};
-  std::string_view figure{};
-  double unit{1};
-};
-
-// Column names: lightning.pytorch.callbacks.DeviceStatsMonitor, "DeviceStatsMonitor.on_train_batch_end/STATISTIC".
-constexpr std::array kLightning{Meaning{"allocated_bytes.all.peak", "allocated_peak_bytes"},
-                                Meaning{"reserved_bytes.all.peak", "reserved_peak_bytes"},
-                                Meaning{"num_alloc_retries", "allocation_retries"},
-                                Meaning{"num_ooms", "out_of_memory"}};
 // Column names: nvidia-smi --help-query-gpu. Clocks have two names each.
 constexpr double kMiB = 1048576;
 constexpr std::array kNvidiaSmi{Meaning{"memory.used", "device_used_bytes", kMiB},
@@ -48,7 +36,8 @@ bool is_nvidia_smi(std::string_view header) {
 }
 bool is_lightning(std::string_view header) { return header.find("_bytes.all.") != std::string_view::npos; }
 
-/// "memory.used [MiB]" without its unit, and a monitor's statistic without the hook that logged it.
+/// "memory.used [MiB]" without its unit, and a monitor's statistic without the hook that logged it:
+/// "DeviceStatsMonitor.on_train_batch_end/STATISTIC" (lightning.pytorch.callbacks.DeviceStatsMonitor).
 std::string_view plain_name(std::string_view heading, bool smi) {
   const std::size_t cut = smi ? heading.find(" [") : heading.rfind('/');
   return cut == std::string_view::npos ? heading : smi ? heading.substr(0, cut) : heading.substr(cut + 1);
@@ -58,7 +47,7 @@ std::string_view plain_name(std::string_view heading, bool smi) {
 std::vector<const Meaning*> meanings_of(const Cells& headings, bool smi) {
   std::vector<const Meaning*> meanings;
   for (const base::CsvCell& heading : headings) {
-    const std::span<const Meaning> known = smi ? std::span<const Meaning>(kNvidiaSmi) : kLightning;
+    const std::span<const Meaning> known = smi ? std::span<const Meaning>(kNvidiaSmi) : kStatistics;
     const auto found = std::ranges::find_if(
         known, [&](const Meaning& meaning) { return plain_name(heading.text, smi) == meaning.name; });
     meanings.push_back(found == known.end() ? nullptr : &*found);
@@ -107,12 +96,10 @@ class TableReader {
   }
 
   base::Result<Run> finish() {
-    for (const auto& [name, value] : run_.figures) {
-      if (name == "gpu_memory_bytes") {
-        run_.settings.emplace_back(name, fmt::format("{:.0f}", value));
-      }
+    if (const auto card = run_.figures.find("gpu_memory_bytes"); card != run_.figures.end()) {
+      run_.settings.emplace_back(card->first, fmt::format("{:.0f}", card->second));
+      run_.figures.erase(card);
     }
-    run_.figures.erase("gpu_memory_bytes");
     if (!gpu_.empty()) {
       run_.settings.emplace_back("gpu", gpu_);
     }

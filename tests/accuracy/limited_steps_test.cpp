@@ -8,10 +8,8 @@
 #include <vector>
 
 #include "accuracy/figures/memory_figures.hpp"
-#include "estimate/memory_part.hpp"
 #include "support/catch.hpp"
-#include "support/lowered.hpp"
-#include "vggplan/memory/simulate.hpp"
+#include "support/warnings.hpp"
 
 namespace vggplan::accuracy {
 namespace {
@@ -33,20 +31,15 @@ Course measured_course(const Row& row) {
 }
 
 Course predicted_course(const Row& row) {
-  const lowering::Framework framework = support::built_in_framework();
-  const memory::Tape tape =
-      support::tape_of(support::job_of(row), framework, estimate::device_of(measured_target().gpu, framework));
-  memory::SimulationOptions options;
-  options.allocator.capacity = base::kGiB * row.at("cap_gib").get<std::int64_t>();
-  options.steps = row.at("steps");
-  const memory::Simulation simulation = memory::simulate(tape, options);
+  const std::size_t steps = row.at("steps");
+  const memory::Simulation simulation = simulated_under_cap(row, steps);
   Course course;
   std::int64_t flushes = 0;
   const std::size_t complete = simulation.steps.size() - (simulation.failure ? 1 : 0);
-  for (std::size_t i = 0; i < std::min(complete, options.steps); ++i) {  // settling may take it further
+  for (std::size_t i = 0; i < std::min(complete, steps); ++i) {  // settling may take it further
     course.flushes.push_back(flushes += simulation.steps[i].flushes);
   }
-  if (simulation.failure && complete < options.steps) {
+  if (simulation.failure && complete < steps) {
     course.ran_out_in_step = static_cast<std::int64_t>(complete) + 1;
   }
   return course;
@@ -96,12 +89,9 @@ TEST_CASE("whether a batch runs flickers near a limit, as measured, and the repo
     }
     const std::int64_t batch = row.at("batch").get<std::int64_t>();
     (row.at("ran_out_in_step").is_null() ? ran : failed).insert(batch);
-    estimate::Target target = measured_target();
-    target.usable = base::kGiB * 79;
-    const auto answer = estimate::estimate(support::job_of(row), target, knowledge());
-    REQUIRE(answer);
-    const bool warned = std::ranges::any_of(answer->warnings, [](const auto& w) { return w.code == "fit-flickers"; });
-    CHECK(warned == (batch >= 109));  // 109 is the first to fail, and beyond it no answer stands for its neighbours'
+    const auto answer = estimate::estimate(support::job_of(row), target_under(row), support::known()).value();
+    CHECK(support::warns(answer, "fit-flickers") ==
+          (batch >= 109));  // 109 is the first to fail, and beyond it no answer stands for its neighbours'
   }
   CHECK(ran == std::set<std::int64_t>{106, 108, 110, 112, 118});
   CHECK(failed == std::set<std::int64_t>{109, 115});
@@ -114,13 +104,10 @@ TEST_CASE("a batch that survives three steps and dies later is not said to fit")
       continue;
     }
     INFO(support::label_of(row) << " under " << row.at("cap_gib") << " GiB");
-    estimate::Target target = measured_target();
-    target.usable = base::kGiB * row.at("cap_gib").get<std::int64_t>();
-    const auto answer = estimate::estimate(support::job_of(row), target, knowledge());
-    REQUIRE(answer);
-    CHECK(answer->memory.verdict == estimate::Verdict::does_not_fit);
-    REQUIRE(answer->memory.shortfall);
-    CHECK(answer->memory.shortfall->step == row.at("ran_out_in_step"));
+    const auto memory = estimate::estimate(support::job_of(row), target_under(row), support::known()).value().memory;
+    CHECK(memory.verdict == estimate::Verdict::does_not_fit);
+    REQUIRE(memory.shortfall);
+    CHECK(memory.shortfall->step == row.at("ran_out_in_step"));
     ++died;
   }
   CHECK(died == 11);

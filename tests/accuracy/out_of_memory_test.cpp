@@ -6,10 +6,7 @@
 #include <string>
 
 #include "accuracy/figures/memory_figures.hpp"
-#include "estimate/memory_part.hpp"
 #include "support/catch.hpp"
-#include "support/lowered.hpp"
-#include "vggplan/memory/simulate.hpp"
 
 namespace vggplan::accuracy {
 namespace {
@@ -33,16 +30,9 @@ Said said(const std::string& number, const std::string& unit) {
   return {std::stod(number) * scale, 0.005 * scale};
 }
 
-memory::OutOfMemory predicted(const Row& cell, std::int64_t batch) {
-  Row row = cell;
-  row["batch"] = batch;
-  const lowering::Framework framework = support::built_in_framework();
-  const memory::Tape tape =
-      support::tape_of(support::job_of(row), framework, estimate::device_of(measured_target().gpu, framework));
-  memory::SimulationOptions options;
-  options.allocator.capacity = base::kGiB * cell.at("cap_gib").get<std::int64_t>();
-  options.allocator.expandable_segments = cell.at("expandable");
-  const memory::Simulation simulation = memory::simulate(tape, options);
+memory::OutOfMemory predicted(Row cell, std::int64_t batch) {
+  cell["batch"] = batch;
+  const memory::Simulation simulation = simulated_under_cap(cell, memory::SimulationOptions().steps);
   REQUIRE(simulation.failure);
   return *simulation.failure;
 }

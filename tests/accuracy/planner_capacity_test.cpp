@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Plans under a limit of memory against what was run under it: max_batch.jsonl.
 #include "support/catch.hpp"
-#include "support/known.hpp"
 #include "support/measured.hpp"
+#include "support/real_request.hpp"
 #include "vggplan/planner/plan.hpp"
 
 namespace vggplan::planner {
@@ -11,14 +11,8 @@ namespace {
 using support::Row;
 
 PlanRequest request_under(std::int64_t gib) {
-  PlanRequest request;
-  request.job.model = support::built_in_catalog().model("vgg16").value();
-  request.job.image = {3, 4024, 3036};
-  Candidate candidate;
-  candidate.target = support::target("h200-sxm-141gb");
-  candidate.target.usable = base::kGiB * gib;
-  request.candidates.push_back(candidate);
-  request.solve_resolution = false;
+  PlanRequest request = support::request_for(support::vgg16_on({3, 4024, 3036}), "h200-sxm-141gb");
+  request.candidates.front().target.usable = base::kGiB * gib;
   return request;
 }
 
@@ -43,8 +37,7 @@ bool is_shown_to_run(const Row& cell, std::int64_t batch) {
 }
 
 Plan planned(const PlanRequest& request) {
-  static const estimate::Engine kEngine = estimate::make_engine(support::known());
-  auto answer = plan(request, kEngine);
+  auto answer = plan(request, support::known_engine());
   REQUIRE(answer.has_value());
   return std::move(*answer);
 }

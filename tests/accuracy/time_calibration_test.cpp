@@ -3,12 +3,11 @@
 // from small images to large ones and back.
 #include <algorithm>
 #include <cmath>
-#include <iostream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "accuracy/figures/time_rows.hpp"
+#include "accuracy/figures/time_figures.hpp"
 #include "support/catch.hpp"
 #include "vggplan/catalog/calibration.hpp"
 #include "vggplan/timing/step_time.hpp"
@@ -78,16 +77,16 @@ double pixels_of(const timing::StepSample& step) {
 constexpr double kSplit = 1024.0 * 1024.0 * 1.01;
 
 /// Errors of a calibration made from images on one side of the split, on steps of the other.
-Errors cross(const timing::Samples& all, bool fit_small, const std::string& title) {
+Errors cross(const timing::Samples& all, bool fit_small) {
   timing::Samples part;
   std::copy_if(all.ops.begin(), all.ops.end(), std::back_inserter(part.ops), [&](const timing::OpSample& s) {
     return !is_of_an_image(s.op) || (image_pixels(s.op) <= kSplit) == fit_small;
   });
   std::copy_if(all.steps.begin(), all.steps.end(), std::back_inserter(part.steps),
                [&](const timing::StepSample& s) { return (pixels_of(s) <= kSplit) == fit_small; });
-  const timing::Fit fit = timing::calibrate(accuracy::gpu_named(accuracy::kH200), part);
-  const hardware::Gpu gpu = accuracy::gpu_named(accuracy::kH200);
-  Errors errors(title);
+  const hardware::Gpu gpu = support::gpu(accuracy::kH200);
+  const timing::Fit fit = timing::calibrate(gpu, part);
+  Errors errors;
   for (const timing::StepSample& step : all.steps) {
     const bool fp32 = std::any_of(step.ops.begin(), step.ops.end(), [](const timing::Op& op) {
       return op.kind == timing::OpKind::conv_forward && op.math == base::MathMode::fp32;
@@ -97,31 +96,42 @@ Errors cross(const timing::Samples& all, bool fit_small, const std::string& titl
       errors.add(step.label, timing::step_time(step.ops, gpu, fit.calibration).step.value.count(), step.step.count());
     }
   }
-  std::cout << errors.summary() << '\n';
   return errors;
+}
+
+/// The files that the stored calibration of the GPU was fitted to.
+std::vector<std::string> calibration_files(const std::string& gpu) {
+  if (gpu == accuracy::kH100) {
+    return {"h100_operations.jsonl", "h100_steps.jsonl"};
+  }
+  return {"convolutions.jsonl", "convolutions_2.jsonl",   "convolutions_3.jsonl", "operations.jsonl",
+          "single_gpu.jsonl",   "host_bound_steps.jsonl", "two_gpus.jsonl",       "input_pipeline.jsonl",
+          "data_loader.jsonl",  "channels.jsonl",         "small_maps.jsonl",     "huge_maps.jsonl",
+          "huge_norms.jsonl",   "drawn_steps.jsonl",      "range_steps.jsonl",    "host_issue.jsonl",
+          "other_kernels.jsonl"};
 }
 
 }  // namespace
 
 TEST_CASE("the stored calibrations are the fits of the stored measurements, number by number") {
-  for (const std::string_view gpu : {accuracy::kH200, accuracy::kH100}) {
+  for (const std::string& gpu : {accuracy::kH200, accuracy::kH100}) {
     INFO(gpu);
-    const timing::Samples samples = accuracy::samples(accuracy::calibration_files(gpu), gpu);
-    const timing::Calibration fitted = timing::calibrate(accuracy::gpu_named(gpu), samples).calibration;
+    const timing::Samples samples = accuracy::samples(calibration_files(gpu), gpu);
+    const timing::Calibration fitted = timing::calibrate(support::gpu(gpu), samples).calibration;
     Comparison comparison;
     comparison.compare(json::parse(catalog::write_calibration(fitted)),
-                       json::parse(accuracy::catalogue().text("calibration", std::string(gpu)).value()), "");
+                       json::parse(support::built_in_catalog().text("calibration", gpu).value()), "");
     CHECK(comparison.numbers() > 4000);
   }
 }
 
 TEST_CASE("convolutions of sizes and channels that nothing was fitted to are timed by their tiles and copies") {
-  const hardware::Gpu gpu = accuracy::gpu_named(accuracy::kH200);
-  const timing::Calibration calibration = accuracy::stored_calibration();
-  Errors vgg("held out: VGG's channels");
-  Errors few("held out: few channels");
-  Errors others("held out: other channels");
-  Errors fp32("held out: true fp32");
+  const hardware::Gpu gpu = support::gpu(accuracy::kH200);
+  const timing::Calibration& calibration = support::calibration(accuracy::kH200);
+  Errors vgg;
+  Errors few;
+  Errors others;
+  Errors fp32;
   const auto is_vgg = [](std::int64_t channels) {
     return channels == 64 || channels == 128 || channels == 256 || channels == 512;
   };
@@ -134,9 +144,6 @@ TEST_CASE("convolutions of sizes and channels that nothing was fitted to are tim
     errors.add(std::string(base::name_of_enum(sample.op.kind)), timing::op_seconds(sample.op, gpu, calibration).count(),
                sample.seconds.count());
   }
-  for (const Errors* errors : {&vgg, &few, &others, &fp32}) {
-    std::cout << errors->summary() << '\n';
-  }
   CHECK(vgg.count() + few.count() + others.count() + fp32.count() > 10'000);
   CHECK(vgg.median() < 0.08);  // alone they clock higher than in a step
   CHECK(few.median() < 0.10);
@@ -145,8 +152,8 @@ TEST_CASE("convolutions of sizes and channels that nothing was fitted to are tim
 }
 
 TEST_CASE("products with about 2^31 weights and more are slow for one image, and within twofold for five up") {
-  const hardware::Gpu gpu = accuracy::gpu_named(accuracy::kH200);
-  const timing::Calibration calibration = accuracy::stored_calibration();
+  const hardware::Gpu gpu = support::gpu(accuracy::kH200);
+  const timing::Calibration& calibration = support::calibration(accuracy::kH200);
   const std::vector<timing::OpSample> rows = accuracy::samples({"huge_products.jsonl"}).ops;
   REQUIRE(rows.size() == 24);
   for (const timing::OpSample& row : rows) {
@@ -162,10 +169,10 @@ TEST_CASE("products with about 2^31 weights and more are slow for one image, and
 
 TEST_CASE("a calibration on images up to 1024x1024 times 4024x3036 within 5 %, and the other way round") {
   const timing::Samples all = accuracy::samples({"convolutions.jsonl", "operations.jsonl", "single_gpu.jsonl"});
-  const Errors up = cross(all, true, "small to large");
+  const Errors up = cross(all, true);
   CHECK(up.count() > 20);
   CHECK(up.median() < 0.05);
-  const Errors down = cross(all, false, "large to small");
+  const Errors down = cross(all, false);
   CHECK(down.count() > 40);
   CHECK(down.median() < 0.05);
 }

@@ -8,8 +8,6 @@
 #include "accuracy/figures/memory_figures.hpp"
 #include "estimate/memory_part.hpp"
 #include "support/catch.hpp"
-#include "support/lowered.hpp"
-#include "vggplan/estimate/run.hpp"
 
 namespace vggplan::accuracy {
 namespace {
@@ -23,11 +21,8 @@ std::vector<Row> ways(std::string_view set) {
 }
 
 estimate::Estimate estimated(const Row& row) {
-  estimate::Target target = measured_target();
-  if (row.contains("cap_gib")) {
-    target.usable = base::kGiB * row.at("cap_gib").get<std::int64_t>();
-  }
-  return estimate::estimate(support::job_of(row), target, knowledge()).value();
+  const estimate::Target target = row.contains("cap_gib") ? target_under(row) : measured_target();
+  return estimate::estimate(support::job_of(row), target, support::known()).value();
 }
 
 /// Whether it lies in the range; `beside`: bytes that the measured process held and the job does not.
@@ -145,7 +140,7 @@ TEST_CASE("sizes replayed in the order in which they were drawn reserve what was
 TEST_CASE("the range over orders holds what was measured of sizes that were drawn at random") {
   for (const Row& row : ways("sizes")) {
     INFO(row.dump());
-    const auto got = estimate::estimate(job_of_sizes(row), measured_target(), knowledge()).value();
+    const auto got = estimate::estimate(job_of_sizes(row), measured_target(), support::known()).value();
     CHECK(holds(got.memory.reserved_peak, row.at("reserved")));
     CHECK(holds(got.memory.run_peak, row.at("run_peak")));
     CHECK(holds(got.memory.allocated_peak, row.at("peak")));
@@ -159,7 +154,7 @@ TEST_CASE("what DataParallel would take holds two measured processes") {
     row["how"] = "ddp";
     job::Job job = support::job_of(row);
     job.parallel.data_parallel = true;
-    const auto told = estimate::estimate(job, measured_target(), knowledge()).value().data_parallel;
+    const auto told = estimate::estimate(job, measured_target(), support::known()).value().data_parallel;
     REQUIRE(told);
     const std::int64_t first = row.at("ranks").front().at("peak");
     CHECK(std::abs(error(told->first_gpu_peak, first)) < 0.003);

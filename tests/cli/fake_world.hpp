@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "vggplan/app/app.hpp"
+#include "vggplan/base/ascii.hpp"
 
 namespace vggplan::test {
 
@@ -18,16 +19,12 @@ class FakeWorld : public app::World {
   std::map<std::string, std::string> variables{{"LANG", "C.UTF-8"}};
   std::string out{};
   std::string err{};
-  bool out_fails{false};
   bool out_is_tty{false};
   bool err_is_tty{false};
   std::size_t columns{0};
   std::string unwritable{};  ///< a path that cannot be written
 
   base::Status write_out(std::string_view text) override {
-    if (out_fails) {
-      return base::Diagnostic{base::Fault::file, "standard output", "cannot be written: No space left on device", ""};
-    }
     out += text;
     return std::nullopt;
   }
@@ -93,12 +90,10 @@ class FakeWorld : public app::World {
 /// Words of a command line without quotes in it.
 inline std::vector<std::string> split_words(std::string_view text) {
   std::vector<std::string> words;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(' '), text.size());
-    if (end > 0) {
-      words.emplace_back(text.substr(0, end));
+  for (const std::string_view word : base::split(text, ' ')) {
+    if (!word.empty()) {
+      words.emplace_back(word);
     }
-    text.remove_prefix(std::min(end + 1, text.size()));
   }
   return words;
 }
@@ -109,12 +104,14 @@ struct Ran {
   std::string err{};
 };
 
-inline Ran run(std::string_view arguments, FakeWorld& world) {
+inline Ran run(const std::vector<std::string>& words, FakeWorld& world) {
   world.out.clear();
   world.err.clear();
-  const int code = app::run(split_words(arguments), world);
+  const int code = app::run(words, world);
   return {code, world.out, world.err};
 }
+
+inline Ran run(std::string_view arguments, FakeWorld& world) { return run(split_words(arguments), world); }
 
 inline Ran run(std::string_view arguments) {
   FakeWorld world;

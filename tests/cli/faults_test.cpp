@@ -105,8 +105,9 @@ TEST_CASE("a full device is told, as standard output and as a file", "[cli][faul
     CHECK(folder.shell(command + "/dev/full") == app::kFileTrouble);
     CHECK(is_one_message(folder.said(), "/dev/full"));
   }
-  for (const std::string command : {"show a.json", "gpus", "sweep --size 64x64 --gpu t4 --sweep batch=1:200 --json",
-                                    "man", "--help", "--version", "--print-config", "completion zsh"}) {
+  for (const std::string command : {"show a.json", "--size 64x64 --gpus t4", "layers --size 64x64", "schema report",
+                                    "gpus", "sweep --size 64x64 --gpu t4 --sweep batch=1:200 --json", "man", "--help",
+                                    "--version", "--print-config", "completion zsh"}) {
     INFO(command);
     CHECK(folder.shell(command + " >/dev/full") == app::kFileTrouble);
     CHECK(is_one_message(folder.said(), "standard output"));

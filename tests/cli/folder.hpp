@@ -18,8 +18,6 @@ class Folder {
   Folder() : path(::mkdtemp(name_.data())) {}
   Folder(const Folder&) = delete;
   Folder& operator=(const Folder&) = delete;
-  Folder(Folder&&) = delete;
-  Folder& operator=(Folder&&) = delete;
   ~Folder() {
     std::filesystem::remove_all(path);
     std::filesystem::remove(name_ + ".said");

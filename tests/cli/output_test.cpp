@@ -68,32 +68,6 @@ TEST_CASE("a saved report is shown as the fresh one was, in every format", "[cli
   }
 }
 
-TEST_CASE("a failed run leaves the old file alone", "[cli]") {
-  FakeWorld world;
-  world.files["keep.json"] = "old";
-  CHECK(run("estimate --size 9x9 --gpu h200 --output keep.json", world).code == app::kWrongQuestion);
-  CHECK(world.files.at("keep.json") == "old");
-}
-
-TEST_CASE("output that cannot be written ends with exit code 3", "[cli]") {
-  FakeWorld world;
-  world.out_fails = true;
-  for (const std::string& command :
-       {kEstimate, std::string("--size 224x224 --gpus h200"), std::string("layers --size 64x64"), std::string("gpus"),
-        std::string("--help"), std::string("man"), std::string("sweep --size 64x64 --gpu t4 --sweep batch=1,2"),
-        std::string("completion bash"), std::string("schema report")}) {
-    INFO(command);
-    const Ran ran = run(command, world);
-    CHECK(ran.code == app::kFileTrouble);
-    CHECK(ran.err.ends_with("vggplan: standard output: cannot be written: No space left on device\n"));
-  }
-  FakeWorld locked;
-  locked.unwritable = "x.json";
-  CHECK(run(kEstimate + "--output x.json", locked).code == app::kFileTrouble);
-  CHECK(run(kEstimate + "--export json=x.json", locked).err ==
-        "vggplan: x.json: cannot be written: Permission denied\n");
-}
-
 TEST_CASE("what cannot be written leaves standard output empty, and no file is written twice", "[cli]") {
   FakeWorld world;
   world.unwritable = "full.json";

@@ -40,8 +40,6 @@ class Running {
   }
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
-  Running(Running&&) = delete;
-  Running& operator=(Running&&) = delete;
   ~Running() {
     if (!ended_) {
       ::kill(process_, SIGKILL);

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Standard streams under the name "-", files under several names, and limits of the system.
-#include <filesystem>
-#include <iterator>
 #include <new>
 
 #include "cli/fake_world.hpp"
@@ -51,20 +49,6 @@ TEST_CASE("standard input is read once", "[cli]") {
     CHECK(folder.shell(twice) == app::kWrongQuestion);
     CHECK(folder.said().find("is standard input, which can be read once") != std::string::npos);
   }
-}
-
-TEST_CASE("a file that may not grow leaves nothing behind", "[cli]") {
-  const Folder folder;
-  folder.write("old.html", "old");
-  for (const std::string name : {"new.html", "old.html"}) {
-    INFO(name);
-    CHECK(folder.shell(kStreamed + "--format html -o " + name, "ulimit -f 8;") == app::kFileTrouble);
-    CHECK(folder.said() ==
-          "vggplan: " + name +
-              ": cannot be written: File too large\n  raise the limit on the size of files (ulimit -f)\n");
-  }
-  CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 1);
-  CHECK(folder.read("old.html") == "old");
 }
 
 TEST_CASE("where no thread is to be had, the answer is the same", "[cli]") {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <sstream>
 
+#include "support/files.hpp"
+
 namespace vggplan::test {
 
 namespace {
@@ -87,15 +89,6 @@ void walk(std::string_view document, Visit visit) {
 }
 
 }  // namespace
-
-std::vector<std::string> lines_of(std::string_view text) {
-  std::vector<std::string> lines;
-  std::istringstream stream{std::string(text)};
-  for (std::string line; std::getline(stream, line);) {
-    lines.push_back(line);
-  }
-  return lines;
-}
 
 std::vector<std::string> commands_in(std::string_view document, bool markdown) {
   std::vector<std::string> commands;

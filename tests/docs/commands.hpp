@@ -8,9 +8,6 @@
 
 namespace vggplan::test {
 
-/// Lines of `text`, without their ends.
-std::vector<std::string> lines_of(std::string_view text);
-
 /// The arguments of every command of ours in a document. In Markdown these are lines of fenced or indented blocks, and
 /// code in a sentence that has no word in capitals to stand for something (a command alone: its --help); elsewhere
 /// every line. What follows two

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // What a GPU computes in decides, not what it was asked for.
-#include <algorithm>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "support/catch.hpp"
-#include "support/known.hpp"
 #include "support/random_job.hpp"
+#include "support/real_request.hpp"
+#include "support/warnings.hpp"
 #include "vggplan/estimate/run.hpp"
 
 namespace vggplan::estimate {
@@ -35,10 +35,6 @@ std::vector<std::string> codes(const Estimate& estimate) {
   return codes;
 }
 
-bool warns(const Estimate& estimate, const std::string& code) {
-  return std::ranges::any_of(estimate.warnings, [&](const Warning& warning) { return warning.code == code; });
-}
-
 TEST_CASE("the same arithmetic has the same memory, time and warnings, with their ranges, on every GPU") {
   std::mt19937 random(11);  // NOLINT(cert-msc51-cpp): the same jobs in every run
   std::size_t without_tf32 = 0;
@@ -53,7 +49,7 @@ TEST_CASE("the same arithmetic has the same memory, time and warnings, with thei
       }
       INFO(gpu.name << ' ' << support::description(job));
       const Estimate fp32 = answer(job, job::Precision::fp32, target);
-      CHECK(warns(fp32, "fp32-workspace"));
+      CHECK(support::warns(fp32, "fp32-workspace"));
       if (gpu.tf32_tensor) {
         continue;
       }
@@ -76,15 +72,11 @@ TEST_CASE("no range of memory is narrow beside the warning of FFT workspaces") {
   for (const std::string& name : support::built_in_catalog().gpu_names()) {
     const hardware::Gpu gpu = support::gpu(name);
     for (const auto precision : {job::Precision::fp32, job::Precision::tf32, job::Precision::amp_fp16}) {
-      job::Job job;
-      job.model = support::vgg(16);
-      job.image = {3, 512, 512};
-      job.batch = 4;
-      const Estimate estimate = answer(job, precision, support::target(gpu.name));
+      const Estimate estimate = answer(support::vgg16_on({3, 512, 512}, 4), precision, support::target(gpu.name));
       // Of what is reserved: on a card of 8 GB cuDNN tries large workspaces in vain, and the allocated peak is narrow.
       const auto& peak = estimate.memory.reserved_peak;
       INFO(gpu.name << ' ' << base::name_of_enum(precision));
-      CHECK((!warns(estimate, "fp32-workspace") || peak.high.as_double() > 1.1 * peak.low.as_double()));
+      CHECK((!support::warns(estimate, "fp32-workspace") || peak.high.as_double() > 1.1 * peak.low.as_double()));
     }
   }
 }

@@ -5,28 +5,17 @@
 #include <algorithm>
 
 #include "support/catch.hpp"
-#include "support/known.hpp"
+#include "support/real_request.hpp"
 
 namespace vggplan::planner {
 namespace {
 
 using estimate::Verdict;
 
-const estimate::Engine& real_engine() {
-  static const estimate::Engine kEngine = estimate::make_engine(support::known());
-  return kEngine;
-}
-
-PlanRequest open_request(const std::string& gpu, base::Bytes usable, graph::Shape image) {
-  PlanRequest request;
-  request.job.model = support::built_in_catalog().model("vgg16").value();
-  request.job.image = image;
+PlanRequest open_request(const std::string& gpu, base::Bytes usable, const graph::Shape& image) {
+  PlanRequest request = support::request_for(support::vgg16_on(image), gpu);
   request.sharding = job::Sharding::ddp;
-  Candidate candidate;
-  candidate.target = support::target(gpu);
-  candidate.target.usable = usable;
-  candidate.exactly = true;
-  request.candidates.push_back(candidate);
+  request.candidates.front().target.usable = usable;
   return request;
 }
 
@@ -42,7 +31,7 @@ Verdict verdict(const PlanRequest& request, const Holding& held, std::int64_t ba
 
 TEST_CASE("the largest batch of every choice of settings is the one that trying all finds") {
   const PlanRequest request = open_request("rtx-3060", base::kGiB * 4, {3, 224, 224});
-  const auto answer = capacity(request, real_engine());
+  const auto answer = capacity(request, support::known_engine());
   REQUIRE(answer.has_value());
   CHECK(answer->holdings.size() == 8);  // tf32 and amp-bf16, two layouts, with and without checkpointing
   for (const Holding& held : answer->holdings) {
@@ -64,7 +53,7 @@ TEST_CASE("the largest batch of every choice of settings is the one that trying 
 
 TEST_CASE("the largest image fits, and one a tenth larger does not") {
   const PlanRequest request = open_request("rtx-3060", base::kGiB * 4, {3, 200, 300});
-  const auto answer = capacity(request, real_engine());
+  const auto answer = capacity(request, support::known_engine());
   REQUIRE(answer.has_value());
   for (const Holding& held : answer->holdings) {
     INFO(base::name_of_enum(held.batch.precision) << " " << job::to_string(held.batch.checkpointing));
@@ -78,7 +67,7 @@ TEST_CASE("the largest image fits, and one a tenth larger does not") {
 TEST_CASE("what settings cost is their time an image against the fastest, by estimate") {
   PlanRequest request = open_request("rtx-3060", base::kGiB * 6, {3, 224, 224});
   request.batch = 8;
-  const auto answer = capacity(request, real_engine());
+  const auto answer = capacity(request, support::known_engine());
   REQUIRE(answer.has_value());
   REQUIRE(answer->fits());
   double fastest = 0;
@@ -100,7 +89,7 @@ TEST_CASE("what settings cost is their time an image against the fastest, by est
 
 TEST_CASE("the upper end of the range of what is put first fits, too") {
   const PlanRequest request = open_request("rtx-4060", support::target("rtx-4060").usable, {3, 224, 224});
-  const auto answer = capacity(request, real_engine());
+  const auto answer = capacity(request, support::known_engine());
   REQUIRE(answer.has_value());
   CHECK(answer->estimate.memory.reserved_peak.high <= answer->estimate.memory.usable);
 }
@@ -108,7 +97,7 @@ TEST_CASE("the upper end of the range of what is put first fits, too") {
 TEST_CASE("where nothing fits, what would help is told, and the image that does fit") {
   PlanRequest request = open_request("rtx-2060", support::target("rtx-2060").usable, {3, 4024, 3036});
   request.others.push_back(support::target("h200-sxm-141gb"));
-  const auto answer = capacity(request, real_engine());
+  const auto answer = capacity(request, support::known_engine());
   REQUIRE(answer.has_value());
   CHECK_FALSE(answer->fits());
   CHECK_FALSE(answer->remedies.empty());
@@ -117,18 +106,6 @@ TEST_CASE("where nothing fits, what would help is told, and the image that does 
   CHECK(first.image.height > 0);
   for (const Holding& held : answer->holdings) {
     CHECK(held.image.height * held.image.width <= first.image.height * first.image.width);
-  }
-}
-
-TEST_CASE("memory that others hold is taken off what NCCL and context leave") {
-  job::Job job;
-  job.model = support::built_in_catalog().model("vgg16").value();
-  for (const std::int64_t gpus : {1, 2}) {
-    job.parallel.gpus = gpus;
-    estimate::Target target = support::target("rtx-3060");
-    const base::Bytes whole = real_engine().usable(job, target);
-    target.used = base::kGiB * 2;
-    CHECK(real_engine().usable(job, target) == whole - base::kGiB * 2);
   }
 }
 

@@ -63,7 +63,7 @@ TEST_CASE("the same of other networks, whose segments have branches") {
       job.image = {3, 128, 96};
       job.classes = 10;
       job.batch = 3;
-      job.checkpointing = job::parse_checkpointing(how).value();
+      job.checkpointing = job::parse_checkpointing(how, "").value();
       const auto full = engine.full(job, with_capacity(kBoundless));
       REQUIRE(full.has_value());
       CHECK(engine.memory_floor(job, full->target) <= full->memory.run_peak.value);

@@ -26,6 +26,7 @@ test::Ran said(const std::string& command, const Flags& flags, test::FakeWorld& 
 std::optional<Json> asked(const std::string& command, Flags flags, test::FakeWorld& world);
 /// The flags with others in their place.
 Flags with(Flags flags, const Flags& others);
+Flags without(Flags flags, std::initializer_list<const char*> names);
 /// A job's settings, as a report tells them, as flags.
 Flags flags_of(const Json& job);
 double value(const Json& figure);

@@ -75,8 +75,7 @@ void less_memory(Case c) {
 
 /// What others hold is lost, byte by byte, and changes nothing of what a run takes.
 void other_users(Case c) {
-  c.flags.erase("used");
-  c.flags.erase("usable-memory");
+  c.flags = without(c.flags, {"used", "usable-memory"});
   const auto alone = asked("estimate", c.flags, c.world);
   const auto shared = asked("estimate", with(c.flags, {{"used", "1GiB"}}), c.world);
   if (!alone || !shared) {  // a card may be too small for that
@@ -110,9 +109,7 @@ void accumulation(Case c) {
 
 /// Each GPU of DDP holds all, whatever their number.
 void counts_of_gpus(Case c) {
-  for (const char* flag : {"nodes", "gpu-count", "images", "train"}) {
-    c.flags.erase(flag);
-  }
+  c.flags = without(c.flags, {"nodes", "gpu-count", "images", "train"});
   const auto on = [&](const char* gpus) { return asked("estimate", with(c.flags, {{"gpu-count", gpus}}), c.world); };
   const auto two = on("2");
   const auto eight = on("8");
@@ -135,9 +132,7 @@ void counts_of_gpus(Case c) {
 
 /// An evaluation beside training needs no less than the same images in inference, on however many GPUs.
 void evaluation(Case c) {
-  for (const char* flag : {"eval-batch", "compile", "cudnn-benchmark", "freeze-norm", "train"}) {
-    c.flags.erase(flag);
-  }
+  c.flags = without(c.flags, {"eval-batch", "compile", "cudnn-benchmark", "freeze-norm", "train"});
   const Flags inference{{"mode", "infer"}, {"accumulation", "1"}, {"forward-passes", "1"}, {"batch", "40"}};
   const auto alone = asked("estimate", with(c.flags, inference), c.world);
   const auto beside = asked("estimate", with(c.flags, {{"mode", "train"}, {"eval-batch", "40"}}), c.world);
@@ -151,11 +146,8 @@ void evaluation(Case c) {
 
 /// What is not trained has no gradient, no state, and saves nothing for its weights.
 void freezing(Case c) {
-  for (const char* flag : {"freeze", "train", "until", "compile"}) {
-    c.flags.erase(flag);
-  }
+  c.flags = without(c.flags, {"freeze", "train", "until", "compile", "eval-batch"});
   c.flags["mode"] = "train";
-  c.flags.erase("eval-batch");
   const auto whole = asked("estimate", c.flags, c.world);
   const auto frozen = asked("estimate", with(c.flags, {{"freeze", "first:2"}}), c.world);
   if (!whole || !frozen) {
@@ -174,13 +166,8 @@ void data(Case c) {
   const std::int64_t images = support::pick(c.random, 1, 1'000'000);
   const std::int64_t epochs =
       trains(c.report) ? support::pick(c.random, 1, 20) : 1;  // inference goes through them once
-  const auto run =
-      asked("estimate",
-            with(c.flags, {{"images", std::to_string(images)}, {"epochs", std::to_string(epochs)}, {"price", "own=1"}}),
-            c.world);
-  const auto without_price = asked(
-      "estimate", with(c.flags, {{"images", std::to_string(images)}, {"epochs", std::to_string(epochs)}}), c.world);
-  const Json& report = run ? *run : without_price.value();
+  const Flags told = with(c.flags, {{"images", std::to_string(images)}, {"epochs", std::to_string(epochs)}});
+  const Json report = asked("estimate", told, c.world).value();
   const std::int64_t batch = report.at("job").at("global_batch").get<std::int64_t>();
   const Json& figures = report.at("run");
   const std::int64_t steps = (images + batch - 1) / batch;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "property/relations.hpp"
 #include "support/catch.hpp"
@@ -18,50 +19,49 @@ const Json* warning(const Json& report, const std::string& code) {
 
 bool fits(const Json& report) { return report.at("memory").at("verdict") == "fits"; }
 
-/// What makes a warning go away, by its hint; nothing where it only says what to look at.
-std::optional<Flags> hinted(const Json& report, const std::string& code, const std::string& hint) {
-  const Json& job = report.at("job");
-  const auto says = [&](const char* words) { return hint.find(words) != std::string::npos; };
-  if (code == "fp32-workspace" && says("use tf32")) {
-    return Flags{{"precision", "tf32"}};
+/// What makes a warning go away, where its hint says so: a flag, or none of it.
+struct Hint {
+  std::string_view code{};
+  std::string_view says{};
+  const char* flag{};
+  std::optional<const char*> value{};
+};
+constexpr std::array kHints = std::to_array<Hint>({
+    {"fp32-workspace", "use tf32", "precision", "tf32"},
+    {"no-tf32", "amp-fp16", "precision", "amp-fp16"},
+    {"pure-bf16", "", "precision", "amp-bf16"},
+    {"pure-fp16", "", "precision", "amp-fp16"},
+    {"small-batch-norm", "", "freeze-norm", "statistics"},
+    {"gpu-decode", "", "pipeline", "tv-uint8"},
+    {"input-bound", "hand over uint8", "pipeline", "tv-uint8"},
+    {"unmeasured-version", "", "framework", "pytorch-2.11"},
+    {"page-cache", "", "storage", std::nullopt},
+    {"benchmark-workspace", "", "cudnn-benchmark", std::nullopt},
+});
+
+/// The flags as the hint of a warning has them; nothing where it only says what to look at.
+std::optional<Flags> followed(const Flags& flags, const Json& job, const std::string& code, const std::string& hint) {
+  for (const Hint& row : kHints) {
+    if (row.code == code && hint.find(row.says) != std::string::npos) {
+      const Flags others = without(flags, {row.flag});
+      return row.value ? with(others, {{row.flag, *row.value}}) : others;
+    }
   }
-  if (code == "no-tf32" && says("amp-fp16")) {
-    return Flags{{"precision", "amp-fp16"}};
-  }
-  if (code == "pure-bf16") {
-    return Flags{{"precision", "amp-bf16"}};
-  }
-  if (code == "pure-fp16") {
-    return Flags{{"precision", "amp-fp16"}};
-  }
-  if (code == "small-batch-norm") {
-    return Flags{{"freeze-norm", "statistics"}};
-  }
-  if (code == "gpu-decode" || (code == "input-bound" && says("hand over uint8"))) {
-    return Flags{{"pipeline", "tv-uint8"}};
-  }
+  const auto behind = [&](std::string_view words) { return hint.substr(words.size()); };
   if (code == "uneven-workers") {
-    return Flags{{"workers", std::to_string(job.at("gpu_count").get<int>() / job.at("nodes").get<int>() * 3)}};
+    const int workers = job.at("gpu_count").get<int>() / job.at("nodes").get<int>() * 3;
+    return with(flags, {{"workers", std::to_string(workers)}});
   }
   if (code == "input-bound" && hint.starts_with("use --workers ")) {
-    return Flags{{"workers", hint.substr(std::string("use --workers ").size())}};
+    return with(flags, {{"workers", behind("use --workers ")}});
   }
   if (code == "input-bound" && hint.starts_with("use --storage ")) {
-    const std::string names = hint.substr(std::string("use --storage ").size());
-    return Flags{{"storage", names.substr(0, names.find(' '))}};
+    const std::string names = behind("use --storage ");
+    return with(flags, {{"storage", names.substr(0, names.find(' '))}});
   }
   if (code == "no-price") {
-    const std::string name = hint.substr(std::string("give --price ").size());
-    return Flags{{"price", name.substr(0, name.find('=')) + "=2.5"}};
-  }
-  if (code == "page-cache") {
-    return Flags{{"storage", ""}};
-  }
-  if (code == "unmeasured-version") {
-    return Flags{{"framework", "pytorch-2.11"}};
-  }
-  if (code == "benchmark-workspace") {
-    return Flags{{"cudnn-benchmark", "left out"}};
+    const std::string name = behind("give --price ");
+    return with(flags, {{"price", name.substr(0, name.find('=')) + "=2.5"}});
   }
   return std::nullopt;
 }
@@ -78,18 +78,12 @@ void warnings(Case c) {
   for (const Json& each : c.report.at("warnings")) {
     const std::string code = each.at("code").get<std::string>();
     const std::string hint = each.at("hint").get<std::string>();
-    const auto change = hinted(c.report, code, hint);
-    if (!change) {
+    const auto changed = followed(c.flags, c.report.at("job"), code, hint);
+    if (!changed) {
       continue;
     }
-    Flags followed = with(c.flags, *change);
-    for (const char* switched : {"cudnn-benchmark", "storage"}) {
-      if (change->contains(switched) && (change->at(switched).empty() || change->at(switched) == "left out")) {
-        followed.erase(switched);
-      }
-    }
-    const auto after = asked("estimate", followed, c.world);
-    INFO(code << ": " << hint << '\n' << support::line_of("estimate", followed));
+    const auto after = asked("estimate", *changed, c.world);
+    INFO(code << ": " << hint << '\n' << support::line_of("estimate", *changed));
     REQUIRE(after);
     CHECK_FALSE(still_there(c.report, *after, code));
     CHECK((code != "no-price" || after->at("run").contains("cost_usd")));
@@ -100,19 +94,9 @@ namespace {
 
 /// The question with these settings of a recommendation, alternative or remedy in place of its own.
 Flags settled(const Flags& flags, const Json& settings) {
-  Flags others = flags_of(settings);
-  const std::int64_t gpus = settings.at("gpu_count").get<std::int64_t>();
-  Flags result = flags;
-  for (const char* open : {"gpus", "global-batch", "sharding", "accumulation"}) {
-    result.erase(open);
-  }
-  others.erase("workers");
-  others.erase("command");
-  others.erase("reserve-bytes");
-  if (gpus == 1) {
-    others.erase("sharding");
-  }
-  return with(result, others);
+  const Flags others = without(flags_of(settings), {"workers", "command", "reserve-bytes"});
+  const Flags closed = without(flags, {"gpus", "global-batch", "sharding", "accumulation"});
+  return with(closed, settings.at("gpu_count") == 1 ? without(others, {"sharding"}) : others);
 }
 
 /// What `plan` and `fit` choose is open, and what they do not take is left out.
@@ -130,10 +114,7 @@ Flags open_question(Case& c) {
 
 /// The batch runs, the next one that is not a flicker does not, and so with the upper end of ranges and the image.
 void largest_that_fits(Case c) {
-  Flags flags = open_question(c);
-  flags.erase("batch");
-  flags.erase("accumulation");
-  flags.erase("nodes");
+  const Flags flags = without(open_question(c), {"batch", "accumulation", "nodes"});
   const auto answer = asked("fit", flags, c.world);
   if (!answer) {
     return;
@@ -189,8 +170,7 @@ Flags plan_question(Case& c) {
   Flags flags = open_question(c);
   const std::string gpus = flags.contains("gpu-count") ? "x" + flags.at("gpu-count") : "";
   flags["gpus"] = flags.at("gpu") + gpus;
-  flags.erase("gpu");
-  flags.erase("gpu-count");
+  flags = without(flags, {"gpu", "gpu-count"});
   if (c.random() % 4 == 0) {
     flags["reserve"] = "10%";
   }
@@ -200,12 +180,7 @@ Flags plan_question(Case& c) {
   return flags;
 }
 
-Flags estimated(Flags flags) {
-  for (const char* of_plan : {"gpus", "reserve", "objective"}) {
-    flags.erase(of_plan);
-  }
-  return flags;
-}
+Flags estimated(const Flags& flags) { return without(flags, {"gpus", "reserve", "objective"}); }
 
 }  // namespace
 

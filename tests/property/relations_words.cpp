@@ -11,10 +11,7 @@
 namespace vggplan::metamorphic {
 
 test::Ran said(const std::string& command, const Flags& flags, test::FakeWorld& world) {
-  world.out.clear();
-  world.err.clear();
-  const int code = app::run(support::words(command, flags), world);
-  return {code, world.out, world.err};
+  return test::run(support::words(command, flags), world);
 }
 
 std::optional<Json> asked(const std::string& command, Flags flags, test::FakeWorld& world) {
@@ -33,6 +30,13 @@ std::optional<Json> asked(const std::string& command, Flags flags, test::FakeWor
 Flags with(Flags flags, const Flags& others) {
   for (const auto& [name, value] : others) {
     flags[name] = value;
+  }
+  return flags;
+}
+
+Flags without(Flags flags, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    flags.erase(name);
   }
   return flags;
 }
@@ -205,11 +209,9 @@ void saved_reports(Case c) {
   const std::string json = said(command, with(c.flags, {{"json", ""}}), c.world).out;
   c.world.files["saved.json"] = json;
   const auto shown = [&](const Flags& how) {
-    c.world.out.clear();
     std::vector<std::string> line = support::words("show", how);
     line.emplace_back("saved.json");
-    app::run(line, c.world);
-    return c.world.out;
+    return test::run(line, c.world).out;
   };
   CHECK(shown({{"json", ""}}) == json);
   for (const char* format : {"text", "markdown", "csv"}) {
@@ -277,12 +279,9 @@ void sweeps(Case c) {
   swept["sweep"] = "batch=" + std::to_string(batch) + "," + std::to_string(batch + 3);
   std::vector<std::string> line = support::words("sweep", swept);
   line.insert(line.end(), {"--sweep", "precision=tf32,amp-fp16"});
-  c.world.out.clear();
-  const int code = app::run(line, c.world);
-  REQUIRE((code == app::kYes || code == app::kNo));
-  std::string_view rest = c.world.out;
-  const std::string out = c.world.out;
-  rest = out;
+  const test::Ran all = test::run(line, c.world);
+  REQUIRE((all.code == app::kYes || all.code == app::kNo));
+  std::string_view rest = all.out;
   int points = 0;
   while (!rest.empty()) {
     Json point = Json::parse(base::next_line(rest).text);
@@ -335,11 +334,12 @@ void comparisons(Case c) {
   const auto other = asked("estimate", with(c.flags, {{"optimizer", "sgd"}}), c.world);
   c.world.files["b.json"] = other ? other->dump() : c.report.dump();
   const auto run = [&](const std::string& line) {
-    c.world.out.clear();
-    CHECK(app::run(test::split_words(line), c.world) == app::kYes);
-    return Json::parse(c.world.out);
+    const test::Ran answer = test::run(line, c.world);
+    CHECK(answer.code == app::kYes);
+    return Json::parse(answer.out);
   };
-  CHECK(run("diff a.json a.json --json").at("changes").empty());
+  const Json same = run("diff a.json a.json --json");
+  CHECK((same.at("inputs").empty() && same.at("changes").empty()));
   const Json unchanged = run("check a.json --against a.json --json");
   const bool lacked_memory = c.report.at("memory").at("verdict") == "does-not-fit";
   for (const Json& check : unchanged.at("checks")) {

@@ -5,8 +5,7 @@
 #include <tuple>
 
 #include "support/catch.hpp"
-#include "support/known.hpp"
-#include "support/request.hpp"
+#include "support/real_request.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/planner/plan.hpp"
 
@@ -16,35 +15,18 @@ namespace {
 using estimate::Target;
 using estimate::Verdict;
 
-const estimate::Engine& known_engine() {
-  static const estimate::Engine kEngine = estimate::make_engine(support::known());
-  return kEngine;
-}
-
 /// The job as it is, nothing open.
 PlanRequest request_of(const job::Job& job, const std::string& gpu, base::Bytes usable) {
-  PlanRequest request;
-  request.job = job;
+  PlanRequest request = support::request_for(job, gpu, job.parallel.gpus);
   support::settle(request, job);
-  Candidate candidate;
-  candidate.target = support::target(gpu);
-  candidate.target.usable = usable;
-  candidate.gpus = job.parallel.gpus;
-  candidate.exactly = true;
-  request.candidates.push_back(candidate);
+  request.candidates.front().target.usable = usable;
   for (const char* other : {"t4", "a100-sxm4-80gb", "h200-sxm-141gb"}) {
     request.others.push_back(support::target(other));
   }
   return request;
 }
 
-job::Job large_job(std::int64_t batch) {
-  job::Job job;
-  job.model = support::built_in_catalog().model("vgg16").value();
-  job.image = {3, 4024, 3036};
-  job.batch = batch;
-  return job;
-}
+job::Job large_job(std::int64_t batch) { return support::vgg16_on({3, 4024, 3036}, batch); }
 
 /// A job that is mostly optimizer state.
 job::Job small_job(std::int64_t gpus) {
@@ -56,7 +38,7 @@ job::Job small_job(std::int64_t gpus) {
 }
 
 std::vector<Remedy> remedies_of(const PlanRequest& request) {
-  const auto answer = plan(request, known_engine());
+  const auto answer = plan(request, support::known_engine());
   REQUIRE(answer.has_value());
   REQUIRE_FALSE(answer->recommendation);
   return answer->remedies;
@@ -162,16 +144,10 @@ TEST_CASE("the smallest memory that a remedy names is enough, and a MiB less is 
 
 /// A run whose length or cost is limited, on up to so many GPUs.
 PlanRequest run_of(const std::string& gpu, std::int64_t gpus, std::int64_t side, std::int64_t images) {
-  PlanRequest request;
-  request.job = large_job(1);
-  request.job.image = {3, side, side};
+  PlanRequest request = support::request_for(support::vgg16_on({3, side, side}), gpu, gpus);
+  request.candidates.front().exactly = false;
   request.job.data.images = images;
   request.job.data.epochs = 10;
-  Candidate candidate;
-  candidate.target = support::target(gpu);
-  candidate.gpus = gpus;
-  request.candidates.push_back(candidate);
-  request.solve_resolution = false;
   return request;
 }
 
@@ -179,7 +155,7 @@ TEST_CASE("a deadline is held against whole steps, the last of an epoch too, and
   for (const std::int64_t images : {100, 1000, 4024}) {
     for (const std::int64_t gpus : {1, 8}) {
       PlanRequest request = run_of("a100-sxm4-80gb", gpus, 512, images);
-      const auto open = plan(request, known_engine());
+      const auto open = plan(request, support::known_engine());
       REQUIRE(open.has_value());
       REQUIRE(open->recommendation);
       const auto seconds = [&](const estimate::Estimate& e) {
@@ -193,13 +169,13 @@ TEST_CASE("a deadline is held against whole steps, the last of an epoch too, and
       CHECK(job::global_batch(open->recommendation->estimate.job) <= images);
       for (const auto* list : {&open->pareto, &open->alternatives}) {
         for (const Evaluated& other : *list) {
-          CHECK(seconds(*known_engine().full(other.job, request.candidates.front().target)) >= best / 1.0101);
+          CHECK(seconds(*support::known_engine().full(other.job, request.candidates.front().target)) >= best / 1.0101);
         }
       }
       request.deadline = base::Seconds(best * 1.0001);
-      CHECK(plan(request, known_engine())->recommendation.has_value());
+      CHECK(plan(request, support::known_engine())->recommendation.has_value());
       request.deadline = base::Seconds(best * 0.98);
-      const auto refused = plan(request, known_engine());
+      const auto refused = plan(request, support::known_engine());
       CHECK_FALSE(refused->recommendation);
       CHECK(refused->failure->reason == "deadline");
     }
@@ -211,16 +187,16 @@ TEST_CASE("what a remedy says to allow is enough when it is followed, and some p
        {std::tuple("h100-sxm5-80gb", 2, 4024), std::tuple("t4", 4, 1024), std::tuple("v100-sxm2-16gb", 3, 777)}) {
     PlanRequest request = run_of(gpu, gpus, side, 4024);
     request.deadline = base::Seconds(60);
-    const auto late = plan(request, known_engine());
+    const auto late = plan(request, support::known_engine());
     const auto longer = std::ranges::find(late->remedies, "deadline", &Remedy::code);
     REQUIRE(longer != late->remedies.end());
     const auto allowed = base::parse_duration(longer->change.substr(std::string("allow ").size()), "");
     INFO(longer->change);
     REQUIRE(allowed.has_value());
     request.deadline = *allowed;
-    CHECK(plan(request, known_engine())->recommendation.has_value());
+    CHECK(plan(request, support::known_engine())->recommendation.has_value());
     request.deadline = *allowed * 0.96;
-    CHECK_FALSE(plan(request, known_engine())->recommendation.has_value());
+    CHECK_FALSE(plan(request, support::known_engine())->recommendation.has_value());
     for (const Remedy& remedy : late->remedies) {
       CHECK((remedy.code != "more-gpus" || remedy.changes_training));
     }
@@ -236,7 +212,7 @@ TEST_CASE("what runs only with cache flushes is not recommended, and every remed
   request.checkpointing = job::Checkpointing{};
   for (const bool limited : {false, true}) {
     request.deadline = limited ? std::optional(base::Seconds(1e7)) : std::nullopt;
-    const auto refused = plan(request, known_engine());
+    const auto refused = plan(request, support::known_engine());
     CHECK_FALSE(refused->recommendation);
     CHECK(refused->failure->reason == "cache-flushes");
     CHECK(refused->max_batch.at(0).hard == 2);

@@ -45,6 +45,55 @@ inline base::Bytes kept_free(const PlanRequest& request, const estimate::Target&
                      request.reserve.bytes.count());
 }
 
+/// What the models say of a job on one of the request's GPUs.
+inline Tried try_out(const PlanRequest& request, const estimate::Engine& engine, const job::Job& job, std::size_t gpu) {
+  const estimate::Target& target = request.candidates[gpu].target;
+  const base::Bytes reserve = kept_free(request, target);
+  Tried entry{.job = job, .gpu = gpu};
+  const auto memory = engine.memory(job, target).value();
+  if (const auto floor = engine.memory_floor(job, target); floor > target.usable - reserve) {
+    entry.refused = "memory-floor";
+    entry.miss = floor - (target.usable - reserve);
+  } else if (memory.verdict == estimate::Verdict::does_not_fit) {
+    entry.refused = "memory";
+    entry.miss = memory.missing;
+  } else if (memory.reserved_peak > target.usable - reserve) {
+    entry.refused = "reserve";
+    entry.miss = memory.reserved_peak - (target.usable - reserve);
+  } else if (memory.verdict != estimate::Verdict::fits) {
+    entry.refused = "cache-flushes";
+  }
+  entry.certain = engine.reserved_high(job, target).value() <= target.usable - reserve;
+  // Every step computes a whole batch, the last of an epoch too.
+  const auto time = engine.time(job, target).value();
+  const auto count = static_cast<double>(job.data.images.value_or(1 << 20));
+  const auto batch = static_cast<double>(job::global_batch(job));
+  const double computed = job.data.images ? std::ceil(count / batch) * batch : count;
+  entry.seconds_per_image = computed / count / time.images_per_second;
+  entry.priced = time.usd_per_hour.has_value();
+  entry.cost = entry.seconds_per_image / 3600 *
+               (entry.priced ? time.usd_per_hour->count() : static_cast<double>(job.parallel.gpus));
+  const auto epochs = job.mode == job::Mode::train ? job.data.epochs : 1;
+  const auto images = static_cast<double>(job.data.images.value_or(0) * epochs);
+  entry.late = request.deadline && entry.seconds_per_image * images > request.deadline->count();
+  entry.dear = request.max_cost && entry.priced && entry.cost * images > request.max_cost->count();
+  entry.unpriced = request.max_cost && !entry.priced;
+  return entry;
+}
+
+/// In time, money and GPUs, within a factor.
+inline bool as_good(const Tried& a, const Tried& b, double band) {
+  return a.priced == b.priced && a.job.parallel.gpus <= b.job.parallel.gpus &&
+         a.seconds_per_image <= b.seconds_per_image * band && a.cost <= b.cost * band;
+}
+
+/// Of two that are equally good, the one with the lesser is taken.
+inline auto simplicity(const Tried& e) {
+  const std::int64_t batch = e.job.model.batch_norm && e.job.mode == job::Mode::train ? -e.job.batch : e.job.batch;
+  return std::tuple(e.job.parallel.gpus, e.job.parallel.sharding, e.job.checkpointing.kind,
+                    e.job.checkpointing.segments, e.job.precision, batch, e.job.accumulation, e.job.layout, e.gpu);
+}
+
 class Everything {
  public:
   Everything(const PlanRequest& request, const estimate::Engine& engine) : request_(request), engine_(engine) {
@@ -104,11 +153,7 @@ class Everything {
     }
     keep(equal, 1, [](const Tried& e) { return e.job.parallel.gpus; });
     keep(equal, 1.01, [](const Tried& e) { return e.priced ? e.cost : 0; });
-    return std::ranges::min(equal, {}, [](const Tried& e) {
-      const std::int64_t batch = e.job.model.batch_norm && e.job.mode == job::Mode::train ? -e.job.batch : e.job.batch;
-      return std::tuple(e.job.parallel.gpus, e.job.parallel.sharding, e.job.checkpointing.kind, e.job.precision, batch,
-                        e.job.accumulation, e.job.layout, e.gpu);
-    });
+    return std::ranges::min(equal, {}, simplicity);
   }
 
  private:
@@ -163,6 +208,8 @@ class Everything {
     if (open && least * request_.batch.value_or(1) > images) {
       return;  // fewer GPUs do as well
     }
+    bool sound = false;  // whether it is a job, which is asked once, and again for more micro-batches
+    std::int64_t checked = 0;
     for (std::int64_t batch = 1; batch <= 64; ++batch) {
       if (request_.batch && *request_.batch != batch) {
         continue;
@@ -181,49 +228,18 @@ class Everything {
           continue;
         }
       }
-      if (job::validate(job)) {
+      if (checked != job.accumulation) {
+        sound = !job::validate(job);
+        checked = job.accumulation;
+      }
+      if (!sound) {
         continue;
       }
-      consider(job, index);
+      tried.push_back(try_out(request_, engine_, job, index));
       if (!request_.batch && !request_.global_batch && tried.back().refused == "memory-floor") {
         break;
       }
     }
-  }
-
-  void consider(const job::Job& job, std::size_t index) {
-    const estimate::Target& target = request_.candidates[index].target;
-    const base::Bytes reserve = kept_free(request_, target);
-    Tried entry{.job = job, .gpu = index};
-    const auto memory = engine_.memory(job, target).value();
-    if (const auto floor = engine_.memory_floor(job, target); floor > target.usable - reserve) {
-      entry.refused = "memory-floor";
-      entry.miss = floor - (target.usable - reserve);
-    } else if (memory.verdict == estimate::Verdict::does_not_fit) {
-      entry.refused = "memory";
-      entry.miss = memory.missing;
-    } else if (memory.reserved_peak > target.usable - reserve) {
-      entry.refused = "reserve";
-      entry.miss = memory.reserved_peak - (target.usable - reserve);
-    } else if (memory.verdict != estimate::Verdict::fits) {
-      entry.refused = "cache-flushes";
-    }
-    entry.certain = engine_.reserved_high(job, target).value() <= target.usable - reserve;
-    // Every step computes a whole batch, the last of an epoch too.
-    const auto time = engine_.time(job, target).value();
-    const auto count = static_cast<double>(job.data.images.value_or(1 << 20));
-    const auto batch = static_cast<double>(job::global_batch(job));
-    const double computed = job.data.images ? std::ceil(count / batch) * batch : count;
-    entry.seconds_per_image = computed / count / time.images_per_second;
-    entry.priced = time.usd_per_hour.has_value();
-    entry.cost = entry.seconds_per_image / 3600 *
-                 (entry.priced ? time.usd_per_hour->count() : static_cast<double>(job.parallel.gpus));
-    const auto epochs = job.mode == job::Mode::train ? job.data.epochs : 1;
-    const auto images = static_cast<double>(job.data.images.value_or(0) * epochs);
-    entry.late = request_.deadline && entry.seconds_per_image * images > request_.deadline->count();
-    entry.dear = request_.max_cost && entry.priced && entry.cost * images > request_.max_cost->count();
-    entry.unpriced = request_.max_cost && !entry.priced;
-    tried.push_back(entry);
   }
 
   /// Those at most `band` times the least above 0; what has 0 stays.

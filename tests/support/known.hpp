@@ -2,6 +2,7 @@
 // What the built-in catalogue knows, put together as the program does it.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "support/lowered.hpp"
@@ -25,14 +26,24 @@ inline estimate::Target target(const std::string& name) {
   return target;
 }
 
+/// As stored, of a GPU that was measured; read once.
+inline const timing::Calibration& calibration(const std::string& gpu) {
+  static std::map<std::string, timing::Calibration> known;
+  const auto found = known.find(gpu);
+  if (found != known.end()) {
+    return found->second;
+  }
+  const auto text = built_in_catalog().text("calibration", gpu).value();
+  return known.emplace(gpu, catalog::read_calibration(text, gpu).value()).first->second;
+}
+
 inline const estimate::Knowledge& known() {
   static const estimate::Knowledge knowledge = [] {
     const catalog::Catalog& catalog = built_in_catalog();
     const std::string measured = "h200-sxm-141gb";
     estimate::Knowledge k;
     k.framework = built_in_framework();
-    k.measured.push_back(
-        {gpu(measured), catalog::read_calibration(catalog.text("calibration", measured).value(), measured).value()});
+    k.measured.push_back({gpu(measured), calibration(measured)});
     k.links = catalog.links().value();
     for (const std::string& name : catalog.storage_names()) {
       k.storages.push_back(catalog.storage(name).value());

@@ -17,18 +17,19 @@ namespace vggplan::support {
 
 using Row = nlohmann::json;
 
-/// One row a line of tests/data/measurements/<file>.
-inline std::vector<Row> read_rows(const std::string& file) {
-  std::ifstream stream(std::string(VGGPLAN_SOURCE_DIR) + "/tests/data/measurements/" + file);
+/// One row a line of tests/data/<file>.
+inline std::vector<Row> rows_of(const std::string& file) {
+  std::ifstream stream(std::string(VGGPLAN_SOURCE_DIR) + "/tests/data/" + file);
   std::vector<Row> rows;
   for (std::string line; std::getline(stream, line);) {
     rows.push_back(Row::parse(line));
   }
   if (rows.empty()) {
-    throw std::runtime_error("no measurements in " + file);
+    throw std::runtime_error("no rows in " + file);
   }
   return rows;
 }
+inline std::vector<Row> read_rows(const std::string& file) { return rows_of("measurements/" + file); }
 
 inline std::string text_of(const Row& row, const char* key, const char* otherwise) {
   return row.value(key, std::string(otherwise));
@@ -87,7 +88,7 @@ inline job::Job job_of(const Row& row) {
   if (checkpoint.starts_with("seq")) {
     checkpoint.insert(3, ":");
   }
-  job.checkpointing = job::parse_checkpointing(checkpoint).value();
+  job.checkpointing = job::parse_checkpointing(checkpoint, "").value();
   job.compile = named<job::Compile>(text_of(row, "compile", "none"));
   job.cudnn_benchmark = row.value("benchmark", false);
   job.expandable_segments = row.value("expandable", false);

@@ -31,8 +31,6 @@ class World {
   World() = default;
   World(const World&) = delete;
   World& operator=(const World&) = delete;
-  World(World&&) = delete;
-  World& operator=(World&&) = delete;
   virtual ~World() = default;
 
   /// Standard output and nothing else; what is written may be lost until flush_out() says that it is not.
@@ -54,6 +52,11 @@ class World {
   virtual base::Result<std::vector<std::string>> list_folder(const std::string& path) = 0;
 
   virtual const std::map<std::string, std::string>& environment() = 0;
+  /// Empty where it is not set.
+  std::string variable(const std::string& name) {
+    const auto found = environment().find(name);
+    return found == environment().end() ? std::string() : found->second;
+  }
   virtual bool out_is_terminal() = 0;
   virtual bool err_is_terminal() = 0;
   virtual std::size_t out_columns() = 0;  ///< 0 where it is not known

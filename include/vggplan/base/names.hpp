@@ -102,7 +102,8 @@ std::string with_underscores(std::string_view flag);
 /// first, at most `most`; none when nothing is close enough to be a plausible slip of the keyboard.
 std::vector<std::string> nearest(std::string_view word, std::span<const std::string> candidates, std::size_t most = 3);
 
-/// "did you mean 'a', 'b' or 'c'?" or, when nothing is near, "choose from ...".
+/// "did you mean 'a', 'b' or 'c'?" or, when nothing is near, `otherwise` or "choose from ...".
+std::string suggestion(std::string_view word, std::span<const std::string> candidates, std::string otherwise);
 std::string suggestion(std::string_view word, std::span<const std::string> candidates);
 
 }  // namespace vggplan::base

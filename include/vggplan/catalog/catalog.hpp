@@ -70,8 +70,7 @@ class Catalog {
   /// Whether `name` stands for one GPU: cheaper than to find it.
   [[nodiscard]] bool knows_gpu(std::string_view name) const;
   [[nodiscard]] base::Result<hardware::Gpu> gpu(std::string_view name) const;
-  [[nodiscard]] base::Result<std::vector<hardware::Gpu>> gpus() const;
-  [[nodiscard]] base::Result<hardware::Machine> machine(std::string_view name) const;
+  [[nodiscard]] base::Result<hardware::Machine> machine(std::string_view name, std::string_view place = "") const;
   [[nodiscard]] base::Result<graph::ModelSpec> model(std::string_view name) const;
   [[nodiscard]] base::Result<hardware::Storage> storage(std::string_view name) const;
   [[nodiscard]] base::Result<hardware::Link> link(std::string_view name) const;
@@ -94,9 +93,9 @@ class Catalog {
   };
   using Folder = std::map<std::string, Entry, std::less<>>;
 
-  [[nodiscard]] base::Result<const Entry*> entry(std::string_view folder, std::string_view name) const;
-  [[nodiscard]] base::Result<GpuChoice> load_gpu(const std::string& name) const;
-  [[nodiscard]] base::Result<GpuChoice> of_size(std::int64_t gigabytes) const;
+  [[nodiscard]] base::Result<const Entry*> entry(std::string_view folder, std::string_view name,
+                                                 std::string_view place = "") const;
+  [[nodiscard]] base::Result<hardware::Gpu> load_gpu(std::string_view name) const;
   [[nodiscard]] base::Result<NameMatch> match_gpu(std::string_view name) const;
   [[nodiscard]] base::Result<NameMatch> match_with_memory(std::string_view name) const;
   [[nodiscard]] base::Diagnostic unknown(std::string_view name, std::string_view place) const;

@@ -42,19 +42,24 @@ class ObjectReader {
 
   ObjectReader(const nlohmann::json& value, std::string pointer, Context& context);
 
-  void skip(std::string_view key);  ///< known, of no interest
-  std::string text(std::string_view key);
-  std::string name(std::string_view key);  ///< letters, digits, '.', '_' and '-'
-  bool boolean(std::string_view key);
-  std::int64_t integer(std::string_view key, std::int64_t low, std::int64_t high = base::kLargestExact);
-  double number(std::string_view key, Range range);
+  void skip(std::string_view key) { known_.emplace(key); }  ///< known, of no interest
+  std::string text(std::string_view key) { return needed(key).optional_text(key).value_or(""); }
+  std::string name(std::string_view key) { return needed(key).optional_name(key).value_or(""); }
+  bool boolean(std::string_view key) { return needed(key).optional_boolean(key, false); }
+  std::int64_t integer(std::string_view key, std::int64_t low, std::int64_t high = base::kLargestExact) {
+    return needed(key).optional_integer(key, low, high).value_or(low);
+  }
+  double number(std::string_view key, Range range) {
+    return needed(key).optional_number(key, range).value_or(range.low);
+  }
 
   std::optional<std::string> optional_text(std::string_view key);
-  std::optional<std::string> optional_name(std::string_view key);
+  std::optional<std::string> optional_name(std::string_view key);  ///< letters, digits, '.', '_' and '-'
+  bool optional_boolean(std::string_view key, bool otherwise);
   std::optional<std::int64_t> optional_integer(std::string_view key, std::int64_t low,
                                                std::int64_t high = base::kLargestExact);
   std::optional<double> optional_number(std::string_view key, Range range);
-  /// Elements of an array; empty when the key is absent and not `required`.
+  /// Elements of an array; empty when the key is absent.
   std::vector<std::string> texts(std::string_view key);
   /// Whatever is there.
   const nlohmann::json* find(std::string_view key, bool required = false);
@@ -81,6 +86,10 @@ class ObjectReader {
   }
 
   base::Bytes bytes(std::string_view key, std::int64_t low = 1) { return base::Bytes(integer(key, low)); }
+  std::optional<base::Bytes> optional_bytes(std::string_view key) {
+    const auto count = optional_integer(key, 1);
+    return count ? std::optional(base::Bytes(*count)) : std::nullopt;
+  }
   template <class Q>
   std::optional<Q> optional_quantity(std::string_view key, Range range = kRate) {
     const auto value = optional_number(key, range);
@@ -111,10 +120,11 @@ class ObjectReader {
   void finish();
 
  private:
-  std::optional<std::int64_t> integer_of(std::string_view key, bool required, std::int64_t low, std::int64_t high);
-  std::optional<double> number_of(std::string_view key, bool required, Range range);
-  std::optional<std::string> text_of(std::string_view key, bool required);
-  std::optional<std::string> name_of(std::string_view key, bool required);
+  /// Says so where the key is missing.
+  ObjectReader& needed(std::string_view key) {
+    static_cast<void>(find(key, true));
+    return *this;
+  }
 
   const nlohmann::json& value_;
   std::string pointer_;

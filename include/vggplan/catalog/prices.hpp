@@ -22,6 +22,7 @@ struct AskedPrices {
   std::vector<std::string> regions{};  ///< of these alone; empty: of any
   bool spot{false};                    ///< machines have their spot price
   std::string today{};                 ///< an ISO date that ages are told by; empty: they are not told
+  std::string place{"region"};         ///< what errors about the regions call their origin
 
   [[nodiscard]] bool takes(std::string_view region) const;
 };

@@ -21,7 +21,6 @@ struct Architecture {
 /// In the order in which they are listed. VGG is not among them.
 std::vector<Architecture> architectures();
 
-inline constexpr std::int64_t kVggClasses = 1000;
 /// VGG's classes and images for any other name.
 Architecture architecture_of(std::string_view name);
 

@@ -123,6 +123,14 @@ struct Loss {
 using Kind = std::variant<Image, Convolution, BatchNorm, Activation, MaxPool, AveragePool, AdaptiveAveragePool, Linear,
                           Dropout, Add, Multiply, Concatenate, Resize, Flatten, LayerNorm, Softmax, Loss>;
 
+/// Whether it is one of these.
+template <class... Kinds>
+constexpr bool is_any(const Kind& kind) {
+  return (std::holds_alternative<Kinds>(kind) || ...);
+}
+/// Whether the output takes the place of the first input.
+bool works_in_place(const Kind& kind);
+
 /// As PyTorch names the module: "Conv2d", "ReLU" ...
 std::string_view kind_name(const Kind& kind);
 

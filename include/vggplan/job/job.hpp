@@ -45,7 +45,7 @@ struct Checkpointing {
   bool operator==(const Checkpointing&) const = default;
 };
 std::string to_string(const Checkpointing& checkpointing);  ///< "none", "block", "seq:4"
-base::Result<Checkpointing> parse_checkpointing(std::string_view text);
+base::Result<Checkpointing> parse_checkpointing(std::string_view text, std::string_view place);
 
 inline constexpr std::int64_t kMostBatch = 1 << 30;
 inline constexpr std::int64_t kMostAccumulation = 1 << 16;

@@ -12,12 +12,6 @@ namespace {
 constexpr std::array<std::int64_t, 5> kVgg16Widths{64, 128, 256, 512, 512};
 constexpr std::array<std::int64_t, 5> kVgg16Depths{2, 2, 3, 3, 3};
 
-void append_vgg16_block(Builder& b, std::size_t block) {
-  for (std::int64_t position = 1; position <= kVgg16Depths.at(block); ++position) {
-    append_unit(b, static_cast<std::int64_t>(block) + 1, position, kVgg16Widths.at(block), false);
-  }
-}
-
 /// With bias, of the channels of `input`.
 Convolution dense_convolution(const Builder& b, NodeId input, std::int64_t out, std::int64_t kernel) {
   return {b.shape(input).channels, out, {kernel, kernel}, {1, 1}, {kernel / 2, kernel / 2}};
@@ -33,27 +27,29 @@ Convolution enlarging(std::int64_t channels, std::int64_t stride) {
 
 }  // namespace
 
-void append_vgg16(Builder& builder, std::int64_t stages) {
-  for (std::int64_t block = 0; block < stages; ++block) {
+void append_vgg16_block(Builder& b, std::size_t block) {
+  for (std::int64_t position = 1; position <= kVgg16Depths.at(block); ++position) {
+    append_unit(b, static_cast<std::int64_t>(block) + 1, position, kVgg16Widths.at(block), false);
+  }
+}
+
+std::vector<NodeId> append_vgg16(Builder& builder, std::size_t stages) {
+  std::vector<NodeId> ends;
+  for (std::size_t block = 0; block < stages; ++block) {
     if (block > 0) {
       builder.append(fmt::format("pool{}", block), MaxPool{});
     }
-    append_vgg16_block(builder, static_cast<std::size_t>(block));
+    append_vgg16_block(builder, block);
+    ends.push_back(builder.last());
   }
+  return ends;
 }
 
 /// VGG16 as encoder; nearest upsampling, concatenation and two convolutions a level.
 std::vector<NodeId> append_unet(Builder& b, std::int64_t classes) {
-  std::vector<NodeId> skips;
-  for (std::size_t block = 0; block < kVgg16Widths.size(); ++block) {
-    if (block > 0) {
-      skips.push_back(b.last());
-      b.append(fmt::format("pool{}", block), MaxPool{});
-    }
-    append_vgg16_block(b, block);
-  }
+  const std::vector<NodeId> skips = append_vgg16(b, kVgg16Widths.size());
   b.end_features();
-  for (std::size_t level = skips.size(); level > 0; --level) {
+  for (std::size_t level = skips.size() - 1; level > 0; --level) {
     const NodeId skip = skips[level - 1];
     const std::int64_t width = kVgg16Widths.at(level - 1);
     const Shape low = b.shape();

@@ -18,8 +18,10 @@ Convolution convolution(const Builder& builder, std::int64_t out, std::int64_t k
 /// Convolution and batch norm behind the last node.
 void append_conv_norm(Builder& builder, std::string conv, std::string norm, const Convolution& kind);
 
-/// `stages` blocks of VGG16, without the pool after the last; its ReLU is the last node.
-void append_vgg16(Builder& builder, std::int64_t stages);
+/// The `block`-th of VGG16, from 0, without its pool.
+void append_vgg16_block(Builder& builder, std::size_t block);
+/// `stages` of them, without the pool after the last; yields their last ReLUs.
+std::vector<NodeId> append_vgg16(Builder& builder, std::size_t stages);
 
 // Each adds its nodes and returns what the loss reads; nothing stands for the last node.
 std::vector<NodeId> append_unet(Builder& builder, std::int64_t classes);

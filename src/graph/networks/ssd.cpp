@@ -28,14 +28,10 @@ constexpr std::array<Extra, 4> kExtras{{{256, 512, 2, 1}, {128, 256, 2, 1}, {128
 NodeId append_ssd_base(Builder& b) {
   append_vgg16(b, 3);
   b.append("pool3", MaxPool{Window{.ceil = true}});
-  for (std::int64_t position = 1; position <= 3; ++position) {
-    append_unit(b, 4, position, 512, false);
-  }
+  append_vgg16_block(b, 3);
   const NodeId conv4 = b.last();
   b.append("pool4", MaxPool{});
-  for (std::int64_t position = 1; position <= 3; ++position) {
-    append_unit(b, 5, position, 512, false);
-  }
+  append_vgg16_block(b, 4);
   b.append("pool5", MaxPool{Window{{3, 3}, {1, 1}, {1, 1}}});
   b.append("conv6", Convolution{512, 1024, {3, 3}, {1, 1}, {6, 6}, {6, 6}});
   b.append("relu6", Activation{});

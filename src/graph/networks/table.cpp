@@ -74,7 +74,7 @@ std::vector<Architecture> architectures() {
 
 Architecture architecture_of(std::string_view name) {
   const Entry* entry = entry_of(name);
-  return entry == nullptr ? Architecture{kVgg, kVggClasses} : entry->architecture;
+  return entry == nullptr ? Architecture{kVgg, 1000} : entry->architecture;
 }
 
 base::Result<Network> build_architecture(const ModelSpec& spec, Shape image, std::int64_t classes, Head head) {

@@ -53,24 +53,24 @@ std::vector<Group> groups() {
 }
 
 /// Largest of the errors of phases, whichever phase it is.
-double worst_phase(const std::vector<Step>& steps) {
+double worst_phase(const Steps& steps) {
   double worst = 0;
   for (const Peak peak : {Peak::first_step, Peak::after_forward, Peak::forward, Peak::backward, Peak::optimizer}) {
-    worst = std::max(worst, spread_of(steps, peak).worst());
+    worst = std::max(worst, errors_of({&steps}, peak).worst());
   }
   return worst;
 }
 
-std::string table_by_setting(const std::vector<Step>& steps) {
+std::string table_by_setting(const Steps& steps) {
   std::string text =
       "| Setting | Steps | Allocated: median | worst | within 0.01 % | too low | Reserved: median | worst | within "
       "0.01 % | "
       "Phases: worst |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
   for (const Group& group : groups()) {
-    std::vector<Step> some;
+    Steps some;
     std::ranges::copy_if(steps, std::back_inserter(some), [&](const Step& step) { return group.holds(step.job); });
-    const Spread allocated = spread_of(some, Peak::allocated);
-    const Spread reserved = spread_of(some, Peak::reserved);
+    const Errors allocated = errors_of({&some}, Peak::allocated);
+    const Errors reserved = errors_of({&some}, Peak::reserved);
     if (allocated.count() > 0) {
       text += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", group.name, allocated.count(),
                           percent(allocated.median(), 4), percent(allocated.worst(), 3), allocated.within(1e-4),
@@ -83,12 +83,12 @@ std::string table_by_setting(const std::vector<Step>& steps) {
 
 struct Worst {
   std::string label{};
-  Compared compared{};
+  MemoryCompared compared{};
 };
 
 std::vector<Worst> worst_of(Peak peak, std::size_t most) {
   std::vector<Worst> rows;
-  for (const auto* steps : {&fitted_peaks(), &other_peaks()}) {
+  for (const Steps* steps : {&fitted_peaks(), &other_peaks()}) {
     for (const Step& step : *steps) {
       if (!step.free_choice && step.peaks.count(peak) > 0) {
         rows.push_back({step.label, step.peaks.at(peak)});
@@ -107,7 +107,7 @@ std::vector<Worst> worst_of(Peak peak, std::size_t most) {
 std::string worst_rows(Peak peak, std::size_t most) {
   std::string text = "| Step | Measured | Predicted | Error | In the range |\n|---|--:|--:|--:|---|\n";
   for (const Worst& row : worst_of(peak, most)) {
-    text += fmt::format("| {} | {} | {} | {:+.3f} % | {} |\n", row.label, row.compared.measured,
+    text += fmt::format("| {} | {} | {} | {:+.3f} % | {} |\n", row.label, row.compared.measured.count(),
                         row.compared.predicted.value.count(), 100 * row.compared.error(),
                         row.compared.inside() ? "yes" : "no");
   }
@@ -115,37 +115,24 @@ std::string worst_rows(Peak peak, std::size_t most) {
 }
 
 std::string share_in_range(Peak peak) {
-  std::size_t inside = 0;
-  std::size_t count = 0;
-  for (const auto* steps : {&fitted_peaks(), &other_peaks()}) {
-    for (const Step& step : *steps) {
-      if (!step.free_choice && step.peaks.count(peak) > 0) {
-        ++count;
-        inside += step.peaks.at(peak).inside() ? 1U : 0U;
-      }
-    }
-  }
-  return fmt::format("{} of {}", inside, count);
+  const Errors errors = errors_of({&fitted_peaks(), &other_peaks()}, peak);
+  return fmt::format("{} of {}", errors.inside(), errors.count());
 }
 
 std::string free_choice_rows() {
   std::string text = "| Step | Measured GiB | Range GiB | |\n|---|--:|--:|---|\n";
-  std::size_t inside = 0;
-  std::size_t count = 0;
-  for (const auto* steps : {&fitted_peaks(), &other_peaks()}) {
+  for (const Steps* steps : {&fitted_peaks(), &other_peaks()}) {
     for (const Step& step : *steps) {
       if (step.free_choice) {
-        const Compared& peak = step.peaks.at(Peak::allocated);
-        ++count;
-        inside += peak.inside() ? 1U : 0U;
-        text += fmt::format("| {} | {:.2f} | {:.2f} to {:.2f} | {}{} |\n", step.label,
-                            static_cast<double>(peak.measured) / kGiB, in_gib(peak.predicted.low),
-                            in_gib(peak.predicted.high), peak.inside() ? "inside" : "outside",
-                            step.fft ? ", FFT possible" : "");
+        const MemoryCompared& peak = step.peaks.at(Peak::allocated);
+        text += fmt::format("| {} | {:.2f} | {:.2f} to {:.2f} | {}{} |\n", step.label, in_gib(peak.measured),
+                            in_gib(peak.predicted.low), in_gib(peak.predicted.high),
+                            peak.inside() ? "inside" : "outside", step.fft ? ", FFT possible" : "");
       }
     }
   }
-  return fmt::format("{} of {} measured peaks are inside the range.\n\n", inside, count) + text;
+  const Errors errors = errors_of({&fitted_peaks(), &other_peaks()}, Peak::allocated, true);
+  return fmt::format("{} of {} measured peaks are inside the range.\n\n", errors.inside(), errors.count()) + text;
 }
 
 std::string batch_rows() {
@@ -163,12 +150,12 @@ std::string rank_rows(const std::string& file) {
   std::string text =
       "| Job | Rank | Measured GiB | Range GiB | Error of the range's nearer end |\n|---|--:|--:|--:|--:|\n";
   for (const RankPeak& rank : rank_peaks(file)) {
-    const Compared& peak = rank.allocated;
-    const double low = peak.predicted.low.as_double() / static_cast<double>(peak.measured) - 1;
-    const double high = peak.predicted.high.as_double() / static_cast<double>(peak.measured) - 1;
+    const MemoryCompared& peak = rank.allocated;
+    const double low = peak.predicted.low.as_double() / peak.measured.as_double() - 1;
+    const double high = peak.predicted.high.as_double() / peak.measured.as_double() - 1;
     text += fmt::format("| {} | {} | {:.3f} | {:.3f} to {:.3f} | {:+.2f} % |\n", rank.label, rank.rank,
-                        static_cast<double>(peak.measured) / kGiB, in_gib(peak.predicted.low),
-                        in_gib(peak.predicted.high), 100 * (std::abs(low) < std::abs(high) ? low : high));
+                        in_gib(peak.measured), in_gib(peak.predicted.low), in_gib(peak.predicted.high),
+                        100 * (std::abs(low) < std::abs(high) ? low : high));
   }
   return text;
 }
@@ -178,22 +165,22 @@ std::string other_tools() {
       "| Step | Allocated, measured GiB | Reserved, measured GiB | torchinfo | MemTracker | vggplan, allocated | "
       "vggplan, reserved |\n"
       "|---|--:|--:|--:|--:|--:|--:|\n";
-  for (const auto* steps : {&fitted_peaks(), &other_peaks()}) {
+  for (const Steps* steps : {&fitted_peaks(), &other_peaks()}) {
     for (const Step& step : *steps) {
-      if (!step.torchinfo && !step.mem_tracker) {
+      const auto torchinfo = answer_of("torchinfo", step.label, "total");
+      const auto mem_tracker = answer_of("memtracker", step.label, "total");
+      if (!torchinfo && !mem_tracker) {
         continue;
       }
-      const Compared& allocated = step.peaks.at(Peak::allocated);
-      const Compared& reserved = step.peaks.at(Peak::reserved);
-      const auto error = [&](const std::optional<std::int64_t>& answer) {
-        return answer ? fmt::format("{:+.1f} %",
-                                    100 * (static_cast<double>(*answer) / static_cast<double>(allocated.measured) - 1))
+      const MemoryCompared& allocated = step.peaks.at(Peak::allocated);
+      const MemoryCompared& reserved = step.peaks.at(Peak::reserved);
+      const auto error = [&](const std::optional<double>& answer) {
+        return answer ? fmt::format("{:+.1f} %", 100 * (*answer / allocated.measured.as_double() - 1))
                       : std::string("-");
       };
-      text +=
-          fmt::format("| {} | {:.2f} | {:.2f} | {} | {} | {:+.3f} % | {:+.3f} % |\n", step.label,
-                      static_cast<double>(allocated.measured) / kGiB, static_cast<double>(reserved.measured) / kGiB,
-                      error(step.torchinfo), error(step.mem_tracker), 100 * allocated.error(), 100 * reserved.error());
+      text += fmt::format("| {} | {:.2f} | {:.2f} | {} | {} | {:+.3f} % | {:+.3f} % |\n", step.label,
+                          in_gib(allocated.measured), in_gib(reserved.measured), error(torchinfo), error(mem_tracker),
+                          100 * allocated.error(), 100 * reserved.error());
     }
   }
   return text;
@@ -201,11 +188,11 @@ std::string other_tools() {
 
 std::string workspace_rows() {
   std::string text = "| Type and layout | Convolutions | Equal to 4 KiB | Within 1 % or 1 MiB |\n|---|--:|--:|--:|\n";
-  for (const WorkspaceShare& share : workspace_shares()) {
-    const auto of = [&](std::size_t count) {
-      return percent(static_cast<double>(count) / static_cast<double>(share.rows), 0);
+  for (const auto& [setting, share] : workspace_shares()) {
+    const auto of = [rows = share.rows](std::size_t count) {
+      return percent(static_cast<double>(count) / static_cast<double>(rows), 0);
     };
-    text += fmt::format("| {} | {} | {} | {} |\n", share.setting, share.rows, of(share.equal), of(share.close));
+    text += fmt::format("| {} | {} | {} | {} |\n", setting, share.rows, of(share.equal), of(share.close));
   }
   return text;
 }

@@ -4,11 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <numeric>
-#include <stdexcept>
 
-#include "vggplan/catalog/calibration.hpp"
-#include "vggplan/catalog/catalog.hpp"
+#include "estimate/memory_part.hpp"
 #include "vggplan/lowering/workspace.hpp"
 
 namespace vggplan::accuracy {
@@ -17,36 +14,26 @@ namespace {
 
 using support::Row;
 
-constexpr std::string_view kGpu = "h200-sxm-141gb";
-
-const catalog::Catalog& built_in() {
-  static const catalog::Catalog kCatalog = catalog::Catalog::built_in();
-  return kCatalog;
-}
-
 struct Field {
   Peak peak{};
-  std::string_view name{};
   const char* key{};
   base::Estimated<base::Bytes> estimate::Memory::*figure{};
 };
 
-constexpr std::array<Field, kPeaks> kFields{{
-    {Peak::allocated, "allocated", "peak", &estimate::Memory::allocated_peak},
-    {Peak::reserved, "reserved", "reserved", &estimate::Memory::reserved_peak},
-    {Peak::first_step, "first step", "peak_first_step", &estimate::Memory::first_step_peak},
-    {Peak::after_forward, "after forward", "mem_after_fwd", &estimate::Memory::after_forward},
-    {Peak::forward, "forward", "peak_fwd", &estimate::Memory::forward_peak},
-    {Peak::backward, "backward", "peak_bwd", &estimate::Memory::backward_peak},
-    {Peak::optimizer, "optimizer", "peak_opt", &estimate::Memory::optimizer_peak},
-}};
+constexpr std::array kFields{
+    Field{Peak::allocated, "peak", &estimate::Memory::allocated_peak},
+    Field{Peak::reserved, "reserved", &estimate::Memory::reserved_peak},
+    Field{Peak::first_step, "peak_first_step", &estimate::Memory::first_step_peak},
+    Field{Peak::after_forward, "mem_after_fwd", &estimate::Memory::after_forward},
+    Field{Peak::forward, "peak_fwd", &estimate::Memory::forward_peak},
+    Field{Peak::backward, "peak_bwd", &estimate::Memory::backward_peak},
+    Field{Peak::optimizer, "peak_opt", &estimate::Memory::optimizer_peak},
+};
+
+base::Bytes bytes_of(const Row& figure) { return base::Bytes(figure.get<std::int64_t>()); }
 
 estimate::Memory memory_of(const job::Job& job, const estimate::Target& target) {
-  const auto answer = estimate::estimate(job, target, knowledge());
-  if (!answer) {
-    throw std::runtime_error(answer.error().place + ": " + answer.error().rule);
-  }
-  return answer->memory;
+  return estimate::estimate(job, target, support::known()).value().memory;
 }
 
 lowering::Convolution convolution_of(const graph::Node& node, const job::Job& job) {
@@ -68,34 +55,6 @@ bool fft_possible(const job::Job& job) {
   });
 }
 
-/// The answer of another tool for the step of this row: default settings but for size, batch and precision.
-std::optional<std::int64_t> answer_of(std::string_view tool, const Row& row) {
-  static const std::vector<Row> kAnswers = support::read_rows("other_estimators.jsonl");
-  const job::Job job = support::job_of(row);
-  job::Job usual = job;
-  usual.model = support::job_of(Row{{"h", 224}, {"w", 224}}).model;
-  usual.layout = base::Layout::nchw;
-  usual.optimizer = job::Optimizer::momentum;
-  usual.optimizer_impl = job::OptimizerImpl::foreach;
-  usual.checkpointing = {};
-  usual.classes = 1000;
-  usual.image.channels = 3;
-  usual.head = graph::Head::adaptive;
-  usual.mode = job::Mode::train;
-  usual.cudnn_benchmark = usual.expandable_segments = false;
-  if (!(usual == job)) {
-    return std::nullopt;
-  }
-  for (const Row& answer : kAnswers) {
-    const bool same = answer.at("tool") == tool && answer.at("h") == row.at("h") && answer.at("w") == row.at("w") &&
-                      answer.at("batch") == row.at("batch") && answer.at("precision") == row.at("precision");
-    if (same && answer.contains("total")) {
-      return answer.at("total").get<std::int64_t>();
-    }
-  }
-  return std::nullopt;
-}
-
 Step step_of(const Row& row, const estimate::Target& target) {
   Step step;
   step.label = support::label_of(row);
@@ -103,12 +62,10 @@ Step step_of(const Row& row, const estimate::Target& target) {
   step.free_choice = step.job.precision == job::Precision::fp32 || step.job.cudnn_benchmark;
   step.fft = step.free_choice && fft_possible(step.job);
   step.skips_at_random = step.job.precision == job::Precision::amp_fp16 && step.job.model.batch_norm;
-  step.torchinfo = answer_of("torchinfo", row);
-  step.mem_tracker = answer_of("memtracker", row);
   const estimate::Memory memory = memory_of(step.job, target);
   for (const Field& field : kFields) {
     if (row.contains(field.key)) {
-      step.peaks[field.peak] = {row.at(field.key).get<std::int64_t>(), memory.*field.figure};
+      step.peaks[field.peak] = {bytes_of(row.at(field.key)), memory.*field.figure};
     }
   }
   return step;
@@ -116,12 +73,10 @@ Step step_of(const Row& row, const estimate::Target& target) {
 
 BatchCell cell_of(const Row& row) {
   constexpr std::int64_t kMost = 24;
-  estimate::Target target = measured_target();
-  target.usable = base::kGiB * row.at("cap_gib").get<std::int64_t>();
   BatchCell cell{support::label_of(row), row.at("cap_gib"), row.at("max_batch"), 0, 0};
   job::Job job = support::job_of(row);
   for (job.batch = 1; job.batch <= kMost; ++job.batch) {
-    const auto answer = estimate::simulate_memory(job, target, knowledge());
+    const auto answer = estimate::simulate_memory(job, target_under(row), support::known());
     if (!answer || answer->verdict == estimate::Verdict::does_not_fit) {
       continue;
     }
@@ -129,19 +84,6 @@ BatchCell cell_of(const Row& row) {
     cell.steady = answer->verdict == estimate::Verdict::fits ? job.batch : cell.steady;
   }
   return cell;
-}
-
-CapacityRun run_of(const Row& row) {
-  estimate::Target target = measured_target();
-  target.usable = base::kGiB * row.at("cap_gib").get<std::int64_t>();
-  const auto answer = estimate::simulate_memory(support::job_of(row), target, knowledge());
-  const auto retries = row.at("retries_after_step").get<std::vector<std::int64_t>>();
-  const std::int64_t last = retries.back() - retries[retries.size() - 2];
-  return {support::label_of(row), row.at("cap_gib"), last, answer->cache_flushes_per_step};
-}
-
-Compared compared(std::int64_t measured, const base::Estimated<base::Bytes>& predicted) {
-  return {measured, predicted};
 }
 
 bool near(std::int64_t a, std::int64_t b, double share, double bytes) {
@@ -155,33 +97,30 @@ lowering::ConvPass pass_of(const std::string& op) {
                                    : lowering::ConvPass::weight_gradient;
 }
 
-estimate::Target target_of(std::string_view name) {
-  const hardware::Gpu gpu = built_in().gpu(std::string(name)).value();
-  return {gpu, std::nullopt, gpu.usable_memory()};
-}
-
 }  // namespace
 
-const estimate::Knowledge& knowledge() {
-  static const estimate::Knowledge kKnowledge = [] {
-    const catalog::Catalog& catalog = built_in();
-    estimate::Knowledge known;
-    known.framework = catalog.framework("pytorch-2.11").value();
-    const auto calibration = catalog::read_calibration(catalog.text("calibration", kGpu).value(), std::string(kGpu));
-    known.measured = {{catalog.gpu(kGpu).value(), calibration.value()}};
-    known.links = catalog.links().value();
-    return known;
-  }();
-  return kKnowledge;
+estimate::Target measured_target() { return support::target(kH200); }
+
+estimate::Target target_under(const Row& row) {
+  estimate::Target target = measured_target();
+  target.usable = base::kGiB * row.at("cap_gib").get<std::int64_t>();
+  return target;
 }
 
-estimate::Target measured_target() { return target_of(kGpu); }
+memory::Simulation simulated_under_cap(const Row& row, std::size_t steps) {
+  const lowering::Framework& framework = support::built_in_framework();
+  const memory::Tape tape =
+      support::tape_of(support::job_of(row), framework, estimate::device_of(measured_target().gpu, framework));
+  memory::SimulationOptions options;
+  options.allocator.capacity = target_under(row).usable;
+  options.allocator.expandable_segments = row.value("expandable", false);
+  options.steps = steps;
+  return memory::simulate(tape, options);
+}
 
-std::string_view name_of(Peak peak) { return kFields[static_cast<std::size_t>(peak)].name; }
-
-std::vector<Step> measured_steps(const std::vector<std::string>& files, std::string_view gpu) {
-  const estimate::Target target = target_of(gpu);
-  std::vector<Step> steps;
+Steps measured_steps(const std::vector<std::string>& files, const std::string& gpu) {
+  const estimate::Target target = support::target(gpu);
+  Steps steps;
   for (const std::string& file : files) {
     for (const Row& row : support::read_rows(file)) {
       if (row.contains("peak") && row.contains("reserved")) {
@@ -192,70 +131,46 @@ std::vector<Step> measured_steps(const std::vector<std::string>& files, std::str
   return steps;
 }
 
-const std::vector<Step>& fitted_peaks() {
-  static const std::vector<Step> kSteps = measured_steps({"single_gpu.jsonl"}, kGpu);
+const Steps& fitted_peaks() {
+  static const Steps kSteps = measured_steps({"single_gpu.jsonl"}, kH200);
   return kSteps;
 }
 
-const std::vector<Step>& other_peaks() {
-  static const std::vector<Step> kSteps = measured_steps(
-      {"held_out_steps.jsonl", "host_bound_steps.jsonl", "further_steps.jsonl", "random_steps.jsonl"}, kGpu);
+const Steps& other_peaks() {
+  static const Steps kSteps = measured_steps(
+      {"held_out_steps.jsonl", "host_bound_steps.jsonl", "further_steps.jsonl", "random_steps.jsonl"}, kH200);
   return kSteps;
 }
 
-const std::vector<Step>& drawn_peaks() {
-  static const std::vector<Step> kSteps = measured_steps(
-      {"random_steps_4.jsonl", "random_steps_5.jsonl", "random_steps_6.jsonl", "random_steps_7.jsonl"}, kGpu);
+const Steps& drawn_peaks() {
+  static const Steps kSteps = measured_steps(
+      {"random_steps_4.jsonl", "random_steps_5.jsonl", "random_steps_6.jsonl", "random_steps_7.jsonl"}, kH200);
   return kSteps;
 }
 
-const std::vector<Step>& earlier_peaks() {
-  static const std::vector<Step> kSteps = measured_steps({"random_steps_3.jsonl", "channel_steps_2.jsonl"}, kGpu);
+const Steps& earlier_peaks() {
+  static const Steps kSteps = measured_steps({"random_steps_3.jsonl", "channel_steps_2.jsonl"}, kH200);
   return kSteps;
 }
 
-const std::vector<Step>& h100_peaks() {
-  static const std::vector<Step> kSteps =
-      measured_steps({"h100_steps.jsonl", "h100_random_steps.jsonl"}, "h100-sxm5-80gb");
+const Steps& h100_peaks() {
+  static const Steps kSteps = measured_steps({"h100_steps.jsonl", "h100_random_steps.jsonl"}, kH100);
   return kSteps;
 }
 
-void Spread::add(double error) { errors_.push_back(error); }
-
-double Spread::median() const {
-  std::vector<double> sizes;
-  std::ranges::transform(errors_, std::back_inserter(sizes), [](double error) { return std::abs(error); });
-  std::sort(sizes.begin(), sizes.end());
-  const std::size_t half = sizes.size() / 2;
-  return sizes.empty() ? 0 : sizes.size() % 2 == 1 ? sizes[half] : (sizes[half - 1] + sizes[half]) / 2;
-}
-
-double Spread::worst() const {
-  return std::accumulate(errors_.begin(), errors_.end(), 0.0,
-                         [](double most, double error) { return std::max(most, std::abs(error)); });
-}
-
-std::size_t Spread::within(double bound) const {
-  return static_cast<std::size_t>(
-      std::count_if(errors_.begin(), errors_.end(), [&](double error) { return std::abs(error) <= bound; }));
-}
-
-std::size_t Spread::under() const {
-  constexpr double kRepeat = 1e-4;  // runs repeat to within this
-  return static_cast<std::size_t>(std::ranges::count_if(errors_, [&](double error) { return error < -kRepeat; }));
-}
-
-Spread spread_of(const std::vector<Step>& steps, Peak peak) {
-  Spread spread;
-  for (const Step& step : steps) {
-    const auto found = step.peaks.find(peak);
-    // The third step, whose phases were measured, was skipped: its optimizer state was not there yet.
-    const bool later = peak != Peak::allocated && peak != Peak::reserved && peak != Peak::first_step;
-    if (!step.free_choice && !(step.skips_at_random && later) && found != step.peaks.end()) {
-      spread.add(found->second.error());
+Errors errors_of(const std::vector<const Steps*>& lists, Peak peak, bool free_choice) {
+  Errors errors;
+  for (const Steps* steps : lists) {
+    for (const Step& step : *steps) {
+      const auto found = step.peaks.find(peak);
+      // The third step, whose phases were measured, was skipped: its optimizer state was not there yet.
+      const bool later = peak != Peak::allocated && peak != Peak::reserved && peak != Peak::first_step;
+      if (step.free_choice == free_choice && !(step.skips_at_random && later) && found != step.peaks.end()) {
+        errors.add(step.label, found->second);
+      }
     }
   }
-  return spread;
+  return errors;
 }
 
 const std::vector<BatchCell>& batch_cells() {
@@ -269,14 +184,6 @@ const std::vector<BatchCell>& batch_cells() {
   return kCells;
 }
 
-std::vector<CapacityRun> capacity_runs() {
-  std::vector<CapacityRun> runs;
-  for (const Row& row : support::read_rows("capacity_steps.jsonl")) {
-    runs.push_back(run_of(row));
-  }
-  return runs;
-}
-
 std::vector<RankPeak> rank_peaks(const std::string& file) {
   std::vector<RankPeak> peaks;
   for (const Row& row : support::read_rows(file)) {
@@ -288,14 +195,14 @@ std::vector<RankPeak> rank_peaks(const std::string& file) {
     for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
       const bool fullest = std::none_of(ranks.begin(), ranks.end(),
                                         [&](const Row& other) { return other.at("peak") > ranks[rank].at("peak"); });
-      peaks.push_back({support::label_of(row), rank, fullest, compared(ranks[rank].at("peak"), memory.allocated_peak),
-                       compared(ranks[rank].at("reserved"), memory.reserved_peak)});
+      peaks.push_back(
+          {support::label_of(row), rank, fullest, {bytes_of(ranks[rank].at("peak")), memory.allocated_peak}});
     }
   }
   return peaks;
 }
 
-std::vector<WorkspaceShare> workspace_shares() {
+std::map<std::string, WorkspaceShare> workspace_shares() {
   constexpr double kRound = 4096;
   constexpr double kMiB = 1048576;
   std::map<std::string, WorkspaceShare> shares;
@@ -310,19 +217,24 @@ std::vector<WorkspaceShare> workspace_shares() {
     const lowering::Convolution conv{row.at("n"), row.at("c"),  row.at("k"), row.at("h"),
                                      row.at("w"), wide ? 4 : 2, math,        layout};
     const std::int64_t mine =
-        lowering::workspace_plans(knowledge().framework, pass_of(row.at("op")), conv, device).front();
+        lowering::workspace_plans(support::built_in_framework(), pass_of(row.at("op")), conv, device).front();
     const std::int64_t measured = row.at("workspace");
     WorkspaceShare& share = shares[row.at("precision").get<std::string>() + " " + row.at("layout").get<std::string>()];
     ++share.rows;
     share.equal += near(mine, measured, 0, kRound) ? 1U : 0U;
     share.close += near(mine, measured, 0.01, kMiB) ? 1U : 0U;
   }
-  std::vector<WorkspaceShare> list;
-  for (auto& [setting, share] : shares) {
-    share.setting = setting;
-    list.push_back(share);
-  }
-  return list;
+  return shares;
+}
+
+std::optional<double> answer_of(const std::string& tool, const std::string& label, const char* key) {
+  static const std::vector<Row> kAnswers = support::read_rows("other_estimators.jsonl");
+  const auto found = std::ranges::find_if(kAnswers, [&](const Row& answer) {
+    const std::string its = support::label_of(answer);
+    const bool same = label == its || label == its + " momentum";  // which labels of times do not leave out
+    return answer.at("tool") == tool && answer.contains(key) && same;
+  });
+  return found == kAnswers.end() ? std::nullopt : std::optional(found->at(key).get<double>());
 }
 
 }  // namespace vggplan::accuracy

@@ -12,15 +12,14 @@ namespace {
 
 std::string line(const std::string& name, const std::vector<NetworkStep>& steps) {
   std::string text = fmt::format("| {} | {} |", name, steps.size());
-  const auto add = [&](const Share& share, int digits) {
-    text += share.errors.count() == 0
-                ? " - | - | - |"
-                : fmt::format(" {:.{}f} % | {:.{}f} % | {} of {} |", 100 * share.errors.median(), digits,
-                              100 * share.errors.worst(), digits, share.inside, share.errors.count());
+  const auto add = [&](const Errors& errors, int digits) {
+    text += errors.count() == 0 ? " - | - | - |"
+                                : fmt::format(" {:.{}f} % | {:.{}f} % | {} of {} |", 100 * errors.median(), digits,
+                                              100 * errors.worst(), digits, errors.inside(), errors.count());
   };
-  add(share_of(steps, Peak::allocated), 3);
-  add(share_of(steps, Peak::reserved), 2);
-  add(time_share_of(steps), 1);
+  add(errors_of(steps, Peak::allocated), 3);
+  add(errors_of(steps, Peak::reserved), 2);
+  add(time_errors_of(steps), 1);
   return text + "\n";
 }
 
@@ -63,12 +62,12 @@ std::string step_rows(const std::vector<NetworkStep>& steps) {
       "| Step | Allocated | Reserved | in the range | Measured ms | Predicted ms | Error | in the range "
       "|\n|---|--:|--:|---|--:|--:|--:|---|\n";
   for (const NetworkStep& step : steps) {
-    const Compared& reserved = step.memory.peaks.at(Peak::reserved);
+    const MemoryCompared& reserved = step.memory.peaks.at(Peak::reserved);
     const TimeCompared& time = step.time.step;
-    text +=
-        fmt::format("| {} | {:+.3f} % | {:+.2f} % | {} | {:.2f} | {:.2f} | {:+.1f} % | {} |\n", step.memory.label,
-                    100 * step.memory.peaks.at(Peak::allocated).error(), 100 * reserved.error(), yes(reserved.inside()),
-                    1e3 * time.measured, 1e3 * time.predicted.value.count(), 100 * time.error(), yes(time.inside()));
+    text += fmt::format("| {} | {:+.3f} % | {:+.2f} % | {} | {:.2f} | {:.2f} | {:+.1f} % | {} |\n", step.memory.label,
+                        100 * step.memory.peaks.at(Peak::allocated).error(), 100 * reserved.error(),
+                        yes(reserved.inside()), 1e3 * time.measured.count(), 1e3 * time.predicted.value.count(),
+                        100 * time.error(), yes(time.inside()));
   }
   return text;
 }
@@ -81,15 +80,15 @@ std::string network_section() {
       "the networks that ship beside it, on an H200.\n\n"
       "### Steps that nothing was fitted to\n\n`other_networks.jsonl`, 2026-11-29. One was read: U-Net's requests in "
       "tf32 nchw at 384x640.\n\n";
-  text += table_by_network(other_network_steps());
+  text += table_by_network(network_steps("other_networks.jsonl"));
   text +=
       "\n### Steps that rules of memory were made with\n\n`scenarios.jsonl`: their requests were recorded. No time was "
       "fitted to them.\n\n";
-  text += table_by_network(scenario_steps());
+  text += table_by_network(network_steps("scenarios.jsonl"));
   text +=
       "\n### Batch norms that keep their running statistics\n\n`eval_norms.jsonl`: their requests were recorded.\n\n";
-  text += table_by_network(frozen_norm_steps());
-  text += "\n### Every step that nothing was fitted to\n\n" + step_rows(other_network_steps());
+  text += table_by_network(network_steps("eval_norms.jsonl"));
+  text += "\n### Every step that nothing was fitted to\n\n" + step_rows(network_steps("other_networks.jsonl"));
   return text;
 }
 

@@ -3,14 +3,12 @@
 
 #include <stdexcept>
 
-#include "accuracy/figures/time_rows.hpp"
-
 namespace vggplan::accuracy {
 namespace {
 
-std::vector<NetworkStep> network_steps(const std::string& file) {
-  std::vector<Step> memory = measured_steps({file}, kH200);
-  std::vector<TimedStep> time = timed_steps({file}, gpu_named(kH200), stored_calibration());
+std::vector<NetworkStep> read(const std::string& file) {
+  Steps memory = measured_steps({file}, kH200);
+  std::vector<TimedStep> time = timed_steps({file});
   if (memory.size() != time.size()) {
     throw std::runtime_error(file + ": a row lacks its peaks or its times");
   }
@@ -23,50 +21,28 @@ std::vector<NetworkStep> network_steps(const std::string& file) {
 
 }  // namespace
 
-const std::vector<NetworkStep>& scenario_steps() {
-  static const std::vector<NetworkStep> kSteps = network_steps("scenarios.jsonl");
-  return kSteps;
+const std::vector<NetworkStep>& network_steps(const std::string& file) {
+  static std::map<std::string, std::vector<NetworkStep>> known;
+  const auto found = known.find(file);
+  return found != known.end() ? found->second : known.emplace(file, read(file)).first->second;
 }
 
-const std::vector<NetworkStep>& other_network_steps() {
-  static const std::vector<NetworkStep> kSteps = network_steps("other_networks.jsonl");
-  return kSteps;
-}
-
-const std::vector<NetworkStep>& frozen_norm_steps() {
-  static const std::vector<NetworkStep> kSteps = network_steps("eval_norms.jsonl");
-  return kSteps;
-}
-
-const std::vector<NetworkStep>& compiled_steps() {
-  static const std::vector<NetworkStep> kSteps = network_steps("compiled_steps.jsonl");
-  return kSteps;
-}
-
-const std::vector<NetworkStep>& held_out_compiled_steps() {
-  static const std::vector<NetworkStep> kSteps = network_steps("compiled_steps_held_out.jsonl");
-  return kSteps;
-}
-
-Share share_of(const std::vector<NetworkStep>& steps, Peak peak) {
-  Share share;
+Errors errors_of(const std::vector<NetworkStep>& steps, Peak peak) {
+  Errors errors;
   for (const NetworkStep& step : steps) {
-    const Compared& compared = step.memory.peaks.at(peak);
-    share.errors.add(compared.error());
-    share.inside += compared.inside() ? 1U : 0U;
+    errors.add(step.memory.label, step.memory.peaks.at(peak));
   }
-  return share;
+  return errors;
 }
 
-Share time_share_of(const std::vector<NetworkStep>& steps, double least) {
-  Share share;
+Errors time_errors_of(const std::vector<NetworkStep>& steps, double least) {
+  Errors errors;
   for (const NetworkStep& step : steps) {
-    if (step.time.step.measured >= least) {
-      share.errors.add(step.time.step.error());
-      share.inside += step.time.step.inside() ? 1U : 0U;
+    if (step.time.step.measured.count() >= least) {
+      errors.add(step.time.label, step.time.step);
     }
   }
-  return share;
+  return errors;
 }
 
 }  // namespace vggplan::accuracy

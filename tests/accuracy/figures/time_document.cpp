@@ -3,68 +3,47 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include "accuracy/figures/document.hpp"
 #include "accuracy/figures/time_figures.hpp"
-#include "accuracy/figures/time_rows.hpp"
 
 namespace vggplan::accuracy {
 
 namespace {
 
-/// Errors of one phase over the rows that `holds` takes.
-template <class Holds>
-Errors errors_of(const std::vector<TimedStep>& steps, TimeCompared TimedStep::*phase, Holds holds) {
-  Errors errors("");
-  for (const TimedStep& step : steps) {
-    if ((step.*phase).measured > 0.0 && holds(step)) {
-      errors.add(step.label, (step.*phase).predicted.value.count(), (step.*phase).measured);
-    }
-  }
-  return errors;
-}
-
 std::string share(double value) { return fmt::format("{:.1f} %", 100 * value); }
 
 template <class Holds>
-std::string inside(const std::vector<TimedStep>& steps, Holds holds) {
-  return std::to_string(std::ranges::count_if(
-      steps, [&](const TimedStep& step) { return step.step.measured > 0.0 && holds(step) && step.step.inside(); }));
-}
-
-template <class Holds>
-std::string line(const std::string& name, const std::vector<TimedStep>& steps, Holds holds) {
-  const Errors step = errors_of(steps, &TimedStep::step, holds);
+std::string line(const std::string& name, const TimedSteps& steps, Holds holds) {
+  const Errors step = errors_of(steps, holds);
   if (step.count() == 0) {
     return "";
   }
   std::string text = fmt::format("| {} | {} | {} | {} | {} |", name, step.count(), share(step.median()),
-                                 share(step.worst()), inside(steps, holds));
+                                 share(step.worst()), step.inside());
   for (const auto phase : {&TimedStep::forward, &TimedStep::backward, &TimedStep::optimizer}) {
-    const Errors errors = errors_of(steps, phase, holds);
+    const Errors errors = errors_of(steps, holds, phase);
     text += errors.count() == 0 ? " - |" : " " + share(errors.median()) + " |";
   }
   return text + "\n";
 }
 
-std::string table_by_setting(const std::vector<TimedStep>& steps) {
+std::string table_by_setting(const TimedSteps& steps) {
   std::string text =
       "| Setting | Steps | Step: median | worst | in the range | Forward: median | Backward: median | Optimizer: "
       "median "
       "|\n|---|--:|--:|--:|--:|--:|--:|--:|\n";
-  const auto bound = [](const TimedStep& step) { return !step.free_choice && !step.host_bound; };
-  text += line("all that the GPU bounds", steps, bound);
-  std::map<std::string, int> settings;
+  text += line("all that the GPU bounds", steps, gpu_bound);
+  std::set<std::string> settings;
   for (const TimedStep& step : steps) {
-    ++settings[step.setting];
+    settings.insert(step.setting);
   }
-  for (const auto& [name, count] : settings) {
-    text += line(name, steps,
-                 [&, &setting = name](const TimedStep& step) { return bound(step) && step.setting == setting; });
+  for (const std::string& name : settings) {
+    text += line(name, steps, [&](const TimedStep& step) { return gpu_bound(step) && step.setting == name; });
   }
-  return text + line("the GPU waits for the host", steps,
-                     [](const TimedStep& step) { return !step.free_choice && step.host_bound; });
+  return text + line("the GPU waits for the host", steps, waits_for_host);
 }
 
 template <class Row, class Of>
@@ -75,37 +54,28 @@ std::string worst_rows(std::vector<Row> rows, std::size_t most, Of time_of) {
   std::string text = "| Row | Measured ms | Predicted ms | Error | In the range |\n|---|--:|--:|--:|---|\n";
   for (const Row& row : rows) {
     const TimeCompared& time = time_of(row);
-    text += fmt::format("| {} | {:.2f} | {:.2f} | {:+.1f} % | {} |\n", row.label, 1e3 * time.measured,
+    text += fmt::format("| {} | {:.2f} | {:.2f} | {:+.1f} % | {} |\n", row.label, 1e3 * time.measured.count(),
                         1e3 * time.predicted.value.count(), 100 * time.error(), time.inside() ? "yes" : "no");
   }
   return text;
 }
 
 std::string worst_steps(std::size_t most) {
-  std::vector<TimedStep> rows;
-  for (const auto* steps : {&fitted_steps(), &unseen_steps()}) {
+  TimedSteps rows;
+  for (const TimedSteps* steps : {&fitted_steps(), &unseen_steps()}) {
     std::ranges::copy_if(*steps, std::back_inserter(rows), [](const TimedStep& step) { return !step.free_choice; });
   }
   return worst_rows(rows, most, [](const TimedStep& step) -> const TimeCompared& { return step.step; });
 }
 
 std::string free_choice_share() {
-  std::size_t inside = 0;
-  std::size_t count = 0;
-  for (const auto* steps : {&fitted_steps(), &unseen_steps()}) {
-    for (const TimedStep& step : *steps) {
-      count += step.free_choice ? 1U : 0U;
-      inside += step.free_choice && step.step.inside() ? 1U : 0U;
-    }
-  }
-  return fmt::format("{} of {}", inside, count);
+  const Errors fitted = errors_of(fitted_steps(), chosen_freely);
+  const Errors unseen = errors_of(unseen_steps(), chosen_freely);
+  return fmt::format("{} of {}", fitted.inside() + unseen.inside(), fitted.count() + unseen.count());
 }
 
 std::string summary_row(const std::string& name, const std::vector<TimedRow>& rows) {
-  Errors errors("");
-  for (const TimedRow& row : rows) {
-    errors.add(row.label, row.time.predicted.value.count(), row.time.measured);
-  }
+  const Errors errors = errors_of(rows);
   return fmt::format("| {} | {} | {} | {} |\n", name, errors.count(), share(errors.median()), share(errors.worst()));
 }
 
@@ -122,14 +92,9 @@ std::string kind_of(const std::string& label) {
 }
 
 std::string published_line(const std::string& name, const std::vector<TimedRow>& rows) {
-  Errors errors("");
-  std::size_t inside = 0;
-  for (const TimedRow& row : rows) {
-    errors.add(row.label, row.time.predicted.value.count(), row.time.measured);
-    inside += row.time.inside() ? 1U : 0U;
-  }
+  const Errors errors = errors_of(rows);
   return fmt::format("| {} | {} | {} | {} | {:+.1f} % | {} |\n", name, errors.count(), share(errors.median()),
-                     share(errors.worst()), 100 * errors.bias(), inside);
+                     share(errors.worst()), 100 * errors.bias(), errors.inside());
 }
 
 std::string published_table() {
@@ -152,17 +117,17 @@ std::string other_tools() {
   std::string text =
       "| Step | Measured ms | RuntimeEstimator, roofline | RuntimeEstimator, on the GPU | vggplan |\n"
       "|---|--:|--:|--:|--:|\n";
-  const auto error = [](double answer, double measured) {
-    return answer > 0.0 ? fmt::format("{:+.0f} %", 100 * (answer / measured - 1)) : std::string("-");
-  };
-  for (const auto* steps : {&fitted_steps(), &unseen_steps()}) {
+  for (const TimedSteps* steps : {&fitted_steps(), &unseen_steps()}) {
     for (const TimedStep& step : *steps) {
-      const double roofline = answer_of("runtime-roofline", step.label);
-      const double benchmark = answer_of("runtime-benchmark", step.label);
-      if (roofline > 0.0 || benchmark > 0.0) {
-        text += fmt::format("| {} | {:.1f} | {} | {} | {:+.1f} % |\n", step.label, 1e3 * step.step.measured,
-                            error(roofline, step.step.measured), error(benchmark, step.step.measured),
-                            100 * step.step.error());
+      const auto roofline = answer_of("runtime-roofline", step.label, "ms");
+      const auto benchmark = answer_of("runtime-benchmark", step.label, "ms");
+      const double measured = 1e3 * step.step.measured.count();
+      const auto error = [&](const std::optional<double>& answer) {
+        return answer ? fmt::format("{:+.0f} %", 100 * (*answer / measured - 1)) : std::string("-");
+      };
+      if (roofline || benchmark) {
+        text += fmt::format("| {} | {:.1f} | {} | {} | {:+.1f} % |\n", step.label, measured, error(roofline),
+                            error(benchmark), 100 * step.step.error());
       }
     }
   }
@@ -183,7 +148,7 @@ std::string time_section() {
   text += "\n### Steps that it never saw\n\n";
   text += table_by_setting(unseen_steps());
   text += "\n### An H100, calibrated by scripts/measure.py: steps that its calibration never saw\n\n";
-  text += table_by_setting(h100_unseen_steps());
+  text += table_by_setting(timed_steps({"h100_random_steps.jsonl"}, kH100));
   text += "\n### The same H100 as if nobody had measured it: carried over from the H200\n\n";
   text += table_by_setting(h100_carried_steps());
   text +=

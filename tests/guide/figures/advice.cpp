@@ -58,24 +58,20 @@ std::string forty_gigabytes() {
   return fmt::format(
       "**\"40 GB per GPU is the floor.\"** One image trains in {} GiB with the defaults, in {} GiB with autocast and "
       "channels_last,\nin {} GiB with checkpointing on top. A T4 of 16 GB does it, at {} images/s.\n\n",
-      least(kDefaults), least(kLean), least(kLean + " --checkpointing block"),
-      digits(number(small.at("time").at("images_per_second")), 3));
+      least(kDefaults), least(kLean), least(kLean + " --checkpointing block"), digits(rate(small), 3));
 }
 
 std::string four_gpus() {
-  const auto best = [](int gpus) -> const json& {
-    return ask(fmt::format("plan {} --gpus a100-sxm4-80gb --gpu-count {}", kSize, gpus)).at("recommendation");
-  };
-  const auto rate = [&](int gpus) { return number(best(gpus).at("time").at("images_per_second")); };
-  const auto reserved = [&](int gpus) { return gib(number(best(gpus).at("memory").at("reserved_peak_bytes"))); };
-  require(best(1).at("launch").at("batch") == best(4).at("launch").at("batch"), "one and four GPUs, the same batch");
+  const json& one = plan_of("a100-sxm4-80gb", 1).at("recommendation");
+  const json& four = plan_of("a100-sxm4-80gb", 4).at("recommendation");
+  require(one.at("launch").at("batch") == four.at("launch").at("batch"), "one and four GPUs, the same batch");
   return fmt::format(
       "**\"It takes four GPUs.\"** It takes one. DistributedDataParallel holds the whole model and its own images on "
       "each "
       "GPU, so\nthat more GPUs do not lower what one needs: an A100 80 GB alone reserves {}, each of four {}. They "
       "shorten "
       "the run:\n{} images/s instead of {}, {:.2f} times as many.\n\n",
-      reserved(1), reserved(4), digits(rate(4), 3), digits(rate(1), 3), rate(4) / rate(1));
+      reserved(one), reserved(four), digits(rate(four), 3), digits(rate(one), 3), rate(four) / rate(one));
 }
 
 std::string first_linear() {
@@ -94,14 +90,13 @@ std::string first_linear() {
 std::string larger_batches() {
   constexpr int kSmall = 2;
   constexpr int kLarge = 12;
-  const auto answer = [](int batch) -> const json& { return ask(fmt::format("{} --batch {}", kLean, batch)); };
-  const auto rate = [&](int batch) { return number(answer(batch).at("time").at("images_per_second")); };
-  const auto reserved = [&](int batch) { return gib(number(answer(batch).at("memory").at("reserved_peak_bytes"))); };
-  require(rate(kLarge) < 1.01 * rate(kSmall), "the large batch is faster");
+  const json& small = ask(fmt::format("{} --batch {}", kLean, kSmall));
+  const json& large = ask(fmt::format("{} --batch {}", kLean, kLarge));
+  require(rate(large) < 1.01 * rate(small), "the large batch is faster");
   return fmt::format(
       "**\"The largest batch that fits is the fastest.\"** On an H200, autocast and channels_last, batch {} reaches {} "
       "images/s in\n{}, batch {} {} images/s in {}: one image keeps the GPU busy already.\n\n",
-      kSmall, digits(rate(kSmall), 3), reserved(kSmall), kLarge, digits(rate(kLarge), 3), reserved(kLarge));
+      kSmall, digits(rate(small), 3), reserved(small), kLarge, digits(rate(large), 3), reserved(large));
 }
 
 }  // namespace

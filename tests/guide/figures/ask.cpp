@@ -33,6 +33,10 @@ const json& ask(const std::string& arguments) {
   return known.emplace(arguments, json::parse(ran.out)).first->second;
 }
 
+const json& plan_of(const std::string& gpu, int count) {
+  return ask(fmt::format("plan {} --gpus {} --gpu-count {}", kSize, gpu, count));
+}
+
 void require(bool holds, const std::string& claim) {
   if (!holds) {
     throw std::runtime_error("the guide says what is no longer so, rewrite it: " + claim);
@@ -42,6 +46,10 @@ void require(bool holds, const std::string& claim) {
 double number(const json& quantity) {
   return quantity.is_object() ? quantity.at("value").get<double>() : quantity.get<double>();
 }
+
+double rate(const json& answer) { return number(answer.at("time").at("images_per_second")); }
+
+std::string reserved(const json& answer) { return gib(number(answer.at("memory").at("reserved_peak_bytes"))); }
 
 std::string gib(double bytes) { return base::format_bytes(base::Bytes(static_cast<std::int64_t>(bytes))); }
 

@@ -24,10 +24,16 @@ const std::vector<Card>& cards();
 /// The JSON report that `vggplan <arguments>` prints. Kept, for several sections ask the same.
 const json& ask(const std::string& arguments);
 
+/// The plan for so many GPUs of one model.
+const json& plan_of(const std::string& gpu, int count);
+
 /// What a sentence of the guide says besides its figures. Throws where it is no longer true.
 void require(bool holds, const std::string& claim);
 
 double number(const json& quantity);  ///< a plain number, or the value of an estimated one
+
+double rate(const json& answer);           ///< images per second of an estimate or recommendation
+std::string reserved(const json& answer);  ///< its peak, in GiB
 
 std::string gib(double bytes);  ///< "18.67 GiB"
 std::string gb(double bytes);   ///< "7.65 GB", decimal

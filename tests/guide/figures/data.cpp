@@ -48,7 +48,7 @@ std::string feeding() {
         slow += (slow.empty() ? "" : ", ") + profile.at("name").get<std::string>();
       }
     }
-    table.row({std::to_string(gpus), digits(number(answer.at("time").at("images_per_second")), 3),
+    table.row({std::to_string(gpus), digits(rate(answer), 3),
                std::to_string(answer.at("input").at("workers_needed").get<int>()),
                gb(answer.at("storage").at("read_bytes_per_second")) + "/s", slow.empty() ? "none" : slow});
   }

@@ -11,11 +11,7 @@ namespace {
 constexpr int kMostGpus = 8;
 constexpr double kEpochs = 100;
 
-const json& plan_of(const std::string& gpu, int count) {
-  return ask(fmt::format("plan {} --gpus {} --gpu-count {}", kSize, gpu, count));
-}
-
-double rate(const json& plan) { return number(plan.at("recommendation").at("time").at("images_per_second")); }
+double best_rate(const json& plan) { return rate(plan.at("recommendation")); }
 
 std::string largest_batch(const json& plan, const std::string& precision, const std::string& layout,
                           const std::string& checkpointing) {
@@ -35,8 +31,7 @@ void require_small_batches_suffice(const Card& card, const json& plan) {
                       launch.at("precision").get<std::string>(), launch.at("layout").get<std::string>(),
                       plan.at("max_batch").at(0).at("steady").get<int>()));
   constexpr double kBand = 1.01;
-  require(number(largest.at("time").at("images_per_second")) <= kBand * rate(plan),
-          "a larger batch is not faster on " + card.name);
+  require(rate(largest) <= kBand * best_rate(plan), "a larger batch is not faster on " + card.name);
 }
 
 std::string one_gpu() {
@@ -48,9 +43,8 @@ std::string one_gpu() {
     const json& image = plan.at("max_resolution");
     require_small_batches_suffice(card, plan);
     table.row({card.title, settings(best.at("launch")), std::to_string(best.at("launch").at("batch").get<int>()),
-               gib(number(best.at("memory").at("reserved_peak_bytes"))), digits(rate(plan), 3),
-               largest_batch(plan, "tf32", "nchw", "none"), largest_batch(plan, "amp-bf16", "nhwc", "none"),
-               largest_batch(plan, "amp-bf16", "nhwc", "block"),
+               reserved(best), digits(rate(best), 3), largest_batch(plan, "tf32", "nchw", "none"),
+               largest_batch(plan, "amp-bf16", "nhwc", "none"), largest_batch(plan, "amp-bf16", "nhwc", "block"),
                fmt::format("{}x{}", image.at("height").get<int>(), image.at("width").get<int>())});
   }
   return table.text();
@@ -87,7 +81,7 @@ std::string smaller_cards() {
     const json& best = plan.at("recommendation");
     const bool flushes = best.at("memory").at("verdict") != "fits";
     table.row({name, gib(usable), settings(best.at("launch")) + (flushes ? ", with cache flushes" : ""),
-               std::to_string(best.at("launch").at("batch").get<int>()), digits(rate(plan), 3)});
+               std::to_string(best.at("launch").at("batch").get<int>()), digits(rate(best), 3)});
   }
   return table.text();
 }
@@ -95,12 +89,12 @@ std::string smaller_cards() {
 }  // namespace
 
 std::string gpus_section() {
-  const auto images_per_second = [](const Card&, const json& plan) { return digits(rate(plan), 3); };
+  const auto images_per_second = [](const Card&, const json& plan) { return digits(best_rate(plan), 3); };
   const auto scaling = [](const Card& card, const json& plan) {
     const double gpus = plan.at("recommendation").at("launch").at("gpu_count");
-    return fmt::format("{:.0f} %", 100 * rate(plan) / rate(plan_of(card.name, 1)) / gpus);
+    return fmt::format("{:.0f} %", 100 * best_rate(plan) / best_rate(plan_of(card.name, 1)) / gpus);
   };
-  const auto run = [](const Card&, const json& plan) { return duration(kEpochs * kImages / rate(plan)); };
+  const auto run = [](const Card&, const json& plan) { return duration(kEpochs * kImages / best_rate(plan)); };
   return "## Which GPU, and how many\n\n"
          "What the planner recommends when every setting is open, and the largest batches without cache flushes. A "
          "larger batch\nis not faster here: one image keeps the GPU busy.\n\n" +

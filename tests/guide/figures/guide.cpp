@@ -9,18 +9,13 @@ namespace vggplan::guide {
 namespace {
 
 std::string in_short() {
-  const auto plan = [](const std::string& gpu, int count) {
-    return ask(fmt::format("plan {} --gpus {} --gpu-count {}", kSize, gpu, count)).at("recommendation");
-  };
-  const json one = plan("a100-sxm4-40gb", 1);
-  const double rate = number(one.at("time").at("images_per_second"));
-  const double eight = number(plan("h200-sxm-141gb", 8).at("time").at("images_per_second"));
+  const json& one = plan_of("a100-sxm4-40gb", 1).at("recommendation");
+  const json& eight = plan_of("h200-sxm-141gb", 8).at("recommendation");
   return fmt::format(
       "One GPU of 40 GB trains VGG16 on whole images of 4024x3036: {}, batch {}, {} reserved, {} images/s on an\nA100. "
       "4024 images take {} an epoch. Eight H200 do {} images/s. The settings matter more than the card.\n\n",
-      settings(one.at("launch")), one.at("launch").at("batch").get<int>(),
-      gib(number(one.at("memory").at("reserved_peak_bytes"))), digits(rate, 3), duration(kImages / rate),
-      digits(eight, 3));
+      settings(one.at("launch")), one.at("launch").at("batch").get<int>(), reserved(one), digits(rate(one), 3),
+      duration(kImages / rate(one)), digits(rate(eight), 3));
 }
 
 }  // namespace

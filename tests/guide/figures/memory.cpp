@@ -74,9 +74,9 @@ std::string by_setting() {
     const json& answer = ask(kOnH200 + setting.flags);
     const json& memory = answer.at("memory");
     const Least least = least_memory(setting.flags);
-    table.row({setting.name, gib(number(memory.at("allocated_peak_bytes"))),
-               gib(number(memory.at("reserved_peak_bytes"))), fmt::format("{} GiB", least.hard),
-               fmt::format("{} GiB", least.steady), duration(number(answer.at("time").at("step_seconds")))});
+    table.row({setting.name, gib(number(memory.at("allocated_peak_bytes"))), reserved(answer),
+               fmt::format("{} GiB", least.hard), fmt::format("{} GiB", least.steady),
+               duration(number(answer.at("time").at("step_seconds")))});
   }
   return table.text();
 }

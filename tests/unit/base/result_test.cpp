@@ -35,6 +35,12 @@ TEST_CASE("reading the alternative that a result does not hold is caught") {
   CHECK_THROWS_AS(good.error(), std::logic_error);
 }
 
+template <class R>
+concept Writable = requires(R result) {
+  *result = 1;
+};
+static_assert(Writable<Result<int>&> && !Writable<const Result<int>&>);
+
 TEST_CASE("a result moves values that cannot be copied") {
   Result<std::unique_ptr<int>> owner = std::make_unique<int>(3);
   const std::unique_ptr<int> taken = *std::move(owner);

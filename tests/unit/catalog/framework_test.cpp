@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Framework profiles: the built-in one and its rules against measured convolutions; errors in a user's.
-#include "vggplan/catalog/framework.hpp"
-
 #include <algorithm>
 #include <cmath>
 
+#include "catalog/records.hpp"
 #include "support/catch.hpp"
 #include "vggplan/catalog/catalog.hpp"
 #include "vggplan/lowering/workspace.hpp"
@@ -131,12 +130,6 @@ TEST_CASE("rules give the workspaces that were recorded of some convolutions") {
     INFO(row.images << "x" << row.in << "->" << row.out << " " << row.height << "x" << row.width << ": " << bytes);
     CHECK(std::abs(static_cast<double>(bytes - row.bytes)) <= row.tolerance);
   }
-}
-
-TEST_CASE("copies of operands, counted by hand: 64 channels of 4024x3036 in tf32, and the filter") {
-  // Input and output in NHWC, the filter, and 147 bytes: 2 x 64 x 4024 x 3036 x 4 + 64 x 64 x 9 x 4 + 147.
-  constexpr std::int64_t kOperand = 64LL * 4024 * 3036 * 4;
-  CHECK(2 * kOperand + 64 * 64 * 9 * 4 + 147 == 6255181971);
 }
 
 const std::string kProfile = R"({
@@ -286,12 +279,6 @@ TEST_CASE("wrong names and ranges are answered with what to write") {
     CHECK(range.place == "mine.json:/convolution_workspace/0/in_channels");
     CHECK_FALSE(range.remedy.empty());
   }
-}
-
-TEST_CASE("text that is no JSON is told with its line") {
-  const auto framework = read_framework("{\n  \"name\": \n}", "mine.json");
-  REQUIRE_FALSE(framework.has_value());
-  CHECK(framework.error().place.starts_with("mine.json:3"));
 }
 
 }  // namespace

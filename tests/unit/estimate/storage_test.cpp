@@ -181,6 +181,8 @@ TEST_CASE("a storage is sufficient where it delivers what the GPUs take, and the
         INFO(name << " " << side);
         CHECK(offer(*answer, name).sufficient == (answer->time.bound_by != "storage"));
         CHECK((offer(*answer, name).read_rate >= answer->storage.read_rate) == offer(*answer, name).sufficient);
+        CHECK((offer(*answer, name).sufficient ||
+               answer->time.images_per_second.value == Approx(offer(*answer, name).images_per_second)));
       }
     }
   }

@@ -188,13 +188,9 @@ TEST_CASE("maps that meet must be equal") {
 
 TEST_CASE("what is said of batch norm is what the network holds") {
   for (const Architecture& architecture : architectures()) {
-    ModelSpec spec;
-    spec.name = spec.architecture = architecture.name;
-    const auto network =
-        build_network(spec, {3, architecture.side, architecture.side}, architecture.classes, Head::adaptive);
-    REQUIRE(network.has_value());
-    const bool holds = std::ranges::any_of(
-        network->nodes, [](const Node& node) { return std::holds_alternative<BatchNorm>(node.kind); });
+    const Network network = built(architecture.name, architecture.side, architecture.side);
+    const bool holds =
+        std::ranges::any_of(network.nodes, [](const Node& node) { return is_any<BatchNorm>(node.kind); });
     INFO(architecture.name);
     CHECK(architecture.batch_norm == holds);
   }

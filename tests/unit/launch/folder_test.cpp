@@ -54,6 +54,13 @@ bool has_line(const std::string& text, const std::string& line) {
   return ("\n" + text).find("\n" + line + "\n") != std::string::npos;
 }
 
+void check_lines(const std::string& text, const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) {
+    INFO(line << "\nin\n" << text);
+    CHECK(has_line(text, line));
+  }
+}
+
 std::vector<std::string> names(const std::vector<File>& files) {
   std::vector<std::string> all;
   for (const File& row : files) {
@@ -83,14 +90,11 @@ TEST_CASE("what is run by its name may be run, and nothing else") {
 
 TEST_CASE("Slurm gets nodes, GPUs, cores, memory and time of the plan") {
   const std::string job = text(two_machines(), "job.sbatch");
-  for (const std::string line : {"--job-name=vgg16-512x384", "--nodes=2", "--ntasks-per-node=1", "--gres=gpu:8",
-                                 "--cpus-per-task=24",    // 16 workers and 8 processes
-                                 "--mem=25G",             // 20 GiB and a quarter
-                                 "--time=0-12:40:00"}) {  // 10 h and a quarter, and 10 minutes
-    INFO(line);
-    CHECK(has_line(job, "#SBATCH " + line));
-  }
-  CHECK(has_line(job, "export SRUN_CPUS_PER_TASK=24"));
+  check_lines(job, {"#SBATCH --job-name=vgg16-512x384", "#SBATCH --nodes=2", "#SBATCH --ntasks-per-node=1",
+                    "#SBATCH --gres=gpu:8", "export SRUN_CPUS_PER_TASK=24",
+                    "#SBATCH --cpus-per-task=24",   // 16 workers and 8 processes
+                    "#SBATCH --mem=25G",            // 20 GiB and a quarter
+                    "#SBATCH --time=0-12:40:00"});  // 10 h and a quarter, and 10 minutes
   CHECK(job.find("--nnodes 2 --nproc-per-node 8") != std::string::npos);
   CHECK(job.find("localhost") == std::string::npos);
   CHECK(job.find("hostname --ip") == std::string::npos);
@@ -105,11 +109,9 @@ TEST_CASE("a machine is not asked for more than it has") {
   Document plan = two_machines();
   plan["recommendation"]["machine"]["vcpus"] = 20;
   plan["recommendation"]["machine"]["ram_bytes"] = 24LL << 30U;
-  CHECK(has_line(text(plan, "job.sbatch"), "#SBATCH --cpus-per-task=20"));
-  CHECK(has_line(text(plan, "job.sbatch"), "#SBATCH --mem=24G"));
+  check_lines(text(plan, "job.sbatch"), {"#SBATCH --cpus-per-task=20", "#SBATCH --mem=24G"});
   plan["recommendation"]["job"]["data"] = {{"cpus", 12}, {"ram_bytes", 22LL << 30U}};
-  CHECK(has_line(text(plan, "job.sbatch"), "#SBATCH --cpus-per-task=12"));
-  CHECK(has_line(text(plan, "job.sbatch"), "#SBATCH --mem=22G"));
+  check_lines(text(plan, "job.sbatch"), {"#SBATCH --cpus-per-task=12", "#SBATCH --mem=22G"});
 }
 
 TEST_CASE("torchrun starts one machine by itself, and several at a place that is named") {
@@ -125,29 +127,18 @@ TEST_CASE("torchrun starts one machine by itself, and several at a place that is
 }
 
 TEST_CASE("the other engines get the same figures") {
-  const std::string sky = text(two_machines(), "sky.yaml");
-  for (const std::string line : {"name: vgg16-512x384", "num_nodes: 2", "  accelerators: A100-80GB:8", "  cpus: 24+",
-                                 "  memory: 25+", "  disk_size: 150"}) {  // 49.5 GB, and 100
-    INFO(line);
-    CHECK(has_line(sky, line));
-  }
-  const std::string dstack = text(two_machines(), "dstack.yml");
-  for (const std::string line :
-       {"nodes: 2", "  gpu: A100:80GB:8", "  cpu: 24..", "  memory: 25GB..", "  shm_size: 20GB", "  disk: 150GB.."}) {
-    INFO(line);
-    CHECK(has_line(dstack, line));
-  }
-  CHECK(has_line(text(one_gpu(), "dstack.yml"), "  gpu: T4:1"));
-  const std::string accelerate = text(two_machines(), "accelerate.yaml");
-  CHECK(has_line(accelerate, "num_processes: 16"));  // of all machines, unlike torchrun's
-  CHECK(has_line(accelerate, "distributed_type: 'MULTI_GPU'"));
-  CHECK(has_line(text(one_gpu(), "accelerate.yaml"), "distributed_type: 'NO'"));
+  check_lines(text(two_machines(), "sky.yaml"),
+              {"name: vgg16-512x384", "num_nodes: 2", "  accelerators: A100-80GB:8", "  cpus: 24+", "  memory: 25+",
+               "  disk_size: 150"});  // 49.5 GB, and 100
+  check_lines(text(two_machines(), "dstack.yml"), {"nodes: 2", "  gpu: A100:80GB:8", "  cpu: 24..", "  memory: 25GB..",
+                                                   "  shm_size: 20GB", "  disk: 150GB.."});
+  check_lines(text(one_gpu(), "dstack.yml"), {"  gpu: T4:1"});
+  check_lines(text(two_machines(), "accelerate.yaml"),
+              {"num_processes: 16", "distributed_type: 'MULTI_GPU'"});  // of all machines, unlike torchrun's
+  check_lines(text(one_gpu(), "accelerate.yaml"), {"distributed_type: 'NO'"});
   const std::string kubernetes = text(two_machines(), "trainjob.yaml");
-  for (const std::string line : {"    numNodes: 2", "    numProcPerNode: 8", "        nvidia.com/gpu: 8",
-                                 "        cpu: 24", "        memory: 25Gi"}) {
-    INFO(line);
-    CHECK(has_line(kubernetes, line));
-  }
+  check_lines(kubernetes, {"    numNodes: 2", "    numProcPerNode: 8", "        nvidia.com/gpu: 8", "        cpu: 24",
+                           "        memory: 25Gi"});
   CHECK(kubernetes.find("emptyDir: {medium: Memory, sizeLimit: 20Gi}") != std::string::npos);
 }
 

@@ -5,227 +5,170 @@
 #include <random>
 
 #include "support/catch.hpp"
-#include "support/made_up.hpp"
+#include "support/every_candidate.hpp"
 
 namespace vggplan::planner {
 namespace {
 
-Contender contender(double images_per_second, std::int64_t gpus, std::int64_t batch, std::size_t group) {
-  Contender c;
-  c.figures.job = support::small_job();
-  c.figures.job.batch = batch;
-  c.figures.job.parallel.gpus = gpus;
-  c.figures.images_per_second = images_per_second;
-  c.figures.useful_images_per_second = images_per_second;
-  c.figures.gpu_hours_per_million_images = 1e6 / images_per_second / 3600 * static_cast<double>(gpus);
-  c.group = group;
-  return c;
-}
+using support::as_good;
+using support::Everything;
+using support::simplicity;
+using support::Tried;
 
-std::vector<Contender> random_contenders(std::mt19937& random, bool priced) {
-  std::vector<Contender> all;
-  const std::size_t count = 1 + random() % 30;
-  for (std::size_t i = 0; i < count; ++i) {
-    Contender c = contender(1 + static_cast<double>(random() % 40), 1 + static_cast<std::int64_t>(random() % 4),
-                            1 + static_cast<std::int64_t>(random() % 8), i / 3);
-    if (priced) {
-      c.figures.usd_per_million_images = base::Usd(1 + static_cast<double>(random() % 50));
+/// Candidates of a made-up request, as a plain search notes them and as the judge sees them.
+struct Field {
+  std::vector<Tried> tried{};
+  std::vector<Contender> contenders{};
+
+  /// Figures a few thousandths apart, so that 1 % decides; settings that are often the same.
+  explicit Field(std::mt19937& random) {
+    const auto rarely = [&](int n) { return random() % 4 == 0 ? static_cast<int>(random() % 4) % n : 0; };
+    const bool norm = random() % 2 == 0;
+    const auto spread = 1 + static_cast<double>(random() % 8);
+    for (int left = 1 + static_cast<int>(random() % 16); left > 0; --left) {
+      Tried e{.job = support::small_job(), .gpu = static_cast<std::size_t>(rarely(2))};
+      e.job.model.batch_norm = norm;
+      e.job.parallel.gpus = 1 + rarely(3);
+      e.job.parallel.sharding = static_cast<job::Sharding>(rarely(3));
+      e.job.checkpointing.kind = static_cast<job::Checkpointing::Kind>(rarely(3));
+      e.job.checkpointing.segments =
+          e.job.checkpointing.kind == job::Checkpointing::Kind::sequential ? 2 + rarely(2) : 0;
+      e.job.precision = static_cast<job::Precision>(rarely(4));
+      e.job.batch = 1 + rarely(4);
+      e.job.accumulation = 1 + rarely(2);
+      e.job.layout = rarely(2) == 0 ? base::Layout::nchw : base::Layout::nhwc;
+      e.seconds_per_image = 0.01 * (1 + 0.004 * spread * rarely(4));
+      e.priced = random() % 3 != 0;
+      e.cost = 0.0004 * (1 + 0.004 * spread * rarely(4));
+      if (std::ranges::none_of(tried, [&](const Tried& other) { return other.job == e.job && other.gpu == e.gpu; })) {
+        add(e);
+      }
     }
-    all.push_back(c);
   }
-  return all;
-}
 
-TEST_CASE("within one percent of the fastest, fewer GPUs win, then the smaller batch") {
-  const std::vector<Contender> all{contender(100, 4, 8, 0), contender(99.5, 4, 2, 0), contender(98, 1, 1, 1)};
-  CHECK(winner(PlanRequest{}, all) == std::optional<std::size_t>(1));
-  const std::vector<Contender> close{contender(100, 4, 8, 0), contender(99.5, 2, 9, 1)};
-  CHECK(winner(PlanRequest{}, close) == std::optional<std::size_t>(1));
-}
+  [[nodiscard]] const Tried* of(std::optional<std::size_t> index) const { return index ? &tried.at(*index) : nullptr; }
 
-TEST_CASE("with batch norm the larger of equally fast batches wins") {
-  std::vector<Contender> all{contender(100, 1, 2, 0), contender(99.9, 1, 8, 0)};
-  for (Contender& c : all) {
-    c.figures.job.model.batch_norm = true;
+ private:
+  void add(const Tried& e) {
+    Contender c;
+    c.candidate = e.gpu;
+    c.figures.job = e.job;
+    c.figures.useful_images_per_second = 1 / e.seconds_per_image;
+    c.figures.gpu_hours_per_million_images = 1e6 * (e.priced ? 1 : e.cost);
+    if (e.priced) {
+      c.figures.usd_per_million_images = base::Usd(1e6 * e.cost);
+    }
+    tried.push_back(e);
+    c.group = static_cast<std::size_t>(
+        std::ranges::find_if(tried, [&](const Tried& other) { return other.same_group(e); }) - tried.begin());
+    contenders.push_back(c);
   }
-  CHECK(winner(PlanRequest{}, all) == std::optional<std::size_t>(1));
-}
+};
 
-TEST_CASE("the winner does not depend on the order in which candidates come") {
+TEST_CASE("winner and runners-up are those of a plain search") {
+  CHECK_FALSE(winner(PlanRequest{}, {}));
+  CHECK(std::ranges::is_sorted(std::array{job::Precision::fp32, job::Precision::tf32, job::Precision::amp_bf16,
+                                          job::Precision::amp_fp16, job::Precision::bf16, job::Precision::fp16}));
   std::mt19937 random(3);
-  for (int round = 0; round < 300; ++round) {
-    auto all = random_contenders(random, round % 2 == 0);
+  for (int round = 0; round < 3000; ++round) {
+    const Field field(random);
     PlanRequest request;
     request.objective = static_cast<Objective>(round % 3);
-    const auto first = all[*winner(request, all)];
-    std::ranges::shuffle(all, random);
-    const auto second = all[*winner(request, all)];
-    CHECK(first.figures.images_per_second == second.figures.images_per_second);
-    CHECK(first.figures.job == second.figures.job);
-    CHECK(first.group == second.group);
-  }
-}
+    const Everything all(request, {});
+    const auto chosen = winner(request, field.contenders);
+    INFO("round " << round);
+    REQUIRE(chosen);
+    const auto same = [](const Tried& a, const Tried& b) { return a.job == b.job && a.gpu == b.gpu; };
+    CHECK(same(field.tried[*chosen], *all.best_of(field.tried)));
 
-TEST_CASE("of equal figures the simplest wins: by the setting that weighs most, whatever the others") {
-  using job::Precision;
-  // From the one that weighs most; of each the simplest first.
-  using Setter = void (*)(Contender&, int);
-  const std::vector<Setter> settings{
-      [](Contender& c, int i) { c.figures.job.parallel.gpus = 1 + i; },
-      [](Contender& c, int i) { c.figures.job.parallel.sharding = static_cast<job::Sharding>(i); },
-      [](Contender& c, int i) { c.figures.job.checkpointing.kind = static_cast<job::Checkpointing::Kind>(i); },
-      [](Contender& c, int i) { c.figures.job.checkpointing.segments = i; },
-      [](Contender& c, int i) {
-        c.figures.job.precision = std::array{Precision::fp32,     Precision::tf32, Precision::amp_bf16,
-                                             Precision::amp_fp16, Precision::bf16, Precision::fp16}
-                                      .at(static_cast<std::size_t>(i));
-      },
-      [](Contender& c, int i) { c.figures.job.batch = 1 + i; },
-      [](Contender& c, int i) { c.figures.job.accumulation = 1 + i; },
-      [](Contender& c, int i) { c.figures.job.layout = i == 0 ? base::Layout::nchw : base::Layout::nhwc; },
-      [](Contender& c, int i) { c.candidate = static_cast<std::size_t>(i); },
-  };
-  std::mt19937 random(9);
-  for (std::size_t decides = 0; decides < settings.size(); ++decides) {
-    for (int round = 0; round < 20; ++round) {
-      std::vector<Contender> pair{contender(100, 1, 1, 0), contender(100, 1, 1, 0)};
-      for (std::size_t i = 0; i < settings.size(); ++i) {
-        const int simple = static_cast<int>(random() % (i == 7 ? 1 : 2));
-        const int first = i < decides ? simple : i == decides ? simple : static_cast<int>(random() % 2);
-        const int second = i < decides ? simple : i == decides ? simple + 1 : static_cast<int>(random() % 2);
-        settings[i](pair[0], first);
-        settings[i](pair[1], second);
-      }
-      INFO("setting " << decides);
-      CHECK(winner(PlanRequest{}, pair) == std::optional<std::size_t>(0));
-      std::swap(pair[0], pair[1]);
-      CHECK(winner(PlanRequest{}, pair) == std::optional<std::size_t>(1));
-    }
-  }
-}
-
-TEST_CASE("a limit that is just met is met") {
-  PlanRequest request;
-  Evaluated figures;
-  request.deadline = base::Seconds(60);
-  request.max_cost = base::Usd(10);
-  figures.total = base::Seconds(60);
-  figures.cost = base::Usd(10);
-  CHECK(constraints_missed(request, figures).empty());
-}
-
-TEST_CASE("no contenders, no winner") { CHECK_FALSE(winner(PlanRequest{}, {})); }
-
-TEST_CASE("the front holds exactly the points that no other beats, by comparing every pair") {
-  std::mt19937 random(5);
-  for (int round = 0; round < 300; ++round) {
-    const bool priced = round % 2 == 0;
-    const auto all = random_contenders(random, priced);
-    const auto point = [&](std::size_t i) {
-      const Evaluated& f = all[i].figures;
-      return std::array{-f.images_per_second,
-                        priced ? f.usd_per_million_images->count() : f.gpu_hours_per_million_images,
-                        static_cast<double>(f.job.parallel.gpus)};
+    std::vector<Tried> left = field.tried;
+    const auto leave_out = [&](const Tried& e) {
+      std::erase_if(left, [&](const Tried& o) { return o.same_group(e); });
     };
-    const auto front = pareto_front(all, std::nullopt);
-    std::vector<std::array<double, 3>> points;
-    for (const std::size_t i : front) {
-      points.push_back(point(i));
+    leave_out(field.tried[*chosen]);
+    const auto key = [&](const Tried& e) { return std::pair(all.aim(e), simplicity(e)); };
+    std::optional<Tried> last;
+    for (const std::size_t i : runners_up(request, field.contenders, *chosen)) {
+      const Tried& e = field.tried[i];
+      std::vector<Tried> group;
+      std::ranges::copy_if(left, std::back_inserter(group), [&](const Tried& other) { return other.same_group(e); });
+      REQUIRE_FALSE(group.empty());
+      CHECK(same(e, *all.best_of(group)));
+      CHECK((!last || key(*last) < key(e)));
+      last = e;
+      leave_out(e);
     }
-    CHECK(std::ranges::is_sorted(points, {}, [](const auto& p) { return p[0]; }));
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      bool beaten = false;
-      for (std::size_t j = 0; j < all.size(); ++j) {
-        const auto a = point(i);
-        const auto b = point(j);
-        beaten = beaten || (b != a && b[0] <= a[0] && b[1] <= a[1] && b[2] <= a[2]);
+    CHECK(left.empty());
+  }
+}
+
+TEST_CASE("the front holds the chosen one, and of each point that no other beats the simplest, fastest first") {
+  std::mt19937 random(5);
+  for (int round = 0; round < 1000; ++round) {
+    const Field field(random);
+    const auto chosen = round % 2 == 0 ? std::nullopt : std::optional<std::size_t>(random() % field.contenders.size());
+    std::vector<Tried> those = field.tried;
+    if (chosen) {
+      const Tried& best = field.tried[*chosen];
+      std::erase_if(those,
+                    [&](const Tried& e) { return as_good(e, best, 1) && !(e.job == best.job && e.gpu == best.gpu); });
+    }
+    std::vector<Tried> expected;
+    for (const Tried& e : those) {
+      const bool kept = std::ranges::none_of(those, [&](const Tried& other) {
+        return as_good(other, e, 1) && (!as_good(e, other, 1) || simplicity(other) < simplicity(e));
+      });
+      if (kept) {
+        expected.push_back(e);
       }
-      CHECK(std::ranges::count(points, point(i)) == (beaten ? 0 : 1));
     }
+    const auto jobs = [](std::vector<Tried> entries) {
+      std::vector<std::pair<job::Job, std::size_t>> all;
+      std::ranges::sort(entries, {}, [](const Tried& e) {
+        return std::tuple(e.seconds_per_image, e.job.parallel.gpus, e.priced, e.cost);
+      });
+      std::ranges::transform(entries, std::back_inserter(all), [](const Tried& e) { return std::pair(e.job, e.gpu); });
+      return all;
+    };
+    std::vector<Tried> front;
+    for (const std::size_t i : pareto_front(field.contenders, chosen)) {
+      front.push_back(field.tried[i]);
+    }
+    INFO("round " << round);
+    CHECK(std::ranges::is_sorted(front, {}, &Tried::seconds_per_image));
+    CHECK(jobs(front) == jobs(expected));
   }
 }
 
-TEST_CASE("a contender without a price puts none aside whose cost is known, nor the other way round") {
-  std::vector<Contender> all{contender(100, 1, 8, 0), contender(50, 2, 8, 1), contender(40, 4, 8, 2)};
-  all[1].figures.usd_per_million_images = base::Usd(3);
-  CHECK(pareto_front(all, std::nullopt) == std::vector<std::size_t>{0, 1});
-}
-
-TEST_CASE("the recommendation is on the front, and nothing there beats it") {
-  std::mt19937 random(7);
-  for (int round = 0; round < 300; ++round) {
-    auto all = random_contenders(random, round % 2 == 0);
-    for (Contender& c : all) {  // many within one percent of each other
-      c.figures.useful_images_per_second = 100 + static_cast<double>(random() % 200) / 100;
-    }
-    PlanRequest request;
-    request.objective = static_cast<Objective>(round % 3);
-    const std::size_t chosen = *winner(request, all);
-    const auto front = pareto_front(all, chosen);
-    CHECK(std::ranges::count(front, chosen) == 1);
-    const Evaluated& best = all[chosen].figures;
-    for (const std::size_t i : front) {
-      const Evaluated& f = all[i].figures;
-      const bool dearer = best.usd_per_million_images
-                              ? *f.usd_per_million_images > *best.usd_per_million_images
-                              : f.gpu_hours_per_million_images > best.gpu_hours_per_million_images;
-      CHECK((i == chosen || dearer || f.useful_images_per_second < best.useful_images_per_second ||
-             f.job.parallel.gpus > best.job.parallel.gpus));
+TEST_CASE("limits are missed by what is beyond them: a limit of money also by what has no price") {
+  for (const double seconds : {59.0, 60.0, 90.0}) {
+    for (const double usd : {0.0, 9.0, 10.0, 11.0}) {
+      Evaluated figures;
+      figures.total = base::Seconds(seconds);
+      figures.cost = usd > 0 ? std::optional(base::Usd(usd)) : std::nullopt;
+      for (const bool time : {false, true}) {
+        for (const bool money : {false, true}) {
+          PlanRequest request;
+          request.deadline = time ? std::optional(base::Seconds(60)) : std::nullopt;
+          request.max_cost = money ? std::optional(base::Usd(10)) : std::nullopt;
+          std::vector<std::pair<std::string, Miss>> expected;
+          if (time && seconds == 90) {
+            expected.emplace_back("deadline", base::Seconds(30));
+          }
+          if (money && usd == 11) {
+            expected.emplace_back("max-cost", base::Usd(1));
+          } else if (money && usd == 0) {
+            expected.emplace_back("price", Miss());
+          }
+          std::vector<std::pair<std::string, Miss>> found;
+          for (const Missed& missed : constraints_missed(request, figures)) {
+            found.emplace_back(missed.refusal.reason, missed.by);
+          }
+          CHECK(found == expected);
+        }
+      }
     }
   }
-}
-
-TEST_CASE("for one percent of the money nobody goes to the edge of memory, but for the same money the faster wins") {
-  PlanRequest request;
-  request.objective = Objective::cheapest;
-  std::vector<Contender> all{contender(99.5, 1, 1, 0), contender(100, 1, 8, 0)};
-  all[0].figures.usd_per_million_images = base::Usd(10.05);
-  all[1].figures.usd_per_million_images = base::Usd(10);
-  CHECK(winner(request, all) == std::optional<std::size_t>(0));
-  all[0].figures.usd_per_million_images = base::Usd(10.2);
-  CHECK(winner(request, all) == std::optional<std::size_t>(1));
-  all = {contender(100, 1, 8, 0), contender(200, 2, 8, 1)};
-  all[0].figures.usd_per_million_images = base::Usd(10);
-  all[1].figures.usd_per_million_images = base::Usd(10.05);
-  CHECK(winner(request, all) == std::optional<std::size_t>(1));
-}
-
-TEST_CASE("runners-up are one for each other group, best first") {
-  std::mt19937 random(11);
-  for (int round = 0; round < 100; ++round) {
-    const auto all = random_contenders(random, false);
-    const std::size_t best = *winner(PlanRequest{}, all);
-    const auto others = runners_up(PlanRequest{}, all, best);
-    std::vector<std::size_t> groups;
-    for (const std::size_t i : others) {
-      CHECK(all[i].group != all[best].group);
-      groups.push_back(all[i].group);
-    }
-    std::ranges::sort(groups);
-    CHECK(std::ranges::adjacent_find(groups) == groups.end());
-    CHECK(groups.size() + 1 == all.back().group + 1);
-    CHECK(std::ranges::is_sorted(others, std::ranges::greater{},
-                                 [&](std::size_t i) { return all[i].figures.images_per_second; }));
-  }
-}
-
-TEST_CASE("money counts only where it is known: a limit on cost refuses what has no price") {
-  PlanRequest request;
-  request.max_cost = base::Usd(10);
-  Evaluated figures;
-  const auto missed = [&] { return constraints_missed(request, figures); };
-  REQUIRE(missed().size() == 1);
-  CHECK(missed()[0].refusal.reason == "price");
-  figures.cost = base::Usd(9);
-  CHECK(missed().empty());
-  figures.cost = base::Usd(11);
-  REQUIRE(missed().size() == 1);
-  CHECK(missed()[0].refusal.reason == "max-cost");
-  CHECK(std::get<base::Usd>(missed()[0].by) == base::Usd(1));
-  request.deadline = base::Seconds(60);
-  figures.total = base::Seconds(90);
-  REQUIRE(missed().size() == 2);
-  CHECK(std::get<base::Seconds>(missed()[0].by) == base::Seconds(30));
 }
 
 }  // namespace

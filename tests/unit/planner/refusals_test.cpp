@@ -71,9 +71,14 @@ void check_rows(const Plan& plan, const Everything& all, const PlanRequest& requ
     }));
   }
   CHECK(std::ranges::is_sorted(plan.rejected, std::ranges::greater{}, &Rejection::count));
-  const auto asked = std::ranges::find(all.tried, plan.job, &Tried::job);
-  REQUIRE(asked != all.tried.end());
   CHECK(std::ranges::any_of(all.tried, [&](const Tried& e) { return e.job == plan.job && e.miss == nearest; }));
+  // Of several that are as near, those of the first settings, which are closest to PyTorch's defaults.
+  job::Job first = std::ranges::find_if(all.tried, [&](const Tried& e) {
+                     return e.miss == nearest && !wasteful(e.job, request);
+                   })->job;
+  first.batch = plan.job.batch;
+  first.accumulation = plan.job.accumulation;
+  CHECK(first == plan.job);
 }
 
 std::string expected_failure(const Everything& all) {
@@ -88,7 +93,7 @@ std::string expected_failure(const Everything& all) {
 TEST_CASE("where nothing fits, each candidate is counted under its reason, and the nearest speaks for all") {
   int refused = 0;
   std::map<std::string, int> reasons;
-  for (std::uint32_t seed = 1; seed <= 300; ++seed) {
+  for (std::uint32_t seed = 1; seed <= 120; ++seed) {
     MadeUpQuestion asked(seed);
     asked.world.image *= 1 + 0.15 * static_cast<double>(seed % 20);
     asked.engine = support::engine_of(asked.world, asked.prices);
@@ -109,7 +114,7 @@ TEST_CASE("where nothing fits, each candidate is counted under its reason, and t
     ++reasons[answer->failure->reason];
     check_rows(*answer, all, asked.request);
   }
-  CHECK(refused > 50);
+  CHECK(refused > 20);
   CHECK(reasons.size() == 4);
 }
 
@@ -190,14 +195,13 @@ class Relaxed {
     for (const Remedy& remedy : plan_.remedies) {
       INFO(remedy.code << ": " << remedy.change << "; " << remedy.saves << "; " << remedy.costs);
       CHECK(codes.insert(remedy.code).second);
-      const Candidate& candidate = of(remedy);
-      const Tried now = tried(remedy.job, candidate);
+      const Tried now = support::try_out(request_, asked_.engine, remedy.job, of(remedy));
       const RunFigures run(request_);
       const std::string cost = now.priced ? " and costs " + base::format_usd(base::Usd(run.dollars(now))) : "";
       CHECK(remedy.saves == "the run takes " + base::format_seconds(base::Seconds(run.seconds(now))) + cost);
-      CHECK(remedy.memory.run_peak == asked_.engine.memory(remedy.job, candidate.target)->run_peak);
+      CHECK(remedy.memory.run_peak == asked_.engine.memory(remedy.job, request_.candidates[now.gpu].target)->run_peak);
       if (remedy.code == "more-gpus") {
-        check_more(remedy, candidate, now);
+        check_more(remedy, now);
       } else {
         CHECK(remedy.slowdown == 1.0);
         CHECK_FALSE(remedy.more_hardware);
@@ -209,21 +213,10 @@ class Relaxed {
   }
 
  private:
-  [[nodiscard]] const Candidate& of(const Remedy& remedy) const {
-    return *std::ranges::find(request_.candidates, remedy.gpu, [](const Candidate& c) { return c.target.gpu.name; });
-  }
-  /// The job alone, on so many of these GPUs.
-  [[nodiscard]] Tried tried(const job::Job& job, Candidate candidate) const {
-    PlanRequest one = request_;
-    candidate.gpus = job.parallel.gpus;
-    candidate.exactly = true;
-    one.candidates = {candidate};
-    one.accumulation = job.accumulation;
-    support::settle(one, job);
-    const Everything all(one, asked_.engine);
-    REQUIRE(all.tried.size() == 1);
-    CHECK(all.tried.front().job == job);
-    return all.tried.front();
+  [[nodiscard]] std::size_t of(const Remedy& remedy) const {
+    const auto name = [](const Candidate& c) { return c.target.gpu.name; };
+    return static_cast<std::size_t>(std::ranges::find(request_.candidates, remedy.gpu, name) -
+                                    request_.candidates.begin());
   }
 
   /// What is allowed is no less than what the run takes, and no more than by what it is rounded to.
@@ -231,7 +224,7 @@ class Relaxed {
     CHECK(now.fits());
     const std::string time = between(remedy.change, "allow ", " and $");
     if (remedy.code == "deadline") {
-      CHECK((now.late || now.unpriced));  // a price that no machine has is none to ask for
+      CHECK(now.late);
       const double over = seconds_in(time.substr(0, time.find(", and give"))) - run.seconds(now);
       CHECK(over > -1e-6);
       CHECK(over <= (run.seconds(now) < 3600 ? 1.0001 : run.seconds(now) < 47 * 3600 ? 60.001 : 3600.1));
@@ -249,40 +242,28 @@ class Relaxed {
     }
     if (remedy.code == "price") {
       CHECK(now.unpriced);
-      const std::string figure = between(remedy.change, "up to $", " an hour");
       const double most = request_.max_cost->count() / (run.images * now.cost);
-      CHECK(dollars_in(figure) <= most);
-      CHECK(dollars_in(figure) >= most - (most >= 0.1 ? 0.0101 : most / 10));
       CHECK(remedy.change.starts_with(fmt::format("give the price of {0} (--price {0}=USD_PER_HOUR)", remedy.gpu)));
-      CHECK(remedy.costs == "nothing");
+      const std::string figure = between(remedy.change, "up to $", " an hour");
+      CHECK((figure.empty() || dollars_in(figure) <= most));
+      CHECK((figure.empty() || dollars_in(figure) >= most - (most >= 0.1 ? 0.0101 : most / 10)));
+      const std::size_t cents = figure.find('.') + 3;  // to the cent, or two digits where that is more
+      CHECK((figure.empty() || (figure.size() == cents && most >= 0.1) ||
+             (figure.size() == figure.find_first_not_of("0.") + 2 && most < 0.1)));
+      CHECK((!figure.empty() || most < 0.001));  // no machine is as cheap
+      CHECK(remedy.costs == (figure.empty() ? "money" : "nothing"));
     }
   }
 
-  /// Keeps every limit, which no smaller number of GPUs does.
-  void check_more(const Remedy& remedy, const Candidate& candidate, const Tried& now) const {
+  void check_more(const Remedy& remedy, const Tried& now) const {
     CHECK(now.counts());
     CHECK(remedy.more_hardware);
-    const std::int64_t gpus = remedy.job.parallel.gpus;
-    CHECK(remedy.change == fmt::format("use {} GPUs", gpus));
+    CHECK(remedy.change == fmt::format("use {} GPUs", remedy.job.parallel.gpus));
     const bool fixed = request_.global_batch.has_value();
     CHECK(remedy.costs ==
           (fixed ? "more GPUs" : fmt::format("changes training: a global batch of {}", job::global_batch(remedy.job))));
     CHECK(remedy.changes_training == (!fixed && remedy.job.mode == job::Mode::train));
     CHECK((!fixed || job::global_batch(remedy.job) == *request_.global_batch));
-    // From how many it comes, the slowdown tells; it is the settings' at that count.
-    for (const std::int64_t fewer : larger_counts(request_, candidate, candidate.gpus)) {
-      if (fewer >= gpus) {
-        CHECK(fewer == gpus);
-        break;
-      }
-      job::Job job = remedy.job;
-      job.parallel.gpus = fewer;
-      job.parallel.nodes = request_.nodes.value_or((fewer + candidate.per_node - 1) / candidate.per_node);
-      if (!fixed || *request_.global_batch % (job.batch * fewer) == 0) {
-        job.accumulation = fixed ? *request_.global_batch / (job.batch * fewer) : job.accumulation;
-        CHECK_FALSE(tried(job, candidate).counts());
-      }
-    }
   }
 
   const MadeUpQuestion& asked_;
@@ -290,24 +271,51 @@ class Relaxed {
   const Plan& plan_;
 };
 
+/// The fewest GPUs more with which the best of those that are only late keeps every limit.
+std::optional<std::int64_t> enough_gpus(const MadeUpQuestion& asked, const Everything& all) {
+  const PlanRequest& request = asked.request;
+  const auto best = all.best_of(that_miss(all, true, false, false));
+  if (!best) {
+    return std::nullopt;
+  }
+  const Candidate& candidate = request.candidates[best->gpu];
+  for (const std::int64_t gpus : larger_counts(request, candidate, best->job.parallel.gpus)) {
+    job::Job job = best->job;
+    job.parallel.gpus = gpus;
+    job.parallel.nodes = request.nodes.value_or((gpus + candidate.per_node - 1) / candidate.per_node);
+    if (request.global_batch) {
+      job.accumulation = *request.global_batch / (job.batch * gpus);
+    }
+    const bool divides = !request.global_batch || job::global_batch(job) == *request.global_batch;
+    const bool idle = !request.global_batch && job::global_batch(job) > *job.data.images;
+    if (divides && !idle && support::try_out(request, asked.engine, job, best->gpu).counts()) {
+      return gpus;
+    }
+  }
+  return std::nullopt;
+}
+
 /// What is to be relaxed is offered for each limit that alone stands in the way; time and money where both do.
-void check_offered(const MadeUpQuestion& asked, const Everything& all, const std::set<std::string>& codes) {
-  const RunFigures run(asked.request);
+void check_offered(const MadeUpQuestion& asked, const Everything& all, const Plan& plan) {
+  const auto offered = [&](const std::string& code) {
+    return std::ranges::find(plan.remedies, code, &Remedy::code) != plan.remedies.end();
+  };
   const bool late = !that_miss(all, true, false, false).empty();
   const bool dear = !that_miss(all, false, true, false).empty();
-  const double hours = least(that_miss(all, false, false, true), [&](const Tried& e) { return run.dollars(e); });
-  const double most = asked.request.max_cost ? asked.request.max_cost->count() / hours : 0;  // 0 where there are none
-  CHECK(codes.contains("max-cost") == dear);
-  if (most > 0.00102 || most < 0.00098) {  // no machine is as cheap as less
-    CHECK(codes.contains("price") == (most > 0.001));
-    CHECK(codes.contains("deadline") == (late || (!dear && most < 0.001)));
-  }
+  const bool unpriced = !that_miss(all, false, false, true).empty();
+  CHECK(offered("deadline") == (late || (!dear && !unpriced)));
+  CHECK(offered("max-cost") == dear);
+  CHECK(offered("price") == unpriced);
+  const auto gpus = enough_gpus(asked, all);
+  const auto more = std::ranges::find(plan.remedies, "more-gpus", &Remedy::code);
+  REQUIRE((more != plan.remedies.end()) == gpus.has_value());
+  CHECK((!gpus || more->job.parallel.gpus == *gpus));
 }
 
 TEST_CASE("where a limit is missed, the failure names it and the nearest candidate, and remedies what is enough") {
   std::map<std::string, int> reasons;
   std::map<std::string, int> remedies;
-  for (std::uint32_t seed = 1; seed <= 400; ++seed) {
+  for (std::uint32_t seed = 1; seed <= 200; ++seed) {
     MadeUpQuestion asked(seed);
     asked.request.job.data.images = 200 + 40 * (seed % 50);
     // Runs of seconds, of hours and of weeks.
@@ -318,11 +326,21 @@ TEST_CASE("where a limit is missed, the failure names it and the nearest candida
     }
     asked.world.input_rate /= slower;
     asked.engine = support::engine_of(asked.world, asked.prices);
+    asked.request.deadline.reset();
+    asked.request.max_cost.reset();
+    const std::vector<Tried> free = that_miss(Everything(asked.request, asked.engine), false, false, false);
+    if (free.empty()) {
+      continue;
+    }
+    const RunFigures run(asked.request);
+    support::Dice dice(seed);
     if (seed % 3 != 0) {
-      asked.request.deadline = base::Seconds(slower * (1.0 + seed % 29));
+      const double time = least(free, [&](const Tried& e) { return run.seconds(e); });
+      asked.request.deadline = base::Seconds(time * dice.between(0.05, 1.2));
     }
     if (seed % 3 != 1) {
-      asked.request.max_cost = base::Usd((seed % 5 == 0 ? 0.02 : 1) * slower * 0.001 * (1 + seed % 31));
+      const double money = least(free, [&](const Tried& e) { return run.dollars(e); });
+      asked.request.max_cost = base::Usd(money * dice.between(0.05, 1.2) * (seed % 5 == 0 ? 0.02 : 1));
     }
     const auto answer = plan(asked.request, asked.engine);
     if (!answer || answer->recommendation) {
@@ -334,10 +352,11 @@ TEST_CASE("where a limit is missed, the failure names it and the nearest candida
     }
     INFO("seed " << seed);
     REQUIRE_FALSE(answer->recommendation);
+    CHECK(answer->job == asked.request.job);
     check_relaxed(asked, *answer, all);
     ++reasons[answer->failure->reason];
     const std::set<std::string> codes = Relaxed(asked, *answer).check();
-    check_offered(asked, all, codes);
+    check_offered(asked, all, *answer);
     for (const std::string& code : codes) {
       ++remedies[code];
     }

@@ -64,12 +64,26 @@ TEST_CASE("the largest resolution fits, and none larger does where sizes fit up 
   }
 }
 
-TEST_CASE("where not even the smallest image fits there is no resolution") {
-  const Counted counted{World{}};
-  const Candidate candidate = support::made_up_gpu("a", 100, 1);
-  const MaxResolution found = largest_resolution(support::small_job(), candidate.target, counted.fit());
-  CHECK(found.height == 0);
-  CHECK(found.width == 0);
+TEST_CASE("networks that join maps of several scales get sides that they take, down to the smallest") {
+  const World world{.image = 1};
+  Counted counted(world);
+  job::Job job = support::small_job();
+  job.model = {.name = "unet-vgg16", .hidden = {}, .architecture = "unet-vgg16"};
+  job.image = {3, 100, 160};
+  for (std::int64_t usable = 1200; usable < 2400; usable += 77) {
+    const estimate::Target target = support::made_up_gpu("a", usable, 1).target;
+    job::Job largest = job;
+    std::int64_t best = 0;
+    for (std::int64_t side = 16; side <= 8000; side += 16) {  // the shorter as near below as may be
+      largest.image = {3, std::max<std::int64_t>(16, (10 * side + 8) / 16 / 16 * 16), side};
+      best = world.verdict(largest, static_cast<double>(usable)) == estimate::Verdict::fits ? side : best;
+    }
+    const MaxResolution found = largest_resolution(job, target, counted.fit());
+    CHECK(found.width == best);
+    largest.image = {3, found.height, found.width};
+    CHECK(!job::validate(largest));
+    CHECK(counted.fit().fits(largest, target));
+  }
 }
 
 /// By going from pixel to pixel: every output of the last pooling must lie in the clean part of some tile.

@@ -13,6 +13,7 @@
 namespace vggplan::planner {
 namespace {
 
+using support::as_good;
 using support::Everything;
 using support::label;
 using support::MadeUpQuestion;
@@ -52,11 +53,6 @@ const Tried& found_in(const std::vector<Tried>& those, const Evaluated& listed, 
   INFO(label(listed.job, listed.gpu));
   REQUIRE(found != those.end());
   return *found;
-}
-
-bool as_good(const Tried& a, const Tried& b, double band) {
-  return a.priced == b.priced && a.job.parallel.gpus <= b.job.parallel.gpus &&
-         a.seconds_per_image <= b.seconds_per_image * band && a.cost <= b.cost * band;
 }
 
 /// No point beats another, and whatever counts has a point beside it that is as good within the band.
@@ -198,12 +194,40 @@ void check_largest_image(const MaxResolution& largest, const Tried& chosen, cons
   CHECK((asked.world.flicker > 0 || !fits(side + 1)));
 }
 
+/// Limits that the fastest keeps by a hair, or the cheapest, where sharding and checkpointing make room for batches
+/// that are faster, by much or by little.
+void tighten(MadeUpQuestion& asked, bool time) {
+  asked.world.image *= 0.6;
+  asked.world.launch *= asked.request.top < 2 ? 5 : 0.1;
+  asked.world.state = 0.9 * asked.world.fixed;
+  asked.world.checkpointed *= 0.5;
+  asked.engine = support::engine_of(asked.world, asked.prices);
+  PlanRequest& request = asked.request;
+  request.job.data.images = request.job.data.images.value_or(500);
+  request.deadline.reset();
+  request.max_cost.reset();
+  const std::vector<Tried> those = Everything(request, asked.engine).that_count();
+  if (those.empty()) {
+    return;
+  }
+  const Tried best = std::ranges::min(
+      those, {}, [&](const Tried& e) { return std::pair(!time && !e.priced, time ? e.seconds_per_image : e.cost); });
+  const auto& data = request.job.data;
+  const double images =
+      1.000000001 * static_cast<double>(*data.images * (request.job.mode == job::Mode::train ? data.epochs : 1));
+  request.deadline = time ? std::optional(base::Seconds(best.seconds_per_image * images)) : std::nullopt;
+  request.max_cost = best.priced ? std::optional(base::Usd(best.cost * images)) : std::nullopt;
+}
+
 TEST_CASE("winner and alternatives and front are those of a search without shortcuts") {
   int answered = 0;
   int refused = 0;
-  for (std::uint32_t seed = 1; seed <= 400; ++seed) {
+  for (std::uint32_t seed = 1; seed <= 240; ++seed) {
     MadeUpQuestion asked(seed);
     asked.request.top = seed % 4;
+    if (seed % 3 == 0) {
+      tighten(asked, seed % 2 == 0);
+    }
     const auto planned = plan(asked.request, asked.engine);
     const Everything all(asked.request, asked.engine);
     const auto expected = all.best();
@@ -226,18 +250,20 @@ TEST_CASE("winner and alternatives and front are those of a search without short
     CHECK(chosen.job == expected->job);
     CHECK(planned->recommendation->estimate.job == expected->job);
     CHECK(planned->job == expected->job);
+    CHECK(planned->recommendation->reserve ==
+          support::kept_free(asked.request, asked.request.candidates[expected->gpu].target));
     is_what_the_models_say(chosen, *expected, asked);
     check_front(*planned, all.that_count(), asked);
     check_alternatives(*planned, all, *expected, asked);
     check_largest_batches(*planned, all.tried, *expected, asked);
     check_largest_image(*planned->max_resolution, *expected, asked);
   }
-  CHECK(answered > 130);
-  CHECK(refused > 130);
+  CHECK(answered > 80);
+  CHECK(refused > 80);
 }
 
 TEST_CASE("the same question has the same answer, however many threads look for it") {
-  for (std::uint32_t seed = 1; seed <= 40; ++seed) {
+  for (std::uint32_t seed = 1; seed <= 20; ++seed) {
     MadeUpQuestion asked(seed);
     asked.request.threads = 1;
     const auto one = plan(asked.request, asked.engine);

@@ -32,21 +32,14 @@ std::set<std::int64_t> counts(const PlanRequest& request) {
   return all;
 }
 
-std::vector<std::pair<std::int64_t, std::int64_t>> pairs(const std::vector<BatchChoice>& choices) {
-  std::vector<std::pair<std::int64_t, std::int64_t>> all;
+using Pairs = std::vector<std::pair<std::int64_t, std::int64_t>>;
+
+Pairs pairs(const std::vector<BatchChoice>& choices) {
+  Pairs all;
   for (const BatchChoice& choice : choices) {
     all.emplace_back(choice.batch, choice.accumulation);
   }
   return all;
-}
-
-TEST_CASE("every count up to one machine is a candidate, then whole machines, then all that may be used") {
-  CHECK(counts(request_on({made_up_gpu("a", 1000, 4)})) == std::set<std::int64_t>{1, 2, 3, 4});
-  CHECK(counts(request_on({made_up_gpu("a", 1000, 24)})) == std::set<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 16, 24});
-  CHECK(counts(request_on({made_up_gpu("a", 1000, 12)})) == std::set<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 12});
-  Candidate exact = made_up_gpu("a", 1000, 6);
-  exact.exactly = true;
-  CHECK(counts(request_on({exact})) == std::set<std::int64_t>{6});
 }
 
 TEST_CASE("counts of GPUs: each of a machine, then whole machines an eighth apart at most, whatever a machine holds") {
@@ -73,17 +66,14 @@ TEST_CASE("counts of GPUs: each of a machine, then whole machines an eighth apar
       }
       INFO(gpus << " GPUs in machines of " << per_node);
       CHECK(counts(request) == expected);
+      request.candidates[0].exactly = true;
+      CHECK(counts(request) == std::set<std::int64_t>{gpus});
+      request.candidates[0].exactly = false;
       for (const Group& group : enumerate_groups(request)) {
         CHECK(group.nodes * machine >= group.gpus);
         CHECK((group.nodes - 1) * machine < group.gpus);
       }
     }
-  }
-}
-
-TEST_CASE("GPUs beyond one machine take as many nodes as they need") {
-  for (const Group& group : enumerate_groups(request_on({made_up_gpu("a", 1000, 32)}))) {
-    CHECK(group.nodes == (group.gpus + 7) / 8);
   }
 }
 
@@ -129,70 +119,43 @@ TEST_CASE("beyond 16 machines counts are an eighth apart at most, and the larges
   CHECK(last == 4096);
 }
 
-TEST_CASE("GPUs beyond what the data set keeps busy are refused, unless their number or the batch of all is fixed") {
-  PlanRequest request = request_on({made_up_gpu("a", 1000, 8)});
+TEST_CASE("what needs no model to be refused is refused for a reason of its own, unless it is asked for") {
+  PlanRequest request = request_on({made_up_gpu("new", 1000, 8), made_up_gpu("old", 1000, 8, false)});
+  Group group{.candidate = 0, .gpus = 4, .settings = {.precision = Precision::amp_fp16}};
+  const auto reason = [&] {
+    const auto refusal = refuse(request, group);
+    return refusal ? refusal->reason : "";
+  };
+  CHECK(reason() == "numerics");
+  group.candidate = 1;
+  CHECK(reason().empty());
+  group.settings.precision = Precision::amp_bf16;
+  CHECK(reason() == "precision");
+  CHECK(refuse(request, group)->message == "the GPU has no arithmetic for amp-bf16");  // rows speak for many GPUs
+  group = {.candidate = 0, .gpus = 4, .settings = {.precision = Precision::amp_fp16}};
+  request.precision = Precision::amp_fp16;
+  CHECK(reason().empty());
+  group.settings = {Precision::tf32, base::Layout::nhwc, {}, Sharding::fsdp2};
+  CHECK(reason() == "combination");
+  group.settings.sharding = Sharding::ddp;
   request.job.data.images = 10;
   request.batch = 3;
-  Group group;
-  group.gpus = 4;
-  REQUIRE(refuse(request, group));
-  CHECK(refuse(request, group)->reason == "data-set");
+  CHECK(reason() == "data-set");
+  request.candidates[0].exactly = true;
+  CHECK(reason().empty());
+  request.candidates[0].exactly = false;
   group.gpus = 3;
-  CHECK_FALSE(refuse(request, group));
-  group.gpus = 4;
-  request.candidates.front().exactly = true;
-  CHECK_FALSE(refuse(request, group));
+  CHECK(reason().empty());
+  request.global_batch = 10;
+  CHECK(reason() == "global-batch");
+  request.max_gpus = 3;
+  CHECK(reason() == "global-batch");
+  request.max_gpus = 2;
+  CHECK(reason() == "max-gpus");
 }
 
-TEST_CASE("what changes training is not chosen unasked: pure bf16 and true fp32 are no candidates") {
-  for (const Group& group : enumerate_groups(request_on({made_up_gpu("a", 1000, 2)}))) {
-    CHECK(group.settings.precision != Precision::bf16);
-    CHECK(group.settings.precision != Precision::fp32);
-  }
-}
-
-TEST_CASE("float16 is refused where bfloat16 runs, unless it is asked for") {
-  PlanRequest request = request_on({made_up_gpu("both", 1000, 1)});
-  Group group;
-  group.settings.precision = Precision::amp_fp16;
-  REQUIRE(refuse(request, group));
-  CHECK(refuse(request, group)->reason == "numerics");
-  request.precision = Precision::amp_fp16;
-  CHECK_FALSE(refuse(request, group));
-}
-
-TEST_CASE("a precision without units on the GPU is refused") {
-  const PlanRequest request = request_on({made_up_gpu("old", 1000, 1, false)});
-  Group group;
-  group.settings.precision = Precision::amp_bf16;
-  REQUIRE(refuse(request, group));
-  CHECK(refuse(request, group)->reason == "precision");
-  CHECK(refuse(request, group)->message == "the GPU has no arithmetic for amp-bf16");  // rows speak for many GPUs
-  group.settings.precision = Precision::amp_fp16;
-  CHECK_FALSE(refuse(request, group));
-}
-
-TEST_CASE("FSDP2 with channels_last is refused as a combination") {
-  const PlanRequest request = request_on({made_up_gpu("a", 1000, 2)});
-  Group group;
-  group.gpus = 2;
-  group.settings = {Precision::tf32, base::Layout::nhwc, {}, Sharding::fsdp2};
-  REQUIRE(refuse(request, group));
-  CHECK(refuse(request, group)->reason == "combination");
-}
-
-TEST_CASE("the ladder has every batch up to eight, then four to the octave, and its limit") {
+TEST_CASE("the ladder has every batch up to eight, beyond them four to the octave, and its limit") {
   CHECK(batch_ladder(0).empty());
-  CHECK(batch_ladder(5) == std::vector<std::int64_t>{1, 2, 3, 4, 5});
-  CHECK(batch_ladder(11) == std::vector<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 10, 11});
-  CHECK(batch_ladder(40) == std::vector<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40});
-  const auto high = batch_ladder(1'000'000);
-  CHECK(std::ranges::is_sorted(high));
-  CHECK(high.back() == 1'000'000);
-  CHECK(high.size() < 90);
-}
-
-TEST_CASE("rungs of the ladder are an eighth to a quarter apart beyond eight") {
   for (std::int64_t limit = 1; limit <= 3000; limit += limit < 100 ? 1 : 37) {
     std::vector<std::int64_t> expected;
     for (std::int64_t batch = 1; batch < limit; ++batch) {
@@ -228,7 +191,7 @@ TEST_CASE("divisors, choices of batches and the batch of a data set are those of
       request.accumulation = 1 + n % 7;
     }
     const std::int64_t gpus = 1 + n % 6;
-    std::vector<std::pair<std::int64_t, std::int64_t>> choices;
+    Pairs choices;
     for (std::int64_t batch = 1; batch <= n; ++batch) {
       for (std::int64_t parts = 1; batch * parts * gpus <= n; ++parts) {
         if (batch * parts * gpus == n && batch == request.batch.value_or(batch) &&
@@ -238,6 +201,11 @@ TEST_CASE("divisors, choices of batches and the batch of a data set are those of
       }
     }
     CHECK(pairs(*fixed_batches(request, gpus)) == choices);
+    request.global_batch.reset();
+    REQUIRE(fixed_batches(request, gpus).has_value() == request.batch.has_value());
+    if (request.batch) {
+      CHECK(pairs(*fixed_batches(request, gpus)) == Pairs{{*request.batch, request.accumulation.value_or(1)}});
+    }
     const std::int64_t most = *batch_of_data(request, gpus, 1 + n % 3);
     CHECK(most * gpus * (1 + n % 3) <= n);
     CHECK((most + 1) * gpus * (1 + n % 3) > n);
@@ -312,28 +280,6 @@ TEST_CASE("an example is asked for only where it is the nearest so far") {
   CHECK(asked == 3);  // 5, 3, 2
 }
 
-TEST_CASE("a global batch is met exactly: micro-batch x accumulation x GPUs") {
-  PlanRequest request = request_on({made_up_gpu("a", 1000, 4)});
-  request.global_batch = 24;
-  using Pairs = std::vector<std::pair<std::int64_t, std::int64_t>>;
-  CHECK(pairs(*fixed_batches(request, 4)) == Pairs{{1, 6}, {2, 3}, {3, 2}, {6, 1}});
-  CHECK(pairs(*fixed_batches(request, 1)).size() == 8);
-  CHECK(fixed_batches(request, 5)->empty());
-  request.batch = 3;
-  CHECK(pairs(*fixed_batches(request, 4)) == Pairs{{3, 2}});
-  request.accumulation = 4;
-  CHECK(fixed_batches(request, 4)->empty());
-}
-
-TEST_CASE("without a wish for the batch it is open, with one it is fixed") {
-  PlanRequest request = request_on({made_up_gpu("a", 1000, 4)});
-  CHECK_FALSE(fixed_batches(request, 4));
-  request.batch = 7;
-  request.accumulation = 2;
-  REQUIRE(fixed_batches(request, 4));
-  CHECK(pairs(*fixed_batches(request, 4)) == std::vector<std::pair<std::int64_t, std::int64_t>>{{7, 2}});
-}
-
 TEST_CASE("the multiple that an error about --global-batch proposes is accepted") {
   const estimate::Engine engine = support::engine_of(support::World{});
   for (const std::int64_t gpus : {1, 2, 3, 6}) {
@@ -356,21 +302,6 @@ TEST_CASE("the multiple that an error about --global-batch proposes is accepted"
       }
     }
   }
-}
-
-TEST_CASE("a reserve is a share below all, or a size") {
-  const estimate::Engine engine = support::engine_of(support::World{});
-  const auto answers = [&](double percent, std::int64_t bytes) {
-    PlanRequest request = request_on({made_up_gpu("a", 100'000, 1)});
-    request.reserve = {percent, base::Bytes(bytes)};
-    return plan(request, engine).has_value();
-  };
-  CHECK(answers(0, 0));
-  CHECK(answers(99.9, 0));
-  CHECK(answers(0, 1));
-  CHECK_FALSE(answers(-0.1, 0));
-  CHECK_FALSE(answers(100, 0));
-  CHECK_FALSE(answers(0, -1));
 }
 
 }  // namespace

@@ -2,12 +2,12 @@
 // What must hold of every report in every format, whatever it says. tests/formats reads CSV and HTML by readers of
 // others.
 #include <algorithm>
-#include <sstream>
 #include <vector>
 
 #include "render/figures.hpp"
 #include "render/style.hpp"
 #include "support/catch.hpp"
+#include "support/files.hpp"
 #include "support/samples.hpp"
 #include "vggplan/render/render.hpp"
 
@@ -16,15 +16,7 @@ namespace vggplan {
 namespace {
 
 using render::Document;
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) {
-    lines.push_back(line);
-  }
-  return lines;
-}
+using test::lines_of;
 
 /// Markdown without its blocks of code, in which nothing is marked up.
 std::string outside_fences(const std::string& markdown) {

@@ -64,14 +64,6 @@ TEST_CASE("a plan has a recommendation or remedies, never both", "[report]") {
   CHECK(test::refused_plan().at("remedies").size() == 1);
 }
 
-TEST_CASE("totals of layers are sums, and the largest of the workspaces", "[report]") {
-  const Document layers = test::sample_layers();
-  CHECK(layers.at("totals").at("parameters") == 1792 + 102'764'544);
-  CHECK(layers.at("totals").at("saved_bytes") == (base::kGiB + base::kGiB + base::kMiB).count());
-  CHECK(layers.at("totals").at("workspace_bytes") == (512 * base::kMiB).count());
-  CHECK(layers.at("totals").at("trained_parameters") == 102'764'544);  // conv1_1 is frozen
-}
-
 TEST_CASE("a long timeline is thinned, and no peak is lost", "[report]") {
   std::vector<estimate::TimelinePoint> points;
   std::map<std::string, std::int64_t> peaks;

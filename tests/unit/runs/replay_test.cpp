@@ -3,6 +3,8 @@
 // written by hand; recorded steps of real networks are in tests/cli.
 #include "vggplan/runs/replay.hpp"
 
+#include <algorithm>
+
 #include "support/catch.hpp"
 
 namespace vggplan::runs {
@@ -71,21 +73,9 @@ class Recorder {
   Trace trace_{};
 };
 
-std::int64_t planned(const Replay& replay, Category category) {
-  for (const CategoryBytes& row : replay.at_peak) {
-    if (row.category == category) {
-      return row.planned;
-    }
-  }
-  return 0;
-}
-std::int64_t measured(const Replay& replay, Category category) {
-  for (const CategoryBytes& row : replay.at_peak) {
-    if (row.category == category) {
-      return row.measured;
-    }
-  }
-  return 0;
+CategoryBytes at_peak(const Replay& replay, Category category) {
+  const auto found = std::ranges::find(replay.at_peak, category, &CategoryBytes::category);
+  return found == replay.at_peak.end() ? CategoryBytes{} : *found;
 }
 
 TEST_CASE("a recording of the tape has no difference, in however many steps and orders of frees") {
@@ -97,9 +87,9 @@ TEST_CASE("a recording of the tape has no difference, in however many steps and 
   const Replay found = recorder.replayed();
   CHECK_FALSE(found.first_difference.has_value());
   CHECK(found.aligned);
-  CHECK(planned(found, Category::parameters) == 30 * kMiB);
-  CHECK(measured(found, Category::activations) == 10 * kMiB);
-  CHECK(measured(found, Category::convolution_workspace) == 0);  // the peak is behind it
+  CHECK(at_peak(found, Category::parameters).planned == 30 * kMiB);
+  CHECK(at_peak(found, Category::activations).measured == 10 * kMiB);
+  CHECK(at_peak(found, Category::convolution_workspace).measured == 0);  // the peak is behind it
   REQUIRE(found.allocated_peak.has_value());
   CHECK(found.allocated_peak->count() == 40 * kMiB + 512);  // a block of the loss has 512 bytes
 }
