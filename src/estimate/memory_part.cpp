@@ -160,10 +160,12 @@ void simulate_bounds(Simulations& all, const Question& asked, const memory::Tape
   using lowering::Workspaces;
   const bool measured_rules = has_measured_rules(gpu, asked.framework);
   const bool maybe_none = free_choice || !measured_rules;
-  const bool lower = ends == Ends::both && (races(job) || maybe_none);
+  const bool uncertain = races(job) || maybe_none;
+  const bool lower = ends == Ends::both && uncertain;
   const Workspaces least = maybe_none ? Workspaces::none : Workspaces::derived;
   all.low = lower ? run({.workspaces = least, .both_bucket_sets = !races(job)}) : all.central;
-  if (lower && job.parallel.sharding == job::Sharding::zero1) {
+  // The rank that owns least may be packed looser, too.
+  if (uncertain && job.parallel.sharding == job::Sharding::zero1 && job.mode == job::Mode::train) {
     all.outcomes.push_back(run({.workspaces = least, .emptiest_rank = true}));
   }
   all.high = free_choice ? run({Workspaces::largest, true}) : all.central;
