@@ -499,6 +499,9 @@ TEST_CASE("padding is tried for steps, not for evaluations between them") {
   };
   CHECK(timed(tape.steps.front()) > 0);
   CHECK(timed(tape.steps.at(tape.steps.size() - 2)) == 0);
+  CompiledCase little = row_of({7, 1, 1}, {graph::Flatten{}, graph::Linear{7, 7}});  // three short sides
+  little.job.batch = 7;
+  CHECK(timed(support::tape_of(little.network, little.job, support::without_workspaces(), device).steps.front()) == 0);
 }
 
 }  // namespace
