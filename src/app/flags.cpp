@@ -91,9 +91,9 @@ Status parsed(Options& options, Text value, Text place) {
   return put(field<Member>(options), Parse(value, place));
 }
 template <auto Member>
-constexpr auto size = parsed<Member, base::parse_bytes>;
+constexpr auto kSize = parsed<Member, base::parse_bytes>;
 template <auto Member>
-constexpr auto toggle = parsed<Member, parse_switch>;
+constexpr auto kToggle = parsed<Member, parse_switch>;
 Status sharding(Options& options, Text value, Text place) {
   options.job.parallel.data_parallel = value == "dp";
   return value == "dp" ? put(options.sharding, base::Result<job::Sharding>(job::Sharding::ddp))
@@ -246,10 +246,10 @@ constexpr std::array kFlags = std::to_array<Flag>({
      "how several GPUs share the work; dp (DataParallel) is answered with ddp, and told beside it", Group::job, kJob,
      sharding, sharding_names},
     {"bucket-mb", "MIB", "25", "size of DDP's gradient buckets", Group::job, kJob, bucket},
-    {"bucket-view", "", "", "gradient_as_bucket_view of DDP", Group::job, kJob, toggle<&job::Parallel::bucket_view>},
-    {"cudnn-benchmark", "", "", "torch.backends.cudnn.benchmark", Group::job, kJob, toggle<&J::cudnn_benchmark>},
+    {"bucket-view", "", "", "gradient_as_bucket_view of DDP", Group::job, kJob, kToggle<&job::Parallel::bucket_view>},
+    {"cudnn-benchmark", "", "", "torch.backends.cudnn.benchmark", Group::job, kJob, kToggle<&J::cudnn_benchmark>},
     {"expandable-segments", "", "", "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True", Group::job, kJob,
-     toggle<&J::expandable_segments>},
+     kToggle<&J::expandable_segments>},
     {"framework", "NAME", "pytorch-2.11", "the framework's version", Group::job, kJob, word<&J::framework>,
      framework_names},
 
@@ -263,7 +263,7 @@ constexpr std::array kFlags = std::to_array<Flag>({
     {"usable-memory", "SIZE", "", "bytes that the allocator may reserve on each GPU", Group::machine, kJob,
      usable_memory},
     {"memory", "SIZE", "", "a card of that size, as sold: 8GB; short for --gpus SIZE", Group::machine, kJob},
-    {"used", "SIZE", "", "memory of each card that other processes hold", Group::machine, kJob, size<&O::used>},
+    {"used", "SIZE", "", "memory of each card that other processes hold", Group::machine, kJob, kSize<&O::used>},
     {"gpu-file", "FILE", "", "a GPU of your own (.json)", Group::machine, kJob | only(Command::gpus),
      word<&O::gpu_file>},
     {"calibration", "FILE", "", "how fast your GPU is: written by vggplan calibrate (.json)", Group::machine, kJob,
@@ -277,7 +277,7 @@ constexpr std::array kFlags = std::to_array<Flag>({
     {"prices-date", "DATE", "", "as of when the prices of a file are that does not tell: 2026-11-29", Group::machine,
      kJob | only(Command::machines), date<&O::prices_date>},
     {"spot", "", "", "rent spot machines, which may be taken back at any time", Group::machine,
-     kJob | only(Command::machines), toggle<&O::spot>},
+     kJob | only(Command::machines), kToggle<&O::spot>},
     {"region", "LIST", "", "take prices of these regions alone: us-east-1,eastus", Group::machine,
      kJob | only(Command::machines), regions},
     {"today", "DATE", "", "the day that the age of prices is told by: no clock is asked", Group::machine,
@@ -288,16 +288,16 @@ constexpr std::array kFlags = std::to_array<Flag>({
     {"epochs", "N", "1", "passes over the data set", Group::data, kJob, whole<&D::epochs, Range{1, 100'000}>},
     {"image-format", "FORMAT", "jpeg", "how the images are stored", Group::data, kJob,
      choice<&D::format, job::ImageFormat>, base::enum_names<job::ImageFormat>},
-    {"bytes-per-image", "SIZE", "", "size of an image's file", Group::data, kJob, size<&D::bytes_per_image>},
+    {"bytes-per-image", "SIZE", "", "size of an image's file", Group::data, kJob, kSize<&D::bytes_per_image>},
     {"pipeline", "NAME", "tv-uint8", "what decodes the images", Group::data, kJob, choice<&D::pipeline, job::Pipeline>,
      base::enum_names<job::Pipeline>},
     {"workers", "N", "", "data loader processes of one machine", Group::data, kJob,
      whole<&D::workers, Range{0, 1 << 16}>},
     {"cpus", "N", "", "CPU cores of one machine", Group::data, kJob, whole<&D::cpus, Range{1, 1 << 16}>},
-    {"ram", "SIZE", "", "host memory of one machine", Group::data, kJob, size<&D::ram>},
+    {"ram", "SIZE", "", "host memory of one machine", Group::data, kJob, kSize<&D::ram>},
     {"storage", "NAME", "", "where the data set lies", Group::data, kJob, storage, storage_names},
     {"decoded-cache", "", "", "keep decoded images on the storage and read these from the second epoch on", Group::data,
-     kJob, toggle<&D::decoded_cache>},
+     kJob, kToggle<&D::decoded_cache>},
     {"checkpoint-every", "EPOCHS", "", "epochs between saved checkpoints", Group::data, kJob,
      whole<&D::checkpoint_every, kCount>},
     {"keep-checkpoints", "N", "1", "checkpoints that stay on the disk", Group::data, kJob,
@@ -323,7 +323,7 @@ constexpr std::array kFlags = std::to_array<Flag>({
 
     {"engine", "NAME", "", "what starts the program; a file for each unless given", Group::run, only(Command::launch),
      choice<&O::engine, launch::Engine>, base::enum_names<launch::Engine>},
-    {"force", "", "", "replace files that are there", Group::run, only(Command::launch), toggle<&O::force>, nullptr, 0,
+    {"force", "", "", "replace files that are there", Group::run, only(Command::launch), kToggle<&O::force>, nullptr, 0,
      false},
     {"calibrate", "FILE", "", "write a calibration there that is as fast as the run: for --calibration", Group::run,
      only(Command::verify), word<&O::calibrate>, nullptr, 0, false},
@@ -336,12 +336,12 @@ constexpr std::array kFlags = std::to_array<Flag>({
     {"export", "FORMAT=FILE", "", "write it there, too, in that format", Group::output, kReports, export_to,
      export_names, 0, true, true},
     {"timeline", "", "", "with memory over the steps", Group::output,
-     only(Command::plan) | only(Command::estimate) | only(Command::sweep), toggle<&O::timeline>},
+     only(Command::plan) | only(Command::estimate) | only(Command::sweep), kToggle<&O::timeline>},
     {"verbose", "", "", "everything: all reasons, alternatives, assumptions, small parts", Group::output, kReports,
-     toggle<&O::verbose>, nullptr, 'v'},
+     kToggle<&O::verbose>, nullptr, 'v'},
     {"color", "WHEN", "auto", "auto, always or never", Group::output, kReports, choice<&O::color, Color>,
      base::enum_names<Color>},
-    {"quiet", "", "", "no notes on standard error", Group::output, kAll, toggle<&O::quiet>, nullptr, 'q'},
+    {"quiet", "", "", "no notes on standard error", Group::output, kAll, kToggle<&O::quiet>, nullptr, 'q'},
 
     {"config", "FILE", "vggplan.toml", "settings from a file", Group::program, kAll, nullptr, nullptr, 'c', false},
     {"print-config", "", "", "show every setting and where it comes from, and stop", Group::program, kAll, nullptr,

@@ -46,11 +46,11 @@ Estimated<Bytes> first_gpu(const Lowered& lowered, const job::Job& job, const Me
 
 }  // namespace
 
-DataParallel data_parallel_part(const Lowered& lowered, const job::Job& job, const Target& target,
-                                const Knowledge& knowledge, const timing::Calibration& calibration) {
+DataParallel data_parallel_part(const Lowered& lowered, const Timed& asked) {
+  const auto& [job, target, knowledge, calibration] = asked;
   job::Job alone = job;
   alone.parallel = {};
-  const std::vector<timing::ParallelTime> sizes = timed_sizes(lowered, alone, target, knowledge, calibration);
+  const std::vector<timing::ParallelTime> sizes = timed_sizes(lowered, {alone, target, knowledge, calibration});
   const Bytes parameters(elements_of(lowered.network) * base::size_of(job::parameter_type(job.precision)));
   const Seconds once = timing::collective_seconds(timing::Collective::broadcast, parameters,
                                                   fabric_of(job, target, knowledge), calibration.links);
@@ -60,7 +60,7 @@ DataParallel data_parallel_part(const Lowered& lowered, const job::Job& job, con
   DataParallel answer;
   answer.step = timing::mean(sizes).step.step + copies + interpreter(job.parallel.gpus);
   answer.copied = parameters;
-  answer.first_gpu_peak = first_gpu(lowered, job, memory_part(lowered, alone, target, knowledge.framework, false));
+  answer.first_gpu_peak = first_gpu(lowered, job, memory_part({lowered, alone, target, knowledge.framework}, false));
   return answer;
 }
 

@@ -141,14 +141,15 @@ class Models {
         return lowered->error();
       }
       TRY(job::validate(job, (*lowered)->network));
-      return memory_answer(**lowered, job, target, knowledge_.framework);
+      return memory_answer({**lowered, job, target, knowledge_.framework});
     });
   }
 
   base::Result<Bytes> reserved_high(const job::Job& job, const Target& target) {
     return reserved_highs_.get(memory_key(job, target), [&]() -> base::Result<Bytes> {
       const MemoryAnswer expected = TRY(memory(job, target));
-      return estimate::reserved_high(**lower(job), job, target, knowledge_.framework, expected);
+      const SharedLowered lowered = lower(job);
+      return estimate::reserved_high({**lowered, job, target, knowledge_.framework}, expected);
     });
   }
 
@@ -176,10 +177,11 @@ class Models {
       }
       job::Job alone = job;
       alone.parallel = {};
+      const Timed asked{alone, target, knowledge_, **calibration};
       const SharedWork all = work(alone, target, **lowered);
-      const SharedOwnTime time = shared ? std::make_shared<const timing::OwnTime>(
-                                              own_time_of(without_shared_parts(*all), alone, target, **calibration))
-                                        : own(*all, alone, target, **calibration);
+      const SharedOwnTime time =
+          shared ? std::make_shared<const timing::OwnTime>(own_time_of(without_shared_parts(*all), asked))
+                 : own(*all, asked);
       return time->step.step.value * static_cast<double>(job::closures(job));
     });
   }
@@ -189,8 +191,9 @@ class Models {
     if (!*calibration) {
       return calibration->error();
     }
-    const timing::ParallelTime parallel = TRY(parallel_time(job, target, **calibration));
-    const timing::InputThroughput throughput = feed(job, target, knowledge_, **calibration, parallel.step.step.value);
+    const Timed asked{job, target, knowledge_, **calibration};
+    const timing::ParallelTime parallel = TRY(parallel_time(asked));
+    const timing::InputThroughput throughput = feed(asked, parallel.step.step.value);
     return TimeAnswer{parallel.step.step.value, parallel.exposed.value, images_per_second(job, throughput),
                       bound_by(parallel, throughput), usd_per_hour(job, target, knowledge_)};
   }
@@ -199,11 +202,11 @@ class Models {
 
  private:
   /// Of several sizes the mean.
-  base::Result<timing::ParallelTime> parallel_time(const job::Job& job, const Target& target,
-                                                   const timing::Calibration& calibration) {
+  base::Result<timing::ParallelTime> parallel_time(const Timed& asked) {
+    const auto& [job, target, knowledge, calibration] = asked;
     std::vector<timing::ParallelTime> times;
     for (const graph::Shape& size : job.sizes) {
-      times.push_back(TRY(parallel_time(job::of_size(job, size), target, calibration)));
+      times.push_back(TRY(parallel_time({job::of_size(job, size), target, knowledge, calibration})));
     }
     if (!times.empty()) {
       return timing::mean(times);
@@ -213,8 +216,7 @@ class Models {
       return lowered->error();
     }
     const SharedWork done = work(job, target, **lowered);
-    const SharedOwnTime by_itself = own(*done, job, target, calibration);
-    return step_of(*done, *by_itself, job, target, knowledge_, calibration);
+    return step_of(*done, *own(*done, asked), asked);
   }
 
   std::string memory_key(const job::Job& job, const Target& target) const {
@@ -258,15 +260,13 @@ class Models {
     });
   }
 
-  SharedOwnTime own(const StepWork& work, const job::Job& job, const Target& target,
-                    const timing::Calibration& calibration) {
+  SharedOwnTime own(const StepWork& work, const Timed& asked) {
     Key key;
-    add_settings(key, job);
-    add_sharing(key, job);
-    key.add(target.gpu.name);
-    return own_times_.get(key.take(), [&] {
-      return std::make_shared<const timing::OwnTime>(own_time_of(work, job, target, calibration));
-    });
+    add_settings(key, asked.job);
+    add_sharing(key, asked.job);
+    key.add(asked.target.gpu.name);
+    return own_times_.get(key.take(),
+                          [&] { return std::make_shared<const timing::OwnTime>(own_time_of(work, asked)); });
   }
 
   /// Several times the settings and batches of one GPU model: searches go from one model to the next. Of what is large

@@ -69,9 +69,9 @@ timing::Demand demand_on(const std::optional<hardware::Storage>& storage, const 
   return demand;
 }
 
-timing::InputThroughput feed_from(const std::optional<hardware::Storage>& storage, const job::Job& job,
-                                  const Target& target, const timing::Calibration& calibration, base::Seconds step,
-                                  double decode_factor = 1.0) {
+timing::InputThroughput feed_from(const std::optional<hardware::Storage>& storage, const Timed& asked,
+                                  base::Seconds step, double decode_factor = 1.0) {
+  const auto& [job, target, knowledge, calibration] = asked;
   timing::InputSide side;
   side.gpus = job::gpus_per_node(job);
   side.workers = workers_of(job, target, demand_on(storage, job, calibration, step));
@@ -89,21 +89,19 @@ timing::InputThroughput feed_from(const std::optional<hardware::Storage>& storag
 
 }  // namespace
 
-timing::Demand demand(const job::Job& job, const Knowledge& knowledge, const timing::Calibration& calibration,
-                      base::Seconds step) {
-  return demand_on(storage_of(job, knowledge), job, calibration, step);
+timing::Demand demand(const Timed& asked, base::Seconds step) {
+  return demand_on(storage_of(asked.job, asked.knowledge), asked.job, asked.calibration, step);
 }
 
-timing::InputThroughput feed(const job::Job& job, const Target& target, const Knowledge& knowledge,
-                             const timing::Calibration& calibration, base::Seconds step, double decode_factor) {
-  return feed_from(storage_of(job, knowledge), job, target, calibration, step, decode_factor);
+timing::InputThroughput feed(const Timed& asked, base::Seconds step, double decode_factor) {
+  return feed_from(storage_of(asked.job, asked.knowledge), asked, step, decode_factor);
 }
 
-std::vector<StorageOffer> storage_offers(const job::Job& job, const Target& target, const Knowledge& knowledge,
-                                         const timing::Calibration& calibration, base::Seconds step) {
+std::vector<StorageOffer> storage_offers(const Timed& asked, base::Seconds step) {
+  const auto& [job, target, knowledge, calibration] = asked;
   std::vector<StorageOffer> offers;
   for (const hardware::Storage& storage : knowledge.storages) {
-    const double offered = *feed_from(storage, job, target, calibration, step).storage_images_per_second;
+    const double offered = *feed_from(storage, asked, step).storage_images_per_second;
     const double images = offered * static_cast<double>(job.parallel.nodes);
     offers.push_back({storage.name, images, base::BytesPerSecond(images * bytes_read_per_image(job).as_double()),
                       offered >= demand_on(storage, job, calibration, step).images_per_second});
@@ -120,14 +118,14 @@ std::int64_t workers_of(const job::Job& job, const Target& target, const timing:
   return cpus ? std::min(demand.workers, std::max(gpus, *cpus / gpus * gpus)) : demand.workers;
 }
 
-Input input_part(const job::Job& job, const Target& target, const Knowledge& knowledge,
-                 const timing::Calibration& calibration, base::Seconds step) {
+Input input_part(const Timed& asked, base::Seconds step) {
+  const auto& [job, target, knowledge, calibration] = asked;
   constexpr std::int64_t kPrefetch = 2;               // DataLoader's prefetch_factor
   constexpr Bytes kWorkerProcess = base::kMiB * 300;  // Python, torch and torchvision in one worker
   constexpr Bytes kTrainingProcess = base::kGiB * 3;  // the same with CUDA libraries, per GPU
   const timing::ImagePath path = image_path(job);
-  const timing::Demand needed = demand(job, knowledge, calibration, step);
-  const timing::InputThroughput throughput = feed(job, target, knowledge, calibration, step);
+  const timing::Demand needed = demand(asked, step);
+  const timing::InputThroughput throughput = feed(asked, step);
   Input input;
   input.images_per_second_needed = needed.images_per_second;
   input.decode_images_per_second_per_worker = 1.0 / timing::worker_seconds(path, calibration.input).count();

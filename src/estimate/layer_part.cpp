@@ -37,8 +37,8 @@ std::vector<std::string> names_of(const graph::Network& network, const std::vect
 
 }  // namespace
 
-std::vector<LayerRow> layer_part(const Lowered& lowered, const job::Job& job, const Target& target,
-                                 const lowering::Framework& framework, const std::vector<LayerTime>& times) {
+std::vector<LayerRow> layer_part(const Question& asked, const std::vector<LayerTime>& times) {
+  const auto& [lowered, job, target, framework] = asked;
   const graph::Network& network = lowered.network;
   const memory::Tape tape =
       lowering::lower_tape(network, job, lowered.segments, framework, device_of(target.gpu, framework));

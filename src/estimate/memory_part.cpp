@@ -46,11 +46,10 @@ std::int64_t flushes_of(const Simulation& simulation, const job::Job& job) {
   return simulation.flushes_per_step * job.accumulation / std::min(job.accumulation, kMicroBatches);
 }
 
-memory::SimulationOptions options_for(const job::Job& job, const lowering::Framework& framework,
-                                      std::optional<Bytes> capacity, bool timeline) {
+memory::SimulationOptions options_for(const Question& asked, std::optional<Bytes> capacity, bool timeline) {
   memory::SimulationOptions options;
-  options.allocator.rules = framework.allocator;
-  options.allocator.expandable_segments = job.expandable_segments;
+  options.allocator.rules = asked.framework.allocator;
+  options.allocator.expandable_segments = asked.job.expandable_segments;
   options.allocator.capacity = capacity;
   options.timeline = timeline;
   return options;
@@ -136,13 +135,6 @@ Estimated<Bytes> reserved_peak(const Simulations& all) {
 /// Which ends of the ranges are asked for.
 enum class Ends { both, upper };
 
-struct Question {
-  const Lowered& lowered;
-  const job::Job& job;
-  const Target& target;
-  const lowering::Framework& framework;
-};
-
 memory::Tape tape_of(const Question& asked, const lowering::Variation& variation, std::span<const std::size_t> draws) {
   const std::vector<graph::Network>& sizes = asked.lowered.sizes;
   return lowering::lower_tape(sizes.empty() ? std::span(&asked.lowered.network, 1) : std::span(sizes), draws,
@@ -168,10 +160,12 @@ void simulate_bounds(Simulations& all, const Question& asked, const memory::Tape
   using lowering::Workspaces;
   const bool measured_rules = has_measured_rules(gpu, asked.framework);
   const bool maybe_none = free_choice || !measured_rules;
-  const bool lower = ends == Ends::both && (races(job) || maybe_none);
+  const bool uncertain = races(job) || maybe_none;
+  const bool lower = ends == Ends::both && uncertain;
   const Workspaces least = maybe_none ? Workspaces::none : Workspaces::derived;
   all.low = lower ? run({.workspaces = least, .both_bucket_sets = !races(job)}) : all.central;
-  if (lower && job.parallel.sharding == job::Sharding::zero1) {
+  // The rank that owns least may be packed looser, too.
+  if (uncertain && job.parallel.sharding == job::Sharding::zero1 && job.mode == job::Mode::train) {
     all.outcomes.push_back(run({.workspaces = least, .emptiest_rank = true}));
   }
   all.high = free_choice ? run({Workspaces::largest, true}) : all.central;
@@ -243,8 +237,7 @@ namespace {
 
 /// Near the limit it depends on how blocks happen to lie whether a batch fits. Measured: of seven batches between 106
 /// and 118 under one limit the fourth and the sixth ran out of memory (tests/data/measurements/limited_steps.jsonl).
-std::optional<std::int64_t> contradicting_batch(const Memory& memory, const Lowered& lowered, const job::Job& job,
-                                                const Target& target, const lowering::Framework& framework) {
+std::optional<std::int64_t> contradicting_batch(const Memory& memory, const Question& asked) {
   constexpr double kNear = 0.9;  // of the limit
   constexpr std::int64_t kLookedAt = 8;
   const bool fits = memory.verdict != Verdict::does_not_fit;
@@ -254,12 +247,13 @@ std::optional<std::int64_t> contradicting_batch(const Memory& memory, const Lowe
     return std::nullopt;
   }
   for (std::int64_t away = 1; away <= kLookedAt; ++away) {
-    job::Job other = job;
+    job::Job other = asked.job;
     other.batch += fits ? -away : away;
-    if (job::validate(other, lowered.network)) {
+    if (job::validate(other, asked.lowered.network)) {
       break;
     }
-    if ((memory_answer(lowered, other, target, framework).verdict != Verdict::does_not_fit) != fits) {
+    const Verdict verdict = memory_answer({asked.lowered, other, asked.target, asked.framework}).verdict;
+    if ((verdict != Verdict::does_not_fit) != fits) {
       return other.batch;
     }
   }
@@ -275,17 +269,15 @@ Target with_usable(Target target, Bytes usable) {
   return target;
 }
 
-MemoryAnswer memory_answer(const Lowered& lowered, const job::Job& job, const Target& target,
-                           const lowering::Framework& framework) {
-  const memory::Tape tape = tape_of({lowered, job, target, framework});
+MemoryAnswer memory_answer(const Question& asked) {
   MemoryAnswer answer;
-  answer.usable = usable_memory(job, target, framework);
-  const Simulation simulation = replay(tape, options_for(job, framework, answer.usable, false));
+  answer.usable = usable_memory(asked.job, asked.target, asked.framework);
+  const Simulation simulation = replay(tape_of(asked), options_for(asked, answer.usable, false));
   answer.verdict = verdict_of(simulation);
   answer.allocated_peak = simulation.allocated_peak;
   answer.run_peak = simulation.run_peak;
   answer.reserved_peak = simulation.reserved_peak;
-  answer.cache_flushes_per_step = flushes_of(simulation, job);
+  answer.cache_flushes_per_step = flushes_of(simulation, asked.job);
   if (simulation.failure) {
     answer.missing = std::max(Bytes(1), simulation.failure->missing);
     answer.run_peak = answer.usable + answer.missing;
@@ -293,22 +285,19 @@ MemoryAnswer memory_answer(const Lowered& lowered, const job::Job& job, const Ta
   return answer;
 }
 
-Bytes reserved_high(const Lowered& lowered, const job::Job& job, const Target& target,
-                    const lowering::Framework& framework, const MemoryAnswer& expected) {
-  const Question asked{lowered, job, target, framework};
+Bytes reserved_high(const Question& asked, const MemoryAnswer& expected) {
   Simulations all;
   all.central.reserved_peak = expected.reserved_peak;  // all that is asked of that simulation
-  simulate_bounds(all, asked, tape_of(asked), options_for(job, framework, expected.usable, false), Ends::upper);
+  simulate_bounds(all, asked, tape_of(asked), options_for(asked, expected.usable, false), Ends::upper);
   return reserved_peak(all).high;
 }
 
-Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& target,
-                   const lowering::Framework& framework, bool timeline) {
+Memory memory_part(const Question& asked, bool timeline) {
+  const auto& [lowered, job, target, framework] = asked;
   Memory memory;
   memory.usable = usable_memory(job, target, framework);
-  const Question asked{lowered, job, target, framework};
   const memory::Tape tape = tape_of(asked);
-  Simulations all = simulate_all(asked, tape, options_for(job, framework, memory.usable, timeline));
+  Simulations all = simulate_all(asked, tape, options_for(asked, memory.usable, timeline));
   memory.verdict = verdict_of(all.central);
   if (const auto& failure = all.central.failure) {
     memory.shortfall = Shortfall{failure->requested,
@@ -320,7 +309,7 @@ Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& ta
                                  std::string(base::name_of_enum(failure->phase)),
                                  layer_name(lowered.network, failure->layer),
                                  static_cast<std::int64_t>(failure->step)};
-    all = simulate_all(asked, tape, options_for(job, framework, std::nullopt, timeline));
+    all = simulate_all(asked, tape, options_for(asked, std::nullopt, timeline));
   } else {
     memory.cache_flushes_per_step = flushes_of(all.central, job);
   }
@@ -338,7 +327,7 @@ Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& ta
   memory.optimizer_peak = ranged(all, [](const Simulation& s) { return phase_peak(s, Phase::optimizer); });
   memory.device_used = memory.reserved_peak + outside_allocator(job, lowered.network, target.gpu, framework);
   memory.headroom = memory.usable - memory.reserved_peak.value;
-  memory.contradicting_batch = contradicting_batch(memory, lowered, job, target, framework);
+  memory.contradicting_batch = contradicting_batch(memory, asked);
   if (job.expandable_segments) {
     memory.allocator_settings = framework.allocator_variable + "=expandable_segments:True";
   }

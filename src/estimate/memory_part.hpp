@@ -19,21 +19,26 @@ struct Lowered {
 };
 base::Result<Lowered> lower(const job::Job& job);
 
+/// A job on a target, and what is known of the framework.
+struct Question {
+  const Lowered& lowered;
+  const job::Job& job;
+  const Target& target;
+  const lowering::Framework& framework;
+};
+
 /// Whether convolutions run outside tensor cores there: cuDNN is then free to choose among algorithms.
 bool in_true_fp32(const job::Job& job, const hardware::Gpu& gpu);
 
 /// What of the GPU shapes allocations.
 lowering::Device device_of(const hardware::Gpu& gpu, const lowering::Framework& framework);
 
-MemoryAnswer memory_answer(const Lowered& lowered, const job::Job& job, const Target& target,
-                           const lowering::Framework& framework);
+MemoryAnswer memory_answer(const Question& asked);
 
 /// Upper end of the range of what is reserved, of a job that fits. `expected`: memory_answer's.
-Bytes reserved_high(const Lowered& lowered, const job::Job& job, const Target& target,
-                    const lowering::Framework& framework, const MemoryAnswer& expected);
+Bytes reserved_high(const Question& asked, const MemoryAnswer& expected);
 
-Memory memory_part(const Lowered& lowered, const job::Job& job, const Target& target,
-                   const lowering::Framework& framework, bool timeline);
+Memory memory_part(const Question& asked, bool timeline);
 
 /// Bytes that live at the same time whatever the allocator does: parameters, optimizer state and, at the end
 /// of the forward pass, what autograd holds.

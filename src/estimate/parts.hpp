@@ -11,12 +11,10 @@
 namespace vggplan::estimate {
 
 /// What torch.nn.DataParallel would take for a job that is answered for DistributedDataParallel.
-DataParallel data_parallel_part(const Lowered& lowered, const job::Job& job, const Target& target,
-                                const Knowledge& knowledge, const timing::Calibration& calibration);
+DataParallel data_parallel_part(const Lowered& lowered, const Timed& asked);
 
 /// The table of layers: what each counts, holds and takes. `times` are those of Time::layers.
-std::vector<LayerRow> layer_part(const Lowered& lowered, const job::Job& job, const Target& target,
-                                 const lowering::Framework& framework, const std::vector<LayerTime>& times);
+std::vector<LayerRow> layer_part(const Question& asked, const std::vector<LayerTime>& times);
 
 /// What a reader should know beside the figures.
 std::vector<Warning> warnings_of(const Lowered& lowered, const Estimate& estimate, const Interconnect& network,

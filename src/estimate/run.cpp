@@ -50,7 +50,7 @@ bool runs_on(const lowering::Framework& framework, const hardware::Gpu& gpu) {
 
 base::Result<MemoryAnswer> simulate_memory(const job::Job& job, const Target& target, const Knowledge& knowledge) {
   const auto lowered = TRY(checked(job, target));
-  return memory_answer(lowered, job, target, knowledge.framework);
+  return memory_answer({lowered, job, target, knowledge.framework});
 }
 
 base::Result<Estimate> estimate(const job::Job& job, const Target& target, const Knowledge& knowledge,
@@ -61,33 +61,32 @@ base::Result<Estimate> estimate(const job::Job& job, const Target& target, const
   answer.job = job;
   answer.target = priced(target, knowledge);
   answer.model = summary_of(lowered, job);
-  answer.memory = memory_part(lowered, job, target, knowledge.framework, options.timeline);
-  const std::vector<timing::ParallelTime> sizes = timed_sizes(lowered, job, target, knowledge, calibration);
+  const Question held{lowered, job, target, knowledge.framework};
+  const Timed timed{job, target, knowledge, calibration};
+  answer.memory = memory_part(held, options.timeline);
+  const std::vector<timing::ParallelTime> sizes = timed_sizes(lowered, timed);
   const timing::ParallelTime parallel = sizes.size() == 1 ? sizes.front() : timing::mean(sizes);
   const Seconds step = parallel.step.step.value;
-  const auto fed = [&](Seconds seconds, double decode = 1.0) {
-    return feed(job, target, knowledge, calibration, seconds, decode);
-  };
-  answer.time = time_part(
-      lowered, job, parallel,
-      {fed(step), fed(parallel.step.step.high, kSlowDecode), fed(parallel.step.step.low, kFastDecode)}, target.gpu);
+  const Fed fed{feed(timed, step), feed(timed, parallel.step.step.high, kSlowDecode),
+                feed(timed, parallel.step.step.low, kFastDecode)};
+  answer.time = time_part(lowered, job, parallel, fed, target.gpu);
   for (std::size_t i = 0; i < job.sizes.size(); ++i) {
     answer.time.by_size.emplace_back(job.sizes[i], sizes[i].step.step);
   }
   if (job.parallel.data_parallel && job.mode == job::Mode::train) {
-    answer.data_parallel = data_parallel_part(lowered, job, target, knowledge, calibration);
+    answer.data_parallel = data_parallel_part(lowered, timed);
   }
-  answer.input = input_part(job, target, knowledge, calibration, step);
+  answer.input = input_part(timed, step);
   answer.storage = storage_part(lowered.network, job,
                                 answer.input.images_per_second_needed * static_cast<double>(job.parallel.nodes));
-  answer.storage.offers = storage_offers(job, target, knowledge, calibration, step);
+  answer.storage.offers = storage_offers(timed, step);
   answer.price = quote(job, target, knowledge);
   answer.run = run_part(job, answer.time, answer.price ? std::optional(answer.price->per_hour) : std::nullopt);
   const Interconnect network = interconnect_of(job, target, knowledge);
   answer.warnings = warnings_of(lowered, answer, network, knowledge.framework);
   answer.assumptions = assumptions_of(answer, calibration, network, knowledge.framework);
   if (options.layers) {
-    answer.layers = layer_part(lowered, job, target, knowledge.framework, answer.time.layers);
+    answer.layers = layer_part(held, answer.time.layers);
   } else {
     answer.time.layers.clear();
   }

@@ -93,14 +93,13 @@ StepWork work_of(const Lowered& lowered, const job::Job& asked, const hardware::
           lowering::exchange_of(lowered.network, job, framework)};
 }
 
-timing::OwnTime own_time_of(const StepWork& work, const job::Job& job, const Target& target,
-                            const timing::Calibration& calibration) {
-  const timing::StepOptions options{job.accumulation * job.forward_passes, job.cudnn_benchmark};
-  return timing::own_time(work.ops, target.gpu, calibration, options, work.exchange);
+timing::OwnTime own_time_of(const StepWork& work, const Timed& asked) {
+  const timing::StepOptions options{asked.job.accumulation * asked.job.forward_passes, asked.job.cudnn_benchmark};
+  return timing::own_time(work.ops, asked.target.gpu, asked.calibration, options, work.exchange);
 }
 
-timing::ParallelTime step_of(const StepWork& work, const timing::OwnTime& own, const job::Job& job,
-                             const Target& target, const Knowledge& knowledge, const timing::Calibration& calibration) {
+timing::ParallelTime step_of(const StepWork& work, const timing::OwnTime& own, const Timed& asked) {
+  const auto& [job, target, knowledge, calibration] = asked;
   // In inference every GPU works for itself.
   const bool trains = job.mode == job::Mode::train;
   timing::ParallelTime time = timing::parallel_step_time(own, target.gpu, calibration, work.exchange,
@@ -114,41 +113,46 @@ timing::ParallelTime step_of(const StepWork& work, const timing::OwnTime& own, c
   return time;
 }
 
-std::vector<timing::ParallelTime> timed_sizes(const Lowered& lowered, const job::Job& job, const Target& target,
-                                              const Knowledge& knowledge, const timing::Calibration& calibration) {
-  if (job.sizes.empty()) {
-    return {timed_step(lowered, job, target, knowledge, calibration)};
-  }
-  std::vector<timing::ParallelTime> times;
-  for (std::size_t i = 0; i < job.sizes.size(); ++i) {
-    times.push_back(timed_step({lowered.sizes[i], lowered.segments, {}}, job::of_size(job, job.sizes[i]), target,
-                               knowledge, calibration));
-  }
-  return times;
-}
+namespace {
 
-timing::ParallelTime timed_step(const Lowered& lowered, const job::Job& asked, const Target& target,
-                                const Knowledge& knowledge, const timing::Calibration& calibration) {
+/// The whole, with the range of what the step may be as well.
+timing::ParallelTime timed_step(const Lowered& lowered, const Timed& asked) {
   const auto timed = [&](const job::Job& job) {
-    const StepWork work = work_of(lowered, job, target.gpu, knowledge.framework);
-    return step_of(work, own_time_of(work, job, target, calibration), job, target, knowledge, calibration);
+    const Timed question{job, asked.target, asked.knowledge, asked.calibration};
+    const StepWork work = work_of(lowered, job, asked.target.gpu, asked.knowledge.framework);
+    return step_of(work, own_time_of(work, question), question);
   };
-  timing::ParallelTime time = timed(asked);
+  timing::ParallelTime time = timed(asked.job);
   timing::StepTime& step = time.step;
-  if (job::uses_lbfgs(asked)) {  // which may find no pair of vectors worth keeping
-    job::Job few = asked;
+  if (job::uses_lbfgs(asked.job)) {  // which may find no pair of vectors worth keeping
+    job::Job few = asked.job;
     few.lbfgs.history_size = 0;
     const timing::StepTime least = timed(few).step;
     step.step.low = std::min(step.step.low, least.step.low);
     step.optimizer.low = std::min(step.optimizer.low, least.optimizer.low);
   }
-  if (!measured_way(asked)) {
+  if (!measured_way(asked.job)) {
     constexpr double kUnsure = 0.1;
     for (Estimated<Seconds>* part : {&step.step, &step.forward, &step.backward}) {
       *part = {part->value, part->low * (1.0 - kUnsure), part->high * (1.0 + kUnsure), base::Basis::modelled};
     }
   }
   return time;
+}
+
+}  // namespace
+
+std::vector<timing::ParallelTime> timed_sizes(const Lowered& lowered, const Timed& asked) {
+  const auto& [job, target, knowledge, calibration] = asked;
+  if (job.sizes.empty()) {
+    return {timed_step(lowered, asked)};
+  }
+  std::vector<timing::ParallelTime> times;
+  for (std::size_t i = 0; i < job.sizes.size(); ++i) {
+    times.push_back(timed_step({lowered.sizes[i], lowered.segments, {}},
+                               {job::of_size(job, job.sizes[i]), target, knowledge, calibration}));
+  }
+  return times;
 }
 
 double images_per_second(const job::Job& job, const timing::InputThroughput& throughput) {

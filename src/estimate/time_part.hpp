@@ -15,6 +15,14 @@
 
 namespace vggplan::estimate {
 
+/// A job on a target, and what its time is reckoned with.
+struct Timed {
+  const job::Job& job;
+  const Target& target;
+  const Knowledge& knowledge;
+  const timing::Calibration& calibration;
+};
+
 /// Between machines, for each of them.
 struct Interconnect {
   base::BytesPerSecond per_node{};
@@ -35,30 +43,21 @@ StepWork work_of(const Lowered& lowered, const job::Job& asked, const hardware::
                  const lowering::Framework& framework);
 
 /// Of one GPU by itself. Under DDP it does not depend on how many there are.
-timing::OwnTime own_time_of(const StepWork& work, const job::Job& job, const Target& target,
-                            const timing::Calibration& calibration);
-timing::ParallelTime step_of(const StepWork& work, const timing::OwnTime& own, const job::Job& job,
-                             const Target& target, const Knowledge& knowledge, const timing::Calibration& calibration);
+timing::OwnTime own_time_of(const StepWork& work, const Timed& asked);
+timing::ParallelTime step_of(const StepWork& work, const timing::OwnTime& own, const Timed& asked);
 
 /// Of images of each size, or of the one that there is.
-std::vector<timing::ParallelTime> timed_sizes(const Lowered& lowered, const job::Job& job, const Target& target,
-                                              const Knowledge& knowledge, const timing::Calibration& calibration);
-/// The whole, with the range of what the step may be as well.
-timing::ParallelTime timed_step(const Lowered& lowered, const job::Job& job, const Target& target,
-                                const Knowledge& knowledge, const timing::Calibration& calibration);
+std::vector<timing::ParallelTime> timed_sizes(const Lowered& lowered, const Timed& asked);
 
 /// What the GPUs of one machine take, and the workers that keep them and the storage busy.
-timing::Demand demand(const job::Job& job, const Knowledge& knowledge, const timing::Calibration& calibration,
-                      base::Seconds step);
+timing::Demand demand(const Timed& asked, base::Seconds step);
 /// Workers of one machine, whole ones in the process of each GPU: as many as asked for, or as many as needed, if the
 /// CPUs are known no more than those.
 std::int64_t workers_of(const job::Job& job, const Target& target, const timing::Demand& demand);
 /// What one machine's workers, copies and storage deliver against its GPUs.
-timing::InputThroughput feed(const job::Job& job, const Target& target, const Knowledge& knowledge,
-                             const timing::Calibration& calibration, base::Seconds step, double decode_factor = 1.0);
+timing::InputThroughput feed(const Timed& asked, base::Seconds step, double decode_factor = 1.0);
 /// What each known storage would deliver, to all machines together.
-std::vector<StorageOffer> storage_offers(const job::Job& job, const Target& target, const Knowledge& knowledge,
-                                         const timing::Calibration& calibration, base::Seconds step);
+std::vector<StorageOffer> storage_offers(const Timed& asked, base::Seconds step);
 timing::ImagePath image_path(const job::Job& job);
 
 /// The slowest side: "gpu", "communication", "workers", "copy" or "storage".
@@ -72,8 +71,7 @@ struct Fed {
 };
 Time time_part(const Lowered& lowered, const job::Job& job, const timing::ParallelTime& parallel, const Fed& fed,
                const hardware::Gpu& gpu);
-Input input_part(const job::Job& job, const Target& target, const Knowledge& knowledge,
-                 const timing::Calibration& calibration, base::Seconds step);
+Input input_part(const Timed& asked, base::Seconds step);
 
 /// Images per second over all GPUs, the input side included.
 double images_per_second(const job::Job& job, const timing::InputThroughput& throughput);

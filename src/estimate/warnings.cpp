@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
 
-
 #include "estimate/memory_range.hpp"
 #include "estimate/parts.hpp"
 #include "vggplan/base/checked.hpp"

@@ -11,7 +11,7 @@ namespace vggplan::lowering {
 namespace {
 
 constexpr std::int64_t power_of_two_below(std::int64_t value) {
-  return static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(std::max<std::int64_t>(value, 1))));
+  return static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(value)));
 }
 
 /// The launch shape of one reduction: names and arithmetic as in Reduce.cuh.

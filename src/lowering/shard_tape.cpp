@@ -239,7 +239,7 @@ void begin_backward(Step& step) {
 }
 
 void reduce_gradients(Step& step, NodeId id) {
-  if (step.fully_sharded() && is_linear(step, id) && step.needs_gradient(id)) {
+  if (step.fully_sharded() && is_linear(step, id)) {
     reduce(step, id);
   }
 }

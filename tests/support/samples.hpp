@@ -92,12 +92,11 @@ inline estimate::Estimate sample_estimate() {
   return sample;
 }
 
-/// Of 4 bytes an element, which are saved; backward takes twice as long as forward.
+/// Backward takes twice as long as forward.
 inline estimate::LayerRow layer(const std::string& name, const std::string& kind, const graph::Shape& output,
-                                const graph::LayerCounts& counts, double seconds,
+                                const graph::LayerCounts& counts, Bytes output_bytes, Bytes saved, double seconds,
                                 const std::vector<std::string>& inputs) {
-  const Bytes bytes(4 * output.elements());
-  return {name, kind, output, counts, bytes, bytes, Bytes(0), Seconds(seconds), Seconds(2 * seconds), inputs, false};
+  return {name, kind, output, counts, output_bytes, saved, Bytes(0), Seconds(seconds), Seconds(2 * seconds), inputs};
 }
 
 /// With data set, several GPUs, a machine with a price, a timeline and layers.
@@ -132,10 +131,10 @@ inline estimate::Estimate rich_estimate() {
       {3, "optimizer", "", 2 * kGiB, 24 * kGiB, {{"parameters", 2 * kGiB}}}};
   sample.layers = {
       layer("conv1_1", "conv", {64, 1024, 768},
-            {1792, 1'358'954'496, base::Flops(2'717'908'992), base::Flops(2'717'908'992)}, 0.01, {"image"}),
-      layer("pool1", "maxpool", {64, 512, 384}, {}, 0.001, {"conv1_1"}),
+            {1792, 1'358'954'496, base::Flops(2'717'908'992), base::Flops(2'717'908'992)}, kGiB, kGiB, 0.01, {"image"}),
+      layer("pool1", "maxpool", {64, 512, 384}, {}, 256 * kMiB, kGiB, 0.001, {"conv1_1"}),
       layer("fc1", "linear", {4096, 1, 1},
-            {102'764'544, 102'760'448, base::Flops(205'520'896), base::Flops(411'041'792)}, 0.0001,
+            {102'764'544, 102'760'448, base::Flops(205'520'896), base::Flops(411'041'792)}, kMiB, kMiB, 0.0001,
             {"pool1", "conv1_1"})};
   sample.layers[0].workspace_bytes = 512 * kMiB;
   sample.layers[2].trained = true;

@@ -73,7 +73,7 @@ std::int64_t reduction_splits(const Device& device, std::int64_t length, std::in
   if (length <= kLeast || outputs >= device.sm_count * 2 * 32) {
     return 1;
   }
-  if (!outer && (outputs >= 2 * device.sm_count || length <= 8192)) {
+  if (!outer && outputs >= 2 * device.sm_count) {
     return 1;
   }
   const std::int64_t each = outer ? kValues : kThreads;  // elements that a step of the loop takes

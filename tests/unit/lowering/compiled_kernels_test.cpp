@@ -23,15 +23,23 @@ CompiledCase case_of(graph::Builder&& builder, job::Mode mode = job::Mode::train
   return some;
 }
 
+/// Layers one behind the other, from node 1 on.
+CompiledCase row_of(const graph::Shape& image, const std::vector<graph::Kind>& kinds,
+                    job::Mode mode = job::Mode::train) {
+  graph::Builder builder("row", image, 4);
+  for (const graph::Kind& kind : kinds) {
+    builder.append("n" + std::to_string(builder.last()), kind);
+  }
+  return case_of(std::move(builder), mode);
+}
+
 TEST_CASE(
     "convolutions of contiguous networks are turned but where groups, few channels out or small ones speak against") {
   const auto turned = [](const std::vector<graph::Convolution>& convolutions, job::Mode mode) {
-    graph::Builder builder("net", {convolutions.empty() ? 3 : convolutions.front().in_channels, 4, 4}, 4);
-    for (const graph::Convolution& conv : convolutions) {
-      builder.append("conv" + std::to_string(builder.last()), conv);
-    }
-    builder.append("flatten", graph::Flatten{});
-    return turns_convolutions(case_of(std::move(builder), mode).step());
+    std::vector<graph::Kind> kinds(convolutions.begin(), convolutions.end());
+    kinds.emplace_back(graph::Flatten{});
+    const std::int64_t channels = convolutions.empty() ? 3 : convolutions.front().in_channels;
+    return turns_convolutions(row_of({channels, 4, 4}, kinds, mode).step());
   };
   using Conv = graph::Convolution;
   const auto trained = [&](const std::vector<Conv>& all) { return turned(all, job::Mode::train); };
@@ -114,18 +122,23 @@ TEST_CASE("a batch norm by running statistics joins a sum, one by those of the b
   CHECK(kernels(false) > kernels(true));
 }
 
-TEST_CASE("weights of several taps are turned, in training as in inference") {
+TEST_CASE("weights of several taps are turned, in training as in inference; autocast copies each once") {
   for (const job::Mode mode : {job::Mode::train, job::Mode::infer}) {
-    graph::Builder builder("net", {80, 6, 6}, 4);
-    builder.append("square", graph::Convolution{80, 80});
-    builder.append("point", graph::Convolution{80, 80, {1, 1}, {1, 1}, {0, 0}});
-    builder.append("pair", graph::Convolution{80, 80, {1, 2}, {1, 1}, {0, 0}});
-    builder.append("flatten", graph::Flatten{});
-    const Captured captured = case_of(std::move(builder), mode).captured();
-    CHECK(std::ranges::count(captured.forward.buffers, Category::weight_copies, &Buffer::category) == 2);
+    const graph::Convolution square{80, 80};
+    const graph::Convolution point{80, 80, {1, 1}, {1, 1}, {0, 0}};
+    const graph::Convolution pair{80, 80, {1, 2}, {1, 1}, {0, 0}};
+    CompiledCase some = row_of({80, 6, 6}, {square, point, pair, graph::Flatten{}}, mode);
+    const auto copies = [](const Captured& of) {
+      return std::ranges::count(of.forward.buffers, Category::weight_copies, &Buffer::category);
+    };
+    const Captured captured = some.captured();
+    CHECK(copies(captured) == 2);
+    CHECK(std::ranges::count(captured.relaid, true) == (mode == job::Mode::train ? 2 : 0));
+    some.job.precision = job::Precision::amp_bf16;
+    CHECK(copies(some.captured()) == 3);
     std::int64_t bytes = 0;
-    for (const Call& work : captured.forward_calls) {
-      bytes += work.cast && work.passes.empty() ? work.ops.front().bytes().count() : 0;
+    for (const Call& call : captured.forward_calls) {
+      bytes += call.cast && call.passes.empty() ? call.ops.front().bytes().count() : 0;
     }
     CHECK(bytes == (4 + 4) * 80 * 80 * (9 + 2));  // read and written
   }
@@ -133,16 +146,16 @@ TEST_CASE("weights of several taps are turned, in training as in inference") {
 
 TEST_CASE("a pool that is written out is written flat; one of PyTorch's own, channels_last, is flattened by a copy") {
   const auto copied = [](std::int64_t side, std::int64_t width, const graph::Shape& map = {4, 8, 8}) {
-    graph::Builder builder("flat", map, 4);
-    builder.append("conv", graph::Convolution{4, 4});
+    std::vector<graph::Kind> kinds{graph::Convolution{4, 4}};
     if (side > 0) {
-      builder.append("pool", graph::AdaptiveAveragePool{side, width});
+      kinds.emplace_back(graph::AdaptiveAveragePool{side, width});
     }
-    const graph::NodeId id = builder.append("flatten", graph::Flatten{});
-    builder.append("fc", graph::Linear{builder.shape().channels, 4});
-    CompiledCase some = case_of(std::move(builder));
+    kinds.emplace_back(graph::Flatten{});
+    const LayerId flat = layer_id(kinds.size());
+    kinds.emplace_back(graph::Linear{4 * (side > 0 ? side * width : map.height * map.width), 4});
+    CompiledCase some = row_of(map, kinds);
     some.job.layout = base::Layout::nhwc;
-    return std::ranges::count(some.captured().forward.buffers, layer_id(id), &Buffer::layer);
+    return std::ranges::count(some.captured().forward.buffers, flat, &Buffer::layer);
   };
   CHECK(copied(8, 8) == 0);
   CHECK(copied(1, 1) == 0);
@@ -155,27 +168,18 @@ TEST_CASE("a pool that is written out is written flat; one of PyTorch's own, cha
 }
 
 TEST_CASE("a bias joins what reads the product element by element, and else comes with it") {
-  const auto kernels = [](bool activated) {
-    graph::Builder builder("products", {4, 1, 1}, 4);
-    builder.append("flatten", graph::Flatten{});
-    builder.append("fc1", graph::Linear{4, 4});
-    if (activated) {
-      builder.append("relu", graph::Activation{});
-    }
-    builder.append("fc2", graph::Linear{4, 4});
-    return case_of(std::move(builder)).captured().forward.kernels.size();
+  const graph::Linear product{4, 4};
+  const auto kernels = [](const std::vector<graph::Kind>& kinds) {
+    return row_of({4, 1, 1}, kinds).captured().forward.kernels.size();
   };
-  CHECK(kernels(false) == 2);
-  CHECK(kernels(true) == 3);
+  CHECK(kernels({graph::Flatten{}, product, product}) == 2);
+  CHECK(kernels({graph::Flatten{}, product, graph::Activation{}, product}) == 3);
 }
 
 TEST_CASE("an activation that is averaged is written by one kernel, and its sign beside it") {
-  graph::Builder builder("mean", {4, 8, 8}, 4);
-  builder.append("conv", graph::Convolution{4, 4});
-  const graph::NodeId id = builder.append("relu", graph::Activation{});
-  builder.append("mean", graph::AdaptiveAveragePool{1, 1});
-  builder.append("flatten", graph::Flatten{});
-  CompiledCase some = case_of(std::move(builder));
+  constexpr graph::NodeId id = 2;
+  CompiledCase some = row_of(
+      {4, 8, 8}, {graph::Convolution{4, 4}, graph::Activation{}, graph::AdaptiveAveragePool{1, 1}, graph::Flatten{}});
   some.job.batch = 2;
   const Captured captured = some.captured();
   std::vector<std::int64_t> written;
@@ -195,10 +199,7 @@ TEST_CASE("an activation that is averaged is written by one kernel, and its sign
 TEST_CASE("the images are copied where convolutions are turned or cast, and they lie otherwise") {
   const auto copies = [](std::int64_t channels, job::Precision precision, base::Layout layout,
                          std::int64_t width = 80) {
-    graph::Builder builder("net", {channels, 4, 4}, 4);
-    builder.append("conv", graph::Convolution{channels, width});
-    builder.append("flatten", graph::Flatten{});
-    CompiledCase some = case_of(std::move(builder));
+    CompiledCase some = row_of({channels, 4, 4}, {graph::Convolution{channels, width}, graph::Flatten{}});
     some.job.precision = precision;
     some.job.layout = layout;
     return std::ranges::count(some.captured().forward.buffers, Category::input, &Buffer::category) - 1;
@@ -222,8 +223,8 @@ double streamed(const graph::Builder& made, job::Precision precision, bool backw
   some.job.precision = precision;
   const Captured captured = some.captured();
   std::int64_t most = 0;
-  for (const Call& work : backward ? captured.backward_calls : captured.forward_calls) {
-    for (const timing::Op& op : work.ops) {
+  for (const Call& call : backward ? captured.backward_calls : captured.forward_calls) {
+    for (const timing::Op& op : call.ops) {
       most = op.kind == timing::OpKind::fused ? std::max(most, op.bytes().count()) : most;
     }
   }
@@ -262,10 +263,7 @@ TEST_CASE("searching the windows that an element was largest of, and Welford's s
 }
 
 TEST_CASE("the gradient of a Linear layer's bias is summed in as many parts as in generated code") {
-  graph::Builder builder("product", {64, 1, 1}, 64);
-  builder.append("flatten", graph::Flatten{});
-  builder.append("fc", graph::Linear{64, 64});
-  CompiledCase some = case_of(std::move(builder));
+  CompiledCase some = row_of({64, 1, 1}, {graph::Flatten{}, graph::Linear{64, 64}});
   some.job.batch = 1024;
   const auto& buffers = some.captured().backward.buffers;
   CHECK(std::ranges::count(buffers, 8 * 64 * 4, &Buffer::bytes) == 1);  // 1024 rows of 64 in 8 parts
@@ -274,13 +272,8 @@ TEST_CASE("the gradient of a Linear layer's bias is summed in as many parts as i
 TEST_CASE(
     "parts of a bias's gradient are summed with the map where each is a row of it, else by a kernel of their own") {
   const auto beside = [](std::int64_t width) {
-    graph::Builder builder("rows", {128, 128, width}, 4);
-    builder.append("conv", graph::Convolution{128, 128});
-    builder.append("relu", graph::Activation{});
-    builder.append("pool", graph::MaxPool{});
-    builder.append("mean", graph::AdaptiveAveragePool{1, 1});
-    builder.append("flatten", graph::Flatten{});
-    CompiledCase some = case_of(std::move(builder));
+    CompiledCase some = row_of({128, 128, width}, {graph::Convolution{128, 128}, graph::Activation{}, graph::MaxPool{},
+                                                   graph::AdaptiveAveragePool{1, 1}, graph::Flatten{}});
     some.job.precision = job::Precision::bf16;
     some.job.layout = base::Layout::nhwc;
     some.job.batch = 4;
@@ -335,15 +328,12 @@ TEST_CASE(
   using graph::Kind;
   for (const std::vector<Kind>& between :
        std::vector<std::vector<Kind>>{{}, {graph::Flatten{}}, {graph::BatchNorm{4, true}}}) {
-    graph::Builder builder("dropped", {4, 1, 1}, 4);
-    builder.append("flatten", graph::Flatten{});
-    const graph::NodeId before = builder.append("fc1", graph::Linear{4, 4});
-    builder.append("dropout", graph::Dropout{});
-    for (const Kind& kind : between) {
-      builder.append("between", kind);
-    }
-    const graph::NodeId behind = builder.append("fc2", graph::Linear{4, 4});
-    const Captured captured = case_of(std::move(builder)).captured();
+    constexpr graph::NodeId before = 2;
+    std::vector<Kind> kinds{graph::Flatten{}, graph::Linear{4, 4}, graph::Dropout{}};
+    kinds.insert(kinds.end(), between.begin(), between.end());
+    kinds.emplace_back(graph::Linear{4, 4});
+    const graph::NodeId behind = kinds.size();
+    const Captured captured = row_of({4, 1, 1}, kinds).captured();
     const auto kernel = std::ranges::find_if(captured.backward.kernels, [&](const Kernel& one) {
       const Buffer& first = captured.backward.buffers[one.writes.front()];
       return first.layer == layer_id(before) && first.category == Category::activation_gradients;
@@ -370,6 +360,8 @@ TEST_CASE("of an activation a dropout keeps the sign beside its own mask, unless
   CHECK(masks(false, false) == 2);
   CHECK(masks(true, false) == 1);
   CHECK(masks(false, true) == 0);
+  const Captured alone = row_of({4, 8, 8}, {graph::Convolution{4, 4}, graph::Dropout{}, graph::Flatten{}}).captured();
+  CHECK(std::ranges::count(alone.forward.buffers, base::DType::u8, &Buffer::type) == 1);
 }
 
 TEST_CASE("an activation's gradient is written for batch norm's sums where searching windows would be done again") {
@@ -396,6 +388,25 @@ TEST_CASE("an activation's gradient is written for batch norm's sums where searc
   CHECK(written(false, false) == 0);
   CHECK(written(false, true) == 0);
   CHECK(written(true, false) == 1);
+}
+
+TEST_CASE("sums of batch norm that are not split have its gradient in fp32 first: in the kernel, or beside 16 bits") {
+  for (const job::Precision precision : {job::Precision::tf32, job::Precision::bf16}) {
+    CompiledCase some =
+        row_of({4, 8, 8}, {graph::Convolution{4, 4}, graph::BatchNorm{4}, graph::Convolution{4, 4}, graph::Flatten{}});
+    some.job.precision = precision;
+    some.job.batch = 2;
+    const Captured captured = some.captured();
+    std::int64_t inside = 0;
+    for (const Kernel& kernel : captured.backward.kernels) {
+      inside += kernel.inner;
+    }
+    const auto beside = std::ranges::count_if(captured.backward.buffers, [](const Buffer& buffer) {
+      return buffer.bytes == 2 * 4 * 64 * 4 && buffer.layer == 2 && buffer.type == base::DType::f32;
+    });
+    CHECK(inside == (precision == job::Precision::tf32 ? 2 * 4 * 64 * 4 : 0));
+    CHECK(beside == 1);  // the gradient itself, or what it is made of
+  }
 }
 
 TEST_CASE("a map is turned if one of those that read it leads to a convolution, and flattening then copies it") {
@@ -450,15 +461,10 @@ TEST_CASE("the images that a CUDA graph copies live until the last kernel that r
 }
 
 TEST_CASE("a compiled forward takes and frees each buffer in its turn: by hand") {
-  graph::Builder builder("turn", {4, 8, 8}, 128);
-  graph::Convolution plain{4, 4};
-  plain.bias = false;
-  builder.append("a", plain);
-  builder.append("pool", graph::MaxPool{});
-  plain.out_channels = 8;
-  builder.append("b", plain);
-  builder.append("flatten", graph::Flatten{});
-  CompiledCase some = case_of(std::move(builder));
+  graph::Convolution a{4, 4};
+  graph::Convolution b{4, 8};
+  a.bias = b.bias = false;
+  CompiledCase some = row_of({4, 8, 8}, {a, graph::MaxPool{}, b, graph::Flatten{}});
   some.job.layout = base::Layout::nhwc;
   const auto requests = [&](job::Mode mode) {
     some.job.mode = mode;
@@ -484,10 +490,7 @@ TEST_CASE("a compiled forward takes and frees each buffer in its turn: by hand")
 }
 
 TEST_CASE("padding is tried for steps, not for evaluations between them") {
-  graph::Builder builder("padded", {24, 1, 1}, 20);
-  builder.append("flatten", graph::Flatten{});
-  builder.append("fc", graph::Linear{24, 20});
-  CompiledCase some = case_of(std::move(builder));
+  CompiledCase some = row_of({24, 1, 1}, {graph::Flatten{}, graph::Linear{24, 20}});
   some.job.batch = some.job.eval_batch = 21;
   const Device device;
   const memory::Tape tape = support::tape_of(some.network, some.job, support::without_workspaces(), device);
@@ -496,6 +499,9 @@ TEST_CASE("padding is tried for steps, not for evaluations between them") {
   };
   CHECK(timed(tape.steps.front()) > 0);
   CHECK(timed(tape.steps.at(tape.steps.size() - 2)) == 0);
+  CompiledCase little = row_of({7, 1, 1}, {graph::Flatten{}, graph::Linear{7, 7}});  // three short sides
+  little.job.batch = 7;
+  CHECK(timed(support::tape_of(little.network, little.job, support::without_workspaces(), device).steps.front()) == 0);
 }
 
 }  // namespace

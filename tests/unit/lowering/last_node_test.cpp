@@ -22,6 +22,7 @@ TEST_CASE("a network may end with any kind of layer, as SqueezeNet ends with a v
                                             {graph::Softmax{}},
                                             {graph::MaxPool{}},
                                             {graph::Add{.in_place = true}},
+                                            {graph::Add{}},
                                             {graph::BatchNorm{8}},
                                             {graph::Resize{{16, 16}}}};
   const Framework framework = support::without_workspaces();

@@ -467,6 +467,28 @@ TEST_CASE("a view of a bucket takes the place of a gradient when the last micro-
   }
 }
 
+TEST_CASE("gradients are there when the optimizer begins, but views of buckets that several GPUs average") {
+  Job job = narrow_job();
+  job.precision = job::Precision::tf32;
+  const graph::Network network = of_side(job, 32);
+  for (const std::int64_t gpus : {1, 2}) {
+    for (const bool views : {false, true}) {
+      job.parallel.gpus = gpus;
+      job.parallel.bucket_view = views;
+      std::set<memory::TensorId> held;
+      const Tape tape = support::tape_of(network, job, support::without_workspaces());
+      for (const Event& event : tape.steps.front()) {
+        if (event.kind == Event::Kind::allocate && event.category == Category::gradients) {
+          held.insert(event.tensor);
+        } else if (event.kind == Event::Kind::release) {
+          held.erase(event.tensor);
+        }
+      }
+      CHECK(held.size() == (gpus == 2 && views ? 0 : graph::trained_tensors(network).size()));
+    }
+  }
+}
+
 TEST_CASE("what is no part of a CUDA graph is not taken from the graphs' pool") {
   Job job = narrow_job();
   job.compile = job::Compile::reduce_overhead;

@@ -131,6 +131,7 @@ TEST_CASE("each node starts the operations of its kind, forward and back, of its
     const job::Job job = job_for(network, random);
     INFO("network " << i);
     std::vector<Started> started(network.nodes.size(), {0, 0});
+    std::vector<int> reduced(network.nodes.size());  // products whose gradient is summed to the size of an operand
     std::int64_t additions = 0;
     for (const Op& op : lower_ops(network, job, {})) {
       if (op.kind == OpKind::grad_accumulate) {
@@ -143,10 +144,12 @@ TEST_CASE("each node starts the operations of its kind, forward and back, of its
       const graph::Node& node = network.nodes[op.layer];
       (op.phase == Phase::forward ? started[op.layer].forward : started[op.layer].backward) += 1;
       CHECK(op.records == flow.needs_gradient[op.layer]);
+      reduced[op.layer] += op.kind == OpKind::multiply_reduce ? 1 : 0;
       if (op.kind == OpKind::relu_backward || op.kind == OpKind::slice_relu_backward) {
         const bool slice = op.kind == OpKind::slice_relu_backward;
         slices += slice ? 1 : 0;
         CHECK(gets_a_slice(network, job.batch, op.layer).value_or(slice) == slice);
+        CHECK(std::get<graph::Activation>(node.kind).function == graph::Function::relu);
       }
       CHECK((op.kind != OpKind::fill || op.bytes().count() == 8));  // a counter of 64 bits
       if (timing::is_linear(op.kind)) {
@@ -164,6 +167,13 @@ TEST_CASE("each node starts the operations of its kind, forward and back, of its
     for (NodeId id = 0; id < network.nodes.size(); ++id) {
       INFO(network.nodes[id].name << " " << graph::kind_name(network.nodes[id].kind));
       const Started expected = started_by(network, flow, id);
+      const bool multiplies = std::holds_alternative<graph::Multiply>(network.nodes[id].kind) && expected.backward > 0;
+      CHECK(reduced[id] == (multiplies ? std::ranges::count_if(network.nodes[id].inputs,
+                                                               [&](NodeId input) {
+                                                                 return network.nodes[input].output !=
+                                                                        network.nodes[id].output;
+                                                               })
+                                       : 0));
       CHECK(started[id].forward == expected.forward);
       CHECK(started[id].backward == expected.backward);
     }
@@ -329,6 +339,7 @@ TEST_CASE("flattening copies maps that lie otherwise, but of one channel or one 
   const graph::Shape map{4, 2, 1};
   CHECK_FALSE(copies(0, map, Layout::nchw));
   CHECK(copies(0, map, Layout::nhwc));
+  CHECK(copies(0, {2, 2, 1}, Layout::nhwc));
   CHECK_FALSE(copies(0, {1, 2, 1}, Layout::nhwc));
   CHECK_FALSE(copies(0, {4, 1, 1}, Layout::nhwc));
   // Rows of positions: the channels last.
@@ -510,6 +521,7 @@ TEST_CASE(
   CHECK(std::ranges::count_if(tape.steps.front(), [](const memory::Event& event) {
           return event.category == memory::Category::other && event.bytes == 4 * kValues;
         }) == 3);
+  CHECK(support::fault_of(tape, 2) == "");
   // The images; 4 numbers of each of 192 boxes, and a class of each of 256 positions.
   CHECK(inputs == std::multiset<std::int64_t>{2 * 3 * 64 * 4, 2 * (192 * 4 * 4 + 256 * 8)});
 }
