@@ -15,8 +15,13 @@ Headline refusal(const Document& plan) {
   Headline head;
   head.title = subject(plan.at("job"));
   head.tone = Tone::bad;
-  for (const Document& candidate : plan.at("candidates")) {
+  constexpr std::size_t kNamed = 4;
+  const Document& candidates = plan.at("candidates");
+  for (const Document& candidate : candidates) {
     head.on += (head.on.empty() ? "" : " or ") + machine_name(candidate);
+  }
+  if (candidates.size() > kNamed) {
+    head.on = fmt::format("any of {} kinds of GPUs", candidates.size());
   }
   const Document failure = plan.value("failure", Document::object());
   head.verdict = failure.value("message", "No plan is possible");

@@ -88,6 +88,17 @@ TEST_CASE("where nothing fits no format lists largest batches of zero", "[render
   }
 }
 
+TEST_CASE("GPUs on none of which a plan is possible are named, or counted where they are many", "[render]") {
+  Document plan = test::refused_plan();
+  const Document one = plan.at("candidates").front();
+  const auto first_lines = [&](std::size_t kinds) {
+    plan["candidates"] = Document(kinds, one);
+    return render::text(plan, {}).substr(0, 120);
+  };
+  CHECK(first_lines(2).find("on 8 x Made-Up 40 GB or 8 x Made-Up 40 GB\n") != std::string::npos);
+  CHECK(first_lines(72).find("on any of 72 kinds of GPUs\n") != std::string::npos);
+}
+
 TEST_CASE("reports of one job end where a screen of 40 rows does", "[render]") {
   for (const test::Sample& sample : test::samples()) {
     const std::string text = render::text(sample.report, {});
