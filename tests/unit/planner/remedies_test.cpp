@@ -150,6 +150,7 @@ class Patient {
       CHECK((single || asked_.world.flicker > 0 || codes.contains("combination") == !combination(true, true).empty()));
       CHECK(codes.contains("more-memory"));
       CHECK(codes.contains("lower-resolution") == (largest_side() > 0));
+      CHECK((asked_.world.flicker > 0 || codes.contains("tiles") == can_be_cut()));
     }
     return codes;
   }
@@ -342,6 +343,20 @@ class Patient {
     larger.image.width = std::min(job_.image.width, side + field.stride);
     CHECK_FALSE(fits(larger));
     return std::stod(found[1]);
+  }
+
+  /// Whether any tile fits of which several cover the image.
+  [[nodiscard]] bool can_be_cut() const {
+    const auto field = estimate::receptive_field(job::network_of(job_).value());
+    const auto [height, width] = std::pair(job_.image.height, job_.image.width);
+    for (std::int64_t side = field.stride; side < std::max(height, width); side += field.stride) {
+      job::Job tile = job_;
+      tile.image = {3, std::min(height, side), std::min(width, side)};
+      if (tiling(job_.image, field, side).tiles > 1 && fits(tile)) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /// The largest image of the same aspect that fits; memory grows with it.
