@@ -396,5 +396,27 @@ TEST_CASE("more GPUs are offered up to the last that are allowed, or 512") {
   }
 }
 
+TEST_CASE("with a global batch the GPUs that are offered share it evenly") {
+  World world;
+  world.update = world.exchange = world.buckets = 0;
+  PlanRequest request;
+  request.job = support::small_job();
+  request.job.data.images = 12 * 100;
+  support::settle(request, request.job);
+  request.accumulation.reset();
+  request.global_batch = 12;
+  request.candidates = {support::made_up_gpu("a", 5000, 1)};
+  request.candidates.front().per_node = 1;
+  const double alone = 12 * 100 * world.step_seconds(request.job);
+  for (const auto& [times, gpus] : {std::pair{1.5, 2}, std::pair{3.5, 4}, std::pair{4.5, 6}, std::pair{6.5, 12}}) {
+    request.deadline = base::Seconds(alone / times);
+    const auto answer = plan(request, support::engine_of(world));
+    REQUIRE(answer.has_value());
+    const auto more = std::ranges::find(answer->remedies, "more-gpus", &Remedy::code);
+    REQUIRE(more != answer->remedies.end());
+    CHECK(more->job.parallel.gpus == gpus);
+  }
+}
+
 }  // namespace
 }  // namespace vggplan::planner

@@ -485,6 +485,9 @@ TEST_CASE("each number in a reason is the plan's or the models', and each reason
     asked.request.solve_resolution = false;
     asked.request.candidates.resize(1);
     asked.request.candidates[0].exactly = seed % 2 == 0;
+    if (asked.request.global_batch && seed % 3 == 0) {
+      asked.request.batch = 1;
+    }
     asked.request.job.data.workers = seed % 7 == 0 ? std::optional(0) : std::nullopt;
     asked.world.image *= seed % 3 == 0 ? 1 : seed % 3 == 1 ? 0.3 : 0.05;
     asked.world.sharded = seed % 4 == 0 ? 0.7 : 1.2;
