@@ -188,7 +188,8 @@ TEST_CASE("the backward of a batch norm sums in parts where something depends on
   job.model = support::vgg(11, true);
   job.scope.norm = FrozenNorm::all;
   std::vector<std::int64_t> other;
-  for (const Event& event : support::tape_of(job, support::without_workspaces()).steps.back()) {
+  const Tape normed = support::tape_of(job, support::without_workspaces());
+  for (const Event& event : normed.steps.back()) {
     if (event.kind == Event::Kind::allocate && event.layer == 2 && event.category == Category::other) {
       other.push_back(event.bytes);
     }
