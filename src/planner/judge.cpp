@@ -116,7 +116,6 @@ Evaluated evaluate(const job::Job& job, const estimate::Target& target, const es
   row.run_peak = memory.run_peak;
   row.reserved_peak = memory.reserved_peak;
   row.step = time.step;
-  row.bound_by = time.bound_by;
   return row;
 }
 

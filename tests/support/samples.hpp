@@ -169,7 +169,6 @@ inline planner::Evaluated sample_alternative(const job::Job& job, double speed) 
   row.usd_per_hour = base::Usd(12.5);
   row.usd_per_million_images = base::Usd(12.5 * 1e6 / speed / 3600);
   row.gpu_hours_per_million_images = 8e6 / speed / 3600;
-  row.bound_by = "gpu";
   return row;
 }
 

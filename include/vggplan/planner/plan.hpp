@@ -63,7 +63,6 @@ struct Evaluated {
   base::Seconds step{};
   double images_per_second{};
   double useful_images_per_second{};  ///< of the data set: a short last batch of an epoch counts whole
-  std::string bound_by{};
   std::optional<base::Usd> usd_per_hour{};
   std::optional<base::Usd> usd_per_million_images{};  ///< useful ones, as the hours below
   double gpu_hours_per_million_images{};
