@@ -19,6 +19,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LES
   target_compile_options(vggplan_options INTERFACE -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds)
 endif()
 
+# GCC collects garbage for a tenth of its time where it may take less than this (KiB); a module takes a gigabyte anyway.
+target_compile_options(vggplan_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:--param=ggc-min-heapsize=600000>)
+
 if(VGGPLAN_SANITIZE)
   set(vggplan_sanitizers -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer)
   # Instrumented code misleads GCC's flow analysis (its manual says so); the other builds keep the warning.

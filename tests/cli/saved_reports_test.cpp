@@ -45,6 +45,16 @@ void expect_refused(FakeWorld& world, const json& report, bool valid, const std:
   CHECK(ran.err.find("exception") == std::string::npos);
 }
 
+/// With lists of two entries at most: the third is read as the second is.
+void shorten(json& value) {
+  if (value.is_array() && value.size() > 2) {
+    value.erase(value.begin() + 2, value.end());
+  }
+  if (value.is_structured()) {
+    std::ranges::for_each(value, shorten);
+  }
+}
+
 std::map<std::string, json> samples() {
   FakeWorld world;
   const auto made = [&](const std::string& arguments) { return json::parse(run(arguments + " --json", world).out); };
@@ -69,7 +79,8 @@ TEST_CASE("a report that lacks a key or holds nonsense is refused, with its plac
   const std::array<json, 5> kNonsense{nullptr, -1, "x", json::array(), ""};
   std::size_t turn = 0;
   FakeWorld world;
-  for (const auto& [name, report] : samples()) {
+  for (auto& [name, report] : samples()) {
+    shorten(report);
     std::vector<json::json_pointer> all;
     places(report, json::json_pointer(), all);
     for (const json::json_pointer& place : all) {

@@ -113,7 +113,7 @@ std::string published_table() {
   return text + worst_rows(held_out, 6, [](const TimedRow& row) -> const TimeCompared& { return row.time; });
 }
 
-std::string other_tools() {
+std::string other_tools_of_time() {
   std::string text =
       "| Step | Measured ms | RuntimeEstimator, roofline | RuntimeEstimator, on the GPU | vggplan |\n"
       "|---|--:|--:|--:|--:|\n";
@@ -166,7 +166,7 @@ std::string time_section() {
       "\n### GPUs that nobody measured, against what others published\n\nThe factors of carrying over were set by some "
       "sources and held against the others. *Bias* is the median error with its sign.\n\n";
   text += published_table();
-  text += "\n### Time next to PyTorch's RuntimeEstimator\n\n" + other_tools();
+  text += "\n### Time next to PyTorch's RuntimeEstimator\n\n" + other_tools_of_time();
   return text;
 }
 
