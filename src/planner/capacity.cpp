@@ -70,7 +70,7 @@ Holding holding_of(const PlanRequest& request, const Group& group, const estimat
   const std::int64_t largest = std::max<std::int64_t>(held.certain > 0 ? held.certain : held.batch.steady, 1);
   held.job = job_of(request, group, {request.batch.value_or(largest), accumulation});
   if (fit.fits(held.job, target)) {
-    const auto time = engine.time(held.job, target);
+    const auto time = timed(held.job, target, engine);
     held.images_per_second = time ? time->images_per_second : 0;
   }
   return held;

@@ -60,7 +60,7 @@ class Walk {
   }
   /// Useful images per second; 0 where the settings do not go together.
   double rate(BatchChoice choice) {
-    const auto time = engine_.time(job(choice), target_);
+    const auto time = timed(job(choice), target_, engine_);
     return time ? time->images_per_second * useful_share(job_) : 0;
   }
   /// No batch above fits, or makes sense.
@@ -115,8 +115,8 @@ class Walk {
       if (idle(promise)) {
         continue;
       }
-      const auto time = engine_.time(job(promise.choice), target_);
-      if (!time || !(time->images_per_second > 0)) {
+      const auto time = timed(job(promise.choice), target_, engine_);
+      if (!time) {
         reject(kInvalid, promise.choice, {});
         continue;
       }

@@ -88,6 +88,12 @@ double useful_share(const job::Job& job) {
   return computed ? static_cast<double>(*job.data.images) / *computed : 1;
 }
 
+std::optional<estimate::TimeAnswer> timed(const job::Job& job, const estimate::Target& target,
+                                          const estimate::Engine& engine) {
+  const auto time = engine.time(job, target);
+  return time && time->images_per_second > 0 ? std::optional(*time) : std::nullopt;
+}
+
 Evaluated at_rate(const job::Job& job, const std::string& gpu, double images_per_second,
                   std::optional<base::Usd> usd_per_hour) {
   Evaluated row;
@@ -121,9 +127,8 @@ Evaluated evaluate(const job::Job& job, const estimate::Target& target, const es
 
 std::optional<Evaluated> evaluate(const job::Job& job, const estimate::Target& target,
                                   const estimate::MemoryAnswer& memory, const estimate::Engine& engine) {
-  const auto time = engine.time(job, target);
-  const bool timed = time && time->images_per_second > 0;
-  return timed ? std::optional(evaluate(job, target, memory, *time)) : std::nullopt;
+  const auto time = timed(job, target, engine);
+  return time ? std::optional(evaluate(job, target, memory, *time)) : std::nullopt;
 }
 
 double money(const Evaluated& figures) {

@@ -22,6 +22,10 @@ double useful_share(const job::Job& job);
 Evaluated at_rate(const job::Job& job, const std::string& gpu, double images_per_second,
                   std::optional<base::Usd> usd_per_hour);
 
+/// The time of the job; none where the models have no rate for it.
+std::optional<estimate::TimeAnswer> timed(const job::Job& job, const estimate::Target& target,
+                                          const estimate::Engine& engine);
+
 /// The figures of a job that fits; nothing where it has no time.
 Evaluated evaluate(const job::Job& job, const estimate::Target& target, const estimate::MemoryAnswer& memory,
                    const estimate::TimeAnswer& time);

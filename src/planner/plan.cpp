@@ -109,7 +109,7 @@ void add_warnings(Plan& plan, const PlanRequest& request, const Search& found, c
                   const estimate::Engine& engine) {
   const auto unpriced =
       std::ranges::count_if(found.contenders, [](const Contender& c) { return !c.figures.usd_per_hour.has_value(); });
-  if (unpriced > 0 && (request.objective == Objective::cheapest || request.max_cost)) {
+  if (unpriced > 0 && request.objective == Objective::cheapest) {
     const bool all = static_cast<std::size_t>(unpriced) == found.contenders.size();
     plan.warnings.push_back({"price-unknown",
                              all ? "no price is known; GPU-hours are compared instead"

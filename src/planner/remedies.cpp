@@ -62,7 +62,7 @@ class Doctor {
     if (const auto answer = engine.memory(job, boundless())) {
       peak_ = answer->run_peak;
     }
-    if (const auto time = engine.time(job, target_)) {
+    if (const auto time = timed(job, target_, engine)) {
       seconds_per_image_ = 1 / time->images_per_second;
     }
   }
@@ -94,30 +94,23 @@ class Doctor {
     return !job::validate(job) && fit_.fits(job, target) ? fit_.memory(job, target) : std::nullopt;
   }
 
-  /// Whether the changed job also keeps the limits of time and money.
-  [[nodiscard]] bool keeps_limits(const job::Job& job, const Target& target, const MemoryAnswer& memory,
-                                  double pieces) const {
-    auto figures = evaluate(job, target, memory, engine_);
-    if (figures) {
-      figures->total = *figures->total * pieces;
-      figures->cost = figures->cost ? std::optional(*figures->cost * pieces) : std::nullopt;
-    }
-    return figures && constraints_missed(request_, *figures).empty();
-  }
-
-  /// What the models say of a remedy whose change is described; false where it misses a limit. `pieces`: how many of
-  /// the changed job's images stand for one of the original's.
+  /// What the models say of a remedy whose change is described; false where it misses a limit of time or money.
+  /// `pieces`: how many of the changed job's images stand for one of the original's.
   bool add(Remedy remedy, const Target& target, const MemoryAnswer& memory, double pieces = 1) {
-    if ((request_.deadline || request_.max_cost) && !keeps_limits(remedy.job, target, memory, pieces)) {
+    const auto time = timed(remedy.job, target, engine_);
+    if (!time) {
+      return false;
+    }
+    const double rate = time->images_per_second / pieces;
+    if (!constraints_missed(request_, at_rate(remedy.job, target.gpu.name, rate, time->usd_per_hour)).empty()) {
       return false;
     }
     remedy.gpu = target.gpu.name;
     remedy.memory = memory;
     remedy.saved = std::max(Bytes(0), peak_ - memory.run_peak);
     remedy.saves = fmt::format("the peak falls to {}", base::format_bytes(memory.run_peak));
-    const auto time = engine_.time(remedy.job, target);
-    if (time && time->images_per_second > 0 && seconds_per_image_ > 0) {
-      remedy.slowdown = pieces / time->images_per_second / seconds_per_image_;
+    if (seconds_per_image_) {
+      remedy.slowdown = 1 / rate / *seconds_per_image_;
     }
     const double slowdown = remedy.slowdown.value_or(1);
     if (slowdown <= 0.95) {
@@ -144,7 +137,7 @@ class Doctor {
   /// What the job would reserve, were there no limit.
   [[nodiscard]] Bytes need(const job::Job& job) const {
     const auto answer = engine_.memory(job, boundless());
-    return answer && answer->verdict != Verdict::does_not_fit ? answer->reserved_peak : kMostMemory;
+    return answer ? answer->reserved_peak : kMostMemory;
   }
 
   /// One change on top of the other, as they were offered, as long as each lowers the need; until the job fits.
@@ -294,8 +287,8 @@ class Doctor {
   const estimate::Engine& engine_;
   Fit fit_;
   std::vector<Change> changes_;
-  Bytes peak_{};  ///< of the job as asked, were there no limit
-  double seconds_per_image_{};
+  Bytes peak_{};                               ///< of the job as asked, were there no limit
+  std::optional<double> seconds_per_image_{};  ///< as asked
   std::vector<Remedy> remedies_{};
 };
 

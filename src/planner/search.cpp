@@ -14,10 +14,7 @@ namespace {
 const Refusal kBehind{"behind", "other GPUs or settings do it in less time, for less and with no more GPUs"};
 const Refusal kSharding{"sharding", "cannot be faster than what fits without it"};
 
-/// Groups that shard because the plan tries it, not because the request says so.
-bool shards_by_choice(const PlanRequest& request, const Group& group) {
-  return !request.sharding && group.settings.sharding != job::Sharding::ddp;
-}
+bool shards(const Group& group) { return group.settings.sharding != job::Sharding::ddp; }
 
 /// What a candidate has to beat to count beside others of its GPUs that are simpler. Within `kBand` these are
 /// preferred; but a limit of time or money may lie in between.
@@ -35,9 +32,8 @@ bool is_better(const Evaluated& a, const Evaluated& b, double band) {
 
 /// Sharding over all GPUs leaves most memory, and the optimizer's time is left out: a bound for every count.
 job::Job most_spread(const PlanRequest& request, Group group, std::int64_t gpus) {
-  const bool shared = request.job.mode == job::Mode::train && gpus > 1;
+  const bool shared = request.job.mode == job::Mode::train;
   group.gpus = shared ? gpus : 1;
-  group.nodes = 1;
   group.settings.sharding = shared ? job::Sharding::fsdp2 : job::Sharding::ddp;
   return job_of(request, group, {1, request.global_batch ? 1 : request.accumulation.value_or(1)});
 }
@@ -165,7 +161,7 @@ class Exploration {
   struct Pool {
     std::size_t begin{};
     std::size_t end{};
-    double bar{0};
+    double bar{0};  ///< what sharding has to beat, once the others are explored
     std::optional<base::Usd> usd_per_hour{};
   };
 
@@ -192,7 +188,7 @@ class Exploration {
     if (!(bound > 0)) {
       return std::nullopt;  // nothing fits: a walk tells by how much
     }
-    if (shards_by_choice(request_, group) && bound <= pool.bar) {
+    if (bound <= pool.bar) {
       return kSharding;
     }
     const Evaluated best = at_rate(job_of(request_, group, {}), "", bound, pool.usd_per_hour);
@@ -212,8 +208,7 @@ class Exploration {
       results_[index].enumerated = 1;
       results_[index].rejected.add(*refusal, {}, [&] { return describe(request_, group); });
     } else {
-      const double bar = shards_by_choice(request_, group) ? pool.bar : 0;
-      results_[index] = explore(request_, group, certainty_, bar, engine_);
+      results_[index] = explore(request_, group, certainty_, pool.bar, engine_);
     }
   }
 
@@ -223,7 +218,7 @@ class Exploration {
       std::vector<std::pair<std::size_t, const Pool*>> those;
       for (const Pool& pool : wave) {
         for (std::size_t i = pool.begin; i < pool.end; ++i) {
-          if (shards_by_choice(request_, groups_[i]) == sharded) {
+          if (shards(groups_[i]) == sharded) {
             those.emplace_back(i, &pool);
           }
         }
@@ -317,8 +312,7 @@ Search search(const PlanRequest& request, const estimate::Engine& engine) {
 const Explored* nearest_miss(const Search& search) {
   const Explored* nearest = nullptr;
   for (const Explored& explored : search.groups) {
-    if (explored.evaluated.empty() && explored.nearest_miss &&
-        (nearest == nullptr || *explored.nearest_miss < *nearest->nearest_miss)) {
+    if (explored.nearest_miss && (nearest == nullptr || *explored.nearest_miss < *nearest->nearest_miss)) {
       nearest = &explored;
     }
   }

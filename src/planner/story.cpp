@@ -118,7 +118,7 @@ void Story::bound() {
       by_gpu ? fmt::format("The GPU bounds the step of {}, at {:.0f} % of its peak arithmetic",
                            format_seconds(time.iteration.value), 100 * time.model_flops_utilization)
              : fmt::format("The step of {} is bound by {}", format_seconds(time.iteration.value), time.bound_by);
-  if (job_.parallel.gpus > 1 && trains() && step > 0) {
+  if (job_.parallel.gpus > 1 && trains()) {
     const bool gathers = job_.parallel.sharding == job::Sharding::fsdp2;
     const std::string_view what = gathers ? "gathering parameters and averaging gradients" : "averaging the gradients";
     constexpr double kWorthSaying = 0.0005;

@@ -40,7 +40,7 @@ void Story::checkpointing() {
 }
 
 void Story::sharding() {
-  if (job_.parallel.gpus == 1 || job_.parallel.sharding == job::Sharding::ddp || request_.sharding) {
+  if (job_.parallel.sharding == job::Sharding::ddp || request_.sharding) {
     return;
   }
   const auto ddp = with([](job::Job& job) { job.parallel.sharding = job::Sharding::ddp; });
