@@ -180,4 +180,18 @@ inline job::Job small_job() {
   return job;
 }
 
+/// One GPU, and nothing open but the batch.
+inline planner::PlanRequest one_setting(std::int64_t usable) {
+  planner::PlanRequest request;
+  request.job = small_job();
+  request.candidates = {made_up_gpu("a", usable, 1)};
+  request.precision = job::Precision::tf32;
+  request.layout = base::Layout::nchw;
+  request.checkpointing = job::Checkpointing{};
+  request.sharding = job::Sharding::ddp;
+  request.solve_resolution = false;
+  request.threads = 1;
+  return request;
+}
+
 }  // namespace vggplan::support

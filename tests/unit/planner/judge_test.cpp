@@ -171,5 +171,24 @@ TEST_CASE("limits are missed by what is beyond them: a limit of money also by wh
   }
 }
 
+TEST_CASE("a job is timed where the models have a rate for it") {
+  const auto target = support::made_up_gpu("a", 1000, 1).target;
+  estimate::Engine engine;
+  for (const double rate : {0.0, 0.5, 20.0}) {
+    engine.time = [&](const job::Job&, const estimate::Target&) -> base::Result<estimate::TimeAnswer> {
+      estimate::TimeAnswer answer;
+      answer.images_per_second = rate;
+      return answer;
+    };
+    const auto time = timed(support::small_job(), target, engine);
+    REQUIRE(time.has_value() == (rate > 0));
+    CHECK((!time || time->images_per_second == rate));
+  }
+  engine.time = [](const job::Job&, const estimate::Target&) -> base::Result<estimate::TimeAnswer> {
+    return base::wrong("--batch", "is not known");
+  };
+  CHECK_FALSE(timed(support::small_job(), target, engine));
+}
+
 }  // namespace
 }  // namespace vggplan::planner

@@ -197,6 +197,13 @@ TEST_CASE("of GPUs without a price only the cheapest knows nothing, and says of 
   CHECK(warning(Objective::cheapest, {{"a", 1}}).starts_with("some of the GPUs have no price"));
   CHECK(warning(Objective::cheapest, {{"a", 1}, {"b", 2}}).empty());
   CHECK(warning(Objective::fastest, {}).empty());
+  PlanRequest alone = request_for({made_up_gpu("a", 2600, 1)});
+  alone.objective = Objective::cheapest;
+  alone.batch = 1;
+  alone.precision = job::Precision::tf32;
+  alone.layout = base::Layout::nchw;
+  alone.checkpointing = job::Checkpointing{};
+  CHECK(plan(alone, engine_of(World{}))->warnings.front().code == "price-unknown");
 }
 
 TEST_CASE("a step that takes more images than there are is warned of") {

@@ -149,7 +149,7 @@ class Patient {
       CHECK(codes.contains("combination") <= !single);
       CHECK((single || asked_.world.flicker > 0 || codes.contains("combination") == !combination(true, true).empty()));
       CHECK(codes.contains("more-memory"));
-      CHECK(codes.contains("lower-resolution") == (largest_side() > 0));
+      CHECK((asked_.world.flicker > 0 || codes.contains("lower-resolution") == (largest_side() > 0)));
       CHECK((asked_.world.flicker > 0 || codes.contains("tiles") == can_be_cut()));
     }
     return codes;
@@ -277,7 +277,9 @@ class Patient {
     CHECK(remedy.more_hardware == any(&Remedy::more_hardware));
     CHECK(remedy.changes_training <= combination(true, false).empty());
     CHECK(remedy.more_hardware <= combination(false, false).empty());
+    std::set<std::string> codes;
     for (std::size_t i = 0; i < parts.size(); ++i) {
+      CHECK(codes.insert(parts[i].remedy.code).second);
       std::vector<Change> fewer = parts;
       fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
       CHECK_FALSE(fits(with(fewer)));
@@ -405,7 +407,7 @@ class Patient {
 
 TEST_CASE("remedies are all that help, the mildest that do, and each number in them is the models'") {
   std::map<std::string, int> times;
-  for (std::uint32_t seed = 1; seed <= 120; ++seed) {
+  for (std::uint32_t seed = 1; seed <= 600; ++seed) {
     const Refused asked(seed);
     const auto answer = plan(asked.request, asked.engine);
     if (!answer || answer->recommendation || answer->max_batch.empty() || answer->remedies.empty()) {  // limits
@@ -484,6 +486,46 @@ TEST_CASE("a combination has the largest batch that does") {
   CHECK(smaller.job.batch == 2);
   CHECK(smaller.job.accumulation == 2);
   CHECK(smaller.job.optimizer == job::Optimizer::sgd);
+}
+
+TEST_CASE("tiles are offered where all of them together keep the limits, and without a time nothing is") {
+  World world;
+  world.slack = 1;
+  world.launch = world.update = 0;
+  PlanRequest request;
+  request.job = support::small_job();
+  request.job.image = {3, 1000, 1000};
+  request.job.data.images = 100;
+  support::settle(request, request.job);
+  request.candidates = {support::made_up_gpu("a", 7000, 1)};
+  const auto remedies = [&](double seconds, const estimate::Engine& engine) {
+    request.deadline = base::Seconds(seconds);
+    return plan(request, engine)->remedies;
+  };
+  const auto find = [](const std::vector<Remedy>& all, const char* code) {
+    return std::ranges::find(all, code, &Remedy::code);
+  };
+  const auto engine = support::engine_of(world);
+  const auto any = remedies(1e9, engine);
+  const auto cut = find(any, "tiles");
+  REQUIRE(cut != any.end());
+  const double tiles = std::stod(cut->change.substr(std::string("cut each image into ").size()));
+  const double all_of_them = 100 * tiles * world.step_seconds(cut->job);
+  const auto enough = remedies(all_of_them * 1.0001, engine);
+  CHECK(find(enough, "tiles") != enough.end());
+  const auto short_of_time = remedies(all_of_them * 0.9999, engine);
+  CHECK(find(short_of_time, "tiles") == short_of_time.end());
+
+  auto timeless = engine;
+  timeless.time = [=](const job::Job& job, const Target& target) -> base::Result<estimate::TimeAnswer> {
+    if (job.image.height < 1000) {
+      return base::wrong("--size", "has no time");
+    }
+    return engine.time(job, target);
+  };
+  const auto known = remedies(1e9, timeless);
+  CHECK(find(known, "tiles") == known.end());
+  CHECK(find(known, "more-memory") != known.end());
 }
 
 }  // namespace

@@ -124,5 +124,25 @@ TEST_CASE("a tile no larger than the overlap covers nothing") {
   CHECK(tiling({3, 1000, 1000}, field, 224).tiles > 0);
 }
 
+TEST_CASE("the overlap is what a window reaches beyond its stride, in whole strides on either side") {
+  // (size - stride) / 2 pixels, rounded up: 2 and 3 pixels are one and two strides of two.
+  CHECK(tiling({3, 100, 100}, {.size = 6, .stride = 2}, 50).overlap == 4);
+  CHECK(tiling({3, 100, 100}, {.size = 7, .stride = 2}, 50).overlap == 8);
+  // One pixel more than the overlap goes on by one pixel; a tile as large as the image has no neighbour.
+  CHECK(tiling({3, 10, 4}, {.size = 6, .stride = 2}, 5).tiles == 6);
+  CHECK(tiling({3, 4, 4}, {.size = 6, .stride = 2}, 4).tiles == 1);
+  job::Job job = support::small_job();
+  job.sizes = {{3, 100, 100}, {3, 50, 200}};
+  CHECK(on_tile(job, 64).sizes.empty());
+}
+
+TEST_CASE("where memory does not grow with the image the largest side ends the search, and that is said") {
+  Counted counted(World{.image = 0});
+  const auto target = support::made_up_gpu("a", 5000, 1).target;
+  const MaxResolution found = largest_resolution(support::small_job(), target, counted.fit(), 256);
+  CHECK(found.height == 256);
+  CHECK_FALSE(found.limited_by_search);  // by what was asked
+}
+
 }  // namespace
 }  // namespace vggplan::planner

@@ -273,5 +273,17 @@ TEST_CASE("the multiple that an error about --global-batch proposes is accepted"
   }
 }
 
+TEST_CASE("one GPU has nothing to share") {
+  for (const std::int64_t gpus : {1, 2}) {
+    std::set<job::Sharding> found;
+    for (const Group& group : enumerate_groups(request_on({made_up_gpu("a", 1000, gpus)}))) {
+      if (group.gpus == gpus) {
+        found.insert(group.settings.sharding);
+      }
+    }
+    CHECK(found.size() == (gpus == 1 ? 1 : 3));
+  }
+}
+
 }  // namespace
 }  // namespace vggplan::planner

@@ -480,13 +480,23 @@ class Listener {
 
 TEST_CASE("each number in a reason is the plan's or the models', and each reason is there where it applies") {
   std::map<std::string, int> heard;
-  for (std::uint32_t seed = 1; seed <= 500; ++seed) {
+  for (std::uint32_t seed = 1; seed <= 1500; ++seed) {
     MadeUpQuestion asked(seed);
     asked.request.solve_resolution = false;
     asked.request.candidates.resize(1);
     asked.request.candidates[0].exactly = seed % 2 == 0;
     if (asked.request.global_batch && seed % 3 == 0) {
       asked.request.batch = 1;
+    }
+    if (seed % 13 == 0 && asked.request.batch) {
+      asked.request.batch = 9;
+    }
+    if (seed % 11 == 0) {
+      asked.request.nodes = 1;
+    }
+    if (asked.request.global_batch && seed % 5 == 0) {
+      asked.request.batch.reset();
+      asked.request.accumulation = 2;
     }
     asked.request.job.data.workers = seed % 7 == 0 ? std::optional(0) : std::nullopt;
     asked.world.image *= seed % 3 == 0 ? 1 : seed % 3 == 1 ? 0.3 : 0.05;
@@ -521,6 +531,43 @@ TEST_CASE("a change is shown with its sign, to three digits, and too little to s
   CHECK(signed_percent(1.0996) == "+10 %");
   CHECK(signed_percent(0.7) == "-30 %");
   CHECK(signed_percent(3) == "+200 %");
+}
+
+TEST_CASE("workers are told of where they bound the step and more would do") {
+  struct Fed {
+    std::string bound_by{};
+    std::int64_t workers{};
+    std::int64_t needed{};
+    bool said{};
+  };
+  const auto request_of = [] {
+    PlanRequest request;
+    request.job = support::small_job();
+    request.candidates = {support::made_up_gpu("a", 5000, 1)};
+    request.batch = 1;
+    request.solve_resolution = false;
+    return request;
+  };
+  for (const Fed& fed : {Fed{"workers", 1, 2, true}, Fed{"workers", 2, 2, false}, Fed{"workers", 3, 2, false},
+                         Fed{"workers", 0, 2, false}, Fed{"storage", 1, 2, true}, Fed{"gpu", 1, 2, false}}) {
+    auto engine = support::engine_of(support::World{});
+    engine.full = [&, ask = engine.full](const job::Job& job, const estimate::Target& target) {
+      auto answer = ask(job, target);
+      answer->time.bound_by = fed.bound_by;
+      answer->time.model_flops_utilization = 0.57;
+      answer->input.workers = fed.workers;
+      answer->input.workers_needed = fed.needed;
+      return answer;
+    };
+    const auto answer = plan(request_of(), engine);
+    const std::vector<std::string>& why = answer->recommendation->why;
+    const auto said = [&](const std::string& words) {
+      return std::ranges::any_of(why, [&](const std::string& text) { return text.find(words) != std::string::npos; });
+    };
+    CHECK(said("1 workers decode the images; 2 would keep the GPUs busy.") == fed.said);
+    CHECK(said("workers decode") == fed.said);
+    CHECK(said("at 57 % of its peak arithmetic") == (fed.bound_by == "gpu"));
+  }
 }
 
 }  // namespace
