@@ -381,16 +381,17 @@ TEST_CASE("more GPUs are offered up to the last that are allowed, or 512") {
     request.job.batch = 3;
     request.max_gpus = allowed;
     const std::int64_t most = allowed.value_or(512);
-    request.job.data.images = 3 * 5 * 512;
+    request.job.data.images = 3 * most * (most + 1);  // one more would do, were it allowed
     support::settle(request, request.job);
     request.candidates = {support::made_up_gpu("a", 5000, 1)};
     request.candidates.front().per_node = 1;
-    const double alone = 5 * 512 * world.step_seconds(request.job);
+    const double alone = static_cast<double>(most * (most + 1)) * world.step_seconds(request.job);
     const auto offered = [&](double deadline) {
       request.deadline = base::Seconds(deadline);
       const auto answer = plan(request, support::engine_of(world));
-      return std::ranges::find(answer->remedies, "use " + std::to_string(most) + " GPUs", &Remedy::change) !=
-             answer->remedies.end();
+      const auto more = std::ranges::find(answer->remedies, "more-gpus", &Remedy::code);
+      CHECK((more == answer->remedies.end() || more->job.parallel.gpus == most));
+      return more != answer->remedies.end();
     };
     CHECK(offered(alone / static_cast<double>(most) * 1.000001));
     CHECK_FALSE(offered(alone / static_cast<double>(most) * 0.999999));

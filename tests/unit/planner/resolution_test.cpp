@@ -142,6 +142,9 @@ TEST_CASE("where memory does not grow with the image the largest side ends the s
   const MaxResolution found = largest_resolution(support::small_job(), target, counted.fit(), 256);
   CHECK(found.height == 256);
   CHECK_FALSE(found.limited_by_search);  // by what was asked
+  const MaxResolution all = largest_resolution(support::small_job(), target, counted.fit());
+  CHECK(all.height == kLargestSide);
+  CHECK(all.limited_by_search);
 }
 
 }  // namespace
