@@ -57,6 +57,19 @@ TEST_CASE("numbers keep nine significant digits, and are finite", "[report]") {
   CHECK_THROWS_AS(report::rounded(std::numeric_limits<double>::quiet_NaN()), std::logic_error);
 }
 
+TEST_CASE("a sweep is its estimates as they are, each with the inputs that set it apart", "[report]") {
+  const std::vector<Document> estimates{report::build_estimate(test::sample_estimate()),
+                                        report::build_estimate(test::refused_estimate())};
+  const Document sweep = report::build_sweep(estimates);
+  REQUIRE(sweep.at("points").size() == estimates.size());
+  for (std::size_t i = 0; i < estimates.size(); ++i) {
+    Document point = sweep.at("points").at(i);
+    CHECK(point.at("point").is_object());
+    point.erase("point");
+    CHECK(point == estimates[i]);
+  }
+}
+
 TEST_CASE("a plan has a recommendation or remedies, never both", "[report]") {
   CHECK(test::sample_plan().contains("recommendation"));
   CHECK_FALSE(test::sample_plan().contains("remedies"));
