@@ -39,10 +39,8 @@ base::Status add_calibrations(const catalog::Catalog& catalog, const std::vector
                               estimate::Knowledge& knowledge) {
   const std::set<std::string> names = TRY(calibrations_for(catalog, gpus));
   for (const std::string& name : names) {
-    const std::string_view rates = TRY(catalog.text("calibration", name));
     hardware::Gpu gpu = TRY(catalog.gpu(name));
-    timing::Calibration calibration = TRY(catalog::read_calibration(rates, catalog.shown("calibration", name)));
-    knowledge.measured.push_back({std::move(gpu), std::move(calibration)});
+    knowledge.measured.push_back({std::move(gpu), TRY(catalog.calibration(name))});
   }
   return std::nullopt;
 }

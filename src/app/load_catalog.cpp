@@ -15,7 +15,7 @@ base::Result<catalog::Catalog> with_calibration(const catalog::Catalog& catalog,
   const std::string& path = *options.calibration;
   const std::string text =
       TRY(named_file(world.read_file(path), options.place("calibration"), "vggplan calibrate writes such files"));
-  const auto calibration = TRY(catalog::read_calibration(text, path));
+  const auto calibration = TRY(catalog::read_calibration({text, path}));
   const catalog::ConfigFile file{"calibration/" + calibration.gpu + ".json", text, path};
   return catalog.with_overrides(std::span(&file, 1));
 }

@@ -5,7 +5,6 @@
 #include <array>
 #include <cmath>
 #include <map>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -62,45 +61,20 @@ constexpr auto kSpreadKeys = std::to_array<Key<Calibration, Spread>>({
     {"host_bound", &Calibration::spread_host},
 });
 
-/// Whether `list` holds at least `fewest` whole numbers, none negative.
-bool is_row(const nlohmann::json& list, std::size_t fewest) {
-  return list.is_array() && list.size() >= fewest &&
-         std::all_of(list.begin(), list.end(), [](const nlohmann::json& v) { return v.is_number_unsigned(); });
-}
-
-/// [height, width, stride, dilation, groups, transposed]; groups 0: of one channel each.
-std::optional<timing::Filter> filter_of(const nlohmann::json& list) {
+/// [height, width, stride, dilation, groups, transposed]; groups 0: of one channel each. None: VGG's.
+timing::Filter filter_of(const std::vector<std::int64_t>& v) {
   constexpr std::size_t kLength = 6;
-  constexpr std::uint64_t kMost = 1U << 20U;
-  if (!is_row(list, kLength) || list.size() != kLength) {
-    return std::nullopt;
-  }
-  std::array<std::int64_t, kLength> v{};
-  for (std::size_t i = 0; i < kLength; ++i) {
-    const auto value = list[i].get<std::uint64_t>();
-    if (value > kMost || (value == 0 && i < 4)) {
-      return std::nullopt;
-    }
-    v[i] = static_cast<std::int64_t>(value);
-  }
-  return timing::Filter{v[0], v[1], v[2], v[3], v[4], v[5] != 0, 0, 0};
+  return v.size() == kLength ? timing::Filter{v[0], v[1], v[2], v[3], v[4], v[5] != 0, 0, 0} : timing::Filter{};
 }
 
-ShapeClass read_shape(ObjectReader& reader) {
+ShapeClass shape_of(const ObjectReader& reader) {
   ShapeClass shape;
   shape.kind = reader.enumeration<timing::OpKind>("op");
-  shape.math = reader.optional_enumeration("math", shape.math);
-  shape.element_bytes = reader.integer("element_bytes", 1, 8);
+  shape.math = reader.enumeration("math", shape.math);
+  shape.element_bytes = reader.integer("element_bytes");
   shape.layout = reader.enumeration<base::Layout>("layout");
-  shape.variant = reader.optional_enumeration("variant", shape.variant);
-  if (const nlohmann::json* list = reader.array("filter", false); list != nullptr) {
-    const auto filter = filter_of(*list);
-    if (!filter) {
-      reader.report("filter", "a filter is [height, width, stride, dilation, groups, transposed]",
-                    "write it with vggplan calibrate");
-    }
-    shape.filter = filter.value_or(timing::Filter{});
-  }
+  shape.variant = reader.enumeration("variant", shape.variant);
+  shape.filter = filter_of(reader.integers("filter"));
   return shape;
 }
 
@@ -112,118 +86,88 @@ constexpr double kMegabyte = 1e6;
 
 constexpr double kLastOctave = 60.0;  // sizes are whole numbers of 64 bits
 
-/// The streams of an optimizer and Linear layers of a whole feature map count here as well.
-bool are_channels(const nlohmann::json& value) {
-  return value.get<std::uint64_t>() <= std::uint64_t{base::kLargestExact};
+/// [channels, start in ns, MB/s in cache, MB/s beyond it].
+timing::StreamRate stream_of(const Json& row, const ShapeClass& family) {
+  timing::StreamRate rate;
+  rate.shape = family;
+  rate.shape.channels = row[0].get<std::int64_t>();
+  rate.start_seconds = kNanosecond * row[1].get<double>();
+  rate.cached = base::BytesPerSecond(kMegabyte * row[2].get<double>());
+  rate.uncached = base::BytesPerSecond(kMegabyte * row[3].get<double>());
+  return rate;
+}
+
+void read_streams(const ObjectReader& reader, Calibration& calibration) {
+  const ShapeClass family = shape_of(reader);
+  for (const Json& row : reader.list("by_channels")) {
+    calibration.streams.push_back(stream_of(row, family));
+  }
 }
 
 /// [channels, outputs, first octave, share, share ...]: one curve of a family.
-bool read_curve(const nlohmann::json& list, timing::ShareCurve& curve) {
+timing::ShareCurve curve_of(const Json& row, timing::ShareCurve curve) {
   constexpr std::size_t kHead = 3;
-  if (!is_row(list, kHead + 1)) {
-    return false;
+  curve.shape.channels = row[0].get<std::int64_t>();
+  curve.shape.outputs = row[1].get<std::int64_t>();
+  curve.first_octave = row[2].get<double>();
+  for (std::size_t i = kHead; i < row.size(); ++i) {
+    curve.shares.push_back(kShareUnit * row[i].get<double>());
   }
-  if (!are_channels(list[0]) || !are_channels(list[1])) {
-    return false;
-  }
-  curve.shape.channels = list[0].get<std::int64_t>();
-  curve.shape.outputs = list[1].get<std::int64_t>();
-  curve.first_octave = list[2].get<double>();
-  for (std::size_t i = kHead; i < list.size(); ++i) {
-    curve.shares.push_back(kShareUnit * list[i].get<double>());
-  }
-  const double last_octave = curve.first_octave + curve.octaves_per_node * static_cast<double>(curve.shares.size() - 1);
-  return last_octave <= kLastOctave && std::ranges::all_of(curve.shares, [](double share) { return share > 0.0; });
+  return curve;
 }
 
-/// [channels, start in ns, MB/s in cache, MB/s beyond it].
-bool read_stream(const nlohmann::json& list, timing::StreamRate& rate) {
-  constexpr std::size_t kLength = 4;
-  if (!is_row(list, kLength) || list.size() != kLength || !are_channels(list[0])) {
-    return false;
-  }
-  rate.shape.channels = list[0].get<std::int64_t>();
-  rate.start_seconds = kNanosecond * list[1].get<double>();
-  rate.cached = base::BytesPerSecond(kMegabyte * list[2].get<double>());
-  rate.uncached = base::BytesPerSecond(kMegabyte * list[3].get<double>());
-  return rate.cached.count() > 0.0 && rate.uncached.count() > 0.0;
+double last_octave(const timing::ShareCurve& curve) {
+  return curve.first_octave + curve.octaves_per_node * static_cast<double>(curve.shares.size() - 1);
 }
 
-void read_streams(ObjectReader& reader, Calibration& calibration) {
-  const ShapeClass family = read_shape(reader);
-  const nlohmann::json* list = reader.array("by_channels", true);
-  for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
-    timing::StreamRate rate;
-    rate.shape = family;
-    if (!read_stream((*list)[i], rate)) {
-      reader.report("by_channels", "a rate is [channels, start in ns, MB/s in cache, MB/s beyond], rates above 0",
-                    "write it with vggplan calibrate");
-      return;
-    }
-    calibration.streams.push_back(rate);
-  }
-}
-
-void read_family(ObjectReader& reader, Calibration& calibration) {
+void read_family(const ObjectReader& reader, Calibration& calibration) {
   timing::ShareCurve family;
-  family.shape = read_shape(reader);
-  family.octaves_per_node = reader.number("octaves_per_node", {0, kLastOctave, true});
-  const nlohmann::json* list = reader.array("by_channels", true);
-  for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
-    timing::ShareCurve curve = family;
-    if (!read_curve((*list)[i], curve)) {
-      reader.report("by_channels",
-                    "a curve is [channels, outputs, log2 of the first size, share in 1/100000, ...], shares above 0",
+  family.shape = shape_of(reader);
+  family.octaves_per_node = reader.number("octaves_per_node");
+  for (const Json& row : reader.list("by_channels")) {
+    calibration.curves.push_back(curve_of(row, family));
+    if (last_octave(calibration.curves.back()) > kLastOctave) {
+      reader.report("by_channels", fmt::format("a curve ends beyond 2^{}", kLastOctave),
                     "write it with vggplan calibrate");
-      return;
     }
-    calibration.curves.push_back(std::move(curve));
   }
 }
 
 template <class Keys, class Part>
-void read_keys(ObjectReader& reader, const Keys& keys, Part& part) {
+void read_keys(const ObjectReader& reader, const Keys& keys, Part& part) {
   for (const auto& key : keys) {
-    part.*key.field = reader.number(key.key, {0, 10});
+    part.*key.field = reader.number(key.key);
   }
 }
 
-void read_costs(ObjectReader& parent, Calibration& calibration) {
-  parent.inside("host", [&](ObjectReader& reader) { read_keys(reader, kHostKeys, calibration.host); });
-  const auto read_speed = [&](ObjectReader& reader) {
-    HostSpeed& speed = calibration.host_speed;
-    speed.operation = reader.number("operation_seconds", {0, 1, true});
-    speed.low = reader.number("low", {0, speed.operation, true});
-    speed.high = reader.number("high", {speed.operation, 1});
-  };
-  parent.inside("host_speed", read_speed, false);
-  parent.inside("links", [&](ObjectReader& reader) { read_keys(reader, kLinkKeys, calibration.links); });
-  parent.inside("spread", [&](ObjectReader& reader) {
+void read_host_speed(const ObjectReader& reader, HostSpeed& speed) {
+  speed = {reader.number("operation_seconds"), reader.number("low"), reader.number("high")};
+  if (speed.low > speed.operation || speed.high < speed.operation) {
+    reader.report(speed.low > speed.operation ? "low" : "high", "must not leave out operation_seconds");
+  }
+}
+
+void read_costs(const ObjectReader& parent, Calibration& calibration) {
+  parent.inside("host", [&](const ObjectReader& reader) { read_keys(reader, kHostKeys, calibration.host); });
+  parent.inside("host_speed", [&](const ObjectReader& reader) { read_host_speed(reader, calibration.host_speed); });
+  parent.inside("links", [&](const ObjectReader& reader) { read_keys(reader, kLinkKeys, calibration.links); });
+  parent.inside("spread", [&](const ObjectReader& reader) {
     for (const auto& key : kSpreadKeys) {
-      reader.inside(key.key, [&](ObjectReader& ends) {
-        (calibration.*key.field).low = ends.number("low", {0, 1, true});
-        (calibration.*key.field).high = ends.number("high", {1, 100});
+      reader.inside(key.key, [&](const ObjectReader& ends) {
+        calibration.*key.field = {ends.number("low"), ends.number("high")};
       });
     }
   });
 }
 
-void read_input(ObjectReader& reader, timing::InputRates& rates) {
-  rates.handover_seconds_per_byte = reader.number("handover_seconds_per_byte", {0, 1});
-  rates.inline_seconds_per_byte = reader.number("inline_seconds_per_byte", {0, 1});
-  rates.pinned_copy = base::BytesPerSecond(reader.number("pinned_copy_bytes_per_second", kRate));
-  reader.each("stages", [&](ObjectReader& entry) {
+void read_input(const ObjectReader& reader, timing::InputRates& rates) {
+  rates.handover_seconds_per_byte = reader.number("handover_seconds_per_byte");
+  rates.inline_seconds_per_byte = reader.number("inline_seconds_per_byte");
+  rates.pinned_copy = base::BytesPerSecond(reader.number("pinned_copy_bytes_per_second"));
+  reader.each("stages", [&](const ObjectReader& entry) {
     timing::StageCurve curve;
-    curve.stage = entry.name("stage");
-    const nlohmann::json* nodes = entry.array("pixels_and_seconds", true);
-    for (std::size_t i = 0; nodes != nullptr && i < nodes->size(); ++i) {
-      const nlohmann::json& node = (*nodes)[i];
-      if (!node.is_array() || node.size() != 2 || !node[0].is_number() || !node[1].is_number() ||
-          node[0].get<double>() <= 0.0 || node[1].get<double>() <= 0.0) {
-        entry.report("pixels_and_seconds", "a node is [pixels, seconds], both above 0",
-                     "[1048576, 0.0042] for instance");
-        return;
-      }
+    curve.stage = entry.text("stage");
+    for (const Json& node : entry.list("pixels_and_seconds")) {
       curve.nodes.push_back({node[0].get<double>(), node[1].get<double>()});
     }
     std::sort(curve.nodes.begin(), curve.nodes.end(), [](const auto& a, const auto& b) { return a.pixels < b.pixels; });
@@ -322,15 +266,15 @@ std::string families_text(const std::vector<Entry>& entries) {
 
 }  // namespace
 
-base::Result<Calibration> read_calibration(std::string_view text, const std::string& shown) {
-  return read_record<Calibration>(text, shown, "calibration", [](ObjectReader& reader) {
+base::Result<Calibration> read_calibration(const RecordFile& file) {
+  return read_record<Calibration>(file, "calibration", [](const ObjectReader& reader) {
     Calibration calibration;
-    calibration.gpu = reader.name("gpu");
+    calibration.gpu = reader.text("gpu");
     calibration.l2_cache = reader.bytes("l2_cache_bytes");
     read_costs(reader, calibration);
-    reader.inside("input", [&](ObjectReader& input) { read_input(input, calibration.input); });
-    reader.each("streams", [&](ObjectReader& entry) { read_streams(entry, calibration); });
-    reader.each("curves", [&](ObjectReader& entry) { read_family(entry, calibration); });
+    reader.inside("input", [&](const ObjectReader& input) { read_input(input, calibration.input); });
+    reader.each("streams", [&](const ObjectReader& entry) { read_streams(entry, calibration); });
+    reader.each("curves", [&](const ObjectReader& entry) { read_family(entry, calibration); });
     timing::sort_by_shape(calibration);
     return calibration;
   });

@@ -15,7 +15,6 @@
 #include "vggplan/base/names.hpp"
 #include "vggplan/catalog/calibration.hpp"
 #include "vggplan/catalog/embedded.hpp"
-#include "vggplan/catalog/json_reader.hpp"
 
 namespace vggplan::catalog {
 
@@ -65,26 +64,26 @@ base::Status check_record(const base::Result<T>& record, const std::string& show
 }
 
 template <auto Read>
-base::Status check_text(std::string_view text, const std::string& shown, std::string_view stem) {
-  return check_record(Read(text, shown), shown, stem);
+base::Status check_file(const RecordFile& file, std::string_view stem) {
+  return check_record(Read(file), file.shown, stem);
 }
-base::Status check_calibration(std::string_view text, const std::string& shown, std::string_view stem) {
-  return check_record(read_calibration(text, shown), shown, stem, &timing::Calibration::gpu, "gpu");
+base::Status check_calibration(const RecordFile& file, std::string_view stem) {
+  return check_record(read_calibration(file), file.shown, stem, &timing::Calibration::gpu, "gpu");
 }
 /// Once all are there: Catalog::check_frameworks().
-base::Status check_later(std::string_view, const std::string&, std::string_view) { return std::nullopt; }
+base::Status check_later(const RecordFile&, std::string_view) { return std::nullopt; }
 
 /// Folders that a user's files may go to.
 struct FolderKind {
   std::string_view folder{};
   std::string_view record{};  ///< what one of them is called
-  base::Status (*check)(std::string_view text, const std::string& shown, std::string_view stem){};
+  base::Status (*check)(const RecordFile& file, std::string_view stem){};
 };
 constexpr std::array<FolderKind, 6> kFolders{{
-    {"gpus", "GPU", check_text<read_gpu>},
-    {"machines", "machine", check_text<read_machine>},
-    {"models", "model", check_text<read_model>},
-    {"storage", "storage", check_text<read_storage>},
+    {"gpus", "GPU", check_file<read_gpu>},
+    {"machines", "machine", check_file<read_machine>},
+    {"models", "model", check_file<read_model>},
+    {"storage", "storage", check_file<read_storage>},
     {"frameworks", "framework", check_later},
     {"calibration", "calibration", check_calibration},
 }};
@@ -100,7 +99,7 @@ const FolderKind* folder_kind(std::string_view folder) {
 Catalog Catalog::built_in() {
   Catalog catalog;
   for (const base::EmbeddedFile& file : embedded_files()) {
-    Entry entry{file.text, fmt::format("configs/{}", file.path), nullptr};
+    Entry entry{{file.text, fmt::format("configs/{}", file.path), true}, nullptr};
     if (file.path == kLinksFile) {
       catalog.links_.push_back(std::move(entry));
     } else if (file.path == kOtherGpusFile) {
@@ -113,10 +112,10 @@ Catalog Catalog::built_in() {
 }
 
 base::Status Catalog::add(const ConfigFile& file) {
-  Entry entry{{}, shown_of(file), std::make_shared<const std::string>(file.text)};
+  Entry entry{{{}, shown_of(file), false}, std::make_shared<const std::string>(file.text)};
   entry.text = *entry.owner;
   if (file.path == kLinksFile) {
-    const auto links = TRY(read_links(entry.text, entry.shown));
+    const auto links = TRY(read_links(entry));
     links_.push_back(std::move(entry));
     return {};
   }
@@ -129,7 +128,7 @@ base::Status Catalog::add(const ConfigFile& file) {
         entry.shown, "is no file of a known kind",
         fmt::format("put NAME.json in one of {}, or links beside them in {}", fmt::join(known, ", "), kLinksFile));
   }
-  TRY(kind->check(file.text, entry.shown, name));
+  TRY(kind->check(entry, name));
   folders_[std::string(folder)].insert_or_assign(std::string(name), std::move(entry));
   return {};
 }
@@ -139,7 +138,7 @@ base::Status Catalog::check_links() const {
     if (entry.owner == nullptr) {
       continue;
     }
-    const hardware::Gpu gpu = read_gpu(entry.text, entry.shown).value();
+    const hardware::Gpu gpu = read_gpu(entry).value();
     for (const auto& [key, wanted] : {std::pair{"host_link", gpu.pcie}, {"nvlink", gpu.nvlink.value_or(gpu.pcie)}}) {
       if (const auto found = link(wanted); !found) {
         return base::wrong(fmt::format("{}:/{}", entry.shown, key), found.error().rule, found.error().remedy);
@@ -194,7 +193,7 @@ base::Status Catalog::check_regions() const {
   std::set<std::string> known = prices_.regions();
   for (const std::string& name : names("machines")) {
     const Entry* found = TRY(entry("machines", name));
-    const hardware::Machine machine = TRY(read_machine(found->text, found->shown));
+    const hardware::Machine machine = TRY(read_machine(*found));
     known.insert(machine.price ? machine.price->region : "");
   }
   known.erase("");
@@ -254,7 +253,7 @@ base::Result<const Catalog::Entry*> Catalog::entry(std::string_view folder, std:
 
 base::Result<hardware::Machine> Catalog::machine(std::string_view name, std::string_view place) const {
   const auto found = TRY(entry("machines", name, place));
-  base::Result<hardware::Machine> machine = read_machine(found->text, found->shown);
+  base::Result<hardware::Machine> machine = read_machine(*found);
   if (machine) {
     settle_price(*machine);
   }
@@ -263,27 +262,32 @@ base::Result<hardware::Machine> Catalog::machine(std::string_view name, std::str
 
 base::Result<graph::ModelSpec> Catalog::model(std::string_view name) const {
   const auto* const found = TRY(entry("models", name));
-  return read_model(found->text, found->shown);
+  return read_model(*found);
 }
 
 base::Result<hardware::Storage> Catalog::storage(std::string_view name) const {
   const auto* const found = TRY(entry("storage", name));
-  return read_storage(found->text, found->shown);
+  return read_storage(*found);
 }
 
 base::Result<lowering::Framework> Catalog::framework(std::string_view name) const {
   const auto whole = [this](std::string_view base) {
     const auto found = entry("frameworks", base);
-    return found ? read_framework((*found)->text, (*found)->shown) : found.error();
+    return found ? read_framework(**found) : found.error();
   };
   const auto* const found = TRY(entry("frameworks", name));
-  return read_framework(found->text, found->shown, whole);
+  return read_framework(*found, whole);
+}
+
+base::Result<timing::Calibration> Catalog::calibration(std::string_view name) const {
+  const auto* const found = TRY(entry("calibration", name));
+  return read_calibration(*found);
 }
 
 base::Result<std::vector<hardware::Link>> Catalog::links() const {
   std::vector<hardware::Link> all;
   for (const Entry& file : links_) {
-    const auto links = TRY(read_links(file.text, file.shown));
+    const auto links = TRY(read_links(file));
     for (const hardware::Link& link : links) {
       std::erase_if(all, [&](const hardware::Link& other) { return other.name == link.name; });
       all.push_back(link);
@@ -316,7 +320,7 @@ base::Result<std::vector<hardware::Machine>> Catalog::machines_with(std::string_
     if (file.text.find(needle) == std::string_view::npos) {
       continue;
     }
-    auto machine = TRY(read_machine(file.text, file.shown));
+    auto machine = TRY(read_machine(file));
     if (machine.gpu == gpu) {
       settle_price(machine);
       machines.push_back(std::move(machine));
@@ -334,13 +338,8 @@ base::Result<std::string_view> Catalog::text(std::string_view folder, std::strin
   return found->text;
 }
 
-std::string Catalog::shown(std::string_view folder, std::string_view name) const {
-  const auto found = entry(folder, name);
-  return found ? (*found)->shown : std::string{};
-}
+base::Result<hardware::Gpu> gpu_from(const ConfigFile& file) { return read_gpu({file.text, shown_of(file)}); }
 
-base::Result<hardware::Gpu> gpu_from(const ConfigFile& file) { return read_gpu(file.text, shown_of(file)); }
-
-base::Result<graph::ModelSpec> model_from(const ConfigFile& file) { return read_model(file.text, shown_of(file)); }
+base::Result<graph::ModelSpec> model_from(const ConfigFile& file) { return read_model({file.text, shown_of(file)}); }
 
 }  // namespace vggplan::catalog

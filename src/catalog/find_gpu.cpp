@@ -8,7 +8,6 @@
 #include "catalog/unknown_gpu.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/catalog/catalog.hpp"
-#include "vggplan/catalog/json_reader.hpp"
 
 namespace vggplan::catalog {
 
@@ -28,7 +27,7 @@ std::string note_of(std::string_view asked, const hardware::Gpu& taken, const st
 
 base::Result<hardware::Gpu> Catalog::load_gpu(std::string_view name) const {
   const auto found = TRY(entry("gpus", name));
-  return read_gpu(found->text, found->shown);
+  return read_gpu(*found);
 }
 
 std::vector<std::string> Catalog::card_names() const {
@@ -42,7 +41,7 @@ base::Diagnostic Catalog::unknown(std::string_view name, std::string_view place)
   for (const std::string& gpu : gpu_names()) {
     known.push_back(TRY(load_gpu(gpu)));
   }
-  const auto others = TRY(read_other_gpus(other_gpus_.text, other_gpus_.shown));
+  const auto others = TRY(read_other_gpus(other_gpus_));
   return unknown_gpu(name, place, known, others);
 }
 

@@ -10,7 +10,6 @@
 
 #include "vggplan/base/ascii.hpp"
 #include "vggplan/base/format.hpp"
-#include "vggplan/catalog/json_reader.hpp"
 
 namespace vggplan::catalog {
 

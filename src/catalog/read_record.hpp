@@ -2,28 +2,26 @@
 // The text of a JSON file to one record.
 #pragma once
 
-#include <nlohmann/json.hpp>
-#include <string>
 #include <string_view>
-#include <utility>
 
 #include "vggplan/base/json_text.hpp"
-#include "vggplan/catalog/json_reader.hpp"
+#include "vggplan/catalog/record_file.hpp"
+#include "vggplan/schema/object_reader.hpp"
 
 namespace vggplan::catalog {
 
-/// Dollars an hour of a machine.
-inline constexpr Range kPrice{0, 1e6};
+using schema::Json;
+using schema::ObjectReader;
 
-/// Reads `text` with `read(ObjectReader&)`; the error, if there was one, in place of the record.
+/// Reads `file` with `read(const ObjectReader&)`; the error, if there was one, in place of the record.
 template <class T, class Read>
-base::Result<T> read_record(std::string_view text, const std::string& shown, std::string schema, Read read) {
-  const auto root = TRY(base::parse_json<nlohmann::json>(text, shown));
-  ObjectReader::Context context{shown, std::move(schema)};
-  ObjectReader reader(root, "", context);
-  static_cast<void>(reader.optional_text("$schema"));  // for editors
-  T record = read(reader);
-  reader.finish();
+base::Result<T> read_record(const RecordFile& file, std::string_view schema, Read read) {
+  const auto root = TRY(base::parse_json<Json>(file.text, file.shown));
+  if (!file.ships) {
+    TRY(check_by_schema(schema, root, file.shown));
+  }
+  ObjectReader::Context context{file.shown, {}};
+  T record = read(ObjectReader(root, "", context));
   TRY(context.error);
   return record;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "catalog/workspace_json.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <string>
 #include <utility>
@@ -21,58 +23,39 @@ using lowering::WorkspaceKernel;
 using lowering::WorkspaceRule;
 using lowering::WorkspaceSize;
 
-constexpr Range kCopies{0, 1000};
-
-WorkspaceSize read_size(ObjectReader& reader) {
-  WorkspaceSize size;
-  size.input = reader.optional_number("input", kCopies).value_or(0);
-  size.output = reader.optional_number("output", kCopies).value_or(0);
-  size.weight = reader.optional_number("weight", kCopies).value_or(0);
-  size.bytes = reader.optional_integer("bytes", 0).value_or(0);
-  size.align = reader.optional_integer("align", 1, 1024).value_or(0);
-  return size;
+WorkspaceSize size_of(const ObjectReader& reader) {
+  return {reader.number("input"), reader.number("output"), reader.number("weight"), reader.integer("bytes"),
+          reader.integer("align")};
 }
 
 /// [first] or [first, last], both inclusive; absent: no bound.
-lowering::Range read_range(ObjectReader& reader, std::string_view key) {
-  const nlohmann::json* bounds = reader.array(key, false);
-  if (bounds == nullptr) {
-    return {};
+lowering::Range range_of(const ObjectReader& reader, std::string_view key, lowering::Range otherwise = {}) {
+  const std::vector<std::int64_t> ends = reader.integers(key);
+  if (ends.empty()) {
+    return otherwise;
   }
-  const bool whole =
-      bounds->size() <= 2 && !bounds->empty() && (*bounds)[0].is_number_integer() && bounds->back().is_number_integer();
-  if (!whole) {
-    reader.report(key, "a range is [first] or [first, last], of whole numbers", "write for example [64] or [64, 128]");
-    return {};
-  }
-  lowering::Range range{(*bounds)[0].get<std::int64_t>()};
-  if (bounds->size() == 2) {
-    range.end = (*bounds)[1].get<std::int64_t>() + 1;
+  lowering::Range range{ends.front()};
+  if (ends.size() == 2) {
+    range.end = ends.back() + 1;
   }
   return range;
 }
 
-/// Two whole numbers.
-std::array<std::int64_t, 2> read_pair(ObjectReader& reader, std::string_view key) {
-  const nlohmann::json* pair = reader.array(key, true);
-  const auto positive = [](const nlohmann::json& value) { return value.is_number_unsigned() && value > 0; };
-  if (pair == nullptr || pair->size() != 2 || !positive((*pair)[0]) || !positive((*pair)[1])) {
-    reader.report(key, "takes two whole numbers above 0, of rows and of columns", "write for example [128, 256]");
-    return {1, 1};
-  }
-  return {(*pair)[0].get<std::int64_t>(), (*pair)[1].get<std::int64_t>()};
+/// Of rows and of columns.
+std::array<std::int64_t, 2> pair_of(const ObjectReader& reader, std::string_view key) {
+  const std::vector<std::int64_t> pair = reader.integers(key);
+  return {pair.front(), pair.back()};
 }
 
-WorkspaceKernel read_kernel(ObjectReader& reader) {
+WorkspaceKernel kernel_of(const ObjectReader& reader) {
   WorkspaceKernel kernel;
-  kernel.copies = reader.optional_boolean("copies", false);
-  kernel.winograd = reader.optional_boolean("winograd", false);
-  kernel.size = read_size(reader);
-  const auto read_split = [&](ObjectReader& split) {
-    kernel.split = lowering::SplitTiles{read_pair(split, "tile"), read_pair(split, "cluster"),
-                                        split.integer("slots", 1), split.integer("steps", 1)};
-  };
-  reader.inside("split", read_split, false);
+  kernel.copies = reader.boolean("copies");
+  kernel.winograd = reader.boolean("winograd");
+  kernel.size = size_of(reader);
+  reader.inside("split", [&](const ObjectReader& split) {
+    kernel.split = lowering::SplitTiles{pair_of(split, "tile"), pair_of(split, "cluster"), split.integer("slots"),
+                                        split.integer("steps")};
+  });
   return kernel;
 }
 
@@ -80,37 +63,14 @@ WorkspaceKernel read_kernel(ObjectReader& reader) {
 /// of a kernel may stand for a node.
 class TreeReader {
  public:
-  TreeReader(WorkspaceRule& rule, ObjectReader& reader) : rule_(rule), reader_(reader) {}
+  TreeReader(WorkspaceRule& rule, const ObjectReader& reader) : rule_(rule), reader_(reader) {}
 
-  void read(const nlohmann::json& root) {
-    if (!is_node(root)) {
-      return complain();
-    }
-    node(root, 0);
-  }
-
- private:
-  static constexpr std::size_t kDeepest = 64;
-
-  static bool is_node(const nlohmann::json& value) {
-    return value.is_array() && value.size() == 4 && value[0].is_string() && value[1].is_number_integer();
-  }
-
-  void complain() {
-    reader_.report("tree", "a tree is [axis, first size above, below, above] and ends in indices of kernels",
-                   "write for example [\"pixels\", 4096, 0, [\"images\", 2, 1, 0]]");
-  }
-
-  std::size_t node(const nlohmann::json& value, std::size_t depth) {
-    const auto axis = base::parse_enum<lowering::SizeAxis>(value[0].get<std::string>());
-    if (!axis || depth > kDeepest) {
-      complain();
-      return 0;
-    }
+  std::size_t node(const Json& value) {
     const std::size_t at = rule_.tree.size();
-    rule_.tree.push_back({*axis, value[1].get<std::int64_t>()});
-    const auto [below, below_is_kernel] = branch(value[2], depth);
-    const auto [above, above_is_kernel] = branch(value[3], depth);
+    rule_.tree.push_back(
+        {base::parse_enum<lowering::SizeAxis>(value[0].get<std::string>()).value(), schema::whole(value[1]).value()});
+    const auto [below, below_is_kernel] = branch(value[2]);
+    const auto [above, above_is_kernel] = branch(value[3]);
     SizeChoice& choice = rule_.tree[at];
     choice.below = below;
     choice.above = above;
@@ -119,71 +79,60 @@ class TreeReader {
     return at;
   }
 
-  std::pair<std::size_t, bool> branch(const nlohmann::json& value, std::size_t depth) {
-    if (is_node(value)) {
-      return {node(value, depth + 1), false};
+ private:
+  std::pair<std::size_t, bool> branch(const Json& value) {
+    if (value.is_array()) {
+      return {node(value), false};
     }
-    if (!value.is_number_unsigned() || value.get<std::size_t>() >= rule_.kernels.size()) {
-      complain();
+    const auto kernel = static_cast<std::size_t>(schema::whole(value).value());
+    if (kernel >= rule_.kernels.size()) {
+      reader_.report("tree", fmt::format("names kernel {}, and there are {}", kernel, rule_.kernels.size()),
+                     "the first of 'kernels' is 0");
       return {0, true};
     }
-    return {value.get<std::size_t>(), true};
+    return {kernel, true};
   }
 
   WorkspaceRule& rule_;
-  ObjectReader& reader_;
+  const ObjectReader& reader_;
 };
 
-WorkspaceRule read_bounds(ObjectReader& reader) {
+WorkspaceRule rule_of(const ObjectReader& reader) {
   WorkspaceRule rule;
   for (const std::string& name : reader.texts("math")) {
-    const auto mode = base::parse_enum<base::MathMode>(name);
-    if (!mode) {
-      reader.report("math", "unknown value '" + name + "'", base::suggestion(name, base::enum_names<base::MathMode>()));
-    }
-    rule.math.push_back(mode.value_or(base::MathMode::fp32));
+    rule.math.push_back(base::parse_enum<base::MathMode>(name).value());
   }
   if (reader.has("layout")) {
     rule.layout = reader.enumeration<base::Layout>("layout");
   }
-  reader.skip("layout");
   rule.pass = reader.enumeration<lowering::ConvPass>("pass");
-  rule.in_channels = read_range(reader, "in_channels");
-  rule.out_channels = read_range(reader, "out_channels");
-  rule.pixels = read_range(reader, "pixels");
-  rule.elements = read_range(reader, "elements");
+  rule.in_channels = range_of(reader, "in_channels");
+  rule.out_channels = range_of(reader, "out_channels");
+  rule.pixels = range_of(reader, "pixels");
+  rule.elements = range_of(reader, "elements");
   if (reader.has("kernel")) {
-    rule.filter = lowering::FilterRange{read_range(reader, "kernel"), read_range(reader, "stride"),
-                                        reader.has("groups") ? read_range(reader, "groups") : lowering::Range{1, 2},
-                                        read_range(reader, "group_channels")};
+    rule.filter = lowering::FilterRange{range_of(reader, "kernel"), range_of(reader, "stride"),
+                                        range_of(reader, "groups", {1, 2}), range_of(reader, "group_channels")};
   }
-  reader.each(
-      "fallbacks", [&](ObjectReader& size) { rule.fallbacks.push_back(read_size(size)); }, false);
-  return rule;
-}
-
-/// `fitted` says how well the tree was fitted, for people.
-WorkspaceRule read_entry(ObjectReader& reader) {
-  WorkspaceRule rule = read_bounds(reader);
-  reader.skip("fitted");
+  reader.each("fallbacks", [&](const ObjectReader& size) { rule.fallbacks.push_back(size_of(size)); });
   if (!reader.has("kernels")) {
-    rule.kernels = {read_kernel(reader)};
+    rule.kernels = {kernel_of(reader)};
     return rule;
   }
   // Several kernels, and the tree that picks one of them.
   rule.kernels.clear();
-  reader.each("kernels", [&](ObjectReader& kernel) { rule.kernels.push_back(read_kernel(kernel)); });
-  if (const nlohmann::json* tree = reader.array("tree", rule.kernels.size() != 1)) {
-    TreeReader(rule, reader).read(*tree);
+  reader.each("kernels", [&](const ObjectReader& kernel) { rule.kernels.push_back(kernel_of(kernel)); });
+  if (const Json* tree = reader.find("tree")) {
+    TreeReader(rule, reader).node(*tree);
   }
   return rule;
 }
 
 }  // namespace
 
-std::vector<WorkspaceRule> read_workspace_rules(ObjectReader& reader, std::string_view key) {
+std::vector<WorkspaceRule> read_workspace_rules(const ObjectReader& reader, std::string_view key) {
   std::vector<WorkspaceRule> rules;
-  reader.each(key, [&](ObjectReader& entry) { rules.push_back(read_entry(entry)); });
+  reader.each(key, [&](const ObjectReader& entry) { rules.push_back(rule_of(entry)); });
   return rules;
 }
 

@@ -5,11 +5,11 @@
 #include <string_view>
 #include <vector>
 
-#include "vggplan/catalog/json_reader.hpp"
+#include "catalog/read_record.hpp"
 #include "vggplan/lowering/workspace_rule.hpp"
 
 namespace vggplan::catalog {
 
-std::vector<lowering::WorkspaceRule> read_workspace_rules(ObjectReader& reader, std::string_view key);
+std::vector<lowering::WorkspaceRule> read_workspace_rules(const ObjectReader& reader, std::string_view key);
 
 }  // namespace vggplan::catalog

@@ -67,7 +67,7 @@ int main() {
   estimate::Knowledge knowledge;
   knowledge.framework = catalog.framework("pytorch-2.11").value();
   const auto calibration = catalog.text("calibration", gpu.name).value();
-  knowledge.measured = {{gpu, catalog::read_calibration(calibration, gpu.name).value()}};
+  knowledge.measured = {{gpu, catalog::read_calibration({calibration, gpu.name, true}).value()}};
   const estimate::Target target{gpu, std::nullopt, gpu.usable_memory()};
   measure("vgg16 224x224 batch 32", job_of(catalog, "vgg16", 224, 224, 32), knowledge, target);
   measure("resnet50 224x224 batch 32", job_of(catalog, "resnet50", 224, 224, 32), knowledge, target);

@@ -114,7 +114,7 @@ TEST_CASE("the file that is at fault is named, and where its JSON breaks off", "
   world.files["good.json"] = samples().at("estimate").dump();
   world.files["bad.json"] =
       R"({"schema_version": "1.0", "kind": "estimate", "tool": {"name": "vggplan", "version": "1"}})";
-  const std::string lacks = "vggplan: bad.json: is not a valid report: lacks the key 'job'\n";
+  const std::string lacks = "vggplan: bad.json:/job: is missing\n";
   for (const std::string command : {"show bad.json", "diff bad.json good.json", "diff good.json bad.json",
                                     "check bad.json --against good.json", "check good.json --against bad.json"}) {
     const Ran ran = run(command, world);
@@ -247,10 +247,10 @@ TEST_CASE("a line that is no estimate is refused by its number", "[cli]") {
   CHECK(refused(one + "\n" + json::parse(run("models --json", world).out).dump()) == "vggplan: l.json:3");
   json lacks = json::parse(one);
   lacks["memory"].erase("verdict");
-  CHECK(refused(one + lacks.dump()) == "vggplan: l.json:2:/memory");
+  CHECK(refused(one + lacks.dump()) == "vggplan: l.json:2:/memory/verdict");
   lacks = json::parse(one);
   lacks["point"] = {{"a/~b", 1}};
-  CHECK(refused(one + lacks.dump()) == "vggplan: l.json:2:/point");
+  CHECK(refused(one + lacks.dump()) == "vggplan: l.json:2:/point/a~1~0b");
   CHECK(run("diff l.json l.json", world).code == app::kWrongQuestion);
 }
 

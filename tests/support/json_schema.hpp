@@ -36,7 +36,7 @@ class SchemaValidator {
         check(root_.at(json::json_pointer(rule.get<std::string>().substr(1))), value, at, errors);
       } else if (!annotation(keyword) && !check_any(schema, keyword, rule, value, at, errors) &&
                  !check_number(keyword, rule, value, at, errors) && !check_text(keyword, rule, value, at, errors) &&
-                 !check_array(keyword, rule, value, at, errors) &&
+                 !check_array(schema, keyword, rule, value, at, errors) &&
                  !check_object(schema, keyword, rule, value, at, errors)) {
         errors.push_back(at + ": unknown keyword " + keyword);
       }
@@ -44,8 +44,8 @@ class SchemaValidator {
   }
 
   static bool annotation(const std::string& keyword) {
-    static const std::set<std::string> kAnnotations{"$schema", "$id",     "$defs",    "$comment",
-                                                    "title",   "default", "examples", "description"};
+    static const std::set<std::string> kAnnotations{"$schema", "$id",      "$defs",       "$comment",           "title",
+                                                    "default", "examples", "description", "patternErrorMessage"};
     return kAnnotations.contains(keyword);
   }
 
@@ -83,23 +83,24 @@ class SchemaValidator {
     } else if (keyword == "if") {
       Errors inner;
       check(rule, value, at, inner);
-      if (inner.empty()) {
-        check(schema.at("then"), value, at, errors);
+      const char* branch = inner.empty() ? "then" : "else";
+      if (schema.contains(branch)) {
+        check(schema.at(branch), value, at, errors);
       }
-    } else if (keyword == "then") {
+    } else if (keyword == "then" || keyword == "else") {
       return true;  // read with its "if"
     } else if (keyword == "allOf") {
       for (const json& part : rule) {
         check(part, value, at, errors);
       }
-    } else if (keyword == "oneOf") {
+    } else if (keyword == "oneOf" || keyword == "anyOf") {
       std::size_t matches = 0;
       for (const json& option : rule) {
         Errors inner;
         check(option, value, at, inner);
         matches += inner.empty() ? 1U : 0U;
       }
-      require(matches == 1, at, keyword, errors);
+      require(matches == 1 || (keyword == "anyOf" && matches > 1), at, keyword, errors);
     } else {
       return false;
     }
@@ -137,9 +138,16 @@ class SchemaValidator {
     return true;
   }
 
-  bool check_array(const std::string& keyword, const json& rule, const json& value, const std::string& at,
-                   Errors& errors) const {
-    if (keyword != "items" && keyword != "minItems" && keyword != "maxItems") {
+  bool check_array(const json& schema, const std::string& keyword, const json& rule, const json& value,
+                   const std::string& at, Errors& errors) const {
+    if (keyword == "items") {
+      const std::size_t first = schema.contains("prefixItems") ? schema.at("prefixItems").size() : 0;
+      for (std::size_t i = first; value.is_array() && i < value.size(); ++i) {
+        check(rule, value[i], at + "/" + std::to_string(i), errors);
+      }
+      return true;
+    }
+    if (keyword != "prefixItems" && keyword != "minItems" && keyword != "maxItems") {
       return false;
     }
     if (!value.is_array()) {
@@ -150,8 +158,8 @@ class SchemaValidator {
       require(keyword == "minItems" ? value.size() >= size : value.size() <= size, at, keyword, errors);
       return true;
     }
-    for (std::size_t i = 0; i < value.size(); ++i) {
-      check(rule, value[i], at + "/" + std::to_string(i), errors);
+    for (std::size_t i = 0; i < std::min(value.size(), rule.size()); ++i) {
+      check(rule[i], value[i], at + "/" + std::to_string(i), errors);
     }
     return true;
   }

@@ -34,7 +34,7 @@ inline const timing::Calibration& calibration(const std::string& gpu) {
     return found->second;
   }
   const auto text = built_in_catalog().text("calibration", gpu).value();
-  return known.emplace(gpu, catalog::read_calibration(text, gpu).value()).first->second;
+  return known.emplace(gpu, catalog::read_calibration({text, gpu, true}).value()).first->second;
 }
 
 inline const estimate::Knowledge& known() {

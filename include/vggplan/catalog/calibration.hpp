@@ -3,15 +3,14 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "vggplan/base/result.hpp"
+#include "vggplan/catalog/record_file.hpp"
 #include "vggplan/timing/calibration.hpp"
 
 namespace vggplan::catalog {
 
-/// `shown` is what errors call the file.
-base::Result<timing::Calibration> read_calibration(std::string_view text, const std::string& shown);
+base::Result<timing::Calibration> read_calibration(const RecordFile& file);
 
 /// One curve a line, in the order of the calibration: the same fit gives the same bytes.
 std::string write_calibration(const timing::Calibration& calibration);

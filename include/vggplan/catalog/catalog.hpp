@@ -12,9 +12,11 @@
 
 #include "vggplan/base/result.hpp"
 #include "vggplan/catalog/prices.hpp"
+#include "vggplan/catalog/record_file.hpp"
 #include "vggplan/graph/graph.hpp"
 #include "vggplan/hardware/hardware.hpp"
 #include "vggplan/lowering/framework.hpp"
+#include "vggplan/timing/calibration.hpp"
 
 namespace vggplan::catalog {
 
@@ -75,20 +77,17 @@ class Catalog {
   [[nodiscard]] base::Result<hardware::Storage> storage(std::string_view name) const;
   [[nodiscard]] base::Result<hardware::Link> link(std::string_view name) const;
   [[nodiscard]] base::Result<lowering::Framework> framework(std::string_view name) const;
+  [[nodiscard]] base::Result<timing::Calibration> calibration(std::string_view name) const;
 
   [[nodiscard]] base::Result<std::vector<hardware::Link>> links() const;
   /// Machines that have this GPU, by its full name.
   [[nodiscard]] base::Result<std::vector<hardware::Machine>> machines_with(std::string_view gpu) const;
 
-  /// A file as it stands, for records that other rooms define (calibration) and for schemas.
+  /// A file as it stands.
   [[nodiscard]] base::Result<std::string_view> text(std::string_view folder, std::string_view name) const;
-  /// What errors call that file; empty where there is none.
-  [[nodiscard]] std::string shown(std::string_view folder, std::string_view name) const;
 
  private:
-  struct Entry {
-    std::string_view text{};
-    std::string shown{};
+  struct Entry : RecordFile {
     std::shared_ptr<const std::string> owner{};  ///< keeps a user's text alive
   };
   using Folder = std::map<std::string, Entry, std::less<>>;

@@ -4,7 +4,6 @@
 #include <set>
 
 #include "support/catch.hpp"
-#include "support/json_schema.hpp"
 #include "vggplan/base/dates.hpp"
 #include "vggplan/catalog/catalog.hpp"
 #include "vggplan/catalog/embedded.hpp"
@@ -188,44 +187,6 @@ TEST_CASE("prices are those that their lists have") {
   CHECK(price("a2-highgpu-4g") == Approx(2.95791 + 23.47126 / 2));
   CHECK(price("a2-ultragpu-1g") == Approx(1.09962 + 4.4242));
   CHECK(price("a3-highgpu-8g") == Approx(9.46006 + 2 * 39.1862));
-}
-
-nlohmann::json file_at(const std::string& path) {
-  for (const base::EmbeddedFile& file : embedded_files()) {
-    if (file.path == path) {
-      return nlohmann::json::parse(file.text);
-    }
-  }
-  FAIL("no file " << path);
-  return {};
-}
-
-TEST_CASE("schema and loader refuse the same broken files") {
-  const test::SchemaValidator validator(file_at("schema/gpu.schema.json"));
-  const nlohmann::json good = file_at("gpus/l4.json");
-  const auto check_both = [&](const char* what, const nlohmann::json& value, bool valid) {
-    INFO(what);
-    CHECK(validator.validate(value).empty() == valid);
-    CHECK(gpu_from({"l4.json", value.dump()}).has_value() == valid);
-  };
-  check_both("unchanged", good, true);
-  for (const auto& [key, value] : good.items()) {
-    nlohmann::json broken = good;
-    broken[key] = nlohmann::json::array({1});
-    check_both(key.c_str(), broken, false);
-    broken = good;
-    broken.erase(key);
-    check_both(key.c_str(), broken, key == "$schema" || key == "unverified" || key.find("flops") != std::string::npos);
-  }
-  nlohmann::json extra = good;
-  extra["colour"] = "green";
-  check_both("an unknown key", extra, false);
-  nlohmann::json bridge = good;
-  bridge["nvlink"] = "nvlink4";
-  check_both("nvlink without its topology", bridge, false);
-  nlohmann::json negative = good;
-  negative["sm_count"] = 0;
-  check_both("no multiprocessors", negative, false);
 }
 
 }  // namespace

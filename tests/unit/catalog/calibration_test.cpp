@@ -25,7 +25,7 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 }
 
 std::string error_of(const std::string& text) {
-  const auto result = catalog::read_calibration(text, "my.json");
+  const auto result = catalog::read_calibration({text, "my.json"});
   REQUIRE_FALSE(result);
   return result.error().place + ": " + result.error().rule;
 }
@@ -37,7 +37,7 @@ base::Result<catalog::Measurements> rows(const std::string& text) {
 }  // namespace
 
 TEST_CASE("a calibration is written as it was read, byte for byte") {
-  const auto calibration = catalog::read_calibration(stored(), "stored");
+  const auto calibration = catalog::read_calibration({stored(), "stored"});
   REQUIRE(calibration);
   CHECK(catalog::write_calibration(*calibration) == stored());
   CHECK(calibration->gpu == "h200-sxm-141gb");
@@ -133,7 +133,7 @@ TEST_CASE("a row of another network says what is frozen, where it ends and what 
 TEST_CASE("the speed of the host may be unknown, but not a range that leaves it out") {
   auto json = nlohmann::json::parse(stored());
   json.erase("host_speed");
-  const auto unknown = catalog::read_calibration(json.dump(), "my.json");
+  const auto unknown = catalog::read_calibration({json.dump(), "my.json"});
   REQUIRE(unknown);
   CHECK(unknown->host_speed == timing::HostSpeed{});
   CHECK(catalog::write_calibration(*unknown).find("host_speed") == std::string::npos);

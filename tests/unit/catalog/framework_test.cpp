@@ -155,7 +155,7 @@ const std::string kProfile = R"({
 })";
 
 TEST_CASE("a user's profile is read in full") {
-  const auto framework = read_framework(kProfile, "mine.json");
+  const auto framework = read_framework({kProfile, "mine.json"});
   REQUIRE(framework.has_value());
   CHECK(framework->name == "mine");
   CHECK(framework->split_elements == 6);
@@ -206,7 +206,7 @@ Diagnostic error_of(const std::string& from, const std::string& to) {
   std::string text = kProfile;
   const std::size_t at = text.find(from);
   REQUIRE(at != std::string::npos);
-  const auto framework = read_framework(text.replace(at, from.size(), to), "mine.json");
+  const auto framework = read_framework({text.replace(at, from.size(), to), "mine.json"});
   REQUIRE_FALSE(framework.has_value());
   return framework.error();
 }
@@ -214,7 +214,7 @@ Diagnostic error_of(const std::string& from, const std::string& to) {
 TEST_CASE("every error in a profile names its place") {
   CHECK(error_of("\"name\"", "\"nam\"").place == "mine.json:/nam");
   CHECK(error_of("\"cublaslt_workspace_bytes\": 3,", "").place == "mine.json:/cublaslt_workspace_bytes");
-  CHECK(error_of("\"majors\": [9]", "\"majors\": [\"9\"]").place == "mine.json:/cublas_workspaces/0/majors");
+  CHECK(error_of("\"majors\": [9]", "\"majors\": [\"9\"]").place == "mine.json:/cublas_workspaces/0/majors/0");
   CHECK(error_of("[1, 2]", "[2, 1]").place == "mine.json:/outside/bare_bytes_per_sm");
   CHECK(error_of("\"call\"", "\"calls\"").place == "mine.json:/cublas_workspace_lifetime");
   CHECK(error_of("\"rounding_bytes\": 512", "\"rounding_bytes\": \"512\"").place ==
@@ -222,7 +222,7 @@ TEST_CASE("every error in a profile names its place") {
   CHECK(error_of("\"align\": 4", "\"align\": 0").place == "mine.json:/convolution_workspace/0/align");
   CHECK(error_of("\"input\": 1.5", "\"input\": -1").place == "mine.json:/convolution_workspace/0/input");
   CHECK(error_of("\"input\": 1.5", "\"inputs\": 1.5").place == "mine.json:/convolution_workspace/0/inputs");
-  CHECK(error_of("[128, 64]", "[128, 0]").place == "mine.json:/convolution_workspace/0/split/tile");
+  CHECK(error_of("[128, 64]", "[128, 0]").place == "mine.json:/convolution_workspace/0/split/tile/1");
   CHECK(error_of("[8, 1]", "[8]").place == "mine.json:/convolution_workspace/0/split/cluster");
   CHECK(error_of("{\"bytes\": 9}", "{\"byte\": 9}").place == "mine.json:/convolution_workspace/0/fallbacks/1/byte");
   CHECK(error_of("\"bytes\": 5", "\"byte\": 5").place == "mine.json:/convolution_workspace/2/kernels/0/byte");
@@ -231,7 +231,7 @@ TEST_CASE("every error in a profile names its place") {
                                  {"[\"width\", 3, 0, 1]", "[\"width\", 3, 0]"},
                                  {"\"map\", 100", "100, \"map\""}}) {
     INFO(to);
-    CHECK(error_of(from, to).place == "mine.json:/convolution_workspace/2/tree");
+    CHECK(error_of(from, to).place.starts_with("mine.json:/convolution_workspace/2/tree"));
   }
   CHECK(error_of(",\n     \"tree\": [\"map\", 100, [\"nchw\", 1, 0, 1], [\"images\", 8, 1, [\"width\", 3, 0, 1]]]", "")
             .place == "mine.json:/convolution_workspace/2/tree");
@@ -268,7 +268,7 @@ TEST_CASE("rules are taken from a profile that has them, not from one that takes
 
 TEST_CASE("wrong names and ranges are answered with what to write") {
   const Diagnostic math = error_of("\"tf32\", \"bf16\"", "\"tf23\"");
-  CHECK(math.place == "mine.json:/convolution_workspace/0/math");
+  CHECK(math.place == "mine.json:/convolution_workspace/0/math/0");
   CHECK(math.rule == "unknown value 'tf23'");
   CHECK(math.remedy.find("tf32") != std::string::npos);
   const Diagnostic pass = error_of("\"pass\": \"forward\"", "\"pass\": \"forwards\"");
@@ -276,8 +276,8 @@ TEST_CASE("wrong names and ranges are answered with what to write") {
   CHECK(pass.remedy.find("forward") != std::string::npos);
   for (const std::string wrong : {"[]", "[1, 2, 3]", "[1.5]", "[\"3\"]"}) {
     const Diagnostic range = error_of("[3, 8]", wrong);
-    CHECK(range.place == "mine.json:/convolution_workspace/0/in_channels");
-    CHECK_FALSE(range.remedy.empty());
+    CHECK(range.place.starts_with("mine.json:/convolution_workspace/0/in_channels"));
+    CHECK(range.remedy == "write for example [64] or [64,128]");
   }
 }
 

@@ -96,7 +96,7 @@ TEST_CASE("files are checked when they are added, used or not") {
   CHECK(with({{"storage/s.json", R"({"name": "s", "title": "S", "sequential_read_bytes_per_second": 1,
     "latency_seconds": 0, "sources": []})"}})
             .error()
-            .remedy == "name where the figures come from");
+            .remedy.starts_with("write for example [{\"reference\":"));
 }
 
 TEST_CASE("the links that a user's GPU names must be known, from the user's file or the catalogue") {

@@ -150,7 +150,7 @@ TEST_CASE("what is wrong in a list is told with its line and column, or its JSON
         "list:2:10: AcceleratorCount takes a number from 0 to 4096, not '1e9'");
   CHECK(error_of(kHeader + "here,1,m,1,\"T4\n") == "list:2:12: opens a quote that the line does not close");
   CHECK(error_of(R"({"date": "d", "prices": [{"machine": "m", "gpu": "l4"}]})") ==
-        "list:/prices/0/usd_per_hour: is missing, and so is spot_usd_per_hour");
+        "list:/prices/0/usd_per_hour: is missing");
   CHECK(error_of(R"({"date": "d", "prices": [{"machine": "m", "usd_per_hour": 1}]})") ==
         "list:/prices/0/machine: 'm' is no machine of the catalogue");
   CHECK(error_of(R"({"date": "d", "prices": [{"machine": "m", "gpu": "l44", "usd_per_hour": 1}]})")

@@ -74,7 +74,7 @@ TEST_CASE("what is wrong in a graph is told with its place") {
   };
   const std::string conv = R"({"name": "a", "op": "conv2d", "out_channels": 4, "kernel_size": 3})";
   check("", "net:/nodes", "must not be empty");
-  check(R"({"name": "a", "op": "conv3d"})", "net:/nodes/0/op", "unknown operator 'conv3d'");
+  check(R"({"name": "a", "op": "conv3d"})", "net:/nodes/0/op", "unknown value 'conv3d'");
   check(R"({"name": "a", "op": "relu", "size": 3})", "net:/nodes/0/size", "unknown key");
   check(R"({"name": "a", "op": "conv2d", "out_channels": 4})", "net:/nodes/0/kernel_size", "is missing");
   check(R"({"name": "a", "op": "linear", "out_features": 0})", "net:/nodes/0/out_features", "must be from 1");
@@ -118,7 +118,7 @@ TEST_CASE("networks too large to count are refused, however they grow") {
   for (int i = 1; i < 10'002; ++i) {
     many += fmt::format(R"(, {{"name": "n{}", "op": "sigmoid"}})", i);
   }
-  CHECK(error_of(graph_of(many), {1, 1, 1}).rule == "has more than 10,000 nodes");
+  CHECK(error_of(graph_of(many), {1, 1, 1}).rule == "must hold from 1 to 10000 entries, not 10002");
 }
 
 TEST_CASE("a graph is told from a member of the VGG family") {

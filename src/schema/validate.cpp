@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: MIT
+#include "vggplan/schema/validate.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <regex>
+#include <vector>
+
+#include "vggplan/base/checked.hpp"
+#include "vggplan/base/format.hpp"
+#include "vggplan/base/names.hpp"
+#include "vggplan/schema/object_reader.hpp"
+
+namespace vggplan::schema {
+
+namespace {
+
+std::string kind_of(const Json& value) {
+  switch (value.type()) {
+    case Json::value_t::null: return "null";
+    case Json::value_t::object: return "an object";
+    case Json::value_t::array: return "an array";
+    case Json::value_t::string: return "a string";
+    case Json::value_t::boolean: return "true or false";
+    case Json::value_t::number_integer:
+    case Json::value_t::number_unsigned:
+    case Json::value_t::number_float: return "a number";
+    case Json::value_t::binary:
+    case Json::value_t::discarded: break;
+  }
+  return "something else";
+}
+
+/// Of the schema's words for types.
+std::string type_words(const std::string& type) {
+  return type == "integer"   ? "a whole number"
+         : type == "boolean" ? "true or false"
+         : type == "null"    ? "null"
+                             : (type == "object" || type == "array" ? "an " : "a ") + type;
+}
+
+bool is_type(const std::string& type, const Json& value) {
+  return (type == "integer" && whole(value)) || (type == "number" && value.is_number()) ||
+         (type == "string" && value.is_string()) || (type == "object" && value.is_object()) ||
+         (type == "array" && value.is_array()) || (type == "boolean" && value.is_boolean()) ||
+         (type == "null" && value.is_null());
+}
+
+bool is_one_of(const std::vector<std::string>& types, const Json& value) {
+  return std::ranges::any_of(types, [&](const auto& type) { return is_type(type, value); });
+}
+
+std::string json_text(const Json& value) { return value.dump(-1, ' ', true, Json::error_handler_t::replace); }
+
+/// A number or a text itself; of what holds others, what it is.
+std::string shown(const Json& value) {
+  if (value.is_string()) {
+    return base::quoted(value.get_ref<const std::string&>());
+  }
+  return value.is_number() ? json_text(value) : kind_of(value);
+}
+
+/// Where both are whole, exact beyond 2^53 as well.
+bool less(const Json& a, const Json& b) {
+  return a.is_number_integer() && b.is_number_integer() ? *whole(a) < *whole(b) : a.get<double>() < b.get<double>();
+}
+
+/// The keyword's value; null where the schema does not have it.
+const Json* rule_of(const Json& schema, const char* keyword) {
+  const auto found = schema.find(keyword);
+  return found == schema.end() ? nullptr : &*found;
+}
+
+bool is_integer(const Json& schema) {
+  const Json* type = rule_of(schema, "type");
+  return type != nullptr && *type == "integer";
+}
+
+std::vector<std::string> words_of(const Json& rule) {
+  return rule.is_array() ? rule.get<std::vector<std::string>>() : std::vector{rule.get<std::string>()};
+}
+
+/// The words that a schema allows, of "enum" or "const"; none where it allows other things as well.
+std::vector<std::string> allowed_words(const Json& schema) {
+  const Json* rule = rule_of(schema, "enum");
+  rule = rule == nullptr ? rule_of(schema, "const") : rule;
+  const bool texts = rule != nullptr && (rule->is_string() || (rule->is_array() && rule->front().is_string()));
+  return texts ? words_of(*rule) : std::vector<std::string>{};
+}
+
+/// The words that an object's key takes by its schema.
+std::vector<std::string> words_at(const Json& schema, const std::string& key) {
+  const Json* known = rule_of(schema, "properties");
+  const Json* rules = known == nullptr ? nullptr : rule_of(*known, key.c_str());
+  return rules == nullptr ? std::vector<std::string>{} : allowed_words(*rules);
+}
+
+bool holds(const std::vector<std::string>& words, const Json& value) {
+  return value.is_string() && std::ranges::find(words, value.get_ref<const std::string&>()) != words.end();
+}
+
+const Json& nothing() {
+  static const Json kNone = Json::object();
+  return kNone;
+}
+
+std::vector<std::string> keys_of(const Json& object) {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : object.items()) {
+    keys.push_back(key);
+  }
+  return keys;
+}
+
+/// A bound of a range in words; empty for none.
+std::string bound_words(const Json& schema, const char* closed, const char* closed_words, const char* open,
+                        const char* open_words) {
+  const Json* end = rule_of(schema, closed);
+  const Json* open_end = rule_of(schema, open);
+  return open_end != nullptr ? fmt::format("{} {}", open_words, json_text(*open_end))
+         : end != nullptr    ? fmt::format("{} {}", closed_words, json_text(*end))
+                             : "";
+}
+
+std::string range_words(const Json& schema) {
+  const Json* low = rule_of(schema, "minimum");
+  const Json* high = rule_of(schema, "maximum");
+  if (is_integer(schema) && low != nullptr && high != nullptr) {
+    return fmt::format("from {} to {}", json_text(*low), json_text(*high));
+  }
+  const std::string from = bound_words(schema, "minimum", "at least", "exclusiveMinimum", "above");
+  const std::string to = bound_words(schema, "maximum", "at most", "exclusiveMaximum", "below");
+  return fmt::format("{}{}{}", from, from.empty() || to.empty() ? "" : " and ", to);
+}
+
+std::string count_words(const Json& schema) {
+  const auto least = schema.value("minItems", std::size_t{0});
+  const Json* most = rule_of(schema, "maxItems");
+  return most == nullptr  ? fmt::format("at least {}", least)
+         : *most == least ? fmt::format("{}", least)
+         : least == 0     ? fmt::format("at most {}", json_text(*most))
+                          : fmt::format("from {} to {}", least, json_text(*most));
+}
+
+class Validator {
+ public:
+  Validator(const Json& root, const Reading& reading) : root_(root), reading_(reading) {}
+
+  base::Status check(const Json& rules, const Json& value, const std::string& at) {
+    if (rules.is_boolean()) {
+      return rules.get<bool>() ? std::nullopt : wrong({}, at, "does not go with what else is said");
+    }
+    if (const Json* ref = rule_of(rules, "$ref")) {
+      TRY(check(target(*ref), value, at));
+    }
+    TRY(check_type(rules, value, at));
+    TRY(check_words(rules, value, at));
+    if (value.is_number()) {
+      TRY(check_number(rules, value, at));
+    } else if (value.is_string()) {
+      TRY(check_text(rules, value.get_ref<const std::string&>(), at));
+    } else if (value.is_array()) {
+      TRY(check_array(rules, value, at));
+    } else if (value.is_object()) {
+      TRY(check_object(rules, value, at));
+    }
+    return check_choices(rules, value, at);
+  }
+
+ private:
+  const Json& target(const Json& ref) const {
+    return root_.at(Json::json_pointer(ref.get_ref<const std::string&>().substr(1)));
+  }
+
+  /// Empty where the schema gives no example.
+  static std::string example_of(const Json& rules) {
+    const Json* examples = rules.is_object() ? rule_of(rules, "examples") : nullptr;
+    std::vector<std::string> texts;
+    if (examples != nullptr) {
+      std::transform(examples->begin(), examples->end(), std::back_inserter(texts), json_text);
+    }
+    return texts.empty() ? "" : fmt::format("write for example {}", fmt::join(texts, " or "));
+  }
+
+  /// The remedy is an example of `rules` unless there is a better one.
+  base::Status wrong(const Json& rules, const std::string& at, std::string rule, std::string remedy = "") const {
+    remedy = remedy.empty() ? example_of(rules) : std::move(remedy);
+    return base::wrong(fmt::format("{}{}{}", reading_.file, at.empty() ? "" : ":", at), std::move(rule),
+                       remedy.empty() ? std::string(reading_.remedy) : std::move(remedy));
+  }
+
+  base::Status check_type(const Json& rules, const Json& value, const std::string& at) const {
+    const Json* rule = rule_of(rules, "type");
+    if (rule == nullptr) {
+      return std::nullopt;
+    }
+    std::vector<std::string> types = words_of(*rule);
+    if (is_one_of(types, value)) {
+      return std::nullopt;
+    }
+    std::ranges::transform(types, types.begin(), type_words);
+    const bool fraction = types.front() == type_words("integer") && value.is_number();
+    return wrong(rules, at,
+                 fmt::format("must be {}, not {}", fmt::join(types, " or "),
+                             fraction ? base::quoted(json_text(value)) : kind_of(value)));
+  }
+
+  base::Status check_words(const Json& rules, const Json& value, const std::string& at) const {
+    const Json* words = rule_of(rules, "enum");
+    if (words != nullptr && std::find(words->begin(), words->end(), value) == words->end()) {
+      return unknown_word(allowed_words(rules), value, at);
+    }
+    const Json* only = rule_of(rules, "const");
+    return only == nullptr || *only == value
+               ? std::nullopt
+               : wrong(rules, at, fmt::format("must be {}, not {}", json_text(*only), shown(value)));
+  }
+
+  base::Status unknown_word(const std::vector<std::string>& words, const Json& value, const std::string& at) const {
+    return value.is_string()
+               ? wrong({}, at, fmt::format("unknown value {}", shown(value)),
+                       base::suggestion(value.get_ref<const std::string&>(), words))
+               : wrong({}, at, fmt::format("must be one of {}, not {}", fmt::join(words, ", "), shown(value)));
+  }
+
+  base::Status check_number(const Json& rules, const Json& value, const std::string& at) const {
+    static const Json kMostWhole(base::kLargestExact);
+    const Json* low = rule_of(rules, "minimum");
+    const Json* high = rule_of(rules, "maximum");
+    const Json* above = rule_of(rules, "exclusiveMinimum");
+    const Json* below = rule_of(rules, "exclusiveMaximum");
+    const bool whole_number = is_integer(rules);
+    if (whole_number && high == nullptr && below == nullptr && (less(kMostWhole, value))) {
+      return wrong(rules, at, fmt::format("must be at most {}, not {}", json_text(kMostWhole), json_text(value)));
+    }
+    const bool outside = (low != nullptr && less(value, *low)) || (high != nullptr && less(*high, value)) ||
+                         (above != nullptr && !less(*above, value)) || (below != nullptr && !less(value, *below));
+    return outside ? wrong(rules, at, fmt::format("must be {}, not {}", range_words(rules), json_text(value)))
+                   : std::nullopt;
+  }
+
+  base::Status check_text(const Json& rules, const std::string& text, const std::string& at) {
+    if (text.size() < rules.value("minLength", std::size_t{0})) {
+      return wrong(rules, at, "must not be empty");
+    }
+    if (const Json* most = rule_of(rules, "maxLength"); most != nullptr && text.size() > most->get<std::size_t>()) {
+      return wrong(rules, at, fmt::format("must have at most {} characters, not {}", json_text(*most), text.size()));
+    }
+    const Json* pattern = rule_of(rules, "pattern");
+    if (pattern == nullptr || matches(text, pattern->get_ref<const std::string&>())) {
+      return std::nullopt;
+    }
+    const std::string meaning = rules.value("patternErrorMessage", "must match " + json_text(*pattern));
+    return wrong(rules, at, fmt::format("{}, not {}", meaning, base::quoted(text)));
+  }
+
+  /// What patterns describe is short, and std::regex recurses over each character.
+  bool matches(const std::string& text, const std::string& pattern) {
+    constexpr std::size_t kLongest = 100;
+    const auto regex = patterns_.try_emplace(pattern, pattern).first;
+    return text.size() <= kLongest && std::regex_search(text, regex->second);
+  }
+
+  base::Status check_array(const Json& rules, const Json& value, const std::string& at) {
+    const Json* most = rule_of(rules, "maxItems");
+    const auto least = rules.value("minItems", std::size_t{0});
+    if (value.size() < least || (most != nullptr && value.size() > *most)) {
+      return wrong(rules, at,
+                   least == 1 && value.empty()
+                       ? "must not be empty"
+                       : fmt::format("must hold {} entries, not {}", count_words(rules), value.size()));
+    }
+    const Json* first = rule_of(rules, "prefixItems");
+    const Json* rest = rule_of(rules, "items");
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      const bool in_first = first != nullptr && i < first->size();
+      if (!in_first && rest == nullptr) {
+        break;
+      }
+      base::Status error = check(in_first ? (*first)[i] : *rest, value[i], fmt::format("{}/{}", at, i));
+      if (error && error->remedy == reading_.remedy && rules.contains("examples")) {
+        error->remedy = example_of(rules);
+      }
+      TRY(error);
+    }
+    return std::nullopt;
+  }
+
+  base::Status check_object(const Json& rules, const Json& value, const std::string& at) {
+    const Json* listed = rule_of(rules, "properties");
+    const Json& known = listed == nullptr ? nothing() : *listed;
+    const Json* others = rule_of(rules, "additionalProperties");
+    const bool closed = others != nullptr && *others == false && reading_.unknown_keys == UnknownKeys::refused;
+    for (const auto& [key, member] : value.items()) {
+      if (closed && !known.contains(key)) {
+        return wrong({}, at + "/" + escaped(key), fmt::format("unknown key {}", base::quoted(key)),
+                     base::suggestion(key, keys_of(known)));
+      }
+    }
+    TRY(check_presence(rules, value, at));
+    const Json* names = rule_of(rules, "propertyNames");
+    for (const auto& [key, member] : value.items()) {
+      const std::string inside = at + "/" + escaped(key);
+      if (names != nullptr) {
+        TRY(check(*names, key, inside));
+      }
+      if (const auto rule = known.find(key); rule != known.end()) {
+        TRY(check(*rule, member, inside));
+      } else if (others != nullptr && others->is_object()) {
+        TRY(check(*others, member, inside));
+      }
+    }
+    return std::nullopt;
+  }
+
+  base::Status check_presence(const Json& rules, const Json& value, const std::string& at) const {
+    const auto missing = [&](const Json& key) { return !value.contains(key.get_ref<const std::string&>()); };
+    const auto place = [&](const Json& key) { return at + "/" + escaped(key.get_ref<const std::string&>()); };
+    if (const Json* required = rule_of(rules, "required")) {
+      const auto key = std::find_if(required->begin(), required->end(), missing);
+      if (key != required->end()) {
+        return wrong({}, place(*key), "is missing");
+      }
+    }
+    if (const Json* dependent = rule_of(rules, "dependentRequired")) {
+      for (const auto& [key, needed] : dependent->items()) {
+        const auto lacking = value.contains(key) ? std::find_if(needed.begin(), needed.end(), missing) : needed.end();
+        if (lacking != needed.end()) {
+          return wrong({}, place(*lacking), "is missing",
+                       fmt::format("it goes with {}: give both or neither", base::quoted(key)));
+        }
+      }
+    }
+    return std::nullopt;
+  }
+
+  base::Status check_choices(const Json& rules, const Json& value, const std::string& at) {
+    if (const Json* parts = rule_of(rules, "allOf")) {
+      for (const Json& part : *parts) {
+        TRY(check(part, value, at));
+      }
+    }
+    if (const Json* condition = rule_of(rules, "if")) {
+      const Json* then = rule_of(rules, check(*condition, value, at) ? "else" : "then");
+      TRY(then == nullptr ? std::nullopt : check(*then, value, at));
+    }
+    if (const Json* options = rule_of(rules, "anyOf")) {
+      const bool one =
+          std::any_of(options->begin(), options->end(), [&](const Json& option) { return !check(option, value, at); });
+      TRY(one ? std::nullopt : none_of(*options, value, at));
+    }
+    const Json* options = rule_of(rules, "oneOf");
+    return options == nullptr ? std::nullopt : check_one(*options, value, at);
+  }
+
+  /// The error of the option that comes first. Options that are a key each are told all.
+  base::Status none_of(const Json& options, const Json& value, const std::string& at) {
+    base::Status error = check(options.front(), value, at);
+    std::vector<std::string> keys;
+    for (const Json& option : options) {
+      if (option.contains("required") && option.size() == 1 && option.at("required").size() == 1) {
+        keys.push_back(option.at("required").front().get<std::string>());
+      }
+    }
+    if (error && keys.size() == options.size()) {
+      error->remedy = fmt::format("give one of {}", fmt::join(keys, ", "));
+    }
+    return error;
+  }
+
+  base::Status check_one(const Json& options, const Json& value, const std::string& at) {
+    std::vector<const Json*> forms;
+    for (const Json& option : options) {
+      const Json* ref = rule_of(option, "$ref");
+      forms.push_back(ref == nullptr ? &option : &target(*ref));
+    }
+    std::vector<const Json*> meant;
+    std::ranges::copy_if(forms, std::back_inserter(meant), [&](const Json* form) { return may_mean(*form, value); });
+    if (meant.empty()) {
+      return no_form(forms, value, at);
+    }
+    if (meant.size() == 1) {
+      return check(*meant.front(), value, at);
+    }
+    const auto holding =
+        std::ranges::count_if(meant, [&](const Json* form) { return !check(*form, value, at).has_value(); });
+    return holding == 1  ? std::nullopt
+           : holding > 1 ? wrong({}, at, "may be read in two ways")
+                         : none_of(options, value, at);
+  }
+
+  /// Forms are told apart by their type, or by a key that takes other words in each.
+  static bool may_mean(const Json& form, const Json& value) {
+    if (const Json* only = rule_of(form, "const")) {
+      return only->type() == value.type();
+    }
+    const Json* type = rule_of(form, "type");
+    const bool number = is_integer(form) && value.is_number();
+    if (type != nullptr && !number && !is_one_of(words_of(*type), value)) {
+      return false;
+    }
+    for (const auto& [key, member] : value.is_object() ? value.items() : nothing().items()) {
+      const std::vector<std::string> words = words_at(form, key);
+      if (!words.empty() && !holds(words, member)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  base::Status no_form(const std::vector<const Json*>& forms, const Json& value, const std::string& at) const {
+    for (const auto& [key, member] : value.is_object() ? value.items() : nothing().items()) {
+      std::vector<std::string> words;
+      for (const Json* form : forms) {
+        const auto more = words_at(*form, key);
+        words.insert(words.end(), more.begin(), more.end());
+      }
+      if (!words.empty() && !holds(words, member)) {
+        return unknown_word(words, member, at + "/" + escaped(key));
+      }
+    }
+    std::vector<std::string> wanted;
+    for (const Json* form : forms) {
+      const Json* only = rule_of(*form, "const");
+      const Json* type = rule_of(*form, "type");
+      wanted.push_back(only != nullptr ? json_text(*only)
+                                       : type_words(type == nullptr ? "object" : words_of(*type).front()));
+    }
+    return wrong({}, at, fmt::format("must be {}, not {}", fmt::join(wanted, " or "), kind_of(value)));
+  }
+
+  const Json& root_;
+  const Reading& reading_;
+  std::map<std::string, std::regex> patterns_{};  ///< compiled once: a network has a name for each of its nodes
+};
+
+}  // namespace
+
+base::Status check(const Json& schema, const Json& value, const Reading& reading) {
+  return Validator(schema, reading).check(schema, value, "");
+}
+
+}  // namespace vggplan::schema
