@@ -49,8 +49,7 @@ function(vggplan_embed target room folder pattern header function)
     DEPENDS ${files} ${list} ${script}
     COMMENT "Embedding ${folder}" VERBATIM)
   add_library(${target} STATIC ${output})
-  target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR}/include)
-  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_include_directories(${target} PRIVATE $<TARGET_PROPERTY:vggplan_${room},INCLUDE_DIRECTORIES>)
   # Generated data, not ours to style.
   set_target_properties(${target} PROPERTIES CXX_CLANG_TIDY "")
 endfunction()

@@ -50,7 +50,7 @@ function(vggplan_embed_page target)
     DEPENDS ${assets}/page.css ${assets}/page.js ${script} ${library}
     COMMENT "Embedding the page of HTML reports" VERBATIM)
   add_library(${target} STATIC ${output})
-  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_include_directories(${target} PRIVATE $<TARGET_PROPERTY:vggplan_render,INCLUDE_DIRECTORIES>)
   # Generated data, not ours to style.
   set_target_properties(${target} PROPERTIES CXX_CLANG_TIDY "")
 endfunction()
