@@ -112,7 +112,9 @@ Catalog Catalog::built_in() {
 }
 
 base::Status Catalog::add(const ConfigFile& file) {
-  Entry entry{{{}, shown_of(file), false}, std::make_shared<const std::string>(file.text)};
+  Entry entry;
+  entry.shown = shown_of(file);
+  entry.owner = std::make_shared<const std::string>(file.text);
   entry.text = *entry.owner;
   if (file.path == kLinksFile) {
     const auto links = TRY(read_links(entry));
@@ -129,6 +131,7 @@ base::Status Catalog::add(const ConfigFile& file) {
         fmt::format("put NAME.json in one of {}, or links beside them in {}", fmt::join(known, ", "), kLinksFile));
   }
   TRY(kind->check(entry, name));
+  entry.held = kind->check != check_later;
   folders_[std::string(folder)].insert_or_assign(std::string(name), std::move(entry));
   return {};
 }

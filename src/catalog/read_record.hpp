@@ -17,7 +17,7 @@ using schema::ObjectReader;
 template <class T, class Read>
 base::Result<T> read_record(const RecordFile& file, std::string_view schema, Read read) {
   const auto root = TRY(base::parse_json<Json>(file.text, file.shown));
-  if (!file.ships) {
+  if (!file.held) {
     TRY(check_by_schema(schema, root, file.shown));
   }
   ObjectReader::Context context{file.shown, {}};

@@ -12,7 +12,7 @@ namespace vggplan::catalog {
 struct RecordFile {
   std::string_view text{};
   std::string shown{};  ///< what errors call it
-  bool ships{false};    ///< with the program, which tests hold to its schema; all others are when they are read
+  bool held{false};     ///< to its schema: files that ship are by tests, all others when they are read first
 };
 
 /// `value`, which is of `file`, against configs/schema/`name`.schema.json.
