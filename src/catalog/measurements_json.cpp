@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,11 +15,12 @@
 #include "vggplan/catalog/measurements.hpp"
 #include "vggplan/graph/architectures.hpp"
 #include "vggplan/graph/graph.hpp"
+#include "vggplan/schema/validate.hpp"
 
 namespace vggplan::catalog {
 namespace {
 
-using nlohmann::json;
+using json = schema::Json;
 
 base::Diagnostic wrong_row(const std::string& place, std::string rule) {
   return base::wrong(place, std::move(rule), "write the line as scripts/measure.py does, or leave it out");

@@ -67,7 +67,7 @@ TEST_CASE("no room includes a library that it does not link, nor climbs out of i
 }
 
 TEST_CASE("the rule about libraries sees what it should see") {
-  CHECK(faults_of("src/catalog/a.cpp", "nlohmann/json.hpp").empty());
+  CHECK(faults_of("src/schema/a.cpp", "nlohmann/json.hpp").empty());
   CHECK(faults_of("src/importers/a.cpp", "protozero/pbf_reader.hpp").empty());
   CHECK(faults_of("src/app/a.cpp", "CLI/CLI.hpp").empty());
   CHECK(faults_of("src/graph/a.cpp", "nlohmann/json.hpp").size() == 1);
