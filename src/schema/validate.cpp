@@ -88,12 +88,17 @@ std::vector<std::string> words_of(const Json& rule) {
   return rule.is_array() ? rule.get<std::vector<std::string>>() : std::vector{rule.get<std::string>()};
 }
 
-/// The words that a schema allows, of "enum" or "const"; none where it allows other things as well.
+std::string word_of(const Json& value) { return value.is_string() ? value.get<std::string>() : json_text(value); }
+
+/// What a schema allows by "enum" or "const"; none where it allows other things as well.
 std::vector<std::string> allowed_words(const Json& schema) {
-  const Json* rule = rule_of(schema, "enum");
-  rule = rule == nullptr ? rule_of(schema, "const") : rule;
-  const bool texts = rule != nullptr && (rule->is_string() || (rule->is_array() && rule->front().is_string()));
-  return texts ? words_of(*rule) : std::vector<std::string>{};
+  std::vector<std::string> words;
+  if (const Json* list = rule_of(schema, "enum")) {
+    std::transform(list->begin(), list->end(), std::back_inserter(words), word_of);
+  } else if (const Json* only = rule_of(schema, "const")) {
+    words.push_back(word_of(*only));
+  }
+  return words;
 }
 
 /// The words that an object's key takes by its schema.
@@ -104,7 +109,7 @@ std::vector<std::string> words_at(const Json& schema, const std::string& key) {
 }
 
 bool holds(const std::vector<std::string>& words, const Json& value) {
-  return value.is_string() && std::ranges::find(words, value.get_ref<const std::string&>()) != words.end();
+  return std::ranges::find(words, word_of(value)) != words.end();
 }
 
 const Json& nothing() {
@@ -283,11 +288,10 @@ class Validator {
     const Json* rest = rule_of(rules, "items");
     for (std::size_t i = 0; i < value.size(); ++i) {
       const Json* rule = first != nullptr && i < first->size() ? &(*first)[i] : rest;
-      base::Status error = rule == nullptr ? std::nullopt : check(*rule, value[i]);
-      if (error && error->remedy == reading_.remedy && rules.contains("examples")) {
-        error->remedy = example_of(rules);
-      }
-      if (error) {
+      if (base::Status error = rule == nullptr ? std::nullopt : check(*rule, value[i])) {
+        if (error->remedy == reading_.remedy && rules.contains("examples")) {
+          error->remedy = example_of(rules);
+        }
         return inside(std::to_string(i), error);
       }
     }
@@ -357,7 +361,7 @@ class Validator {
     return options == nullptr ? std::nullopt : check_one(*options, value);
   }
 
-  /// The error of the option that comes first. Options that are a key each are told all.
+  /// The error of the option that comes first, where none holds. Options that are a key each are told all.
   base::Status none_of(const Json& options, const Json& value) {
     base::Status error = check(options.front(), value);
     std::vector<std::string> keys;
@@ -366,7 +370,7 @@ class Validator {
         keys.push_back(option.at("required").front().get<std::string>());
       }
     }
-    if (error && keys.size() == options.size()) {
+    if (keys.size() == options.size()) {
       error->remedy = fmt::format("give one of {}", fmt::join(keys, ", "));
     }
     return error;
@@ -414,8 +418,8 @@ class Validator {
     for (const auto& [key, member] : value.is_object() ? value.items() : nothing().items()) {
       std::vector<std::string> words;
       for (const Json* form : forms) {
-        const auto more = words_at(*form, key);
-        words.insert(words.end(), more.begin(), more.end());
+        std::ranges::copy_if(words_at(*form, key), std::back_inserter(words),
+                             [&](const auto& word) { return std::ranges::find(words, word) == words.end(); });
       }
       if (!words.empty() && !holds(words, member)) {
         return inside(key, unknown_word(words, member));

@@ -26,6 +26,7 @@ TEST_CASE("a value of another type is told what it should be and what it is") {
   CHECK(error_of(R"({"type": ["string", "boolean"]})", "null") ==
         "a.json: must be a string or true or false, not null | see there");
   CHECK(error_of(R"({"type": ["string", "null"]})", "null").empty());
+  CHECK(error_of(R"({"type": "null"})", "3") == "a.json: must be null, not a number | see there");
   CHECK(error_of(R"({"type": "object"})", "[]") == "a.json: must be an object, not an array | see there");
 }
 
@@ -37,6 +38,8 @@ TEST_CASE("ranges are told whole, with the ends that belong to them") {
         "a.json: must be at least 1 and below 2, not 2 | see there");
   CHECK(error_of(R"({"exclusiveMinimum": 0})", "0.0") == "a.json: must be above 0, not 0.0 | see there");
   CHECK(error_of(R"({"exclusiveMinimum": 0})", "1e-300").empty());
+  CHECK(error_of(R"({"type": "number", "minimum": 1, "maximum": 2})", "3") ==
+        "a.json: must be at least 1 and at most 2, not 3 | see there");
   CHECK(error_of(R"({"maximum": 1e18})", "2e18") == "a.json: must be at most 1e+18, not 2e+18 | see there");
 }
 
@@ -49,10 +52,16 @@ TEST_CASE("whole numbers end at 2^53, and are compared as such") {
   CHECK(error_of(R"({"type": "integer", "maximum": 4611686018427387904})", "9007199254740993").empty());
   CHECK(error_of(R"({"type": "integer", "minimum": 1})", "18446744073709551615").find("must be at most") !=
         std::string::npos);
+  CHECK(error_of(R"({"type": "integer", "exclusiveMaximum": 1e17})", "9007199254740993").empty());
+  CHECK(error_of(R"({"type": "number"})", "9007199254740993").empty());
   CHECK(error_of(R"({"type": "integer"})", "1e300").find("must be a whole number") != std::string::npos);
 }
 
 TEST_CASE("texts") {
+  CHECK(error_of(R"({"type": "string"})", R"("")").empty());
+  CHECK(error_of(R"({"maxLength": 2})", R"("ab")").empty());
+  CHECK(error_of(R"({"pattern": "^[0-9]+$"})", '"' + std::string(100, '1') + '"').empty());
+  CHECK_FALSE(error_of(R"({"pattern": "^[0-9]+$"})", '"' + std::string(101, '1') + '"').empty());
   CHECK(error_of(R"({"minLength": 1})", R"("")") == "a.json: must not be empty | see there");
   CHECK(error_of(R"({"maxLength": 2})", R"("abc")") == "a.json: must have at most 2 characters, not 3 | see there");
   CHECK(error_of(R"({"pattern": "^[0-9]+$"})", R"("12")").empty());
@@ -66,12 +75,18 @@ TEST_CASE("words are suggested") {
   CHECK(error_of(R"({"enum": ["nchw", "nhwc"]})", R"("nhcw")") ==
         "a.json: unknown value 'nhcw' | did you mean 'nchw' or 'nhwc'?");
   CHECK(error_of(R"({"enum": ["a", "b"]})", "3") == "a.json: must be one of a, b, not 3 | see there");
+  CHECK(error_of(R"({"enum": [1, 2]})", "3") == "a.json: must be one of 1, 2, not 3 | see there");
+  CHECK(error_of(R"({"enum": [1, 2]})", "2").empty());
   CHECK(error_of(R"({"const": "M"})", R"("m")") == "a.json: must be \"M\", not 'm' | see there");
 }
 
 TEST_CASE("lists are told how long they should be, and which entry is wrong") {
   CHECK(error_of(R"({"minItems": 1})", "[]") == "a.json: must not be empty | see there");
   CHECK(error_of(R"({"minItems": 2})", "[1]") == "a.json: must hold at least 2 entries, not 1 | see there");
+  CHECK(error_of(R"({"minItems": 1, "maxItems": 2})", "[1, 2, 3]") ==
+        "a.json: must hold from 1 to 2 entries, not 3 | see there");
+  CHECK(error_of(R"({"items": {"enum": ["ab", "cd"]}, "examples": [["ab"]]})", R"(["abb"])") ==
+        "a.json:/0: unknown value 'abb' | did you mean 'ab'?");
   CHECK(error_of(R"({"maxItems": 1})", "[1, 2]") == "a.json: must hold at most 1 entries, not 2 | see there");
   CHECK(error_of(R"({"minItems": 2, "maxItems": 2})", "[1]") == "a.json: must hold 2 entries, not 1 | see there");
   CHECK(error_of(R"({"minItems": 1, "maxItems": 2, "examples": [[64], [64, 128]]})", "[]") ==
@@ -122,6 +137,18 @@ TEST_CASE("conditions and references") {
         "a.json: must be at most 2, not 3 | see there");
 }
 
+TEST_CASE("words that tell forms apart may be of several keys, beside others") {
+  const std::string schema = R"({"oneOf": [{"properties": {"kind": {"const": "x"}, "op": {"enum": ["aa", "bb"]}}},
+    {"properties": {"kind": {"const": "x"}, "op": {"const": "cc"}, "size": {"type": "integer"}}}]})";
+  CHECK(error_of(schema, R"({"size": 1, "kind": "x", "op": "bb"})").empty());
+  CHECK(error_of(schema, R"({"size": "s", "kind": "x", "op": "cc"})") ==
+        "a.json:/size: must be a whole number, not a string | see there");
+  CHECK(error_of(schema, R"({"size": 1, "kind": "x", "op": "dd"})") ==
+        "a.json:/op: unknown value 'dd' | choose from aa, bb, cc");
+  CHECK(error_of(schema, R"({"size": 1, "kind": "y", "op": "bb"})") ==
+        "a.json:/kind: unknown value 'y' | did you mean 'x'?");
+}
+
 TEST_CASE("of several forms the one is told of that is meant") {
   const std::string width = R"({"oneOf": [{"type": "integer", "minimum": 1}, {"const": "M"}]})";
   CHECK(error_of(width, R"("M")").empty());
@@ -142,8 +169,16 @@ TEST_CASE("of several forms the one is told of that is meant") {
   CHECK(error_of(either, R"({"a": 1})").empty());
   CHECK(error_of(either, "{}") == "a.json:/a: is missing | give one of a, b");
   CHECK(error_of(either, R"({"a": 1, "b": 2})") == "a.json: may be read in two ways | see there");
+  CHECK(error_of(R"({"oneOf": [{"required": ["a", "c"]}, {"required": ["b"]}]})", "{}") ==
+        "a.json:/a: is missing | see there");
+  CHECK(error_of(R"({"oneOf": [{"required": ["a"], "properties": {}}, {"required": ["b"]}]})", "{}") ==
+        "a.json:/a: is missing | see there");
+  CHECK(error_of(R"({"oneOf": [{"type": "string"}, {"type": "array"}]})", "3") ==
+        "a.json: must be a string or an array, not a number | see there");
   const std::string some = R"({"anyOf": [{"required": ["a"]}, {"required": ["b"]}]})";
   CHECK(error_of(some, R"({"a": 1, "b": 2})").empty());
+  CHECK(error_of(R"({"anyOf": [{"type": "string"}, {"required": ["b"]}]})", "{}") ==
+        "a.json: must be a string, not an object | see there");
   CHECK(error_of(some, "{}") == "a.json:/a: is missing | give one of a, b");
 }
 
