@@ -10,6 +10,8 @@
 #include "vggplan/catalog/catalog.hpp"
 #include "vggplan/catalog/embedded.hpp"
 #include "vggplan/graph/architectures.hpp"
+#include "vggplan/lowering/workspace_rule.hpp"
+#include "vggplan/timing/op.hpp"
 
 namespace vggplan::catalog {
 namespace {
@@ -158,16 +160,53 @@ TEST_CASE("what one validator refuses the other refuses, and says where, what an
   }
 }
 
+/// The words at a place of a schema, sorted.
+std::vector<std::string> words_at(const std::string& name, const std::string& pointer) {
+  const json schema = json::parse(text_at("schema/" + name + ".schema.json"));
+  auto words = schema.at(json::json_pointer(pointer)).at("enum").get<std::vector<std::string>>();
+  std::ranges::sort(words);
+  return words;
+}
+
+template <class E>
+std::vector<std::string> names_of() {
+  std::vector<std::string> names = base::enum_names<E>();
+  std::ranges::sort(names);
+  return names;
+}
+
+TEST_CASE("words of the schemas are those that readers know") {
+  CHECK(words_at("gpu", "/properties/nvlink_topology") == names_of<hardware::Topology>());
+  CHECK(words_at("machine", "/properties/topology") == names_of<hardware::Topology>());
+  std::vector<std::string> kinds = names_of<timing::OpKind>();
+  // Have no rate of their own: timing/shape_class.cpp and timing/rates.cpp.
+  std::erase_if(kinds, [](const std::string& kind) { return kind == "fused" || kind == "compiled_call"; });
+  CHECK(words_at("calibration", "/$defs/op") == kinds);
+  CHECK(words_at("calibration", "/$defs/math") == names_of<base::MathMode>());
+  CHECK(words_at("calibration", "/$defs/layout") == names_of<base::Layout>());
+  CHECK(words_at("calibration", "/$defs/variant") == names_of<timing::Variant>());
+  CHECK(words_at("framework", "/$defs/lifetime") == names_of<lowering::Lifetime>());
+  CHECK(words_at("framework", "/$defs/rule/properties/math/items") == names_of<base::MathMode>());
+  CHECK(words_at("framework", "/$defs/rule/properties/layout") == names_of<base::Layout>());
+  CHECK(words_at("framework", "/$defs/rule/properties/pass") == names_of<lowering::ConvPass>());
+  const auto as_written = [](const auto& table) {
+    std::vector<std::string> names;
+    std::ranges::transform(table, std::back_inserter(names), [](const auto& row) { return std::string(row.name); });
+    std::ranges::sort(names);
+    return names;
+  };
+  CHECK(words_at("framework", "/$defs/tree/prefixItems/0") ==
+        as_written(base::NamesAsWritten<lowering::SizeAxis>::table));
+  CHECK(words_at("network", "/properties/loss") == as_written(base::NamesAsWritten<graph::Objective>::table));
+}
+
 TEST_CASE("models may be of each architecture that there is, and of no other") {
   std::vector<std::string> known{std::string(graph::kVgg)};
   for (const graph::Architecture& architecture : graph::architectures()) {
     known.emplace_back(architecture.name);
   }
-  const json listed = json::parse(text_at("schema/model.schema.json")).at("properties").at("architecture").at("enum");
-  auto words = listed.get<std::vector<std::string>>();
-  std::ranges::sort(words);
   std::ranges::sort(known);
-  CHECK(words == known);
+  CHECK(words_at("model", "/properties/architecture") == known);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "support.hpp"
 #include "support/vgg.hpp"
+#include "vggplan/catalog/catalog.hpp"
 
 namespace vggplan::importers {
 namespace {
@@ -63,6 +64,31 @@ TEST_CASE("skips, frozen nodes, variables and losses are read") {
   CHECK(net.nodes[4].output == graph::Shape{8, 64, 64});
   CHECK(graph::parameter_tensors(net.nodes[1]) == std::vector<graph::ParameterTensor>{{3 * 4 * 15, 4}});
   CHECK(std::get<graph::Loss>(net.nodes.back().kind).objective == graph::Objective::mse);
+}
+
+TEST_CASE("every operator of the schema is read") {
+  const auto text = catalog::Catalog::built_in().text("schema", "network.schema").value();
+  const auto forms = nlohmann::json::parse(text).at("properties").at("nodes").at("items").at("oneOf");
+  std::size_t operators = 0;
+  for (const auto& form : forms) {
+    for (const std::string op : form.at("properties").at("op").at("enum")) {
+      INFO(op);
+      ++operators;
+      std::string node = R"({"name": "it", "inputs": ["one")";
+      node += op == "add" || op == "multiply" || op == "concatenate" ? R"(, "two"], "op": ")" : R"(], "op": ")";
+      node += op + '"' + (op == "resize" ? R"(, "size": 8)" : "");
+      for (const std::string key : form.at("required")) {
+        node += key == "name" || key == "op" ? "" : fmt::format(R"(, "{}": 2)", key);
+      }
+      const std::string conv = R"("op": "conv2d", "inputs": ["image"], "out_channels": 4, "kernel_size": 1})";
+      const std::string both = R"({"name": "one", )" + conv + R"(, {"name": "two", )" + conv;
+      const auto network =
+          imported(graph_of(both + ", " + node + "}", R"(, "outputs": ["it", "two"], "loss": "mse")"), {3, 8, 8})
+              .network;
+      CHECK(std::ranges::count(network.nodes, "it", &graph::Node::name) == 1);
+    }
+  }
+  CHECK(operators > 20);
 }
 
 TEST_CASE("what is wrong in a graph is told with its place") {
