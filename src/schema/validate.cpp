@@ -10,6 +10,7 @@
 #include <regex>
 #include <vector>
 
+#include "schema/words.hpp"
 #include "vggplan/base/checked.hpp"
 #include "vggplan/base/format.hpp"
 #include "vggplan/base/names.hpp"
@@ -18,30 +19,6 @@
 namespace vggplan::schema {
 
 namespace {
-
-std::string kind_of(const Json& value) {
-  switch (value.type()) {
-    case Json::value_t::null: return "null";
-    case Json::value_t::object: return "an object";
-    case Json::value_t::array: return "an array";
-    case Json::value_t::string: return "a string";
-    case Json::value_t::boolean: return "true or false";
-    case Json::value_t::number_integer:
-    case Json::value_t::number_unsigned:
-    case Json::value_t::number_float: return "a number";
-    case Json::value_t::binary:
-    case Json::value_t::discarded: break;
-  }
-  return "something else";
-}
-
-/// Of the schema's words for types.
-std::string type_words(const std::string& type) {
-  return type == "integer"   ? "a whole number"
-         : type == "boolean" ? "true or false"
-         : type == "null"    ? "null"
-                             : (type == "object" || type == "array" ? "an " : "a ") + type;
-}
 
 bool is_type(const std::string& type, const Json& value) {
   return (type == "integer" && whole(value)) || (type == "number" && value.is_number()) ||
@@ -58,47 +35,9 @@ bool is_one_of(const Json& types, const Json& value) {
                              });
 }
 
-std::string json_text(const Json& value) { return value.dump(-1, ' ', true, Json::error_handler_t::replace); }
-
-/// A number or a text itself; of what holds others, what it is.
-std::string shown(const Json& value) {
-  if (value.is_string()) {
-    return base::quoted(value.get_ref<const std::string&>());
-  }
-  return value.is_number() ? json_text(value) : kind_of(value);
-}
-
 /// Where both are whole, exact beyond 2^53 as well.
 bool less(const Json& a, const Json& b) {
   return a.is_number_integer() && b.is_number_integer() ? *whole(a) < *whole(b) : a.get<double>() < b.get<double>();
-}
-
-/// The keyword's value; null where the schema does not have it.
-const Json* rule_of(const Json& schema, const char* keyword) {
-  const auto found = schema.find(keyword);
-  return found == schema.end() ? nullptr : &*found;
-}
-
-bool is_integer(const Json& schema) {
-  const Json* type = rule_of(schema, "type");
-  return type != nullptr && *type == "integer";
-}
-
-std::vector<std::string> words_of(const Json& rule) {
-  return rule.is_array() ? rule.get<std::vector<std::string>>() : std::vector{rule.get<std::string>()};
-}
-
-std::string word_of(const Json& value) { return value.is_string() ? value.get<std::string>() : json_text(value); }
-
-/// What a schema allows by "enum" or "const"; none where it allows other things as well.
-std::vector<std::string> allowed_words(const Json& schema) {
-  std::vector<std::string> words;
-  if (const Json* list = rule_of(schema, "enum")) {
-    std::transform(list->begin(), list->end(), std::back_inserter(words), word_of);
-  } else if (const Json* only = rule_of(schema, "const")) {
-    words.push_back(word_of(*only));
-  }
-  return words;
 }
 
 /// The words that an object's key takes by its schema.
@@ -123,36 +62,6 @@ std::vector<std::string> keys_of(const Json& object) {
     keys.push_back(key);
   }
   return keys;
-}
-
-/// A bound of a range in words; empty for none.
-std::string bound_words(const Json& schema, const char* closed, const char* closed_words, const char* open,
-                        const char* open_words) {
-  const Json* end = rule_of(schema, closed);
-  const Json* open_end = rule_of(schema, open);
-  return open_end != nullptr ? fmt::format("{} {}", open_words, json_text(*open_end))
-         : end != nullptr    ? fmt::format("{} {}", closed_words, json_text(*end))
-                             : "";
-}
-
-std::string range_words(const Json& schema) {
-  const Json* low = rule_of(schema, "minimum");
-  const Json* high = rule_of(schema, "maximum");
-  if (is_integer(schema) && low != nullptr && high != nullptr) {
-    return fmt::format("from {} to {}", json_text(*low), json_text(*high));
-  }
-  const std::string from = bound_words(schema, "minimum", "at least", "exclusiveMinimum", "above");
-  const std::string to = bound_words(schema, "maximum", "at most", "exclusiveMaximum", "below");
-  return fmt::format("{}{}{}", from, from.empty() || to.empty() ? "" : " and ", to);
-}
-
-std::string count_words(const Json& schema) {
-  const auto least = schema.value("minItems", std::size_t{0});
-  const Json* most = rule_of(schema, "maxItems");
-  return most == nullptr  ? fmt::format("at least {}", least)
-         : *most == least ? fmt::format("{}", least)
-         : least == 0     ? fmt::format("at most {}", json_text(*most))
-                          : fmt::format("from {} to {}", least, json_text(*most));
 }
 
 /// Errors begin with the part of the pointer below the value that is checked.
@@ -186,19 +95,9 @@ class Validator {
     return root_.at(Json::json_pointer(ref.get_ref<const std::string&>().substr(1)));
   }
 
-  /// Empty where the schema gives no example.
-  static std::string example_of(const Json& rules) {
-    const Json* examples = rules.is_object() ? rule_of(rules, "examples") : nullptr;
-    std::vector<std::string> texts;
-    if (examples != nullptr) {
-      std::transform(examples->begin(), examples->end(), std::back_inserter(texts), json_text);
-    }
-    return texts.empty() ? "" : fmt::format("write for example {}", fmt::join(texts, " or "));
-  }
-
   /// The remedy is an example of `rules` unless there is a better one.
   base::Status wrong(const Json& rules, std::string rule, std::string remedy = "") const {
-    remedy = remedy.empty() ? example_of(rules) : std::move(remedy);
+    remedy = remedy.empty() ? example_words(rules) : std::move(remedy);
     return base::wrong("", std::move(rule), remedy.empty() ? std::string(reading_.remedy) : std::move(remedy));
   }
 
@@ -290,7 +189,7 @@ class Validator {
       const Json* rule = first != nullptr && i < first->size() ? &(*first)[i] : rest;
       if (base::Status error = rule == nullptr ? std::nullopt : check(*rule, value[i])) {
         if (error->remedy == reading_.remedy && rules.contains("examples")) {
-          error->remedy = example_of(rules);
+          error->remedy = example_words(rules);
         }
         return inside(std::to_string(i), error);
       }
