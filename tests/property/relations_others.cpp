@@ -49,7 +49,9 @@ void larger_batches(Case c) {
   CHECK(model(*larger, "saved_activation_bytes") >= model(c.report, "saved_activation_bytes"));
   const auto after_forward = [](const Json& report) { return memory(report, "after_forward_bytes"); };
   CHECK((c.flags.contains("compile") || after_forward(*larger) >= after_forward(c.report) * kRounded));
-  CHECK(part(*larger, "parameters") == part(c.report, "parameters"));
+  // fsdp2 gathers them in parts: what is there at the peak depends on where the peak is.
+  const bool gathers = c.report.at("job").value("sharding", "") == "fsdp2";
+  CHECK((gathers || part(*larger, "parameters") == part(c.report, "parameters")));
   CHECK(larger->at("storage").value("dataset_bytes", 0.0) == c.report.at("storage").value("dataset_bytes", 0.0));
 }
 
@@ -103,7 +105,8 @@ void accumulation(Case c) {
   // The images of a step come in less time than five halves as many steps: one optimizer for all. (Within 2 %:
   // where the host decides, its start is hidden in both.)
   CHECK(2 * value(five.at("time").at("step_seconds")) <= 5 * value(two.at("time").at("step_seconds")) * 1.02);
-  CHECK(memory(five, "after_forward_bytes") == memory(two, "after_forward_bytes"));
+  const double ratio = memory(five, "after_forward_bytes") / memory(two, "after_forward_bytes");
+  CHECK((ratio >= kRounded && ratio <= 1 / kRounded));
   CHECK(value(five.at("job").at("global_batch")) * 2 == 5 * value(two.at("job").at("global_batch")));
 }
 
@@ -130,9 +133,10 @@ void counts_of_gpus(Case c) {
   CHECK(checkpoint(*two) == checkpoint(*eight));
 }
 
-/// An evaluation beside training needs no less than the same images in inference, on however many GPUs.
+/// An evaluation beside training needs no less than the same images in inference, on however many GPUs. Inference
+/// shards nothing.
 void evaluation(Case c) {
-  c.flags = without(c.flags, {"eval-batch", "compile", "cudnn-benchmark", "freeze-norm", "train"});
+  c.flags = without(c.flags, {"sharding", "eval-batch", "compile", "cudnn-benchmark", "freeze-norm", "train"});
   const Flags inference{{"mode", "infer"}, {"accumulation", "1"}, {"forward-passes", "1"}, {"batch", "40"}};
   const auto alone = asked("estimate", with(c.flags, inference), c.world);
   const auto beside = asked("estimate", with(c.flags, {{"mode", "train"}, {"eval-batch", "40"}}), c.world);
