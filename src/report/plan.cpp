@@ -139,6 +139,7 @@ Document remedy_part(const planner::Remedy& remedy) {
                  {"head", enum_name(remedy.job.head)},
                  {"optimizer", when(training, enum_name(remedy.job.optimizer))},
                  {"optimizer_impl", when(training, enum_name(remedy.job.optimizer_impl))},
+                 {"bucket_view", when(remedy.job.parallel.bucket_view, true)},
                  {"expandable_segments", when(remedy.job.expandable_segments, true)}});
   return object_of({{"code", remedy.code},
                     {"change", remedy.change},

@@ -216,7 +216,8 @@ inline report::Document sample_plan() {
   return report::build_plan(plan, sample_request(), details);
 }
 
-inline report::Document refused_plan() {
+/// `also`: what its remedy sets beside checkpointing.
+inline report::Document refused_plan(void (*also)(job::Job&) = nullptr) {
   planner::Plan plan;
   plan.job = sample_job();
   plan.model = sample_estimate().model;
@@ -234,6 +235,9 @@ inline report::Document refused_plan() {
   remedy.slowdown = 1.3;
   remedy.job = sample_job();
   remedy.job.checkpointing = {job::Checkpointing::Kind::block, 0};
+  if (also != nullptr) {
+    also(remedy.job);
+  }
   remedy.gpu = "made-up-40gb";
   remedy.memory = {estimate::Verdict::fits, 39 * kGiB, 28 * kGiB, 28 * kGiB, 30 * kGiB, 0, Bytes(0)};
   plan.remedies = {remedy};

@@ -77,6 +77,21 @@ TEST_CASE("a plan has a recommendation or remedies, never both", "[report]") {
   CHECK(test::refused_plan().at("remedies").size() == 1);
 }
 
+TEST_CASE("the settings of a remedy have all that it sets", "[report]") {
+  const auto settings = [](void (*also)(job::Job&)) {
+    return test::refused_plan(also).at("remedies").front().at("settings");
+  };
+  const report::Document usual = settings(nullptr);
+  CHECK_FALSE(usual.contains("bucket_view"));
+  CHECK_FALSE(usual.contains("expandable_segments"));
+  CHECK(usual.at("checkpointing") == "block");
+  CHECK(settings([](job::Job& job) { job.parallel.bucket_view = true; }).at("bucket_view") == true);
+  CHECK(settings([](job::Job& job) { job.expandable_segments = true; }).at("expandable_segments") == true);
+  CHECK(settings([](job::Job& job) { job.head = graph::Head::gap; }).at("head") == "gap");
+  CHECK(settings([](job::Job& job) { job.optimizer = job::Optimizer::sgd; }).at("optimizer") == "sgd");
+  CHECK(settings([](job::Job& job) { job.image.height = 96; }).at("height") == 96);
+}
+
 TEST_CASE("a long timeline is thinned, and no peak is lost", "[report]") {
   std::vector<estimate::TimelinePoint> points;
   std::map<std::string, std::int64_t> peaks;
