@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// A JSON file that holds a record, and the schema that it is held to.
 #pragma once
 
 #include <string>
